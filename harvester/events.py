@@ -1,0 +1,183 @@
+"""What happens in a harvest, as frozen values, and the bus that hands them to whoever watches.
+
+``emit`` is synchronous and ordered. A watcher returns within microseconds or owns a queue of its own. One that raises
+is dropped and named in a ``WatcherLost``: a broken dashboard never costs a night.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from .failures import Failure
+from .outcomes import Failed, Gate, Saved
+from .spectra import Target
+
+
+class Phase(StrEnum):
+    """What a worker is doing with a spectrum right now."""
+
+    TURN = "turn"
+    ANSWER = "answer"
+    BODY = "body"
+    VERIFY = "verify"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``time`` is seconds since 1970, UTC. Only ``logged`` events reach ``events.jsonl`` and ``--progress json``."""
+
+    time: float
+    logged: ClassVar[bool] = True
+
+    @classmethod
+    def event_name(cls) -> str:
+        """The name in JSON: ``HarvestEnded`` is ``harvest_ended``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestStarted(Event):
+    """The plan is made, nothing has been asked yet."""
+
+    run: str
+    archive: str
+    host: str
+    out: str
+    listed: int
+    present: int
+    wanted: int
+    rate: float
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntered(Event):
+    """A worker goes on to the next phase of an attempt."""
+
+    target: Target
+    attempt: int
+    phase: Phase
+    logged: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent(Event):
+    """A request went out on the wire, aiohttp's silent repeats and redirects included."""
+
+    url: str
+    logged: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReceived(Event):
+    """An answer came in whole: ``latency`` in seconds, from the request to the last byte; ``size`` in bytes."""
+
+    target: Target
+    status: int
+    latency: float
+    size: int
+    logged: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled(Event):
+    """An attempt failed in a way that is worth another, at ``due`` (seconds since 1970)."""
+
+    target: Target
+    attempt: int
+    failure: Failure
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class BodyQuarantined(Event):
+    """Bytes failed a gate and were kept apart, in ``path`` below the harvest's folder."""
+
+    target: Target
+    gate: Gate
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumSaved(Event):
+    """A verified spectrum has its name on disk, durably."""
+
+    outcome: Saved
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumFailed(Event):
+    """A spectrum was given up for this run."""
+
+    outcome: Failed
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestPaused(Event):
+    """Nobody asks anything until ``until`` (seconds since 1970)."""
+
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestResumed(Event):
+    """Requests go out again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestDraining(Event):
+    """No new request is made; what is in flight may end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherLost(Event):
+    """Something that only watches broke and is watched no more; the harvest goes on."""
+
+    watcher: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestEnded(Event):
+    """The engine is done; ``reason`` in words, ``exit_code`` as the README's table has it."""
+
+    reason: str
+    exit_code: int
+
+
+Watcher = Callable[[Event], None]
+
+
+class EventBus:
+    """Hands every event to every watcher, in the order they were added."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = list(watchers)
+        self.lost: list[WatcherLost] = []
+
+    def add(self, watcher: Watcher) -> None:
+        self._watchers.append(watcher)
+
+    def emit(self, event: Event) -> None:
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(event)
+            except Exception as error:  # noqa: BLE001 - whatever breaks in a watcher must not break the harvest
+                self._drop(watcher, error, event.time)
+
+    def _drop(self, watcher: Watcher, error: Exception, time: float) -> None:
+        self._watchers.remove(watcher)
+        name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
+        lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
+        self.lost.append(lost)
+        self.emit(lost)

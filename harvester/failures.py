@@ -1,0 +1,166 @@
+"""Why an attempt can fail, as values: the table of kinds that README, ledger, summary and exit codes are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Blame(StrEnum):
+    """Whose fault a failure is."""
+
+    ARCHIVE = "archive"
+    NETWORK = "network"
+    SPECTRUM = "spectrum"
+    OURS = "ours"
+
+
+class FailureKind(StrEnum):
+    """Why an attempt failed. Each kind knows its blame, how often it is worth asking, and what to tell people.
+
+    ``tries`` is the most times a spectrum is asked for when it fails like this (0: as often as ``limits.attempts``
+    allows). ``passing`` kinds may be gone tomorrow: another run is worth it.
+    """
+
+    blame: Blame
+    tries: int
+    passing: bool
+    meaning: str
+    advice: str
+
+    def __new__(cls, value: str, blame: Blame, tries: int, passing: bool, meaning: str, advice: str) -> FailureKind:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.blame, member.tries, member.passing = blame, tries, passing
+        member.meaning, member.advice = meaning, advice
+        return member
+
+    NOT_FOUND = (
+        "not_found", Blame.SPECTRUM, 1, False,
+        "404, the archive does not know it", "remove it from the catalogue or ask the archive's operator",
+    )  # fmt: skip
+    GONE = (
+        "gone", Blame.SPECTRUM, 1, False,
+        "410, withdrawn", "remove it from the catalogue",
+    )  # fmt: skip
+    NO_DATA = (
+        "no_data", Blame.SPECTRUM, 1, False,
+        "204, it has no data in the band asked for", "ask for a wider --band",
+    )  # fmt: skip
+    FORBIDDEN = (
+        "forbidden", Blame.SPECTRUM, 1, False,
+        "401 or 403, embargoed or not public", "ask the archive's operator, or wait for the embargo's end",
+    )  # fmt: skip
+    REFUSED_REQUEST = (
+        "refused_request", Blame.OURS, 1, False,
+        "the archive refuses the request as such", "check --fluxcalib, --band and --format against what it offers",
+    )  # fmt: skip
+    BUSY = (
+        "busy", Blame.ARCHIVE, 0, True,
+        "429 or 503, the archive is busy or under maintenance", "run again later",
+    )  # fmt: skip
+    SERVER_ERROR = (
+        "server_error", Blame.ARCHIVE, 0, True,
+        "5xx, the archive failed", "run again later; if it stays, tell the operator",
+    )  # fmt: skip
+    UNEXPECTED_STATUS = (
+        "unexpected_status", Blame.ARCHIVE, 2, False,
+        "a status that is no answer to this request", "check the archive's address",
+    )  # fmt: skip
+    REDIRECTED = (
+        "redirected", Blame.ARCHIVE, 2, False,
+        "sent on to where we do not follow", "check the archive's address",
+    )  # fmt: skip
+    UNREACHABLE = (
+        "unreachable", Blame.NETWORK, 0, True,
+        "no connection to the archive", "check the network and the archive's address, then run again",
+    )  # fmt: skip
+    TLS = (
+        "tls", Blame.NETWORK, 0, True,
+        "no trusted connection to the archive", "check the certificate or the address",
+    )  # fmt: skip
+    TIMEOUT = (
+        "timeout", Blame.NETWORK, 0, True,
+        "no answer in time", "run again; raise limits.read_timeout if it stays",
+    )  # fmt: skip
+    CUT_OFF = (
+        "cut_off", Blame.NETWORK, 0, True,
+        "the answer broke off", "run again",
+    )  # fmt: skip
+    GARBLED = (
+        "garbled", Blame.ARCHIVE, 0, True,
+        "the answer was not HTTP", "run again; check for a proxy in between",
+    )  # fmt: skip
+    TOO_LARGE = (
+        "too_large", Blame.ARCHIVE, 1, False,
+        "larger than limits.max_bytes", "raise limits.max_bytes if such spectra are expected",
+    )  # fmt: skip
+    EMPTY = (
+        "empty", Blame.ARCHIVE, 0, False,
+        "200 without a byte", "run again; if it stays, tell the operator",
+    )  # fmt: skip
+    NOT_FITS = (
+        "not_fits", Blame.ARCHIVE, 0, False,
+        "a page or a text in place of FITS", "read the body in quarantine; tell the operator",
+    )  # fmt: skip
+    TRUNCATED = (
+        "truncated", Blame.ARCHIVE, 0, False,
+        "FITS that ends too early", "run again; if it stays, tell the operator",
+    )  # fmt: skip
+    TRAILING_BYTES = (
+        "trailing_bytes", Blame.ARCHIVE, 0, False,
+        "FITS with something behind its end", "read the body's end in quarantine; tell the operator",
+    )  # fmt: skip
+    MALFORMED_FITS = (
+        "malformed_fits", Blame.ARCHIVE, 0, False,
+        "FITS whose headers do not describe a spectrum", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    WRONG_SPECTRUM = (
+        "wrong_spectrum", Blame.ARCHIVE, 0, False,
+        "another spectrum than the one asked for", "tell the operator",
+    )  # fmt: skip
+    WRONG_BAND = (
+        "wrong_band", Blame.ARCHIVE, 2, False,
+        "wavelengths outside the band asked for", "tell the operator",
+    )  # fmt: skip
+    NO_ROWS = (
+        "no_rows", Blame.SPECTRUM, 2, False,
+        "a spectrum without points", "remove it from the catalogue, or ask for another --fluxcalib",
+    )  # fmt: skip
+    NOT_FINITE = (
+        "not_finite", Blame.SPECTRUM, 2, False,
+        "NaN or infinite values", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    NOT_MONOTONIC = (
+        "not_monotonic", Blame.SPECTRUM, 2, False,
+        "wavelengths that do not rise or fall steadily", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    NOT_NORMALIZED = (
+        "not_normalized", Blame.SPECTRUM, 2, False,
+        "flux that is not around 1 though normalized was asked for", "try --fluxcalib none",
+    )  # fmt: skip
+    INTERNAL = (
+        "internal", Blame.OURS, 1, True,
+        "a bug of ours", "please report it with runs/<run>/events.jsonl",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt that failed: why, in one line for people, and what the server said.
+
+    ``retry_after`` is the wait in seconds that the archive asked for; ``status`` None means no HTTP answer.
+    """
+
+    kind: FailureKind
+    detail: str
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class FetchError(Exception):
+    """An attempt to fetch failed; ``failure`` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure

@@ -1,0 +1,69 @@
+"""What can become of a spectrum: outcomes are values, faults are exceptions, and both say whose fault it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .failures import Failure, FailureKind
+from .spectra import Target
+
+
+class StoreError(Exception):
+    """Local storage failed: no spectrum's fault, so it concerns the whole run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the bytes of a spectrum proved.
+
+    ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
+    ``content_digest`` leaves out what the server rewrites on every request (hex strings both).
+    """
+
+    size: int
+    sha256: str
+    content_digest: str
+    points: int
+    wave_min: float
+    wave_max: float
+    object_name: str
+
+
+class Gate(StrEnum):
+    """The three proofs that bytes must pass, in this order."""
+
+    STRUCTURE = "structure"
+    IDENTITY = "identity"
+    SCIENCE = "science"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Bytes that are not the spectrum asked for: which gate they failed, and how."""
+
+    gate: Gate
+    kind: FailureKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The spectrum is on disk, verified and durable. ``elapsed`` is seconds from its turn to its commit."""
+
+    target: Target
+    verified: Verified
+    attempts: int
+    elapsed: float
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The spectrum was given up for this run. ``elapsed`` is seconds of its last attempt."""
+
+    target: Target
+    failure: Failure
+    attempts: int
+    elapsed: float
+    url: str

@@ -1,0 +1,41 @@
+"""The publisher DID of a spectrum: an opaque identifier, sent as it is, compared to the letter.
+
+IVOA Identifiers 2.0 lets the registry part of an ``ivo://`` compare without regard to case, but archives do not
+(DaCHS answers 404 to another case), so nothing here normalises anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+SpectrumId = NewType("SpectrumId", str)
+
+LONGEST_DID = 1024  # far above any archive's, far below a request line that DaCHS drops (16 kB)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One spectrum that is wanted, and the file stem (no folder, no ``.fits``) it is stored under."""
+
+    did: SpectrumId
+    name: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}.fits"
+
+
+def parse_did(text: str) -> SpectrumId:
+    """The identifier in ``text``; ValueError, with what is wrong in words, if it cannot be a publisher DID."""
+    if len(text) > LONGEST_DID:
+        raise ValueError(f"it is longer than {LONGEST_DID} characters")
+    if not text.isprintable():
+        raise ValueError("it contains a control character")
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() != "ivo":
+        raise ValueError("a publisher DID begins with ivo://")
+    authority, slash, local = rest.partition("/")
+    if not authority or not slash or not local.strip("/"):
+        raise ValueError("a publisher DID has an authority and a path: ivo://authority/path")
+    return SpectrumId(text)

@@ -1,0 +1,79 @@
+"""The numbers of a harvest, as a fold over its events: one immutable snapshot that everything people see reads from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from . import events as ev
+from .failures import FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestStats:
+    """Counts so far. ``requests`` are those sent on the wire; times are seconds since 1970."""
+
+    run: str = ""
+    listed: int = 0
+    present: int = 0
+    saved: int = 0
+    failed: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    started: float = 0.0
+    ended: float | None = None
+    reason: str = "running"
+    exit_code: int | None = None
+    failures: Mapping[FailureKind, int] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> int:
+        """Listed, but neither present nor settled by this run."""
+        return self.listed - self.present - self.saved - self.failed
+
+    def after(self, event: ev.Event) -> HarvestStats:
+        """The numbers once ``event`` has happened."""
+        match event:
+            case ev.RequestSent():
+                return replace(self, requests=self.requests + 1)
+            case ev.AnswerReceived(size=size):
+                return replace(self, bytes=self.bytes + size)
+            case ev.SpectrumSaved():
+                return replace(self, saved=self.saved + 1)
+            case ev.SpectrumFailed(outcome=outcome):
+                kind = outcome.failure.kind
+                counts = {**self.failures, kind: self.failures.get(kind, 0) + 1}
+                return replace(self, failed=self.failed + 1, failures=counts)
+            case ev.RetryScheduled():
+                return replace(self, retries=self.retries + 1)
+            case ev.HarvestStarted(time=time, run=run, listed=listed, present=present):
+                return replace(self, run=run, listed=listed, present=present, started=time)
+            case ev.HarvestEnded(time=time, reason=reason, exit_code=code):
+                return replace(self, ended=time, reason=reason, exit_code=code)
+        return self
+
+    def summary(self, now: float) -> dict[str, object]:
+        """The fields of ``summary.json`` that the README promises."""
+        return {
+            "run": self.run,
+            "listed": self.listed,
+            "present": self.present,
+            "saved": self.saved,
+            "failed": self.failed,
+            "remaining": self.remaining,
+            "requests": self.requests,
+            "retries": self.retries,
+            "bytes": self.bytes,
+            "seconds": round((self.ended or now) - self.started, 3),
+            "reason": self.reason,
+            "exit_code": self.exit_code,
+            "failures": {kind.value: count for kind, count in sorted(self.failures.items())},
+        }
+
+
+def exit_code_of(failures: Mapping[FailureKind, int], remaining: int) -> int:
+    """0, 3 or 4 by what is missing; the causes that stop a run early have codes of their own (README)."""
+    if remaining or any(kind.passing for kind in failures):
+        return 4
+    return 3 if failures else 0
