@@ -118,6 +118,15 @@ class SpectrumFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PaceChanged(Event):
+    """What is allowed from now on: ``rate`` in requests a second (0: no limit), ``concurrency`` requests at once."""
+
+    rate: float
+    concurrency: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HarvestPaused(Event):
     """Nobody asks anything until ``until`` (seconds since 1970)."""
 

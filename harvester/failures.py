@@ -35,6 +35,11 @@ class FailureKind(StrEnum):
         member.meaning, member.advice = meaning, advice
         return member
 
+    @property
+    def outage(self) -> bool:
+        """Whether an archive that is away looks like this."""
+        return self.passing and self.blame in (Blame.ARCHIVE, Blame.NETWORK)
+
     NOT_FOUND = (
         "not_found", Blame.SPECTRUM, 1, False,
         "404, the archive does not know it", "remove it from the catalogue or ask the archive's operator",
@@ -119,6 +124,10 @@ class FailureKind(StrEnum):
         "wrong_spectrum", Blame.ARCHIVE, 0, False,
         "another spectrum than the one asked for", "tell the operator",
     )  # fmt: skip
+    UNNAMED = (
+        "unnamed", Blame.ARCHIVE, 2, False,
+        "a spectrum that does not say which one it is", "check the identity card in the archive's profile",
+    )  # fmt: skip
     WRONG_BAND = (
         "wrong_band", Blame.ARCHIVE, 2, False,
         "wavelengths outside the band asked for", "tell the operator",
@@ -134,6 +143,14 @@ class FailureKind(StrEnum):
     NOT_MONOTONIC = (
         "not_monotonic", Blame.SPECTRUM, 2, False,
         "wavelengths that do not rise or fall steadily", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    WRONG_AXIS = (
+        "wrong_axis", Blame.SPECTRUM, 2, False,
+        "wavelengths or steps that are not as the header declares", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    ZERO_FLUX = (
+        "zero_flux", Blame.SPECTRUM, 2, False,
+        "flux that is zero everywhere", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     NOT_NORMALIZED = (
         "not_normalized", Blame.SPECTRUM, 2, False,
@@ -159,8 +176,9 @@ class Failure:
 
 
 class FetchError(Exception):
-    """An attempt to fetch failed; ``failure`` says how."""
+    """An attempt to fetch failed; ``failure`` says how, ``url`` is what was asked."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, url: str = "") -> None:
         super().__init__(failure.detail)
         self.failure = failure
+        self.url = url

@@ -1,4 +1,4 @@
-"""What can become of a spectrum: outcomes are values, faults are exceptions, and both say whose fault it was."""
+"""What can become of a spectrum: outcomes are values (faults of a whole run are exceptions)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from .failures import Failure, FailureKind
 from .spectra import Target
 
 
-class StoreError(Exception):
-    """Local storage failed: no spectrum's fault, so it concerns the whole run."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer with status 200: ``body`` is whole as far as HTTP can tell, which proves nothing yet."""
+
+    body: bytes
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

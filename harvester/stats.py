@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from . import events as ev
 from .failures import FailureKind
+from .stopping import PRECEDENCE, Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,39 @@ class HarvestStats:
         }
 
 
-def exit_code_of(failures: Mapping[FailureKind, int], remaining: int) -> int:
-    """0, 3 or 4 by what is missing; the causes that stop a run early have codes of their own (README)."""
-    if remaining or any(kind.passing for kind in failures):
-        return 4
-    return 3 if failures else 0
+class Tally:
+    """Keeps the numbers up to date: a watcher around the fold."""
+
+    def __init__(self) -> None:
+        self.stats = HarvestStats()
+
+    def __call__(self, event: ev.Event) -> None:
+        self.stats = self.stats.after(event)
+
+
+def ended_how(stats: HarvestStats, cause: Cause | None, left_out: bool) -> tuple[str, int]:
+    """Why the run ended, in words, and its exit code: of all that apply, the one that goes first in the README."""
+    found = [how for how in (_own_fault(stats), _unavailable(stats), _missing(stats, left_out)) if how]
+    if cause is not None:
+        found.append(cause)
+    first = min(found, key=lambda how: PRECEDENCE.index(how.exit_code), default=Cause("complete", 0))
+    return first.reason, first.exit_code
+
+
+def _own_fault(stats: HarvestStats) -> Cause | None:
+    return Cause("a bug of ours", 1) if FailureKind.INTERNAL in stats.failures else None
+
+
+def _unavailable(stats: HarvestStats) -> Cause | None:
+    """Nothing was had, and nothing but outages was answered."""
+    if stats.saved or not stats.failures or not all(kind.outage for kind in stats.failures):
+        return None
+    return Cause("the archive was unavailable to the end", 5)
+
+
+def _missing(stats: HarvestStats, left_out: bool) -> Cause | None:
+    if any(kind.passing for kind in stats.failures):
+        return Cause("some spectra are worth another run", 4)
+    if stats.remaining:
+        return Cause("as many as were asked for" if left_out else "stopped early", 4)
+    return Cause("all was tried; some spectra cannot be had", 3) if stats.failures else None

@@ -1,0 +1,84 @@
+"""The command line: arguments, signals, exit codes. Each command is a module, loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from ..errors import HarvestError
+
+COMMANDS = {
+    "run": "fetch what the catalogue lists and the disk lacks (what you get without a command)",
+    "plan": "what a run would fetch, and how long it takes; touches nothing, asks nothing",
+    "status": "how a running, or the last, harvest stands; from any terminal",
+    "failures": "what is not there and why, in the server's own words",
+    "demo": "serve the embedded archive on loopback until interrupted",
+}
+
+
+class _Commands(click.Group):
+    """Commands by name; arguments that name none belong to ``run``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"{__name__}.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "--version"}
+        if not args or (args[0].startswith("-") and args[0] not in own):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"max_content_width": 110})
+@click.version_option(__version__, prog_name="harvester")
+def commands() -> None:
+    """Every spectrum of a Virtual Observatory archive on your own disk: verified, resumable, polite.
+
+    `python -m harvester --concurrency 8` is `python -m harvester run --concurrency 8`; `harvester COMMAND --help` tells
+    what each command takes. See it at work: `python -m harvester --archive demo --concurrency 8`.
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code that the README's table gives it."""
+    try:
+        code = commands.main(prog_name="harvester", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except HarvestError as error:
+        print(f"harvester: {error}", file=sys.stderr)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("harvester: interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # whoever read our output has gone; nobody is left to be told
+        sys.stderr.close()
+        code = 141
+    except Exception:  # noqa: BLE001 - the last resort: one sentence for the user, the traceback in a file
+        print(f"harvester: a bug of ours; please report it with {_keep_traceback()}", file=sys.stderr)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _keep_traceback() -> Path:
+    with tempfile.NamedTemporaryFile("w", prefix="harvester-bug-", suffix=".log", delete=False) as file:
+        file.write(traceback.format_exc())
+    return Path(file.name)

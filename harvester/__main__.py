@@ -1,0 +1,5 @@
+"""``python -m harvester``."""
+
+from .cli import main
+
+main()

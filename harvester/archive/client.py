@@ -1,0 +1,191 @@
+"""One archive over HTTP: aiohttp, set up so that nothing passes silently that is not a whole, plain answer.
+
+What aiohttp does unless told otherwise, and why it is told otherwise here, was measured against raw sockets: gzip cut
+short is accepted, a 204 with gzip breaks the next request (DaCHS), redirects carry secrets to other hosts, connections
+that the server just closed fail the next request, and a request whose connection dies before the headers is silently
+sent again (it cannot be told not to, so it is counted).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+import zlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from .. import __version__
+from .. import events as ev
+from ..failures import Failure, FailureKind, FetchError
+from ..limits import Limits
+from ..outcomes import Fetched
+from ..spectra import Target
+from .answers import judge
+from .faults import failure_of
+from .request import DlgetRequest
+
+KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
+MOST_HOPS = 3
+WORDS = 64 * 1024  # bytes of an error page that are read for the server's words
+
+
+def user_agent(contact: str | None) -> str:
+    """Who asks, and that it copies (IVOA Note SoftID 1.0, section 2.2), for the archive's operator to read."""
+    purpose = f"IVOA-copy; mailto:{contact}" if contact else "IVOA-copy"
+    return f"harvester/{__version__} ({purpose}) aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
+
+
+class DlgetArchive:
+    """An archive's dlget service (SODA sync). An async context manager: it owns one connection pool."""
+
+    def __init__(
+        self,
+        request: DlgetRequest,
+        limits: Limits,
+        contact: str | None,
+        emit: Callable[[ev.Event], None],
+        debit: Callable[[], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._request = request
+        self._limits = limits
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
+        self._emit = emit
+        self._debit = debit
+        self._wall = wall
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        limits = self._limits
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            headers=self._headers,
+            connector=aiohttp.TCPConnector(limit=limits.concurrency, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(
+                total=limits.total_timeout, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
+            ),
+            requote_redirect_url=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+        """Ask for one spectrum, once. FetchError for anything but a whole answer with status 200."""
+        url = self._request.url(target.did)
+        try:
+            return await self._follow(target, url, reached)
+        except (aiohttp.ClientError, OSError) as error:
+            raise FetchError(failure_of(error), url) from error
+
+    async def _follow(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched:
+        place = url
+        for hop in range(MOST_HOPS + 1):
+            answer = await self._ask(target, place, reached, first=hop == 0)
+            if isinstance(answer, Fetched):
+                return answer
+            place = _next_place(url, place, answer)
+        raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
+
+    async def _ask(self, target: Target, url: str, reached: Callable[[ev.Phase], None], first: bool) -> Fetched | str:
+        """One exchange: the answer, or the address that it sends us on to."""
+        sent = asyncio.get_running_loop().time()
+        reached(ev.Phase.ANSWER)
+        address = URL(url, encoded=True)
+        async with self._session.get(address, allow_redirects=False, middlewares=(self._counting(url, first),)) as seen:
+            reached(ev.Phase.BODY)
+            most = self._limits.max_bytes if seen.status == 200 else WORDS
+            raw = await _read(seen, most)
+            latency = asyncio.get_running_loop().time() - sent
+            self._emit(ev.AnswerReceived(self._wall(), target, seen.status, latency, len(raw)))
+            location = seen.headers.get("Location")
+            if seen.status in (301, 302, 303, 307, 308) and location:
+                return location
+            body = _decoded(raw, seen.headers.get("Content-Encoding", "identity"), most)
+            failure = judge(seen.status, seen.headers, body, self._wall())
+            if failure is not None:
+                raise FetchError(failure, url)
+            return Fetched(body, url, tuple(seen.headers.items()))
+
+    def _counting(self, url: str, paid: bool) -> aiohttp.ClientMiddlewareType:
+        """Counts what goes out on the wire; all but a first request that waited for its turn is charged afterwards."""
+
+        async def count(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            nonlocal paid
+            if not paid:
+                self._debit()
+            paid = False
+            self._emit(ev.RequestSent(self._wall(), url))
+            return await handler(request)
+
+        return count
+
+
+async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body as it came; a 200 of more than ``most`` bytes is refused, of another answer that much is enough."""
+    if seen.status == 200 and (seen.content_length or 0) > most:
+        raise FetchError(_too_large(most), str(seen.url))
+    body = bytearray()
+    async for chunk in seen.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            seen.close()
+            if seen.status == 200:
+                raise FetchError(_too_large(most), str(seen.url))
+            break
+    return bytes(body)
+
+
+def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
+    """The body without a Content-Encoding that was never asked for; it must be whole and stay within the cap."""
+    if encoding.lower() in ("identity", ""):
+        return raw
+    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
+        raise FetchError(Failure(FailureKind.GARBLED, f"Content-Encoding {encoding!r}, which was not asked for"))
+    inflate = zlib.decompressobj(wbits=47)
+    try:
+        body = inflate.decompress(raw, most)
+    except zlib.error as error:
+        raise FetchError(Failure(FailureKind.CUT_OFF, f"{encoding} body is damaged: {error}")) from error
+    if inflate.unconsumed_tail:
+        raise FetchError(_too_large(most))
+    if not inflate.eof or inflate.unused_data:
+        raise FetchError(Failure(FailureKind.CUT_OFF, f"{encoding} body does not end where it should"))
+    return body
+
+
+def _too_large(most: int) -> Failure:
+    return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
+
+
+def _next_place(origin: str, place: str, location: str) -> str:
+    """The absolute address that a redirect leads to; FetchError where a careful client does not go.
+
+    Same host, http or https, never from https back to http, no credentials in the address.
+    """
+    there = urljoin(place, location)
+    here, target = urlsplit(place), urlsplit(there)
+    reason = None
+    if target.scheme not in ("http", "https"):
+        reason = "that is not HTTP"
+    elif here.scheme == "https" and target.scheme == "http":
+        reason = "that gives up encryption"
+    elif target.hostname != urlsplit(origin).hostname:
+        reason = "that is another host"
+    elif target.username or target.password:
+        reason = "that carries credentials"
+    if reason:
+        shown = f"{target.scheme}://{target.hostname}{target.path}"[:120]
+        raise FetchError(Failure(FailureKind.REDIRECTED, f"sent on to {shown!a}: {reason}"), origin)
+    return there

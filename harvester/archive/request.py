@@ -1,0 +1,37 @@
+"""The dlget request for a spectrum: the notebook's query, parameter for parameter and in its order.
+
+SODA 1.0 section 3; parameter values as DALI 1.1 has them. DaCHS answers 422 to any parameter that it does not know,
+so only what is meant is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from ..band import Band
+from ..spectra import SpectrumId
+
+
+@dataclass(frozen=True, slots=True)
+class DlgetRequest:
+    """What is asked of every spectrum of a harvest. None leaves a parameter out."""
+
+    endpoint: str
+    fluxcalib: str | None = "normalized"
+    band: Band | None = None
+    format: str | None = "application/fits"
+
+    def parameters(self, did: SpectrumId) -> list[tuple[str, str]]:
+        pairs = [
+            ("ID", did),
+            ("FLUXCALIB", self.fluxcalib),
+            ("BAND", None if self.band is None else str(self.band)),
+            ("FORMAT", self.format),
+        ]
+        return [(name, value) for name, value in pairs if value is not None]
+
+    def url(self, did: SpectrumId) -> str:
+        """The complete address, every value encoded exactly once."""
+        separator = "&" if "?" in self.endpoint else "?"
+        return f"{self.endpoint}{separator}{urlencode(self.parameters(did))}"

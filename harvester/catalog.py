@@ -1,0 +1,137 @@
+"""The CSV of wanted spectra: streamed, forgiving in form, strict in content.
+
+Forgiven and counted: a byte-order mark, CRLF, quoted fields, blank lines, blanks around a value, rows that are shorter
+or longer than the header, the same spectrum twice. Not forgiven: anything that would make us ask for the wrong thing.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from .errors import UsageError
+from .spectra import SpectrumId, parse_did
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One wanted spectrum; ``columns`` is the JSON object of the row's other columns (labels and the like)."""
+
+    did: SpectrumId
+    columns: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The distinct spectra of a catalogue in their order, and what was forgiven on the way."""
+
+    source: str
+    rows: Sequence[Row]
+    duplicates: int = 0
+    blank: int = 0
+    malformed: int = 0
+
+
+@contextmanager
+def open_catalogue(path: str) -> Iterator[TextIO]:
+    """The text of a catalogue file; ``-`` is standard input. UsageError if it cannot be read."""
+    if path == "-":
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")  # type: ignore[union-attr]
+        yield sys.stdin  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
+        return
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as text:
+            yield text
+    except OSError as error:
+        raise UsageError(f"catalogue {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
+
+
+def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
+    """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
+    source = "standard input" if path == "-" else path
+    with open_catalogue(path) as text:
+        return _collect(text, source, id_column)
+
+
+def _collect(text: Iterable[str], source: str, id_column: str) -> Catalogue:
+    seen: dict[SpectrumId, Row] = {}
+    shared: dict[str, str] = {}  # labels repeat: one string for all rows that have it
+    total = blank = malformed = 0
+    reader = csv.reader(text, skipinitialspace=True)
+    with _sentences(source, reader):
+        header = _header(reader, source, id_column)
+        position = header.index(id_column)
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                blank += 1
+                continue
+            total += 1
+            malformed += len(fields) != len(header)
+            did = _did(fields, position, id_column, f"{source}, line {reader.line_num}")
+            if did not in seen:
+                columns = _columns(header, fields, position)
+                seen[did] = Row(did, shared.setdefault(columns, columns))
+    if not seen:
+        raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
+    return Catalogue(source, tuple(seen.values()), total - len(seen), blank, malformed)
+
+
+@contextmanager
+def _sentences(source: str, reader: object) -> Iterator[None]:
+    """What the decoder and the CSV reader have to complain of, as one sentence."""
+    line = getattr(reader, "line_num", 0)
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        line = getattr(reader, "line_num", 0) + 1
+        raise UsageError(
+            f"catalogue {source}, near line {line}: not text (byte 0x{error.object[error.start]:02x} is no UTF-8); "
+            "give a CSV file in UTF-8"
+        ) from None
+    except csv.Error as error:
+        line = getattr(reader, "line_num", 0)
+        raise UsageError(f"catalogue {source}, line {line}: {error}; give a CSV file") from None
+
+
+def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[str]:
+    header = next((fields for fields in reader if any(field.strip() for field in fields)), None)
+    if header is None:
+        raise UsageError(f"catalogue {source}: the file is empty; give a CSV with a column {id_column!r}")
+    names = [field.strip() for field in header]
+    if "\0" in "".join(names):
+        raise UsageError(f"catalogue {source}, line 1: not text; give a CSV file in UTF-8")
+    if names.count(id_column) == 1:
+        return names
+    if id_column in names:
+        raise UsageError(f"catalogue {source}, line 1: the column {id_column!r} is there more than once; rename one")
+    near = difflib.get_close_matches(id_column, names, 1, 0.5)
+    hint = f" (did you mean --id-column {near[0]}?)" if near else ""
+    listed = ", ".join(repr(name[:40]) for name in names[:6])
+    raise UsageError(
+        f"catalogue {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"
+    )
+
+
+def _did(fields: list[str], position: int, id_column: str, where: str) -> SpectrumId:
+    text = fields[position].strip() if position < len(fields) else ""
+    if not text:
+        raise UsageError(f"catalogue {where}: the {id_column} is empty; fill it in or remove the line")
+    try:
+        return parse_did(text)
+    except ValueError as error:
+        shown = ascii(text if len(text) <= 80 else f"{text[:80]}...")
+        raise UsageError(f"catalogue {where}: {id_column} {shown} is no publisher DID: {error}") from None
+
+
+def _columns(header: list[str], fields: list[str], position: int) -> str:
+    if len(header) == 1:
+        return "{}"
+    pairs = zip(header, fields, strict=False)  # short and long rows were counted as malformed
+    return json.dumps({name: field.strip() for at, (name, field) in enumerate(pairs) if at != position})

@@ -1,0 +1,85 @@
+"""``failures``: what is not there, and why."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import configuration, place
+
+if TYPE_CHECKING:
+    from ..ledger.reader import FailureRecord
+
+EXAMPLES = 3
+
+
+@click.command("failures")
+@place
+@click.option("--json", "as_json", is_flag=True, help="all of them, as a JSON list")
+@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalogue that run --catalog takes")
+def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
+    """What is not there and why, grouped, in the server's own words, and what to do about it."""
+    from ..ledger.reader import failures
+    from ..run import LEDGER
+    from ..stores.directory import STATE
+
+    config = configuration(flags)
+    found = failures(config.out / STATE / LEDGER)
+    if csv_file is not None:
+        _write_catalogue(Path(csv_file), found)
+    if as_json:
+        print(json.dumps([_as_json(failure) for failure in found], indent=1))
+    elif csv_file is not None:
+        print(f"{len(found)} written to {csv_file}; python -m harvester --catalog {csv_file} asks for them again")
+    else:
+        print("\n".join(_in_words(found, config.out)))
+    return 0
+
+
+def _as_json(failure: FailureRecord) -> dict[str, object]:
+    return {
+        "id": failure.did,
+        "kind": failure.kind,
+        "blame": failure.kind.blame,
+        "detail": failure.detail,
+        "attempts": failure.attempts,
+        "http_status": failure.http_status,
+        "last_tried": datetime.fromtimestamp(failure.last_tried, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _write_catalogue(path: Path, found: Sequence[FailureRecord]) -> None:
+    from ..errors import UsageError
+
+    columns = list(dict.fromkeys(name for failure in found for name in failure.columns))
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", *columns])
+            writer.writerows([failure.did, *(failure.columns.get(name, "") for name in columns)] for failure in found)
+    except OSError as error:
+        raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
+
+
+def _in_words(found: Sequence[FailureRecord], out: Path) -> list[str]:
+    from ..watchers.figures import plural
+
+    if not found:
+        return [f"no failures in {out}"]
+    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {out}:"]
+    for kind, group in groupby(found, key=lambda failure: failure.kind):
+        members = list(group)
+        lines += ["", f"{len(members)}  {kind}: {kind.meaning} (whose fault: {kind.blame})"]
+        lines += [f"    {failure.did}: {failure.detail}" for failure in members[:EXAMPLES]]
+        if len(members) > EXAMPLES:
+            lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
+        lines.append(f"    what to do: {kind.advice}")
+    lines += ["", f"to ask for them again: python -m harvester --only-failed --out {out}"]
+    return lines

@@ -1,0 +1,63 @@
+"""The options that commands share, and how they become flags of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..settings import Configuration
+
+F = TypeVar("F", bound=Callable[..., Any])
+Option = Callable[[F], F]
+
+# Values stay text here: the settings judge them, so that a flag, the environment and config.toml are told off alike.
+_PLACE = (
+    click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]"),
+    click.option("--out", metavar="DIR", help="where spectra are stored [data/<archive>]"),
+    click.option("--archive", metavar="NAME|FILE|URL", help="profile, profile's FILE.toml, or dlget URL [ondrejov]"),
+)
+_WANTED = (
+    click.option("--catalog", metavar="FILE|-", help="CSV of wanted spectra; - is standard input"),
+    click.option("--id-column", metavar="NAME", help="its column with the publisher DIDs [id]"),
+    click.option("--limit", metavar="N", help="ask for N spectra at most in this run"),
+    click.option("--only-failed", is_flag=True, default=None, help="only those that an earlier run gave up"),
+)
+_ASKED = (
+    click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to ask for; none omits it [normalized]"),
+    click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit"),
+    click.option("--format", metavar="MIME", help="FORMAT to ask for; none omits it [application/fits]"),
+    click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator"),
+)
+_LIMITS = (
+    click.option("--concurrency", metavar="N", help="most requests in flight [8]"),
+    click.option("--rate", metavar="R", help="most requests a second; 0 is no limit [5]"),
+    click.option("--attempts", metavar="N", help="most times one spectrum is asked for [6]"),
+)
+
+
+def place(command: F) -> F:
+    """Where a harvest is."""
+    return _all(_PLACE, command)
+
+
+def wanted(command: F) -> F:
+    """What is wanted, of whom, and within which limits."""
+    return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS), command)
+
+
+def _all(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def configuration(flags: dict[str, Any]) -> Configuration:
+    """The configuration under a command's flags. UsageError if anything in it is wrong."""
+    from ..settings import load
+
+    limits = {name: flags.pop(name) for name in ("concurrency", "rate", "attempts") if name in flags}
+    given = {name: value for name, value in limits.items() if value is not None}
+    return load(flags | ({"limits": given} if given else {}), flags.pop("config", None))

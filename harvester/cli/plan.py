@@ -1,0 +1,69 @@
+"""``plan``: the diff alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import configuration, wanted
+
+if TYPE_CHECKING:
+    from ..run import Preparation
+
+WORK_TO_DO = 10
+
+
+@click.command("plan")
+@wanted
+@click.option("--json", "as_json", is_flag=True, help="numbers as one JSON object")
+def command(as_json: bool, **flags: Any) -> int:
+    """What a run would fetch, and how long that takes.
+
+    Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
+    """
+    from ..run import catalogue_of, prepare
+    from ..stores.directory import DirectoryStore
+
+    config = configuration(flags)
+    preparation = prepare(config, catalogue_of(config), DirectoryStore(config.out))
+    if as_json:
+        print(json.dumps({**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}))
+    else:
+        print("\n".join(in_words(preparation)))
+    sys.stdout.flush()
+    return WORK_TO_DO if preparation.targets else 0
+
+
+def in_words(preparation: Preparation) -> list[str]:
+    """The plan as lines for people; what is zero is left out."""
+    from ..plan import USUAL_RATE
+    from ..watchers.figures import count, duration
+
+    plan, config = preparation.plan, preparation.configuration
+    parts = [
+        (len(plan.present), "already on disk"),
+        (len(plan.missing), "missing"),
+        (len(plan.suspect), "suspect on disk (empty, or no whole FITS blocks): set aside and fetched again"),
+        (len(plan.strays), "on disk, but not in the catalogue: left alone"),
+        (plan.duplicates, "listed more than once"),
+        (plan.malformed, "rows with more or fewer fields than the header"),
+        (plan.blank, "blank lines"),
+        (plan.collisions, "with a last segment that is another's too: named by their whole path"),
+    ]
+    digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
+    lines = [f"{preparation.catalogue.source} lists {count(plan.listed)} spectra; {config.out} has:"]
+    lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
+    band = config.settings.band
+    if band is not None:
+        lines.append(f"  BAND={band} m, that is {band.in_words()}")
+    rate = config.settings.limits.rate
+    targets = len(preparation.targets)
+    if targets:
+        pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as no --rate is set"
+        lines.append(f"{count(targets)} to fetch from {config.profile.title}: {duration(preparation.eta)} {pace}")
+    else:
+        lines.append("nothing to fetch")
+    return lines

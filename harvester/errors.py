@@ -1,0 +1,35 @@
+"""What may go wrong with a whole run, by the exit code it ends with. Each message is the sentence the user reads."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HarvestError(Exception):
+    """Base of the faults that end a run; ``exit_code`` as the README's table has it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(HarvestError):
+    """The command line, the configuration or the catalogue is at fault."""
+
+    exit_code = 2
+
+
+class ArchiveUnavailableError(HarvestError):
+    """The archive cannot be reached at all."""
+
+    exit_code = 5
+
+
+class StoreError(HarvestError):
+    """Local storage failed: no spectrum's fault, so it concerns the run as a whole."""
+
+    exit_code = 6
+
+
+class DirectoryHeldError(HarvestError):
+    """Another harvest works in this directory."""
+
+    exit_code = 75

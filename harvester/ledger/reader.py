@@ -1,0 +1,81 @@
+"""What the ledger tells: the last run, and what is not there and why. Read-only, also while a run writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..failures import FailureKind
+from ..spectra import SpectrumId
+from .schema import open_for_reading
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The latest run; ``summary`` has the fields of summary.json so far, ``ended`` is None until it said goodbye."""
+
+    run: str
+    started: float
+    ended: float | None
+    host: str
+    pid: int
+    archive: str
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRecord:
+    """A spectrum that is not there, and why. ``columns`` are the catalogue's other columns of it."""
+
+    did: str
+    kind: FailureKind
+    detail: str
+    attempts: int
+    http_status: int | None
+    last_tried: float
+    columns: dict[str, str]
+
+
+def last_run(path: Path) -> RunRecord | None:
+    """The latest run in the ledger at ``path``; None if there is no ledger or no run in it."""
+    for row in _rows(path, "SELECT * FROM run ORDER BY started DESC LIMIT 1"):
+        summary = json.loads(row["summary"])
+        return RunRecord(row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], summary)
+    return None
+
+
+def failures(path: Path) -> list[FailureRecord]:
+    """Every spectrum that was given up and not had since, kinds together, in the order they were tried."""
+    sql = "SELECT * FROM spectrum WHERE status = 'failed' ORDER BY kind, last_tried"
+    return [
+        FailureRecord(
+            row["did"], FailureKind[row["kind"].upper()], row["detail"], row["attempts"], row["http_status"],
+            row["last_tried"], json.loads(row["columns"]),
+        )
+        for row in _rows(path, sql)
+    ]  # fmt: skip
+
+
+def failed_dids(path: Path) -> set[SpectrumId]:
+    """The spectra that were given up and not had since."""
+    return {SpectrumId(row["did"]) for row in _rows(path, "SELECT did FROM spectrum WHERE status = 'failed'")}
+
+
+def taken_names(path: Path) -> dict[str, SpectrumId]:
+    """Case-folded name to the DID whose spectrum was stored under it."""
+    sql = "SELECT folded, did FROM spectrum WHERE status IN ('present', 'saved')"
+    return {row["folded"]: SpectrumId(row["did"]) for row in _rows(path, sql)}
+
+
+def _rows(path: Path, sql: str) -> Iterator[sqlite3.Row]:
+    connection = open_for_reading(path)
+    if connection is None:
+        return
+    try:
+        yield from connection.execute(sql)
+    finally:
+        connection.close()

@@ -1,0 +1,160 @@
+"""The ledger's one writer: it watches events and writes them down in batches, on a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .. import __version__
+from .. import events as ev
+from ..catalog import Row
+from ..outcomes import Failed, Saved
+from ..plan import HarvestPlan
+from ..stats import HarvestStats
+from .schema import open_for_writing
+
+Statement = tuple[str, Sequence[Any]]
+
+BATCH = 100  # rows a transaction at most, and seconds between two: what a power cut can cost of the ledger
+PATIENCE = 0.5
+BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
+
+
+class LedgerWriter:
+    """Call it with events; use it as a context manager around the harvest."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_for_writing(path)
+        self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
+        self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
+        self._stats = HarvestStats()
+        self._fault: sqlite3.Error | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._statements.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def enrol(self, plan: HarvestPlan, rows: Iterable[Row]) -> None:
+        """Write down what is listed and what the disk has of it; where ledger and disk disagree, the disk is right."""
+        columns = {row.did: row.columns for row in rows}
+        named = [(t, "present") for t in plan.present] + [(t, "wanted") for t in plan.wanted]
+        with self._connection:
+            self._connection.execute("BEGIN")
+            # A name that passes to another DID must be free before that one's row comes.
+            self._connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved')")
+            self._connection.executemany(
+                _ENROL, ((t.did, t.name, t.name.casefold(), columns[t.did], status) for t, status in named)
+            )
+
+    def __call__(self, event: ev.Event) -> None:
+        if self._fault is not None:
+            raise self._fault
+        self._stats = self._stats.after(event)
+        for statement in statements(event, self._stats.run):
+            self._statements.put_nowait(statement)
+
+    def _write(self) -> None:
+        ended = False
+        while not ended:
+            batch, ended = self._next_batch()
+            try:
+                self._commit(batch)
+            except sqlite3.Error as error:
+                self._fault = error  # the next event raises it, and the bus drops and names us
+
+    def _next_batch(self) -> tuple[list[Statement], bool]:
+        batch: list[Statement] = []
+        deadline = time.monotonic() + PATIENCE
+        while len(batch) < BATCH:
+            try:
+                statement = self._statements.get(timeout=max(deadline - time.monotonic(), 0.001))
+            except queue.Empty:
+                break
+            if statement is None:
+                return batch, True
+            batch.append(statement)
+        return batch, False
+
+    def _commit(self, batch: list[Statement]) -> None:
+        if not batch:
+            return
+        with self._connection:
+            self._connection.execute("BEGIN")
+            for sql, values in batch:
+                self._connection.execute(sql, values)
+            summary = json.dumps(self._stats.summary(time.time()))
+            self._connection.execute("UPDATE run SET summary = ? WHERE run = ?", (summary, self._stats.run))
+
+
+_ENROL = """
+INSERT INTO spectrum(did, name, folded, columns, status) VALUES(?, ?, ?, ?, ?)
+ON CONFLICT(did) DO UPDATE SET name = excluded.name, folded = excluded.folded, columns = excluded.columns,
+    status = CASE
+        WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
+        WHEN excluded.status = 'wanted' AND spectrum.status = 'failed' THEN 'failed'
+        ELSE excluded.status END
+"""
+
+_SAVED = """
+UPDATE spectrum SET status = 'saved', attempts = ?, due = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?,
+    wave_min = ?, wave_max = ?, object = ?, kind = NULL, detail = NULL, http_status = 200, last_tried = ?, saved = ?,
+    elapsed = ?, url = ?, run = ? WHERE did = ?
+"""
+
+_TRIED = """
+UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?, run = ?
+WHERE did = ?
+"""
+
+
+def statements(event: ev.Event, run: str) -> list[Statement]:
+    """What ``event`` changes in the ledger."""
+    match event:
+        case ev.HarvestStarted():
+            sql = "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, ?, ?, ?, ?, ?)"
+            return [(sql, (event.run, event.time, socket.gethostname(), os.getpid(), __version__, event.archive))]
+        case ev.SpectrumSaved(time=time, outcome=outcome):
+            return [_saved(outcome, time, run)]
+        case ev.SpectrumFailed(time=time, outcome=outcome):
+            return [_failed(outcome, time, run)]
+        case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=why, due=due):
+            return [(_TRIED, ("retry", attempt, due, why.kind, why.detail, why.status, time, run, target.did))]
+        case ev.HarvestEnded(time=time):
+            return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
+        case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.WatcherLost():
+            return [_noted(event, run)]
+    return []
+
+
+def _saved(outcome: Saved, time: float, run: str) -> Statement:
+    proof = outcome.verified
+    waves = (proof.points, proof.wave_min, proof.wave_max, proof.object_name)
+    digests = (proof.size, proof.sha256, proof.content_digest)
+    story = (time, time, outcome.elapsed, outcome.url, run, outcome.target.did)
+    return _SAVED, (outcome.attempts, *digests, *waves, *story)
+
+
+def _failed(outcome: Failed, time: float, run: str) -> Statement:
+    why = outcome.failure
+    return _TRIED, ("failed", outcome.attempts, None, why.kind, why.detail, why.status, time, run, outcome.target.did)
+
+
+def _noted(event: ev.Event, run: str) -> Statement:
+    fields = {name: str(getattr(event, name)) for name in event.__match_args__ if name != "time"}
+    return "INSERT INTO event VALUES(?, ?, ?, ?)", (event.time, run, event.event_name(), json.dumps(fields))

@@ -1,0 +1,88 @@
+"""When the next request may go out: evenly spaced, never in a burst, and never more than rate + 1 in any second.
+
+Token buckets let a whole second's worth out at the start and after a stall; a guest spaces its requests. ``Schedule``
+is the rule (a value, no clock inside), ``Pacer`` lets workers wait for their turn by it. The event loop's clock is the
+only clock: asyncio's own timers run on it, so a test that replaces the loop's clock moves all of them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+# A loop that was busy for longer than this has lost those turns: they are not made up for.
+CATCH_UP = 0.010
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Requests a second (0: no limit) and the time, in loop seconds, of the next free turn."""
+
+    rate: float
+    next_turn: float = -math.inf
+
+    def turn(self, now: float, recent: deque[float]) -> float:
+        """When the next request may go out. ``recent`` are the times of the latest requests, oldest first."""
+        if not self.rate:
+            return max(now, self.next_turn)
+        most = int(self.rate) + 1
+        window_opens = recent[-most] + 1.0 if len(recent) >= most else -math.inf
+        return max(now, self.next_turn, window_opens)
+
+    def after(self, due: float, now: float) -> Schedule:
+        """The schedule once a request that was due at ``due`` went out at ``now``."""
+        if not self.rate:
+            return self
+        base = due if now - due <= CATCH_UP else now
+        return replace(self, next_turn=base + 1.0 / self.rate)
+
+
+class Pacer:
+    """Hands out turns, first come first served, by a Schedule on the running loop's clock."""
+
+    def __init__(self, rate: float) -> None:
+        self._schedule = Schedule(rate)
+        self._recent: deque[float] = deque(maxlen=int(rate) + 1)
+        self._line = asyncio.Lock()
+
+    @property
+    def rate(self) -> float:
+        return self._schedule.rate
+
+    async def turn(self, stop: asyncio.Event) -> bool:
+        """Wait for a turn and take it. False, without one, as soon as ``stop`` is set."""
+        loop = asyncio.get_running_loop()
+        async with self._line:
+            while not stop.is_set():
+                now = loop.time()
+                wait = self._schedule.turn(now, self._recent) - now
+                if wait <= 0:
+                    self._take(self._schedule.next_turn, now)
+                    return True
+                await wait_or(stop, wait)
+        return False
+
+    def debit(self) -> None:
+        """Count a request that went out without a turn: aiohttp's silent repeat, a redirect."""
+        now = asyncio.get_running_loop().time()
+        self._take(max(self._schedule.next_turn, now), now)
+
+    def hold_until(self, moment: float) -> None:
+        """No turn before ``moment`` (loop seconds), for nobody."""
+        self._schedule = replace(self._schedule, next_turn=max(self._schedule.next_turn, moment))
+
+    def _take(self, due: float, now: float) -> None:
+        self._schedule = self._schedule.after(due, now)
+        self._recent.append(now)
+
+
+async def wait_or(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait ``seconds``, or until ``stop`` is set; whether it was set."""
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

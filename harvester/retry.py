@@ -1,0 +1,88 @@
+"""Whether, and when, a spectrum is asked for again: the rule, and the agenda that keeps what is due."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from .failures import Failure
+from .limits import Limits
+from .spectra import Target
+
+GROWTH = 4.0  # each wait is, on average, this many times the one before: minutes outlast a restart, hours an outage
+
+
+def wait_before_retry(failure: Failure, attempt: int, limits: Limits, chance: Random) -> float | None:
+    """Seconds to wait after the ``attempt``-th attempt (from 1) failed, or None where asking again is pointless.
+
+    Exponential with full jitter, so that spectra that failed together do not come back together; never sooner than
+    the archive's own Retry-After.
+    """
+    tries = min(failure.kind.tries or limits.attempts, limits.attempts)
+    if attempt >= tries:
+        return None
+    ceiling = min(limits.first_wait * GROWTH ** (attempt - 1), limits.max_wait)
+    return max(chance.uniform(0.0, ceiling), failure.retry_after or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A spectrum to be asked for, for the ``attempt``-th time (from 1)."""
+
+    target: Target
+    attempt: int = 1
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    time: float
+    order: int
+    assignment: Assignment = field(compare=False)
+
+
+class Agenda:
+    """What is still to be asked: fresh targets in the plan's order, and retries once they are due, which go first.
+
+    Holds only the retries; the fresh targets stay in the iterable they came in.
+    """
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._fresh: Iterator[Target] = iter(targets)
+        self._exhausted = False
+        self._retries: list[_Due] = []
+        self._order = 0
+        self._open = 0
+
+    @property
+    def finished(self) -> bool:
+        """Nothing fresh, nothing to retry, nothing handed out and unsettled."""
+        return self._exhausted and not self._retries and not self._open
+
+    @property
+    def next_due(self) -> float | None:
+        """The time at which the earliest retry is due."""
+        return self._retries[0].time if self._retries else None
+
+    def take(self, now: float) -> Assignment | None:
+        """The next assignment, or None if there is none at this moment."""
+        if self._retries and self._retries[0].time <= now:
+            self._open += 1
+            return heapq.heappop(self._retries).assignment
+        target = None if self._exhausted else next(self._fresh, None)
+        if target is None:
+            self._exhausted = True
+            return None
+        self._open += 1
+        return Assignment(target)
+
+    def settle(self) -> None:
+        """An assignment that was taken needs nothing more."""
+        self._open -= 1
+
+    def retry(self, assignment: Assignment, due: float) -> None:
+        """An assignment that was taken comes back at ``due`` for its next attempt."""
+        self._open -= 1
+        self._order += 1
+        heapq.heappush(self._retries, _Due(due, self._order, Assignment(assignment.target, assignment.attempt + 1)))

@@ -1,0 +1,272 @@
+"""Flags, environment, config.toml and the archive's profile become one frozen Settings; nobody else reads any of them.
+
+Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > archive profile > default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import tomli_w
+from annotated_types import Ge, MinLen
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from .archive.profile import ArchiveProfile
+from .archive.request import DlgetRequest
+from .band import Band, parse_band
+from .errors import UsageError
+from .limits import Limits
+from .verify.expectation import Expectation
+
+PREFIX = "HARVESTER_"
+CONFIG = "config.toml"
+
+Progress = Literal["auto", "rich", "plain", "json", "none"]
+
+
+def _none_if_said(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() in ("none", "") else value
+
+
+def _address(value: object) -> object:
+    value = _none_if_said(value)
+    if isinstance(value, str) and not re.fullmatch(r"[\w.+-]+@[\w.-]+", value, re.ASCII):
+        raise ValueError("an e-mail address is expected, like me@observatory.example")
+    return value
+
+
+def _band(value: object) -> object:
+    value = _none_if_said(value)
+    return parse_band(value) if isinstance(value, str) else value
+
+
+Omittable = Annotated[str | None, BeforeValidator(_none_if_said)]
+
+
+class Settings(BaseSettings):
+    """Everything a user can set. ``description`` is what config.toml says of it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    catalog: Annotated[str | None, Field(description="CSV of wanted spectra; '-' is standard input")] = None
+    id_column: Annotated[str, MinLen(1), Field(description="its column with the publisher DIDs")] = "id"
+    out: Annotated[Path | None, Field(description="where spectra are stored; data/<archive> if not set")] = None
+    archive: Annotated[
+        str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), a profile's FILE.toml, or a dlget URL")
+    ] = "ondrejov"
+    fluxcalib: Annotated[Omittable, Field(description="FLUXCALIB to ask for; 'none' omits it")] = "normalized"
+    band: Annotated[
+        Band | None,
+        BeforeValidator(_band),
+        Field(description="wavelengths to cut out, 'LO HI [UNIT]', metres if no unit; 'none' for all"),
+    ] = None
+    format: Annotated[Omittable, Field(description="FORMAT to ask for; 'none' omits it")] = "application/fits"
+    contact: Annotated[
+        str | None,
+        BeforeValidator(_address),
+        Field(description="your e-mail address, told to the archive in the User-Agent"),
+    ] = None
+    limit: Annotated[int | None, Ge(1), Field(description="ask for so many spectra at most in one run")] = None
+    only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
+    progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
+    limits: Annotated[Limits, Field(description="ceilings and patience")] = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a command works with: the user's settings, and the profile of the archive they name."""
+
+    settings: Settings
+    profile: ArchiveProfile
+
+    @property
+    def out(self) -> Path:
+        return self.settings.out or Path("data") / self.profile.name
+
+    @property
+    def request(self) -> DlgetRequest:
+        chosen = self.settings
+        return DlgetRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format)
+
+    @property
+    def expectation(self) -> Expectation:
+        """What every spectrum of this harvest must prove to be."""
+        normalized = (self.settings.fluxcalib or "").lower() == "normalized"
+        return Expectation(
+            self.settings.band, normalized, self.profile.identity_card or None, self.profile.normalized_flux
+        )
+
+    def as_toml(self) -> str:
+        """Every setting in force, as a config.toml that would set it."""
+        values = self.settings.model_dump(mode="json") | {
+            "band": str(self.settings.band or "none"),
+            "out": str(self.out),
+        }
+        values = {name: values[name] for name in sorted(values, key=lambda name: isinstance(values[name], dict))}
+        omitted = {name: "none" for name in ("fluxcalib", "format") if values[name] is None}
+        return tomli_w.dumps({name: value for name, value in (values | omitted).items() if value is not None})
+
+
+def load(flags: Mapping[str, Any], config: str | None = None) -> Configuration:
+    """The configuration under ``flags`` (nested as in config.toml; None is not given) and the file ``config``.
+
+    UsageError, in one sentence, for the first thing that is wrong.
+    """
+    file = Path(config or CONFIG)
+    layers = _Layers(
+        {name: value for name, value in flags.items() if value is not None}, _read(file, config), str(file)
+    )
+    _check_environment()
+    profile = load_profile(layers.merged({}).archive)
+    return Configuration(layers.merged(profile.settings), profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """What was given where. ``merged`` is the one place that knows the precedence."""
+
+    flags: Mapping[str, Any]
+    file: Mapping[str, Any]
+    file_name: str
+
+    def merged(self, profile: dict[str, Any]) -> Settings:
+        file = dict(self.file)
+
+        class Layered(Settings):
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                lower = (InitSettingsSource(settings_cls, values) for values in (file, profile))
+                return init_settings, env_settings, *lower
+
+        try:
+            return Layered(**self.flags)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(self._sentence(first["loc"], first["type"], first["msg"], first["input"])) from None
+        except SettingsError as error:
+            raise UsageError(
+                f"environment: {error}; give plain values, {PREFIX}LIMITS__RATE=2 for nested ones"
+            ) from None
+
+    def _sentence(self, loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+        names = [str(part) for part in loc]
+        key = ".".join(names)
+        where = self._origin(names)
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            return f"{where}: {key} = {value!r}: there is no such setting{_did_you_mean(key, setting_names())}"
+        words = message.removeprefix("Value error, ").removeprefix("Input should be ")
+        said = f"it should be {words}" if message.startswith("Input should be ") else words
+        shown = f"{where} {value!r}" if where.startswith("--") else f"{where}: {key} = {value!r}"
+        return f"{shown}: {said}"
+
+    def _origin(self, names: list[str]) -> str:
+        if _holds(self.flags, names):
+            return f"--{names[-1].replace('_', '-')}"
+        variable = PREFIX + "__".join(names).upper()
+        if variable in os.environ:
+            return f"environment variable {variable}"
+        return self.file_name if _holds(self.file, names) else "archive profile"
+
+
+def _holds(values: object, names: list[str]) -> bool:
+    for name in names:
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _read(file: Path, asked_for: str | None) -> dict[str, Any]:
+    if asked_for is None and not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {file}: {error.strerror}; give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not TOML: {error}") from None
+
+
+def setting_names() -> list[str]:
+    """Every setting's dotted name, as config.toml nests them."""
+    return [
+        *(name for name in Settings.model_fields if name != "limits"),
+        *(f"limits.{f.name}" for f in fields(Limits)),
+    ]
+
+
+def _check_environment() -> None:
+    known = {PREFIX + name.upper().replace(".", "__"): name for name in setting_names()} | {f"{PREFIX}LIMITS": "limits"}
+    for variable, value in os.environ.items():
+        if variable.startswith(PREFIX) and variable not in known:
+            hint = _did_you_mean(variable, list(known))
+            raise UsageError(f"environment variable {variable} = {value!r}: there is no such setting{hint}")
+
+
+def _did_you_mean(wrong: str, right: list[str]) -> str:
+    near = difflib.get_close_matches(wrong, right, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def shipped_profiles() -> list[str]:
+    """The names of the archive profiles that come with harvester."""
+    folder = files("harvester.archive") / "profiles"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_profile(archive: str) -> ArchiveProfile:
+    """The profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none."""
+    if archive.startswith(("http://", "https://")):
+        host = urlsplit(archive).hostname
+        if not host:
+            raise UsageError(f"--archive {archive}: an address without a host; give a dlget URL")
+        return ArchiveProfile(name=host, title=host, endpoint=archive)
+    if archive in shipped_profiles():
+        text = (files("harvester.archive") / "profiles" / f"{archive}.toml").read_text(encoding="utf-8")
+        return _profile(text, archive)
+    if not archive.endswith(".toml"):
+        known = shipped_profiles()
+        hint = _did_you_mean(archive, known)
+        raise UsageError(
+            f"--archive {archive}: no such profile{hint} (shipped: {', '.join(known)}; or FILE.toml, or a URL)"
+        )
+    try:
+        return _profile(Path(archive).read_text(encoding="utf-8"), archive)
+    except OSError as error:
+        raise UsageError(f"--archive {archive}: {error.strerror}; give an archive profile") from None
+
+
+def _profile(text: str, source: str) -> ArchiveProfile:
+    try:
+        return TypeAdapter(ArchiveProfile).validate_python(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"archive profile {source}: not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"archive profile {source}: {key} = {first['input']!r}: {first['msg']}") from None
