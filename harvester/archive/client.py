@@ -73,6 +73,7 @@ class DlgetArchive:
                 total=limits.total_timeout, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
             ),
             requote_redirect_url=False,
+            trace_configs=[self._wire()],
         )
         return self
 
@@ -103,7 +104,7 @@ class DlgetArchive:
         sent = asyncio.get_running_loop().time()
         reached(ev.Phase.ANSWER)
         address = URL(url, encoded=True)
-        async with self._session.get(address, allow_redirects=False, middlewares=(self._counting(url, first),)) as seen:
+        async with self._session.get(address, allow_redirects=False, trace_request_ctx=_Turn(first)) as seen:
             reached(ev.Phase.BODY)
             most = self._limits.max_bytes if seen.status == 200 else WORDS
             raw = await _read(seen, most)
@@ -118,18 +119,33 @@ class DlgetArchive:
                 raise FetchError(failure, url)
             return Fetched(body, url, tuple(seen.headers.items()))
 
-    def _counting(self, url: str, paid: bool) -> aiohttp.ClientMiddlewareType:
-        """Counts what goes out on the wire; all but a first request that waited for its turn is charged afterwards."""
+    def _wire(self) -> aiohttp.TraceConfig:
+        """Counts what really goes out. All but a first request that waited for its turn is charged afterwards."""
 
-        async def count(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-            nonlocal paid
-            if not paid:
+        async def count(
+            session: aiohttp.ClientSession, context: object, sent: aiohttp.TraceRequestHeadersSentParams
+        ) -> None:
+            turn = getattr(context, "trace_request_ctx", None)
+            if not (isinstance(turn, _Turn) and turn.take()):
                 self._debit()
-            paid = False
-            self._emit(ev.RequestSent(self._wall(), url))
-            return await handler(request)
+            self._emit(ev.RequestSent(self._wall(), str(sent.url)))
 
-        return count
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(count)
+        return trace
+
+
+class _Turn:
+    """A turn that was waited for: good for one request on the wire."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: bool) -> None:
+        self._left = left
+
+    def take(self) -> bool:
+        left, self._left = self._left, False
+        return left
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:

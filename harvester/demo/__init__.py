@@ -1,0 +1,29 @@
+"""The archive in a box: a server on loopback that answers as the Ondrejov archive does, with spectra it makes up.
+
+It is the far end of the wire, so it shares no code with what downloads and verifies.
+"""
+
+from __future__ import annotations
+
+from .archive import DemoArchive, RunningArchive
+from .faults import FAULTS, Fault, FaultPlan, Planned, parse_faults
+from .listing import COLLECTION, Labelled, listed_dids, listing
+from .log import RequestLog
+from .server import serve, serve_forever
+
+__all__ = [
+    "COLLECTION",
+    "FAULTS",
+    "DemoArchive",
+    "Fault",
+    "FaultPlan",
+    "Labelled",
+    "Planned",
+    "RequestLog",
+    "RunningArchive",
+    "listed_dids",
+    "listing",
+    "parse_faults",
+    "serve",
+    "serve_forever",
+]

@@ -1,0 +1,161 @@
+"""What the demo archive observed: stars and exposures, each a function of its DID (or number) and of nothing else.
+
+Grids, names and classes follow the Ondrejov CCD700 archive. Chance comes from BLAKE2b digests, so every machine sees
+the same sky.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+from functools import lru_cache
+
+from ..spectra import SpectrumId
+
+STARS = 1400  # the genuine archive has about one object for ten spectra
+_MJD_ZERO = date(1858, 11, 17)
+_OLD_NAME = re.compile(r"([a-z])([a-l])([0-3]\d)(\d{4})")
+_NEW_NAME = re.compile(r"a(\d{4})(\d\d)(\d\d)(\d{4})")
+_EXACT = 2.0**-39  # wavelengths that are multiples of it add up without rounding, so the grid is linear to the last bit
+_GREEK = "alp bet gam del eps zet eta the iot kap lam mu nu xi omi pi rho sig tau ups phi chi psi ome"
+_CONSTELLATIONS = "And Aql Aqr Ari Aur Boo Cam Cas Cep Cet CMa CMi Cnc Cyg Del Dra Gem Her Leo Lyr Ori Peg Per"
+
+
+class Profile(IntEnum):
+    """The shape of H-alpha, with the labels of the archive's labelled set."""
+
+    EMISSION = 0
+    ABSORPTION = 1
+    UNKNOWN = 2
+    DOUBLE_PEAK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """``ra`` and ``dec`` in degrees, ICRS; ``velocity`` is H-alpha's shift in Angstrom."""
+
+    name: str
+    ra: float
+    dec: float
+    profile: Profile
+    velocity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One exposure: ``mid_time`` in MJD, ``exposure`` in seconds, ``first`` and ``step`` of the grid in Angstrom."""
+
+    did: SpectrumId
+    name: str
+    star: Star
+    label: Profile
+    mid_time: float
+    exposure: float
+    first: float
+    step: float
+    points: int
+    seed: int
+
+    @property
+    def accref(self) -> str:
+        """The path of the original file below the archive's inputs, as in the card TITLE."""
+        folder = "6255-6767" if self.points == 1997 else "6260-6735"
+        return f"ccd700/data/{self.star.name.replace(' ', '').lower()}/{folder}/{self.name}.fit"
+
+    @property
+    def wave_limits(self) -> tuple[float, float]:
+        """First and last wavelength in Angstrom."""
+        return self.first, self.first + self.step * (self.points - 1)
+
+    @property
+    def written(self) -> datetime:
+        """When the archive wrote the reduced spectrum, UTC."""
+        return datetime(1858, 11, 17) + timedelta(days=int(self.mid_time) + 300, seconds=self.seed % 86400)  # noqa: DTZ001 - only formatted, and FITS dates carry no zone
+
+
+class Dice:
+    """Numbers in [0, 1) out of one digest, two bytes each."""
+
+    def __init__(self, key: str) -> None:
+        self._digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+        self._used = 0
+        self.seed = int.from_bytes(self._digest[24:], "big")
+
+    def roll(self) -> float:
+        self._used += 2
+        return int.from_bytes(self._digest[self._used - 2 : self._used], "big") / 65536
+
+
+@lru_cache(maxsize=STARS)
+def star(number: int) -> Star:
+    """The star of that number, 0 to ``STARS - 1``; no two share a name."""
+    dice = Dice(f"star {number}")
+    ra = round(360 * (number + 0.8 * dice.roll()) / STARS, 12)
+    dec = round(75 * dice.roll() - 10, 12)
+    return Star(_star_name(number, ra, dec), ra, dec, _profile(dice.roll()), 1.6 * (dice.roll() - 0.5))
+
+
+def _star_name(number: int, ra: float, dec: float) -> str:
+    turn, kind = divmod(number, 4)
+    if kind == 0:
+        constellations = _CONSTELLATIONS.split()
+        greek, constellation = divmod(turn, len(constellations))
+        return f"{_GREEK.split()[greek]} {constellations[constellation]}"
+    if kind == 1:
+        minutes, arcminutes = int(ra * 4), int(abs(dec) * 60)
+        sign = "-" if dec < 0 else "+"
+        return f"GALEX J{minutes // 60:02d}{minutes % 60:02d}{sign}{arcminutes // 60:02d}{arcminutes % 60:02d}"
+    return f"HIP{100 + 83 * number}" if kind == 2 else f"HD {1000 + 160 * number}"
+
+
+def _profile(roll: float) -> Profile:
+    """In the labelled set's proportions."""
+    if roll < 0.46:
+        return Profile.ABSORPTION
+    if roll < 0.86:
+        return Profile.EMISSION
+    return Profile.DOUBLE_PEAK if roll < 0.975 else Profile.UNKNOWN
+
+
+def observe(did: SpectrumId) -> Observation:
+    """What was observed under ``did``. Names that differ only in their last character are one star's exposures."""
+    name = did.rpartition("/")[2]
+    dice = Dice(did)
+    target = star(Dice(name[:-1]).seed % STARS)
+    night, late = _night(name, dice)
+    new = len(name) == 13
+    return Observation(
+        did=did,
+        name=name,
+        star=target,
+        label=Profile.UNKNOWN if dice.roll() < 0.01 else target.profile,
+        mid_time=round(night + 0.74 + 0.4 * late + 0.004 * dice.roll(), 10),
+        exposure=round(20 + 3580 * dice.roll() ** 2, 2 if new else 0),
+        first=_exact((6260.0 if new else 6255.0) + 2 * dice.roll()),
+        step=_exact((0.2308 if new else 0.2566) + 0.0001 * dice.roll()),
+        points=2048 if new else 1997,
+        seed=dice.seed,
+    )
+
+
+def _exact(value: float) -> float:
+    return round(value / _EXACT) * _EXACT
+
+
+def _night(name: str, dice: Dice) -> tuple[int, float]:
+    """MJD of the evening and how late at night (0 to 1): what the name says, else what the digest says."""
+    if match := _NEW_NAME.fullmatch(name):
+        year, month, day, number = map(int, match.groups())
+    elif match := _OLD_NAME.fullmatch(name):
+        # The archive counts years and months in letters: u is 2011, a is January.
+        year, month = 1991 + ord(match[1]) - ord("a"), 1 + ord(match[2]) - ord("a")
+        day, number = int(match[3]), int(match[4])
+    else:
+        return 53000 + dice.seed % 5000, dice.roll()
+    try:
+        return (date(year, month, day) - _MJD_ZERO).days, (number % 100) / 100
+    except ValueError:  # looks like a date and is none
+        return 53000 + dice.seed % 5000, dice.roll()

@@ -1,0 +1,171 @@
+"""The addresses of the demo archive and what each answers: dlget, dlmeta, SSAP, products, availability."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from email.utils import format_datetime
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from ..spectra import SpectrumId
+from .answers import XML, Answer, no_such_page, page, usage_error
+from .archive import DemoArchive
+from .delivery import Sender, new_response
+from .dlget import RefusedError, read_request
+from .fits import original_fits
+from .listing import COLLECTION, listed_dids
+from .log import RequestLog
+from .observations import observe
+from .ssap import answer_query
+from .synthesis import Calibration, synthesize
+from .votables import datalink_votable, spectrum_votable
+
+_WELL_FORMED = re.compile(re.escape(COLLECTION) + r"[!-~]{1,1000}")
+_NUMBER = web.RequestKey("number", int)
+
+Parameters = list[tuple[str, str]]
+Handler = Callable[[web.Request, Parameters], Awaitable[web.StreamResponse]]
+
+
+class Service:
+    """The handlers of one server, with what they share."""
+
+    def __init__(self, config: DemoArchive, log: RequestLog) -> None:
+        self.config = config
+        self.log = log
+        self._sender = Sender(config.drip)
+        self._dids = tuple(listed_dids(config.count))
+        self._known = frozenset(self._dids)
+        self._product_dids = {did.rpartition("/")[2]: did for did in self._dids}
+        self._slots = asyncio.Semaphore(config.workers) if config.workers else None
+
+    def close(self) -> None:
+        """Ends the answers that stall."""
+        self._sender.closing.set()
+
+    def application(self) -> web.Application:
+        # Twisted serves every method as GET; aiohttp's own HEAD and trailing-slash manners would differ.
+        application = web.Application(client_max_size=1 << 24)
+        routes: dict[str, Handler] = {
+            "/ccd700/q/sdl/dlget": self._dlget,
+            "/ccd700/q/sdl/dlget/": self._slash,
+            "/ccd700/q/sdl/dlmeta": self._dlmeta,
+            "/ccd700/q/ssa/ssap.xml": self._ssap,
+            "/ccd700/q/ssa/availability": self._availability,
+            "/ccd700/q/sdl/availability": self._availability,
+            "/getproduct/{path:.+}": self._product,
+            "/{path:.*}": self._elsewhere,
+        }
+        for path, handler in routes.items():
+            application.router.add_route("*", path, self._logged(handler))
+        return application
+
+    def knows(self, did: str) -> bool:
+        return did in self._known or (self.config.knows_any and _WELL_FORMED.fullmatch(did) is not None)
+
+    def _logged(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            parameters = await _parameters(request)
+            did = next((value for name, value in reversed(parameters) if name.upper() == "ID"), "")
+            request[_NUMBER] = self.log.arrive(request.method, request.path, did, request.headers.get("User-Agent", ""))
+            status = 0
+            try:
+                response = await handler(request, parameters)
+                status = response.status if response.prepared else 0
+            finally:
+                self.log.leave(status)
+            return response
+
+        return handle
+
+    async def _dlget(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        try:
+            asked = read_request(parameters, self.knows)
+        except RefusedError as refused:
+            await self._take_time("", 1)
+            return await self._sender.send(request, refused.answer)
+        did, number = asked.observation.did, request[_NUMBER]
+        await self._take_time(did, number)
+        fault = self.config.faults.fault(did, number)
+        return await self._sender.send(request, fault.spoil(asked) if fault else asked.answer())
+
+    async def _take_time(self, did: str, number: int) -> None:
+        if self.config.latency:
+            digest = hashlib.blake2b(f"{did} {number}".encode(), digest_size=2).digest()
+            await asyncio.sleep(self.config.latency * (0.5 + int.from_bytes(digest, "big") / 65536))
+        if self._slots:
+            async with self._slots:
+                await asyncio.sleep(self.config.work)
+
+    async def _dlmeta(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        wanted = [value for name, value in parameters if name.upper() == "RESPONSEFORMAT" and value]
+        if any("votable" not in value for value in wanted):
+            return await self._sender.send(
+                request, usage_error(f"Field RESPONSEFORMAT: {wanted[-1]!r} is not a valid value")
+            )
+        if "Mozilla" in request.headers.get("User-Agent", ""):
+            return await self._sender.send(request, page(200, "Datalink", "Links of a spectrum, for browsers."))
+        ids = [value for name, value in parameters if name.upper() == "ID"]
+        document = datalink_votable(_base(request), ids, self.knows)
+        return await self._sender.send(request, Answer(document, "application/x-votable+xml;content=datalink"))
+
+    async def _ssap(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        pieces = answer_query(parameters, self._dids, _base(request))
+        first = next(pieces)
+        failed = b'value="ERROR"' in first
+        head = Answer(b"", XML if failed else "application/x-votable+xml", file_name='"result..vot"')
+        response = new_response(request, head)
+        await response.prepare(request)
+        await response.write(first)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)  # a long listing must not keep others waiting
+        await response.write_eof()
+        return response
+
+    async def _product(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return await self._sender.stall(request)  # DaCHS 2.7 never answers this one
+        stem, _, ending = request.match_info["path"].rpartition("/")[2].rpartition(".")
+        did = self._product_dids.get(stem) or SpectrumId(COLLECTION + stem)
+        observation = observe(did)
+        right = request.match_info["path"] == f"{observation.accref.rpartition('.')[0]}.{ending}"
+        if not right or ending not in ("fit", "vot") or not self.knows(did):
+            return await self._sender.send(request, no_such_page(request.path))
+        if ending == "fit":
+            answer = Answer(original_fits(observation), "image/fits", static=True)
+        else:
+            whole = synthesize(observation, Calibration.UNCALIBRATED)
+            answer = Answer(spectrum_votable(observation, whole, True), "application/x-votable+xml", static=True)
+        headers = {"Last-Modified": format_datetime(observation.written).replace("-0000", "GMT")}
+        return await self._sender.send(request, replace(answer, headers=headers))
+
+    async def _availability(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        names = 'xmlns:avl="http://www.ivoa.net/xml/VOSIAvailability/v1.0"'
+        text = f"<avl:availability {names}><avl:available>true</avl:available></avl:availability>"
+        return await self._sender.send(request, Answer(text.encode(), XML))
+
+    async def _slash(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        location = f"{_base(request)}/ccd700/q/sdl/?{request.rel_url.raw_query_string}"
+        return await self._sender.send(request, page(301, "Moved", location, {"Location": location}))
+
+    async def _elsewhere(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        return await self._sender.send(request, no_such_page(request.path))
+
+
+async def _parameters(request: web.Request) -> Parameters:
+    """Of the query and, for POST, of the form; bytes that are no UTF-8 stay recognizable as surrogates."""
+    parameters = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="surrogateescape")
+    if request.method == "POST":
+        form = (await request.read()).decode("utf-8", "surrogateescape")
+        parameters += parse_qsl(form, keep_blank_values=True, errors="surrogateescape")
+    return parameters
+
+
+def _base(request: web.Request) -> str:
+    return f"http://{request.host}"

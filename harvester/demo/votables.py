@@ -1,0 +1,158 @@
+"""The VOTables of dlget and dlmeta, and the service blocks that SSAP shares (VOTable 1.4; DataLink 1.0; SODA 1.0)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from html import escape
+
+import numpy as np
+
+from ..spectra import SpectrumId
+from .fits import Value
+from .observations import Observation, observe
+from .synthesis import Spectrum
+
+HEAD = (
+    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    ' xsi:schemaLocation="http://www.ivoa.net/xml/VOTable/v1.3 http://vo.ari.uni-heidelberg.de/docs/schemata/VOTable.xsd">'
+)
+_LONGEST_UNCUT = 6.7735e-07  # metres; no grid of the demo reaches beyond these two
+_SHORTEST_UNCUT = 6.2549e-07
+_FORMATS = {
+    "FITS binary table": "application/fits",
+    "VOTable, binary encoding": "application/x-votable+xml",
+    "VOTable, tabledata encoding": "application/x-votable+xml;serialization=tabledata",
+    "Comma separated values": "text/csv",
+    "Tab separated values": "text/plain",
+}
+_CALIBRATIONS = {"relative": "relative", "UNCALIBRATED": "UNCALIBRATED", "normalized": "normalized"}
+_DATALINK_FIELDS = (
+    ("ID", "char", "meta.id;meta.main"),
+    ("access_url", "char", "meta.ref.url"),
+    ("service_def", "char", "meta.ref"),
+    ("error_message", "char", "meta.code.error"),
+    ("description", "char", "meta.note"),
+    ("semantics", "char", "meta.code"),
+    ("content_type", "char", "meta.code.mime"),
+    ("content_length", "long", "phys.size;meta.file"),
+)
+
+
+def param(name: str, value: Value, inner: str = "", **attributes: str) -> str:
+    """A PARAM; text unless ``attributes`` give another datatype."""
+    given = {"datatype": "char", "arraysize": "*"} | attributes
+    written = "".join(f' {key}="{escape(text)}"' for key, text in given.items() if text)
+    return f'<PARAM name="{name}" value="{escape(str(value))}"{written}>{inner}</PARAM>'
+
+
+def field(name: str, datatype: str, arraysize: str = "", **attributes: str) -> str:
+    """A FIELD whose ID is its name."""
+    given = {"datatype": datatype, "arraysize": arraysize or ("*" if datatype == "char" else "")} | attributes
+    written = "".join(f' {key}="{escape(text)}"' for key, text in given.items() if text)
+    return f'<FIELD ID="{name}" name="{name}"{written}/>'
+
+
+def row(values: Iterable[Value]) -> str:
+    """A TR of TABLEDATA."""
+    return "<TR>" + "".join(f"<TD>{escape(str(value), quote=False)}</TD>" for value in values) + "</TR>"
+
+
+def error_votable(message: str) -> bytes:
+    """The document that says ERROR in a 200 (DALI 1.1 section 4.4.2)."""
+    info = f'<INFO name="QUERY_STATUS" value="ERROR">{escape(message)}</INFO>'
+    return f'{HEAD}<RESOURCE type="results">{info}</RESOURCE></VOTABLE>'.encode()
+
+
+def soda_block(base: str, did: str = "", wave_limits: tuple[float, float] = (_SHORTEST_UNCUT, _LONGEST_UNCUT)) -> str:
+    """The inputs of dlget: for one ``did``, or for whatever the column ssa_pubDID names. ``wave_limits`` in metres."""
+    low, high = (f"{limit:.6g}" for limit in wave_limits)
+    limits = f'<VALUES><MIN value="{low}"/><MAX value="{high}"/></VALUES>'
+    reference = {} if did else {"ref": "ssa_pubDID"}
+    return "".join(
+        [
+            f"{param('standardID', 'ivo://ivoa.net/std/SODA#sync-1.0')}",
+            f"{param('accessURL', f'{base}/ccd700/q/sdl/dlget', ucd='meta.ref.url')}",
+            '<GROUP name="inputParams">',
+            param("ID", did, "<DESCRIPTION>The publisher DID</DESCRIPTION>", ucd="meta.id;meta.main", **reference),
+            param("FLUXCALIB", "", _options(_CALIBRATIONS), ucd="phot.calib", utype="ssa:Char.FluxAxis.Calibration"),
+            param("BAND", "", limits, datatype="double", arraysize="2", unit="m", xtype="interval", ucd="em.wl"),
+            param("FORMAT", "", _options(_FORMATS), ucd="meta.code.mime", utype="ssa:Access.Format"),
+            "</GROUP>",
+        ]
+    )
+
+
+def _options(options: dict[str, str]) -> str:
+    texts = (f'<OPTION name="{name}" value="{value}"/>' for name, value in options.items())
+    return f"<VALUES>{''.join(texts)}</VALUES>"
+
+
+def links_block(base: str) -> str:
+    """Where the datalink documents of an SSAP result's rows are."""
+    group = f'<GROUP name="inputParams">{param("ID", "", ref="ssa_pubDID", ucd="meta.id;meta.main")}</GROUP>'
+    standard = param("standardID", "ivo://ivoa.net/std/DataLink#links-1.0")
+    return standard + param("accessURL", f"{base}/ccd700/q/sdl/dlmeta") + group
+
+
+def service(inner: str, name: str) -> str:
+    return f'<RESOURCE type="meta" utype="adhoc:service" ID="{name}">{inner}</RESOURCE>'
+
+
+def datalink_votable(base: str, ids: Iterable[str], known: Callable[[str], bool]) -> bytes:
+    """The links of all ``ids`` in their order; those unknown get a row that says so (DataLink 1.0 section 3.4)."""
+    rows: list[str] = []
+    services: list[str] = []
+    for did in ids:
+        if not known(did):
+            message = "NotFoundFault: No spectrum with this pubDID known here"
+            rows.append(row([did, "", "", message, "", "#this", "", ""]))
+            continue
+        name = f"procsvc{len(services) - 1 if services else ''}"
+        observation = observe(SpectrumId(did))
+        rows += _links(base, observation, name)
+        low, high = (limit * 1e-10 for limit in observation.wave_limits)
+        services.append(service(soda_block(base, did, (low, high)), name))
+    fields = "".join(
+        field(name, datatype, ucd=ucd, unit="byte" if name == "content_length" else "")
+        for name, datatype, ucd in _DATALINK_FIELDS
+    )
+    status = '<INFO name="QUERY_STATUS" value="OK"/>'
+    table = f"<TABLE>{fields}<DATA><TABLEDATA>{''.join(rows)}</TABLEDATA></DATA></TABLE>"
+    style = "<?xml-stylesheet href='/static/xsl/datalink-to-html.xsl' type='text/xsl'?>"
+    document = f'{style}{HEAD}<RESOURCE type="results">{status}{table}</RESOURCE>{"".join(services)}</VOTABLE>'
+    return document.encode()
+
+
+def _links(base: str, observation: Observation, service_name: str) -> list[str]:
+    did, product = observation.did, f"{base}/getproduct/{observation.accref}"
+    return [
+        row([did, "", service_name, "", "Cutouts and recalibration", "#proc", "", ""]),
+        row([did, product, "", "", "The spectrum as observed", "#this", "image/fits", 20160]),
+        row([did, f"{product}?preview=True", "", "", "A preview", "#preview", "image/png", ""]),
+    ]
+
+
+def spectrum_votable(observation: Observation, spectrum: Spectrum, tabledata: bool) -> bytes:
+    """What dlget sends without FORMAT: both columns and the essential metadata."""
+    columns = field(
+        "spectral", "double", unit="Angstrom", ucd="em.wl", utype="spec:Spectrum.Data.SpectralAxis.Value"
+    ) + field("flux", "double", ucd="phot.flux.density", utype="spec:Spectrum.Data.FluxAxis.Value")
+    metadata = "".join(
+        [
+            param("ssa_pubDID", observation.did, utype="spec:Spectrum.Curation.PublisherDID"),
+            param("ssa_targname", observation.star.name, utype="spec:Spectrum.Target.Name"),
+            param("ssa_dateObs", observation.mid_time, datatype="double", arraysize="", unit="d"),
+        ]
+    )
+    table = f"<TABLE>{metadata}{columns}<DATA>{_data(spectrum, tabledata)}</DATA></TABLE>"
+    return f'{HEAD}<RESOURCE type="results" utype="spec:Spectrum">{table}</RESOURCE></VOTABLE>'.encode()
+
+
+def _data(spectrum: Spectrum, tabledata: bool) -> str:
+    if tabledata:
+        rows = zip(spectrum.wave.tolist(), spectrum.flux.tolist(), strict=True)
+        return f"<TABLEDATA>{''.join(map(row, rows))}</TABLEDATA>"
+    pixels = np.column_stack((spectrum.wave, spectrum.flux)).astype(">f8").tobytes()
+    return f'<BINARY><STREAM encoding="base64">{base64.b64encode(pixels).decode()}</STREAM></BINARY>'

@@ -1,0 +1,26 @@
+"""A digest of what a spectrum says, whatever day the server wrote its file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from .structure import Hdu
+
+# Checksums follow from the rest, and their comments carry the time they were made.
+_NEVER = frozenset({b"CHECKSUM", b"DATASUM ", b" " * 8})
+_NOT_IN_PRIMARY = _NEVER | {b"DATE    "}  # the day of the request; the table's own DATE is the data set's
+
+
+def content_digest(raw: bytes, hdus: Iterable[Hdu]) -> str:
+    """SHA-256, in hex, over all cards and data but padding, checksums and the primary HDU's DATE."""
+    digest = hashlib.sha256()
+    view = memoryview(raw)
+    for hdu in hdus:
+        left_out = _NOT_IN_PRIMARY if hdu.kind == "PRIMARY" else _NEVER
+        cards = [keyword + field for keyword, field in hdu.header.cards if keyword not in left_out]
+        # The lengths keep what is a card and what is data apart.
+        digest.update(b"%d cards %d bytes\n" % (len(cards), hdu.size))
+        digest.update(b"".join(cards))
+        digest.update(view[hdu.start : hdu.start + hdu.size])
+    return digest.hexdigest()

@@ -1,0 +1,160 @@
+"""The table of a spectrum: from the columns of a BINTABLE to two arrays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..outcomes import Gate
+from .cards import Header
+from .rejection import malformed
+from .structure import LARGEST_DATA, Hdu, walk
+
+_TFORM = re.compile(r"(\d{0,12})([LXBIJKAEDCMPQ])([!-~]*)")
+_WIDTH = {"L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "P": 8, "M": 16, "Q": 16}
+_NUMBERS = {"I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+_SPECTRAL_NAMES = frozenset({"spectral", "wave", "wavelength", "lambda"})
+_FLUX_NAMES = frozenset({"flux", "fluxdensity", "flux_density", "intensity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a table: ``count`` numbers of type ``code``, ``offset`` bytes into each row."""
+
+    number: int
+    code: str
+    count: int
+    offset: int
+    name: str
+    utype: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """A spectrum as its file has it.
+
+    wave, flux: float64, shape (points,), in the file's order; TSCALn, TZEROn applied, TNULLn read as NaN.
+    unit: of ``wave``, as TUNITn spells it, '' where there is none; flux_unit likewise.
+    axis: the number n of the spectral column, for cards such as TDMINn.
+    primary, table: the values of the cards of the primary HDU and of the table's.
+    """
+
+    wave: NDArray[np.float64]
+    unit: str
+    flux: NDArray[np.float64]
+    flux_unit: str
+    axis: int
+    primary: Header
+    table: Header
+
+
+def read_spectrum(body: bytes | bytearray | memoryview) -> Spectrum:
+    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none."""
+    raw = bytes(body)
+    hdus = walk(raw)
+    return decode(raw, hdus[0].header, spectrum_table(hdus))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A BINTABLE whose fields fill its rows exactly; ``wave`` and ``flux`` are the columns with these roles."""
+
+    hdu: Hdu
+    columns: tuple[Column, ...]
+    width: int
+    rows: int
+    wave: Column | None
+    flux: Column | None
+
+
+def spectrum_table(hdus: list[Hdu]) -> Table:
+    """The first table with wavelengths and flux, else the first table; RejectedError where there is none."""
+    tables = [_table(hdu) for hdu in hdus if hdu.kind == "BINTABLE"]
+    if not tables:
+        raise malformed(f"none of the file's {len(hdus)} HDUs is a binary table")
+    return next((table for table in tables if table.wave and table.flux), tables[0])
+
+
+def _table(hdu: Hdu) -> Table:
+    header = hdu.header
+    header.integer("BITPIX", 8, 8)
+    header.integer("NAXIS", 2, 2)
+    width, rows = header.integer("NAXIS1", 0, LARGEST_DATA), header.integer("NAXIS2", 0, LARGEST_DATA)
+    if header.value("THEAP") is not None:
+        header.integer("THEAP", width * rows, LARGEST_DATA)
+    columns: list[Column] = []
+    offset = 0
+    for number in range(1, header.integer("TFIELDS", 0, 999) + 1):
+        column, size = _column(header, number, offset)
+        columns.append(column)
+        offset += size
+    if offset != width:
+        raise malformed(f"the table's fields fill {offset} bytes of a row, but the header says NAXIS1 = {width}")
+    wave = _with_role(columns, "spectralaxis.value", _SPECTRAL_NAMES)
+    flux = _with_role(columns, "fluxaxis.value", _FLUX_NAMES)
+    return Table(hdu, tuple(columns), width, rows, wave, flux)
+
+
+def _with_role(columns: list[Column], utype_end: str, names: frozenset[str]) -> Column | None:
+    """The utype decides; a usual name does where no utype says it."""
+    by_utype = [column for column in columns if column.utype.endswith(utype_end)]
+    return next(iter(by_utype or [column for column in columns if column.name in names]), None)
+
+
+def _column(header: Header, number: int, offset: int) -> tuple[Column, int]:
+    form = header.text(f"TFORM{number}")
+    parts = _TFORM.fullmatch(form)
+    if parts is None:
+        raise malformed(f"the header says TFORM{number} = {form!r}, which is no form of a field")
+    count, code = int(parts[1] or 1), parts[2]
+    size = -(-count // 8) if code == "X" else count * _WIDTH[code]
+    for optional in ("TUNIT", "TDISP", "TDIM"):
+        header.text(f"{optional}{number}")
+    header.real(f"TSCAL{number}"), header.real(f"TZERO{number}"), header.real(f"TNULL{number}")
+    name, utype = header.text(f"TTYPE{number}").lower(), header.text(f"TUTYP{number}").lower()
+    if not name:
+        raise malformed(f"column {number} of the table has no name: there is no TTYPE{number} card")
+    return Column(number, code, count, offset, name, utype), size
+
+
+@np.errstate(all="ignore")  # what becomes NaN or infinite here is judged by the science gate, not warned about
+def decode(raw: bytes, primary: Header, table: Table) -> Spectrum:
+    """The arrays of ``table``, whose bytes are in ``raw``; RejectedError if it has none that are a spectrum."""
+    wave, flux = table.wave, table.flux
+    if wave is None or flux is None:
+        missing = "spectral" if wave is None else "flux"
+        names = ", ".join(column.name or "unnamed" for column in table.columns) or "none"
+        raise malformed(f"the table has no {missing} column by utype or by name; its columns: {names}", Gate.SCIENCE)
+    header = table.hdu.header
+    arrays = _array(raw, table, wave), _array(raw, table, flux)
+    if arrays[0].size != arrays[1].size:
+        raise malformed(f"{arrays[0].size} wavelengths stand against {arrays[1].size} values of flux", Gate.SCIENCE)
+    units = header.text(f"TUNIT{wave.number}"), header.text(f"TUNIT{flux.number}")
+    return Spectrum(arrays[0], units[0], arrays[1], units[1], wave.number, primary, header)
+
+
+def _array(raw: bytes, table: Table, column: Column) -> NDArray[np.float64]:
+    if column.code not in _NUMBERS or (column.count != 1 and table.rows > 1):
+        detail = f"column {column.number} is {column.count}{column.code} in {table.rows} rows: neither one number a row"
+        raise malformed(f"{detail} nor an array in one row", Gate.SCIENCE)
+    points = column.count * table.rows
+    if points == 0:
+        return np.empty(0)
+    kind = np.dtype(_NUMBERS[column.code])
+    stride = kind.itemsize if table.rows == 1 else table.width
+    stored = np.ndarray((points,), kind, raw, table.hdu.start + column.offset, (stride,))
+    return _scaled(stored, table.hdu.header, column.number)
+
+
+def _scaled(stored: NDArray[np.generic], header: Header, number: int) -> NDArray[np.float64]:
+    values = stored.astype(np.float64)
+    scale, zero = header.real(f"TSCAL{number}"), header.real(f"TZERO{number}")
+    if scale is not None or zero is not None:
+        values = values * (1.0 if scale is None else scale) + (zero or 0.0)
+    null = header.value(f"TNULL{number}") if stored.dtype.kind == "i" else None
+    if null is not None:
+        values[stored == null] = np.nan
+    return values

@@ -1,0 +1,158 @@
+"""What is said last, always: what is there, what is not and why, and what to type next.
+
+It is read at seven in the morning by somebody who slept while it happened.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from ..stats import HarvestStats
+from .canvas import UNICODE, Drawing, Glyphs, Line, glyphs_for, plain
+from .figures import clock, count, plural, size
+from .speech import tame
+
+HEADLINES: Mapping[int | None, tuple[str, str]] = {
+    0: ("complete", "bold green"),
+    1: ("stopped by a bug of ours", "bold red"),
+    3: ("all was tried", "bold yellow"),
+    4: ("stopped with work left", "bold yellow"),
+    5: ("the archive was unavailable", "bold red"),
+    6: ("local storage failed", "bold red"),
+    7: ("the archive refuses our requests", "bold red"),
+    130: ("interrupted", "bold yellow"),
+    143: ("terminated", "bold yellow"),
+}
+AGAIN = {
+    0: "",
+    1: "to go on; what is on disk stays",
+    3: "",
+    5: "to go on when the archive is back",
+    6: "to go on when the disk is well and has room",
+    7: "once the request suits the archive (--fluxcalib, --band, --format)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What only the caller knows. ``again`` is the command line that goes on where this harvest stopped."""
+
+    stats: HarvestStats
+    out: str
+    now: float
+    again: str = ""
+    lost: Sequence[str] = ()
+
+    @property
+    def nothing_to_do(self) -> bool:
+        stats = self.stats
+        return stats.exit_code == 0 and not (stats.saved or stats.failed or stats.remaining)
+
+    @property
+    def folder(self) -> str:
+        return shlex.quote(tame(self.out))
+
+    def command(self, rest: str = "") -> str:
+        return f"python -m harvester {rest + ' ' if rest else ''}--out {self.folder}"
+
+
+def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
+    """The whole of it as plain lines."""
+    return [plain(line).rstrip() for line in lines(what, width, glyphs)]
+
+
+def say(console: Console, what: Farewell) -> None:
+    """The same with colours. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
+    glyphs = glyphs_for(console.encoding)
+    console.print(Drawing(lines(what, console.width, glyphs)), crop=False, end="")
+
+
+def lines(what: Farewell, width: int, glyphs: Glyphs) -> list[Line]:
+    story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
+    if what.stats.requests:
+        story.append(_traffic(what, glyphs))
+    story += [(("watching broke: ", "yellow"), (tame(name), "")) for name in what.lost]
+    return [*story, (), *_hints(_next_steps(what) + _places(what), width)]
+
+
+def _headline(what: Farewell, glyphs: Glyphs) -> list[Line]:
+    stats = what.stats
+    if what.nothing_to_do:
+        words = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalogue is empty"
+        return [(("nothing to do", "bold green"), (words, ""))]
+    title, style = HEADLINES.get(stats.exit_code, ("stopped", "bold yellow"))
+    seconds = max(0.0, (stats.ended or what.now) - stats.started)
+    numbers = [f"{count(stats.present)} already here", f"{count(stats.saved)} new ({size(stats.bytes)} received)"]
+    numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
+    numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
+    told = stats.reason.startswith(title)
+    heading = tame(stats.reason) if told else title
+    dot = glyphs.dot
+    head: Line = ((heading, style), (f" {dot} {clock(seconds)} {dot} {count(stats.listed)} listed", ""))
+    body: Line = (("  " + ", ".join(numbers), ""),)
+    untold = stats.exit_code != 0 and not told and stats.reason != "running"
+    why: list[Line] = [(("  ", ""), (tame(stats.reason), style.removeprefix("bold ")))] if untold else []
+    return [head, *why, body]
+
+
+def _failures(stats: HarvestStats, width: int, glyphs: Glyphs) -> list[Line]:
+    """For each kind how many, what it means, what to do; the advice has its own line where the terminal is narrow."""
+    kinds = sorted(stats.failures.items(), key=lambda item: (-item[1], item[0]))
+    digits = max((len(count(number)) for _, number in kinds), default=0)
+    names = max((len(kind) for kind, _ in kinds), default=0)
+    meanings = max((len(kind.meaning) for kind, _ in kinds), default=0)
+    indent = digits + names + 6
+    beside = all(indent + meanings + len(kind.advice) + 4 <= width for kind, _ in kinds)
+    told: list[Line] = []
+    for kind, number in kinds:
+        start: Line = ((f"  {count(number):>{digits}}", "bold"), (f"  {kind.value:<{names}}  ", "yellow"))
+        advice = (f"{glyphs.arrow} {kind.advice}", "cyan")
+        if beside:
+            told.append((*start, (f"{kind.meaning:<{meanings}}  ", ""), advice))
+        else:
+            told += [(*start, (kind.meaning, "")), ((" " * indent, ""), advice)]
+    return told
+
+
+def _traffic(what: Farewell, glyphs: Glyphs) -> Line:
+    stats = what.stats
+    seconds = max(1.0, (stats.ended or what.now) - stats.started)
+    words = f"  the archive was asked {plural(stats.requests, 'time')}, {stats.requests / seconds:.1f} a second"
+    return ((f"{words} {glyphs.dot} {plural(stats.retries, 'retry', 'retries')}", "dim"),)
+
+
+def _next_steps(what: Farewell) -> list[tuple[str, str, str]]:
+    stats = what.stats
+    steps: list[tuple[str, str, str]] = []
+    if stats.failures:
+        steps.append(("next", what.command("failures"), "which, and why, in the server's words"))
+    if any(kind.passing for kind in stats.failures) and not stats.remaining:
+        steps.append(("next", what.command("--only-failed"), "to ask for those once more"))
+    if stats.remaining or stats.exit_code not in (0, 3, 4):
+        why = AGAIN.get(stats.exit_code or 0, "") or "to go on where it stopped"
+        steps.append(("next", tame(what.again) or what.command(), why))
+    return steps
+
+
+def _places(what: Farewell) -> list[tuple[str, str, str]]:
+    places = [("spectra", what.out, "")]
+    if what.stats.run and not what.nothing_to_do:
+        places.append(("log", f"{what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
+    return [(label, tame(path.replace("//", "/")), why) for label, path, why in places]
+
+
+def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Line]:
+    """A label once for each group, the text to copy, and what it is for if there is room."""
+    texts = max((len(text) for _, text, why in rows if why), default=0)
+    hints: list[Line] = []
+    before = ""
+    for label, text, why in rows:
+        shown = "" if label == before else label
+        before = label
+        reason = f"  {why}" if why and 9 + texts + 2 + len(why) <= width else ""
+        hints.append(((f"{shown:<9}", "bold"), (f"{text:<{texts}}" if reason else text, "cyan"), (reason, "dim")))
+    return hints

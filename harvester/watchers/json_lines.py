@@ -1,0 +1,107 @@
+"""Events as JSON, one flat object a line: for ``--progress json`` and ``events.jsonl``. The schema is public."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import IO
+
+from .. import events as ev
+from ..failures import Failure
+from ..outcomes import Failed, Saved
+from ..spectra import Target
+from .figures import FARTHEST
+
+MOMENTS = ("due", "until")  # these are times, like ``time`` itself
+
+
+def to_json(event: ev.Event) -> dict[str, object]:
+    """The event's fields, flat: a target is ``id`` and ``name``, times are ISO 8601 in UTC, what is unknown is null."""
+    flat: dict[str, object] = {"event": event.event_name(), "time": moment(event.time)}
+    for field in fields(event):
+        if field.name != "time":
+            flat |= _flat(field.name, getattr(event, field.name))
+    return flat
+
+
+def moment(seconds: float) -> str | None:
+    """``2026-11-22T21:00:00.123Z``."""
+    if not 0 <= seconds < FARTHEST:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _flat(name: str, value: object) -> dict[str, object]:
+    match value:
+        case Target(did=did, name=file_stem):
+            return {"id": did, "name": file_stem}
+        case Failure():
+            return _failure(value)
+        case Saved():
+            return _saved(value)
+        case Failed(target=target, failure=failure):
+            return {**_flat("target", target), **_attempts(value), **_failure(failure)}
+        case float():
+            return {name: moment(value) if name in MOMENTS else _finite(value)}
+    return {name: value}
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON has no infinity and no NaN."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _attempts(outcome: Saved | Failed) -> dict[str, object]:
+    return {"attempts": outcome.attempts, "elapsed": round(outcome.elapsed, 3), "url": outcome.url}
+
+
+def _failure(failure: Failure) -> dict[str, object]:
+    return {
+        "kind": failure.kind.value,
+        "blame": failure.kind.blame.value,
+        "detail": failure.detail,
+        "http_status": failure.status,
+        "retry_after": _finite(failure.retry_after),
+    }
+
+
+def _saved(saved: Saved) -> dict[str, object]:
+    proof = saved.verified
+    return {
+        **_flat("target", saved.target),
+        **_attempts(saved),
+        "bytes": proof.size,
+        "sha256": proof.sha256,
+        "content_digest": proof.content_digest,
+        "points": proof.points,
+        "wave_min": _finite(proof.wave_min),
+        "wave_max": _finite(proof.wave_max),
+        "object": proof.object_name,
+    }
+
+
+class JsonLines:
+    """Writes the logged events. The last line is the caller's, with the summary: ``end`` writes it.
+
+    It says what ``HarvestEnded`` says and more, so that event has no line of its own. JSON is ASCII here: no stream is
+    too narrow for it, and no escape sequence survives in it.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._ended = False
+
+    def __call__(self, event: ev.Event) -> None:
+        if event.logged and not self._ended and not isinstance(event, ev.HarvestEnded):
+            self._write(to_json(event))
+
+    def end(self, summary: Mapping[str, object], time: float) -> None:
+        self._ended = True
+        self._write({"event": ev.HarvestEnded.event_name(), "time": moment(time), "summary": dict(summary)})
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        self._stream.write(json.dumps(line, allow_nan=False) + "\n")
+        self._stream.flush()

@@ -1,0 +1,156 @@
+"""The dashboard's state: a fold over events, of fixed size, that gives a scene whenever it is asked."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+
+from .. import events as ev
+from ..failures import Failure
+from ..spectra import SpectrumId, Target
+from ..stats import HarvestStats
+from .meters import Progress, Pulse, Stopwatch
+from .scene import InFlight, Scene, State, Trouble
+from .speech import tame
+
+MOST_SLOTS = 512
+MOST_DUES = 64
+MOST_TROUBLES = 16
+SPARKLINE = 20
+
+
+class DashboardView:
+    """Takes every event in microseconds, gives a ``Scene`` when asked. Nothing in it grows with the catalogue."""
+
+    def __init__(self) -> None:
+        self._stats = HarvestStats()
+        self._start: ev.HarvestStarted | None = None
+        self._state, self._why = State.STARTING, ""
+        self._until: float | None = None
+        self._ceiling, self._allowed = 0, 0.0
+        self._slots: list[InFlight | None] = []
+        self._places: dict[SpectrumId, int] = {}
+        self._due, self._dues = 0, list[float]()
+        self._asked_to_wait: tuple[float, float] | None = None
+        self._troubles: deque[Trouble] = deque(maxlen=MOST_TROUBLES)
+        self._requests, self._traffic = Pulse(), Pulse()
+        self._latency, self._progress = Stopwatch(), Progress()
+
+    def __call__(self, event: ev.Event) -> None:
+        self._stats = self._stats.after(event)
+        match event:
+            case ev.PhaseEntered():
+                self._hold(event)
+            case ev.RequestSent(time=time):
+                self._requests.beat(time)
+            case ev.AnswerReceived(time=time, status=status, latency=latency, size=size):
+                self._traffic.beat(time, size)
+                if status == 200:
+                    self._latency.add(latency)
+            case ev.SpectrumSaved(time=time, outcome=saved):
+                self._release(saved.target)
+                self._progress.complete(time)
+            case ev.SpectrumFailed(time=time, outcome=failed):
+                self._release(failed.target)
+                self._progress.complete(time)
+                self._trouble(time, failed.target, failed.failure, None)
+            case ev.RetryScheduled():
+                self._postpone(event)
+            case _:
+                self._change_state(event)
+
+    def scene(self, now: float) -> Scene:
+        while self._dues and self._dues[0] <= now:
+            self._dues.pop(0)
+        return Scene(
+            now=now,
+            state=self._state,
+            why=self._why,
+            until=self._until,
+            start=self._start,
+            stats=self._stats,
+            slots=tuple(self._slots),
+            ceiling=self._ceiling,
+            allowed=self._allowed,
+            rate=self._requests.rate(now),
+            history=self._requests.levels(now, SPARKLINE),
+            traffic=self._traffic.rate(now),
+            latency=self._latency.read(),
+            due=self._due,
+            next_due=self._dues[0] if self._dues else None,
+            asked_to_wait=self._asked_to_wait,
+            eta=self._eta(now),
+            troubles=tuple(reversed(self._troubles)),
+        )
+
+    def _eta(self, now: float) -> float | None:
+        pace = self._progress.rate(now)
+        left = self._stats.remaining
+        if not pace or left <= 0 or self._state not in (State.RUNNING, State.PAUSED):
+            return None
+        held_up = max(0.0, self._until - now) if self._until is not None else 0.0
+        return held_up + left / (min(pace, self._allowed) if self._allowed else pace)
+
+    def _hold(self, event: ev.PhaseEntered) -> None:
+        place = self._places.get(event.target.did)
+        if place is None:
+            place = self._free_place()
+            if place is None:
+                return
+            self._places[event.target.did] = place
+            if event.attempt > 1:
+                self._due = max(0, self._due - 1)
+        name = tame(event.target.name, 80)
+        self._slots[place] = InFlight(event.target.did, name, event.phase, event.attempt, event.time)
+
+    def _free_place(self) -> int | None:
+        if None in self._slots:
+            return self._slots.index(None)
+        if len(self._slots) == MOST_SLOTS:
+            return None
+        self._slots.append(None)
+        return len(self._slots) - 1
+
+    def _release(self, target: Target) -> None:
+        place = self._places.pop(target.did, None)
+        if place is not None:
+            self._slots[place] = None
+
+    def _postpone(self, event: ev.RetryScheduled) -> None:
+        self._release(event.target)
+        self._due += 1
+        insort(self._dues, event.due)
+        del self._dues[MOST_DUES:]
+        if event.failure.retry_after is not None:
+            self._asked_to_wait = (event.time, event.failure.retry_after)
+        self._trouble(event.time, event.target, event.failure, event.due)
+
+    def _trouble(self, time: float, target: Target, failure: Failure, again: float | None) -> None:
+        words = tame(failure.detail) or failure.kind.meaning
+        self._troubles.append(Trouble(time, tame(target.name, 80), failure.kind, words, again))
+
+    def _change_state(self, event: ev.Event) -> None:
+        match event:
+            case ev.HarvestStarted(time=time, rate=rate, concurrency=concurrency):
+                self._start, self._state = event, State.RUNNING
+                self._allowed, self._ceiling = rate, concurrency
+                self._progress.start(time)
+            case ev.PaceChanged(rate=rate, concurrency=concurrency):
+                self._allowed, self._ceiling = rate, concurrency
+            case ev.HarvestPaused(time=time, reason=reason, until=until):
+                self._enter(State.PAUSED, reason, time, until)
+            case ev.HarvestResumed(time=time):
+                self._enter(State.RUNNING, "", time)
+            case ev.HarvestDraining(time=time, reason=reason):
+                self._enter(State.DRAINING, reason, time)
+            case ev.HarvestEnded(time=time, reason=reason):
+                self._enter(State.ENDED, reason, time)
+                self._slots.clear()
+                self._places.clear()
+
+    def _enter(self, state: State, why: str, now: float, until: float | None = None) -> None:
+        settled = self._state in (State.DRAINING, State.ENDED)
+        if settled and state in (State.PAUSED, State.RUNNING):
+            return
+        self._state, self._why, self._until = state, tame(why), until
+        self._progress.pause(now, state is State.PAUSED)

@@ -1,0 +1,88 @@
+"""A whole harvest against the embedded archive, in one call: what most stories begin with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harvester import events as ev
+from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
+from harvester.run import Report, catalogue_of, harvest, held, new_run_name, prepare
+from harvester.settings import load
+from harvester.spectra import SpectrumId
+from harvester.stopping import Stop
+
+E = TypeVar("E", bound=ev.Event)
+
+QUICK: Mapping[str, float] = {"rate": 0, "concurrency": 4, "first_wait": 0.01, "max_wait": 0.05, "grace": 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a harvest left behind: its report, all its events in order, and what the archive saw of it."""
+
+    report: Report
+    events: list[ev.Event]
+    archive: RunningArchive
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def write_catalogue(path: Path, dids: Iterable[str]) -> Path:
+    """A CSV with ids and labels."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "label"])
+        writer.writerows([did, number % 4] for number, did in enumerate(dids))
+    return path
+
+
+def plan_faults(**named: str | tuple[str, int]) -> FaultPlan:
+    """``n3="empty"`` gives the fourth listed DID that fault for ever, ``n3=("empty", 2)`` for two requests."""
+    dids = list(listed_dids(100))
+    planned = {
+        dids[int(number[1:])]: Planned(fault) if isinstance(fault, str) else Planned(*fault)
+        for number, fault in named.items()
+    }
+    return FaultPlan(planned)
+
+
+async def harvest_from(
+    archive: RunningArchive,
+    out: Path,
+    dids: Iterable[SpectrumId],
+    *,
+    stop: Stop | None = None,
+    watchers: Iterable[ev.Watcher] = (),
+    limits: Mapping[str, Any] | None = None,
+    **flags: Any,
+) -> Told:
+    """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line."""
+    catalogue_file = write_catalogue(out.parent / f"{out.name}.csv", dids)
+    asked = {"catalog": str(catalogue_file), "out": str(out), "archive": archive.dlget}
+    configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
+    seen: list[ev.Event] = []
+    run = new_run_name()
+    with held(configuration, run) as store:
+        preparation = prepare(configuration, catalogue_of(configuration), store)
+        bus = ev.EventBus(seen.append, *watchers)
+        report = await harvest(preparation, store, run, bus, stop or Stop())
+    return Told(report, seen, archive)
+
+
+async def harvest_demo(out: Path, count: int = 20, faults: FaultPlan | None = None, **rest: Any) -> Told:
+    """Harvest the first ``count`` spectra of a demo archive that has ``faults``."""
+    async with serve(DemoArchive(count=count, faults=faults or FaultPlan())) as archive:
+        return await harvest_from(archive, out, listed_dids(count), **rest)
+
+
+def fits_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.fits")}
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.part"))

@@ -1,0 +1,208 @@
+"""The dashboard's fold: the books balance, nothing grows, and whatever happens it has a scene to show."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester import events as ev
+from harvester.failures import Failure, FailureKind
+from harvester.outcomes import Failed, Gate, Saved, Verified
+from harvester.spectra import SpectrumId, Target
+from harvester.watchers.canvas import ASCII, UNICODE, width_of
+from harvester.watchers.layout import lay_out
+from harvester.watchers.meters import Progress, Pulse
+from harvester.watchers.scene import Scene, State
+from harvester.watchers.view import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, DashboardView
+
+NOON = 1_795_383_000.0
+
+
+def target(number: int) -> Target:
+    return Target(SpectrumId(f"ivo://demo/spectra/{number}"), f"spectrum{number:04}")
+
+
+def saved(number: int) -> Saved:
+    proof = Verified(37_440, "ab" * 32, "cd" * 32, 2000, 6.5e-7, 6.7e-7, "4 Her")
+    return Saved(target(number), proof, 1, 0.7, "http://127.0.0.1/dlget")
+
+
+def failed(number: int, kind: FailureKind = FailureKind.NOT_FOUND, detail: str = "HTTP 404: unknown") -> Failed:
+    return Failed(target(number), Failure(kind, detail, 404), 1, 0.3, "http://127.0.0.1/dlget")
+
+
+def started(time: float = NOON, listed: int = 1000, present: int = 100, rate: float = 5.0) -> ev.HarvestStarted:
+    wanted = listed - present
+    return ev.HarvestStarted(time, "run-1", "demo", "127.0.0.1", "data/demo", listed, present, wanted, rate, 8)
+
+
+def seen(*events: ev.Event) -> DashboardView:
+    view = DashboardView()
+    for event in events:
+        view(event)
+    return view
+
+
+def steady(seconds: float, rate: float = 2.0, since: float = NOON) -> list[ev.Event]:
+    """A request and a saved spectrum every 1/rate seconds."""
+    events: list[ev.Event] = []
+    for number in range(int(seconds * rate)):
+        time = since + number / rate
+        events += [ev.RequestSent(time, "u"), ev.AnswerReceived(time, target(number), 200, 0.5, 1000)]
+        events.append(ev.SpectrumSaved(time, saved(number)))
+    return events
+
+
+times = st.floats(NOON - 100, NOON + 5000)
+targets = st.integers(0, 2000).map(target)
+kinds = st.sampled_from(FailureKind)
+failures = st.builds(
+    Failure, kinds, st.text(max_size=40), st.none() | st.integers(100, 599), st.none() | st.floats(0, 1e9)
+)
+anything = st.one_of(
+    st.builds(started, times, st.integers(0, 10**7), st.integers(0, 10**4), st.floats(0, 500)),
+    st.builds(ev.PhaseEntered, times, targets, st.integers(1, 6), st.sampled_from(ev.Phase)),
+    st.builds(ev.RequestSent, times, st.text(max_size=5)),
+    st.builds(ev.AnswerReceived, times, targets, st.integers(100, 599), st.floats(0, 600), st.integers(0, 10**7)),
+    st.builds(ev.RetryScheduled, times, targets, st.integers(1, 6), failures, st.floats()),
+    st.builds(ev.BodyQuarantined, times, targets, st.sampled_from(Gate), st.text(max_size=5)),
+    st.builds(ev.SpectrumSaved, times, st.integers(0, 2000).map(saved)),
+    st.builds(ev.SpectrumFailed, times, st.builds(failed, st.integers(0, 2000), kinds, st.text(max_size=40))),
+    st.builds(ev.PaceChanged, times, st.floats(0, 500), st.integers(1, 512), st.text(max_size=5)),
+    st.builds(ev.HarvestPaused, times, st.text(max_size=40), st.floats()),
+    st.builds(ev.HarvestResumed, times, st.text(max_size=5)),
+    st.builds(ev.HarvestDraining, times, st.text(max_size=5)),
+    st.builds(ev.WatcherLost, times, st.text(max_size=5), st.text(max_size=5)),
+    st.builds(ev.HarvestEnded, times, st.text(max_size=40), st.integers(0, 143)),
+)
+
+
+@given(st.lists(anything, max_size=40), times, st.integers(1, 140), st.integers(1, 50))
+def test_any_sequence_of_events_has_a_picture_that_fits(
+    events: list[ev.Event], now: float, width: int, rows: int
+) -> None:
+    scene = seen(*events).scene(now)
+    for glyphs in (UNICODE, ASCII):
+        lines = lay_out(scene, width, rows, glyphs, 10**9)
+        assert len(lines) <= rows
+        assert all(width_of(line) <= width for line in lines)
+
+
+@given(st.lists(anything, max_size=60))
+def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.Event]) -> None:
+    view, held = DashboardView(), set[SpectrumId]()
+    for event in events:
+        view(event)
+        match event:
+            case ev.PhaseEntered(target=one) | ev.RetryScheduled(target=one):
+                (held.add if isinstance(event, ev.PhaseEntered) else held.discard)(one.did)
+            case ev.SpectrumSaved(outcome=outcome):
+                held.discard(outcome.target.did)
+            case ev.SpectrumFailed(outcome=failure):
+                held.discard(failure.target.did)
+            case ev.HarvestEnded():
+                held.clear()
+        assert {slot.did for slot in view.scene(NOON).held} == held
+
+
+def test_nothing_grows_with_the_catalogue() -> None:
+    view = seen(started(listed=10**6))
+    for number in range(5000):
+        failure = Failure(FailureKind.BUSY, "x" * 10_000, 503)
+        view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.TURN))
+        view(ev.RetryScheduled(NOON, target(number + 10_000), 1, failure, NOON + number))
+        view(ev.RequestSent(NOON + number, "u"))
+    scene = view.scene(NOON + 1)
+    assert len(scene.slots) == MOST_SLOTS
+    assert len(view._dues) <= MOST_DUES
+    assert len(scene.troubles) == MOST_TROUBLES
+    assert max(len(trouble.words) for trouble in scene.troubles) <= 300
+    assert scene.due == 5000
+
+
+def test_a_row_keeps_its_place_until_its_spectrum_is_settled() -> None:
+    phases = [ev.PhaseEntered(NOON, target(number), 1, ev.Phase.ANSWER) for number in range(3)]
+    view = seen(started(), *phases, ev.SpectrumSaved(NOON, saved(1)))
+    assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", None, "spectrum0002"]
+    view(ev.PhaseEntered(NOON, target(9), 1, ev.Phase.TURN))
+    assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", "spectrum0009", "spectrum0002"]
+
+
+def test_a_retry_is_due_until_the_spectrum_is_taken_up_again() -> None:
+    retry = ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.BUSY, "busy", 503, 30.0), NOON + 30)
+    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.ANSWER), retry)
+    scene = view.scene(NOON)
+    assert (scene.due, scene.next_due, scene.asked_to_wait, scene.held) == (1, NOON + 30, (NOON, 30.0), ())
+    view(ev.PhaseEntered(NOON + 30, target(1), 2, ev.Phase.TURN))
+    assert (view.scene(NOON + 31).due, view.scene(NOON + 31).next_due) == (0, None)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    view = seen(started(), *steady(60, rate=2.0))
+    assert view.scene(NOON + 60).rate == pytest.approx(2.0)
+    assert view.scene(NOON + 70).rate == 0.0
+
+
+def test_the_history_spans_ten_minutes_at_most() -> None:
+    scene = seen(started(listed=10**5), *steady(2000, rate=2.0)).scene(NOON + 2000)
+    assert 15 <= len(scene.history) <= 20
+    assert all(level == pytest.approx(2.0) for level in scene.history)
+
+
+def test_time_to_go_is_not_guessed_from_a_handful() -> None:
+    assert seen(started(), *steady(5)).scene(NOON + 5).eta is None
+    assert seen(started(), *steady(11)).scene(NOON + 11).eta is not None
+
+
+@pytest.mark.parametrize(("rate", "pace"), [(5.0, 2.0), (1.0, 1.0), (0.0, 2.0)])
+def test_time_to_go_follows_completions_but_never_outruns_what_is_allowed(rate: float, pace: float) -> None:
+    scene = seen(started(rate=rate), *steady(120)).scene(NOON + 120)
+    assert scene.eta == pytest.approx((1000 - 100 - 240) / pace, rel=0.05)
+
+
+def test_a_pause_is_added_to_the_time_to_go_and_does_not_spoil_the_pace() -> None:
+    view = seen(started(), *steady(120))
+    before = view.scene(NOON + 120).eta
+    assert before is not None
+    view(ev.HarvestPaused(NOON + 120, "503", NOON + 420))
+    assert view.scene(NOON + 120).eta == pytest.approx(before + 300, rel=0.01)
+    view(ev.HarvestResumed(NOON + 420, "over"))
+    assert view.scene(NOON + 420).eta == pytest.approx(before, rel=0.01)
+
+
+def test_draining_outlasts_a_resumption() -> None:
+    view = seen(started(), ev.HarvestDraining(NOON, "SIGINT"), ev.HarvestResumed(NOON, "over"))
+    assert view.scene(NOON).state is State.DRAINING
+    view(ev.HarvestEnded(NOON, "interrupted", 130))
+    assert view.scene(NOON).state is State.ENDED
+
+
+def test_only_good_answers_tell_the_latency() -> None:
+    answers = [ev.AnswerReceived(NOON, target(0), 200, number / 100, 1) for number in range(1, 101)]
+    latency = seen(*answers, ev.AnswerReceived(NOON, target(0), 503, 0.001, 1)).scene(NOON).latency
+    assert latency is not None
+    assert (latency.unloaded, latency.median, latency.p95) == (0.01, 0.51, 0.95)
+
+
+def test_a_pulse_forgets_after_its_ten_minutes_and_forgives_a_clock_set_back() -> None:
+    pulse = Pulse()
+    pulse.beat(NOON)
+    pulse.beat(NOON - 3600)
+    assert sum(pulse.levels(NOON + 3, 20)) > 0
+    assert sum(pulse.levels(NOON + 10_000, 20)) == 0
+
+
+def test_progress_adapts_to_a_slower_archive_within_minutes() -> None:
+    progress = Progress()
+    progress.start(0.0)
+    for second in range(300):
+        progress.complete(float(second))
+    for second in range(300, 540, 4):
+        progress.complete(float(second))
+    assert progress.rate(540.0) == pytest.approx(0.25, rel=0.2)
+
+
+def test_an_empty_view_has_a_scene() -> None:
+    scene: Scene = DashboardView().scene(NOON)
+    assert (scene.state, scene.elapsed, scene.eta) == (State.STARTING, 0.0, None)
