@@ -43,8 +43,13 @@ class Catalogue:
 def open_catalogue(path: str) -> Iterator[TextIO]:
     """The text of a catalogue file; ``-`` is standard input. UsageError if it cannot be read."""
     if path == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; give the CSV file with --catalog FILE")
         sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")  # type: ignore[union-attr]
-        yield sys.stdin  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
+        try:  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
+            yield sys.stdin
+        except OSError as error:
+            raise UsageError(f"catalogue standard input: {error.strerror}; give a CSV file") from None
         return
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as text:
@@ -68,13 +73,17 @@ def _collect(text: Iterable[str], source: str, id_column: str) -> Catalogue:
     with _sentences(source, reader):
         header = _header(reader, source, id_column)
         position = header.index(id_column)
+        line = reader.line_num
         for fields in reader:
+            first, line = line + 1, reader.line_num
             if not any(field.strip() for field in fields):
                 blank += 1
                 continue
             total += 1
             malformed += len(fields) != len(header)
-            did = _did(fields, position, id_column, f"{source}, line {reader.line_num}")
+            if line > first:
+                _no_row_inside(fields, position, f"{source}, line {first}")
+            did = _did(fields, position, id_column, f"{source}, line {line}")
             if did not in seen:
                 columns = _columns(header, fields, position)
                 seen[did] = Row(did, shared.setdefault(columns, columns))
@@ -117,6 +126,12 @@ def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[st
     raise UsageError(
         f"catalogue {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"
     )
+
+
+def _no_row_inside(fields: list[str], position: int, where: str) -> None:
+    """A quote that is never closed makes one field of all that follows: those spectra would be left out in silence."""
+    if any("ivo://" in field for at, field in enumerate(fields) if at != position):
+        raise UsageError(f"catalogue {where}: a quote there swallows the rows below it; close or remove it")
 
 
 def _did(fields: list[str], position: int, id_column: str, where: str) -> SpectrumId:

@@ -178,15 +178,21 @@ class EventBus:
         self._watchers.append(watcher)
 
     def emit(self, event: Event) -> None:
+        broken: list[WatcherLost] = []
         for watcher in tuple(self._watchers):
+            if watcher not in self._watchers:
+                continue  # it broke meanwhile, over an event that another watcher emitted
             try:
                 watcher(event)
             except Exception as error:  # noqa: BLE001 - whatever breaks in a watcher must not break the harvest
-                self._drop(watcher, error, event.time)
+                broken.append(self._drop(watcher, error, event.time))
+        for lost in broken:
+            self.emit(lost)
 
-    def _drop(self, watcher: Watcher, error: Exception, time: float) -> None:
-        self._watchers.remove(watcher)
+    def _drop(self, watcher: Watcher, error: Exception, time: float) -> WatcherLost:
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
         name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
         lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
         self.lost.append(lost)
-        self.emit(lost)
+        return lost

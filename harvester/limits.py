@@ -16,7 +16,7 @@ class Limits:
 
     concurrency: Annotated[int, Ge(1), Le(512)] = 8
     """Most requests in flight at once."""
-    rate: Annotated[float, Ge(0)] = 5.0
+    rate: Annotated[float, Ge(0), Le(10_000)] = 5.0
     """Most requests a second; 0 is no limit."""
     attempts: Annotated[int, Ge(1), Le(100)] = 6
     """Most times one spectrum is asked for."""

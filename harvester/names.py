@@ -61,8 +61,10 @@ def assign_names(dids: Iterable[SpectrumId], taken: Mapping[str, SpectrumId] | N
     a DID keeps the name it has there, and no other DID gets it.
     """
     held = taken or {}
+    owners = frozenset(held.values())
     folded: Counter[str] = Counter()
     special: dict[SpectrumId, str] = {}
+    kept: dict[SpectrumId, str] = {}
     plain: list[SpectrumId] = []
     for did in dids:
         name = plain_name(did)
@@ -71,16 +73,28 @@ def assign_names(dids: Iterable[SpectrumId], taken: Mapping[str, SpectrumId] | N
         else:
             folded[name.casefold()] += 1
             plain.append(did)
+        slug = _slug_it_has(did, held) if did in owners else None
+        if slug is not None:
+            kept[did] = slug
     unsafe = len(special)
     for did in plain:
         key = did.rpartition("/")[2].casefold()
-        if held.get(key, did) != did or (folded[key] > 1 and key not in held):
+        if did in kept or held.get(key, did) != did or (folded[key] > 1 and key not in held):
             special[did] = slug_name(did)
     collisions = len(special) - unsafe
-    return Names(_lengthen_clashes(special), collisions)
+    return Names(_lengthen_clashes(special, held) | kept, collisions)
 
 
-def _lengthen_clashes(special: dict[SpectrumId, str]) -> dict[SpectrumId, str]:
+def _slug_it_has(did: SpectrumId, held: Mapping[str, SpectrumId]) -> str | None:
+    """The slug under which ``did`` is stored already, though its last segment may be free by now."""
+    if held.get(did.rpartition("/")[2].casefold()) == did:
+        return None
+    slugs = (slug_name(did, digits) for digits in (8, 64))
+    return next((slug for slug in slugs if held.get(slug.casefold()) == did), None)
+
+
+def _lengthen_clashes(special: dict[SpectrumId, str], held: Mapping[str, SpectrumId]) -> dict[SpectrumId, str]:
     """Slugs that meet after all (a 32-bit digest and the same legible part) get the whole digest."""
     folded = Counter(name.casefold() for name in special.values())
-    return {did: name if folded[name.casefold()] == 1 else slug_name(did, 64) for did, name in special.items()}
+    clashing = {did for did, name in special.items() if folded[name.casefold()] > 1 or name.casefold() in held}
+    return {did: slug_name(did, 64) if did in clashing else name for did, name in special.items()}

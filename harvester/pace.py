@@ -84,5 +84,5 @@ async def wait_or(stop: asyncio.Event, seconds: float) -> bool:
         async with asyncio.timeout(max(seconds, 0)):
             await stop.wait()
     except TimeoutError:
-        return False
+        return stop.is_set()  # both may happen in one turn of the loop
     return True

@@ -53,7 +53,11 @@ def _address(value: object) -> object:
 
 def _band(value: object) -> object:
     value = _none_if_said(value)
-    return parse_band(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, Band):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a text 'LO HI [UNIT]' is expected, like '6500 6600 AA'")  # noqa: TRY004 - pydantic's protocol
+    return parse_band(value)
 
 
 Omittable = Annotated[str | None, BeforeValidator(_none_if_said)]
@@ -66,9 +70,13 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    catalog: Annotated[str | None, Field(description="CSV of wanted spectra; '-' is standard input")] = None
+    catalog: Annotated[Omittable, Field(description="CSV of wanted spectra; '-' is standard input")] = None
     id_column: Annotated[str, MinLen(1), Field(description="its column with the publisher DIDs")] = "id"
-    out: Annotated[Path | None, Field(description="where spectra are stored; data/<archive> if not set")] = None
+    out: Annotated[
+        Path | None,
+        BeforeValidator(_none_if_said),
+        Field(description="where spectra are stored; data/<archive> if not set"),
+    ] = None
     archive: Annotated[
         str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), a profile's FILE.toml, or a dlget URL")
     ] = "ondrejov"
@@ -84,7 +92,11 @@ class Settings(BaseSettings):
         BeforeValidator(_address),
         Field(description="your e-mail address, told to the archive in the User-Agent"),
     ] = None
-    limit: Annotated[int | None, Ge(1), Field(description="ask for so many spectra at most in one run")] = None
+    limit: Annotated[
+        Annotated[int, Ge(1)] | None,
+        BeforeValidator(_none_if_said),
+        Field(description="ask for so many spectra at most in one run"),
+    ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
     limits: Annotated[Limits, Field(description="ceilings and patience")] = Limits()
@@ -187,9 +199,10 @@ class _Layers:
     def _origin(self, names: list[str]) -> str:
         if _holds(self.flags, names):
             return f"--{names[-1].replace('_', '-')}"
-        variable = PREFIX + "__".join(names).upper()
-        if variable in os.environ:
-            return f"environment variable {variable}"
+        for depth in range(len(names), 0, -1):  # HARVESTER_LIMITS may hold the whole table as JSON
+            variable = PREFIX + "__".join(names[:depth]).upper()
+            if variable in os.environ:
+                return f"environment variable {variable}"
         return self.file_name if _holds(self.file, names) else "archive profile"
 
 
@@ -229,7 +242,9 @@ def _check_environment() -> None:
 
 
 def _did_you_mean(wrong: str, right: list[str]) -> str:
-    near = difflib.get_close_matches(wrong, right, 1, 0.6)
+    leaf = wrong.removeprefix(PREFIX).lower()
+    elsewhere = [name for name in right if name.lower().endswith((f".{leaf}", f"__{leaf}"))]  # outside its table
+    near = elsewhere or difflib.get_close_matches(wrong, right, 1, 0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -242,7 +257,10 @@ def shipped_profiles() -> list[str]:
 def load_profile(archive: str) -> ArchiveProfile:
     """The profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none."""
     if archive.startswith(("http://", "https://")):
-        host = urlsplit(archive).hostname
+        try:
+            host = urlsplit(archive).hostname
+        except ValueError:  # a bracket that begins no IPv6 address
+            host = None
         if not host:
             raise UsageError(f"--archive {archive}: an address without a host; give a dlget URL")
         return ArchiveProfile(name=host, title=host, endpoint=archive)
@@ -256,15 +274,18 @@ def load_profile(archive: str) -> ArchiveProfile:
             f"--archive {archive}: no such profile{hint} (shipped: {', '.join(known)}; or FILE.toml, or a URL)"
         )
     try:
-        return _profile(Path(archive).read_text(encoding="utf-8"), archive)
+        text = Path(archive).read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--archive {archive}: {error.strerror}; give an archive profile") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"archive profile {archive}: not TOML: {error}") from None
+    return _profile(text, archive)
 
 
 def _profile(text: str, source: str) -> ArchiveProfile:
     try:
         return TypeAdapter(ArchiveProfile).validate_python(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"archive profile {source}: not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,13 +1,22 @@
-"""A server's own words, made fit to be shown: legible, one line, short, and harmless in a terminal."""
+"""A server's or a catalogue's words, made fit to be shown: legible, one line, short, and harmless in a terminal."""
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
-_HIDDEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<\?.*?\?>")
-_TAG = re.compile(r"(?s)<[^>]*>")
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+# What is never closed ends with the text: a search that failed and began anew at every "<" took seconds for 64 kB.
+_HIDDEN = re.compile(
+    r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<head\b.*?(?:</head\s*>|(?=<body\b)|\Z)|<!--.*?(?:-->|\Z)"
+)
+_TAG = re.compile(r"<[^<>]*>")
+_TITLE = re.compile(r"(?i)<title[^<>]*>([^<]*)</title")
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC: window titles, links, the clipboard
+    r"|[\x1bP\x9b]?(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours and cursor movements
+    r"|\x1b[ -/]*[0-~]?"  # everything shorter
+)
 _TYPICAL = 64 * 1024  # what an error page says, it says early
 
 
@@ -21,6 +30,16 @@ def first_words(body: bytes | bytearray | memoryview, most: int = 200) -> str:
 
 
 def plain_line(text: str, most: int = 200) -> str:
-    """``text`` as one line of printable characters: no control or escape sequences, no runs of blanks."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """``text`` as one line of at most ``most`` visible characters and single blanks.
+
+    Unicode's category C has controls, bidirectional overrides and surrogates; Z has line and paragraph separators.
+    """
+    short = _ESCAPES.sub(" ", text[:_TYPICAL])
+    line = " ".join("".join(" " if unicodedata.category(mark)[0] in "CZ" else mark for mark in short).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def speakable(text: str, encoding: str | None) -> str:
+    """``text`` with question marks for what ``encoding`` cannot say."""
+    name = encoding or "ascii"
+    return text.encode(name, "replace").decode(name, "replace")

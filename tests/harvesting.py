@@ -44,7 +44,7 @@ def write_catalogue(path: Path, dids: Iterable[str]) -> Path:
 def plan_faults(**named: str | tuple[str, int]) -> FaultPlan:
     """``n3="empty"`` gives the fourth listed DID that fault for ever, ``n3=("empty", 2)`` for two requests."""
     dids = list(listed_dids(100))
-    planned = {
+    planned: dict[str, Planned] = {
         dids[int(number[1:])]: Planned(fault) if isinstance(fault, str) else Planned(*fault)
         for number, fault in named.items()
     }

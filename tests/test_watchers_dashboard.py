@@ -16,8 +16,8 @@ from harvester.failures import Failure, FailureKind
 from harvester.watchers.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
 from harvester.watchers.dashboard import Dashboard, Terminal, can_redraw
 from harvester.watchers.layout import lay_out
-from harvester.watchers.speech import speakable, tame
 from harvester.watchers.view import DashboardView
+from harvester.words import plain_line, speakable
 
 from .test_watchers_view import NOON, failed, seen, started, steady, target
 
@@ -105,16 +105,16 @@ def test_what_a_server_says_cannot_command_the_terminal() -> None:
 
 @given(st.text())
 def test_tamed_text_is_one_printable_line(words: str) -> None:
-    tamed = tame(words)
+    tamed = plain_line(words)
     assert tamed.isprintable()
     assert len(tamed) <= 300
-    assert tame(tamed) == tamed
+    assert plain_line(tamed) == tamed
     assert speakable(tamed, "ascii").isascii()
 
 
 @given(st.text(), st.integers(0, 30), st.sampled_from([ASCII, UNICODE]))
 def test_cutting_and_padding_is_exact(words: str, width: int, glyphs: Glyphs) -> None:
-    tamed = tame(words)
+    tamed = plain_line(words)
     assert width_of(((clip(tamed, width, glyphs), ""),)) <= width
     assert width_of(((pad(tamed, width, glyphs), ""),)) == width
     assert width_of(fit(((tamed, ""), (tamed, "")), width, glyphs)) == width

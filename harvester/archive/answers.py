@@ -59,12 +59,13 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        wait = float(value) if len(value) < 10 else LONGEST_PATIENCE
+        wait = float(value)
     else:
         due = _moment(value)
         if due is None:
             return None
-        wait = due - (_moment(headers.get("Date", "")) or now)
+        sent = _moment(headers.get("Date", ""))
+        wait = due - (now if sent is None else sent)
     return min(max(wait, 0.0), LONGEST_PATIENCE)
 
 

@@ -33,5 +33,5 @@ class DlgetRequest:
 
     def url(self, did: SpectrumId) -> str:
         """The complete address, every value encoded exactly once."""
-        separator = "&" if "?" in self.endpoint else "?"
+        separator = "" if self.endpoint.endswith(("?", "&")) else "&" if "?" in self.endpoint else "?"
         return f"{self.endpoint}{separator}{urlencode(self.parameters(did))}"

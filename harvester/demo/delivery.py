@@ -28,11 +28,11 @@ class Sender:
             case Delivery.STALL:
                 return await self.stall(request)
             case Delivery.DISCONNECT:
-                return _hang_up(request)
+                return hang_up(request)
             case Delivery.RAW:
                 if request.transport:
                     request.transport.write(answer.body)
-                return _hang_up(request)
+                return hang_up(request)
         body = answer.body
         response = new_response(request, answer)
         if "gzip" in request.headers.get("Accept-Encoding", "") and not answer.static:
@@ -60,11 +60,11 @@ class Sender:
         await response.write(body[: len(body) // 2])
         if delivery is Delivery.STALL_IN_BODY:
             await self.closing.wait()
-        _hang_up(request)
+        hang_up(request)
 
     async def stall(self, request: web.Request) -> web.StreamResponse:
         await self.closing.wait()
-        return _hang_up(request)
+        return hang_up(request)
 
 
 async def _send_no_content(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -87,7 +87,7 @@ def new_response(request: web.Request, answer: Answer) -> web.StreamResponse:
     return response
 
 
-def _hang_up(request: web.Request) -> web.StreamResponse:
+def hang_up(request: web.Request) -> web.StreamResponse:
     """Closes the connection once what was written is out; the response returned is never seen by anybody."""
     if request.transport:
         request.transport.close()

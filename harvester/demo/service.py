@@ -15,7 +15,7 @@ from aiohttp import web
 from ..spectra import SpectrumId
 from .answers import XML, Answer, no_such_page, page, usage_error
 from .archive import DemoArchive
-from .delivery import Sender, new_response
+from .delivery import Sender, hang_up, new_response
 from .dlget import RefusedError, read_request
 from .fits import original_fits
 from .listing import COLLECTION, listed_dids
@@ -77,6 +77,8 @@ class Service:
             try:
                 response = await handler(request, parameters)
                 status = response.status if response.prepared else 0
+            except ConnectionResetError:
+                return hang_up(request)  # the client went away; DaCHS, too, has done its computing by then
             finally:
                 self.log.leave(status)
             return response

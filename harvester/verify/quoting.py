@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import re
+from ..words import first_words, plain_line
 
 _ENOUGH = 4096  # bytes looked at: a server's message is at its beginning
 _LONGEST_QUOTE = 160
-_UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>?")
-_NOT_PRINTABLE = re.compile(r"[^ -~]+")
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MAGIC = (
     (b"\x1f\x8b", "gzip data that nobody unpacked"),
@@ -20,9 +16,8 @@ _MAGIC = (
 
 
 def quote(raw: bytes) -> str:
-    """The words of ``raw`` in quotation marks: printable ASCII on one line, and not many."""
-    text = " ".join(_NOT_PRINTABLE.sub(" ", raw[:_ENOUGH].decode("utf-8", "replace")).split())
-    return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE].rstrip()}..."'
+    """The first words of ``raw``, in quotation marks."""
+    return f'"{plain_line(raw[:_ENOUGH].decode("utf-8", "replace"), _LONGEST_QUOTE)}"'
 
 
 def describe(raw: bytes) -> str:
@@ -35,17 +30,16 @@ def describe(raw: bytes) -> str:
         return f"binary data that begins with the bytes {head[:8].hex(' ')}"
     lowered = head.lower()
     if b"<votable" in lowered:
-        return f"a VOTable: {quote(_without_tags(head))}"
+        return f"a VOTable: {_spoken(head)}"
     if b"<html" in lowered or b"<!doctype" in lowered:
-        return f"an HTML page: {quote(_without_tags(head))}"
+        return f"an HTML page: {_spoken(head)}"
     if lowered.lstrip().startswith(b"<"):
-        return f"a page of markup: {quote(_without_tags(head))}"
+        return f"a page of markup: {_spoken(head)}"
     return f"a text: {quote(head)}"
 
 
-def _without_tags(markup: bytes) -> bytes:
-    seen = _UNSEEN.sub(" ", markup.decode("utf-8", "replace"))
-    return html.unescape(_TAG.sub(" ", seen)).encode("utf-8", "replace")
+def _spoken(markup: bytes) -> str:
+    return f'"{first_words(markup, _LONGEST_QUOTE)}"'
 
 
 def describe_tail(tail: bytes) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from .speech import speakable
+from ..words import speakable
 
 Span = tuple[str, str]  # the text, and a rich style by name
 Line = tuple[Span, ...]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from ..stats import HarvestStats
+from ..words import plain_line
 from .canvas import UNICODE, Drawing, Glyphs, Line, glyphs_for, plain
 from .figures import clock, count, plural, size
-from .speech import tame
 
 HEADLINES: Mapping[int | None, tuple[str, str]] = {
     0: ("complete", "bold green"),
@@ -54,7 +54,7 @@ class Farewell:
 
     @property
     def folder(self) -> str:
-        return shlex.quote(tame(self.out))
+        return shlex.quote(plain_line(self.out))
 
     def command(self, rest: str = "") -> str:
         return f"python -m harvester {rest + ' ' if rest else ''}--out {self.folder}"
@@ -75,7 +75,7 @@ def lines(what: Farewell, width: int, glyphs: Glyphs) -> list[Line]:
     story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
     if what.stats.requests:
         story.append(_traffic(what, glyphs))
-    story += [(("watching broke: ", "yellow"), (tame(name), "")) for name in what.lost]
+    story += [(("watching broke: ", "yellow"), (plain_line(name), "")) for name in what.lost]
     return [*story, (), *_hints(_next_steps(what) + _places(what), width)]
 
 
@@ -90,12 +90,12 @@ def _headline(what: Farewell, glyphs: Glyphs) -> list[Line]:
     numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
     numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
     told = stats.reason.startswith(title)
-    heading = tame(stats.reason) if told else title
+    heading = plain_line(stats.reason) if told else title
     dot = glyphs.dot
     head: Line = ((heading, style), (f" {dot} {clock(seconds)} {dot} {count(stats.listed)} listed", ""))
     body: Line = (("  " + ", ".join(numbers), ""),)
     untold = stats.exit_code != 0 and not told and stats.reason != "running"
-    why: list[Line] = [(("  ", ""), (tame(stats.reason), style.removeprefix("bold ")))] if untold else []
+    why: list[Line] = [(("  ", ""), (plain_line(stats.reason), style.removeprefix("bold ")))] if untold else []
     return [head, *why, body]
 
 
@@ -134,7 +134,7 @@ def _next_steps(what: Farewell) -> list[tuple[str, str, str]]:
         steps.append(("next", what.command("--only-failed"), "to ask for those once more"))
     if stats.remaining or stats.exit_code not in (0, 3, 4):
         why = AGAIN.get(stats.exit_code or 0, "") or "to go on where it stopped"
-        steps.append(("next", tame(what.again) or what.command(), why))
+        steps.append(("next", plain_line(what.again) or what.command(), why))
     return steps
 
 
@@ -142,7 +142,7 @@ def _places(what: Farewell) -> list[tuple[str, str, str]]:
     places = [("spectra", what.out, "")]
     if what.stats.run and not what.nothing_to_do:
         places.append(("log", f"{what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
-    return [(label, tame(path.replace("//", "/")), why) for label, path, why in places]
+    return [(label, plain_line(path.replace("//", "/")), why) for label, path, why in places]
 
 
 def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Line]:

@@ -9,8 +9,8 @@ from typing import IO
 from .. import events as ev
 from ..failures import Failure, FailureKind
 from ..spectra import Target
+from ..words import plain_line, speakable
 from .figures import clock, count, duration, percent, plural, size, time_of_day, wall
-from .speech import speakable, tame
 from .view import DashboardView
 
 MINUTE = 60.0
@@ -72,7 +72,7 @@ class PlainLines:
     def _first(self, time: float, target: Target, failure: Failure, fate: str) -> None:
         if failure.kind not in self._seen:
             self._seen.add(failure.kind)
-            words = tame(failure.detail) or failure.kind.meaning
+            words = plain_line(failure.detail) or failure.kind.meaning
             self._say(time, f"first {failure.kind.value}: {target.name}: {words}; {fate}")
 
     def _progress(self, time: float) -> None:
@@ -94,6 +94,6 @@ class PlainLines:
 
     def _say(self, time: float, words: str) -> None:
         stamp = f"{time_of_day(time)} " if self._timestamps else ""
-        line = speakable(stamp + tame(words, 600), getattr(self._stream, "encoding", None))
+        line = speakable(stamp + plain_line(words, 600), getattr(self._stream, "encoding", None))
         self._stream.write(line + "\n")
         self._stream.flush()

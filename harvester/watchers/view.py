@@ -9,9 +9,9 @@ from .. import events as ev
 from ..failures import Failure
 from ..spectra import SpectrumId, Target
 from ..stats import HarvestStats
+from ..words import plain_line
 from .meters import Progress, Pulse, Stopwatch
 from .scene import InFlight, Scene, State, Trouble
-from .speech import tame
 
 MOST_SLOTS = 512
 MOST_DUES = 64
@@ -100,7 +100,7 @@ class DashboardView:
             self._places[event.target.did] = place
             if event.attempt > 1:
                 self._due = max(0, self._due - 1)
-        name = tame(event.target.name, 80)
+        name = plain_line(event.target.name, 80)
         self._slots[place] = InFlight(event.target.did, name, event.phase, event.attempt, event.time)
 
     def _free_place(self) -> int | None:
@@ -126,8 +126,8 @@ class DashboardView:
         self._trouble(event.time, event.target, event.failure, event.due)
 
     def _trouble(self, time: float, target: Target, failure: Failure, again: float | None) -> None:
-        words = tame(failure.detail) or failure.kind.meaning
-        self._troubles.append(Trouble(time, tame(target.name, 80), failure.kind, words, again))
+        words = plain_line(failure.detail) or failure.kind.meaning
+        self._troubles.append(Trouble(time, plain_line(target.name, 80), failure.kind, words, again))
 
     def _change_state(self, event: ev.Event) -> None:
         match event:
@@ -152,5 +152,5 @@ class DashboardView:
         settled = self._state in (State.DRAINING, State.ENDED)
         if settled and state in (State.PAUSED, State.RUNNING):
             return
-        self._state, self._why, self._until = state, tame(why), until
+        self._state, self._why, self._until = state, plain_line(why), until
         self._progress.pause(now, state is State.PAUSED)

@@ -1,0 +1,69 @@
+"""Documentation that can fail: no setting, event, failure kind or exit code without its row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harvester import events as ev
+from harvester.cli import COMMANDS, commands
+from harvester.errors import HarvestError
+from harvester.failures import FailureKind
+from harvester.settings import setting_names
+from harvester.stopping import PRECEDENCE
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROWS = {line.split("|")[1].strip(): line for line in README.splitlines() if line.startswith("|")}
+
+
+@pytest.mark.parametrize("name", setting_names())
+def test_every_setting_has_its_row(name: str) -> None:
+    assert f"`{name}`" in ROWS
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_every_failure_kind_has_its_row_and_it_is_right(kind: FailureKind) -> None:
+    row = ROWS[f"`{kind}`"]
+    assert kind.meaning in row
+    assert f"| {kind.blame} |" in row
+    assert f"| {'yes' if kind.passing else 'no'} |" in row
+    assert kind.advice in row
+
+
+@pytest.mark.parametrize("event", ev.Event.__subclasses__())
+def test_every_event_has_its_row(event: type[ev.Event]) -> None:
+    assert ROWS[f"`{event.event_name()}`"].endswith("| yes |" if event.logged else "| no |")
+
+
+def test_every_exit_code_has_its_row() -> None:
+    codes = {int(code) for row in ROWS for code in re.findall(r"^[\d, ]+$", row) for code in code.split(",")}
+    assert set(PRECEDENCE) | {error.exit_code for error in HarvestError.__subclasses__()} <= codes
+
+
+def test_every_command_is_shown() -> None:
+    for name in COMMANDS:
+        assert f"harvester {name}" in README or f"`{name}`" in README or name == "run"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_in_the_readme_exists(name: str) -> None:
+    shown = CliRunner().invoke(commands, [name, "--help"])
+    assert shown.exit_code == 0
+    if name == "run":
+        flags = {flag for row in ROWS.values() for flag in re.findall(r"`(--[a-z-]+)`", row)}
+        assert all(flag in shown.output for flag in flags)
+        assert {
+            f"--{name.rpartition('.')[2].replace('_', '-')}" for name in setting_names() if "." not in name
+        } <= flags
+
+
+def test_limits_are_documented_where_they_are_defined() -> None:
+    from harvester.limits import Limits
+
+    source = (Path(__file__).resolve().parents[1] / "harvester" / "limits.py").read_text(encoding="utf-8")
+    for field in fields(Limits):
+        assert re.search(rf'    {field.name}: .*\n    """\w', source), field.name
