@@ -185,13 +185,13 @@ class EventBus:
             try:
                 watcher(event)
             except Exception as error:  # noqa: BLE001 - whatever breaks in a watcher must not break the harvest
-                broken.append(self._drop(watcher, error, event.time))
+                if watcher in self._watchers:
+                    broken.append(self._drop(watcher, error, event.time))
         for lost in broken:
             self.emit(lost)
 
     def _drop(self, watcher: Watcher, error: Exception, time: float) -> WatcherLost:
-        if watcher in self._watchers:
-            self._watchers.remove(watcher)
+        self._watchers.remove(watcher)
         name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
         lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
         self.lost.append(lost)

@@ -200,8 +200,11 @@ def only_usage_errors(place: Path, content: bytes) -> None:
     try:
         catalogue = read(place, content)
     except UsageError as error:
-        assert str(place) in str(error)
-        assert "\n" not in str(error)
+        sentence = str(error)
+        catalogue = None
+    if catalogue is None:
+        assert sentence.startswith(f"catalogue {place}")
+        assert sentence.isprintable()
         return
     assert catalogue.rows
     assert len(set(dids(catalogue))) == len(catalogue.rows)
@@ -225,7 +228,7 @@ def test_nor_does_any_content_after_a_good_beginning(place: Path, content: bytes
 @WILD
 @given(
     lines=st.lists(
-        st.tuples(st.integers(0, 5), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)),
+        st.tuples(st.integers(0, 5), st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)),
         min_size=1,
         max_size=12,
     ),
@@ -233,7 +236,7 @@ def test_nor_does_any_content_after_a_good_beginning(place: Path, content: bytes
     end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_whatever_a_csv_writer_wrote_is_read_back(
+def test_whatever_a_csv_writer_wrote_is_read_back(  # but a lone CR, which Python's own writer leaves unquoted
     place: Path, lines: list[tuple[int, str]], *, bom: bool, end: str, quoting: int
 ) -> None:
     text = io.StringIO(newline="")

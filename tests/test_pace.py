@@ -113,6 +113,18 @@ def test_after_a_stall_of_the_loop_the_lost_turns_are_not_made_up_for(rate: floa
     assert len(taken) <= (12.0 - 1.0) * rate + CATCH_UP * rate + 2
 
 
+@pytest.mark.parametrize("rate", [500.0, 2000.0])
+def test_what_is_made_up_for_after_a_short_stall_still_fits_into_the_second(rate: float) -> None:
+    async def stall(_: Pacer) -> None:
+        await asyncio.sleep(0.5)
+        virtual_loop().stall(0.9 * CATCH_UP)
+
+    taken = paced(rate, 2.0, stall)
+    late = [time for time in taken if time < 0.5 + CATCH_UP]
+    assert len(late) >= 0.505 * rate, "the short stall is made up for"
+    assert most_in_a_second(taken) <= rate + 1
+
+
 def test_a_timer_that_is_a_little_late_costs_no_turns() -> None:
     async def run() -> list[float]:
         loop, pacer, taken = virtual_loop(), Pacer(50.0), list[float]()

@@ -42,7 +42,7 @@ def test_an_empty_store_lacks_everything_in_the_order_of_the_catalogue() -> None
 @pytest.mark.parametrize(
     ("size", "suspect"), [(0, True), (1, True), (2879, True), (2880, False), (2881, True), (37_440, False)]
 )
-def test_a_file_is_suspect_unless_it_is_whole_fits_blocks(size: int, suspect: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_file_is_suspect_unless_it_is_whole_fits_blocks(size: int, suspect: bool) -> None:
     assert is_suspect(size) is suspect
     plan = make_plan(catalogue("a"), {"a": size})
     assert (names(plan.suspect), names(plan.present)) == ((["a"], []) if suspect else ([], ["a"]))

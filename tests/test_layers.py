@@ -1,0 +1,155 @@
+"""Imports point one way: from what users touch down to plain values, and adapters never know each other."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import harvester
+
+HOME = Path(harvester.__file__).parent
+
+RANKS = (
+    {"", "spectra", "words", "errors"},
+    {"failures", "names", "band", "limits"},
+    {"outcomes", "events", "catalog", "retry", "pace", "stopping", "stats", "plan", "verify"},
+    {"archive", "stores", "ledger", "engine", "watchers", "demo"},
+    {"settings"},
+    {"run"},
+    {"cli"},
+    {"__main__"},
+)
+RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
+
+# What each may import of harvester, besides itself; "" is the package's own version number.
+ONLY = {
+    "watchers": {"", "events", "stats", "outcomes", "failures", "spectra", "words"},
+    "demo": {"", "spectra", "words"},
+}
+NEVER = {
+    "archive": {"stores", "ledger", "engine", "watchers", "demo"},
+    "stores": {"archive", "ledger", "engine", "watchers", "demo"},
+    "ledger": {"archive", "stores", "engine", "watchers", "demo"},
+    "engine": {"archive", "stores", "ledger", "watchers", "demo"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of harvester by its dotted name below harvester."""
+    found = {}
+    for path in HOME.rglob("*.py"):
+        parts = path.relative_to(HOME).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(module: str) -> set[str]:
+    """The modules of harvester that ``module`` imports, at its top, in functions, or for types only."""
+    path = MODULES[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "harvester"]
+            found |= {name.partition(".")[2] for name in names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= _imported_from(node, [part for part in package if part])
+    return found - {module}
+
+
+def _imported_from(node: ast.ImportFrom, package: list[str]) -> set[str]:
+    said = (node.module or "").split(".") if node.module else []
+    if node.level:
+        base = package[: len(package) - node.level + 1] + said
+    elif said[:1] == ["harvester"]:
+        base = said[1:]
+    else:
+        return set()
+    submodules = {".".join([*base, alias.name]) for alias in node.names} & set(MODULES)
+    whole = {".".join(base)} if len(submodules) < len(node.names) else set()
+    return submodules | whole
+
+
+def layer_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+EDGES = [(module, imported) for module in MODULES for imported in imports(module)]
+
+
+def test_the_imports_are_seen_at_all() -> None:
+    assert ("engine", "events") in EDGES, "from . import events"
+    assert ("archive.answers", "failures") in EDGES, "from ..failures import"
+    assert ("ledger.writer", "") in EDGES, "from .. import __version__"
+    assert ("cli.options", "settings") in EDGES, "inside a function"
+    assert all(imported in MODULES for _, imported in EDGES)
+
+
+def test_every_module_has_its_rank() -> None:
+    assert {layer_of(module) for module in MODULES} == set(RANK)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_no_module_imports_from_a_higher_rank(module: str) -> None:
+    higher = {name for name in imports(module) if RANK[layer_of(name)] > RANK[layer_of(module)]}
+    assert not higher
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    tuple(TopologicalSorter({module: imports(module) for module in MODULES}).static_order())
+
+
+@pytest.mark.parametrize("layer", sorted(ONLY))
+def test_what_only_watches_or_only_pretends_knows_values_alone(layer: str) -> None:
+    known = {layer_of(imported) for module, imported in EDGES if layer_of(module) == layer}
+    assert known <= ONLY[layer] | {layer}
+
+
+@pytest.mark.parametrize("layer", sorted(NEVER))
+def test_adapters_and_engine_do_not_know_each_other(layer: str) -> None:
+    known = {layer_of(imported) for module, imported in EDGES if layer_of(module) == layer}
+    assert not known & NEVER[layer]
+
+
+def test_nothing_but_the_entry_point_imports_the_command_line() -> None:
+    assert {layer_of(module) for module, imported in EDGES if layer_of(imported) == "cli"} <= {"cli", "__main__"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after ``statement``."""
+    code = f"{statement}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=HOME.parent, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"aiohttp", "astropy", "numpy", "pydantic", "pydantic_settings", "rich", "aiofiles"}
+
+
+def test_the_command_line_answers_before_anything_heavy_is_loaded() -> None:
+    loaded = loaded_by("import harvester.cli")
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_the_help_of_a_command_loads_nothing_heavy_either() -> None:
+    loaded = loaded_by(
+        "import contextlib, io\nfrom harvester.cli import commands\nwith contextlib.redirect_stdout(io.StringIO()):"
+        " commands.main(['run', '--help'], prog_name='harvester', standalone_mode=False)\nimport sys"
+    )
+    assert not loaded & HEAVY
+
+
+def test_the_core_needs_nothing_beyond_the_standard_library() -> None:
+    core = sorted(layer for rank in RANKS[:3] for layer in rank if layer not in ("", "limits", "retry", "verify"))
+    loaded = loaded_by("import " + ", ".join(f"harvester.{layer}" for layer in core))
+    assert not loaded & (HEAVY | {"click", "annotated_types", "tomli_w"})
