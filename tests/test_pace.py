@@ -45,15 +45,17 @@ async def turns(pacer: Pacer, until: float, stop: asyncio.Event | None = None, w
     return taken
 
 
-def paced(rate: float, until: float, meanwhile: Callable[[Pacer], Awaitable[None]] | None = None) -> list[float]:
-    """The times of all turns when 8 workers are eager, and something else happens meanwhile."""
+def paced(
+    rate: float, until: float, meanwhile: Callable[[Pacer], Awaitable[None]] | None = None, workers: int = 8
+) -> list[float]:
+    """The times of all turns when ``workers`` are eager, and something else happens meanwhile."""
 
     async def run() -> list[float]:
         pacer = Pacer(rate)
         async with asyncio.TaskGroup() as group:
             if meanwhile is not None:
                 group.create_task(_to_its_end(meanwhile(pacer)))
-            return await turns(pacer, until)
+            return await turns(pacer, until, workers=workers)
 
     return run_virtually(run())
 
@@ -78,7 +80,7 @@ def test_turns_are_evenly_spaced(rate: float) -> None:
 
 @pytest.mark.parametrize("rate", [5, 50, 500, 2000])
 def test_a_minute_holds_exactly_as_many_turns_as_the_rate_says(rate: int) -> None:
-    taken = paced(rate, until=60.0 - 0.5 / rate)
+    taken = paced(rate, until=60.0 - 0.5 / rate, workers=8 if rate < 500 else 1)
     assert len(taken) == 60 * rate
     assert most_in_a_second(taken) <= rate + 1
 

@@ -28,7 +28,7 @@ def ids(*segments: str) -> list[SpectrumId]:
     return [did(f"ivo://org.example/{segment}") for segment in segments]
 
 
-WILD = settings(deadline=None, max_examples=60)
+WILD = settings(deadline=None, max_examples=40)
 
 TRICKY = st.sampled_from([
     "x", "X", "a/x", "b/X", "con", "CON.x", "aux", "..", ".", ".x", "x.", "x ", "-x", "a b", "a%20b", "a+b", "ü",
@@ -44,7 +44,7 @@ def parsed() -> st.SearchStrategy[SpectrumId]:
     return texts.filter(lambda text: text.partition("//")[2].partition("/")[2].strip("/") != "").map(parse_did)
 
 
-MANY = st.lists(parsed(), unique=True, max_size=12)
+MANY = st.lists(parsed(), unique=True, max_size=8)
 
 
 @pytest.mark.parametrize(
