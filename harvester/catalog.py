@@ -121,7 +121,7 @@ def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[st
     if id_column in names:
         raise UsageError(f"catalogue {source}, line 1: the column {id_column!r} is there more than once; rename one")
     near = difflib.get_close_matches(id_column, names, 1, 0.5)
-    hint = f" (did you mean --id-column {near[0]}?)" if near else ""
+    hint = f" (did you mean --id-column {near[0]!r}?)" if near else ""
     listed = ", ".join(repr(name[:40]) for name in names[:6])
     raise UsageError(
         f"catalogue {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"

@@ -1,8 +1,8 @@
-"""The harvest itself: one producer, a bounded queue and a pool of workers in one TaskGroup.
+"""The harvest itself: one producer, a bounded queue and a pool of workers in one TaskGroup, and one prober beside them.
 
 The engine knows archive and store only as Protocols and tells everything that happens as events. A retry never sleeps
-in a worker: it goes back to the producer's agenda with a due time. A worker asks for nothing while it verifies or
-writes, so a slow disk slows the traffic by itself.
+in a worker: it goes back to the agenda with a due time. Whether anybody may ask at all is the admission's to say; what
+failed while the archive was away is charged to no spectrum.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
 
 from . import events as ev
-from .errors import StoreError
+from .admission import Admission
+from .errors import StoreError, StoreFullError
 from .failures import Failure, FailureKind, FetchError
+from .gate import Sign, sign_of
+from .judgement import Condemned, Refusals
 from .limits import Limits
 from .outcomes import Failed, Fetched, Rejected, Saved, Verified
-from .pace import Pacer, wait_or
+from .pace import wait_or
 from .retry import Agenda, Assignment, wait_before_retry
 from .spectra import Target
 from .stopping import Cause, Stop
@@ -30,7 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
-REFUSALS_IN_A_ROW = 5  # so many "422 to everything" without a single good answer: our request itself is wrong
+LOOK_FOR_ROOM = 1.0  # seconds between two looks at a full disk
+SPARE_WORKERS = 1  # so that the wire is not idle while a spectrum is verified and written
 
 
 class Archive(Protocol):
@@ -52,166 +56,317 @@ class Store(Protocol):
         """Keep a body that is not the spectrum apart, and say where. StoreError if that cannot be done."""
         ...
 
+    async def has_room(self, size: int) -> bool:
+        """Whether ``size`` more bytes can be written now."""
+        ...
+
 
 Inspect = Callable[[Target, bytes], Verified | Rejected]
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A retry that an earlier run left behind: ``due`` in seconds from now, ``attempt`` its next one."""
+
+    target: Target
+    attempt: int
+    due: float
+
+
 @dataclass(slots=True)
 class Engine:
-    """One harvest of ``targets``; ``await run()`` returns when nothing is left or the stop says so."""
+    """One harvest of ``targets``; ``await run()`` returns when nothing is left or the stop says so.
+
+    ``known_good`` are spectra that the archive had: they tell an archive that is away from spectra that are bad.
+    """
 
     targets: Iterable[Target]
     archive: Archive
     store: Store
     inspect: Inspect
     limits: Limits
-    pacer: Pacer
+    admission: Admission
     emit: Callable[[ev.Event], None]
     stop: Stop
+    known_good: Sequence[Target] = ()
+    leftovers: Sequence[Leftover] = ()
     chance: Random = field(default_factory=Random)
     wall: Callable[[], float] = time.time
     _agenda: Agenda = field(init=False)
     _queue: asyncio.Queue[Assignment | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
+    _condemned: list[Condemned] = field(init=False, default_factory=list)
+    _refusals: Refusals = field(init=False, default_factory=Refusals)
+    _canary: Target | None = field(init=False, default=None)
+    _last_good: float = field(init=False, default=float("-inf"))
     _bugs: int = field(init=False, default=0)
-    _refusals: int | None = field(init=False, default=0)
+    _draining: bool = field(init=False, default=False)
+    _disk: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._agenda = Agenda(self.targets)
+        self._canary = self.known_good[0] if self.known_good else None
         # One waiting assignment a worker hides the producer's latency; more would only delay retries that are due.
         self._queue = asyncio.Queue(self.limits.concurrency)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Harvest until done, drained or aborted. Only bugs of ours raise (as an ExceptionGroup)."""
+        """Harvest until done, drained or aborted. Whatever goes wrong is in the stop's cause, and in the log."""
+        now = self._now()
+        for leftover in self.leftovers:
+            self._agenda.resume(Assignment(leftover.target, leftover.attempt), now + leftover.due)
         try:
             async with asyncio.timeout(None) as patience:
                 self.stop.on_change(lambda: self._limit(patience))
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._produce())
-                    for _ in range(self.limits.concurrency):
-                        group.create_task(self._work())
+                async with asyncio.TaskGroup() as beside:
+                    prober = beside.create_task(self._probe())
+                    async with asyncio.TaskGroup() as crew:
+                        crew.create_task(self._produce())
+                        for _ in range(self.limits.concurrency + SPARE_WORKERS):
+                            crew.create_task(self._work())
+                    prober.cancel()
         except TimeoutError:
             if not patience.expired():
                 raise
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def _limit(self, patience: asyncio.Timeout) -> None:
         """From now on what is in flight has ``grace`` seconds, or none. A signal after the end is a no-op."""
-        self._changed.set()
-        now = asyncio.get_running_loop().time()
-        deadline = now if self.stop.aborting.is_set() else now + self.limits.grace
+        if not self._draining and self.stop.cause is not None:
+            self._draining = True
+            self.emit(ev.HarvestDraining(self.wall(), self.stop.cause.reason))
+        for waiting in (self._changed, self.admission.turned):
+            waiting.set()
+        self.admission.wake()
+        deadline = self._now() + (0.0 if self.stop.aborting.is_set() else self.limits.grace)
         try:
             patience.reschedule(min(deadline, patience.when() or deadline))
         except RuntimeError:
             log.debug("stopped while no harvest was under way")
 
+    # ---- what is asked, and in which order
+
     async def _produce(self) -> None:
         """Feed the queue from the agenda until nothing is left or the stop is set; then one sentinel a worker."""
-        loop = asyncio.get_running_loop()
         while not self.stop.draining.is_set() and not self._agenda.finished:
             self._changed.clear()
-            assignment = self._agenda.take(loop.time())
+            assignment = self._agenda.take(self._now())
             if assignment is not None:
                 await self._queue.put(assignment)
             elif not self._agenda.finished:
+                self._seek_evidence()
                 due = self._agenda.next_due
-                await (wait_or(self._changed, due - loop.time()) if due is not None else self._changed.wait())
-        for _ in range(self.limits.concurrency):
+                await (wait_or(self._changed, due - self._now()) if due is not None else self._changed.wait())
+        for _ in range(self.limits.concurrency + SPARE_WORKERS):
             await self._queue.put(None)
+
+    def _seek_evidence(self) -> None:
+        """Nobody else is asking, so nobody will tell whether the archive is well: ask for a known-good spectrum."""
+        if self._condemned and len(self._condemned) == self._agenda.open:
+            self.admission.doubt(f"{self._condemned[-1].failure.detail}; is it the archive?")
 
     async def _work(self) -> None:
         while (assignment := await self._queue.get()) is not None:
             self._phase(assignment, ev.Phase.TURN)
-            if not await self.pacer.turn(self.stop.draining):
-                continue  # drained: what was handed out and not asked for stays on the list for the next run
-            await self._attempt(assignment)
-            self._changed.set()
+            if await self.admission.enter(self.stop.draining):
+                await self._attempt(assignment, in_flight=True)
+                self._changed.set()
+            # else drained: what was handed out and not asked for stays on the list for the next run
 
-    async def _attempt(self, assignment: Assignment) -> None:
-        """Ask once and settle what came of it. Only a run-level fault or a repeated bug gets out of here."""
-        started = asyncio.get_running_loop().time()
-        url = ""
+    # ---- one attempt
+
+    async def _attempt(self, assignment: Assignment, in_flight: bool) -> Failure | None:
+        """Ask once and settle what came of it; the failure, if it was one."""
+        started = self._now()
+        fetched: Fetched | None = None
         try:
-            fetched = await self.archive.fetch(assignment.target, lambda phase: self._phase(assignment, phase))
-            url = fetched.url
-            failure = await unbroken(self._keep(assignment, fetched, started))
-            self._bugs = 0
+            try:
+                fetched = await self.archive.fetch(assignment.target, lambda phase: self._phase(assignment, phase))
+            finally:
+                if in_flight:
+                    self.admission.leave(self._now() - started if fetched else None)
+            return await unbroken(self._keep(assignment, fetched, started))
         except FetchError as error:
-            failure, url = error.failure, error.url
-        except StoreError as error:
-            self._agenda.settle()
-            self.stop.drain(Cause(str(error), error.exit_code))
-            return
+            return self._fail(assignment, error.failure, started, error.url)
         except Exception as bug:  # noqa: BLE001 - one odd spectrum must not stop a night; it is logged and exit is 1
-            failure = self._bug(assignment, bug)
-        if failure is None:
-            self._agenda.settle()
-        else:
-            self._fail(assignment, failure, started, url)
+            return self._bug(assignment, bug, started)
 
     async def _keep(self, assignment: Assignment, fetched: Fetched, started: float) -> Failure | None:
-        """Prove the body and give it its name, or keep it apart. None where the spectrum is saved."""
+        """Prove the body and give it its name, or keep it apart; then settle. A fault of the disk stops the run."""
         target = assignment.target
         self._phase(assignment, ev.Phase.VERIFY)
         verdict = self.inspect(target, fetched.body)
         self._phase(assignment, ev.Phase.WRITE)
-        if isinstance(verdict, Rejected):
-            path = await self.store.quarantine(target, fetched, verdict)
-            self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
-            return Failure(verdict.kind, verdict.detail, 200)
-        await self.store.put(target, fetched.body)
-        self._refusals = None
-        elapsed = asyncio.get_running_loop().time() - started
+        try:
+            if isinstance(verdict, Rejected):
+                path = await self.store.quarantine(target, fetched, verdict)
+                self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
+                return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
+            await self._put(target, fetched.body)
+        except StoreError as error:
+            self._agenda.give_back(assignment, self._now())
+            self.stop.drain(Cause(str(error), error.exit_code))
+            return None
+        elapsed = self._now() - started
         self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, fetched.url)))
+        self._agenda.settle()
+        self._heard_good(target)
         return None
 
-    def _fail(self, assignment: Assignment, failure: Failure, started: float, url: str) -> None:
-        """Schedule another attempt, or give the spectrum up for this run."""
-        now = asyncio.get_running_loop().time()
-        if failure.retry_after:
-            self._hold(failure, now)
+    async def _put(self, target: Target, body: bytes) -> None:
+        """Store it; where there is no room at the moment, all who have something to store wait for room together."""
+        while True:
+            try:
+                return await self.store.put(target, body)
+            except StoreFullError as error:
+                if not await self._room(error, len(body)):
+                    raise
+
+    async def _room(self, error: StoreFullError, size: int) -> bool:
+        """Wait until the disk has room again; False if it does not in time, or there is no time left."""
+        async with self._disk:
+            if await self.store.has_room(size):
+                return True
+            deadline = self._now() + self.limits.disk_wait
+            self.emit(ev.HarvestPaused(self.wall(), str(error), self.wall() + self.limits.disk_wait))
+            while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
+                if await self.store.has_room(size):
+                    self.emit(ev.HarvestResumed(self.wall(), "there is room on the disk again"))
+                    return True
+            self.stop.drain(Cause(str(error), error.exit_code))
+            return False
+
+    def _heard_good(self, target: Target) -> None:
+        self._bugs = 0
+        self._canary = target
+        self._last_good = self._now()
+        self._refusals.heard_other()
+        self.admission.heard(Sign.GOOD)
+        self._judge_condemned()
+
+    def _fail(self, assignment: Assignment, failure: Failure, started: float, url: str) -> Failure:
+        """Say what it says of the archive, and schedule another attempt, give it back, or give it up."""
+        sign = sign_of(failure)
+        self.admission.heard(sign, failure)
+        now = self._now()
+        if sign is Sign.TROUBLE and self.admission.gate.outage:
+            self._agenda.give_back(assignment, now)
+            return failure
         wait = wait_before_retry(failure, assignment.attempt, self.limits, self.chance)
-        if wait is None:
-            self._agenda.settle()
-            failed = Failed(assignment.target, failure, assignment.attempt, now - started, url)
-            self.emit(ev.SpectrumFailed(self.wall(), failed))
-            self._heed_refusals(failure)
+        if wait is not None:
+            self._agenda.retry(assignment, now + wait, now if sign is Sign.TROUBLE else float("-inf"))
+            due = self.wall() + wait
+            self.emit(ev.RetryScheduled(self.wall(), assignment.target, assignment.attempt, failure, due))
+            return failure
+        condemned = Condemned(assignment, failure, started, url)
+        if sign is Sign.TROUBLE and self._last_good < started and self._canary is not None:
+            self._condemned.append(condemned)
         else:
-            self._agenda.retry(assignment, now + wait)
-            self.emit(
-                ev.RetryScheduled(self.wall(), assignment.target, assignment.attempt, failure, self.wall() + wait)
-            )
+            self._give_up(condemned)
+        return failure
 
-    def _hold(self, failure: Failure, now: float) -> None:
-        """The archive asked for patience: that holds for all workers, not for one spectrum."""
-        wait = failure.retry_after or 0.0
-        self.pacer.hold_until(now + wait)
-        self.emit(ev.HarvestPaused(self.wall(), failure.detail, self.wall() + wait))
+    def _give_up(self, condemned: Condemned) -> None:
+        self._agenda.settle()
+        target, failure = condemned.assignment.target, condemned.failure
+        failed = Failed(target, failure, condemned.assignment.attempt, self._now() - condemned.started, condemned.url)
+        self.emit(ev.SpectrumFailed(self.wall(), failed))
+        if self._refusals.heard(failure):
+            if self._canary is None:
+                self._refused(failure)
+            else:
+                self.admission.doubt(f"{failure.detail}; is it the request?")
 
-    def _heed_refusals(self, failure: Failure) -> None:
-        if self._refusals is None or failure.kind is not FailureKind.REFUSED_REQUEST:
-            return
-        self._refusals += 1
-        if self._refusals >= REFUSALS_IN_A_ROW:
-            self.stop.drain(Cause(f"the archive refuses our requests as such: {failure.detail}", 7))
+    def _refused(self, failure: Failure) -> None:
+        self.stop.drain(Cause(f"the archive refuses our requests as such: {failure.detail}", 7))
 
-    def _bug(self, assignment: Assignment, bug: Exception) -> Failure:
+    def _bug(self, assignment: Assignment, bug: Exception, started: float) -> Failure:
         self._bugs += 1
-        log.exception("bug while harvesting %s", assignment.target.did)
+        log.exception("bug while harvesting %s", assignment.target.did, exc_info=bug)
+        failure = Failure(FailureKind.INTERNAL, f"{type(bug).__name__}: {bug}")
+        self._give_up(Condemned(assignment, failure, started, ""))
         if self._bugs >= BUGS_IN_A_ROW:
-            raise bug
-        return Failure(FailureKind.INTERNAL, f"{type(bug).__name__}: {bug}")
+            self.stop.drain(Cause(f"a bug of ours, {self._bugs} times in a row: {failure.detail}", 1))
+        return failure
+
+    # ---- whether the archive is there
+
+    async def _probe(self) -> None:
+        """While the gate holds, ask now and then, alone; judge by the answer what failed before."""
+        while True:
+            self.admission.turned.clear()
+            gate = self.admission.gate
+            if not gate.holding:
+                await self.admission.turned.wait()
+            elif self._given_up_waiting():
+                return
+            elif not await wait_or(self.admission.turned, gate.until - self._now()):
+                await self._ask_whether_it_is_there()
+
+    def _given_up_waiting(self) -> bool:
+        gate = self.admission.gate
+        away = self._now() - gate.since
+        if self.stop.draining.is_set() or not gate.outage or away <= self.limits.max_outage:
+            return self.stop.draining.is_set()
+        self.stop.drain(Cause(f"the archive was away for {away / 60:.0f} minutes: {gate.reason}", 5))
+        return True
+
+    async def _ask_whether_it_is_there(self) -> None:
+        if not await self.admission.pacer.turn(self.stop.draining):
+            return
+        if self._canary is not None:
+            failure = await self._ask_for(self._canary)
+        else:
+            assignment = self._agenda.take(self._now())
+            if assignment is None:
+                self.admission.probed(None, canary=True)
+                return
+            failure = await self._attempt(assignment, in_flight=False)
+        if failure is not None and Refusals.is_one(failure) and self._canary is not None:
+            self._refused(failure)
+        self.admission.probed(failure, self._canary is not None)
+        self._judge(failure)
+        self._changed.set()
+
+    async def _ask_for(self, canary: Target) -> Failure | None:
+        try:
+            fetched = await self.archive.fetch(canary, lambda phase: None)
+        except FetchError as error:
+            return error.failure
+        verdict = self.inspect(canary, fetched.body)
+        return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, Rejected) else None
+
+    def _judge(self, failure: Failure | None) -> None:
+        """After a probe: what failed before was the archive's fault if it failed too, else the spectra's."""
+        if self.admission.gate.outage:
+            self._agenda.refund(self._last_good)
+            for condemned in self._condemned:
+                self._agenda.give_back(condemned.assignment, self._now())
+            self._condemned.clear()
+        elif failure is None and not self.admission.gate.holding:
+            self._judge_condemned()
+
+    def _judge_condemned(self) -> None:
+        condemned, self._condemned = self._condemned, []
+        for each in condemned:
+            self._give_up(each)
 
     def _phase(self, assignment: Assignment, phase: ev.Phase) -> None:
         self.emit(ev.PhaseEntered(self.wall(), assignment.target, assignment.attempt, phase))
 
 
 async def unbroken(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work`` to its end even when cancelled meanwhile; the cancellation goes on after it."""
+    """Await ``work`` to its end even when cancelled meanwhile; then the cancellation goes on, whatever it brought."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
-        task.result()  # a fault of the work goes first
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue  # already on the way out
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.warning("while stopping", exc_info=fault)
         raise

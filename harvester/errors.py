@@ -17,16 +17,14 @@ class UsageError(HarvestError):
     exit_code = 2
 
 
-class ArchiveUnavailableError(HarvestError):
-    """The archive cannot be reached at all."""
-
-    exit_code = 5
-
-
 class StoreError(HarvestError):
     """Local storage failed: no spectrum's fault, so it concerns the run as a whole."""
 
     exit_code = 6
+
+
+class StoreFullError(StoreError):
+    """Local storage has no room at the moment: that may pass."""
 
 
 class DirectoryHeldError(HarvestError):

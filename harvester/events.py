@@ -164,6 +164,24 @@ class HarvestEnded(Event):
     exit_code: int
 
 
+EVENTS: tuple[type[Event], ...] = (
+    HarvestStarted,
+    PhaseEntered,
+    RequestSent,
+    AnswerReceived,
+    RetryScheduled,
+    BodyQuarantined,
+    SpectrumSaved,
+    SpectrumFailed,
+    HarvestPaused,
+    HarvestResumed,
+    PaceChanged,
+    HarvestDraining,
+    WatcherLost,
+    HarvestEnded,
+)
+"""All of them: each has its row in the README."""
+
 Watcher = Callable[[Event], None]
 
 

@@ -37,8 +37,9 @@ class FailureKind(StrEnum):
 
     @property
     def outage(self) -> bool:
-        """Whether an archive that is away looks like this."""
-        return self.passing and self.blame in (Blame.ARCHIVE, Blame.NETWORK)
+        """Whether an archive that is away looks like this; maintenance pages come as 200, too."""
+        away = self.passing and self.blame in (Blame.ARCHIVE, Blame.NETWORK)
+        return away or self.value in ("not_fits", "empty")
 
     NOT_FOUND = (
         "not_found", Blame.SPECTRUM, 1, False,

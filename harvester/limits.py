@@ -21,7 +21,7 @@ class Limits:
     attempts: Annotated[int, Ge(1), Le(100)] = 6
     """Most times one spectrum is asked for."""
     first_wait: Annotated[float, Gt(0)] = 5.0
-    """Seconds, about, before a spectrum is asked for a second time; four times as long before each further one."""
+    """Longest wait, in seconds, before a second attempt (chance decides); times four for each further one."""
     max_wait: Annotated[float, Gt(0)] = 1800.0
     """Longest wait, in seconds, before a spectrum is asked for again."""
     connect_timeout: Annotated[float, Gt(0)] = 15.0
@@ -34,3 +34,7 @@ class Limits:
     """Largest spectrum in bytes; concurrency times this is all the memory that bodies can take."""
     grace: Annotated[float, Ge(0)] = 30.0
     """Seconds that requests in flight get to end after the first Ctrl-C."""
+    max_outage: Annotated[float, Gt(0)] = 12 * 3600.0
+    """Seconds that the archive may be away before the run ends; it is asked once every few minutes meanwhile."""
+    disk_wait: Annotated[float, Ge(0)] = 60.0
+    """Seconds that a full disk gets to have room again before the run ends; nothing is asked meanwhile."""

@@ -51,6 +51,11 @@ class Pacer:
     def rate(self) -> float:
         return self._schedule.rate
 
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        """Change the pace; nobody who waits gets a turn earlier than the new spacing allows."""
+        self._schedule = replace(self._schedule, rate=rate)
+
     async def turn(self, stop: asyncio.Event) -> bool:
         """Wait for a turn and take it. False, without one, as soon as ``stop`` is set."""
         loop = asyncio.get_running_loop()
@@ -63,15 +68,6 @@ class Pacer:
                     return True
                 await wait_or(stop, wait)
         return False
-
-    def debit(self) -> None:
-        """Count a request that went out without a turn: aiohttp's silent repeat, a redirect."""
-        now = asyncio.get_running_loop().time()
-        self._take(max(self._schedule.next_turn, now), now)
-
-    def hold_until(self, moment: float) -> None:
-        """No turn before ``moment`` (loop seconds), for nobody."""
-        self._schedule = replace(self._schedule, next_turn=max(self._schedule.next_turn, moment))
 
     def _take(self, due: float, now: float) -> None:
         self._schedule = self._schedule.after(due, now)

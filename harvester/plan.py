@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .catalog import Catalogue
 from .names import assign_names
@@ -19,12 +19,14 @@ class HarvestPlan:
     """The difference between a catalogue and a store.
 
     ``suspect`` files are there under a wanted name but cannot be a spectrum (empty, or no whole number of FITS
-    blocks); they are set aside and fetched again. ``strays`` are stored names that the catalogue does not list.
+    blocks); they are set aside and fetched again. ``unproved`` ones no ledger vouches for: they have to be read.
+    ``strays`` are stored names that the catalogue does not list.
     """
 
     present: Sequence[Target]
     missing: Sequence[Target]
     suspect: Sequence[Target] = ()
+    unproved: Sequence[Target] = ()
     strays: Sequence[str] = ()
     duplicates: int = 0
     malformed: int = 0
@@ -33,12 +35,18 @@ class HarvestPlan:
 
     @property
     def listed(self) -> int:
-        return len(self.present) + len(self.missing) + len(self.suspect)
+        return len(self.present) + len(self.missing) + len(self.suspect) + len(self.unproved)
 
     @property
     def wanted(self) -> Sequence[Target]:
         """What has to be fetched: the suspect ones first, since somebody believes they have them."""
         return (*self.suspect, *self.missing)
+
+    def proved(self, sound: Collection[str]) -> HarvestPlan:
+        """The plan once the unproved files were read: those named in ``sound`` are present, the others suspect."""
+        good = [target for target in self.unproved if target.name in sound]
+        bad = [target for target in self.unproved if target.name not in sound]
+        return replace(self, present=[*self.present, *good], suspect=[*self.suspect, *bad], unproved=())
 
     def counts(self) -> dict[str, int]:
         """The numbers of ``plan --json``."""
@@ -55,26 +63,43 @@ class HarvestPlan:
         }
 
 
-def make_plan(
-    catalogue: Catalogue, stored: Mapping[str, int], taken: Mapping[str, SpectrumId] | None = None
-) -> HarvestPlan:
-    """The plan for ``catalogue`` over ``stored`` (name to size in bytes).
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the ledger knows of a stored spectrum: whose it is, and its size in bytes if it was proved."""
 
-    ``taken`` is what earlier harvests of this store recorded: case-folded name to the DID whose spectrum it is.
-    """
+    did: SpectrumId
+    size: int | None
+
+
+def make_plan(
+    catalogue: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None
+) -> HarvestPlan:
+    """The plan for ``catalogue`` over ``stored`` (name to size in bytes), by the ``receipts`` for case-folded names."""
+    known = receipts or {}
+    taken = {name: receipt.did for name, receipt in known.items()}
     names = assign_names((row.did for row in catalogue.rows), taken)
-    present: list[Target] = []
-    missing: list[Target] = []
-    suspect: list[Target] = []
+    groups: dict[str, list[Target]] = {"present": [], "missing": [], "suspect": [], "unproved": []}
     for row in catalogue.rows:
         target = names.target(row.did)
-        size = stored.get(target.name)
-        where = missing if size is None else suspect if is_suspect(size) else present
-        where.append(target)
-    strays = _strays(stored, {target.name for group in (present, suspect) for target in group})
+        groups[_standing(stored.get(target.name), known.get(target.name.casefold()))].append(target)
+    found = {target.name for group in ("present", "suspect", "unproved") for target in groups[group]}
     return HarvestPlan(
-        present, missing, suspect, strays, catalogue.duplicates, catalogue.malformed, catalogue.blank, names.collisions
+        **groups,
+        strays=_strays(stored, found),
+        duplicates=catalogue.duplicates,
+        malformed=catalogue.malformed,
+        blank=catalogue.blank,
+        collisions=names.collisions,
     )
+
+
+def _standing(size: int | None, receipt: Receipt | None) -> str:
+    """What a file of ``size`` bytes is, None for no file, by what the ledger knows of it."""
+    if size is None:
+        return "missing"
+    if is_suspect(size):
+        return "suspect"
+    return "present" if receipt is not None and receipt.size == size else "unproved"
 
 
 def is_suspect(size: int) -> bool:

@@ -51,6 +51,21 @@ def _address(value: object) -> object:
     return value
 
 
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def _in_seconds(limits: object) -> object:
+    """Durations may be told as people do: ``90s``, ``30m``, ``12h``, ``2d``."""
+    if not isinstance(limits, dict):
+        return limits
+    return {name: _seconds(value) for name, value in limits.items()}
+
+
+def _seconds(value: object) -> object:
+    told = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", value) if isinstance(value, str) else None
+    return float(told[1]) * _UNITS[told[2]] if told else value
+
+
 def _band(value: object) -> object:
     value = _none_if_said(value)
     if value is None or isinstance(value, Band):
@@ -99,7 +114,7 @@ class Settings(BaseSettings):
     ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
-    limits: Annotated[Limits, Field(description="ceilings and patience")] = Limits()
+    limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,11 @@ class Configuration:
     @property
     def out(self) -> Path:
         return self.settings.out or Path("data") / self.profile.name
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the embedded archive is meant."""
+        return self.settings.archive == "demo"
 
     @property
     def request(self) -> DlgetRequest:

@@ -98,7 +98,7 @@ def _own_fault(stats: HarvestStats) -> Cause | None:
 
 def _unavailable(stats: HarvestStats) -> Cause | None:
     """Nothing was had, and nothing but outages was answered."""
-    if stats.saved or not stats.failures or not all(kind.outage for kind in stats.failures):
+    if stats.saved or stats.remaining or not stats.failures or not all(kind.outage for kind in stats.failures):
         return None
     return Cause("the archive was unavailable to the end", 5)
 
@@ -107,5 +107,5 @@ def _missing(stats: HarvestStats, left_out: bool) -> Cause | None:
     if any(kind.passing for kind in stats.failures):
         return Cause("some spectra are worth another run", 4)
     if stats.remaining:
-        return Cause("as many as were asked for" if left_out else "stopped early", 4)
+        return Cause("the rest was left for another run" if left_out else "stopped early", 4)
     return Cause("all was tried; some spectra cannot be had", 3) if stats.failures else None

@@ -25,8 +25,19 @@ def first_words(body: bytes | bytearray | memoryview, most: int = 200) -> str:
     text = bytes(body[:_TYPICAL]).decode("utf-8", "replace")
     title = _TITLE.search(text)
     spoken = _TAG.sub(" ", _HIDDEN.sub(" ", text)) if "<" in text else text
-    words = plain_line(html.unescape(spoken), most)
+    words = plain_line(html.unescape(spoken), 3 * most)
+    words = plain_line(_said_once(words) if "<" in text else words, most)
     return words or (plain_line(html.unescape(title[1]), most) if title else "")
+
+
+def _said_once(line: str) -> str:
+    """A page's title is its heading too: a phrase that is repeated at once, at the beginning, is said once."""
+    words = line.split(" ")
+    bare = [word.rstrip(".:!-").casefold() for word in words]
+    for length in range(len(words) // 2, 0, -1):
+        if bare[:length] == bare[length : 2 * length] and any(bare[:length]):
+            return " ".join(words[length:])
+    return line
 
 
 def plain_line(text: str, most: int = 200) -> str:

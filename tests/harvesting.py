@@ -10,14 +10,22 @@ from typing import Any, TypeVar
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
-from harvester.run import Report, catalogue_of, harvest, held, new_run_name, prepare
+from harvester.session import Report, catalogue_of, harvest, held, new_run_name, prepare
 from harvester.settings import load
 from harvester.spectra import SpectrumId
+from harvester.stats import Tally
 from harvester.stopping import Stop
 
 E = TypeVar("E", bound=ev.Event)
 
-QUICK: Mapping[str, float] = {"rate": 0, "concurrency": 4, "first_wait": 0.01, "max_wait": 0.05, "grace": 5}
+QUICK: Mapping[str, float] = {
+    "rate": 0,
+    "concurrency": 4,
+    "first_wait": 0.01,
+    "max_wait": 0.05,
+    "grace": 5,
+    "disk_wait": 0.2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,9 @@ async def harvest_from(
     run = new_run_name()
     with held(configuration, run) as store:
         preparation = prepare(configuration, catalogue_of(configuration), store)
-        bus = ev.EventBus(seen.append, *watchers)
-        report = await harvest(preparation, store, run, bus, stop or Stop())
+        tally = Tally()
+        bus = ev.EventBus(tally, seen.append, *watchers)
+        report = await harvest(preparation, store, run, bus, stop or Stop(), tally)
     return Told(report, seen, archive)
 
 

@@ -114,7 +114,7 @@ def test_ragged_rows_are_counted_and_taken(place: Path) -> None:
         ("\ufeff", ": the file is empty"),
         ("id,label\n", ": it lists no spectrum; give one publisher DID a line below 'id'"),
         (f"ID,label\n{A},1\n", ", line 1: no column 'id' among 'ID', 'label'; name it with --id-column NAME"),
-        (f"ids,label\n{A},1\n", "(did you mean --id-column ids?)"),
+        (f"ids,label\n{A},1\n", "(did you mean --id-column 'ids'?)"),
         (f"{A}\n{B}\n", f"no column 'id' among '{A}'"),
         (f"id,id\n{A},{B}\n", "the column 'id' is there more than once; rename one"),
         (f"id;label\n{A};1\n", "no column 'id' among 'id;label'"),

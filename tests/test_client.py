@@ -69,13 +69,21 @@ async def serving(reply: bytes | Callable[[str], bytes], talk: Conversation | No
     await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
 
 
+def waiting(turns: list[None]) -> Callable[[], Awaitable[bool]]:
+    async def turn() -> bool:
+        turns.append(None)
+        return True
+
+    return turn
+
+
 async def ask(served: RawServer, **limits: float) -> tuple[Fetched, list[ev.Event], list[None]]:
     events: list[ev.Event] = []
-    debits: list[None] = []
+    turns: list[None] = []
     bounds = Limits(**{"max_bytes": 100_000, "read_timeout": 1.0, "total_timeout": 2.0, **limits})  # type: ignore[arg-type]
     request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-    async with DlgetArchive(request, bounds, None, events.append, lambda: debits.append(None)) as archive:
-        return await archive.fetch(TARGET, lambda phase: None), events, debits
+    async with DlgetArchive(request, bounds, None, events.append, waiting(turns)) as archive:
+        return await archive.fetch(TARGET, lambda phase: None), events, turns
 
 
 async def refused(reply: bytes | Callable[[str], bytes], **limits: float) -> FetchError:
@@ -98,11 +106,11 @@ def redirect(place: str) -> bytes:
 
 async def test_a_whole_answer_comes_through_with_its_headers() -> None:
     async with serving(ok(BODY, "Server: test", length=len(BODY))) as served:
-        fetched, events, debits = await ask(served)
+        fetched, events, turns = await ask(served)
     assert fetched.body == BODY
     assert dict(fetched.headers)["Server"] == "test"
     assert [type(event) for event in events] == [ev.RequestSent, ev.AnswerReceived]
-    assert debits == []
+    assert turns == []
     assert "Accept-Encoding: identity" in served.seen[0]
     assert "Cookie" not in served.seen[0]
 
@@ -150,16 +158,16 @@ async def test_gzip_that_nobody_asked_for_is_undone_if_it_is_whole() -> None:
     assert fetched.body == BODY
 
 
-async def test_a_silent_repeat_of_aiohttp_is_counted_and_charged() -> None:
+async def test_a_silent_repeat_of_aiohttp_is_counted_and_waits_for_its_turn() -> None:
     async with serving(b"") as served:
         events: list[ev.Event] = []
-        debits: list[None] = []
+        turns: list[None] = []
         request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-        async with DlgetArchive(request, Limits(), None, events.append, lambda: debits.append(None)) as archive:
+        async with DlgetArchive(request, Limits(), None, events.append, waiting(turns)) as archive:
             with pytest.raises(FetchError):
                 await archive.fetch(TARGET, lambda phase: None)
     assert len(served.seen) == sum(isinstance(event, ev.RequestSent) for event in events) == 2
-    assert len(debits) == 1
+    assert len(turns) == 1
 
 
 @pytest.mark.parametrize(
@@ -178,14 +186,14 @@ async def test_a_redirect_to_where_a_careful_client_does_not_go_is_refused(place
     assert "password" not in error.failure.detail
 
 
-async def test_a_redirect_on_the_same_host_is_followed_and_charged() -> None:
+async def test_a_redirect_on_the_same_host_is_followed_in_its_turn() -> None:
     def reply(path: str) -> bytes:
         return redirect("/there") if path.startswith("/dlget") else ok(BODY, length=len(BODY))
 
     async with serving(reply) as served:
-        fetched, _, debits = await ask(served)
+        fetched, _, turns = await ask(served)
     assert fetched.body == BODY
-    assert len(debits) == 1
+    assert len(turns) == 1
 
 
 async def test_a_redirect_loop_ends_after_three_hops() -> None:
@@ -201,7 +209,7 @@ async def test_a_host_that_refuses_or_does_not_exist_is_unreachable() -> None:
         pass
     for url in (served.url, "http://no-such-host.invalid"):
         request = DlgetRequest(f"{url}/dlget", None, None, None)
-        async with DlgetArchive(request, Limits(), None, lambda event: None, lambda: None) as archive:
+        async with DlgetArchive(request, Limits(), None, lambda event: None, waiting([])) as archive:
             with pytest.raises(FetchError) as caught:
                 await archive.fetch(TARGET, lambda phase: None)
         assert caught.value.failure.kind is FailureKind.UNREACHABLE

@@ -15,12 +15,27 @@ import harvester
 HOME = Path(harvester.__file__).parent
 
 RANKS = (
-    {"", "spectra", "words", "errors"},
+    {"", "spectra", "words", "errors", "batches"},
     {"failures", "names", "band", "limits"},
-    {"outcomes", "events", "catalog", "retry", "pace", "stopping", "stats", "plan", "verify"},
-    {"archive", "stores", "ledger", "engine", "watchers", "demo"},
+    {
+        "outcomes",
+        "findings",
+        "events",
+        "catalog",
+        "retry",
+        "pace",
+        "concurrency",
+        "gate",
+        "judgement",
+        "stopping",
+        "stats",
+        "plan",
+        "verify",
+    },
+    {"admission"},
+    {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo"},
     {"settings"},
-    {"run"},
+    {"session", "stocktake"},
     {"cli"},
     {"__main__"},
 )
@@ -35,7 +50,8 @@ NEVER = {
     "archive": {"stores", "ledger", "engine", "watchers", "demo"},
     "stores": {"archive", "ledger", "engine", "watchers", "demo"},
     "ledger": {"archive", "stores", "engine", "watchers", "demo"},
-    "engine": {"archive", "stores", "ledger", "watchers", "demo"},
+    "engine": {"archive", "stores", "ledger", "watchers", "demo", "audit"},
+    "audit": {"archive", "stores", "ledger", "watchers", "demo", "engine"},
 }
 
 
@@ -150,6 +166,8 @@ def test_the_help_of_a_command_loads_nothing_heavy_either() -> None:
 
 
 def test_the_core_needs_nothing_beyond_the_standard_library() -> None:
-    core = sorted(layer for rank in RANKS[:3] for layer in rank if layer not in ("", "limits", "retry", "verify"))
+    core = sorted(
+        layer for rank in RANKS[:3] for layer in rank if layer not in ("", "limits", "retry", "verify", "judgement")
+    )
     loaded = loaded_by("import " + ", ".join(f"harvester.{layer}" for layer in core))
     assert not loaded & (HEAVY | {"click", "annotated_types", "tomli_w"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from harvester.catalog import Catalogue, Row, read_catalogue
 from harvester.names import slug_name
-from harvester.plan import FITS_BLOCK, is_suspect, make_plan
+from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, is_suspect, make_plan
 from harvester.spectra import SpectrumId, Target
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared/real/ondrejov-dataset.csv"
@@ -24,19 +25,24 @@ def catalogue(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int =
     return Catalogue("a list", tuple(Row(did(path), "{}") for path in paths), duplicates, blank, malformed)
 
 
+def settled(listed: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None) -> HarvestPlan:
+    """The plan once files that no ledger vouches for were read and found sound."""
+    return make_plan(listed, stored, receipts).proved(stored)
+
+
 def names(targets: object) -> list[str]:
     assert isinstance(targets, (list, tuple))
     return [target.name for target in targets]
 
 
 def test_what_is_stored_is_not_asked_for_again() -> None:
-    plan = make_plan(catalogue("a", "b", "c"), {"b": 2880})
+    plan = settled(catalogue("a", "b", "c"), {"b": 2880})
     assert names(plan.present) == ["b"]
     assert names(plan.wanted) == ["a", "c"]
 
 
 def test_an_empty_store_lacks_everything_in_the_order_of_the_catalogue() -> None:
-    assert make_plan(catalogue("c", "a", "b"), {}).wanted == tuple(Target(did(name), name) for name in "cab")
+    assert settled(catalogue("c", "a", "b"), {}).wanted == tuple(Target(did(name), name) for name in "cab")
 
 
 @pytest.mark.parametrize(
@@ -44,43 +50,43 @@ def test_an_empty_store_lacks_everything_in_the_order_of_the_catalogue() -> None
 )
 def test_a_file_is_suspect_unless_it_is_whole_fits_blocks(size: int, suspect: bool) -> None:
     assert is_suspect(size) is suspect
-    plan = make_plan(catalogue("a"), {"a": size})
+    plan = settled(catalogue("a"), {"a": size})
     assert (names(plan.suspect), names(plan.present)) == ((["a"], []) if suspect else ([], ["a"]))
 
 
 def test_suspect_files_are_fetched_first() -> None:
-    assert names(make_plan(catalogue("a", "b"), {"b": 17}).wanted) == ["b", "a"]
+    assert names(settled(catalogue("a", "b"), {"b": 17}).wanted) == ["b", "a"]
 
 
 def test_files_that_nobody_listed_are_strays_and_left_alone() -> None:
-    plan = make_plan(catalogue("a"), {"z": 2880, "a": 2880, "Y": 1})
+    plan = settled(catalogue("a"), {"z": 2880, "a": 2880, "Y": 1})
     assert plan.strays == ["Y", "z"]
     assert names(plan.wanted) == []
 
 
 def test_the_counts_are_those_that_the_command_line_promises() -> None:
     listed = catalogue("a", "b", "x/c", "y/c", "d", duplicates=3, blank=1, malformed=2)
-    assert make_plan(listed, {"a": 2880, "b": 5, "old": 2880}).counts() == {
+    assert settled(listed, {"a": 2880, "b": 5, "old": 2880}).counts() == {
         "listed": 5, "present": 1, "missing": 3, "suspect": 1, "malformed": 2, "duplicates": 3, "collisions": 2,
         "strays": 1, "blank": 1,
     }  # fmt: skip
 
 
 def test_a_file_that_belongs_to_another_spectrum_does_not_count_as_this_one() -> None:
-    plan = make_plan(catalogue("ccd400/x"), {"x": 2880}, {"x": did("ccd700/x")})
+    plan = settled(catalogue("ccd400/x"), {"x": 2880}, {"x": Receipt(did("ccd700/x"), 2880)})
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
     assert plan.strays == ["x"]
 
 
 def test_a_stored_spectrum_keeps_its_name_when_one_like_it_is_listed_too() -> None:
-    plan = make_plan(catalogue("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": did("ccd700/x")})
+    plan = settled(catalogue("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": Receipt(did("ccd700/x"), 2880)})
     assert plan.present == [Target(did("ccd700/x"), "x")]
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
 
 
 def test_a_spectrum_stored_under_a_slug_is_found_there_when_its_like_is_listed_no_more() -> None:
     slug = slug_name(did("ccd700/x"))
-    plan = make_plan(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): did("ccd700/x")})
+    plan = settled(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): Receipt(did("ccd700/x"), 2880)})
     assert names(plan.present) == [slug]
     assert plan.wanted == ()
 
@@ -94,7 +100,7 @@ SIZES = st.sampled_from([0, 1, FITS_BLOCK, 3 * FITS_BLOCK, FITS_BLOCK + 1])
 def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_for(
     paths: list[str], stored: dict[str, int]
 ) -> None:
-    plan = make_plan(catalogue(*paths), stored)
+    plan = settled(catalogue(*paths), stored)
     everywhere = [*plan.present, *plan.missing, *plan.suspect]
     assert sorted(target.did for target in everywhere) == sorted(map(did, paths))
     assert plan.listed == len(paths) == len(plan.present) + len(plan.wanted)
@@ -106,14 +112,15 @@ def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_
 @settings(deadline=None, max_examples=30)
 @given(PATHS)
 def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: list[str]) -> None:
-    first = make_plan(catalogue(*paths), {})
+    first = settled(catalogue(*paths), {})
     stored = {target.name: FITS_BLOCK for target in first.wanted}
-    taken = {target.name.casefold(): target.did for target in first.wanted}
-    for plan in (make_plan(catalogue(*paths), stored), make_plan(catalogue(*paths), stored, taken)):
+    receipts = {target.name.casefold(): Receipt(target.did, FITS_BLOCK) for target in first.wanted}
+    unknown = settled(catalogue(*paths), stored)
+    for plan in (unknown, settled(catalogue(*paths), stored, receipts)):
         assert (plan.wanted, plan.strays, plan.listed) == ((), [], len(paths))
 
 
 @pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
 def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
-    plan = make_plan(read_catalogue(str(GENUINE)), {"uc050029": 37_440})
+    plan = settled(read_catalogue(str(GENUINE)), {"uc050029": 37_440})
     assert (plan.listed, len(plan.present), len(plan.missing), plan.collisions) == (13_334, 1, 13_333, 0)

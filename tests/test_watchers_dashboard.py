@@ -1,10 +1,8 @@
-"""What the dashboard shows at every size and encoding, and that it breaks alone."""
+"""What the dashboard shows, at every size and in every encoding."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -14,20 +12,21 @@ from hypothesis import strategies as st
 from harvester import events as ev
 from harvester.failures import Failure, FailureKind
 from harvester.watchers.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
-from harvester.watchers.dashboard import Dashboard, Terminal, can_redraw
 from harvester.watchers.layout import lay_out
-from harvester.watchers.view import DashboardView
+from harvester.watchers.outlet import Outlet
+from harvester.watchers.terminal import Terminal
 from harvester.words import plain_line, speakable
 
-from .test_watchers_view import NOON, failed, seen, started, steady, target
+from .test_watchers_view import NOON, Seen, failed, seen, started, steady, target
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x1b[2J \x9b5A\u202eback [bold]no markup[/bold] \r\n:smile: ž"
 
 
-def midway() -> DashboardView:
+def midway() -> Seen:
     return seen(
         started(listed=13_334, present=4113),
         *steady(700),
+        ev.PaceChanged(NOON + 690, 2.5, 4, "latency doubled"),
         ev.PhaseEntered(NOON + 699.6, target(9001), 1, ev.Phase.BODY),
         ev.PhaseEntered(NOON + 680, target(9002), 2, ev.Phase.ANSWER),
         ev.SpectrumFailed(NOON + 690, failed(9003, FailureKind.NOT_FITS, HOSTILE)),
@@ -35,7 +34,7 @@ def midway() -> DashboardView:
     )
 
 
-def text(view: DashboardView, width: int, rows: int, glyphs: Glyphs = UNICODE) -> str:
+def text(view: Seen, width: int, rows: int, glyphs: Glyphs = UNICODE) -> str:
     return "\n".join(plain(line) for line in lay_out(view.scene(NOON + 700), width, rows, glyphs, 41_200_000_000))
 
 
@@ -50,7 +49,7 @@ def panels(width: int, rows: int) -> set[str]:
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 def test_the_essentials_are_there_at_every_usual_width(width: int) -> None:
     picture = text(midway(), width, 29)
-    for words in ("5 514 / 13 334", "41 %", "ETA 01:", "RUNNING 00:11:40", "saved and verified", "2.00 / 5.00 req/s"):
+    for words in ("5 514 / 13 334", "41 %", "ETA 01:", "RUNNING 00:11:40", "saved and verified", "2.00 / 2.5 / 5"):
         assert words in picture
     assert max(len(line) for line in picture.splitlines()) <= width
 
@@ -59,7 +58,8 @@ def test_the_whole_picture_names_what_is_in_flight_and_what_failed() -> None:
     lines = text(midway(), 120, 29).splitlines()
     assert any("spectrum9001" in line and "receiving" in line and "0.4 s" in line for line in lines)
     assert any("spectrum9002" in line and "asking" in line and "20.0 s" in line for line in lines)
-    assert any("spectrum9003" in line and "not fits" in line and "given up" in line for line in lines)
+    assert any("x spectrum9003" in line and "not fits" in line for line in lines)
+    assert any("~ spectrum9004" in line and "busy" in line and "again" in line for line in lines)
     assert "41 GB free" in lines[-1]
 
 
@@ -80,9 +80,11 @@ def test_the_last_line_to_go_is_the_progress() -> None:
 
 def test_ascii_terminals_get_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    console = Terminal(file=stream, width=100, force_terminal=True, color_system=None)
+    outlet = Outlet(stream)
+    console = Terminal(outlet, width=100, force_terminal=True, color_system=None)
     for width in (60, 80, 100):
         console.print(Drawing(lay_out(midway().scene(NOON + 700), width, 29, glyphs_for(console.encoding))))
+    assert outlet.close()
     stream.seek(0)
     picture = stream.read()
     assert picture.isascii()
@@ -120,24 +122,63 @@ def test_cutting_and_padding_is_exact(words: str, width: int, glyphs: Glyphs) ->
     assert width_of(fit(((tamed, ""), (tamed, "")), width, glyphs)) == width
 
 
-def test_a_pause_and_a_drain_say_why() -> None:
+def test_a_pause_says_why_and_how_long() -> None:
     view = midway()
     view(ev.HarvestPaused(NOON + 699, "HTTP 503: maintenance", NOON + 760))
     picture = text(view, 100, 29)
     assert "PAUSED" in picture
     assert "paused: HTTP 503: maintenance" in picture
     assert "60 s to go" in picture
-    view(ev.HarvestDraining(NOON + 699, "SIGINT"))
-    assert "draining: SIGINT; 2 spectra still in flight" in text(view, 100, 29)
+
+
+def test_a_drain_says_what_is_finished_and_what_another_ctrl_c_does() -> None:
+    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.ANSWER), grace=30.0)
+    view(ev.HarvestDraining(NOON + 698, "stopped by Ctrl-C"))
+    for width in (60, 80, 100):
+        lines = text(view, width, 29).splitlines()
+        assert "finishing 1 in flight, up to 28 s  DRAINING" in lines[0]
+        assert lines[-1].startswith("Ctrl-C again to stop now · stopped by Ctrl-C")
+
+
+def test_the_last_line_stays_clear_of_the_edge() -> None:
+    for width, rows in ((120, 29), (60, 19), (20, 1)):
+        assert len(text(midway(), width, rows).splitlines()[-1]) <= width - 2
+
+
+def test_what_this_run_leaves_out_has_a_row_of_its_own() -> None:
+    picture = text(seen(started(limit=400), *steady(100)), 120, 29)
+    assert "300 / 500" in picture
+    assert "60 %" in picture
+    rows = [line.split("│")[1].split() for line in picture.splitlines() if "another run" in line or "to go" in line]
+    assert rows == [["to", "go", "200"], ["left", "for", "another", "run", "500"]]
+
+
+def test_what_is_allowed_stands_beside_the_ceiling_and_says_why() -> None:
+    picture = text(midway(), 120, 29)
+    assert "2 / 4 / 8" in picture
+    assert "slowed down" in picture
+    assert "latency doubled" in picture
+    assert "0.50 / 0.50 s" in picture
+
+
+@pytest.mark.parametrize("width", [80, 90, 100, 120])
+def test_the_servers_words_get_the_room(width: int) -> None:
+    view = seen(started())
+    words = "HTTP 503: the archive is down for maintenance until Monday, we are sorry"
+    view(ev.RetryScheduled(NOON + 1, target(1), 1, Failure(FailureKind.BUSY, words, 503), NOON + 20))
+    row = next(line for line in text(view, width, 29).splitlines() if "~ spectrum" in line)
+    assert words[:33] in row
+    assert "again" not in row
 
 
 def test_more_in_flight_than_rows_shows_the_longest_waiting() -> None:
     view = seen(started())
     for number in range(30):
-        view(ev.PhaseEntered(NOON + number, target(number), 1, ev.Phase.ANSWER))
+        view(ev.PhaseEntered(NOON + number, target(number), 1, ev.Phase.ANSWER if number > 2 else ev.Phase.TURN))
     picture = text(view, 100, 29)
-    assert "in flight 30 / 8" in picture
-    assert "spectrum0000" in picture
+    assert "in flight 27 / 8" in picture
+    assert "spectrum0003" in picture
+    assert "spectrum0000" not in picture
     assert "and 23 more" in picture
 
 
@@ -147,87 +188,3 @@ def test_the_final_picture_is_short_and_says_how_it_ended() -> None:
     lines = text(view, 100, 29).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("interrupted")
-
-
-class FakeTerminal(io.StringIO):
-    """A terminal that goes away after some writes."""
-
-    def __init__(self, breaks: Callable[[], Exception] | None = None, after: int = 0) -> None:
-        super().__init__()
-        self.breaks, self.after = breaks, after
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, words: str) -> int:
-        self.after -= 1
-        if self.breaks is not None and self.after < 0:
-            raise self.breaks()
-        return super().write(words)
-
-
-def terminal(stream: io.StringIO) -> Terminal:
-    return Terminal(file=stream, force_terminal=True, width=100, height=30, color_system="truecolor")
-
-
-async def test_the_dashboard_draws_from_the_event_loop_and_restores_the_cursor() -> None:
-    stream, lost = FakeTerminal(), list[ev.WatcherLost]()
-    async with Dashboard(terminal(stream), lost.append, free_bytes=lambda: 5 * 10**9, now=lambda: NOON) as dashboard:
-        dashboard(started())
-        await asyncio.sleep(0.3)
-    assert not lost
-    assert "5.0 GB free" in stream.getvalue()
-    assert stream.getvalue().endswith("\x1b[?25h")
-
-
-@pytest.mark.parametrize(
-    "error", [BrokenPipeError, lambda: OSError(5, "Input/output error"), lambda: ValueError("closed")]
-)
-@pytest.mark.parametrize("after", [0, 2])
-async def test_a_terminal_that_goes_away_costs_the_dashboard_only(error: Callable[[], Exception], after: int) -> None:
-    lost: list[ev.WatcherLost] = []
-    async with asyncio.TaskGroup() as group:
-        sibling = group.create_task(asyncio.sleep(0.7, "done"))
-        async with Dashboard(terminal(FakeTerminal(error, after)), lost.append, now=lambda: NOON) as dashboard:
-            dashboard(started())
-            await sibling
-    assert sibling.result() == "done"
-    assert [one.watcher for one in lost] == ["Dashboard"]
-
-
-async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_said() -> None:
-    def unreadable_disk() -> int:
-        raise PermissionError("statvfs")
-
-    stream, lost = FakeTerminal(), list[ev.WatcherLost]()
-    console = terminal(stream)
-    async with Dashboard(console, lost.append, free_bytes=unreadable_disk, now=lambda: NOON) as dashboard:
-        dashboard(started())
-        await asyncio.sleep(0)
-    assert [one.error for one in lost] == ["PermissionError: statvfs"]
-    console.print("farewell")
-    assert stream.getvalue().endswith("farewell\n")
-    assert "\x1b[?25h" in stream.getvalue()
-
-
-async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None:
-    lost: list[ev.WatcherLost] = []
-    bus = ev.EventBus()
-    async with Dashboard(terminal(FakeTerminal()), lost.append, now=lambda: NOON) as dashboard:
-        bus.add(dashboard)
-        bus.emit(ev.SpectrumSaved(NOON, None))  # type: ignore[arg-type]  # the point: something is wrong with it
-        bus.emit(started())
-    assert [one.watcher for one in lost] == ["Dashboard"]
-    assert not bus.lost
-
-
-def test_only_a_terminal_that_moves_its_cursor_gets_a_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    assert can_redraw(FakeTerminal())
-    assert not can_redraw(io.StringIO())
-    monkeypatch.setenv("TERM", "dumb")
-    assert not can_redraw(FakeTerminal())

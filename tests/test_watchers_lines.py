@@ -1,33 +1,70 @@
-"""Plain lines, JSON lines, the farewell and the figures in them."""
+"""Plain lines, JSON lines and the event log: what a log, a script and the next morning get to read."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from harvester import events as ev
 from harvester.failures import Failure, FailureKind
 from harvester.outcomes import Gate
-from harvester.stats import HarvestStats
-from harvester.watchers import figures
-from harvester.watchers.canvas import ASCII
-from harvester.watchers.farewell import Farewell, farewell, say
+from harvester.stats import Tally
+from harvester.watchers import event_log
+from harvester.watchers.event_log import EventLog
 from harvester.watchers.json_lines import JsonLines, to_json
+from harvester.watchers.outlet import Outlet
 from harvester.watchers.plain import PlainLines
+from harvester.words import first_words
 
 from .test_watchers_view import NOON, failed, saved, started, steady, target
 
 
-def told(*events: ev.Event, timestamps: bool = False) -> list[str]:
-    stream = io.StringIO()
-    watcher = PlainLines(stream, timestamps=timestamps)
+class Script:
+    """Plain lines behind their tally, as on the bus, and what they said."""
+
+    def __init__(self, *, timestamps: bool | None = False) -> None:
+        self.stream, self.now = io.StringIO(), NOON
+        self.outlet, self.tally = Outlet(self.stream), Tally()
+        self.naps = asyncio.Semaphore(0)
+        self.lines = PlainLines(
+            self.outlet,
+            lambda: self.tally.stats,
+            timestamps=timestamps,
+            now=lambda: self.now,
+            sleep=self.sleep,
+        )
+
+    def __call__(self, event: ev.Event) -> None:
+        self.now = event.time
+        self.tally(event)
+        self.lines(event)
+
+    async def sleep(self, seconds: float) -> None:
+        await self.naps.acquire()
+        self.now += seconds
+
+    async def pass_silently(self, seconds: int) -> None:
+        for _ in range(seconds // 5):
+            self.naps.release()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    @property
+    def told(self) -> list[str]:
+        assert self.outlet.drain()
+        return self.stream.getvalue().splitlines()
+
+
+def told(*events: ev.Event, timestamps: bool | None = False) -> list[str]:
+    script = Script(timestamps=timestamps)
     for event in events:
-        watcher(event)
-    return stream.getvalue().splitlines()
+        script(event)
+    return script.told
 
 
 def test_a_long_harvest_gets_a_line_a_minute() -> None:
@@ -68,20 +105,45 @@ def test_state_changes_and_first_failures_are_told_once() -> None:
     assert "(120 s)" not in lines[2] or lines[2].endswith(": HTTP 503: busy")
 
 
+async def test_a_silent_hour_gets_its_line_a_minute() -> None:
+    script = Script()
+    async with script.lines:
+        await script.pass_silently(600)
+        assert script.told == [], "nothing has begun"
+        script(started())
+        script(ev.HarvestPaused(NOON, "HTTP 503: busy", NOON + 1800))
+        await script.pass_silently(3600)
+        assert len(script.told) == 2 + 60
+        assert re.search(r"100 of 1 000 \(10 %\): .*, 0.00 req/s, paused until \S+, 29 min to go$", script.told[2])
+        script(ev.HarvestEnded(script.now, "complete", 0))
+        await script.pass_silently(600)
+    assert len(script.told) == 2 + 60
+
+
+async def test_a_heartbeat_that_reaches_nobody_is_told_by_the_next_event() -> None:
+    script = Script()
+    async with script.lines:
+        script(started())
+        script.outlet.fault = BrokenPipeError("the reader is gone")
+        await script.pass_silently(120)
+        with pytest.raises(BrokenPipeError):
+            script(ev.RequestSent(NOON + 120, "u"))
+
+
+def test_a_clock_that_was_set_back_silences_nobody() -> None:
+    assert len(told(started(listed=10**6), *steady(130, since=NOON - 3600))) == 1 + 2
+
+
+def test_a_run_that_leaves_some_out_says_so_and_counts_its_own() -> None:
+    lines = told(started(limit=200), *steady(90))
+    assert "200 to fetch from 127.0.0.1 to data/demo, 700 left for another run," in lines[0]
+    assert lines[-1].startswith("280 of 300 (93 %): 180 saved")
+
+
 def test_the_journal_brings_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.match(r"\d\d:\d\d:\d\d harvest", told(started(), timestamps=True)[0])
-    stream = io.StringIO()
     monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
-    PlainLines(stream)(started())
-    assert stream.getvalue().startswith("harvest")
-
-
-def test_plain_lines_fit_a_narrow_encoding() -> None:
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    watcher = PlainLines(stream)
-    watcher(ev.HarvestPaused(NOON, "údržba — maintenance", float("inf")))
-    stream.seek(0)
-    assert "?dr?ba ? maintenance" in stream.read()
+    assert told(started(), timestamps=None)[0].startswith("harvest")
 
 
 FAILURE = {"kind", "blame", "detail", "http_status", "retry_after"}
@@ -118,8 +180,7 @@ def test_the_json_of_every_event_is_flat_and_stable(event: ev.Event, names: set[
 
 
 def test_every_event_has_a_schema() -> None:
-    # By name: slotted dataclasses leave the class they were made from among the subclasses.
-    assert {type(event).__name__ for event, _ in SCHEMA} == {kind.__name__ for kind in ev.Event.__subclasses__()}
+    assert {type(event) for event, _ in SCHEMA} == set(ev.EVENTS)
 
 
 def test_what_json_cannot_say_is_null() -> None:
@@ -130,12 +191,14 @@ def test_what_json_cannot_say_is_null() -> None:
 
 def test_json_lines_are_the_logged_events_and_the_summary_comes_last() -> None:
     stream = io.StringIO()
-    watcher = JsonLines(stream)
+    outlet = Outlet(stream)
+    watcher = JsonLines(outlet)
     ended = ev.HarvestEnded(NOON, "complete", 0)
     for event in (started(), ev.RequestSent(NOON, "u"), ev.SpectrumFailed(NOON, failed(1, detail="\x1b[31mž")), ended):
         watcher(event)
     watcher.end({"listed": 3}, NOON)
     watcher(ev.WatcherLost(NOON, "late", "x"))
+    assert outlet.close()
     assert stream.getvalue().isascii()
     assert "\x1b" not in stream.getvalue()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -143,104 +206,72 @@ def test_json_lines_are_the_logged_events_and_the_summary_comes_last() -> None:
     assert lines[-1]["summary"] == {"listed": 3}
 
 
-def stats(code: int | None, **changes: object) -> HarvestStats:
-    numbers: dict[str, object] = {
-        "run": "run-1", "listed": 13_334, "present": 4113, "saved": 9221, "requests": 9231, "bytes": 348_000_000,
-        "started": NOON, "ended": NOON + 6821, "reason": "why", "exit_code": code,
-    }  # fmt: skip
-    return HarvestStats(**{**numbers, **changes})  # type: ignore[arg-type]  # a table of differences
+def logged(path: Path) -> list[str]:
+    return [json.loads(line)["reason"] for line in path.read_text().splitlines()]
 
 
-def parting(numbers: HarvestStats, width: int = 120) -> str:
-    what = Farewell(numbers, "data/my stars", NOON + 7000, again="python -m harvester --concurrency 8")
-    return "\n".join(farewell(what, width=width))
+async def test_the_event_log_has_every_line_in_order_however_the_harvest_ends(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+
+    async def harvest() -> None:
+        async with EventLog(path) as log:
+            for number in range(100):
+                log(ev.HarvestResumed(NOON, str(number)))
+                if number == 60:
+                    await log._flush()
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one: we are in it
+            await asyncio.sleep(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(harvest())
+    assert logged(path) == [str(number) for number in range(100)]
 
 
-SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 12, FailureKind.TIMEOUT: 1}}
-
-
-@pytest.mark.parametrize(
-    ("numbers", "present", "absent"),
-    [
-        (
-            stats(0),
-            ["complete · 01:53:41 · 13 334 listed", "9 221 new (348 MB received)", "run-1/events"],
-            ["next", "failed"],
-        ),
-        (stats(0, present=13_334, saved=0), ["nothing to do: all 13 334 spectra are on disk"], ["next", "log"]),
-        (stats(0, listed=0, present=0, saved=0), ["nothing to do: the catalogue is empty"], ["next"]),
-        (stats(130, saved=1000), ["interrupted ·", "8 221 to go", "harvester --concurrency 8"], ["failures"]),
-        (stats(143, saved=1000), ["terminated ·"], []),
-        (
-            stats(4, **SOME_FAILED),
-            ["12  not_found", "404, the archive does not know it", "run again", "--only-failed --out 'data/my stars'"],
-            ["to go"],
-        ),
-        (
-            stats(3, saved=9209, failed=12, failures={FailureKind.NOT_FOUND: 12}),
-            ["all was tried", "harvester failures --out 'data/my stars'"],
-            ["--only-failed"],
-        ),
-        (stats(5, saved=0), ["the archive was unavailable", "why", "when the archive is back"], []),
-        (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has room"], []),
-        (stats(7, saved=0), ["the archive refuses our requests", "--fluxcalib, --band, --format"], []),
-        (stats(1, saved=0), ["a bug of ours"], []),
-        (stats(None, saved=0, ended=None), ["stopped · 01:56:40"], []),
-    ],
-)
-def test_the_farewell_says_what_is_there_what_is_not_and_what_to_type(
-    numbers: HarvestStats, present: list[str], absent: list[str]
+async def test_a_cancellation_while_the_last_lines_are_written_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = parting(numbers)
-    assert all(part in words for part in present), words
-    assert not any(part in words for part in absent), words
+    monkeypatch.setattr(event_log, "EVERY", 0.0)
+    for patience in range(8):
+        path = tmp_path / f"{patience}.jsonl"
+
+        async def harvest(path: Path = path) -> None:
+            async with EventLog(path) as log:
+                for number in range(20):
+                    log(ev.HarvestResumed(NOON, str(number)))
+
+        task = asyncio.create_task(harvest())
+        for _ in range(patience):
+            await asyncio.sleep(0)
+        cancelled = task.cancel() and patience > 0
+        await asyncio.wait([task])
+        assert not cancelled or logged(path) == [str(number) for number in range(20)]
 
 
-def test_a_narrow_farewell_loses_no_word() -> None:
-    wide, narrow = parting(stats(4, **SOME_FAILED), 140), parting(stats(4, **SOME_FAILED), 60)
-    for kind in (FailureKind.NOT_FOUND, FailureKind.TIMEOUT):
-        assert kind.meaning in narrow
-        assert kind.advice in narrow
-    assert len(narrow.splitlines()) > len(wide.splitlines())
+async def test_a_disk_that_fails_the_last_lines_is_the_callers_to_tell(tmp_path: Path) -> None:
+    async with EventLog(tmp_path / "not there" / "events.jsonl") as log:
+        log(started())
+    assert isinstance(log.fault, FileNotFoundError)
 
 
-def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
-    stream = io.StringIO()
-    what = Farewell(stats(6, saved=1, reason="\x1b]0;owned\x07full"), "x" * 90, NOON, lost=("Dashboard: \x1b[2Jgone",))
-    say(Console(file=stream, width=60, color_system=None), what)
-    assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()
-    assert "watching broke: Dashboard: gone" in stream.getvalue()
-    assert "\x1b" not in stream.getvalue()
-    assert "\n".join(farewell(what, glyphs=ASCII)).isascii()
+async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path) -> None:
+    async with EventLog(tmp_path / "not there" / "events.jsonl") as log:
+        bus = ev.EventBus(log)
+        bus.emit(started())
+        await log._flush()
+        bus.emit(started())
+    assert [lost.watcher for lost in bus.lost] == ["EventLog"]
+    assert log.fault is None
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("page", "words"),
     [
-        (figures.count(13_334), "13 334"),
-        (figures.plural(1, "retry", "retries"), "1 retry"),
-        (figures.plural(0, "time"), "0 times"),
-        (figures.size(0), "0 B"),
-        (figures.size(999), "999 B"),
-        (figures.size(999.9), "1.0 kB"),
-        (figures.size(163_400_000), "163 MB"),
-        (figures.size(9.96e9), "10 GB"),
-        (figures.clock(6821), "01:53:41"),
-        (figures.clock(3 * 86_400 + 14_706), "3 d 04:05:06"),
-        (figures.clock(float("nan")), "--:--:--"),
-        (figures.duration(0.014), "0.014 s"),
-        (figures.duration(0.71), "0.71 s"),
-        (figures.duration(9.999), "10 s"),
-        (figures.duration(119.6), "2 min"),
-        (figures.duration(125), "2 min 5 s"),
-        (figures.duration(6821), "1 h 53 min"),
-        (figures.duration(3 * 86_400 + 3600), "3 d 1 h"),
-        (figures.duration(float("inf")), "unknown"),
-        (figures.time_of_day(float("inf")), "--:--:--"),
-        (figures.wall(float("nan"), NOON), "--:--"),
-        (figures.percent(13_333, 13_334), "99 %"),
-        (figures.percent(0, 0), "100 %"),
+        (b"<title>Maintenance</title><h1>Maintenance</h1><p>If you", "Maintenance If you"),
+        (b"<title>Down for repair.</title><h1>Down for repair</h1>until Monday", "Down for repair until Monday"),
+        (b"<h1>Busy</h1>", "Busy"),
+        (b"again again", "again again"),
+        (b"<p>one two one", "one two one"),
     ],
 )
-def test_figures_read_like_a_person_writes_them(said: str, expected: str) -> None:
-    assert said == expected
+def test_a_page_whose_title_is_its_heading_says_it_once(page: bytes, words: str) -> None:
+    assert first_words(page) == words

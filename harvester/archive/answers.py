@@ -1,4 +1,4 @@
-"""What an archive's answer means: status, headers and first words in, a Failure (or None for a 200) out. No I/O."""
+"""What an answer that is no 200 means: status, headers and first words in, a Failure out. No I/O."""
 
 from __future__ import annotations
 
@@ -32,13 +32,11 @@ _BY_STATUS = {
 }
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure | None:
+def judge(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure:
     """Why an answer is no spectrum, in the server's own words. ``now`` is seconds since 1970.
 
     Only 200 is one: 206 is a part, 203 another's rendering, 3xx that were not followed lead nowhere.
     """
-    if status == 200:
-        return None
     kind = _BY_STATUS.get(status)
     if kind is None:
         kind = FailureKind.SERVER_ERROR if 500 <= status <= 599 else FailureKind.UNEXPECTED_STATUS
@@ -66,7 +64,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             return None
         sent = _moment(headers.get("Date", ""))
         wait = due - (now if sent is None else sent)
-    return min(max(wait, 0.0), LONGEST_PATIENCE)
+    return max(wait, 0.0) if wait <= LONGEST_PATIENCE else None
 
 
 def _moment(date: str) -> float | None:

@@ -12,7 +12,7 @@ import asyncio
 import platform
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -50,14 +50,14 @@ class DlgetArchive:
         limits: Limits,
         contact: str | None,
         emit: Callable[[ev.Event], None],
-        debit: Callable[[], None],
+        turn: Callable[[], Awaitable[bool]],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._request = request
         self._limits = limits
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._emit = emit
-        self._debit = debit
+        self._turn = turn
         self._wall = wall
         self._session: aiohttp.ClientSession
 
@@ -83,7 +83,7 @@ class DlgetArchive:
         await self._session.close()
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Ask for one spectrum, once. FetchError for anything but a whole answer with status 200."""
+        """Ask for one spectrum, once; the turn for that was waited for. FetchError for anything but a whole 200."""
         url = self._request.url(target.did)
         try:
             return await self._follow(target, url, reached)
@@ -93,18 +93,24 @@ class DlgetArchive:
     async def _follow(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched:
         place = url
         for hop in range(MOST_HOPS + 1):
-            answer = await self._ask(target, place, reached, first=hop == 0)
+            if hop:
+                await self._wait_for_turn(url)
+            answer = await self._ask(target, place, reached)
             if isinstance(answer, Fetched):
                 return answer
             place = _next_place(url, place, answer)
         raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
 
-    async def _ask(self, target: Target, url: str, reached: Callable[[ev.Phase], None], first: bool) -> Fetched | str:
+    async def _wait_for_turn(self, url: str) -> None:
+        if not await self._turn():
+            raise FetchError(Failure(FailureKind.CUT_OFF, "stopped before the next request"), url)
+
+    async def _ask(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched | str:
         """One exchange: the answer, or the address that it sends us on to."""
         sent = asyncio.get_running_loop().time()
         reached(ev.Phase.ANSWER)
         address = URL(url, encoded=True)
-        async with self._session.get(address, allow_redirects=False, trace_request_ctx=_Turn(first)) as seen:
+        async with self._session.get(address, allow_redirects=False, middlewares=(self._patient(),)) as seen:
             reached(ev.Phase.BODY)
             most = self._limits.max_bytes if seen.status == 200 else WORDS
             raw = await _read(seen, most)
@@ -113,39 +119,35 @@ class DlgetArchive:
             location = seen.headers.get("Location")
             if seen.status in (301, 302, 303, 307, 308) and location:
                 return location
-            body = _decoded(raw, seen.headers.get("Content-Encoding", "identity"), most)
-            failure = judge(seen.status, seen.headers, body, self._wall())
-            if failure is not None:
-                raise FetchError(failure, url)
-            return Fetched(body, url, tuple(seen.headers.items()))
+            encoding = seen.headers.get("Content-Encoding", "identity")
+            if seen.status != 200:
+                raise FetchError(judge(seen.status, seen.headers, _words(raw, encoding), self._wall()), url)
+            return Fetched(_decoded(raw, encoding, most), url, tuple(seen.headers.items()))
+
+    def _patient(self) -> aiohttp.ClientMiddlewareType:
+        """Lets aiohttp's silent repeat of one request wait for a turn of its own."""
+        first = True
+
+        async def wait(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            nonlocal first
+            if not first:
+                await self._wait_for_turn(str(request.url))
+            first = False
+            return await handler(request)
+
+        return wait
 
     def _wire(self) -> aiohttp.TraceConfig:
-        """Counts what really goes out. All but a first request that waited for its turn is charged afterwards."""
+        """Tells what really goes out on the wire."""
 
         async def count(
             session: aiohttp.ClientSession, context: object, sent: aiohttp.TraceRequestHeadersSentParams
         ) -> None:
-            turn = getattr(context, "trace_request_ctx", None)
-            if not (isinstance(turn, _Turn) and turn.take()):
-                self._debit()
             self._emit(ev.RequestSent(self._wall(), str(sent.url)))
 
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(count)
         return trace
-
-
-class _Turn:
-    """A turn that was waited for: good for one request on the wire."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, left: bool) -> None:
-        self._left = left
-
-    def take(self) -> bool:
-        left, self._left = self._left, False
-        return left
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
@@ -181,6 +183,16 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
     return body
 
 
+def _words(raw: bytes, encoding: str) -> bytes:
+    """What an error page says, as far as it can be read: its encoding is no reason to misjudge its status."""
+    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
+        return raw
+    try:
+        return zlib.decompressobj(wbits=47).decompress(raw, WORDS)
+    except zlib.error:
+        return b""
+
+
 def _too_large(most: int) -> Failure:
     return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
 
@@ -190,14 +202,19 @@ def _next_place(origin: str, place: str, location: str) -> str:
 
     Same host, http or https, never from https back to http, no credentials in the address.
     """
-    there = urljoin(place, location)
-    here, target = urlsplit(place), urlsplit(there)
+    try:
+        there = urljoin(place, location)
+        here, target, host = urlsplit(place), urlsplit(there), urlsplit(origin).hostname
+        URL(there, encoded=True)
+        assert target.port != 0
+    except (ValueError, AssertionError):
+        raise FetchError(Failure(FailureKind.REDIRECTED, "sent on to an address that is none"), origin) from None
     reason = None
     if target.scheme not in ("http", "https"):
         reason = "that is not HTTP"
     elif here.scheme == "https" and target.scheme == "http":
         reason = "that gives up encryption"
-    elif target.hostname != urlsplit(origin).hostname:
+    elif target.hostname != host:
         reason = "that is another host"
     elif target.username or target.password:
         reason = "that carries credentials"

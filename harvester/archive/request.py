@@ -31,6 +31,12 @@ class DlgetRequest:
         ]
         return [(name, value) for name, value in pairs if value is not None]
 
+    @property
+    def shape(self) -> str:
+        """What is asked of every spectrum alike, in words: spectra of different shapes do not belong together."""
+        chosen = [("FLUXCALIB", self.fluxcalib), ("BAND", self.band), ("FORMAT", self.format)]
+        return ", ".join(f"{name}={value}" for name, value in chosen if value is not None) or "no parameters"
+
     def url(self, did: SpectrumId) -> str:
         """The complete address, every value encoded exactly once."""
         separator = "" if self.endpoint.endswith(("?", "&")) else "&" if "?" in self.endpoint else "?"

@@ -18,6 +18,7 @@ COMMANDS = {
     "plan": "what a run would fetch, and how long it takes; touches nothing, asks nothing",
     "status": "how a running, or the last, harvest stands; from any terminal",
     "failures": "what is not there and why, in the server's own words",
+    "verify": "prove every file on disk again; --fix makes the next run heal what is damaged",
     "demo": "serve the embedded archive on loopback until interrupted",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -27,17 +28,17 @@ EXAMPLES = 3
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     """What is not there and why, grouped, in the server's own words, and what to do about it."""
     from ..ledger.reader import failures
-    from ..run import LEDGER
-    from ..stores.directory import STATE
+    from ..stores.directory import DirectoryStore
 
     config = configuration(flags)
-    found = failures(config.out / STATE / LEDGER)
+    found = failures(DirectoryStore(config.out).ledger)
     if csv_file is not None:
         _write_catalogue(Path(csv_file), found)
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif csv_file is not None:
-        print(f"{len(found)} written to {csv_file}; python -m harvester --catalog {csv_file} asks for them again")
+        again = f"{_again(config.out)} --catalog {shlex.quote(csv_file)}"
+        print(f"{len(found)} written to {csv_file}; to ask for them again: {again}")
     else:
         print("\n".join(_in_words(found, config.out)))
     return 0
@@ -68,6 +69,17 @@ def _write_catalogue(path: Path, found: Sequence[FailureRecord]) -> None:
         raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
 
 
+def _again(out: Path) -> str:
+    """The command that asks the same archive with the same settings as the last run did."""
+    from ..ledger.reader import last_run
+    from ..stores.directory import DirectoryStore
+
+    store = DirectoryStore(out)
+    record = last_run(store.ledger)
+    config = ["--config", str(store.state / "runs" / record.run / "config.toml")] if record else ["--out", str(out)]
+    return shlex.join(["python", "-m", "harvester", *config])
+
+
 def _in_words(found: Sequence[FailureRecord], out: Path) -> list[str]:
     from ..watchers.figures import plural
 
@@ -81,5 +93,5 @@ def _in_words(found: Sequence[FailureRecord], out: Path) -> list[str]:
         if len(members) > EXAMPLES:
             lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
         lines.append(f"    what to do: {kind.advice}")
-    lines += ["", f"to ask for them again: python -m harvester --only-failed --out {out}"]
+    lines += ["", f"to ask for them again: {_again(out)} --only-failed"]
     return lines

@@ -10,6 +10,8 @@ import click
 if TYPE_CHECKING:
     from ..settings import Configuration
 
+LIMITS = ("concurrency", "rate", "attempts", "max_outage")
+
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
 
@@ -34,6 +36,7 @@ _ASKED = (
 _LIMITS = (
     click.option("--concurrency", metavar="N", help="most requests in flight [8]"),
     click.option("--rate", metavar="R", help="most requests a second; 0 is no limit [5]"),
+    click.option("--max-outage", metavar="DURATION", help="how long the archive may be away: 90s, 30m [12h]"),
     click.option("--attempts", metavar="N", help="most times one spectrum is asked for [6]"),
 )
 
@@ -58,6 +61,7 @@ def configuration(flags: dict[str, Any]) -> Configuration:
     """The configuration under a command's flags. UsageError if anything in it is wrong."""
     from ..settings import load
 
-    limits = {name: flags.pop(name) for name in ("concurrency", "rate", "attempts") if name in flags}
+    config = flags.pop("config", None)
+    limits = {name: flags.pop(name) for name in LIMITS if name in flags}
     given = {name: value for name, value in limits.items() if value is not None}
-    return load(flags | ({"limits": given} if given else {}), flags.pop("config", None))
+    return load(flags | ({"limits": given} if given else {}), config)

@@ -9,9 +9,10 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -20,9 +21,13 @@ from .plan import in_words
 
 if TYPE_CHECKING:
     from ..events import EventBus
-    from ..run import Preparation, Report
+    from ..session import Preparation, Report
+    from ..stats import HarvestStats, Tally
     from ..stopping import Stop
     from ..stores.directory import DirectoryStore
+    from ..watchers.farewell import Commands
+    from ..watchers.json_lines import JsonLines
+    from ..watchers.outlet import Outlet
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -37,7 +42,7 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
-    from ..run import catalogue_of, held, new_run_name, prepare
+    from ..session import catalogue_of, held, new_run_name, prepare
 
     config = configuration(flags)
     catalogue = catalogue_of(config)
@@ -46,8 +51,14 @@ def command(**flags: Any) -> int:
         preparation = prepare(config, catalogue, store)
         how = _progress(config.settings.progress)
         if how != "none":
-            print("\n".join(in_words(preparation)), file=sys.stderr if how == "json" else sys.stdout, flush=True)
+            _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
         return asyncio.run(_harvest(preparation, store, run, how))
+
+
+def _show(words: str, stream: TextIO) -> None:
+    """Print, unless nobody can hear it: that is no reason not to harvest."""
+    with suppress(OSError):
+        print(words, file=stream, flush=True)
 
 
 def _progress(asked: str) -> str:
@@ -59,41 +70,68 @@ def _progress(asked: str) -> str:
     return "rich" if can_redraw(sys.stdout) else "plain"
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where the run is shown: how, on what, and how to let go of the terminal in a hurry."""
+
+    how: str
+    outlet: Outlet
+    json_lines: JsonLines
+    let_go: Callable[[], None] = lambda: None
+
+
 async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, how: str) -> int:
     from ..events import EventBus
-    from ..run import harvest
+    from ..session import harvest
+    from ..stats import Tally
     from ..stopping import Stop
+    from ..watchers.outlet import Outlet
 
-    bus, stop = EventBus(), Stop()
-    with _signals(stop):
-        async with _watching(how, bus, preparation):
-            report = await harvest(preparation, store, run, bus, stop)
-    _say_goodbye(report, preparation, how)
+    tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
+    bus = EventBus(tally)
+    async with _watching(how, outlet, bus, tally, preparation) as stage:
+        with _signals(stop, stage.let_go):
+            report = await harvest(preparation, store, run, bus, stop, tally)
+    with _undisturbed():
+        _say_goodbye(report, preparation, stage)
     return report.stats.exit_code or 0
 
 
 @asynccontextmanager
-async def _watching(how: str, bus: EventBus, preparation: Preparation) -> AsyncIterator[None]:
+async def _watching(
+    how: str, outlet: Outlet, bus: EventBus, tally: Tally, preparation: Preparation
+) -> AsyncIterator[_Stage]:
     """The watcher of the terminal, for as long as the harvest lasts."""
-    from ..watchers.dashboard import Dashboard, Terminal
+    from ..watchers.dashboard import Dashboard
     from ..watchers.json_lines import JsonLines
     from ..watchers.plain import PlainLines
+    from ..watchers.terminal import Terminal
 
+    def numbers() -> HarvestStats:
+        return tally.stats
+
+    config = preparation.configuration
+    stage = _Stage(how, outlet, JsonLines(outlet))
     async with AsyncExitStack() as stack:
         if how == "rich":
-            out = preparation.configuration.out
-            console = Terminal()
-            dashboard = Dashboard(console, bus.emit, free_bytes=lambda: shutil.disk_usage(out).free)
+            dashboard = Dashboard(
+                Terminal(outlet),
+                bus.emit,
+                numbers,
+                grace=config.settings.limits.grace,
+                free_bytes=lambda: shutil.disk_usage(config.out).free,
+            )
             bus.add(await stack.enter_async_context(dashboard))
+            stage = replace(stage, let_go=dashboard.let_go)
         elif how == "plain":
-            bus.add(PlainLines(sys.stdout))
+            bus.add(await stack.enter_async_context(PlainLines(outlet, numbers)))
         elif how == "json":
-            bus.add(JsonLines(sys.stdout))
-        yield
+            bus.add(stage.json_lines)
+        yield stage
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
+def _signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
     """The first signal drains, the second aborts, the third leaves at once."""
     from ..stopping import Cause
 
@@ -101,6 +139,7 @@ def _signals(stop: Stop) -> Iterator[None]:
 
     def heed(number: signal.Signals) -> None:
         if stop.aborting.is_set():
+            let_go()
             os._exit(128 + number)
         stop.interrupt(Cause(f"stopped by {SIGNALS[number]}", 128 + number))
 
@@ -113,16 +152,50 @@ def _signals(stop: Stop) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _say_goodbye(report: Report, preparation: Preparation, how: str) -> None:
-    from rich.console import Console
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The last words are short: nobody needs to interrupt them."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
+
+def _say_goodbye(report: Report, preparation: Preparation, stage: _Stage) -> None:
     from ..watchers.farewell import Farewell, say
-    from ..watchers.json_lines import JsonLines
+    from ..watchers.outlet import Outlet
+    from ..watchers.terminal import Terminal
 
-    now = time.time()
-    if how == "json":
-        JsonLines(sys.stdout).end(report.summary, now)
-    again = shlex.join(["python", "-m", "harvester", *sys.argv[1:]])
-    lost = [f"{gone.watcher}: {gone.error}" for gone in report.lost]
-    farewell = Farewell(report.stats, str(preparation.configuration.out), now, again, lost)
-    say(Console(stderr=how == "json"), farewell)
+    if stage.how == "json":
+        stage.json_lines.end(report.summary, time.time())
+    heard = stage.how != "json" and stage.outlet.fault is None
+    ear = stage.outlet if heard else Outlet(sys.stderr)
+    out = preparation.configuration.out
+    kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
+    say(
+        Terminal(ear),
+        Farewell(report.stats, str(out), time.time(), _commands(preparation), report.lost, quarantined=kept),
+    )
+    for outlet in {stage.outlet, ear}:
+        outlet.close()
+
+
+def _commands(preparation: Preparation) -> Commands:
+    """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
+    from ..watchers.farewell import Commands
+
+    given = sys.argv[1:]
+    plain = [argument for argument in given if argument != "--only-failed"]
+    place = ["--out", str(preparation.configuration.out)]
+    return Commands(
+        again=_typed(plain),
+        only_failed=_typed([*plain, "--only-failed"]),
+        failures=_typed(["failures", *place]),
+        status=_typed(["status", *place]),
+    )
+
+
+def _typed(arguments: Sequence[str]) -> str:
+    return shlex.join(["python", "-m", "harvester", *arguments])

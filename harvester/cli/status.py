@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 def command(as_json: bool, **flags: Any) -> int:
     """How a running, or the last, harvest stands; from any terminal, without disturbing it."""
     from ..ledger.reader import last_run
-    from ..run import LEDGER
-    from ..stores.directory import STATE
+    from ..stores.directory import DirectoryStore
     from ..stores.lock import is_held
 
     config = configuration(flags)
-    state = config.out / STATE
-    record = last_run(state / LEDGER)
+    store = DirectoryStore(config.out)
+    record = last_run(store.ledger)
     if record is None:
         print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.out} yet")
         return 0
-    doing = _state(record, is_held(state / "lock"))
+    doing = _state(record, is_held(store.lock))
     if as_json:
         print(json.dumps({**record.summary, "state": doing}, indent=1))
     else:

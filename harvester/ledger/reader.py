@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..failures import FailureKind
+from ..plan import Receipt
 from ..spectra import SpectrumId
-from .schema import open_for_reading
+from .schema import open_for_reading, using
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,28 @@ def failed_dids(path: Path) -> set[SpectrumId]:
     return {SpectrumId(row["did"]) for row in _rows(path, "SELECT did FROM spectrum WHERE status = 'failed'")}
 
 
-def taken_names(path: Path) -> dict[str, SpectrumId]:
-    """Case-folded name to the DID whose spectrum was stored under it."""
-    sql = "SELECT folded, did FROM spectrum WHERE status IN ('present', 'saved')"
-    return {row["folded"]: SpectrumId(row["did"]) for row in _rows(path, sql)}
+def receipts(path: Path) -> dict[str, Receipt]:
+    """What is known of stored spectra, by case-folded name."""
+    sql = "SELECT folded, did, bytes FROM spectrum WHERE status IN ('present', 'saved')"
+    return {row["folded"]: Receipt(SpectrumId(row["did"]), row["bytes"]) for row in _rows(path, sql)}
+
+
+def retries(path: Path) -> dict[SpectrumId, tuple[int, float]]:
+    """The retries that an earlier run left behind: attempts made, and when the next is due (seconds since 1970)."""
+    sql = "SELECT did, attempts, due FROM spectrum WHERE status = 'retry'"
+    return {SpectrumId(row["did"]): (row["attempts"], row["due"]) for row in _rows(path, sql)}
+
+
+def asked_shape(path: Path) -> str | None:
+    """What the directory's spectra were asked as, None if nothing was asked yet."""
+    return next((str(row["shape"]) for row in _rows(path, "SELECT shape FROM request")), None)
+
+
+def digests(path: Path) -> Iterator[tuple[str, str]]:
+    """File name and SHA-256 of every stored spectrum that has one, by name."""
+    sql = "SELECT name, sha256 FROM spectrum WHERE status IN ('present', 'saved') AND sha256 NOT NULL ORDER BY name"
+    for row in _rows(path, sql):
+        yield f"{row['name']}.fits", row["sha256"]
 
 
 def _rows(path: Path, sql: str) -> Iterator[sqlite3.Row]:
@@ -76,6 +95,7 @@ def _rows(path: Path, sql: str) -> Iterator[sqlite3.Row]:
     if connection is None:
         return
     try:
-        yield from connection.execute(sql)
+        with using(path):
+            yield from connection.execute(sql)
     finally:
         connection.close()

@@ -17,15 +17,18 @@ from typing import Any, Self
 from .. import __version__
 from .. import events as ev
 from ..catalog import Row
+from ..findings import Finding
 from ..outcomes import Failed, Saved
 from ..plan import HarvestPlan
 from ..stats import HarvestStats
-from .schema import open_for_writing
+from .rebuild import record
+from .schema import open_for_writing, using
 
 Statement = tuple[str, Sequence[Any]]
 
 BATCH = 100  # rows a transaction at most, and seconds between two: what a power cut can cost of the ledger
 PATIENCE = 0.5
+FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
 BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
 
 
@@ -33,11 +36,12 @@ class LedgerWriter:
     """Call it with events; use it as a context manager around the harvest."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = open_for_writing(path)
         self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self._stats = HarvestStats()
-        self._fault: sqlite3.Error | None = None
+        self.fault: sqlite3.Error | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -47,36 +51,54 @@ class LedgerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._statements.put(None)
-        self._thread.join()
+        self._thread.join(FAREWELL)
         self._connection.close()
 
-    def enrol(self, plan: HarvestPlan, rows: Iterable[Row]) -> None:
-        """Write down what is listed and what the disk has of it; where ledger and disk disagree, the disk is right."""
+    def enrol(self, plan: HarvestPlan, rows: Iterable[Row], shape: str) -> None:
+        """Write down what is listed and what the disk has of it; where ledger and disk disagree, the disk is right.
+
+        ``shape`` is what the spectra are asked as. Rows that say so already are not touched.
+        """
         columns = {row.did: row.columns for row in rows}
         named = [(t, "present") for t in plan.present] + [(t, "wanted") for t in plan.wanted]
-        with self._connection:
-            self._connection.execute("BEGIN")
+        with using(self._path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("DELETE FROM request")
+            self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
             # A name that passes to another DID must be free before that one's row comes.
-            self._connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved')")
+            self._connection.executemany(
+                "UPDATE spectrum SET folded = did WHERE folded = ? AND did <> ?",
+                ((t.name.casefold(), t.did) for t, _ in named),
+            )
             self._connection.executemany(
                 _ENROL, ((t.did, t.name, t.name.casefold(), columns[t.did], status) for t, status in named)
             )
 
+    def record(self, findings: Iterable[Finding]) -> None:
+        """Write down what an audit proved."""
+        with using(self._path):
+            record(self._connection, findings)
+
     def __call__(self, event: ev.Event) -> None:
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
         self._stats = self._stats.after(event)
         for statement in statements(event, self._stats.run):
             self._statements.put_nowait(statement)
 
     def _write(self) -> None:
         ended = False
+        kept: list[Statement] = []
         while not ended:
             batch, ended = self._next_batch()
+            kept += batch
             try:
-                self._commit(batch)
+                self._commit(kept)
             except sqlite3.Error as error:
-                self._fault = error  # the next event raises it, and the bus drops and names us
+                self.fault = error  # the next event raises it, and the bus drops and names us; the batch is tried again
+                time.sleep(0.0 if ended else PATIENCE)
+            else:
+                kept = []
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
         batch: list[Statement] = []
@@ -107,8 +129,11 @@ INSERT INTO spectrum(did, name, folded, columns, status) VALUES(?, ?, ?, ?, ?)
 ON CONFLICT(did) DO UPDATE SET name = excluded.name, folded = excluded.folded, columns = excluded.columns,
     status = CASE
         WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
-        WHEN excluded.status = 'wanted' AND spectrum.status = 'failed' THEN 'failed'
+        WHEN excluded.status = 'wanted' AND spectrum.status IN ('failed', 'retry') THEN spectrum.status
         ELSE excluded.status END
+WHERE spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded OR spectrum.columns <> excluded.columns
+    OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
+    OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
 """
 
 _SAVED = """

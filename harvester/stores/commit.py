@@ -73,29 +73,41 @@ def part_name(name: str) -> str:
     return f".{name}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.part"
 
 
-def sweep(folder: Path) -> int:
-    """Remove the temporary files of killed runs, never those of a process that may live; how many were removed."""
-    removed = 0
-    for entry in os.scandir(folder):
-        if entry.name.startswith(".") and entry.name.endswith(".part") and _is_dead(entry):
-            Path(entry.path).unlink(missing_ok=True)
-            removed += 1
-    return removed
+def has_room(folder: Path, size: int) -> bool:
+    """Whether a file of ``size`` bytes can be made in ``folder`` now: found out by making one."""
+    part = folder / part_name("room")
+    try:
+        _write(part, bytes(size))
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of killed runs, never those of a process that lives."""
+    with os.scandir(folder) as entries:
+        dead = [entry.path for entry in entries if entry.name.endswith(".part") and _is_dead(entry)]
+    for path in dead:
+        with suppress(OSError):  # a leftover that stays harms nobody
+            Path(path).unlink()
 
 
 def _is_dead(entry: os.DirEntry[str]) -> bool:
     parts = entry.name.split(".")
-    if len(parts) < 5 or not parts[-3].isdigit():
+    if parts[0] or len(parts) < 5 or not parts[-3].isdecimal() or not entry.is_file(follow_symlinks=False):
         return False  # not one of ours
-    if parts[-4] == HOST:
-        return int(parts[-3]) != os.getpid() and not _lives(int(parts[-3]))
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD
+    if parts[-4] == HOST and int(parts[-3]) != os.getpid() and not _lives(int(parts[-3])):
+        return True
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD  # pids come round again, in containers soon
 
 
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

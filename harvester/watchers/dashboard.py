@@ -14,19 +14,15 @@ from rich.console import Console
 from rich.live import Live
 
 from ..events import Event, WatcherLost
+from ..stats import HarvestStats
 from .canvas import Drawing, glyphs_for
 from .layout import lay_out
+from .terminal import SHOW_CURSOR, Echo, Terminal
 from .view import DashboardView
 
 FRAMES_A_SECOND = 4
 SECONDS_BETWEEN_DISK_LOOKS = 5.0
-
-
-class Terminal(Console):
-    """A console that lets a broken pipe be an exception; rich's own answer to one is to leave the program."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError("the terminal went away")
+SECONDS_TO_LET_GO = 0.2
 
 
 def can_redraw(stream: IO[str]) -> bool:
@@ -36,22 +32,29 @@ def can_redraw(stream: IO[str]) -> bool:
 
 
 class Dashboard:
-    """Add it to the bus, enter it around the harvest. If it breaks it goes dark and says so through ``lost``."""
+    """Add it to the bus, behind the tally that ``numbers`` reads; enter it around the harvest.
+
+    If it breaks it goes dark and says so through ``lost``. ``grace`` is how long a drain may take.
+    """
 
     def __init__(
         self,
         console: Terminal,
         lost: Callable[[WatcherLost], None],
+        numbers: Callable[[], HarvestStats],
         *,
+        grace: float | None = None,
         free_bytes: Callable[[], int] | None = None,
         now: Callable[[], float] = time.time,
+        echo: Echo | None = None,
     ) -> None:
         self._console, self._lost, self._now = console, lost, now
-        self._view = DashboardView()
+        self._view = DashboardView(numbers, grace)
         self._free_bytes = free_bytes
         self._free: int | None = None
         self._look_again = float("-inf")
         self._live = Live(self, console=console, auto_refresh=False)
+        self._echo = echo or Echo()
         self._ticking: asyncio.Task[None] | None = None
         self._dark = False
 
@@ -68,12 +71,23 @@ class Dashboard:
         return Drawing(lines)
 
     async def run(self) -> None:
-        """Redraw until cancelled; return quietly when drawing is no longer possible."""
+        """Redraw until cancelled; return quietly when drawing is no longer possible.
+
+        A frame is skipped whole while the terminal has not taken the last one.
+        """
         while not self._dark:
-            self._guarded(self._live.refresh)
+            if not self._console.outlet.behind:
+                self._guarded(self._live.refresh)
             await asyncio.sleep(1 / FRAMES_A_SECOND)
 
+    def let_go(self) -> None:
+        """Give the terminal back at once, for those who leave without unwinding (``os._exit``)."""
+        self._echo.restore()
+        self._console.outlet.insist(SHOW_CURSOR)
+        self._console.outlet.drain(SECONDS_TO_LET_GO)
+
     async def __aenter__(self) -> Dashboard:
+        self._echo.off()
         self._guarded(self._live.start)
         self._ticking = asyncio.create_task(self.run(), name="dashboard")
         return self
@@ -87,6 +101,7 @@ class Dashboard:
                 await asyncio.wait((self._ticking,))
         finally:
             self._guarded(self._live.stop)
+            self._echo.restore()
 
     def _free_space(self, now: float) -> int | None:
         if self._free_bytes is not None and now >= self._look_again:
@@ -104,6 +119,7 @@ class Dashboard:
 
     def _go_dark(self, error: Exception) -> None:
         self._dark = True
+        self._echo.restore()
         with contextlib.suppress(Exception):  # a second error, while tidying up, says nothing that the first did not
             self._live.stop()
         self._forget_unwritten()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from .canvas import Glyphs, Line, fit, justify, width_of
-from .figures import clock, count, percent, plural, size, wall
+from .figures import clock, count, duration, percent, size, wall
 from .scene import Scene, State
 
 STATES = {
@@ -20,6 +20,8 @@ STATES = {
 def heading(scene: Scene, width: int, glyphs: Glyphs) -> Line:
     """Which harvest this is, and how it is."""
     right: Line = ((scene.state.upper(), STATES[scene.state]), (f" {clock(scene.elapsed)}", "bold"))
+    if scene.state is State.DRAINING:
+        right = ((_finishing(scene, width) + "  ", "yellow"), *right)
     left: Line = (("harvester", "bold cyan"),)
     if scene.start:
         dot = f" {glyphs.dot} "
@@ -29,19 +31,24 @@ def heading(scene: Scene, width: int, glyphs: Glyphs) -> Line:
     return justify(left, right, width, glyphs)
 
 
+def _finishing(scene: Scene, width: int) -> str:
+    patience = f", up to {duration(round(scene.patience))}" if scene.patience and width >= 56 else ""
+    return f"finishing {scene.in_flight} in flight{patience}"
+
+
 def progress(scene: Scene, width: int, glyphs: Glyphs) -> Line:
-    """The one line that is there to the last."""
+    """The one line that is there to the last: what was here before, and this run's progress."""
     stats = scene.stats
-    done = stats.listed - stats.remaining
-    listed = count(stats.listed)
-    numbers = f"{count(done):>{len(listed)}} / {listed} "
-    tail: Line = ((numbers, "bold"), (f"{percent(done, stats.listed):>5}", "bold cyan"))
+    goal = scene.done + scene.left
+    whole = count(goal)
+    tail: Line = ((f"{count(scene.done):>{len(whole)}} / {whole} ", "bold"),)
+    tail = (*tail, (f"{percent(scene.done, goal):>5}", "bold cyan"))
     if width >= 56:
         tail = (*tail, (f"  {_time_to_go(scene, glyphs):>20}", ""))
     room = width - width_of(tail) - 2
     if room < 8:
         return fit(tail, width, glyphs)
-    return (*bar((stats.present, stats.saved, stats.failed), stats.listed, room, glyphs), ("  ", ""), *tail)
+    return (*bar((stats.present, stats.saved, stats.failed), goal, room, glyphs), ("  ", ""), *tail)
 
 
 def bar(parts: tuple[int, int, int], whole: int, width: int, glyphs: Glyphs) -> Line:
@@ -71,8 +78,7 @@ def footer(scene: Scene, free: int | None, width: int, glyphs: Glyphs) -> Line:
     if scene.state is State.PAUSED:
         left: Line = (("paused: ", "bold yellow"), (scene.why, ""))
     elif scene.state is State.DRAINING:
-        ending = plural(len(scene.held), "spectrum", "spectra")
-        left = (("draining: ", "bold yellow"), (f"{scene.why}; {ending} still in flight", ""))
+        left = (("Ctrl-C again to stop now", "bold yellow"), (f" {glyphs.dot} {scene.why}", ""))
     elif scene.state is State.ENDED:
         left = ((scene.why, "bold"),)
     else:

@@ -19,45 +19,54 @@ BACKLOG = 50_000  # lines in memory while the disk is slow; then the log gives u
 
 
 class EventLog:
-    """Call it with events; use it as an async context manager around the harvest."""
+    """Call it with events; use it as an async context manager around the harvest, and look at ``fault`` afterwards."""
 
     def __init__(self, path: Path) -> None:
+        self.fault: Exception | None = None
+        """What went wrong in writing and no event has raised yet: after the last event nobody else tells it."""
         self._path = path
+        self._broken = False
         self._lines: list[str] = []
-        self._fault: OSError | None = None
+        self._ending = asyncio.Event()
         self._task: asyncio.Task[None]
 
     def __call__(self, event: ev.Event) -> None:
-        if self._fault is not None:
-            raise self._fault
-        if event.logged:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        if event.logged and not self._broken:
             if len(self._lines) >= BACKLOG:
                 raise BlockingIOError(f"{self._path}: the disk does not keep up with the event log")
             self._lines.append(json.dumps(to_json(event)))
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run(), name="event-log")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        await self._flush()
+        self._ending.set()
+        try:
+            await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._task])  # the last lines are worth the moment; then the cancellation goes on
+            raise
 
     async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            await asyncio.shield(self._flush())
+        """Never cancelled: a write that was cut short would leave its lines neither here nor there."""
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._ending.wait()
+            await self._flush()
+        await self._flush()
 
     async def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        if not lines or self._fault is not None:
-            return
-        try:
-            async with aiofiles.open(self._path, "a", encoding="utf-8") as file:
-                await file.write("\n".join(lines) + "\n")
-        except OSError as error:
-            self._fault = error  # the next event raises it, and the bus drops and names us
+        while self._lines and not self._broken:
+            lines, self._lines = self._lines, []
+            try:
+                async with aiofiles.open(self._path, "a", encoding="utf-8") as file:
+                    await file.write("\n".join(lines) + "\n")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
+                self.fault, self._broken = error, True

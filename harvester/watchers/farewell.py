@@ -5,16 +5,15 @@ It is read at seven in the morning by somebody who slept while it happened.
 
 from __future__ import annotations
 
-import shlex
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from rich.console import Console
 
 from ..stats import HarvestStats
 from ..words import plain_line
 from .canvas import UNICODE, Drawing, Glyphs, Line, glyphs_for, plain
 from .figures import clock, count, plural, size
+from .terminal import Terminal
 
 HEADLINES: Mapping[int | None, tuple[str, str]] = {
     0: ("complete", "bold green"),
@@ -24,40 +23,45 @@ HEADLINES: Mapping[int | None, tuple[str, str]] = {
     5: ("the archive was unavailable", "bold red"),
     6: ("local storage failed", "bold red"),
     7: ("the archive refuses our requests", "bold red"),
+    129: ("hung up", "bold yellow"),
     130: ("interrupted", "bold yellow"),
     143: ("terminated", "bold yellow"),
 }
 AGAIN = {
-    0: "",
     1: "to go on; what is on disk stays",
-    3: "",
     5: "to go on when the archive is back",
     6: "to go on when the disk is well and has room",
     7: "once the request suits the archive (--fluxcalib, --band, --format)",
 }
+QUARANTINE = ".harvester/quarantine"
+LONGEST_COMMAND = 2000  # what is to be copied is never cut short for looks
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Whole command lines for this very harvest, ready to be typed; the farewell only chooses among them."""
+
+    again: str
+    only_failed: str
+    failures: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What only the caller knows. ``again`` is the command line that goes on where this harvest stopped."""
+    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside there."""
 
     stats: HarvestStats
     out: str
     now: float
-    again: str = ""
+    commands: Commands
     lost: Sequence[str] = ()
+    quarantined: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
         stats = self.stats
         return stats.exit_code == 0 and not (stats.saved or stats.failed or stats.remaining)
-
-    @property
-    def folder(self) -> str:
-        return shlex.quote(plain_line(self.out))
-
-    def command(self, rest: str = "") -> str:
-        return f"python -m harvester {rest + ' ' if rest else ''}--out {self.folder}"
 
 
 def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
@@ -65,18 +69,18 @@ def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> l
     return [plain(line).rstrip() for line in lines(what, width, glyphs)]
 
 
-def say(console: Console, what: Farewell) -> None:
+def say(console: Terminal, what: Farewell) -> None:
     """The same with colours. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
-    glyphs = glyphs_for(console.encoding)
-    console.print(Drawing(lines(what, console.width, glyphs)), crop=False, end="")
+    drawing = Drawing(lines(what, console.width, glyphs_for(console.encoding)))
+    with contextlib.suppress(OSError):  # whoever read us is gone: nobody is left to be told
+        console.print(drawing, crop=False, end="")
 
 
 def lines(what: Farewell, width: int, glyphs: Glyphs) -> list[Line]:
     story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
     if what.stats.requests:
         story.append(_traffic(what, glyphs))
-    story += [(("watching broke: ", "yellow"), (plain_line(name), "")) for name in what.lost]
-    return [*story, (), *_hints(_next_steps(what) + _places(what), width)]
+    return [*story, *_lost(what.lost), (), *_hints(_next_steps(what) + _places(what), width)]
 
 
 def _headline(what: Farewell, glyphs: Glyphs) -> list[Line]:
@@ -125,34 +129,55 @@ def _traffic(what: Farewell, glyphs: Glyphs) -> Line:
     return ((f"{words} {glyphs.dot} {plural(stats.retries, 'retry', 'retries')}", "dim"),)
 
 
+def _lost(names: Sequence[str]) -> list[Line]:
+    if not names:
+        return []
+    head: Line = ((f"  {plural(len(names), 'watcher')} lost", "yellow"), ("; the harvest went on without:", ""))
+    return [head, *((("    " + plain_line(name), ""),) for name in names)]
+
+
 def _next_steps(what: Farewell) -> list[tuple[str, str, str]]:
+    """What to read, and the one command to run, if any."""
+    steps: list[tuple[str, str]] = []
+    if what.stats.failures:
+        steps.append((what.commands.failures, "which, and why, in the server's words"))
+    steps += _run_again(what)
+    if what.stats.exit_code is None:
+        steps.append((what.commands.status, "how it stands, from any terminal"))
+    return [("next", plain_line(command, LONGEST_COMMAND), why) for command, why in steps]
+
+
+def _run_again(what: Farewell) -> list[tuple[str, str]]:
     stats = what.stats
-    steps: list[tuple[str, str, str]] = []
-    if stats.failures:
-        steps.append(("next", what.command("failures"), "which, and why, in the server's words"))
-    if any(kind.passing for kind in stats.failures) and not stats.remaining:
-        steps.append(("next", what.command("--only-failed"), "to ask for those once more"))
-    if stats.remaining or stats.exit_code not in (0, 3, 4):
-        why = AGAIN.get(stats.exit_code or 0, "") or "to go on where it stopped"
-        steps.append(("next", plain_line(what.again) or what.command(), why))
-    return steps
+    if stats.exit_code in (0, 3):
+        return []
+    worth = any(kind.passing for kind in stats.failures) and not stats.remaining
+    if worth and stats.exit_code not in AGAIN:
+        return [(what.commands.only_failed, "to ask for those once more")]
+    return [(what.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
 
 
 def _places(what: Farewell) -> list[tuple[str, str, str]]:
     places = [("spectra", what.out, "")]
+    if what.quarantined:
+        bodies = plural(what.quarantined, "body", "bodies")
+        places.append(("quarantine", f"{what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
     if what.stats.run and not what.nothing_to_do:
         places.append(("log", f"{what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
-    return [(label, plain_line(path.replace("//", "/")), why) for label, path, why in places]
+    return [(label, plain_line(path.replace("//", "/"), LONGEST_COMMAND), why) for label, path, why in places]
 
 
 def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Line]:
     """A label once for each group, the text to copy, and what it is for if there is room."""
+    labels = max(len(label) for label, _, _ in rows) + 2
     texts = max((len(text) for _, text, why in rows if why), default=0)
     hints: list[Line] = []
     before = ""
     for label, text, why in rows:
         shown = "" if label == before else label
         before = label
-        reason = f"  {why}" if why and 9 + texts + 2 + len(why) <= width else ""
-        hints.append(((f"{shown:<9}", "bold"), (f"{text:<{texts}}" if reason else text, "cyan"), (reason, "dim")))
+        reason = f"  {why}" if why and labels + texts + 2 + len(why) <= width else ""
+        hints.append(
+            ((f"{shown:<{labels}}", "bold"), (f"{text:<{texts}}" if reason else text, "cyan"), (reason, "dim"))
+        )
     return hints

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import IO
 
 from .. import events as ev
 from ..failures import Failure
 from ..outcomes import Failed, Saved
 from ..spectra import Target
 from .figures import FARTHEST
+from .outlet import Outlet
 
 MOMENTS = ("due", "until")  # these are times, like ``time`` itself
 
@@ -84,24 +84,26 @@ def _saved(saved: Saved) -> dict[str, object]:
 
 
 class JsonLines:
-    """Writes the logged events. The last line is the caller's, with the summary: ``end`` writes it.
+    """Says the logged events. The last line is the caller's, with the summary: ``end`` says it.
 
-    It says what ``HarvestEnded`` says and more, so that event has no line of its own. JSON is ASCII here: no stream is
-    too narrow for it, and no escape sequence survives in it.
+    It tells what ``HarvestEnded`` tells and more, so that event has no line of its own. JSON is ASCII here: no stream
+    is too narrow for it, and no escape sequence survives in it.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
         self._ended = False
 
     def __call__(self, event: ev.Event) -> None:
         if event.logged and not self._ended and not isinstance(event, ev.HarvestEnded):
-            self._write(to_json(event))
+            self._outlet.say(_line(to_json(event)))
 
     def end(self, summary: Mapping[str, object], time: float) -> None:
+        """Queued however much is waiting; it is out once the outlet is closed."""
         self._ended = True
-        self._write({"event": ev.HarvestEnded.event_name(), "time": moment(time), "summary": dict(summary)})
+        name = ev.HarvestEnded.event_name()
+        self._outlet.insist(_line({"event": name, "time": moment(time), "summary": dict(summary)}))
 
-    def _write(self, line: Mapping[str, object]) -> None:
-        self._stream.write(json.dumps(line, allow_nan=False) + "\n")
-        self._stream.flush()
+
+def _line(told: Mapping[str, object]) -> str:
+    return json.dumps(told, allow_nan=False) + "\n"

@@ -9,6 +9,9 @@ from . import edges, panels
 from .canvas import Glyphs, Line, beside, box
 from .scene import Scene, State
 
+# The cursor stays behind the last line: were it full, some terminals would wrap and scroll the picture up.
+SPARE = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -39,7 +42,7 @@ class Page:
     def framed(self, middle: list[Line]) -> list[Line]:
         head = edges.heading(self.scene, self.width, self.glyphs)
         progress = edges.progress(self.scene, self.width, self.glyphs)
-        foot = edges.footer(self.scene, self.free, self.width, self.glyphs)
+        foot = edges.footer(self.scene, self.free, max(1, self.width - SPARE), self.glyphs)
         return [head, progress, *middle, foot]
 
 
@@ -74,7 +77,7 @@ def without_panels(page: Page) -> list[Line]:
 
 
 def progress_alone(page: Page) -> list[Line]:
-    return [edges.progress(page.scene, page.width, page.glyphs)]
+    return [edges.progress(page.scene, max(1, page.width - SPARE), page.glyphs)]
 
 
 # The least width and rows of each, the richest first.

@@ -99,18 +99,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds of the last answers; ``unloaded`` is the best of the whole harvest: what one guest alone would see."""
+    """Seconds: the last answers' median, and the best of the whole harvest, which is what one guest alone would see."""
 
     median: float
-    p95: float
     unloaded: float
 
 
 class Stopwatch:
-    """Keeps the last 256 latencies."""
+    """Keeps the last 64 latencies: few enough to say how it is now."""
 
     def __init__(self) -> None:
-        self._last: deque[float] = deque(maxlen=256)
+        self._last: deque[float] = deque(maxlen=64)
         self._best = math.inf
 
     def add(self, latency: float) -> None:
@@ -121,4 +120,4 @@ class Stopwatch:
         if not self._last:
             return None
         ordered = sorted(self._last)
-        return Latency(ordered[len(ordered) // 2], ordered[int(0.95 * (len(ordered) - 1))], self._best)
+        return Latency(ordered[len(ordered) // 2], self._best)

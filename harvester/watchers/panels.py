@@ -6,10 +6,11 @@ from rich.cells import cell_len
 
 from ..events import Phase
 from ..failures import FailureKind
+from ..stats import HarvestStats
 from .canvas import Glyphs, Line, clip, justify, pad
 from .figures import count, duration, size, time_of_day
 from .meters import HISTORY
-from .scene import InFlight, Scene, State, Trouble
+from .scene import Allowance, InFlight, Scene, State, Trouble
 
 PHASES = {
     Phase.TURN: ("waiting", "dim"),
@@ -19,6 +20,9 @@ PHASES = {
     Phase.WRITE: ("writing", "green"),
 }
 SLOW = 10.0
+MINUTE = 60.0
+WORDS = 44  # cells that the server's words get before the kind of failure has a column
+GIVEN_UP, AGAIN = "x", "~"  # a word costs the server's words too much room, and colour alone tells nothing
 
 
 def in_words(kind: FailureKind) -> str:
@@ -27,35 +31,40 @@ def in_words(kind: FailureKind) -> str:
 
 
 def workers(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
-    """What is in flight, each in a row of its own until it is settled."""
-    held = scene.held
-    title: Line = (("in flight ", "bold"), (f"{len(held)} / {scene.ceiling}", "bold cyan"))
+    """What is in flight, each in a row of its own until it is settled; who waits for a turn is dim, and gives way."""
+    title: Line = (("in flight ", "bold"), (f"{scene.in_flight} / {scene.ceiling.concurrency}", "bold cyan"))
     name_width = max(8, width - 24)
     head: Line = ((f"{pad('spectrum', name_width, glyphs)}  {'phase':<9}{'for':>8}{'try':>5}", "dim"),)
     room = height - 1
-    shown: tuple[InFlight | None, ...] = scene.slots + (None,) * (min(scene.ceiling, room) - len(scene.slots))
-    if len(shown) > room:
-        shown = tuple(sorted(held, key=lambda slot: slot.since))[:room]
+    shown = _places(scene, room)
     rows = [_worker(slot, scene.now, name_width, glyphs) for slot in shown]
-    more = len(held) - sum(slot is not None for slot in shown)
+    more = len(scene.held) - sum(slot is not None for slot in shown)
     if more > 0:
         rows[-1] = ((f"and {more + 1} more", "dim"),)
     return title, [head, *rows]
+
+
+def _places(scene: Scene, room: int) -> tuple[InFlight | None, ...]:
+    """Every slot in its place; where they are too many, those that are in flight longest."""
+    shown = scene.slots + (None,) * (min(scene.ceiling.concurrency, room) - len(scene.slots))
+    if len(shown) <= room:
+        return shown
+    return tuple(sorted(scene.held, key=lambda slot: (slot.phase is Phase.TURN, slot.since)))[:room]
 
 
 def _worker(slot: InFlight | None, now: float, name_width: int, glyphs: Glyphs) -> Line:
     if slot is None:
         return ((glyphs.dot, "dim"),)
     word, style = PHASES[slot.phase]
+    waiting = slot.phase is Phase.TURN
     seconds = max(0.0, now - slot.since)
     spent = f"{seconds:.1f} s" if seconds < 100 else duration(seconds).replace(" ", "", 1)
-    late = "yellow" if seconds >= SLOW and slot.phase is not Phase.TURN else ""
-    again = "yellow" if slot.attempt > 1 else "dim"
+    late = "yellow" if seconds >= SLOW else ""
     return (
-        (pad(slot.name, name_width, glyphs) + "  ", ""),
+        (pad(slot.name, name_width, glyphs) + "  ", "dim" if waiting else ""),
         (f"{word:<9}", style),
-        (f"{clip(spent, 8, glyphs):>8}", late),
-        (f"{slot.attempt:>5}", again),
+        (f"{clip(spent, 8, glyphs):>8}", "dim" if waiting else late),
+        (f"{slot.attempt:>5}", "yellow" if slot.attempt > 1 and not waiting else "dim"),
     )
 
 
@@ -64,13 +73,14 @@ def politeness(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Lin
     title: Line = (("politeness", "bold"),)
     if scene.start:
         title = (*title, (f" {glyphs.dot} {scene.start.host}", "dim"))
+    at_once, most = f"{scene.allowed.concurrency}", f"{scene.ceiling.concurrency}"
     rows = [
-        _rate(scene),
+        ("req/s now/allowed/most", _ladder(f"{scene.rate:.2f}", _pace(scene.allowed), _pace(scene.ceiling))),
         ("last 10 min" if scene.elapsed >= HISTORY else "so far", ((_sparkline(scene, glyphs), "cyan"),)),
-        ("on the wire / at most", ((f"{scene.on_the_wire}", "bold"), (f" / {scene.ceiling}", ""))),
-        ("latency median / 95 %", _latency(scene, glyphs)),
-        ("unloaded latency", ((duration(scene.latency.unloaded) if scene.latency else glyphs.dash, ""),)),
+        ("at once now/allowed/most", _ladder(f"{scene.in_flight}", at_once, most)),
+        ("latency now/unloaded", _latency(scene, glyphs)),
         _patience(scene, glyphs),
+        _speed(scene, width, glyphs),
         ("due for another try", _due(scene)),
         ("traffic", ((f"{size(scene.traffic)}/s", ""), (f", {size(scene.stats.bytes)} in all", "dim"))),
         ("requests sent / retries", ((f"{count(scene.stats.requests)} / {count(scene.stats.retries)}", ""),)),
@@ -78,13 +88,23 @@ def politeness(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Lin
     return title, [justify(((label, "dim"),), value, width, glyphs) for label, value in rows]
 
 
-def _rate(scene: Scene) -> tuple[str, Line]:
-    allowed = f"{scene.allowed:.2f} req/s" if scene.allowed else "no limit"
-    return "rate now / allowed", ((f"{scene.rate:.2f}", "bold"), (f" / {allowed}", ""))
+def _ladder(now: str, allowed: str, most: str) -> Line:
+    """What is, what is allowed just now, and the ceiling; yellow where less is allowed than that."""
+    return (now, "bold"), (" / ", "dim"), (allowed, "yellow" if allowed != most else ""), (f" / {most}", "dim")
+
+
+def _pace(allowed: Allowance) -> str:
+    return f"{allowed.rate:.2f}".rstrip("0").rstrip(".") if allowed.rate else "any"
+
+
+def _speed(scene: Scene, width: int, glyphs: Glyphs) -> tuple[str, Line]:
+    """Why less is allowed than could be."""
+    words = clip(scene.slowed, max(8, width - 14), glyphs)
+    return ("slowed down", ((words, "yellow"),)) if words else ("slowed down", (("no", ""),))
 
 
 def _sparkline(scene: Scene, glyphs: Glyphs) -> str:
-    top = scene.allowed or max(scene.history, default=0.0) or 1.0
+    top = scene.ceiling.rate or max(scene.history, default=0.0) or 1.0
     highest = len(glyphs.levels) - 1
     return "".join(glyphs.levels[min(highest, round(highest * level / top))] for level in scene.history)
 
@@ -92,7 +112,7 @@ def _sparkline(scene: Scene, glyphs: Glyphs) -> str:
 def _latency(scene: Scene, glyphs: Glyphs) -> Line:
     if not scene.latency:
         return ((glyphs.dash, ""),)
-    return ((f"{scene.latency.median:.2f}", "bold"), (f" / {scene.latency.p95:.2f} s", ""))
+    return ((f"{scene.latency.median:.2f}", "bold"), (" / ", "dim"), (f"{scene.latency.unloaded:.2f} s", ""))
 
 
 def _patience(scene: Scene, glyphs: Glyphs) -> tuple[str, Line]:
@@ -111,47 +131,51 @@ def _due(scene: Scene) -> Line:
 
 
 def outcomes(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
-    """What became of the spectra so far, the commonest failures last."""
+    """What became of the spectra so far, the commonest failures first, the rest of them together."""
     stats = scene.stats
-    rows: list[tuple[str, int, str]] = [
-        ("saved and verified", stats.saved, "green"),
-        ("already on disk", stats.present, "blue"),
-        ("to go", stats.remaining, ""),
-    ]
-    kinds = sorted(stats.failures.items(), key=lambda item: (-item[1], item[0]))
-    room = height - len(rows)
-    if len(kinds) > room:
-        rest = sum(number for _, number in kinds[room - 1 :])
-        rows += [(in_words(kind), number, "red") for kind, number in kinds[: room - 1]]
-        rows.append(("failed otherwise", rest, "red"))
-    else:
-        rows += [(in_words(kind), number, "red") for kind, number in kinds]
-    if not kinds:
-        rows.append(("failed", 0, "dim"))
+    rows = [("saved and verified", stats.saved, "green"), ("already on disk", stats.present, "blue")]
+    rows.append(("to go", scene.left, ""))
+    if scene.left_out:
+        rows.append(("left for another run", scene.left_out, "dim"))
+    rows += _failed(stats, max(1, height - len(rows)))
     lines = [justify(((name, ""),), ((count(number), style),), width, glyphs) for name, number, style in rows]
     return (("spectra", "bold"),), lines
 
 
+def _failed(stats: HarvestStats, room: int) -> list[tuple[str, int, str]]:
+    kinds = sorted(stats.failures.items(), key=lambda item: (-item[1], item[0]))
+    if not kinds:
+        return [("failed", 0, "dim")]
+    told = [(in_words(kind), number, "red") for kind, number in kinds]
+    if len(told) > room:
+        rest = sum(number for _, number in kinds[room - 1 :])
+        told[room - 1 :] = [("failed otherwise" if room > 1 else "failed", rest, "red")]
+    return told
+
+
 def troubles(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
-    """The last failures in the server's words, the newest on top."""
-    title: Line = (("last failures", "bold"), (" in the server's words", "dim"))
+    """The last failures in the server's words, the newest on top. The words are the point: all else gives way."""
+    title: Line = (("last failures", "bold"), (f" {glyphs.dot} ", "dim"), (GIVEN_UP, "red"), (" given up  ", "dim"))
+    title = (*title, (AGAIN, "yellow"), (" asked again", "dim"))
     if not scene.troubles:
         return title, [(("none so far", "dim"),)]
     shown = scene.troubles[:8]
     names = min(16, max(cell_len(trouble.name) for trouble in shown))
     kinds = max(len(trouble.kind) for trouble in shown)
-    return title, [_trouble(trouble, names, kinds, width, glyphs) for trouble in shown]
+    if width - names - kinds - 11 < WORDS:
+        kinds = 0
+    return title, [_trouble(trouble, names, kinds, scene.now, width, glyphs) for trouble in shown]
 
 
-def _trouble(trouble: Trouble, names: int, kinds: int, width: int, glyphs: Glyphs) -> Line:
-    colour, fate = "red", "given up"
-    precision = 8 if width >= 90 else 5  # seconds give way to the server's words
-    if trouble.again is not None:
-        colour, fate = "yellow", f"again {time_of_day(trouble.again)[:precision]}"
+def _trouble(trouble: Trouble, names: int, kinds: int, now: float, width: int, glyphs: Glyphs) -> Line:
+    mark, colour = (GIVEN_UP, "red") if trouble.again is None else (AGAIN, "yellow")
     words: Line = (
-        (f"{time_of_day(trouble.time)[:precision]}  ", "dim"),
+        (f"{time_of_day(trouble.time)[:5]} ", "dim"),
+        (f"{mark} ", colour),
         (pad(trouble.name, names, glyphs) + "  ", ""),
-        (f"{in_words(trouble.kind):<{kinds}}  ", colour),
+        (f"{in_words(trouble.kind):<{kinds}}  " if kinds else "", colour),
         (trouble.words, "dim"),
     )
-    return justify(words, ((f" {fate}", colour),), width, glyphs) if width >= 60 else words
+    if trouble.again is None or trouble.again - now < MINUTE or width < 60:
+        return words
+    return justify(words, ((f"again {time_of_day(trouble.again)[:5]}", colour),), width, glyphs)

@@ -33,6 +33,14 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """Requests a second (0: no limit) and requests at once: what is allowed now, or ever."""
+
+    rate: float = 0.0
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """A failure in the server's words, and when the spectrum is asked for again (None: it was given up)."""
 
@@ -54,8 +62,9 @@ class Scene:
     start: ev.HarvestStarted | None
     stats: HarvestStats
     slots: tuple[InFlight | None, ...]
-    ceiling: int
-    allowed: float
+    allowed: Allowance
+    ceiling: Allowance
+    slowed: str
     rate: float
     history: tuple[float, ...]
     traffic: float
@@ -75,13 +84,41 @@ class Scene:
         return tuple(slot for slot in self.slots if slot)
 
     @property
+    def in_flight(self) -> int:
+        """Asked for and not settled; a worker that waits for its turn has nothing in flight."""
+        return sum(slot.phase is not ev.Phase.TURN for slot in self.held)
+
+    @property
     def waiting_words(self) -> str:
         """Until when a pause lasts, in words."""
-        left = self.until - self.now if self.until is not None else -1.0
-        if not 0 <= left < LONGEST:
+        left = self.until - self.now if self.until is not None else LONGEST
+        if not left < LONGEST:
             return "until further notice"
+        if left <= 0:
+            return "about to go on"
         return f"until {time_of_day(self.until or 0.0)}, {duration(max(1, round(left)))} to go"
 
     @property
-    def on_the_wire(self) -> int:
-        return sum(slot.phase in (ev.Phase.ANSWER, ev.Phase.BODY) for slot in self.held)
+    def patience(self) -> float | None:
+        """Seconds that a drain may still take; None if nobody said."""
+        return max(0.0, self.until - self.now) if self.until is not None else None
+
+    @property
+    def done(self) -> int:
+        """On disk, or settled by this run."""
+        return self.stats.present + self.stats.saved + self.stats.failed
+
+    @property
+    def left(self) -> int:
+        """What this run still has to settle."""
+        return left_of(self.start, self.stats)
+
+    @property
+    def left_out(self) -> int:
+        """Listed and not here, but not this run's either: ``--limit`` and ``--only-failed`` leave it for another."""
+        return max(0, self.stats.remaining - self.left)
+
+
+def left_of(start: ev.HarvestStarted | None, stats: HarvestStats) -> int:
+    """What a run still has to settle of what it wanted."""
+    return max(0, start.wanted - stats.saved - stats.failed) if start else 0

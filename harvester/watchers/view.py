@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 
 from .. import events as ev
 from ..failures import Failure
@@ -11,7 +12,7 @@ from ..spectra import SpectrumId, Target
 from ..stats import HarvestStats
 from ..words import plain_line
 from .meters import Progress, Pulse, Stopwatch
-from .scene import InFlight, Scene, State, Trouble
+from .scene import Allowance, InFlight, Scene, State, Trouble, left_of
 
 MOST_SLOTS = 512
 MOST_DUES = 64
@@ -20,14 +21,18 @@ SPARKLINE = 20
 
 
 class DashboardView:
-    """Takes every event in microseconds, gives a ``Scene`` when asked. Nothing in it grows with the catalogue."""
+    """Takes every event in microseconds, gives a ``Scene`` when asked. Nothing in it grows with the catalogue.
 
-    def __init__(self) -> None:
-        self._stats = HarvestStats()
+    ``numbers`` reads the tally, which hears of everything first. ``grace`` is how long a drain may take.
+    """
+
+    def __init__(self, numbers: Callable[[], HarvestStats], grace: float | None = None) -> None:
+        self._numbers, self._grace = numbers, grace
         self._start: ev.HarvestStarted | None = None
         self._state, self._why = State.STARTING, ""
         self._until: float | None = None
-        self._ceiling, self._allowed = 0, 0.0
+        self._ceiling = self._allowed = Allowance()
+        self._slowed = ""
         self._slots: list[InFlight | None] = []
         self._places: dict[SpectrumId, int] = {}
         self._due, self._dues = 0, list[float]()
@@ -37,21 +42,22 @@ class DashboardView:
         self._latency, self._progress = Stopwatch(), Progress()
 
     def __call__(self, event: ev.Event) -> None:
-        self._stats = self._stats.after(event)
         match event:
             case ev.PhaseEntered():
                 self._hold(event)
             case ev.RequestSent(time=time):
                 self._requests.beat(time)
+                if self._state is State.PAUSED and self._until is not None and time >= self._until:
+                    self._enter(State.RUNNING, "", time)
             case ev.AnswerReceived(time=time, status=status, latency=latency, size=size):
                 self._traffic.beat(time, size)
                 if status == 200:
                     self._latency.add(latency)
             case ev.SpectrumSaved(time=time, outcome=saved):
-                self._release(saved.target)
+                self._release(saved.target.did)
                 self._progress.complete(time)
             case ev.SpectrumFailed(time=time, outcome=failed):
-                self._release(failed.target)
+                self._release(failed.target.did)
                 self._progress.complete(time)
                 self._trouble(time, failed.target, failed.failure, None)
             case ev.RetryScheduled():
@@ -68,10 +74,11 @@ class DashboardView:
             why=self._why,
             until=self._until,
             start=self._start,
-            stats=self._stats,
+            stats=self._numbers(),
             slots=tuple(self._slots),
-            ceiling=self._ceiling,
             allowed=self._allowed,
+            ceiling=self._ceiling,
+            slowed=self._slowed,
             rate=self._requests.rate(now),
             history=self._requests.levels(now, SPARKLINE),
             traffic=self._traffic.rate(now),
@@ -85,13 +92,15 @@ class DashboardView:
 
     def _eta(self, now: float) -> float | None:
         pace = self._progress.rate(now)
-        left = self._stats.remaining
+        left = left_of(self._start, self._numbers())
         if not pace or left <= 0 or self._state not in (State.RUNNING, State.PAUSED):
             return None
         held_up = max(0.0, self._until - now) if self._until is not None else 0.0
-        return held_up + left / (min(pace, self._allowed) if self._allowed else pace)
+        return held_up + left / min(pace, self._allowed.rate or pace)
 
     def _hold(self, event: ev.PhaseEntered) -> None:
+        if event.phase is ev.Phase.TURN and self._state in (State.DRAINING, State.ENDED):
+            return  # no turn will come
         place = self._places.get(event.target.did)
         if place is None:
             place = self._free_place()
@@ -111,13 +120,13 @@ class DashboardView:
         self._slots.append(None)
         return len(self._slots) - 1
 
-    def _release(self, target: Target) -> None:
-        place = self._places.pop(target.did, None)
+    def _release(self, did: SpectrumId) -> None:
+        place = self._places.pop(did, None)
         if place is not None:
             self._slots[place] = None
 
     def _postpone(self, event: ev.RetryScheduled) -> None:
-        self._release(event.target)
+        self._release(event.target.did)
         self._due += 1
         insort(self._dues, event.due)
         del self._dues[MOST_DUES:]
@@ -133,16 +142,19 @@ class DashboardView:
         match event:
             case ev.HarvestStarted(time=time, rate=rate, concurrency=concurrency):
                 self._start, self._state = event, State.RUNNING
-                self._allowed, self._ceiling = rate, concurrency
+                self._allowed = self._ceiling = Allowance(rate, concurrency)
                 self._progress.start(time)
-            case ev.PaceChanged(rate=rate, concurrency=concurrency):
-                self._allowed, self._ceiling = rate, concurrency
+            case ev.PaceChanged(rate=rate, concurrency=concurrency, reason=reason):
+                self._allowed = Allowance(rate, concurrency)
+                self._slowed = plain_line(reason) if self._allowed != self._ceiling else ""
             case ev.HarvestPaused(time=time, reason=reason, until=until):
                 self._enter(State.PAUSED, reason, time, until)
             case ev.HarvestResumed(time=time):
                 self._enter(State.RUNNING, "", time)
             case ev.HarvestDraining(time=time, reason=reason):
-                self._enter(State.DRAINING, reason, time)
+                self._enter(State.DRAINING, reason, time, time + self._grace if self._grace is not None else None)
+                for slot in [slot for slot in self._slots if slot and slot.phase is ev.Phase.TURN]:
+                    self._release(slot.did)
             case ev.HarvestEnded(time=time, reason=reason):
                 self._enter(State.ENDED, reason, time)
                 self._slots.clear()

@@ -1,0 +1,141 @@
+"""``verify``: every file on disk proved again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import configuration, place
+
+if TYPE_CHECKING:
+    from ..stocktake import Progress, Stock
+
+DAMAGE = 3
+EXAMPLES = 20  # faults of one gate that are shown; --json lists all
+
+
+@click.command("verify")
+@place
+@click.option("--fluxcalib", metavar="VALUE", help="what was asked for then [normalized]")
+@click.option("--band", metavar="'LO HI [UNIT]'", help="what was asked for then; metres if no unit")
+@click.option("--fix", is_flag=True, help="quarantine what is damaged, bring the ledger to what the disk has")
+@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that check [one a core]")
+@click.option("--json", "as_json", is_flag=True, help="as one JSON object")
+def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
+    """Prove every file on disk again: structure, identity, science, and its digest against the ledger.
+
+    Asks nothing of the archive. Writes SHA256SUMS of what is sound, for `sha256sum -c`. Exit code 0 if all is sound, 3
+    if anything is damaged or missing, also where --fix made it ready to be fetched again by the next run.
+    """
+    from ..stocktake import take_stock
+
+    config = configuration(flags)
+    began = time.monotonic()
+    with _progress() as progress:
+        stock = take_stock(config, fix=fix, processes=processes or os.cpu_count() or 1, progress=progress)
+    if as_json:
+        print(json.dumps(_as_json(stock), indent=1))
+    else:
+        print("\n".join(_in_words(stock, fix, time.monotonic() - began)))
+    sys.stdout.flush()
+    return DAMAGE if stock.faults else 0
+
+
+def _as_json(stock: Stock) -> dict[str, object]:
+    return {
+        "checked": stock.checked,
+        "sound": stock.sound,
+        "damaged": [
+            {"id": fault.did, "path": str(stock.path(fault)), "gate": fault.gate, "detail": fault.detail}
+            for fault in stock.faults
+        ],
+        "redated": stock.redated,
+        "strays": stock.strays,
+        "set_aside": stock.set_aside,
+        "notes": stock.notes,
+    }
+
+
+def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
+    from ..watchers.figures import count, duration, plural
+
+    verdict = f"{plural(len(stock.faults), 'fault')}" if stock.faults else "all sound"
+    lines = [
+        f"{plural(stock.checked, 'spectrum', 'spectra')} checked in {stock.folder}, {duration(seconds)}: {verdict}"
+    ]
+    if stock.redated:
+        lines.append(f"  {count(stock.redated)} sound under a new date: fetched again since the ledger was written")
+    if stock.strays:
+        lines.append(f"  {plural(stock.strays, 'FITS file')} under names no spectrum can have: left alone")
+    for gate, group in groupby(sorted(stock.faults, key=lambda fault: fault.gate), key=lambda fault: fault.gate):
+        faults = list(group)
+        lines += ["", f"{count(len(faults))}  {gate}"]
+        lines += [f"    {stock.path(fault)}: {fault.detail}" for fault in faults[:EXAMPLES]]
+        if len(faults) > EXAMPLES:
+            lines.append(f"    and {count(len(faults) - EXAMPLES)} more (--json lists all)")
+    return [*lines, *[f"note: {note}" for note in stock.notes], *_next_steps(stock, fix)]
+
+
+def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
+    from ..findings import READING
+    from ..watchers.figures import plural
+
+    if not stock.faults:
+        return
+    yield ""
+    if any(fault.gate == READING for fault in stock.faults):
+        yield "what cannot be read is left where it is: check its permissions and the disk"
+    if stock.spared:
+        yield (
+            f"{plural(len(stock.spared), 'file')} left where they are, since most fail in the same way: were they asked"
+            " for with other settings? Give --fluxcalib and --band as then"
+        )
+    if not fix:
+        yield f"to set damaged files aside: {_command()} --fix"
+        return
+    if stock.set_aside:
+        yield f"{plural(stock.set_aside, 'file')} set aside in {stock.folder}/.harvester/quarantine"
+    yield f"to fetch what is not there now: python -m harvester --out {shlex.quote(str(stock.folder))}"
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "harvester", *sys.argv[1:]])
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Signs of life on standard error: a bar on a terminal, else a line for each tenth."""
+    from ..watchers.dashboard import can_redraw
+
+    if not can_redraw(sys.stderr):
+        yield _tenths()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tenths() -> Callable[[int, int], None]:
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // total if total else 10
+        if told < tenth < 10:
+            print(f"verified {10 * tenth} % ({done} of {total})", file=sys.stderr, flush=True)
+        told = tenth
+
+    return tell

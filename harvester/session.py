@@ -1,0 +1,319 @@
+"""One run from configuration to summary: the wiring that the command line and the library share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiofiles
+
+from . import events as ev
+from .admission import Admission
+from .archive.client import DlgetArchive
+from .audit import audit
+from .catalog import Catalogue, Row, read_catalogue
+from .engine import Engine, Leftover
+from .errors import StoreError, UsageError
+from .findings import Examined, Finding, Record, Sound
+from .ledger import reader
+from .ledger.rebuild import ensure_usable
+from .ledger.writer import LedgerWriter
+from .outcomes import Rejected, Verified
+from .plan import USUAL_RATE, HarvestPlan, make_plan
+from .settings import CONFIG, Configuration
+from .spectra import Target
+from .stats import HarvestStats, Tally, ended_how
+from .stopping import PRECEDENCE, Stop
+from .stores.commit import part_name
+from .stores.directory import DirectoryStore
+from .stores.disk import storing
+from .stores.lock import hold
+from .stores.manifest import write_sha256sums
+from .verify import inspect
+from .watchers.event_log import EventLog
+
+DEMO_COUNT = 300
+DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for."""
+
+    configuration: Configuration
+    catalogue: Catalogue
+    plan: HarvestPlan
+    targets: Sequence[Target]
+    leftovers: Sequence[Leftover] = ()
+    findings: Sequence[Finding] = ()
+
+    @property
+    def wanted(self) -> int:
+        """How many spectra this run asks for."""
+        return len(self.targets) + len(self.leftovers)
+
+    @property
+    def left_out(self) -> bool:
+        """Whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
+        return self.wanted < len(self.plan.wanted)
+
+    @property
+    def eta(self) -> float:
+        """Seconds that the targets take at the allowed rate."""
+        return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run ended: the numbers, where its files are, and what that only watches was lost on the way."""
+
+    stats: HarvestStats
+    folder: Path
+    lost: Sequence[str] = ()
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """The content of summary.json."""
+        return self.stats.summary(time.time()) | {"watchers_lost": list(self.lost)}
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a test replaces to have a whole night in a second: the wall clock, and the dice."""
+
+    wall: Callable[[], float] = time.time
+    dice: random.Random = field(default_factory=random.Random)
+
+
+def new_run_name(now: datetime | None = None) -> str:
+    """Sortable by time, and unique among runs of one directory."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
+
+
+def catalogue_of(configuration: Configuration) -> Catalogue:
+    """The catalogue that the configuration names; the demo archive brings its own. UsageError without one."""
+    settings = configuration.settings
+    if settings.catalog is not None:
+        return read_catalogue(settings.catalog, settings.id_column)
+    if configuration.is_demo:
+        from .demo import listing
+
+        rows = [Row(entry.did, json.dumps({"label": str(int(entry.label))})) for entry in listing(DEMO_COUNT)]
+        return Catalogue("the demo archive's own list", tuple(rows))
+    raise UsageError(
+        "no catalogue: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
+        "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
+        "or see it at work first: python -m harvester --archive demo --concurrency 8"
+    )
+
+
+@contextmanager
+def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
+    """The output directory, ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
+    store = DirectoryStore(configuration.out)
+    store.prepare()
+    with hold(store.lock, run):
+        store.tidy()
+        ensure_usable(store.ledger)
+        yield store
+
+
+def prepare(configuration: Configuration, catalogue: Catalogue, store: DirectoryStore) -> Preparation:
+    """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
+
+    Files that no ledger vouches for (an older tool's, or changed by hand) are read and proved before they count.
+    """
+    ledger = store.ledger
+    plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
+    _refuse_to_mix(configuration, plan, ledger)
+    work = (Examined(target.name, Record(target.did)) for target in plan.unproved)
+    findings = list(audit(configuration.out, work, configuration.expectation, os.cpu_count() or 1))
+    plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
+    targets, leftovers = _choose(configuration, plan, ledger)
+    return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
+
+
+def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
+    """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
+    before = reader.asked_shape(ledger)
+    if before not in (None, configuration.request.shape) and plan.present:
+        raise UsageError(
+            f"{configuration.out} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
+            "choose another --out"
+        )
+
+
+def _choose(
+    configuration: Configuration, plan: HarvestPlan, ledger: Path
+) -> tuple[Sequence[Target], Sequence[Leftover]]:
+    """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
+    settings = configuration.settings
+    wanted = list(plan.wanted)
+    if settings.only_failed:
+        again = reader.failed_dids(ledger)
+        wanted = [target for target in wanted if target.did in again]
+    wanted = wanted[: settings.limit]
+    left = reader.retries(ledger)
+    now = time.time()
+    leftovers = []
+    for target in wanted:
+        if target.did in left:
+            attempts, due = left[target.did]
+            wait = min(max(due - now, 0.0), settings.limits.max_wait)
+            leftovers.append(Leftover(target, min(attempts + 1, settings.limits.attempts), wait))
+    return [target for target in wanted if target.did not in left], leftovers
+
+
+def open_books(preparation: Preparation, store: DirectoryStore, run: str) -> tuple[LedgerWriter, Path]:
+    """The ledger with everything that is listed, and the run's own folder. Blocks. StoreError."""
+    store.set_aside(preparation.plan.suspect, "no sound spectrum")
+    ledger = LedgerWriter(store.ledger)
+    ledger.enrol(preparation.plan, preparation.catalogue.rows, preparation.configuration.request.shape)
+    ledger.record(finding for finding in preparation.findings if isinstance(finding, Sound))
+    folder = store.state / "runs" / run
+    with storing(folder):
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / CONFIG).write_text(preparation.configuration.as_toml(), "utf-8", "backslashreplace")
+    return ledger, folder
+
+
+async def harvest(
+    preparation: Preparation,
+    store: DirectoryStore,
+    run: str,
+    bus: ev.EventBus,
+    stop: Stop,
+    tally: Tally,
+    chance: Chance | None = None,
+) -> Report:
+    """Fetch what the preparation found missing, and leave the books of the run beside the spectra.
+
+    ``tally`` is on the bus already, before all who read from it.
+    """
+    chance = chance or Chance()
+    ledger, folder = open_books(preparation, store, run)
+    with ledger, _log_file(folder / "harvester.log"):
+        async with EventLog(folder / "events.jsonl") as log:
+            for watcher in (ledger, log):
+                bus.add(watcher)
+            await _run(preparation, store, run, bus, stop, tally, chance)
+    lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
+    lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
+    return await _close_books(Report(tally.stats, folder, lost), store)
+
+
+async def _close_books(report: Report, store: DirectoryStore) -> Report:
+    """Write the summary. A disk that takes none of it costs the summary, not the farewell."""
+    try:
+        if report.stats.saved:
+            write_sha256sums(store.folder, reader.digests(store.ledger))
+        await _write(report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
+    except StoreError as error:
+        code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)
+        reason = report.stats.reason if code == report.stats.exit_code else str(error)
+        stats = replace(report.stats, exit_code=code, reason=reason)
+        return Report(stats, report.folder, [*report.lost, f"summary: {error}"])
+    return report
+
+
+async def _run(
+    preparation: Preparation,
+    store: DirectoryStore,
+    run: str,
+    bus: ev.EventBus,
+    stop: Stop,
+    tally: Tally,
+    chance: Chance,
+) -> None:
+    """The engine between its first and its last event."""
+    plan, limits = preparation.plan, preparation.configuration.settings.limits
+    admission = Admission(limits, bus.emit, chance.dice, chance.wall)
+    async with AsyncExitStack() as stack:
+        configuration = await stack.enter_async_context(_at_hand(preparation.configuration))
+
+        async def turn() -> bool:
+            return await admission.pacer.turn(stop.draining)
+
+        contact = configuration.settings.contact
+        client = DlgetArchive(configuration.request, limits, contact, bus.emit, turn, chance.wall)
+        archive = await stack.enter_async_context(client)
+        await stack.enter_async_context(store)
+        bus.emit(_started(configuration, preparation, run, chance.wall()))
+        expected = configuration.expectation
+
+        def prove(target: Target, body: bytes) -> Verified | Rejected:
+            return inspect(body, target.did, expected)
+
+        engine = Engine(
+            preparation.targets, archive, store, prove, limits, admission, bus.emit, stop,
+            plan.present[:1], preparation.leftovers, chance.dice, chance.wall,
+        )  # fmt: skip
+        await engine.run()
+    reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
+    bus.emit(ev.HarvestEnded(chance.wall(), reason, exit_code))
+
+
+def _started(configuration: Configuration, preparation: Preparation, run: str, now: float) -> ev.HarvestStarted:
+    limits, plan = configuration.settings.limits, preparation.plan
+    return ev.HarvestStarted(
+        time=now,
+        run=run,
+        archive=configuration.profile.name,
+        host=urlsplit(configuration.profile.endpoint).hostname or "",
+        out=str(configuration.out),
+        listed=plan.listed,
+        present=len(plan.present),
+        wanted=preparation.wanted,
+        rate=limits.rate,
+        concurrency=limits.concurrency,
+    )
+
+
+@asynccontextmanager
+async def _at_hand(configuration: Configuration) -> AsyncIterator[Configuration]:
+    """The configuration with an archive that answers: the demo is started, any other is taken as it is."""
+    if not configuration.is_demo:
+        yield configuration
+        return
+    from .demo import DemoArchive, parse_faults, serve
+
+    async with serve(DemoArchive(count=DEMO_COUNT, latency=0.2, faults=parse_faults(DEMO_FAULTS))) as running:
+        yield replace(configuration, profile=replace(configuration.profile, endpoint=running.dlget))
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Python's own log of this package, tracebacks of our bugs above all, in the run's folder."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("harvester")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+async def _write(path: Path, text: str) -> None:
+    """Write a small file so that nobody ever reads half of it. StoreError."""
+    part = path.with_name(part_name(path.name))
+    with storing(path):
+        try:
+            async with aiofiles.open(part, "w", encoding="utf-8") as file:
+                await file.write(text)
+                await file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise

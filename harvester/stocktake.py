@@ -1,0 +1,185 @@
+"""A folder held against its ledger and against itself: the audit's findings gathered and, if asked, acted upon."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .audit import audit
+from .batches import batches
+from .errors import StoreError, UsageError
+from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Sound, Stray
+from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
+from .ledger.schema import open_for_writing
+from .outcomes import Gate
+from .settings import Configuration
+from .spectra import SpectrumId, Target
+from .stores.directory import STATE, DirectoryStore
+from .stores.lock import hold
+from .stores.manifest import write_sha256sums
+from .stores.quarantine import Quarantine
+
+LEDGER_FILE = "ledger.sqlite"
+TOGETHER = 400  # findings between two signs of progress, and rows a transaction
+FEW = 10  # files that may fail in the same way before their share is looked at
+
+Progress = Callable[[int, int], None]
+"""Called with how many files are examined and how many there are."""
+
+
+@dataclass(slots=True)
+class Stock:
+    """What an audit came to. ``checked`` is ``sound`` plus the number of ``faults``; strays are nobody's business.
+
+    spared: faults that ``--fix`` did not touch, because most of the files have the same one: then it is the
+    expectation that is wrong. ``notes`` are sentences about what was done besides.
+    """
+
+    folder: Path
+    sound: int = 0
+    redated: int = 0
+    strays: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    spared: list[Damaged] = field(default_factory=list)
+    set_aside: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        return self.sound + len(self.faults)
+
+    def path(self, fault: Fault) -> Path:
+        """The file that a fault is about."""
+        return self.folder / (f"{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else f"{fault.name}.fits")
+
+    def add(self, finding: Finding) -> None:
+        match finding:
+            case Sound():
+                self.sound += 1
+                self.redated += finding.redated
+            case Stray():
+                self.strays += 1
+            case _:
+                self.faults.append(finding)
+
+
+def take_stock(configuration: Configuration, *, fix: bool, processes: int, progress: Progress) -> Stock:
+    """Prove every file of the configuration's folder again.
+
+    Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may go on meanwhile. With it, damaged files go
+    to quarantine and the ledger is brought to what the disk has, so that the next run fetches what is not there.
+    UsageError if there is no such folder, StoreError and DirectoryHeldError as for a run.
+    """
+    store = DirectoryStore(configuration.out)
+    if not store.folder.is_dir():
+        raise UsageError(f"{store.folder}: no such folder; give the one that was harvested into with --out")
+    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.folder))
+    try:
+        if not fix:
+            stocktake.look()
+        else:
+            store.prepare()
+            with hold(store.state / "lock", "verify --fix"):
+                store.tidy()
+                stocktake.mend()
+    except BrokenProcessPool:
+        raise StoreError("the system killed a process that verified (no memory left?); try --processes 1") from None
+    except sqlite3.Error as error:
+        raise StoreError(f"{stocktake.ledger}: the ledger cannot be used ({error})") from error
+    return stocktake.stock
+
+
+@dataclass(frozen=True, slots=True)
+class _Stocktake:
+    configuration: Configuration
+    store: DirectoryStore
+    processes: int
+    progress: Progress
+    stock: Stock
+
+    @property
+    def ledger(self) -> Path:
+        return self.store.ledger
+
+    def look(self) -> None:
+        """Change nothing. A damaged ledger is itself a finding, and the files are judged without it."""
+        damage = damage_of(self.ledger)
+        if damage is not None:
+            detail = f"the ledger is damaged ({damage}); the files were judged by their own identity cards"
+            self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", detail))
+        names = self._names()
+        work = work_list(self.ledger, names) if damage is None else (Examined(name) for name in names)
+        self._list(self._examined(work, len(names), lambda some: None), must=False)
+
+    def mend(self) -> None:
+        """Look, learn and set aside. Files are moved only when all findings are in, since only together they tell
+        a damaged file from a wrong setting."""
+        told = ensure_usable(self.ledger)
+        if told is not None:
+            self.stock.notes.append(told)
+            if "damaged" in told:
+                self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", told))
+        names = self._names()
+        with closing(open_for_writing(self.ledger)) as connection:
+            free_names(connection)
+
+            def learn(some: Sequence[Finding]) -> None:
+                record(connection, (finding for finding in some if isinstance(finding, Sound | Missing)))
+
+            self._list(self._examined(work_list(self.ledger, names), len(names), learn), must=True)
+            self._set_aside(connection)
+
+    def _names(self) -> list[str]:
+        return sorted(self.store.sizes())
+
+    def _examined(
+        self, work: Iterable[Examined], total: int, learn: Callable[[Sequence[Finding]], None]
+    ) -> Iterator[tuple[str, str]]:
+        """The sound files with their digests, while everything else is booked."""
+        done = 0
+        findings = audit(self.store.folder, work, self.configuration.expectation, self.processes)
+        with closing(findings):
+            for some in batches(findings, TOGETHER):
+                learn(some)
+                for finding in some:
+                    self.stock.add(finding)
+                done += len(some)
+                self.progress(done, max(done, total))
+                yield from ((f"{each.name}.fits", each.verified.sha256) for each in some if isinstance(each, Sound))
+
+    def _list(self, sound: Iterator[tuple[str, str]], must: bool) -> None:
+        """Run the audit to its end, on the way writing SHA256SUMS; where nothing ``must`` be written, as on a
+        read-only disk, the audit is what counts."""
+        try:
+            write_sha256sums(self.store.folder, sound)
+        except StoreError as error:
+            if must:
+                raise
+            self.stock.notes.append(f"SHA256SUMS is not written: {error}")
+            for _ in sound:
+                pass
+
+    def _set_aside(self, connection: sqlite3.Connection) -> None:
+        damaged = [fault for fault in self.stock.faults if isinstance(fault, Damaged) and fault.gate != LEDGER]
+        suspicious = _too_common(damaged, self.stock.checked)
+        self.stock.spared += [fault for fault in damaged if fault.kind in suspicious]
+        moved = [fault for fault in damaged if fault.kind not in suspicious]
+        quarantine = Quarantine(self.store.state / "quarantine")
+        quarantine.prepare()
+        for fault in moved:
+            target = Target(fault.did or SpectrumId(""), fault.name)
+            quarantine.set_aside(self.store.folder, target, fault.detail, gate=fault.gate, why=fault.kind)
+        record(connection, moved)
+        self.stock.set_aside = len(moved)
+
+
+def _too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
+    """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
+    in structure, into spectra of another band."""
+    judged = Counter(fault.kind for fault in damaged if fault.gate in (Gate.IDENTITY, Gate.SCIENCE))
+    return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}
