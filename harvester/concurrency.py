@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-WORTH = 0.3  # of the gain that an idle archive would give: less than that is queueing
+WORTH = 0.5  # of the gain that an idle archive would give: less than that is queueing
 FIRST_CALM, LONGEST_CALM = 60, 2000  # answers before a level that brought nothing is tried again
 BUSIER = 2.0  # times the latency that the same level had before: somebody else needs the archive too
 
@@ -54,7 +54,8 @@ class Concurrency:
         if self.skip:
             return replace(self, skip=self.skip - 1)
         after = replace(self, count=self.count + 1, total=self.total + latency, calm=max(0, self.calm - 1))
-        return after if after.count < max(4, 2 * self.level) else after._judge()
+        enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need a closer look
+        return after if after.count < enough else after._judge()
 
     def troubled(self, now: float) -> Concurrency:
         """A 429, a 503 or a timeout: half as many, at most once a second, since one burst brings many of them."""

@@ -34,7 +34,7 @@ def command(as_json: bool, **flags: Any) -> int:
     else:
         print("\n".join(in_words(preparation)))
     sys.stdout.flush()
-    return WORK_TO_DO if preparation.targets else 0
+    return WORK_TO_DO if preparation.wanted else 0
 
 
 def in_words(preparation: Preparation) -> list[str]:
@@ -60,7 +60,7 @@ def in_words(preparation: Preparation) -> list[str]:
     if band is not None:
         lines.append(f"  BAND={band} m, that is {band.in_words()}")
     rate = config.settings.limits.rate
-    targets = len(preparation.targets)
+    targets = preparation.wanted
     if targets:
         pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as no --rate is set"
         lines.append(f"{count(targets)} to fetch from {config.profile.title}: {duration(preparation.eta)} {pace}")

@@ -1,0 +1,95 @@
+"""The knee is found: where one more request at a time brings nothing, none more is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harvester.concurrency import Concurrency
+
+
+def settle(latency_at: Callable[[int], float], ceiling: int, answers: int = 3000) -> list[int]:
+    """The level after each of ``answers``, of a harvest that always has more to ask."""
+    control, levels = Concurrency(ceiling), []
+    for _ in range(answers):
+        control = control.want().answered(latency_at(control.level))
+        levels.append(control.level)
+    return levels
+
+
+def cores(count: int, work: float = 0.07, chance: Random | None = None) -> Callable[[int], float]:
+    """An archive that computes ``count`` answers at a time and lets the others queue; DaCHS is one of 1."""
+
+    def latency(level: int) -> float:
+        spread = chance.uniform(0.5, 1.5) if chance else 1.0
+        return work * max(1.0, level / count) * spread
+
+    return latency
+
+
+def usual(levels: list[int]) -> float:
+    return sum(levels[len(levels) // 2 :]) / (len(levels) - len(levels) // 2)
+
+
+@pytest.mark.parametrize("ceiling", [1, 8, 32, 128])
+def test_a_single_core_gets_one_request_at_a_time_whatever_the_ceiling(ceiling: int) -> None:
+    assert usual(settle(cores(1), ceiling)) <= 1.2
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 10])
+@pytest.mark.parametrize("spread", [False, True])
+def test_an_archive_of_several_cores_is_kept_busy_and_not_much_more(count: int, spread: bool) -> None:
+    levels = settle(cores(count, chance=Random(1) if spread else None), 64)
+    assert 0.7 * count <= usual(levels) <= 1.9 * count
+
+
+@pytest.mark.parametrize("ceiling", [5, 8, 32, 100])
+def test_a_fast_archive_is_asked_up_to_the_ceiling_soon_and_never_beyond(ceiling: int) -> None:
+    levels = settle(lambda level: 0.05, ceiling, 600)
+    assert max(levels) == levels[-1] == ceiling
+    assert levels.index(ceiling) < 8 * ceiling
+
+
+def test_the_spread_of_latencies_is_not_mistaken_for_load() -> None:
+    chance = Random(3)
+    assert usual(settle(lambda level: chance.uniform(0.1, 0.3), 8)) >= 6
+
+
+def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
+    control = Concurrency(16)
+    for _ in range(400):
+        control = control.want().answered(0.05)
+    assert control.level == 16
+    for _ in range(80):
+        control = control.want().answered(0.15)
+        if control.level < 16:
+            break
+    assert control.level == 8
+
+
+def test_refusals_halve_it_once_a_second_however_many_come() -> None:
+    control = Concurrency(64, level=64)
+    for moment in (0.0, 0.1, 0.5, 0.9):
+        control = control.troubled(moment)
+    assert control.level == 32
+    assert control.troubled(1.1).level == 16
+
+
+def test_nothing_is_tried_that_nobody_wants() -> None:
+    control = Concurrency(64)
+    for _ in range(500):
+        control = control.answered(0.05)
+    assert control.level == 1
+
+
+@given(st.integers(1, 200), st.lists(st.one_of(st.floats(1e-6, 100.0), st.none()), max_size=400))
+@settings(deadline=None, max_examples=60)
+def test_whatever_happens_it_stays_between_one_and_the_ceiling(ceiling: int, story: list[float | None]) -> None:
+    control = Concurrency(ceiling)
+    for at, latency in enumerate(story):
+        control = control.troubled(float(at)) if latency is None else control.want().answered(latency)
+        assert 1 <= control.level <= ceiling

@@ -1,0 +1,185 @@
+"""The engine alone, on a virtual clock: how it stops, and what it owes to the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from harvester import events as ev
+from harvester.admission import Admission
+from harvester.engine import Engine, Leftover
+from harvester.errors import StoreError, StoreFullError
+from harvester.failures import Failure, FailureKind, FetchError
+from harvester.limits import Limits
+from harvester.outcomes import Fetched
+from harvester.spectra import SpectrumId, Target
+from harvester.stats import Tally
+from harvester.stopping import Cause, Stop
+
+from .nights import SimulatedArchive, SimulatedStore, prove
+from .virtual_time import run_virtually
+
+INTERRUPT = Cause("stopped by Ctrl-C", 130)
+
+
+def targets(count: int) -> list[Target]:
+    return [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
+
+
+class Bench:
+    """An engine with all that it needs, in memory."""
+
+    def __init__(self, count: int, archive: SimulatedArchive, store: SimulatedStore, **limits: float) -> None:
+        self.tally, self.stop, self.told = Tally(), Stop(), list[ev.Event]()
+        self.limits = Limits(**{"rate": 0.0, "concurrency": 4, **limits})  # type: ignore[arg-type]
+        archive.emit = self.emit
+        self.emit(ev.HarvestStarted(0.0, "run", "a", "h", "out", count, 0, count, 0.0, 4))
+        admission = Admission(self.limits, self.emit, Random(1), lambda: 0.0)
+        self.engine = Engine(
+            targets(count), archive, store, prove, self.limits, admission, self.emit, self.stop,
+            chance=Random(1), wall=lambda: 0.0,
+        )  # fmt: skip
+
+    def emit(self, event: ev.Event) -> None:
+        self.tally(event)
+        self.told.append(event)
+
+    def run(self, meanwhile: Callable[[], None] | None = None, after: float = 0.0) -> float:
+        async def go() -> float:
+            loop = asyncio.get_running_loop()
+            if meanwhile is not None:
+                loop.call_later(after, meanwhile)
+            await self.engine.run()
+            return loop.time()
+
+        return run_virtually(go())
+
+
+class SlowStore(SimulatedStore):
+    """Takes its time, and may fail at the end of it."""
+
+    def __init__(self, seconds: float, fault: Exception | None = None) -> None:
+        super().__init__()
+        self.seconds, self.fault = seconds, fault
+
+    async def put(self, target: Target, body: bytes) -> None:
+        await asyncio.sleep(self.seconds)
+        if self.fault is not None:
+            raise self.fault
+        await super().put(target, body)
+
+
+@pytest.mark.parametrize("fault", [StoreError("the disk is ill"), RuntimeError("a bug")])
+def test_an_abort_while_a_write_fails_ends_when_the_write_does(fault: Exception) -> None:
+    bench = Bench(50, SimulatedArchive(), SlowStore(3.0, fault))
+
+    def twice() -> None:
+        bench.stop.interrupt(INTERRUPT)
+        bench.stop.interrupt(INTERRUPT)
+
+    assert bench.run(twice, after=1.0) <= 4.0
+    assert bench.tally.stats.saved == 0
+
+
+def test_a_write_that_has_begun_is_finished_and_booked_though_the_run_is_aborted() -> None:
+    store = SlowStore(3.0)
+    bench = Bench(50, SimulatedArchive(), store)
+    bench.run(lambda: bench.stop.abort(INTERRUPT), after=1.0)
+    assert bench.tally.stats.saved == len(store.names) > 0
+
+
+def test_a_drain_lets_what_is_in_flight_end_and_asks_nothing_more() -> None:
+    archive = SimulatedArchive(latency=5.0)
+    bench = Bench(50, archive, SimulatedStore())
+    assert bench.run(lambda: bench.stop.interrupt(INTERRUPT), after=1.0) == pytest.approx(5.0)
+    assert bench.tally.stats.saved == len(archive.asked) == 1
+    assert [type(event).__name__ for event in bench.told].count("HarvestDraining") == 1
+
+
+def test_a_drain_waits_no_longer_than_its_grace() -> None:
+    bench = Bench(50, SimulatedArchive(latency=500.0), SimulatedStore(), grace=30.0)
+    assert bench.run(lambda: bench.stop.interrupt(INTERRUPT), after=1.0) == pytest.approx(31.0)
+
+
+class FullStore(SimulatedStore):
+    """Has no room until ``room_at``, in loop seconds."""
+
+    def __init__(self, room_at: float) -> None:
+        super().__init__()
+        self.room_at = room_at
+
+    async def put(self, target: Target, body: bytes) -> None:
+        if not await self.has_room(0):
+            raise StoreFullError("the disk is full")
+        await super().put(target, body)
+
+    async def has_room(self, size: int) -> bool:
+        return asyncio.get_running_loop().time() >= self.room_at
+
+
+def test_a_full_disk_is_waited_for_and_nothing_is_asked_twice() -> None:
+    archive, store = SimulatedArchive(), FullStore(room_at=40.0)
+    bench = Bench(20, archive, store, disk_wait=60.0)
+    bench.run()
+    assert bench.tally.stats.saved == len(store.names) == len(archive.asked) == 20
+    told = [type(event).__name__ for event in bench.told]
+    assert (told.count("HarvestPaused"), told.count("HarvestResumed")) == (1, 1)
+
+
+def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
+    archive = SimulatedArchive()
+    bench = Bench(20, archive, FullStore(room_at=1e9), disk_wait=60.0)
+    assert bench.run() <= 65.0
+    assert bench.stop.cause == Cause("the disk is full", 6)
+    assert (bench.tally.stats.saved, bench.tally.stats.failed, bench.tally.stats.remaining) == (0, 0, 20)
+    assert len(archive.asked) <= 5
+
+
+def test_a_retry_that_an_earlier_run_left_behind_keeps_its_due_time_and_its_count() -> None:
+    class Refusing(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            self.asked.append(asyncio.get_running_loop().time())
+            raise FetchError(Failure(FailureKind.TRUNCATED, "short", 200))
+
+    archive = Refusing()
+    bench = Bench(0, archive, SimulatedStore(), attempts=6)
+    bench.engine.leftovers = [Leftover(targets(1)[0], attempt=6, due=100.0)]
+    bench.run()
+    assert archive.asked == [100.0]
+    (failed,) = [event for event in bench.told if isinstance(event, ev.SpectrumFailed)]
+    assert failed.outcome.attempts == 6
+
+
+def test_three_bugs_in_a_row_end_the_run_like_any_other_cause() -> None:
+    class Buggy(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            raise ZeroDivisionError("oops")
+
+    bench = Bench(20, Buggy(), SimulatedStore())
+    bench.run()
+    assert bench.stop.cause is not None
+    assert bench.stop.cause.exit_code == 1
+    assert bench.tally.stats.failed < 10
+
+
+def test_refusals_of_all_requests_stop_the_run_but_not_when_a_known_good_spectrum_still_comes() -> None:
+    class Strict(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            if target.name == "canary":
+                return await super().fetch(target, reached)
+            self.asked.append(0.0)
+            raise FetchError(Failure(FailureKind.FORBIDDEN, "HTTP 403: embargoed", 403))
+
+    alone = Bench(100, archive := Strict(), SimulatedStore())
+    alone.run()
+    assert alone.stop.cause is not None
+    assert alone.stop.cause.exit_code == 7
+    assert len(archive.asked) <= 12
+    known = Bench(100, Strict(), SimulatedStore())
+    known.engine._canary = Target(SpectrumId("ivo://a/b/canary"), "canary")
+    known.run()
+    assert known.stop.cause is None
+    assert known.tally.stats.failures == {FailureKind.FORBIDDEN: 100}
