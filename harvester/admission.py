@@ -97,7 +97,9 @@ class Admission:
         before, self.gate = self.gate, gate
         now = asyncio.get_running_loop().time()
         if gate.holding and (not before.holding or gate.failed_probes > before.failed_probes):
-            self._emit(ev.HarvestPaused(self._wall(), gate.reason, self._wall() + gate.until - now))
+            until = self._wall() + gate.until - now
+            kind = ev.Pause.RETRY_AFTER if gate.obeying else ev.Pause.OUTAGE
+            self._emit(ev.HarvestPaused(self._wall(), gate.reason, until, kind))
         elif before.holding and not gate.holding:
             self._emit(ev.HarvestResumed(self._wall(), _good_news(gate)))
         if self._limits.rate:

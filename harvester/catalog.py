@@ -120,7 +120,11 @@ def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[st
         return names
     if id_column in names:
         raise UsageError(f"catalogue {source}, line 1: the column {id_column!r} is there more than once; rename one")
-    near = difflib.get_close_matches(id_column, names, 1, 0.5)
+    other = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        raise UsageError(f"catalogue {source}, line 1: its columns are separated by {other!r}; save it with commas")
+    near = [name for name in names if name.casefold() == id_column.casefold()]
+    near = near or difflib.get_close_matches(id_column, names, 1, 0.5)
     hint = f" (did you mean --id-column {near[0]!r}?)" if near else ""
     listed = ", ".join(repr(name[:40]) for name in names[:6])
     raise UsageError(

@@ -190,6 +190,9 @@ class Engine:
             return await unbroken(self._keep(assignment, fetched, started))
         except FetchError as error:
             return self._fail(assignment, error.failure, started, error.url)
+        except StoreError as error:
+            self._leave_to_next_run(assignment, error)
+            return None
         except Exception as bug:  # noqa: BLE001 - one odd spectrum must not stop a night; it is logged and exit is 1
             return self._bug(assignment, bug, started)
 
@@ -206,14 +209,18 @@ class Engine:
                 return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
             await self._put(target, fetched.body)
         except StoreError as error:
-            self._agenda.give_back(assignment, self._now())
-            self.stop.drain(Cause(str(error), error.exit_code))
+            self._leave_to_next_run(assignment, error)
             return None
         elapsed = self._now() - started
         self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, fetched.url)))
         self._agenda.settle()
         self._heard_good(target)
         return None
+
+    def _leave_to_next_run(self, assignment: Assignment, error: StoreError) -> None:
+        """This machine's fault: it concerns the run, and no spectrum."""
+        self._agenda.give_back(assignment, self._now())
+        self.stop.drain(Cause(str(error), error.exit_code))
 
     async def _put(self, target: Target, body: bytes) -> None:
         """Store it; where there is no room at the moment, all who have something to store wait for room together."""
@@ -230,7 +237,8 @@ class Engine:
             if await self.store.has_room(size):
                 return True
             deadline = self._now() + self.limits.disk_wait
-            self.emit(ev.HarvestPaused(self.wall(), str(error), self.wall() + self.limits.disk_wait))
+            until = self.wall() + self.limits.disk_wait
+            self.emit(ev.HarvestPaused(self.wall(), str(error), until, ev.Pause.DISK))
             while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
                 if await self.store.has_room(size):
                     self.emit(ev.HarvestResumed(self.wall(), "there is room on the disk again"))
@@ -334,6 +342,9 @@ class Engine:
             fetched = await self.archive.fetch(canary, lambda phase: None)
         except FetchError as error:
             return error.failure
+        except StoreError as error:
+            self.stop.drain(Cause(str(error), error.exit_code))
+            return None
         verdict = self.inspect(canary, fetched.body)
         return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, Rejected) else None
 

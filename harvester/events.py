@@ -27,6 +27,18 @@ class Phase(StrEnum):
     WRITE = "write"
 
 
+class Pause(StrEnum):
+    """Why nobody asks."""
+
+    RETRY_AFTER = "retry_after"
+    """The archive asked for it."""
+    OUTAGE = "outage"
+    """The archive seems to be away."""
+    DISK = "disk"
+    WINDOW = "window"
+    """It is outside the hours that the user allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """``time`` is seconds since 1970, UTC. Only ``logged`` events reach ``events.jsonl`` and ``--progress json``."""
@@ -132,6 +144,7 @@ class HarvestPaused(Event):
 
     reason: str
     until: float
+    kind: Pause = Pause.OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,13 @@ class HarvestDraining(Event):
     """No new request is made; what is in flight may end."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJumped(Event):
+    """The wall clock went ``seconds`` further than time did: the machine slept, or the clock was set."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +197,7 @@ EVENTS: tuple[type[Event], ...] = (
     HarvestResumed,
     PaceChanged,
     HarvestDraining,
+    ClockJumped,
     WatcherLost,
     HarvestEnded,
 )

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import resource
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -18,7 +19,7 @@ import aiofiles
 
 from . import events as ev
 from .admission import Admission
-from .archive.client import DlgetArchive
+from .archive.client import DlgetArchive, user_agent
 from .audit import audit
 from .catalog import Catalogue, Row, read_catalogue
 from .engine import Engine, Leftover
@@ -27,19 +28,25 @@ from .findings import Examined, Finding, Record, Sound
 from .ledger import reader
 from .ledger.rebuild import ensure_usable
 from .ledger.writer import LedgerWriter
+from .onlookers import looking_on
 from .outcomes import Rejected, Verified
 from .plan import USUAL_RATE, HarvestPlan, make_plan
+from .receipt import Guestbook, Politeness
+from .schedule import Shift, nights_left
 from .settings import CONFIG, Configuration
 from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
-from .stopping import PRECEDENCE, Stop
+from .stopping import PRECEDENCE, Cause, Stop
 from .stores.commit import part_name
 from .stores.directory import DirectoryStore
 from .stores.disk import storing
 from .stores.lock import hold
 from .stores.manifest import write_sha256sums
 from .verify import inspect
+from .vigil import Vigil, shift_at
 from .watchers.event_log import EventLog
+
+log = logging.getLogger(__name__)
 
 DEMO_COUNT = 300
 DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
@@ -79,11 +86,23 @@ class Report:
     stats: HarvestStats
     folder: Path
     lost: Sequence[str] = ()
+    politeness: Politeness = field(default_factory=Politeness)
+    night: float | None = None
+    """Seconds that the next run like this one has, where its hours are limited."""
+
+    @property
+    def nights_left(self) -> int | None:
+        """How many more nights like this one the rest takes at the rate reached; None if nobody can tell."""
+        if self.night is None:
+            return None
+        rate = (self.stats.saved + self.stats.failed) / self.politeness.seconds
+        return nights_left(self.stats.remaining, rate, self.night)
 
     @property
     def summary(self) -> dict[str, object]:
         """The content of summary.json."""
-        return self.stats.summary(time.time()) | {"watchers_lost": list(self.lost)}
+        more = {"politeness": self.politeness.as_json(), "nights_left": self.nights_left}
+        return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.lost)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +219,28 @@ async def harvest(
     ``tally`` is on the bus already, before all who read from it.
     """
     chance = chance or Chance()
+    settings = preparation.configuration.settings
+    hours = shift_at(chance.wall(), settings.window, settings.deadline)
+    book = Guestbook(user_agent(settings.contact))
     ledger, folder = open_books(preparation, store, run)
+    _allow_as_many_files_as_possible()
     with ledger, _log_file(folder / "harvester.log"):
-        async with EventLog(folder / "events.jsonl") as log:
-            for watcher in (ledger, log):
+        async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:
+            for watcher in (ledger, log, book):
                 bus.add(watcher)
-            await _run(preparation, store, run, bus, stop, tally, chance)
+            await _run(preparation, store, run, bus, stop, tally, chance, hours)
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
-    return await _close_books(Report(tally.stats, folder, lost), store)
+    lost += onlookers.faults
+    report = await _close_books(Report(tally.stats, folder, lost, book.politeness, hours.night), store)
+    return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
+
+
+def _allow_as_many_files_as_possible() -> None:
+    """Connections need descriptors, and many systems begin with few of those that they would allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _close_books(report: Report, store: DirectoryStore) -> Report:
@@ -221,7 +253,7 @@ async def _close_books(report: Report, store: DirectoryStore) -> Report:
         code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)
         reason = report.stats.reason if code == report.stats.exit_code else str(error)
         stats = replace(report.stats, exit_code=code, reason=reason)
-        return Report(stats, report.folder, [*report.lost, f"summary: {error}"])
+        return replace(report, stats=stats, lost=[*report.lost, f"summary: {error}"])
     return report
 
 
@@ -233,6 +265,7 @@ async def _run(
     stop: Stop,
     tally: Tally,
     chance: Chance,
+    hours: Shift,
 ) -> None:
     """The engine between its first and its last event."""
     plan, limits = preparation.plan, preparation.configuration.settings.limits
@@ -257,7 +290,14 @@ async def _run(
             preparation.targets, archive, store, prove, limits, admission, bus.emit, stop,
             plan.present[:1], preparation.leftovers, chance.dice, chance.wall,
         )  # fmt: skip
-        await engine.run()
+        vigil = Vigil(hours, bus.emit, stop, client.renew, chance.wall)
+        try:
+            async with vigil.keep():
+                if await vigil.opening():
+                    await engine.run()
+        except Exception as bug:
+            log.exception("bug in the engine")
+            stop.drain(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
     reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
     bus.emit(ev.HarvestEnded(chance.wall(), reason, exit_code))
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import tomli_w
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -32,7 +32,9 @@ from .archive.request import DlgetRequest
 from .band import Band, parse_band
 from .errors import UsageError
 from .limits import Limits
+from .schedule import Deadline, Window, parse_deadline, parse_duration, parse_window
 from .verify.expectation import Expectation
+from .words import masked
 
 PREFIX = "HARVESTER_"
 CONFIG = "config.toml"
@@ -51,9 +53,6 @@ def _address(value: object) -> object:
     return value
 
 
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-
 def _in_seconds(limits: object) -> object:
     """Durations may be told as people do: ``90s``, ``30m``, ``12h``, ``2d``."""
     if not isinstance(limits, dict):
@@ -62,8 +61,8 @@ def _in_seconds(limits: object) -> object:
 
 
 def _seconds(value: object) -> object:
-    told = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", value) if isinstance(value, str) else None
-    return float(told[1]) * _UNITS[told[2]] if told else value
+    told = parse_duration(value) if isinstance(value, str) else None
+    return value if told is None else told
 
 
 def _band(value: object) -> object:
@@ -73,6 +72,36 @@ def _band(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("a text 'LO HI [UNIT]' is expected, like '6500 6600 AA'")  # noqa: TRY004 - pydantic's protocol
     return parse_band(value)
+
+
+def _window(value: object) -> object:
+    value = _none_if_said(value)
+    if value is None or isinstance(value, Window):
+        return value
+    return parse_window(str(value))
+
+
+def _deadline(value: object) -> object:
+    value = _none_if_said(value)
+    if value is None or isinstance(value, Deadline):
+        return value
+    return parse_deadline(str(value))
+
+
+def _webhook(value: object) -> object:
+    value = _none_if_said(value)
+    if value is None:
+        return None
+    try:
+        there = urlsplit(str(value))
+        sound = there.scheme in ("http", "https") and there.hostname and there.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not str(value).isprintable() or " " in str(value):
+        raise ValueError("an address is expected, like https://hooks.example/T0/B0")
+    if masked(str(value)) == value:
+        raise ValueError("this is the address as it was masked for the log; give the whole one")
+    return value
 
 
 Omittable = Annotated[str | None, BeforeValidator(_none_if_said)]
@@ -114,6 +143,33 @@ class Settings(BaseSettings):
     ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
+    window: Annotated[
+        Window | None,
+        BeforeValidator(_window),
+        Field(
+            description="ask within these hours only, '20:00-06:00 [ZONE]'; a run waits for them, and ends with them"
+        ),
+    ] = None
+    deadline: Annotated[
+        Deadline | None,
+        BeforeValidator(_deadline),
+        Field(description="end in order at the next '06:00 [ZONE]', or so long ('8h') after the start"),
+    ] = None
+    metrics_file: Annotated[
+        Path | None,
+        BeforeValidator(_none_if_said),
+        Field(description="write metrics there every 15 seconds, for node_exporter (FILE.prom)"),
+    ] = None
+    metrics_port: Annotated[
+        Annotated[int, Ge(1), Le(65_535)] | None,
+        BeforeValidator(_none_if_said),
+        Field(description="serve metrics for Prometheus on this port of 127.0.0.1"),
+    ] = None
+    notify: Annotated[
+        str | None,
+        BeforeValidator(_webhook),
+        Field(description="POST a few lines of JSON there at the end, and when a pause lasts 10 minutes"),
+    ] = None
     limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
 
 
@@ -142,15 +198,26 @@ class Configuration:
     def expectation(self) -> Expectation:
         """What every spectrum of this harvest must prove to be."""
         normalized = (self.settings.fluxcalib or "").lower() == "normalized"
+        profile = self.profile
         return Expectation(
-            self.settings.band, normalized, self.profile.identity_card or None, self.profile.normalized_flux
+            band=self.settings.band,
+            normalized=normalized,
+            identity_card=profile.identity_card or None,
+            median_flux=profile.normalized_flux,
+            band_tolerance=profile.band_tolerance,
+            axis_tolerance=profile.axis_tolerance,
+            step_tolerance=profile.step_tolerance or None,
         )
 
     def as_toml(self) -> str:
         """Every setting in force, as a config.toml that would set it."""
-        values = self.settings.model_dump(mode="json") | {
-            "band": str(self.settings.band or "none"),
+        chosen = self.settings
+        values = chosen.model_dump(mode="json") | {
+            "band": str(chosen.band or "none"),
             "out": str(self.out),
+            "window": str(chosen.window or "none"),
+            "deadline": str(chosen.deadline or "none"),
+            "notify": masked(chosen.notify) if chosen.notify else "none",
         }
         values = {name: values[name] for name in sorted(values, key=lambda name: isinstance(values[name], dict))}
         omitted = {name: "none" for name in ("fluxcalib", "format") if values[name] is None}
@@ -210,10 +277,12 @@ class _Layers:
         key = ".".join(names)
         where = self._origin(names)
         if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            return f"{where}: {key} = {value!r}: there is no such setting{_did_you_mean(key, setting_names())}"
+            told = masked(value) if isinstance(value, str) and "://" in value else value
+            return f"{where}: {key} = {told!r}: there is no such setting{_did_you_mean(key, setting_names())}"
         words = message.removeprefix("Value error, ").removeprefix("Input should be ")
         said = f"it should be {words}" if message.startswith("Input should be ") else words
-        shown = f"{where} {value!r}" if where.startswith("--") else f"{where}: {key} = {value!r}"
+        told = masked(str(value)) if key == "notify" else value
+        shown = f"{where} {told!r}" if where.startswith("--") else f"{where}: {key} = {told!r}"
         return f"{shown}: {said}"
 
     def _origin(self, names: list[str]) -> str:
@@ -258,7 +327,8 @@ def _check_environment() -> None:
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX) and variable not in known:
             hint = _did_you_mean(variable, list(known))
-            raise UsageError(f"environment variable {variable} = {value!r}: there is no such setting{hint}")
+            told = masked(value) if "://" in value else value
+            raise UsageError(f"environment variable {variable} = {told!r}: there is no such setting{hint}")
 
 
 def _did_you_mean(wrong: str, right: list[str]) -> str:

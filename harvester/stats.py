@@ -85,10 +85,10 @@ class Tally:
 
 def ended_how(stats: HarvestStats, cause: Cause | None, left_out: bool) -> tuple[str, int]:
     """Why the run ended, in words, and its exit code: of all that apply, the one that goes first in the README."""
-    found = [how for how in (_own_fault(stats), _unavailable(stats), _missing(stats, left_out)) if how]
-    if cause is not None:
-        found.append(cause)
-    first = min(found, key=lambda how: PRECEDENCE.index(how.exit_code), default=Cause("complete", 0))
+    hows = (cause, _own_fault(stats), _unavailable(stats), _missing(stats, left_out))  # what stopped it says most
+    first = min(
+        (how for how in hows if how), key=lambda how: PRECEDENCE.index(how.exit_code), default=Cause("complete", 0)
+    )
     return first.reason, first.exit_code
 
 

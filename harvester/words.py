@@ -54,3 +54,10 @@ def speakable(text: str, encoding: str | None) -> str:
     """``text`` with question marks for what ``encoding`` cannot say."""
     name = encoding or "ascii"
     return text.encode(name, "replace").decode(name, "replace")
+
+
+def masked(address: str) -> str:
+    """A URL whose path is as good as a password, up to its host; so that nobody takes it for the whole, with stars."""
+    scheme, separator, rest = address.rpartition("://")
+    host = re.split(r"[/?#\\]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{scheme}{separator}{host}/***"

@@ -16,7 +16,7 @@ HOME = Path(harvester.__file__).parent
 
 RANKS = (
     {"", "spectra", "words", "errors", "batches"},
-    {"failures", "names", "band", "limits"},
+    {"failures", "names", "band", "limits", "schedule"},
     {
         "outcomes",
         "findings",
@@ -29,12 +29,15 @@ RANKS = (
         "judgement",
         "stopping",
         "stats",
+        "receipt",
+        "vigil",
         "plan",
         "verify",
     },
     {"admission"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo"},
     {"settings"},
+    {"onlookers"},
     {"session", "stocktake"},
     {"cli"},
     {"__main__"},
@@ -43,7 +46,7 @@ RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
 
 # What each may import of harvester, besides itself; "" is the package's own version number.
 ONLY = {
-    "watchers": {"", "events", "stats", "outcomes", "failures", "spectra", "words"},
+    "watchers": {"", "events", "stats", "receipt", "outcomes", "failures", "spectra", "words", "errors"},
     "demo": {"", "spectra", "words"},
 }
 NEVER = {

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from harvester import events as ev
 from harvester.failures import FailureKind
+from harvester.receipt import Pauses, Politeness
 from harvester.stats import HarvestStats
 from harvester.watchers import figures
 from harvester.watchers.canvas import ASCII
@@ -78,6 +80,20 @@ def test_the_farewell_says_what_is_there_what_is_not_and_what_to_type(
     words = parting(numbers)
     assert all(part in words for part in present), words
     assert not any(part in words for part in absent), words
+
+
+def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
+    pauses = {ev.Pause.RETRY_AFTER: Pauses(2, 240.0), ev.Pause.OUTAGE: Pauses(1, 3600.0), ev.Pause.WINDOW: Pauses(1, 9)}
+    seen = Politeness(
+        "harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600, pauses,
+    )  # fmt: skip
+    what = Farewell(stats(4, saved=100, retries=21), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
+    words = "\n".join(farewell(what, width=120))
+    assert "9 121 to go (2 more nights at the rate reached)" in words
+    assert "asked 9 231 times for 9 210 spectra, 2.6 a second, 6 in the busiest one · 21 retries\n" in words
+    assert "\n  2 pauses of 4 min as it asked for, 1 pause of 1 h as it was away, slowed down 3 times\n" in words
+    assert "\n  by harvester/1 (IVOA-copy)\n" in words
+    assert "night" not in parting(stats(4, saved=100))
 
 
 def test_a_narrow_farewell_loses_no_word() -> None:

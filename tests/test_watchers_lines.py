@@ -96,10 +96,12 @@ def test_state_changes_and_first_failures_are_told_once() -> None:
         ev.HarvestDraining(NOON, "SIGINT"),
         ev.SpectrumFailed(NOON, failed(3)),
         ev.SpectrumFailed(NOON, failed(4)),
+        ev.ClockJumped(NOON, 10_800.0),
         ev.WatcherLost(NOON, "Dashboard", "OSError"),
     )
     assert [line.split(":")[0].split(" until")[0] for line in lines[1:]] == [
-        "first busy", "paused", "resumed", "pace", "draining", "first not_found", "Dashboard is off",
+        "first busy", "paused", "resumed", "pace", "draining", "first not_found",
+        "the clock jumped by 3 h", "Dashboard is off",
     ]  # fmt: skip
     assert lines[1].startswith("first busy: spectrum0001: HTTP 503: busy; asked again at ")
     assert "(120 s)" not in lines[2] or lines[2].endswith(": HTTP 503: busy")
@@ -160,9 +162,10 @@ SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (ev.SpectrumSaved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumFailed(NOON, failed(1)), WHO | TRIED | FAILURE),
     (ev.PaceChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason"}),
-    (ev.HarvestPaused(NOON, "r", NOON), {"reason", "until"}),
+    (ev.HarvestPaused(NOON, "r", NOON), {"reason", "until", "kind"}),
     (ev.HarvestResumed(NOON, "r"), {"reason"}),
     (ev.HarvestDraining(NOON, "r"), {"reason"}),
+    (ev.ClockJumped(NOON, 10_800.0), {"seconds"}),
     (ev.WatcherLost(NOON, "w", "e"), {"watcher", "error"}),
     (ev.HarvestEnded(NOON, "r", 0), {"reason", "exit_code"}),
 ]

@@ -60,10 +60,34 @@ class DlgetArchive:
         self._turn = turn
         self._wall = wall
         self._session: aiohttp.ClientSession
+        self._retired: list[tuple[float, aiohttp.ClientSession]] = []
 
     async def __aenter__(self) -> Self:
+        self._session = self._new_session()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in (self._session, *(old for _, old in self._retired)):
+            await session.close()
+
+    async def renew(self) -> None:
+        """Forget every connection and address: the machine slept, or has another network now.
+
+        What is in flight may end on the old connections; whoever asks next gets a new one.
+        """
+        now = asyncio.get_running_loop().time()
+        over = [(end, old) for end, old in self._retired if end <= now]
+        self._retired = [pair for pair in self._retired if pair not in over]
+        self._retired.append((now + self._limits.total_timeout, self._session))
+        self._session = self._new_session()
+        for _, old in over:
+            await old.close()
+
+    def _new_session(self) -> aiohttp.ClientSession:
         limits = self._limits
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -75,12 +99,6 @@ class DlgetArchive:
             requote_redirect_url=False,
             trace_configs=[self._wire()],
         )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
         """Ask for one spectrum, once; the turn for that was waited for. FetchError for anything but a whole 200."""

@@ -5,15 +5,23 @@ Order matters: TimeoutError is an OSError, and so are most of aiohttp's connecti
 
 from __future__ import annotations
 
+import errno
+
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ..errors import StoreFullError
 from ..failures import Failure, FailureKind
 from ..words import plain_line
 
 
 def failure_of(error: Exception) -> Failure:
-    """What went wrong between us and the archive. Re-raises what is no fault of the wire's: that is a bug of ours."""
+    """What went wrong between us and the archive. Re-raises what is no fault of the wire's: that is a bug of ours.
+
+    StoreFullError where this machine, not the archive, has no descriptor left for a connection.
+    """
+    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
+        raise StoreFullError("too many open files; raise the limit (ulimit -n) or lower --concurrency") from error
     kind = _kind(error)
     if kind is None:
         raise error

@@ -39,6 +39,15 @@ _LIMITS = (
     click.option("--max-outage", metavar="DURATION", help="how long the archive may be away: 90s, 30m [12h]"),
     click.option("--attempts", metavar="N", help="most times one spectrum is asked for [6]"),
 )
+_HOURS = (
+    click.option("--window", metavar="'20:00-06:00 [ZONE]'", help="ask within these hours only"),
+    click.option("--deadline", metavar="HH:MM|DURATION", help="end in order at 06:00, or 8h after the start"),
+)
+_ONLOOKERS = (
+    click.option("--metrics-file", metavar="FILE", help="write metrics for node_exporter there"),
+    click.option("--metrics-port", metavar="N", help="serve metrics for Prometheus on 127.0.0.1:N"),
+    click.option("--notify", metavar="URL", help="POST JSON there at the end, and when held up for long"),
+)
 
 
 def place(command: F) -> F:
@@ -48,7 +57,12 @@ def place(command: F) -> F:
 
 def wanted(command: F) -> F:
     """What is wanted, of whom, and within which limits."""
-    return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS), command)
+    return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)
+
+
+def watched(command: F) -> F:
+    """Who is told besides the terminal."""
+    return _all(_ONLOOKERS, command)
 
 
 def _all(options: tuple[Callable[[Any], Any], ...], command: F) -> F:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,8 @@ def command(as_json: bool, **flags: Any) -> int:
     config = configuration(flags)
     preparation = prepare(config, catalogue_of(config), DirectoryStore(config.out))
     if as_json:
-        print(json.dumps({**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}))
+        told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
+        print(json.dumps(told | _nights(preparation)))
     else:
         print("\n".join(in_words(preparation)))
     sys.stdout.flush()
@@ -64,6 +66,40 @@ def in_words(preparation: Preparation) -> list[str]:
     if targets:
         pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as no --rate is set"
         lines.append(f"{count(targets)} to fetch from {config.profile.title}: {duration(preparation.eta)} {pace}")
+        lines += _hours_in_words(preparation)
     else:
         lines.append("nothing to fetch")
     return lines
+
+
+def _nights(preparation: Preparation) -> dict[str, object]:
+    """How many nights it takes and when it is done, where the hours are limited."""
+    from datetime import UTC, datetime
+
+    from ..schedule import finish, nights_left, shift
+
+    settings, now = preparation.configuration.settings, datetime.now(UTC)
+    night = shift(now, settings.window, settings.deadline).night
+    if not night or not preparation.wanted:
+        return {}
+    if settings.window is None or settings.deadline is not None:  # runs that end earlier than the window
+        return {"nights": nights_left(preparation.wanted, preparation.wanted / preparation.eta, night)}
+    done = finish(now, preparation.eta, settings.window)
+    return {"nights": done[0], "done": f"{done[1]:%Y-%m-%dT%H:%M:%SZ}"} if done else {"nights": None}
+
+
+def _hours_in_words(preparation: Preparation) -> list[str]:
+    from datetime import datetime
+
+    from ..watchers.figures import plural, wall
+
+    settings, told = preparation.configuration.settings, _nights(preparation)
+    if not told:
+        return []
+    nights = told["nights"]
+    many = plural(nights, "night") if isinstance(nights, int) else "more nights than can be planned"
+    hours = [f"within {settings.window}"] if settings.window else []
+    hours += [f"with the deadline {settings.deadline}"] if settings.deadline else []
+    done = told.get("done")
+    when = f", done {wall(datetime.fromisoformat(done).timestamp(), time.time())}" if isinstance(done, str) else ""
+    return [f"  {' and '.join(hours)} that takes {many}{when}"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .options import configuration, wanted
+from .options import configuration, wanted, watched
 from .plan import in_words
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 
 @click.command("run")
 @wanted
+@watched
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:
     """Fetch what the catalogue lists and the disk lacks, verify it, and say what came of it.
@@ -42,9 +43,11 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
+    from ..onlookers import check
     from ..session import catalogue_of, held, new_run_name, prepare
 
     config = configuration(flags)
+    check(config.settings)
     catalogue = catalogue_of(config)
     run = new_run_name()
     with held(config, run) as store:
@@ -176,7 +179,16 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: _Stage) -> Non
     kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
     say(
         Terminal(ear),
-        Farewell(report.stats, str(out), time.time(), _commands(preparation), report.lost, quarantined=kept),
+        Farewell(
+            report.stats,
+            str(out),
+            time.time(),
+            _commands(preparation),
+            report.lost,
+            quarantined=kept,
+            politeness=report.politeness,
+            nights_left=report.nights_left,
+        ),
     )
     for outlet in {stage.outlet, ear}:
         outlet.close()
@@ -186,7 +198,7 @@ def _commands(preparation: Preparation) -> Commands:
     """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
     from ..watchers.farewell import Commands
 
-    given = sys.argv[1:]
+    given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
     place = ["--out", str(preparation.configuration.out)]
     return Commands(
@@ -195,6 +207,20 @@ def _commands(preparation: Preparation) -> Commands:
         failures=_typed(["failures", *place]),
         status=_typed(["status", *place]),
     )
+
+
+def _without_secrets(arguments: Sequence[str]) -> list[str]:
+    """What was typed, fit for a log: of a webhook's address no more than its host."""
+    from ..words import masked
+
+    told = list(arguments)
+    for place, argument in enumerate(told):
+        name, equals, url = argument.partition("=")
+        if name == "--notify" and equals:
+            told[place] = f"--notify={masked(url)}"
+        elif place and told[place - 1] == "--notify":
+            told[place] = masked(argument)
+    return told
 
 
 def _typed(arguments: Sequence[str]) -> str:

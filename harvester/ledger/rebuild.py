@@ -63,12 +63,13 @@ def damage_of(path: Path) -> str | None:
                     f"{path}: written by a newer harvester (schema {version}); update harvester or move it away"
                 )
             verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            if verdict == "ok" and version == VERSION:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if verdict == "ok" and (version == VERSION or (version == 0 and tables)):
                 connection.execute(f"{_STORED} LIMIT 1").fetchone()
             return None if verdict == "ok" else " ".join(verdict.split())
     except sqlite3.Error as error:
         # In extended result codes the low byte is the kind. A lock, a full disk or a bad sector is no damage to it;
-        # our version without our columns is.
+        # our version without our columns is, and so are tables of no version at all.
         kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if kind in _CORRUPT or str(error).startswith("no such"):
             return str(error)

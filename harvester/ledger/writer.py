@@ -143,8 +143,8 @@ UPDATE spectrum SET status = 'saved', attempts = ?, due = NULL, bytes = ?, sha25
 """
 
 _TRIED = """
-UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?, run = ?
-WHERE did = ?
+UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?,
+    url = coalesce(?, url), run = ? WHERE did = ?
 """
 
 
@@ -159,7 +159,7 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
         case ev.SpectrumFailed(time=time, outcome=outcome):
             return [_failed(outcome, time, run)]
         case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=why, due=due):
-            return [(_TRIED, ("retry", attempt, due, why.kind, why.detail, why.status, time, run, target.did))]
+            return [(_TRIED, ("retry", attempt, due, why.kind, why.detail, why.status, time, None, run, target.did))]
         case ev.HarvestEnded(time=time):
             return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
         case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.WatcherLost():
@@ -177,7 +177,8 @@ def _saved(outcome: Saved, time: float, run: str) -> Statement:
 
 def _failed(outcome: Failed, time: float, run: str) -> Statement:
     why = outcome.failure
-    return _TRIED, ("failed", outcome.attempts, None, why.kind, why.detail, why.status, time, run, outcome.target.did)
+    tried = (outcome.attempts, None, why.kind, why.detail, why.status, time)
+    return _TRIED, ("failed", *tried, outcome.url, run, outcome.target.did)
 
 
 def _noted(event: ev.Event, run: str) -> Statement:

@@ -9,10 +9,12 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..events import Pause
+from ..receipt import Politeness
 from ..stats import HarvestStats
 from ..words import plain_line
 from .canvas import UNICODE, Drawing, Glyphs, Line, glyphs_for, plain
-from .figures import clock, count, plural, size
+from .figures import clock, count, duration, plural, size
 from .terminal import Terminal
 
 HEADLINES: Mapping[int | None, tuple[str, str]] = {
@@ -32,6 +34,12 @@ AGAIN = {
     5: "to go on when the archive is back",
     6: "to go on when the disk is well and has room",
     7: "once the request suits the archive (--fluxcalib, --band, --format)",
+}
+PAUSES = {
+    Pause.RETRY_AFTER: "as it asked for",
+    Pause.OUTAGE: "as it was away",
+    Pause.DISK: "for want of room on our disk",
+    Pause.WINDOW: "outside the window",
 }
 QUARANTINE = ".harvester/quarantine"
 LONGEST_COMMAND = 2000  # what is to be copied is never cut short for looks
@@ -57,6 +65,8 @@ class Farewell:
     commands: Commands
     lost: Sequence[str] = ()
     quarantined: int = 0
+    politeness: Politeness | None = None
+    nights_left: int | None = None
 
     @property
     def nothing_to_do(self) -> bool:
@@ -79,7 +89,7 @@ def say(console: Terminal, what: Farewell) -> None:
 def lines(what: Farewell, width: int, glyphs: Glyphs) -> list[Line]:
     story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
     if what.stats.requests:
-        story.append(_traffic(what, glyphs))
+        story += [((f"  {line}", "dim"),) for line in _traffic(what, glyphs)]
     return [*story, *_lost(what.lost), (), *_hints(_next_steps(what) + _places(what), width)]
 
 
@@ -93,6 +103,8 @@ def _headline(what: Farewell, glyphs: Glyphs) -> list[Line]:
     numbers = [f"{count(stats.present)} already here", f"{count(stats.saved)} new ({size(stats.bytes)} received)"]
     numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
     numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
+    if what.nights_left:
+        numbers[-1] += f" ({plural(what.nights_left, 'more night')} at the rate reached)"
     told = stats.reason.startswith(title)
     heading = plain_line(stats.reason) if told else title
     dot = glyphs.dot
@@ -122,11 +134,23 @@ def _failures(stats: HarvestStats, width: int, glyphs: Glyphs) -> list[Line]:
     return told
 
 
-def _traffic(what: Farewell, glyphs: Glyphs) -> Line:
-    stats = what.stats
-    seconds = max(1.0, (stats.ended or what.now) - stats.started)
-    words = f"  the archive was asked {plural(stats.requests, 'time')}, {stats.requests / seconds:.1f} a second"
-    return ((f"{words} {glyphs.dot} {plural(stats.retries, 'retry', 'retries')}", "dim"),)
+def _traffic(what: Farewell, glyphs: Glyphs) -> list[str]:
+    """The politeness receipt; without one, the little that the numbers alone tell."""
+    stats, seen = what.stats, what.politeness
+    retries = plural(stats.retries, "retry", "retries")
+    asked = f"the archive was asked {plural(stats.requests, 'time')}"
+    if seen is None or not seen.requests:
+        seconds = max(1.0, (stats.ended or what.now) - stats.started)
+        return [f"{asked}, {stats.requests / seconds:.1f} a second {glyphs.dot} {retries}"]
+    busiest = f"{seen.average:.1f} a second, {count(seen.busiest_second)} in the busiest one"
+    told = [f"{asked} for {plural(seen.spectra, 'spectrum', 'spectra')}, {busiest} {glyphs.dot} {retries}"]
+    held = [
+        f"{plural(pauses.times, 'pause')} of {duration(pauses.seconds)} {PAUSES[kind]}"
+        for kind, pauses in sorted(seen.imposed.items(), key=lambda item: list(PAUSES).index(item[0]))
+    ]
+    held += [f"slowed down {plural(seen.slow_downs, 'time')}"] if seen.slow_downs else []
+    told += [", ".join(held)] if held else []
+    return [*told, f"by {plain_line(seen.user_agent)}"]
 
 
 def _lost(names: Sequence[str]) -> list[Line]:

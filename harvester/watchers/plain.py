@@ -90,6 +90,8 @@ class PlainLines:
                 self._say(time, f"resumed: {reason}")
             case ev.HarvestDraining(time=time, reason=reason):
                 self._say(time, f"draining: {reason}; what is in flight may end")
+            case ev.ClockJumped(time=time, seconds=seconds):
+                self._say(time, f"the clock jumped by {duration(abs(seconds))}: new connections from here on")
             case ev.WatcherLost(time=time, watcher=watcher, error=error):
                 self._say(time, f"{watcher} is off: {error}; the harvest goes on")
 

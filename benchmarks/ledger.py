@@ -1,0 +1,68 @@
+"""The ledger at scale: rows a second through its writer, its size, and how long the questions of a start take.
+
+python benchmarks/ledger.py [ROWS]: a million unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harvester import events as ev
+from harvester.catalog import Row
+from harvester.ledger import reader
+from harvester.ledger.writer import LedgerWriter
+from harvester.outcomes import Saved, Verified
+from harvester.plan import HarvestPlan
+from harvester.spectra import SpectrumId, Target
+
+URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
+
+
+def timed(what: str, rows: int, work: Callable[[], object]) -> None:
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    print(f"{what:<40} {seconds:8.2f} s {rows / seconds:12,.0f} rows/s", flush=True)
+
+
+def measure(rows: int, path: Path) -> None:
+    """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
+    targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
+    ledger = LedgerWriter(path)
+    catalogue = [Row(target.did, '{"label": "1"}') for target in targets]
+    timed("enrol", rows, lambda: ledger.enrol(HarvestPlan([], targets), catalogue, "FLUXCALIB=normalized"))
+    timed(
+        "enrol again, nothing new",
+        rows,
+        lambda: ledger.enrol(HarvestPlan([], targets), catalogue, "FLUXCALIB=normalized"),
+    )
+
+    def save_all() -> None:
+        with ledger:
+            ledger(ev.HarvestStarted(time.time(), "r", "a", "h", "out", rows, 0, rows, 0, 8))
+            for number, target in enumerate(targets):
+                proof = Verified(37_440, f"{number:064x}", f"{number + 1:064x}", 1997, 6.2e-7, 6.7e-7, "HD 50975")
+                saved = ev.SpectrumSaved(time.time(), Saved(target, proof, 1, 0.2, URL))
+                while True:
+                    try:
+                        ledger(saved)
+                        break
+                    except queue.Full:  # no harvest is this fast: wait for the disk
+                        time.sleep(0.01)
+
+    timed("save, a commit each hundred, synced", rows, save_all)
+    timed("receipts (every start)", rows, lambda: reader.receipts(path))
+    timed("digests (SHA256SUMS)", rows, lambda: sum(1 for _ in reader.digests(path)))
+    timed("failures", rows, lambda: reader.failures(path))
+    size = sum(file.stat().st_size for file in path.parent.iterdir())
+    print(f"{size / 2**20:,.0f} MiB, {size / rows:.0f} bytes a row; fault: {ledger.fault}")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="ledger-") as folder:
+        measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, Path(folder) / "ledger.sqlite")

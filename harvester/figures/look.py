@@ -1,0 +1,59 @@
+"""One look for every picture: colours and typography, for figures and for the report.
+
+The colours are Okabe and Ito's (told apart by all kinds of eyes), chosen so that their greys differ too: ink is
+darkest, the mark lies in the middle, and what only helps the eye is pale.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+INK = "#0b3c5d"  # the spectrum itself
+MARK = "#d55e00"  # H-alpha
+TEXT = "#1a1a1a"
+QUIET = "#5f5f5f"  # small print: 6.4 to 1 on white
+RULE = "#c8c8c8"
+TROUBLE = "#f4f1ec"  # behind words that stand where a spectrum should
+
+WIDTH = 8.0  # inches: a full text width
+PANEL_HEIGHT = 1.75
+MARGINS = 1.15  # inches for title and wavelength axis together
+
+SMALL, NORMAL, TITLE = 8.0, 9.0, 13.0  # points
+
+# DejaVu comes with matplotlib, so the same input gives the same picture everywhere.
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": NORMAL,
+    "text.color": TEXT,
+    "text.usetex": False,
+    "text.parse_math": False,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": TEXT,
+    "axes.labelsize": SMALL,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "axes.xmargin": 0.01,
+    "axes.ymargin": 0.08,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.minor.visible": True,
+    "lines.linewidth": 0.8,
+    "lines.solid_joinstyle": "round",
+    "path.simplify": True,
+    "path.simplify_threshold": 0.2,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.dpi": 160,
+    "svg.fonttype": "none",  # words stay words: they can be searched, selected and read aloud
+    "svg.hashsalt": "harvester",
+    "pdf.fonttype": 42,
+}

@@ -1,0 +1,333 @@
+"""The ledger explains the disk and is never believed against it: lost, broken, old or new, it costs no spectrum."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harvester import events as ev
+from harvester.cli import commands
+from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.errors import StoreError, UsageError
+from harvester.failures import FailureKind
+from harvester.ledger import reader, schema, writer
+from harvester.ledger.rebuild import ensure_usable
+from harvester.ledger.writer import LedgerWriter
+from harvester.stopping import Cause, Stop
+
+from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults
+
+COUNT = 8
+DIDS = list(listed_dids(COUNT))
+NAMES = [did.rpartition("/")[2] for did in DIDS]
+
+
+@pytest.fixture(scope="module")
+def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("harvested") / "out"
+    asyncio.run(harvest_demo(folder, COUNT))
+    return folder
+
+
+@pytest.fixture
+def out(harvested: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(harvested, tmp_path / "out"))
+
+
+def ledger_of(out: Path) -> Path:
+    return out / ".harvester" / "ledger.sqlite"
+
+
+def rows(out: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(ledger_of(out))) as connection, connection:
+        return list(connection.execute(sql))
+
+
+async def asked_for(out: Path, count: int = COUNT) -> set[str]:
+    """What a run asks for; afterwards everything is there."""
+    async with serve(DemoArchive(count=count)) as archive:
+        told = await harvest_from(archive, out, listed_dids(count))
+        assert told.report.stats.exit_code == 0
+        assert len(fits_names(out)) == count
+        assert not leftovers(out)
+        return set(archive.log.by_did)
+
+
+# ---- lost and broken
+
+
+def _delete(ledger: Path) -> None:
+    ledger.unlink()
+
+
+def _truncate(ledger: Path) -> None:
+    ledger.write_bytes(ledger.read_bytes()[: ledger.stat().st_size // 2])
+
+
+def _forget_half(ledger: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("DELETE FROM spectrum WHERE name IN (?, ?)", (NAMES[0], NAMES[3]))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _delete,
+        _truncate,
+        _forget_half,
+        lambda ledger: ledger.write_bytes(b""),
+        lambda ledger: ledger.write_bytes(b"x"),
+        lambda ledger: ledger.write_bytes(b"no database at all " * 500),
+        lambda ledger: ledger.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000),
+        lambda ledger: ledger.with_name("ledger.sqlite-wal").write_bytes(b"torn" * 3000),
+    ],
+    ids=["deleted", "cut in half", "half its rows", "empty", "a byte", "garbage", "a header only", "a torn log"],
+)
+async def test_whatever_became_of_the_ledger_no_spectrum_is_asked_for_again(
+    out: Path, harm: Callable[[Path], object]
+) -> None:
+    harm(ledger_of(out))
+    assert await asked_for(out) == set()
+    assert rows(out, "SELECT count(*) FROM spectrum WHERE status IN ('present', 'saved')") == [(COUNT,)]
+
+
+async def test_a_folder_in_place_of_the_ledger_is_told_in_one_sentence(out: Path) -> None:
+    ledger_of(out).unlink()
+    ledger_of(out).mkdir()
+    with pytest.raises(StoreError, match="the ledger cannot be read") as caught:
+        await harvest_demo(out, COUNT)
+    assert "\n" not in str(caught.value)
+    assert len(fits_names(out)) == COUNT
+
+
+async def test_a_ledger_older_than_the_disk_learns_the_newer_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, out, DIDS, limit=3)
+        older = ledger_of(out).read_bytes()
+        await harvest_from(archive, out, DIDS)
+    ledger_of(out).write_bytes(older)
+    assert await asked_for(out) == set()
+    assert rows(out, "SELECT count(*) FROM spectrum WHERE sha256 NOT NULL") == [(COUNT,)]
+
+
+async def test_a_ledger_newer_than_the_disk_is_not_believed(out: Path) -> None:
+    for name in NAMES[2:5]:
+        (out / f"{name}.fits").unlink()
+    assert await asked_for(out) == set(DIDS[2:5])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-2880]),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(path.read_bytes() + b"\0" * 2880),
+    ],
+    ids=["deleted", "emptied", "cut at a block", "cut by a byte", "a block more"],
+)
+async def test_a_file_deleted_or_cut_by_hand_is_fetched_again_and_no_other(
+    out: Path, harm: Callable[[Path], object]
+) -> None:
+    good = (out / f"{NAMES[4]}.fits").stat().st_size
+    harm(out / f"{NAMES[4]}.fits")
+    assert await asked_for(out) == {DIDS[4]}
+    assert (out / f"{NAMES[4]}.fits").stat().st_size == good
+
+
+# ---- schema versions
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    """Every table with its columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for name in tables}
+
+
+OLDER = {
+    0: "",  # a file that SQLite made and nobody wrote to
+}
+"""What a ledger of each earlier version was made by. A new VERSION adds its predecessor's SCHEMA here."""
+
+
+@pytest.mark.parametrize("version", OLDER)
+async def test_a_ledger_of_every_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    assert set(OLDER) == set(range(schema.VERSION)), "each earlier version is in OLDER"
+    old, new = tmp_path / "old", tmp_path / "new"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript(OLDER[version] + f";PRAGMA user_version={version}")
+    for path in (old, new):
+        schema.open_for_writing(path).close()
+    assert columns(old) == columns(new)
+
+
+@pytest.mark.parametrize("version", [0, schema.VERSION])
+async def test_tables_that_are_not_ours_are_moved_aside_and_the_files_proved_again(out: Path, version: int) -> None:
+    rows(out, "DROP TABLE spectrum")
+    rows(out, "CREATE TABLE spectrum(did TEXT PRIMARY KEY, path TEXT)")
+    rows(out, f"PRAGMA user_version={version}")
+    assert await asked_for(out) == set()
+    assert len(list(ledger_of(out).parent.glob("ledger.sqlite.damaged-*Z"))) == 1
+    assert rows(out, "SELECT count(*) FROM spectrum WHERE status = 'present'") == [(COUNT,)]
+
+
+async def test_a_ledger_of_a_newer_harvester_is_refused_in_one_sentence_and_left_as_it_is(out: Path) -> None:
+    rows(out, "PRAGMA user_version = 999")
+    before = ledger_of(out).read_bytes()
+    with pytest.raises(StoreError, match=r"written by a newer harvester \(schema 999\); update harvester or move it"):
+        await harvest_demo(out, COUNT)
+    done = CliRunner().invoke(commands, ["failures", "--out", str(out)], standalone_mode=False)
+    assert isinstance(done.exception, StoreError)
+    assert ledger_of(out).read_bytes() == before
+
+
+# ---- used by several, on bad disks
+
+
+async def test_readers_in_other_threads_are_never_disturbed_and_never_disturb(tmp_path: Path) -> None:
+    out, done, saved = tmp_path / "out", threading.Event(), [0]
+    faults: list[Exception] = []
+
+    def watch() -> None:
+        while not done.is_set():
+            try:
+                record = reader.last_run(ledger_of(out))
+                saved.append(record.summary.get("saved", 0) if record else 0)
+                list(reader.digests(ledger_of(out)))
+                reader.failures(ledger_of(out))
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the test must see it
+                faults.append(fault)
+                return
+
+    watchers = [threading.Thread(target=watch) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    told = await harvest_demo(out, 100, limits={"rate": 100})
+    done.set()
+    for watcher in watchers:
+        watcher.join()
+    assert faults == []
+    assert told.report.lost == []
+    assert told.report.stats.saved == 100
+    assert reader.last_run(ledger_of(out)).summary["saved"] == 100  # type: ignore[union-attr]
+
+
+async def test_a_disk_that_breaks_under_the_ledger_costs_history_and_no_spectrum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(writer, "PATIENCE", 0.01)
+
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def break_it(event: ev.Event) -> None:
+        if isinstance(event, ev.HarvestStarted):
+            patch.setattr(LedgerWriter, "_commit", broken)
+
+    with monkeypatch.context() as patch:
+        told = await harvest_demo(out, COUNT, watchers=[break_it])
+    assert told.report.stats.saved == COUNT
+    assert any("disk I/O error" in lost for lost in told.report.lost)
+    assert any("disk I/O error" in str(lost) for lost in told.report.summary["watchers_lost"])  # type: ignore[attr-defined]
+    assert await asked_for(out) == set()
+
+
+async def test_on_a_network_file_system_there_is_no_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "is_on_network", lambda path: True)
+    out = tmp_path / "out"
+    seen: set[str] = set()
+
+    def look(event: ev.Event) -> None:
+        seen.update(path.name for path in (out / ".harvester").iterdir())
+
+    told = await harvest_demo(out, COUNT, watchers=[look])
+    assert told.report.stats.saved == COUNT
+    assert not {"ledger.sqlite-wal", "ledger.sqlite-shm"} & seen
+    with closing(schema.open_for_writing(ledger_of(out))) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+    assert await asked_for(out) == set()
+
+
+def test_network_file_systems_are_told_by_the_longest_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = (
+        f"none / ext4 rw 0 0\nnas:/x {tmp_path} nfs4 rw 0 0\nme {tmp_path}/a fuse.sshfs rw\nnone {tmp_path}/b xfs\n"
+    )
+    real = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, *a, **k: mounts if str(self) == "/proc/self/mounts" else real(self, *a, **k)
+    )
+    network = {place: schema.is_on_network(tmp_path / place / "ledger") for place in ("", "a", "b", "../elsewhere")}
+    assert network == {"": True, "a": True, "b": False, "../elsewhere": False}
+
+
+async def test_what_we_remember_is_private_to_the_user(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    modes: dict[str, int] = {}
+
+    def look(event: ev.Event) -> None:
+        for path in (out / ".harvester").iterdir():
+            modes[path.name] = stat.S_IMODE(path.stat().st_mode)
+
+    told = await harvest_demo(out, 3, plan_faults(n1="html"), watchers=[look], limits={"attempts": 1})
+    assert stat.S_IMODE((out / ".harvester").stat().st_mode) == 0o700
+    assert {modes[name] for name in ("ledger.sqlite", "ledger.sqlite-wal", "lock")} == {0o600}
+    assert modes["quarantine"] == 0o700
+    assert stat.S_IMODE(told.report.folder.stat().st_mode) == 0o700
+
+
+# ---- what it remembers
+
+
+def stop_at_first(kind: type[ev.Event], stop: Stop) -> ev.Watcher:
+    def watch(event: ev.Event) -> None:
+        if isinstance(event, kind):
+            stop.interrupt(Cause("stopped by Ctrl-C", 130))
+
+    return watch
+
+
+async def test_attempts_and_due_times_outlive_the_run(tmp_path: Path) -> None:
+    out, bad = tmp_path / "out", DIDS[1]
+    limits = {"attempts": 3, "first_wait": 40, "max_wait": 40}
+    async with serve(DemoArchive(count=3, faults=plan_faults(n1="http_500"))) as archive:
+        stop = Stop()
+        watchers = [stop_at_first(ev.RetryScheduled, stop)]
+        first = await harvest_from(archive, out, DIDS[:3], stop=stop, watchers=watchers, limits=limits)
+        (scheduled,) = first.of(ev.RetryScheduled)
+        assert reader.retries(ledger_of(out)) == {bad: (1, scheduled.due)}
+        second = await harvest_from(archive, out, DIDS[:3], limits={"attempts": 3})
+        assert archive.log.by_did[bad] == 3
+    (failed,) = second.of(ev.SpectrumFailed)
+    assert (failed.outcome.attempts, failed.outcome.failure.kind) == (3, FailureKind.SERVER_ERROR)
+    assert reader.retries(ledger_of(out)) == {}
+
+
+async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds spectra asked for with FLUXCALIB=normalized.*choose another --out"):
+        await harvest_demo(out, COUNT, fluxcalib="relative")
+    for path in out.glob("*.fits"):
+        path.unlink()
+    told = await harvest_demo(out, COUNT, fluxcalib="relative")
+    assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
+    assert reader.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
+
+
+def test_a_sound_ledger_needs_nothing(out: Path) -> None:
+    before = ledger_of(out).read_bytes()
+    assert ensure_usable(ledger_of(out)) is None
+    assert ledger_of(out).read_bytes() == before
