@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -247,7 +248,7 @@ async def _close_books(report: Report, store: DirectoryStore) -> Report:
     """Write the summary. A disk that takes none of it costs the summary, not the farewell."""
     try:
         if report.stats.saved:
-            write_sha256sums(store.folder, reader.digests(store.ledger))
+            await asyncio.to_thread(write_sha256sums, store.folder, reader.digests(store.ledger))
         await _write(report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:
         code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)

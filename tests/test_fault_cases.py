@@ -242,7 +242,8 @@ WIRE = [
     Case("16 length too small, the rest at once", says(lambda good: ok(good, length=WHOLE - BLOCK)), GARBLED, NO_HTTP,
          "archive", pure=(TRUNCATED, ENDS, "archive", 3)),
     Case("16 length too small, the rest later",
-         said_and(lambda good: ok(good[:-BLOCK]), lambda it: it.later(it.body[-BLOCK:])), TRUNCATED, ENDS, "archive"),
+         said_and(lambda good: ok(good[:-BLOCK], "Connection: close"), lambda it: it.later(it.body[-BLOCK:])),
+         TRUNCATED, ENDS, "archive"),
     Case("16 length too large, socket left open", said_and(lambda good: ok(good, length=WHOLE + 1), Exchange.hush),
          TIMEOUT, LATE, "network", 2, limits=SOON),
     Case("17 too large by its length", said_and(lambda _: ok(b"", length=300_000_000), Exchange.hush),
@@ -309,6 +310,7 @@ async def test_wire(case: Case, tmp_path: Path) -> None:
     shown = shown_failures(out)
     assert f"    {BAD}: {failed.failure.detail}" in shown
     assert sentence in failed.failure.detail
+    assert kind is not GARBLED or "400" not in failed.failure.detail, "no server said 400"
     assert f"(whose fault: {blame})" in shown
     assert f"what to do: {kind.advice}" in shown
 

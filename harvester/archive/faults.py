@@ -6,6 +6,7 @@ Order matters: TimeoutError is an OSError, and so are most of aiohttp's connecti
 from __future__ import annotations
 
 import errno
+import os
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -25,8 +26,23 @@ def failure_of(error: Exception) -> Failure:
     kind = _kind(error)
     if kind is None:
         raise error
-    said = plain_line(str(error)) or type(error).__name__
-    return Failure(kind, _DETAIL.get(kind, "{said}").format(said=said))
+    return Failure(kind, _DETAIL.get(kind, "{said}").format(said=_said(error)))
+
+
+def _said(error: Exception) -> str:
+    """The shortest words for it: aiohttp's own tell of sockets and contexts before they come to the point."""
+    match error:
+        case aiohttp.ClientResponseError():
+            return plain_line(error.message)  # without the 400 that it makes up for a parse error: no server said that
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return plain_line(str(error))
+        case aiohttp.ClientConnectorError():
+            cause = error.os_error
+            why = os.strerror(cause.errno) if (cause.errno or 0) > 0 else str(cause.strerror or cause)
+            return plain_line(f"{error.host}:{error.port}: {why}")
+        case TimeoutError() if not str(error):
+            return "limits.total_timeout is over"
+    return plain_line(str(error)) or type(error).__name__
 
 
 _DETAIL = {

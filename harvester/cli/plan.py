@@ -41,6 +41,7 @@ def command(as_json: bool, **flags: Any) -> int:
 
 def in_words(preparation: Preparation) -> list[str]:
     """The plan as lines for people; what is zero is left out."""
+    from ..ledger.schema import is_on_network
     from ..plan import USUAL_RATE
     from ..watchers.figures import count, duration
 
@@ -58,6 +59,8 @@ def in_words(preparation: Preparation) -> list[str]:
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
     lines = [f"{preparation.catalogue.source} lists {count(plan.listed)} spectra; {config.out} has:"]
     lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
+    if is_on_network(config.out):
+        lines.append("  on a network file system: the ledger does without a write-ahead log there, which is slower")
     band = config.settings.band
     if band is not None:
         lines.append(f"  BAND={band} m, that is {band.in_words()}")
