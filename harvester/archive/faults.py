@@ -38,7 +38,7 @@ def _said(error: Exception) -> str:
             return plain_line(str(error))
         case aiohttp.ClientConnectorError():
             cause = error.os_error
-            why = os.strerror(cause.errno) if (cause.errno or 0) > 0 else str(cause.strerror or cause)
+            why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause.strerror or cause)
             return plain_line(f"{error.host}:{error.port}: {why}")
         case TimeoutError() if not str(error):
             return "limits.total_timeout is over"
