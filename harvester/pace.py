@@ -12,8 +12,11 @@ import math
 from collections import deque
 from dataclasses import dataclass, replace
 
-# A loop that was busy for longer than this has lost those turns: they are not made up for.
-CATCH_UP = 0.010
+# A loop that was busy for longer than this has lost those turns: they are not made up for. Shorter delays are, or the
+# pace would fall behind by every one of them; the sliding second bounds what that can bunch together.
+CATCH_UP = 0.050
+
+SECOND = 1.001  # of ours, so that it is one on the other side of a wire that is not always equally quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Schedule:
         if not self.rate:
             return max(now, self.next_turn)
         most = int(self.rate) + 1
-        window_opens = recent[-most] + 1.0 if len(recent) >= most else -math.inf
+        window_opens = recent[-most] + SECOND if len(recent) >= most else -math.inf
         return max(now, self.next_turn, window_opens)
 
     def after(self, due: float, now: float) -> Schedule:
