@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 # pace would fall behind by every one of them; the sliding second bounds what that can bunch together.
 CATCH_UP = 0.050
 
-SECOND = 1.001  # of ours, so that it is one on the other side of a wire that is not always equally quick
+SECOND = 1.0002  # of ours, so that it is one on the other side of a wire that is not always equally quick
 
 
 @dataclass(frozen=True, slots=True)
