@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from . import events as ev
 from .admission import Admission
@@ -18,6 +18,7 @@ from .spectra import SpectrumId, Target
 from .verify import Spectrum, inspect, read_spectrum
 
 USUAL = ("normalized", "relative", "UNCALIBRATED")  # what the Ondrejov archive offers, in its spelling
+ALIKE = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.UNREACHABLE, FailureKind.TLS)
 ROUNDING = 1e-6  # a maximum of 1 in single precision
 
 
@@ -29,19 +30,39 @@ class Calibrated:
     spectrum: Spectrum | None = None
     failure: Failure | None = None
 
+    @property
+    def trouble(self) -> str:
+        """What the failure means, in words; '' where there is none."""
+        if self.failure is None:
+            return ""
+        if self.failure.kind is FailureKind.NOT_NORMALIZED:
+            return f"flux that is not {self.fluxcalib}, though that was asked for"
+        return self.failure.kind.meaning
+
 
 def settings_offered(profile: ArchiveProfile) -> tuple[str | None, ...]:
-    """As served, and every FLUXCALIB that the archive's profile knows of; the usual ones where it tells none."""
-    return (None, *(getattr(profile, "fluxcalibs", ()) or USUAL))
+    """As served, and every FLUXCALIB that the archive's profile knows of (the usual ones where it tells none).
+
+    The usual ones come first and in their order, so that figures of different archives compare.
+    """
+    parameters: Sequence[str] = getattr(profile, "parameters", ())
+    if parameters and "FLUXCALIB" not in (name.upper() for name in parameters):
+        return (None,)  # services answer 422 to what they do not know
+    offered: Sequence[str] = getattr(profile, "fluxcalibs", ()) or USUAL
+    usual = [name.lower() for name in USUAL]
+    return (None, *sorted(offered, key=lambda name: [*usual, name.lower()].index(name.lower())))
 
 
 async def fetch_calibrations(
     configuration: Configuration, did: SpectrumId, settings: Sequence[str | None]
 ) -> tuple[Calibrated, ...]:
-    """The spectrum ``did`` under each of ``settings``, asked for once each; a failure of one is that one's alone."""
-    admission = Admission(configuration.settings.limits, lambda _: None)
+    """The spectrum ``did`` under each of ``settings``, asked for once each; a failure of one is that one's alone.
+
+    Only where an answer tells that the others would fail alike (unknown, withdrawn, nobody there), they are not asked.
+    """
     async with _at_hand(configuration) as ready, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_calibrated(ready, did, setting, admission)) for setting in settings]
+        asking = _Asking(ready, did, Admission(configuration.settings.limits, _unheard))
+        tasks = [group.create_task(asking.ask(setting)) for setting in settings]
     return tuple(task.result() for task in tasks)
 
 
@@ -57,27 +78,42 @@ async def _at_hand(configuration: Configuration) -> AsyncIterator[Configuration]
         yield configuration
 
 
-async def _calibrated(
-    configuration: Configuration, did: SpectrumId, setting: str | None, admission: Admission
-) -> Calibrated:
-    never, loop = asyncio.Event(), asyncio.get_running_loop()
+@dataclass(slots=True)
+class _Asking:
+    """The requests for one spectrum. ``hopeless`` is the failure that the others need not repeat."""
 
-    async def turn() -> bool:
-        return await admission.pacer.turn(never)
+    configuration: Configuration
+    did: SpectrumId
+    admission: Admission
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    hopeless: Failure | None = None
 
-    chosen = configuration.settings
-    request = replace(configuration.request, fluxcalib=setting)
-    await admission.enter(never)
-    sent, latency = loop.time(), None
-    try:
-        async with DlgetArchive(request, chosen.limits, chosen.contact, _unheard, turn) as archive:
-            answer = await archive.fetch(Target(did, did.rpartition("/")[2]), _unheard)
-        latency = loop.time() - sent
-    except FetchError as error:
-        return Calibrated(setting, failure=error.failure)
-    finally:
-        admission.leave(latency)
-    return proved(answer.body, configuration, did, setting)
+    async def ask(self, setting: str | None) -> Calibrated:
+        if not await self.admission.enter(self.enough):
+            return Calibrated(setting, failure=self.hopeless)
+        loop = asyncio.get_running_loop()
+        sent, latency = loop.time(), None
+        try:
+            body = await self._fetch(setting)
+            latency = loop.time() - sent
+        except FetchError as error:
+            if error.failure.kind in ALIKE:
+                self.hopeless = error.failure
+                self.enough.set()
+            return Calibrated(setting, failure=error.failure)
+        finally:
+            self.admission.leave(latency)
+        return proved(body, self.configuration, self.did, setting)
+
+    async def _fetch(self, setting: str | None) -> bytes:
+        chosen = self.configuration.settings
+        request = replace(self.configuration.request, fluxcalib=setting)
+        async with DlgetArchive(request, chosen.limits, chosen.contact, _unheard, self._turn) as archive:
+            return (await archive.fetch(Target(self.did, self.did.rpartition("/")[2]), _unheard)).body
+
+    async def _turn(self) -> bool:
+        """A turn for a redirect."""
+        return await self.admission.pacer.turn(self.enough)
 
 
 def _unheard(_: ev.Event | ev.Phase) -> None:

@@ -22,8 +22,9 @@ MARGINS = 1.15  # inches for title and wavelength axis together
 SMALL, NORMAL, TITLE = 8.0, 9.0, 13.0  # points
 
 # DejaVu comes with matplotlib, so the same input gives the same picture everywhere.
-STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],
+STYLE: dict[Any, Any] = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": NORMAL,
     "text.color": TEXT,
     "text.usetex": False,

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..spectra import SpectrumId
+from ..words import plain_line
 from . import look
 from .subject import Panel, angstroms, h_alpha, note, subject_of, wave_label
 
@@ -86,9 +87,9 @@ def compose(did: SpectrumId, panels: tuple[Panel, ...]) -> Figure:
 def _title(figure: Figure, did: SpectrumId, panels: tuple[Panel, ...]) -> None:
     """Object in large letters, all else below it; as texts of a box on top, so that the layout makes room for them."""
     subject = subject_of(did, panels)
-    figure.suptitle(f"{drawable(subject.title)}\n", x=0.01, ha="left", fontsize=look.TITLE, fontweight="bold")
+    figure.suptitle(f"{drawable(subject.title)}\n ", x=0.01, ha="left", fontsize=look.TITLE, fontweight="bold")
     inches = figure.get_size_inches()[1]
-    figure.text(0.01, 1 - 0.42 / inches, drawable(subject.details), fontsize=look.SMALL, color=look.QUIET, va="center")
+    figure.text(0.01, 1 - 0.38 / inches, drawable(subject.details), fontsize=look.SMALL, color=look.QUIET, va="center")
 
 
 def _head(axes: Axes, panel: Panel, small_print: str) -> None:
@@ -102,8 +103,8 @@ def _plot(axes: Axes, panel: Panel) -> None:
     spectrum = panel.spectrum
     assert spectrum is not None
     axes.plot(angstroms(spectrum), np.clip(spectrum.flux, -_TALLEST, _TALLEST), color=look.INK)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_ylabel(drawable(panel.flux_label.replace(" (", "\n(").replace(" [", "\n[")))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
+    axes.set_ylabel(drawable(panel.flux_label).replace(" (", "\n(").replace(" [", "\n["))
     if 1000 <= float(np.abs(spectrum.flux).max()) < 1e7:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", color=look.RULE, linewidth=0.4)
@@ -120,7 +121,9 @@ def _tell_trouble(axes: Axes, panel: Panel) -> None:
 
 
 def _wrapped(words: str, lines: int) -> str:
-    return "\n".join(textwrap.wrap(drawable(words), _LONGEST_LINE, max_lines=lines, placeholder=" ..."))
+    return "\n".join(
+        textwrap.wrap(drawable(plain_line(words, 400)), _LONGEST_LINE, max_lines=lines, placeholder=" ...")
+    )
 
 
 def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
@@ -135,17 +138,35 @@ def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
             continue
         axes.axvline(line, color=look.MARK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         if not named:
-            place = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-            axes.annotate(
-                f"H\N{GREEK SMALL LETTER ALPHA} {line:.1f}", (line, 1), (0, 4), ha="center", va="bottom",
-                fontsize=look.SMALL, color=look.MARK, **place,
-            )  # fmt: skip
+            _name_h_alpha(axes, line)
         named = True
 
 
+def _name_h_alpha(axes: Axes, line: float) -> None:
+    """Above the panel, between heading and small print; beside the line where it is too near to one of them."""
+    low, high = axes.get_xlim()
+    along = (line - low) / (high - low)
+    above = 0.4 < along < 0.85
+    side = 1 if along < 0.5 else -1
+    if not above:
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top + 0.15 * (top - bottom))
+    axes.annotate(
+        f"H\N{GREEK SMALL LETTER ALPHA} {line:.1f}",
+        (line, 1),
+        (0, 4) if above else (4 * side, -2),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="center" if above else "left" if side > 0 else "right",
+        va="bottom" if above else "top",
+        fontsize=look.SMALL,
+        color=look.MARK,
+    )
+
+
 def drawable(text: str) -> str:
-    """``text`` with question marks for what the figure's font cannot draw, which would be a warning and an empty box."""
+    """``text`` with question marks for what the font cannot draw: that would be a warning and an empty box."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = get_font(findfont(FontProperties(family="DejaVu Sans")))
-    return "".join(mark if mark == "\n" or font.get_char_index(ord(mark)) else "?" for mark in text)
+    fonts = [get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight))) for weight in ("normal", "bold")]
+    return "".join(mark if all(font.get_char_index(ord(mark)) for font in fonts) else "?" for mark in text)

@@ -39,7 +39,7 @@ class Panel:
     @property
     def heading(self) -> str:
         chosen = plain_line(self.fluxcalib or "", 40)
-        return f"FLUXCALIB={chosen}" if chosen else "as served (no FLUXCALIB)"
+        return f"FLUXCALIB={chosen}" if chosen else "As served (no FLUXCALIB)"
 
     @property
     def flux_label(self) -> str:
@@ -153,4 +153,6 @@ def note(panel: Panel, earlier: tuple[Panel, ...]) -> str:
         return ""
     same = twin(panel, earlier)
     points = f"{panel.spectrum.wave.size:,} points"
-    return f"{points}, the same as {same.heading}" if same else points
+    if same is None:
+        return points
+    return f"{points}, identical to {same.heading if same.fluxcalib else 'what is served without it'}"

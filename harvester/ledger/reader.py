@@ -72,6 +72,13 @@ def receipts(path: Path) -> dict[str, Receipt]:
     return {row["folded"]: Receipt(SpectrumId(row["did"]), row["bytes"]) for row in _rows(path, sql)}
 
 
+def dids_named(path: Path, name: str) -> list[SpectrumId]:
+    """The listed spectra whose file is called ``name`` (without ``.fits``), else those whose DID ends in it."""
+    listed = [(row["did"], row["folded"]) for row in _rows(path, "SELECT did, folded FROM spectrum")]
+    stored = [SpectrumId(did) for did, folded in listed if folded == name.casefold()]
+    return stored or [SpectrumId(did) for did, _ in listed if did.rpartition("/")[2] == name]
+
+
 def retries(path: Path) -> dict[SpectrumId, tuple[int, float]]:
     """The retries that an earlier run left behind: attempts made, and when the next is due (seconds since 1970)."""
     sql = "SELECT did, attempts, due FROM spectrum WHERE status = 'retry'"

@@ -1,0 +1,128 @@
+"""``fluxcalib``: one spectrum under each FLUXCALIB setting."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import configuration, place
+
+if TYPE_CHECKING:
+    from ..calibrations import Calibrated
+    from ..figures.subject import Panel
+    from ..settings import Configuration
+    from ..spectra import SpectrumId
+
+KINDS = ("png", "svg", "pdf")
+
+
+@click.command("fluxcalib")
+@click.argument("spectrum", metavar="ID")
+@place
+@click.option("-o", "--output", metavar="FILE", help="figure to write: .png, .svg or .pdf [ID's name + .png]")
+@click.option("--show", is_flag=True, help="draw in the terminal (a file too only if -o says so)")
+@click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit")
+@click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
+def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
+    """The spectrum ID as it is served, normalized, relative, and in counts: one panel for each FLUXCALIB setting.
+
+    ID is a publisher DID, or the name of a spectrum that the output directory knows. Each setting is asked for once,
+    and each answer is proved. Exit codes: 0 a panel has data, 5 none has, 2 usage.
+    """
+    from ..calibrations import fetch_calibrations, settings_offered
+    from ..figures.panels import require_matplotlib
+
+    config = configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
+    did = identified(spectrum, config)
+    file = None if show and output is None else figure_file(did, output)
+    if file is not None:
+        require_matplotlib()
+    fetched = asyncio.run(fetch_calibrations(config, did, settings_offered(config.profile)))
+    panels = tuple(panel_of(one) for one in fetched)
+    if not any(panel.spectrum for panel in panels):
+        print(f"harvester: {why_nothing(did, fetched)}", file=sys.stderr)
+        return 5
+    if show:
+        show_panels(did, panels)
+    if file is not None:
+        write_figure(did, panels, file)
+    return 0
+
+
+def identified(spectrum: str, config: Configuration) -> SpectrumId:
+    """The DID that ``spectrum`` is, or is the name of in the output directory. UsageError."""
+    from ..errors import UsageError
+    from ..ledger.reader import dids_named
+    from ..spectra import parse_did
+    from ..stores.directory import DirectoryStore
+
+    if "://" in spectrum:
+        try:
+            return parse_did(spectrum)
+        except ValueError as error:
+            raise UsageError(f"{spectrum!r} is no publisher DID: {error}") from None
+    known = dids_named(DirectoryStore(config.out).ledger, spectrum)
+    if len(known) == 1:
+        return known[0]
+    said = f"{len(known)} spectra are called" if known else "no spectrum is called"
+    raise UsageError(f"{said} {spectrum!r} in {config.out}: give the whole publisher DID (ivo://...)")
+
+
+def figure_file(did: SpectrumId, output: str | None) -> Path:
+    """Where the figure goes; UsageError, before anything is asked, where it cannot go."""
+    from ..errors import UsageError
+    from ..names import plain_name, slug_name
+
+    path = Path(output or f"{plain_name(did) or slug_name(did)}.png")
+    if path.suffix.lower().removeprefix(".") not in KINDS:
+        raise UsageError(f"-o {path}: give a file that ends in .png, .svg or .pdf")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"-o {path}: {'it is a directory' if path.is_dir() else 'there is no such directory'}")
+    return path
+
+
+def panel_of(one: Calibrated) -> Panel:
+    from ..figures.subject import Panel
+
+    return Panel(one.fluxcalib, one.spectrum, one.trouble, one.failure.detail if one.failure else "")
+
+
+def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:
+    """Draw into ``file``. StoreError if the disk does not take it."""
+    from ..errors import StoreError
+    from ..figures.panels import draw
+
+    try:
+        file.write_bytes(draw(did, panels, file.suffix.lower().removeprefix(".")))
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror}; the figure is not written") from None
+    drawn = sum(1 for panel in panels if panel.spectrum)
+    missing = f"; {len(panels) - drawn} of {len(panels)} panels say why they are empty" if drawn < len(panels) else ""
+    print(f"{file}{missing}")
+
+
+def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
+    """Draw in the terminal, as wide as it is, with as many rows for each panel as fit (6 to 12)."""
+    from ..figures.in_terminal import panel_lines
+
+    columns, rows = shutil.get_terminal_size()
+    height = min(12, max(6, rows // len(panels) - 4))
+    print("\n".join(panel_lines(did, panels, max(1, columns - 1), height, sys.stdout.encoding)))
+
+
+def why_nothing(did: SpectrumId, fetched: Sequence[Calibrated]) -> str:
+    """One sentence: what the archive said, or what it did not say, and what to do."""
+    from ..words import plain_line
+
+    failures = [one.failure for one in fetched if one.failure is not None]
+    first = failures[0]
+    unlike = {failure.kind for failure in failures} - {first.kind}
+    also = f" (other settings: {', '.join(sorted(unlike))})" if unlike else ""
+    said = f"{first.kind.meaning}: {plain_line(first.detail)}{also}"
+    return f"{plain_line(did)}: nothing to draw: {said}; {first.kind.advice}"

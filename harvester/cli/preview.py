@@ -1,0 +1,94 @@
+"""``preview``: one spectrum in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .fluxcalib import figure_file, identified, panel_of, show_panels, why_nothing, write_figure
+from .options import configuration, place
+
+if TYPE_CHECKING:
+    from ..calibrations import Calibrated
+    from ..settings import Configuration
+    from ..spectra import SpectrumId
+
+
+@click.command("preview")
+@click.argument("spectrum", metavar="ID")
+@place
+@click.option("--png", metavar="FILE", help="draw into this file (.png, .svg or .pdf) instead")
+@click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
+def command(spectrum: str, png: str | None, **flags: Any) -> int:
+    """Draw the spectrum ID in the terminal: the stored one, else it is fetched as a run would (and not kept).
+
+    ID is a publisher DID, or the name of a spectrum in the output directory. Exit codes: 0 drawn, 3 the stored file is
+    damaged, 5 the archive has none, 2 usage.
+    """
+    from ..figures.panels import require_matplotlib
+
+    config = configuration(flags)
+    did = _of_file(spectrum, config) or identified(spectrum, config)
+    file = None if png is None else figure_file(did, png)
+    if file is not None:
+        require_matplotlib()
+    path = _stored(did, config)
+    found = _fetched(did, config) if path is None else _read(did, config, path)
+    if found.spectrum is None:
+        advice = "" if path is None else f" ({path}: python -m harvester verify tells more)"
+        print(f"harvester: {why_nothing(did, [found])}{advice}", file=sys.stderr)
+        return 5 if path is None else 3
+    if file is None:
+        show_panels(did, (panel_of(found),))
+    else:
+        write_figure(did, (panel_of(found),), file)
+    return 0
+
+
+def _of_file(name: str, config: Configuration) -> SpectrumId | None:
+    """The DID in the file ``name`` of the output directory, which may have lost its ledger; None if there is none."""
+    from ..names import plain_name
+    from ..spectra import SpectrumId, parse_did
+    from ..verify import RejectedError, read_spectrum
+
+    path = config.out / f"{name}.fits"
+    if "/" in name or plain_name(SpectrumId(name)) is None or not path.is_file():
+        return None
+    try:
+        return parse_did(str(read_spectrum(path.read_bytes()).table.get(config.profile.identity_card or "", "")))
+    except (RejectedError, ValueError, OSError):
+        return None
+
+
+def _stored(did: SpectrumId, config: Configuration) -> Path | None:
+    """The file that ``did`` has, under either of the names that it may have been given."""
+    from ..names import plain_name, slug_name
+
+    names = [name for name in (slug_name(did), plain_name(did)) if name]
+    return next((path for name in names if (path := config.out / f"{name}.fits").is_file()), None)
+
+
+def _read(did: SpectrumId, config: Configuration, path: Path) -> Calibrated:
+    """The spectrum in ``path``, as the run that stored it asked for it. StoreError if it cannot be read."""
+    from ..calibrations import proved
+    from ..ledger.reader import asked_shape
+    from ..stores.directory import DirectoryStore
+    from ..stores.disk import storing
+
+    shape = asked_shape(DirectoryStore(config.out).ledger)
+    asked = re.search(r"FLUXCALIB=([^,]+)", shape or "")
+    setting = config.settings.fluxcalib if shape is None else asked[1] if asked else None
+    with storing(path):
+        body = path.read_bytes()
+    return proved(body, config, did, setting)
+
+
+def _fetched(did: SpectrumId, config: Configuration) -> Calibrated:
+    from ..calibrations import fetch_calibrations
+
+    return asyncio.run(fetch_calibrations(config, did, [config.settings.fluxcalib]))[0]
