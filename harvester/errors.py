@@ -17,6 +17,12 @@ class UsageError(HarvestError):
     exit_code = 2
 
 
+class ArchiveError(HarvestError):
+    """The archive cannot be reached, or does not answer as its standard has it."""
+
+    exit_code = 5
+
+
 class StoreError(HarvestError):
     """Local storage failed: no spectrum's fault, so it concerns the run as a whole."""
 

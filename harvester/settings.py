@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from .archive.offers import offered
 from .archive.profile import ArchiveProfile
 from .archive.request import DlgetRequest
 from .band import Band, parse_band
@@ -192,7 +193,8 @@ class Configuration:
     @property
     def request(self) -> DlgetRequest:
         chosen = self.settings
-        return DlgetRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format)
+        names = self.profile.band_parameters
+        return DlgetRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format, names)
 
     @property
     def expectation(self) -> Expectation:
@@ -235,7 +237,9 @@ def load(flags: Mapping[str, Any], config: str | None = None) -> Configuration:
     )
     _check_environment()
     profile = load_profile(layers.merged({}).archive)
-    return Configuration(layers.merged(profile.settings), profile)
+    settings = layers.merged(profile.settings)
+    spelled = offered(profile, settings.fluxcalib, settings.format, settings.band)
+    return Configuration(settings.model_copy(update=spelled), profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ RANKS = (
         "verify",
     },
     {"admission"},
-    {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo"},
+    {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
     {"settings"},
     {"onlookers"},
-    {"session", "stocktake"},
+    {"session", "stocktake", "calibrations"},
     {"cli"},
     {"__main__"},
 )
@@ -48,6 +48,7 @@ RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
 ONLY = {
     "watchers": {"", "events", "stats", "receipt", "outcomes", "failures", "spectra", "words", "errors"},
     "demo": {"", "spectra", "words"},
+    "figures": {"spectra", "verify", "words", "errors"},
 }
 NEVER = {
     "archive": {"stores", "ledger", "engine", "watchers", "demo"},
@@ -151,7 +152,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"aiohttp", "astropy", "numpy", "pydantic", "pydantic_settings", "rich", "aiofiles"}
+HEAVY = {"aiohttp", "astropy", "matplotlib", "numpy", "pydantic", "pydantic_settings", "rich", "aiofiles"}
 
 
 def test_the_command_line_answers_before_anything_heavy_is_loaded() -> None:

@@ -121,7 +121,13 @@ def test_a_file_that_was_asked_for_is_read_in_place_of_the_usual_one(tmp_path: P
 
 @pytest.mark.parametrize("name", ["catalog", "out", "fluxcalib", "band", "format", "contact", "limit"])
 def test_none_takes_back_what_a_lower_layer_set(name: str, tmp_path: Path) -> None:
-    given = {"band": "1 2 um", "limit": "5", "contact": "me@there.example"}.get(name, "something")
+    given = {
+        "band": "1 2 um",
+        "limit": "5",
+        "contact": "me@there.example",
+        "fluxcalib": "relative",
+        "format": "text/csv",
+    }.get(name, "something")
     (tmp_path / "config.toml").write_text(toml(name, given))
     assert value(load({}), name) is not None
     assert value(load({name: "none"}), name) is None

@@ -116,7 +116,7 @@ class DlgetArchive:
             answer = await self._ask(target, place, reached)
             if isinstance(answer, Fetched):
                 return answer
-            place = _next_place(url, place, answer)
+            place = next_place(url, place, answer)
         raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
 
     async def _wait_for_turn(self, url: str) -> None:
@@ -215,7 +215,7 @@ def _too_large(most: int) -> Failure:
     return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
 
 
-def _next_place(origin: str, place: str, location: str) -> str:
+def next_place(origin: str, place: str, location: str) -> str:
     """The absolute address that a redirect leads to; FetchError where a careful client does not go.
 
     Same host, http or https, never from https back to http, no credentials in the address.

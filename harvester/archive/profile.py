@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt
+
+Mode = Literal["soda", "datalink", "direct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +29,38 @@ class ArchiveProfile:
     """Relative difference allowed between the wavelengths' ends and TDMIN1, TDMAX1."""
     step_tolerance: Annotated[float, Ge(0)] = 0.01
     """Relative difference allowed between two steps in wavelength; 0 for an archive that does not space them evenly."""
+    ssap: str = ""
+    """Its SSAP service, whose answers list what it has."""
+    tap: str = ""
+    """Its TAP service."""
+    mode: Mode = "soda"
+    """How a spectrum is had: from a SODA service, by its datalink document, or at an address of its own."""
+    parameters: tuple[str, ...] = ()
+    """The names of the SODA service's parameters; none if nobody looked yet. Others are never sent."""
+    fluxcalibs: tuple[str, ...] = ()
+    """What its FLUXCALIB may be, to the letter; none if nobody knows."""
+    formats: tuple[str, ...] = ()
+    """What its FORMAT may be, to the letter; none if nobody knows."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values for settings that neither flag, environment nor config.toml gives."""
+
+    def knows(self, *names: str) -> bool:
+        """Whether the service has parameters of these names, which have no case (DALI 1.1, section 3.1)."""
+        known = {name.casefold() for name in self.parameters}
+        return not known or all(name.casefold() in known for name in names)
+
+    @property
+    def band_parameters(self) -> tuple[str, ...]:
+        """What a cutout's limits are called: one BAND (SODA 1.0), or two parameters, as before that standard."""
+        older = ("LAMBDA_MIN", "LAMBDA_MAX")
+        return older if self.parameters and not self.knows("BAND") and self.knows(*older) else ("BAND",)
+
+    def as_toml(self, heading: str = "") -> str:
+        """The profile as a file that ``--archive FILE.toml`` takes; what is as by default is left out."""
+        import tomli_w
+
+        lines = "".join(f"# {line}\n" for line in heading.splitlines())
+        default = ArchiveProfile("", "", "")
+        said = [one.name for one in fields(self) if getattr(self, one.name) != getattr(default, one.name)]
+        values = asdict(self)
+        return lines + tomli_w.dumps({name: values[name] for name in said if values[name] is not None})

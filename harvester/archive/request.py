@@ -6,6 +6,7 @@ so only what is meant is sent.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -21,15 +22,20 @@ class DlgetRequest:
     fluxcalib: str | None = "normalized"
     band: Band | None = None
     format: str | None = "application/fits"
+    band_parameters: tuple[str, ...] = ("BAND",)
+    """Services from before SODA 1.0 take the limits one by one: LAMBDA_MIN, LAMBDA_MAX."""
 
     def parameters(self, did: SpectrumId) -> list[tuple[str, str]]:
-        pairs = [
-            ("ID", did),
-            ("FLUXCALIB", self.fluxcalib),
-            ("BAND", None if self.band is None else str(self.band)),
-            ("FORMAT", self.format),
-        ]
+        pairs = [("ID", did), ("FLUXCALIB", self.fluxcalib), *self._limits(), ("FORMAT", self.format)]
         return [(name, value) for name, value in pairs if value is not None]
+
+    def _limits(self) -> list[tuple[str, str | None]]:
+        if self.band is None:
+            return []
+        if len(self.band_parameters) == 1:
+            return [(self.band_parameters[0], str(self.band))]
+        ends = zip(self.band_parameters, (self.band.low, self.band.high), strict=True)
+        return [(name, repr(limit) if math.isfinite(limit) else None) for name, limit in ends]
 
     @property
     def shape(self) -> str:

@@ -1,0 +1,111 @@
+"""Asks an archive for documents rather than spectra: as politely as a harvest, one at a time, read as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from ..errors import ArchiveError
+from ..failures import FetchError
+from ..limits import Limits
+from ..pace import Pacer
+from .answers import judge
+from .client import MOST_HOPS, WORDS, next_place, user_agent
+from .discovery import Document, fit, gather
+from .faults import failure_of
+from .tables import Event, VotableError
+from .votable import MOST_BYTES, VotableReader
+
+_PIECE = 64 * 1024
+LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
+
+
+class Asker:
+    """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails."""
+
+    def __init__(self, limits: Limits, contact: str | None) -> None:
+        self._limits = limits
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
+        self._pacer = Pacer(limits.rate)
+        self._never = asyncio.Event()
+        self._session: aiohttp.ClientSession
+        self.requests = 0
+
+    async def __aenter__(self) -> Self:
+        limits = self._limits
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            headers=self._headers,
+            connector=aiohttp.TCPConnector(limit=1, force_close=True),
+            timeout=aiohttp.ClientTimeout(
+                total=LONGEST_LISTING, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
+            ),
+            requote_redirect_url=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def document(self, url: str) -> Document:
+        """The VOTable at ``url`` as a whole, however many rows it has. ArchiveError too if it says ERROR in a 200."""
+        seen: list[Event] = []
+        rows = 0
+        async with aclosing(self.events(url)) as events:
+            async for event in events:
+                rows += isinstance(event, tuple)
+                if rows <= 100 or not isinstance(event, tuple):  # the first will do; some services ignore MAXREC
+                    seen.append(event)
+        document = gather(url, seen)
+        if document.error:
+            raise ArchiveError(f"{url}: the service says: {document.error}")
+        return document
+
+    async def events(self, url: str) -> AsyncGenerator[Event, None]:
+        """What the VOTable at ``url`` says, as it comes."""
+        reader = VotableReader(MOST_BYTES)
+        try:
+            async with aclosing(self._pieces(fit(url))) as pieces:
+                async for piece in pieces:
+                    for event in reader.feed(piece):
+                        yield event
+            for event in reader.close():
+                yield event
+        except VotableError as error:
+            raise ArchiveError(f"{url}: the answer is no VOTable as it should be: {error}") from None
+        except FetchError as error:
+            raise ArchiveError(f"{url}: {error.failure.detail}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ArchiveError(f"{url}: {failure_of(error).detail}") from None
+
+    async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
+        place: str = url
+        for _ in range(MOST_HOPS + 1):
+            await self._pacer.turn(self._never)
+            self.requests += 1
+            async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:
+                location = seen.headers.get("Location")
+                if seen.status in (301, 302, 303, 307, 308) and location:
+                    place = next_place(url, place, location)
+                    continue
+                if seen.status != 200:
+                    said = await seen.content.read(WORDS)
+                    raise FetchError(judge(seen.status, seen.headers, said, time.time()), url)
+                if seen.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+                    raise ArchiveError(f"{url}: the answer is compressed, which was not asked for")
+                async for piece in seen.content.iter_chunked(_PIECE):
+                    yield piece
+                return
+        raise ArchiveError(f"{url}: {urlsplit(url).hostname} redirects more than {MOST_HOPS} times")

@@ -1,0 +1,239 @@
+"""What an archive's own documents tell about how to fetch from it: documents in, findings out. No I/O.
+
+In this order, which covers the VO: a SODA service (its descriptor comes with any SSAP answer that has a row), the
+datalink document of a dataset, the address in the SSAP row itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote_plus, urljoin, urlsplit
+
+from ..words import plain_line
+from .profile import ArchiveProfile, Mode
+from .tables import Event, Field, Info, Param, Row, Service, Table
+
+_MOST_KEPT = 10  # rows of a document that discovery looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A VOTable as a whole: its first table that has columns, the first rows of that, its services, its status."""
+
+    url: str
+    table: Table = field(default_factory=lambda: Table(()))
+    rows: Sequence[Row] = ()
+    services: Sequence[Service] = ()
+    infos: Sequence[Info] = ()
+
+    @property
+    def error(self) -> str | None:
+        """The service's own words if it failed inside a 200 (DALI 1.1, section 4.4), wherever it says so."""
+        failed = [info for info in self.infos if is_status(info, "ERROR")]
+        return plain_line(failed[0].text) or "QUERY_STATUS=ERROR, without a word" if failed else None
+
+    def service(self, identity: str) -> Service | None:
+        return next((service for service in self.services if service.id == identity), None)
+
+    def value(self, row: Row, *names: str) -> str:
+        """The cell of the column that has one of these names or roles; empty if there is none."""
+        place = place_of(self.table, *names)
+        return row[place] if place is not None and place < len(row) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How spectra are had from an archive, and which column says which they are."""
+
+    mode: Mode
+    endpoint: str
+    standard: str = ""
+    inputs: tuple[Param, ...] = ()
+    id_column: str = ""
+    ssap: str = ""
+    sample: str = ""
+    """The DID that the archive was asked about."""
+
+    def input(self, name: str) -> Param | None:
+        return Service("", self.endpoint, "", self.inputs).input(name)
+
+
+def is_status(info: Info, value: str) -> bool:
+    return info.name.upper() == "QUERY_STATUS" and info.value.upper() == value
+
+
+def gather(url: str, events: Iterable[Event]) -> Document:
+    """The document that ``url`` answered with."""
+    tables: list[Table] = []
+    rows: list[Row] = []
+    services: list[Service] = []
+    infos: list[Info] = []
+    for event in events:
+        match event:
+            case Table() if event.fields or not tables:
+                tables = [event] if not tables or not tables[0].fields else [*tables, event]
+            case tuple() if len(tables) == 1 and len(rows) < _MOST_KEPT:
+                rows.append(event)
+            case Service():
+                services.append(event)
+            case Info():
+                infos.append(event)
+    return Document(url, tables[0] if tables else Table(()), rows, services, infos)
+
+
+def place_of(table: Table, *names: str) -> int | None:
+    """The column with the first of these that fits: an ID, a name, or a role (utype without prefix), in any case."""
+    for wanted in (name.casefold() for name in names):
+        for place, one in enumerate(table.fields):
+            if wanted in (one.id.casefold(), one.name.casefold(), one.role):
+                return place
+    return None
+
+
+def constant_of(table: Table, *roles: str) -> Field | None:
+    """The PARAM that stands for a column whose value is the same in all rows."""
+    return next((one for role in roles for one in table.constants if one.role == role.casefold()), None)
+
+
+def find_soda(document: Document) -> Service | None:
+    """The service that processes spectra: by its standard, old or new, else by its shape."""
+    named = [one for one in document.services if re.search(r"/(soda|ssdp)#sync", one.standard, re.IGNORECASE)]
+    shaped = [one for one in document.services if not one.standard and len(one.inputs) > 1]
+    return next((one for one in [*named, *shaped] if one.input("ID") and is_web(address_of(document, one))), None)
+
+
+def find_links(document: Document) -> Service | None:
+    """The service that gives the datalink document of a dataset."""
+    named = (one for one in document.services if "datalink#links" in one.standard.casefold())
+    return next((one for one in named if one.input("ID") and is_web(address_of(document, one))), None)
+
+
+def read_soda(document: Document, service: Service, sample: str = "") -> Findings:
+    """What a SODA descriptor offers. A fixed input must be sent (DataLink 1.1, section 4.3): it joins the URL."""
+    identity = service.input("ID")
+    source = document.table.place(identity.ref) if identity and identity.ref else None
+    fixed = {one.name: one.value for one in service.inputs if one.value and not one.options and one is not identity}
+    return Findings(
+        mode="soda",
+        endpoint=with_query(address_of(document, service), fixed) if fixed else address_of(document, service),
+        standard=service.standard,
+        inputs=tuple(one for one in service.inputs if one.name not in fixed),
+        id_column=_name(document.table.fields[source]) if source is not None else id_column(document.table),
+        sample=sample,
+    )
+
+
+def read_link(document: Document) -> tuple[str, str]:
+    """The address of the dataset itself (``#this``) in its datalink document, or else why there is none."""
+    faults = []
+    for row in document.rows:
+        fault = document.value(row, "error_message")
+        if fault:
+            faults.append(plain_line(fault))
+        elif document.value(row, "semantics").rpartition("#")[2] == "this":
+            url = document.value(row, "access_url")
+            if is_web(url):
+                return fit(url), ""
+    return "", faults[0] if faults else "its datalink document has no #this"
+
+
+def processing(document: Document) -> Service | None:
+    """The service behind a datalink document's ``#proc`` rows, else any SODA service in it."""
+    rows = [row for row in document.rows if document.value(row, "semantics").endswith("#proc")]
+    told = [document.service(document.value(row, "service_def")) for row in rows]
+    usable = (one for one in told if one and one.input("ID") and is_web(address_of(document, one)))
+    return next(usable, None) or find_soda(document)
+
+
+def id_column(table: Table) -> str:
+    """The column with the publisher DIDs (SSAP 1.1, section 4.2.5); the creator's only where there is no other."""
+    place = place_of(table, "curation.publisherdid", "ssa_pubdid", "obs_publisher_did", "dataid.creatordid")
+    return _name(table.fields[place]) if place is not None else ""
+
+
+def _name(column: Field) -> str:
+    return column.id or column.name
+
+
+def address_of(document: Document, service: Service) -> str:
+    """Where a service is, which may be told relative to the document; empty if that is no address."""
+    try:
+        return fit(urljoin(document.url, service.access_url))
+    except ValueError:
+        return ""
+
+
+def is_web(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
+
+
+def fit(url: str) -> str:
+    """``url`` with nothing in it that an address may not have; what is encoded already stays as it is."""
+    return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def with_query(url: str, values: dict[str, str]) -> str:
+    """``url`` with these parameters, in place of its own of the same names, which have no case."""
+    base, _, fragmentless = url.partition("#")[0].partition("?")
+    ours = {name.casefold() for name in values}
+    kept = [
+        pair for pair in fragmentless.split("&") if pair and unquote_plus(pair.partition("=")[0]).casefold() not in ours
+    ]
+    added = [f"{quote(name, safe='')}={quote(value, safe='/:~')}" for name, value in values.items()]
+    return f"{base}?{'&'.join([*kept, *added])}"
+
+
+def query_of(url: str) -> dict[str, str]:
+    """The parameters of an address, their names in capitals."""
+    return {name.upper(): value for name, value in parse_qsl(urlsplit(url).query)}
+
+
+def make_profile(findings: Findings, name: str, title: str) -> ArchiveProfile:
+    """The archive as later runs need to know it. What it does not offer is not asked for by default."""
+    calibrations, formats = (_options(findings, each) for each in ("FLUXCALIB", "FORMAT"))
+    parameters = tuple(one.name for one in findings.inputs)
+    known = {parameter.casefold() for parameter in parameters}
+    settings = {}
+    if "normalized" not in {value.casefold() for value in calibrations}:
+        settings["fluxcalib"] = "none"
+    if "format" not in known:
+        settings["format"] = "none"
+    elif formats and "application/fits" not in formats:
+        settings["format"] = next((value for value in formats if "fits" in value.casefold()), "none")
+    return ArchiveProfile(
+        name=name,
+        title=title,
+        endpoint=findings.endpoint,
+        ssap=findings.ssap,
+        mode=findings.mode,
+        parameters=parameters,
+        fluxcalibs=calibrations,
+        formats=formats,
+        settings=settings,
+    )
+
+
+def _options(findings: Findings, name: str) -> tuple[str, ...]:
+    param = findings.input(name)
+    return param.options if param else ()
+
+
+def in_words(findings: Findings) -> list[tuple[str, str]]:
+    """What was found, a line each: what it is about, and the words."""
+    how = {
+        "soda": f"by SODA ({findings.standard or 'by its shape'}), {findings.endpoint}",
+        "datalink": f"what the datalink document of each calls #this, {findings.endpoint}",
+        "direct": "at the address in each row of the list; no service processes them",
+    }
+    lines = [("fetch", how[findings.mode]), ("ids", findings.id_column and f"in the column {findings.id_column}")]
+    for param in findings.inputs:
+        limits = f"{param.minimum} to {param.maximum} {param.unit}" if param.minimum or param.maximum else ""
+        about = f"{limits} in what it was asked about (other spectra may differ)" if limits else "any value"
+        if param.name.upper() != "ID":
+            lines.append((param.name, ", ".join(param.options) or about))
+    return [(plain_line(about), plain_line(words, 600)) for about, words in lines if words]

@@ -1,0 +1,188 @@
+"""What expat's calls amount to: values of a VOTable, as soon as they are complete."""
+
+from __future__ import annotations
+
+from .tables import Event, Field, Info, Param, Service, Table, VotableError
+
+_LONGEST_TEXT = 1 << 20  # of one cell or one INFO
+_MOST_COLUMNS = 2000
+_DEEPEST = 100
+
+
+class ForeignError(Exception):
+    """The document is of another kind."""
+
+
+class Handlers:
+    """What expat calls; collects the events."""
+
+    def __init__(self) -> None:
+        self.is_votable = False
+        self._events: list[Event] = []
+        self._path: list[str] = []
+        self._said: list[str] | None = None  # the text of the element that is open, where it matters
+        self._length = 0
+        self._row: list[str] = []
+        self._table: _TableDraft | None = None
+        self._services: list[_ServiceDraft] = []
+        self._param: _ParamDraft | None = None
+        self._info: dict[str, str] = {}
+
+    def taken(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(":")[2].upper()
+        if not self._path and name != "VOTABLE":
+            raise ForeignError
+        if len(self._path) >= _DEEPEST:
+            raise VotableError("its elements are nested too deeply")
+        self.is_votable = True
+        self._path.append(name)
+        match name:
+            case "TD":
+                self._said, self._length = [], 0
+            case "TR":
+                self._row = []
+            case "INFO":
+                self._said, self._length = [], 0
+                self._info = attributes
+            case "DATA":
+                self._head()
+            case "BINARY" | "BINARY2" | "FITS" if "DATA" in self._path:
+                raise VotableError(f"its rows are written as {name}; only TABLEDATA is read")
+            case _:
+                self._open(name, attributes)
+
+    def _open(self, name: str, attributes: dict[str, str]) -> None:
+        """An element that describes."""
+        match name:
+            case "RESOURCE":
+                self._services.append(_ServiceDraft(attributes.get("ID", "")))
+            case "GROUP" if self._services:
+                self._services[-1].open_group(attributes.get("name", ""))
+            case "TABLE":
+                self._table = _TableDraft()
+            case "FIELD" if self._table:
+                self._table.add(self._table.fields, attributes)
+            case "PARAM":
+                self._param = _ParamDraft(attributes)
+            case "MIN" | "MAX" | "OPTION" | "LINK" if self._param:
+                self._param.add(name, attributes)
+
+    def end(self, tag: str) -> None:
+        match self._path.pop():
+            case "TD":
+                if len(self._row) < _MOST_COLUMNS:
+                    self._row.append("".join(self._said or ()).strip())
+                self._said = None
+            case "TR":
+                self._events.append(tuple(self._row))
+            case "INFO":
+                text = "".join(self._said or ()).strip()
+                self._events.append(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
+                self._said = None
+            case "PARAM" if self._param:
+                self._keep(self._param)
+                self._param = None
+            case "TABLE":
+                self._head()
+                self._table = None
+            case "GROUP" if self._services:
+                self._services[-1].close_group()
+            case "RESOURCE":
+                service = self._services.pop().made()
+                if service:
+                    self._events.append(service)
+
+    def text(self, words: str) -> None:
+        if self._said is None:
+            return
+        self._length += len(words)
+        if self._length > _LONGEST_TEXT:
+            raise VotableError("one of its values is longer than anything that was expected")
+        self._said.append(words)
+
+    def _head(self) -> None:
+        """Tell of the table once all its columns are known, which is before its first row."""
+        if self._table and not self._table.told:
+            self._table.told = True
+            self._events.append(Table(tuple(self._table.fields), tuple(self._table.constants)))
+
+    def _keep(self, param: _ParamDraft) -> None:
+        if self._table:
+            self._table.add(self._table.constants, param.attributes)
+        elif self._services:
+            self._services[-1].add(param.made())
+
+
+class _TableDraft:
+    """A TABLE whose columns are being read."""
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.constants: list[Field] = []
+        self.told = False
+
+    def add(self, columns: list[Field], attributes: dict[str, str]) -> None:
+        if len(columns) >= _MOST_COLUMNS:
+            raise VotableError("it has more columns than anything that was expected")
+        told = {name: attributes.get(name, "") for name in ("name", "datatype", "unit", "ucd", "utype", "xtype")}
+        columns.append(Field(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
+
+
+class _ParamDraft:
+    """A PARAM whose VALUES are being read."""
+
+    def __init__(self, attributes: dict[str, str]) -> None:
+        self.attributes = attributes
+        self._limits = {"MIN": "", "MAX": ""}
+        self._options: list[str] = []
+        self._source = ""
+
+    def add(self, name: str, attributes: dict[str, str]) -> None:
+        value = attributes.get("value", "").strip()
+        if name == "OPTION":
+            if value and len(self._options) < _MOST_COLUMNS:
+                self._options.append(value)
+        elif name == "LINK":  # how services said it before there was ref
+            role = attributes.get("content-role", attributes.get("content_role", ""))
+            self._source = value.removeprefix("#") if role.endswith("id-source") else self._source
+        else:
+            self._limits[name] = value
+
+    def made(self) -> Param:
+        told = {name: self.attributes.get(name, "").strip() for name in ("name", "value", "unit", "ucd")}
+        ref = self.attributes.get("ref", "") or self._source
+        return Param(
+            **told, ref=ref, minimum=self._limits["MIN"], maximum=self._limits["MAX"], options=tuple(self._options)
+        )
+
+
+class _ServiceDraft:
+    """A RESOURCE, which is a service if it has an accessURL."""
+
+    def __init__(self, name: str) -> None:
+        self._id = name
+        self._groups: list[str] = []
+        self._inputs: list[Param] = []
+        self._about: dict[str, str] = {}
+
+    def open_group(self, name: str) -> None:
+        self._groups.append(name.casefold())
+
+    def close_group(self) -> None:
+        if self._groups:
+            self._groups.pop()
+
+    def add(self, param: Param) -> None:
+        if "inputparams" in self._groups:
+            if len(self._inputs) < _MOST_COLUMNS:
+                self._inputs.append(param)
+        elif not self._groups:
+            self._about.setdefault(param.name.casefold(), param.value)
+
+    def made(self) -> Service | None:
+        url = self._about.get("accessurl")
+        return Service(self._id, url, self._about.get("standardid", ""), tuple(self._inputs)) if url else None

@@ -1,0 +1,196 @@
+"""``discover``: what an archive offers, as a profile for later runs, and the list of all that it has."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from .options import configuration
+
+if TYPE_CHECKING:
+    from ..archive.constraints import Constraints
+    from ..archive.discovery import Findings
+    from ..archive.survey import Listed
+    from ..settings import Configuration
+
+T = TypeVar("T")
+
+
+@click.command("discover")
+@click.argument("url")
+@click.option("-o", "--output", metavar="FILE.toml", help="write an archive profile, for --archive FILE.toml")
+@click.option("--catalog", metavar="FILE|-", help="write the list of all spectra as CSV; - is standard output")
+@click.option("--force", is_flag=True, help="overwrite FILE if it is there")
+@click.option("--pos", metavar="'RA DEC'", help="only around there (degrees)")
+@click.option("--size", metavar="DEG", type=click.FloatRange(0, 360, min_open=True), help="diameter around --pos [0.1]")
+@click.option("--target", metavar="NAME", help="only of this object, as the archive understands the name")
+@click.option("--band", metavar="'LO HI [UNIT]'", help="only what has some of these wavelengths")
+@click.option("--time", metavar="'FROM TO'", help="only from these dates; - for an open end")
+@click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
+@click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
+@click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
+@click.option("--rate", metavar="R", help="most requests a second [5]")
+def command(
+    url: str,
+    output: str | None,
+    catalog: str | None,
+    force: bool,
+    most: int | None,
+    config: str | None,
+    contact: str | None,
+    rate: str | None,
+    **narrowed: Any,
+) -> int:
+    """What the archive at URL offers: an SSAP service, or a dlget or dlmeta address with an ID.
+
+    Asks for one row (and at most one datalink document), says what it found, and writes it down. Exit code 5, with
+    the service's own words, where it cannot be told.
+    """
+    from ..archive.discovery import in_words, is_web, make_profile
+    from ..errors import UsageError
+
+    if not is_web(url):
+        raise UsageError(f"discover {url}: no address; give the URL of an SSAP service, http://... or https://...")
+    if "@" in urlsplit(url).netloc:
+        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
+    for file in (output, catalog):
+        if file not in (None, "-") and not force and Path(file or "").exists():
+            raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
+    constraints = _constraints(**narrowed)
+    name = _name(output, url)
+    flags = {"config": config, "contact": contact, "rate": rate, "archive": url, "fluxcalib": "none", "format": "none"}
+    settings = configuration(flags)
+    with _staged(catalog) as sheet:
+        findings, listed = asyncio.run(_survey(settings, url, constraints, sheet, most))
+        say = sys.stderr if catalog == "-" else sys.stdout
+        print(url, *(f"  {about:<12}{words}" for about, words in in_words(findings)), sep="\n", file=say)
+        if output:
+            heading = f"Written by `harvester discover {url}`\non {datetime.now(UTC):%Y-%m-%d}; yours to edit."
+            profile = make_profile(findings, name, f"{urlsplit(url).hostname}, as discovered")
+            _write(Path(output), profile.as_toml(heading))
+            print(f"  {'profile':<12}{output}; fetch with --archive {output}", file=say)
+        if listed:
+            print(f"  {'catalogue':<12}{_counted(listed, catalog)}", file=say)
+    return 0
+
+
+def _constraints(
+    pos: str | None, size: float | None, target: str | None, band: str | None, time: str | None
+) -> Constraints:
+    from ..archive.constraints import Constraints, parse_position, parse_time
+    from ..band import parse_band
+    from ..errors import UsageError
+
+    if size and not pos:
+        raise UsageError(f"--size {size}: it is the size of a circle; say where with --pos 'RA DEC'")
+    return Constraints(
+        position=_read("pos", pos, parse_position),
+        size=size or 0.1,
+        target=target or "",
+        band=_read("band", band, parse_band),
+        time=_read("time", time, parse_time),
+    )
+
+
+def _read(name: str, text: str | None, parse: Callable[[str], T]) -> T | None:
+    from ..errors import UsageError
+
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise UsageError(f"--{name} {text!r}: {error}") from None
+
+
+def _name(output: str | None, url: str) -> str:
+    """What the profile, and by default the folder of its spectra, is called."""
+    told = Path(output).stem if output else urlsplit(url).hostname or ""
+    return re.sub(r"[^a-z0-9.-]+", "-", told.lower()).strip("-.") or "archive"
+
+
+async def _survey(
+    settings: Configuration, url: str, constraints: Constraints, sheet: _Sheet | None, most: int | None
+) -> tuple[Findings, Listed | None]:
+    from ..archive.asker import Asker
+    from ..archive.survey import discover, list_spectra
+
+    async with Asker(settings.settings.limits, settings.settings.contact) as asker:
+        findings = await discover(asker, url, constraints)
+        listed = await list_spectra(asker, findings, constraints, sheet, most) if sheet else None
+    return findings, listed
+
+
+def _counted(listed: Listed, catalog: str | None) -> str:
+    words = f"{listed.spectra:,} spectra ({listed.rows:,} rows)"
+    if listed.nameless:
+        words += f"; {listed.nameless:,} rows without a publisher DID left out"
+    if listed.outside:
+        words += f"; {listed.outside:,} left out that the archive sent although you excluded them"
+    if listed.more:
+        words += "; there may be more (--max)"
+    return words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"
+
+
+class _Sheet:
+    """A CSV file that can begin anew."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._writer: csv.DictWriter[str]
+
+    def begin(self, columns: Sequence[str]) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
+        self._writer.writeheader()
+
+    def write(self, row: dict[str, str]) -> None:
+        self._writer.writerow(row)
+
+
+@contextmanager
+def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
+    """A list that appears under its name, or on standard output, only once it is whole."""
+    if catalog is None:
+        yield None
+        return
+    folder = None if catalog == "-" else Path(catalog).absolute().parent
+    with _storing(catalog), tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as file:
+        yield _Sheet(file)
+        file.flush()
+        file.seek(0)
+        if catalog == "-":
+            shutil.copyfileobj(file, sys.stdout)
+        else:
+            part = Path(f"{catalog}.part")
+            with part.open("w", encoding="utf-8", newline="") as target:
+                shutil.copyfileobj(file, target)
+            part.replace(catalog)
+
+
+def _write(path: Path, text: str) -> None:
+    with _storing(str(path)):
+        path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _storing(name: str) -> Iterator[None]:
+    from ..errors import StoreError
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{name}: {error.strerror or error}") from None
