@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harvester import events as ev
-from harvester.catalog import Row
+from harvester.catalog import Catalogue
 from harvester.ledger import reader
 from harvester.ledger.writer import LedgerWriter
 from harvester.outcomes import Saved, Verified
-from harvester.plan import HarvestPlan
+from harvester.plan import make_plan
 from harvester.spectra import SpectrumId, Target
 
 URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
@@ -34,12 +34,13 @@ def measure(rows: int, path: Path) -> None:
     """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
     targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
     ledger = LedgerWriter(path)
-    catalogue = [Row(target.did, '{"label": "1"}') for target in targets]
-    timed("enrol", rows, lambda: ledger.enrol(HarvestPlan([], targets), catalogue, "FLUXCALIB=normalized"))
+    catalogue = Catalogue("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
+    plan = make_plan(catalogue, {})
+    timed("enrol", rows, lambda: ledger.enrol(plan, catalogue.rows, "FLUXCALIB=normalized"))
     timed(
         "enrol again, nothing new",
         rows,
-        lambda: ledger.enrol(HarvestPlan([], targets), catalogue, "FLUXCALIB=normalized"),
+        lambda: ledger.enrol(plan, catalogue.rows, "FLUXCALIB=normalized"),
     )
 
     def save_all() -> None:

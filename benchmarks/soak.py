@@ -18,7 +18,8 @@ from pathlib import Path
 
 from harvester import events as ev
 from harvester.demo import listed_dids
-from harvester.session import catalogue_of, harvest, held, new_run_name, prepare
+from harvester.preparation import catalogue_of, prepare
+from harvester.session import harvest, held, new_run_name
 from harvester.settings import load
 from harvester.stats import Tally
 from harvester.stopping import Stop

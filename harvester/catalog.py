@@ -10,14 +10,18 @@ import csv
 import difflib
 import json
 import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, overload
 
 from .errors import UsageError
+from .roster import Index, Roster, Selection
 from .spectra import SpectrumId, parse_did
+
+RECENT = 1024  # different rows of other columns that are remembered: many more than there are labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,62 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The distinct spectra of a catalogue in their order, and what was forgiven on the way."""
+    """The distinct spectra of a catalogue in their order, and what was forgiven on the way.
+
+    ``columns`` has the JSON object of the other columns for each of ``dids``.
+    """
 
     source: str
-    rows: Sequence[Row]
+    dids: Sequence[SpectrumId]
+    columns: Sequence[str]
     duplicates: int = 0
     blank: int = 0
     malformed: int = 0
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """DID and columns together."""
+        return Selection(self._row, range(len(self.dids)))
+
+    def _row(self, number: int) -> Row:
+        return Row(self.dids[number], self.columns[number])
+
+
+class _Columns(Sequence[str]):
+    """The JSON objects of the rows' other columns. Labels repeat: each object is made and kept once.
+
+    Only the last ``RECENT`` of them are remembered; what differs from row to row is kept as often as it comes.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._objects = Roster[str]()
+        self._numbers = array("I")
+        self._recent: dict[tuple[str, ...], int] = {}
+
+    def append(self, fields: tuple[str, ...]) -> None:
+        number = self._recent.get(fields)
+        self._numbers.append(self._make(fields) if number is None else number)
+
+    def _make(self, fields: tuple[str, ...]) -> int:
+        if len(self._recent) == RECENT:
+            self._recent.clear()
+        number = self._recent[fields] = len(self._objects)
+        pairs = zip(self._names, fields, strict=False)  # short and long rows were counted as malformed
+        self._objects.append(json.dumps({name: field.strip() for name, field in pairs}))
+        return number
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self._objects[number] for number in self._numbers[place]]
+        return self._objects[self._numbers[place]]
 
 
 @contextmanager
@@ -66,30 +119,35 @@ def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
 
 
 def _collect(text: Iterable[str], source: str, id_column: str) -> Catalogue:
-    seen: dict[SpectrumId, Row] = {}
-    shared: dict[str, str] = {}  # labels repeat: one string for all rows that have it
+    dids = Roster[SpectrumId]()
+    seen = Index(dids.__getitem__)
     total = blank = malformed = 0
     reader = csv.reader(text, skipinitialspace=True)
     with _sentences(source, reader):
         header = _header(reader, source, id_column)
         position = header.index(id_column)
+        columns = _Columns(header[:position] + header[position + 1 :])
         line = reader.line_num
         for fields in reader:
             first, line = line + 1, reader.line_num
-            if not any(field.strip() for field in fields):
+            if not "".join(fields).strip():
                 blank += 1
                 continue
             total += 1
             malformed += len(fields) != len(header)
             if line > first:
                 _no_row_inside(fields, position, f"{source}, line {first}")
-            did = _did(fields, position, id_column, f"{source}, line {line}")
-            if did not in seen:
-                columns = _columns(header, fields, position)
-                seen[did] = Row(did, shared.setdefault(columns, columns))
-    if not seen:
+            given = fields.pop(position).strip() if position < len(fields) else ""
+            try:
+                did = parse_did(given)
+            except ValueError as error:
+                raise _no_did(given, error, id_column, f"{source}, line {line}") from None
+            if seen.setdefault(did, len(dids)) == len(dids):
+                dids.append(did)
+                columns.append(tuple(fields))
+    if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
-    return Catalogue(source, tuple(seen.values()), total - len(seen), blank, malformed)
+    return Catalogue(source, dids, columns, total - len(dids), blank, malformed)
 
 
 @contextmanager
@@ -138,19 +196,8 @@ def _no_row_inside(fields: list[str], position: int, where: str) -> None:
         raise UsageError(f"catalogue {where}: a quote there swallows the rows below it; close or remove it")
 
 
-def _did(fields: list[str], position: int, id_column: str, where: str) -> SpectrumId:
-    text = fields[position].strip() if position < len(fields) else ""
-    if not text:
-        raise UsageError(f"catalogue {where}: the {id_column} is empty; fill it in or remove the line")
-    try:
-        return parse_did(text)
-    except ValueError as error:
-        shown = ascii(text if len(text) <= 80 else f"{text[:80]}...")
-        raise UsageError(f"catalogue {where}: {id_column} {shown} is no publisher DID: {error}") from None
-
-
-def _columns(header: list[str], fields: list[str], position: int) -> str:
-    if len(header) == 1:
-        return "{}"
-    pairs = zip(header, fields, strict=False)  # short and long rows were counted as malformed
-    return json.dumps({name: field.strip() for at, (name, field) in enumerate(pairs) if at != position})
+def _no_did(given: str, error: ValueError, id_column: str, where: str) -> UsageError:
+    if not given:
+        return UsageError(f"catalogue {where}: the {id_column} is empty; fill it in or remove the line")
+    shown = ascii(given if len(given) <= 80 else f"{given[:80]}...")
+    return UsageError(f"catalogue {where}: {id_column} {shown} is no publisher DID: {error}")

@@ -11,28 +11,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .roster import Index
 from .spectra import SpectrumId, Target
 
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,79}")
-_LOOKS_LIKE_A_SLUG = re.compile(r".*-[0-9a-f]{8,}")
-_UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
-_WINDOWS_DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))]
+_PLAIN = re.compile(  # neither like a slug, nor a device of Windows, nor with a dot at either end
+    r"(?!.*-[0-9a-fA-F]{8,}\Z)(?!(?ai:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z))"
+    r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,78}[A-Za-z0-9_+-])?"
 )
+_UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
 _SLUG_LENGTH = 60
 
 
 def plain_name(did: SpectrumId) -> str | None:
     """The DID's last segment where it is a safe file stem everywhere, else None."""
     segment = did.rpartition("/")[2]
-    if not _PLAIN.fullmatch(segment) or segment.endswith(".") or _LOOKS_LIKE_A_SLUG.fullmatch(segment.lower()):
-        return None
-    if segment.partition(".")[0].lower() in _WINDOWS_DEVICES:
-        return None
-    return segment
+    return segment if _PLAIN.fullmatch(segment) else None
 
 
 def slug_name(did: SpectrumId, digits: int = 8) -> str:
@@ -44,7 +40,7 @@ def slug_name(did: SpectrumId, digits: int = 8) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one catalogue's spectra: ``names.target(did)`` for each of its DIDs.
+    """The names of one catalogue's spectra: ``names.of(did)`` for each of its DIDs.
 
     ``special`` holds only the DIDs whose name is not simply their last segment.
     """
@@ -52,42 +48,61 @@ class Names:
     special: Mapping[SpectrumId, str] = field(default_factory=dict)
     collisions: int = 0
 
+    def of(self, did: SpectrumId) -> str:
+        return self.special.get(did) or _last_segment(did)
+
     def target(self, did: SpectrumId) -> Target:
-        return Target(did, self.special.get(did) or did.rpartition("/")[2])
+        return Target(did, self.of(did))
 
 
-def assign_names(dids: Iterable[SpectrumId], taken: Mapping[str, SpectrumId] | None = None) -> Names:
+def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | None = None) -> Names:
     """Names for distinct ``dids``. ``taken`` (case-folded name to DID) are names that earlier harvests gave away:
     a DID keeps the name it has there, and no other DID gets it.
     """
     held = taken or {}
-    owners = frozenset(held.values())
-    folded: Counter[str] = Counter()
-    special: dict[SpectrumId, str] = {}
-    kept: dict[SpectrumId, str] = {}
-    plain: list[SpectrumId] = []
-    for did in dids:
-        name = plain_name(did)
-        if name is None:
-            special[did] = slug_name(did)
-        else:
-            folded[name.casefold()] += 1
-            plain.append(did)
-        slug = _slug_it_has(did, held) if did in owners else None
-        if slug is not None:
-            kept[did] = slug
+    special, shared = _unsafe_and_shared(dids)
     unsafe = len(special)
-    for did in plain:
-        key = did.rpartition("/")[2].casefold()
-        if did in kept or held.get(key, did) != did or (folded[key] > 1 and key not in held):
-            special[did] = slug_name(did)
+    kept = _slugs_they_have(dids, held)
+    if shared or held:
+        for did in dids:
+            key = _folded(did)
+            if did not in special and (did in kept or held.get(key, did) != did or (key in shared and key not in held)):
+                special[did] = slug_name(did)
     collisions = len(special) - unsafe
     return Names(_lengthen_clashes(special, held) | kept, collisions)
 
 
+def _last_segment(did: SpectrumId) -> str:
+    return did.rpartition("/")[2]
+
+
+def _folded(did: SpectrumId) -> str:
+    return _last_segment(did).casefold()
+
+
+def _unsafe_and_shared(dids: Sequence[SpectrumId]) -> tuple[dict[SpectrumId, str], set[str]]:
+    """Slugs for the DIDs whose last segment is unsafe, and the case-folded safe segments that several DIDs have."""
+    first = Index(lambda number: _folded(dids[number]), len(dids))
+    unsafe: dict[SpectrumId, str] = {}
+    shared: set[str] = set()
+    for number, did in enumerate(dids):
+        name = plain_name(did)
+        if name is None:
+            unsafe[did] = slug_name(did)
+        elif first.setdefault(name.casefold(), number) != number:
+            shared.add(name.casefold())
+    return unsafe, shared
+
+
+def _slugs_they_have(dids: Iterable[SpectrumId], held: Mapping[str, SpectrumId]) -> dict[SpectrumId, str]:
+    owners = frozenset(held.values())
+    slugs = {did: _slug_it_has(did, held) for did in dids if did in owners} if owners else {}
+    return {did: slug for did, slug in slugs.items() if slug is not None}
+
+
 def _slug_it_has(did: SpectrumId, held: Mapping[str, SpectrumId]) -> str | None:
     """The slug under which ``did`` is stored already, though its last segment may be free by now."""
-    if held.get(did.rpartition("/")[2].casefold()) == did:
+    if held.get(_folded(did)) == did:
         return None
     slugs = (slug_name(did, digits) for digits in (8, 64))
     return next((slug for slug in slugs if held.get(slug.casefold()) == did), None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .catalog import Catalogue
 from .names import assign_names
+from .roster import Selection
 from .spectra import SpectrumId, Target
 
 FITS_BLOCK = 2880  # FITS 4.0, section 3.1: every file is a whole number of these
@@ -23,10 +25,10 @@ class HarvestPlan:
     ``strays`` are stored names that the catalogue does not list.
     """
 
-    present: Sequence[Target]
-    missing: Sequence[Target]
-    suspect: Sequence[Target] = ()
-    unproved: Sequence[Target] = ()
+    present: Selection[Target]
+    missing: Selection[Target]
+    suspect: Selection[Target]
+    unproved: Selection[Target]
     strays: Sequence[str] = ()
     duplicates: int = 0
     malformed: int = 0
@@ -38,15 +40,15 @@ class HarvestPlan:
         return len(self.present) + len(self.missing) + len(self.suspect) + len(self.unproved)
 
     @property
-    def wanted(self) -> Sequence[Target]:
+    def wanted(self) -> Selection[Target]:
         """What has to be fetched: the suspect ones first, since somebody believes they have them."""
-        return (*self.suspect, *self.missing)
+        return self.suspect + self.missing
 
     def proved(self, sound: Collection[str]) -> HarvestPlan:
         """The plan once the unproved files were read: those named in ``sound`` are present, the others suspect."""
-        good = [target for target in self.unproved if target.name in sound]
-        bad = [target for target in self.unproved if target.name not in sound]
-        return replace(self, present=[*self.present, *good], suspect=[*self.suspect, *bad], unproved=())
+        good = self.unproved.where(lambda target: target.name in sound)
+        bad = self.unproved.where(lambda target: target.name not in sound)
+        return replace(self, present=self.present + good, suspect=self.suspect + bad, unproved=self.unproved[:0])
 
     def counts(self) -> dict[str, int]:
         """The numbers of ``plan --json``."""
@@ -77,14 +79,24 @@ def make_plan(
     """The plan for ``catalogue`` over ``stored`` (name to size in bytes), by the ``receipts`` for case-folded names."""
     known = receipts or {}
     taken = {name: receipt.did for name, receipt in known.items()}
-    names = assign_names((row.did for row in catalogue.rows), taken)
-    groups: dict[str, list[Target]] = {"present": [], "missing": [], "suspect": [], "unproved": []}
-    for row in catalogue.rows:
-        target = names.target(row.did)
-        groups[_standing(stored.get(target.name), known.get(target.name.casefold()))].append(target)
-    found = {target.name for group in ("present", "suspect", "unproved") for target in groups[group]}
+    dids = catalogue.dids
+    names = assign_names(dids, taken)
+    numbers = {standing: array("I") for standing in ("present", "missing", "suspect", "unproved")}
+    found: set[str] = set()
+
+    def target(number: int) -> Target:
+        return names.target(dids[number])
+
+    for number, did in enumerate(dids):
+        name = names.of(did)
+        size = stored.get(name)
+        if size is None:
+            numbers["missing"].append(number)
+        else:
+            found.add(name)
+            numbers[_standing(size, known.get(name.casefold()))].append(number)
     return HarvestPlan(
-        **groups,
+        **{standing: Selection(target, those) for standing, those in numbers.items()},
         strays=_strays(stored, found),
         duplicates=catalogue.duplicates,
         malformed=catalogue.malformed,
@@ -93,10 +105,8 @@ def make_plan(
     )
 
 
-def _standing(size: int | None, receipt: Receipt | None) -> str:
-    """What a file of ``size`` bytes is, None for no file, by what the ledger knows of it."""
-    if size is None:
-        return "missing"
+def _standing(size: int, receipt: Receipt | None) -> str:
+    """What a file of ``size`` bytes is, by what the ledger knows of it."""
     if is_suspect(size):
         return "suspect"
     return "present" if receipt is not None and receipt.size == size else "unproved"

@@ -21,17 +21,15 @@ import aiofiles
 from . import events as ev
 from .admission import Admission
 from .archive.client import DlgetArchive, user_agent
-from .audit import audit
-from .catalog import Catalogue, Row, read_catalogue
-from .engine import Engine, Leftover
-from .errors import StoreError, UsageError
-from .findings import Examined, Finding, Record, Sound
+from .engine import Engine
+from .errors import StoreError
+from .findings import Sound
 from .ledger import reader
 from .ledger.rebuild import ensure_usable
 from .ledger.writer import LedgerWriter
 from .onlookers import looking_on
 from .outcomes import Rejected, Verified
-from .plan import USUAL_RATE, HarvestPlan, make_plan
+from .preparation import DEMO_COUNT, Preparation
 from .receipt import Guestbook, Politeness
 from .schedule import Shift, nights_left
 from .settings import CONFIG, Configuration
@@ -49,35 +47,7 @@ from .watchers.event_log import EventLog
 
 log = logging.getLogger(__name__)
 
-DEMO_COUNT = 300
 DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for."""
-
-    configuration: Configuration
-    catalogue: Catalogue
-    plan: HarvestPlan
-    targets: Sequence[Target]
-    leftovers: Sequence[Leftover] = ()
-    findings: Sequence[Finding] = ()
-
-    @property
-    def wanted(self) -> int:
-        """How many spectra this run asks for."""
-        return len(self.targets) + len(self.leftovers)
-
-    @property
-    def left_out(self) -> bool:
-        """Whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
-        return self.wanted < len(self.plan.wanted)
-
-    @property
-    def eta(self) -> float:
-        """Seconds that the targets take at the allowed rate."""
-        return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +89,6 @@ def new_run_name(now: datetime | None = None) -> str:
     return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
 
 
-def catalogue_of(configuration: Configuration) -> Catalogue:
-    """The catalogue that the configuration names; the demo archive brings its own. UsageError without one."""
-    settings = configuration.settings
-    if settings.catalog is not None:
-        return read_catalogue(settings.catalog, settings.id_column)
-    if configuration.is_demo:
-        from .demo import listing
-
-        rows = [Row(entry.did, json.dumps({"label": str(int(entry.label))})) for entry in listing(DEMO_COUNT)]
-        return Catalogue("the demo archive's own list", tuple(rows))
-    raise UsageError(
-        "no catalogue: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
-        "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
-        "or see it at work first: python -m harvester --archive demo --concurrency 8"
-    )
-
-
 @contextmanager
 def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
     """The output directory, ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
@@ -145,52 +98,6 @@ def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
         store.tidy()
         ensure_usable(store.ledger)
         yield store
-
-
-def prepare(configuration: Configuration, catalogue: Catalogue, store: DirectoryStore) -> Preparation:
-    """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
-
-    Files that no ledger vouches for (an older tool's, or changed by hand) are read and proved before they count.
-    """
-    ledger = store.ledger
-    plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
-    _refuse_to_mix(configuration, plan, ledger)
-    work = (Examined(target.name, Record(target.did)) for target in plan.unproved)
-    findings = list(audit(configuration.out, work, configuration.expectation, os.cpu_count() or 1))
-    plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
-    targets, leftovers = _choose(configuration, plan, ledger)
-    return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
-
-
-def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
-    """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
-    before = reader.asked_shape(ledger)
-    if before not in (None, configuration.request.shape) and plan.present:
-        raise UsageError(
-            f"{configuration.out} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
-            "choose another --out"
-        )
-
-
-def _choose(
-    configuration: Configuration, plan: HarvestPlan, ledger: Path
-) -> tuple[Sequence[Target], Sequence[Leftover]]:
-    """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
-    settings = configuration.settings
-    wanted = list(plan.wanted)
-    if settings.only_failed:
-        again = reader.failed_dids(ledger)
-        wanted = [target for target in wanted if target.did in again]
-    wanted = wanted[: settings.limit]
-    left = reader.retries(ledger)
-    now = time.time()
-    leftovers = []
-    for target in wanted:
-        if target.did in left:
-            attempts, due = left[target.did]
-            wait = min(max(due - now, 0.0), settings.limits.max_wait)
-            leftovers.append(Leftover(target, min(attempts + 1, settings.limits.attempts), wait))
-    return [target for target in wanted if target.did not in left], leftovers
 
 
 def open_books(preparation: Preparation, store: DirectoryStore, run: str) -> tuple[LedgerWriter, Path]:

@@ -32,9 +32,9 @@ from .archive.profile import ArchiveProfile
 from .archive.request import DlgetRequest
 from .band import Band, parse_band
 from .errors import UsageError
+from .expectation import Expectation
 from .limits import Limits
 from .schedule import Deadline, Window, parse_deadline, parse_duration, parse_window
-from .verify.expectation import Expectation
 from .words import masked
 
 PREFIX = "HARVESTER_"

@@ -6,11 +6,13 @@ IVOA Identifiers 2.0 lets the registry part of an ``ivo://`` compare without reg
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
 SpectrumId = NewType("SpectrumId", str)
 
+_DID = re.compile(r"(?ai:ivo)://[^/]+/+[^/]")  # an authority, and a path that is more than slashes
 LONGEST_DID = 1024  # far above any archive's, far below a request line that DaCHS drops (16 kB)
 
 
@@ -28,14 +30,17 @@ class Target:
 
 def parse_did(text: str) -> SpectrumId:
     """The identifier in ``text``; ValueError, with what is wrong in words, if it cannot be a publisher DID."""
+    if len(text) <= LONGEST_DID and text.isprintable() and _DID.match(text):
+        return SpectrumId(text)
+    raise ValueError(_what_is_wrong_with(text))
+
+
+def _what_is_wrong_with(text: str) -> str:
     if len(text) > LONGEST_DID:
-        raise ValueError(f"it is longer than {LONGEST_DID} characters")
+        return f"it is longer than {LONGEST_DID} characters"
     if not text.isprintable():
-        raise ValueError("it contains a control character")
-    scheme, separator, rest = text.partition("://")
+        return "it contains a control character"
+    scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() != "ivo":
-        raise ValueError("a publisher DID begins with ivo://")
-    authority, slash, local = rest.partition("/")
-    if not authority or not slash or not local.strip("/"):
-        raise ValueError("a publisher DID has an authority and a path: ivo://authority/path")
-    return SpectrumId(text)
+        return "a publisher DID begins with ivo://"
+    return "a publisher DID has an authority and a path: ivo://authority/path"

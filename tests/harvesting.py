@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
-from harvester.session import Report, catalogue_of, harvest, held, new_run_name, prepare
+from harvester.preparation import catalogue_of, prepare
+from harvester.session import Report, harvest, held, new_run_name
 from harvester.settings import load
 from harvester.spectra import SpectrumId
 from harvester.stats import Tally

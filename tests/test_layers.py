@@ -15,10 +15,11 @@ import harvester
 HOME = Path(harvester.__file__).parent
 
 RANKS = (
-    {"", "spectra", "words", "errors", "batches"},
+    {"", "spectra", "words", "errors", "batches", "roster"},
     {"failures", "names", "band", "limits", "schedule"},
     {
         "outcomes",
+        "expectation",
         "findings",
         "events",
         "catalog",
@@ -37,7 +38,7 @@ RANKS = (
     {"admission"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
     {"settings"},
-    {"onlookers"},
+    {"onlookers", "preparation"},
     {"session", "stocktake", "calibrations"},
     {"cli"},
     {"__main__"},

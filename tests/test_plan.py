@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog import Catalogue, Row, read_catalogue
+from harvester.catalog import Catalogue, read_catalogue
 from harvester.names import slug_name
 from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, is_suspect, make_plan
 from harvester.spectra import SpectrumId, Target
@@ -22,7 +22,7 @@ def did(path: str) -> SpectrumId:
 
 
 def catalogue(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int = 0) -> Catalogue:
-    return Catalogue("a list", tuple(Row(did(path), "{}") for path in paths), duplicates, blank, malformed)
+    return Catalogue("a list", list(map(did, paths)), ["{}"] * len(paths), duplicates, blank, malformed)
 
 
 def settled(listed: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None) -> HarvestPlan:
@@ -31,7 +31,7 @@ def settled(listed: Catalogue, stored: Mapping[str, int], receipts: Mapping[str,
 
 
 def names(targets: object) -> list[str]:
-    assert isinstance(targets, (list, tuple))
+    assert isinstance(targets, Sequence)
     return [target.name for target in targets]
 
 
@@ -117,7 +117,7 @@ def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: li
     receipts = {target.name.casefold(): Receipt(target.did, FITS_BLOCK) for target in first.wanted}
     unknown = settled(catalogue(*paths), stored)
     for plan in (unknown, settled(catalogue(*paths), stored, receipts)):
-        assert (plan.wanted, plan.strays, plan.listed) == ((), [], len(paths))
+        assert (list(plan.wanted), plan.strays, plan.listed) == ([], [], len(paths))
 
 
 @pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")

@@ -191,7 +191,7 @@ def test_every_name_is_safe_on_linux_macos_and_windows(dids: list[SpectrumId]) -
 def test_names_do_not_depend_on_the_order_of_the_catalogue(dids: list[SpectrumId], chance: Random) -> None:
     shuffled = dids[:]
     chance.shuffle(shuffled)
-    one, other = assign_names(dids), assign_names(iter(shuffled))
+    one, other = assign_names(dids), assign_names(shuffled)
     assert one == other
     assert [one.target(each) for each in dids] == [other.target(each) for each in dids]
 

@@ -12,7 +12,7 @@ import click
 from .options import configuration, wanted
 
 if TYPE_CHECKING:
-    from ..session import Preparation
+    from ..preparation import Preparation
 
 WORK_TO_DO = 10
 
@@ -25,7 +25,7 @@ def command(as_json: bool, **flags: Any) -> int:
 
     Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
     """
-    from ..session import catalogue_of, prepare
+    from ..preparation import catalogue_of, prepare
     from ..stores.directory import DirectoryStore
 
     config = configuration(flags)

@@ -21,7 +21,8 @@ from .plan import in_words
 
 if TYPE_CHECKING:
     from ..events import EventBus
-    from ..session import Preparation, Report
+    from ..preparation import Preparation
+    from ..session import Report
     from ..stats import HarvestStats, Tally
     from ..stopping import Stop
     from ..stores.directory import DirectoryStore
@@ -44,7 +45,8 @@ def command(**flags: Any) -> int:
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
     from ..onlookers import check
-    from ..session import catalogue_of, held, new_run_name, prepare
+    from ..preparation import catalogue_of, prepare
+    from ..session import held, new_run_name
 
     config = configuration(flags)
     check(config.settings)

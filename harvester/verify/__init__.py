@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 
+from ..expectation import Expectation
 from ..outcomes import Rejected, Verified
 from ..spectra import SpectrumId
 from .cards import Header, Value
 from .digest import content_digest
-from .expectation import Expectation
 from .identity import check_identity
 from .rejection import RejectedError
 from .science import check_science, metres

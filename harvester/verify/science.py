@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..expectation import Expectation
 from ..failures import FailureKind
 from ..outcomes import Gate
-from .expectation import Expectation
 from .rejection import RejectedError, malformed
 from .table import Spectrum
 

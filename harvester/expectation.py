@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..band import Band
+from .band import Band
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,122 @@
+"""What is known before the first request: catalogue against disk. Light, so that a plan of a million stays small."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .catalog import Catalogue, read_catalogue
+from .engine import Leftover
+from .errors import UsageError
+from .findings import Examined, Finding, Record, Sound
+from .ledger import reader
+from .plan import USUAL_RATE, HarvestPlan, make_plan
+from .settings import Configuration
+from .spectra import Target
+from .stores.directory import DirectoryStore
+
+DEMO_COUNT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for."""
+
+    configuration: Configuration
+    catalogue: Catalogue
+    plan: HarvestPlan
+    targets: Sequence[Target]
+    leftovers: Sequence[Leftover] = ()
+    findings: Sequence[Finding] = ()
+
+    @property
+    def wanted(self) -> int:
+        """How many spectra this run asks for."""
+        return len(self.targets) + len(self.leftovers)
+
+    @property
+    def left_out(self) -> bool:
+        """Whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
+        return self.wanted < len(self.plan.wanted)
+
+    @property
+    def eta(self) -> float:
+        """Seconds that the targets take at the allowed rate."""
+        return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
+
+
+def catalogue_of(configuration: Configuration) -> Catalogue:
+    """The catalogue that the configuration names; the demo archive brings its own. UsageError without one."""
+    settings = configuration.settings
+    if settings.catalog is not None:
+        return read_catalogue(settings.catalog, settings.id_column)
+    if configuration.is_demo:
+        from .demo import listing
+
+        entries = list(listing(DEMO_COUNT))
+        columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]
+        return Catalogue("the demo archive's own list", [entry.did for entry in entries], columns)
+    raise UsageError(
+        "no catalogue: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
+        "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
+        "or see it at work first: python -m harvester --archive demo --concurrency 8"
+    )
+
+
+def prepare(configuration: Configuration, catalogue: Catalogue, store: DirectoryStore) -> Preparation:
+    """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
+
+    Files that no ledger vouches for (an older tool's, or changed by hand) are read and proved before they count.
+    """
+    ledger = store.ledger
+    plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
+    _refuse_to_mix(configuration, plan, ledger)
+    findings = _examine(configuration, plan.unproved)
+    plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
+    targets, leftovers = _choose(configuration, plan, ledger)
+    return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
+
+
+def _examine(configuration: Configuration, unproved: Sequence[Target]) -> list[Finding]:
+    if not unproved:
+        return []
+    from .audit import audit
+
+    work = (Examined(target.name, Record(target.did)) for target in unproved)
+    return list(audit(configuration.out, work, configuration.expectation, os.cpu_count() or 1))
+
+
+def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
+    """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
+    before = reader.asked_shape(ledger)
+    if before not in (None, configuration.request.shape) and plan.present:
+        raise UsageError(
+            f"{configuration.out} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
+            "choose another --out"
+        )
+
+
+def _choose(
+    configuration: Configuration, plan: HarvestPlan, ledger: Path
+) -> tuple[Sequence[Target], Sequence[Leftover]]:
+    """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
+    settings = configuration.settings
+    wanted = plan.wanted
+    if settings.only_failed:
+        again = reader.failed_dids(ledger)
+        wanted = wanted.where(lambda target: target.did in again)
+    wanted = wanted[: settings.limit]
+    left = reader.retries(ledger)
+    if not left:
+        return wanted, ()
+    now = time.time()
+    leftovers = []
+    for target in wanted.where(lambda target: target.did in left):
+        attempts, due = left[target.did]
+        wait = min(max(due - now, 0.0), settings.limits.max_wait)
+        leftovers.append(Leftover(target, min(attempts + 1, settings.limits.attempts), wait))
+    return wanted.where(lambda target: target.did not in left), leftovers

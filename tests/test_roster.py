@@ -1,0 +1,97 @@
+"""Much in little memory: the same as lists and dicts to whoever asks, and small where a catalogue is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harvester.catalog import RECENT, read_catalogue
+from harvester.roster import Index, Roster, Selection
+
+QUICK = settings(deadline=None, max_examples=60)
+TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=30)
+
+ENOUGH = 150  # megabytes for the plan of a million spectra
+PLAN = """
+import sys
+from pathlib import Path
+from harvester.cli import commands
+commands.main(sys.argv[1:], prog_name="harvester", standalone_mode=False)
+loaded = {"numpy", "aiohttp", "astropy", "rich"} & set(sys.modules)
+assert not loaded, loaded
+print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+"""
+
+
+class Alike(str):
+    """Texts whose hashes all meet."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return -1
+
+
+@QUICK
+@given(TEXTS, st.slices(30))
+def test_a_roster_is_a_list_of_its_texts(texts: list[str], part: slice) -> None:
+    roster = Roster(texts)
+    assert list(roster) == texts
+    assert [roster[number] for number in range(-len(texts), len(texts))] == texts + texts
+    assert roster[part] == texts[part]
+    with pytest.raises(IndexError):
+        roster[len(texts)]
+
+
+@QUICK
+@given(TEXTS, st.sampled_from([str, Alike]), st.integers(0, 40))
+def test_an_index_numbers_texts_as_a_dict_would(texts: list[str], kind: type[str], expected: int) -> None:
+    index = Index(texts.__getitem__, expected)
+    known: dict[str, int] = {}
+    for number, text in enumerate(texts):
+        assert index.setdefault(kind(text), number) == known.setdefault(text, number)
+
+
+def test_an_index_that_grows_forgets_nothing() -> None:
+    texts = [f"n{number}" for number in range(5000)]
+    index = Index(texts.__getitem__)
+    for _ in range(2):
+        assert [index.setdefault(text, number) for number, text in enumerate(texts)] == list(range(5000))
+
+
+@QUICK
+@given(st.lists(st.integers(0, 9), max_size=9), st.slices(9))
+def test_a_selection_is_a_list_of_what_its_numbers_stand_for(numbers: list[int], part: slice) -> None:
+    texts = list(map(str, numbers))
+    selection = Selection(str, numbers)
+    assert selection == texts
+    assert [*selection[part]] == texts[part]
+    assert selection + selection[part] == texts + texts[part]
+    assert selection.where(lambda text: text > "4") == [text for text in texts if text > "4"]
+    assert selection != [*texts, "more"]
+
+
+def test_columns_that_differ_in_every_row_are_kept_all_the_same(tmp_path: Path) -> None:
+    rows = 3 * RECENT
+    wanted = tmp_path / "wanted.csv"
+    wanted.write_text("ra,id\n" + "".join(f"{number % (2 * RECENT)},ivo://org/{number}\n" for number in range(rows)))
+    columns = read_catalogue(str(wanted)).columns
+    assert list(columns) == [f'{{"ra": "{number % (2 * RECENT)}"}}' for number in range(rows)]
+    assert columns[-2:] == [columns[rows - 2], columns[rows - 1]]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its own peak memory on Linux only")
+def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.csv"
+    rows = (f"ivo://asu.cas.cz/stel/ccd700/a{number:011},{number % 4}\n" for number in range(1_000_000))
+    wanted.write_text("id,label\n" + "".join(rows))
+    command = [sys.executable, "-c", PLAN, "plan", "--json", "--catalog", str(wanted), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    numbers, peak = done.stdout.splitlines()  # not ru_maxrss, which begins with the memory of whoever started us
+    assert '"missing": 1000000' in numbers
+    assert int(peak.split()[1]) < ENOUGH * 1024
