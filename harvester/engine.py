@@ -19,13 +19,13 @@ from . import events as ev
 from .admission import Admission
 from .errors import StoreError, StoreFullError
 from .failures import Failure, FailureKind, FetchError
-from .gate import Sign, sign_of
+from .gate import Gate, Sign, sign_of
 from .judgement import Condemned, Refusals
 from .limits import Limits
 from .outcomes import Failed, Fetched, Rejected, Saved, Verified
 from .pace import wait_or
 from .retry import Agenda, Assignment, wait_before_retry
-from .spectra import Target
+from .spectra import SpectrumId, Target
 from .stopping import Cause, Stop
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ class Engine:
     _condemned: list[Condemned] = field(init=False, default_factory=list)
     _refusals: Refusals = field(init=False, default_factory=Refusals)
     _canary: Target | None = field(init=False, default=None)
+    _patience: dict[SpectrumId, float] = field(init=False, default_factory=dict)
     _last_good: float = field(init=False, default=float("-inf"))
     _bugs: int = field(init=False, default=0)
     _draining: bool = field(init=False, default=False)
@@ -259,7 +260,8 @@ class Engine:
         sign = sign_of(failure)
         self.admission.heard(sign, failure)
         now = self._now()
-        if sign is Sign.TROUBLE and self.admission.gate.outage:
+        away = sign is Sign.TROUBLE and self.admission.gate.outage
+        if away and not self._asks_for_patience_alone(assignment, failure):
             self._agenda.give_back(assignment, now)
             return failure
         wait = wait_before_retry(failure, assignment.attempt, self.limits, self.chance)
@@ -269,11 +271,19 @@ class Engine:
             self.emit(ev.RetryScheduled(self.wall(), assignment.target, assignment.attempt, failure, due))
             return failure
         condemned = Condemned(assignment, failure, started, url)
-        if sign is Sign.TROUBLE and self._last_good < started and self._canary is not None:
+        if sign is Sign.TROUBLE and self._last_good < started and (self._canary or self._bystander(assignment.target)):
             self._condemned.append(condemned)
         else:
             self._give_up(condemned)
         return failure
+
+    def _asks_for_patience_alone(self, assignment: Assignment, failure: Failure) -> bool:
+        """Whether a Retry-After is this one spectrum's habit: it had one before, and others were served since."""
+        if failure.retry_after is None:
+            return False
+        asked_before = self._patience.get(assignment.target.did)
+        self._patience[assignment.target.did] = self._now()
+        return asked_before is not None and self._last_good > asked_before
 
     def _give_up(self, condemned: Condemned) -> None:
         self._agenda.settle()
@@ -281,10 +291,7 @@ class Engine:
         failed = Failed(target, failure, condemned.assignment.attempt, self._now() - condemned.started, condemned.url)
         self.emit(ev.SpectrumFailed(self.wall(), failed))
         if self._refusals.heard(failure):
-            if self._canary is None:
-                self._refused(failure)
-            else:
-                self.admission.doubt(f"{failure.detail}; is it the request?")
+            self.admission.doubt(f"{failure.detail}; is it the request?")
 
     def _refused(self, failure: Failure) -> None:
         self.stop.drain(Cause(f"the archive refuses our requests as such: {failure.detail}", 7))
@@ -309,13 +316,21 @@ class Engine:
                 await self.admission.turned.wait()
             elif self._given_up_waiting():
                 return
-            elif not await wait_or(self.admission.turned, gate.until - self._now()):
+            elif await wait_or(self.admission.turned, self._next_look(gate) - self._now()):
+                continue
+            elif self._now() >= gate.until:
                 await self._ask_whether_it_is_there()
+
+    def _next_look(self, gate: Gate) -> float:
+        """When the next probe, or the end of all patience, is due."""
+        if not gate.outage or gate.good_probes:
+            return gate.until
+        return min(gate.until, gate.since + self.limits.max_outage + 0.001)
 
     def _given_up_waiting(self) -> bool:
         gate = self.admission.gate
         away = self._now() - gate.since
-        if self.stop.draining.is_set() or not gate.outage or away <= self.limits.max_outage:
+        if self.stop.draining.is_set() or not gate.outage or gate.good_probes or away <= self.limits.max_outage:
             return self.stop.draining.is_set()
         self.stop.drain(Cause(f"the archive was away for {away / 60:.0f} minutes: {gate.reason}", 5))
         return True
@@ -323,19 +338,31 @@ class Engine:
     async def _ask_whether_it_is_there(self) -> None:
         if not await self.admission.pacer.turn(self.stop.draining):
             return
-        if self._canary is not None:
-            failure = await self._ask_for(self._canary)
-        else:
-            assignment = self._agenda.take(self._now())
-            if assignment is None:
-                self.admission.probed(None, canary=True)
-                return
-            failure = await self._attempt(assignment, in_flight=False)
-        if failure is not None and Refusals.is_one(failure) and self._canary is not None:
+        known = self._canary is not None
+        target = self._canary or self._bystander(None)
+        if target is None:
+            return
+        failure = await self._ask_for(target)
+        if failure is None:
+            self._canary, self._last_good = target, self._now()
+        elif Refusals.is_one(failure) and (known or self._refusals.heard_elsewhere()):
             self._refused(failure)
-        self.admission.probed(failure, self._canary is not None)
+        elif Refusals.is_one(failure):
+            return  # somebody else is asked at once: these may be a block of spectra that are not public
+        self.admission.probed(failure, canary=known or failure is None)
         self._judge(failure)
         self._changed.set()
+
+    def _bystander(self, but: Target | None) -> Target | None:
+        """Any spectrum of this harvest: where none is known to be good, one from anywhere in the list is asked for.
+
+        Bad ones come in blocks, so chance finds a good one soon; it is fetched again for the store in its own turn.
+        """
+        everyone = self.targets if isinstance(self.targets, Sequence) else ()
+        if not everyone:
+            return next((leftover.target for leftover in self.leftovers if leftover.target != but), None)
+        target: Target = everyone[self.chance.randrange(len(everyone))]
+        return target if len(everyone) > 1 or target != but else None
 
     async def _ask_for(self, canary: Target) -> Failure | None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .outcomes import Verified
+from .outcomes import Gate, Verified
 from .spectra import SpectrumId
 
 DIGEST, PRESENCE, READING, LEDGER = "digest", "presence", "reading", "ledger"
@@ -85,3 +87,13 @@ class Stray:
 
 Fault = Damaged | Missing | Unreadable
 Finding = Sound | Stray | Fault
+
+
+FEW = 10  # files that may fail alike without telling of more than their own damage
+
+
+def too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
+    """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
+    in structure, into spectra of another band."""
+    judged = Counter(fault.kind for fault in damaged if fault.gate in (Gate.IDENTITY, Gate.SCIENCE))
+    return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}

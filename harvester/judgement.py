@@ -9,6 +9,8 @@ from .retry import Assignment
 
 ENOUGH = 5  # refusals without any other answer in between: not these spectra, but our request may be wrong
 
+ELSEWHERE = 5  # spectra from anywhere in the list that must be refused, too, where none is known to be good
+
 
 @dataclass(frozen=True, slots=True)
 class Condemned:
@@ -28,6 +30,7 @@ class Refusals:
     """Counts answers that refuse the request as such, in a row."""
 
     in_a_row: int = 0
+    elsewhere: int = 0
 
     @staticmethod
     def is_one(failure: Failure) -> bool:
@@ -38,6 +41,11 @@ class Refusals:
         self.in_a_row = self.in_a_row + 1 if self.is_one(failure) else 0
         return self.in_a_row > 0 and self.in_a_row % ENOUGH == 0
 
+    def heard_elsewhere(self) -> bool:
+        """A spectrum from somewhere else in the list was refused, too; True once that was so often enough."""
+        self.elsewhere += 1
+        return self.elsewhere >= ELSEWHERE
+
     def heard_other(self) -> None:
         """An answer of another kind: our requests are understood."""
-        self.in_a_row = 0
+        self.in_a_row = self.elsewhere = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from .catalog import Catalogue, read_catalogue
 from .engine import Leftover
 from .errors import UsageError
-from .findings import Examined, Finding, Record, Sound
+from .findings import Damaged, Examined, Finding, Record, Sound, too_common
 from .ledger import reader
 from .plan import USUAL_RATE, HarvestPlan, make_plan
 from .settings import Configuration
@@ -76,6 +76,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Directory
     plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
     _refuse_to_mix(configuration, plan, ledger)
     findings = _examine(configuration, plan.unproved)
+    _refuse_to_set_aside_everything(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
     return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
@@ -88,6 +89,18 @@ def _examine(configuration: Configuration, unproved: Sequence[Target]) -> list[F
 
     work = (Examined(target.name, Record(target.did)) for target in unproved)
     return list(audit(configuration.out, work, configuration.expectation, os.cpu_count() or 1))
+
+
+def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequence[Finding]) -> None:
+    """Sound files that are not what is asked for now tell of a wrong setting, not of damage. UsageError."""
+    suspicious = too_common((finding for finding in findings if isinstance(finding, Damaged)), len(findings))
+    if suspicious:
+        example = next(found for found in findings if isinstance(found, Damaged) and found.kind in suspicious)
+        raise UsageError(
+            f"{configuration.out} has {len(findings)} files that no ledger vouches for, and most are not what you ask "
+            f"for ({configuration.request.shape}): {example.name}.fits: {example.detail}; choose another --out, "
+            "or ask as they were asked for"
+        )
 
 
 def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -13,10 +12,9 @@ from pathlib import Path
 from .audit import audit
 from .batches import batches
 from .errors import StoreError, UsageError
-from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Sound, Stray
+from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Sound, Stray, too_common
 from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
 from .ledger.schema import open_for_writing
-from .outcomes import Gate
 from .settings import Configuration
 from .spectra import SpectrumId, Target
 from .stores.directory import STATE, DirectoryStore
@@ -26,7 +24,6 @@ from .stores.quarantine import Quarantine
 
 LEDGER_FILE = "ledger.sqlite"
 TOGETHER = 400  # findings between two signs of progress, and rows a transaction
-FEW = 10  # files that may fail in the same way before their share is looked at
 
 Progress = Callable[[int, int], None]
 """Called with how many files are examined and how many there are."""
@@ -166,7 +163,7 @@ class _Stocktake:
 
     def _set_aside(self, connection: sqlite3.Connection) -> None:
         damaged = [fault for fault in self.stock.faults if isinstance(fault, Damaged) and fault.gate != LEDGER]
-        suspicious = _too_common(damaged, self.stock.checked)
+        suspicious = too_common(damaged, self.stock.checked)
         self.stock.spared += [fault for fault in damaged if fault.kind in suspicious]
         moved = [fault for fault in damaged if fault.kind not in suspicious]
         quarantine = Quarantine(self.store.state / "quarantine")
@@ -176,10 +173,3 @@ class _Stocktake:
             quarantine.set_aside(self.store.folder, target, fault.detail, gate=fault.gate, why=fault.kind)
         record(connection, moved)
         self.stock.set_aside = len(moved)
-
-
-def _too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
-    """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
-    in structure, into spectra of another band."""
-    judged = Counter(fault.kind for fault in damaged if fault.gate in (Gate.IDENTITY, Gate.SCIENCE))
-    return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}

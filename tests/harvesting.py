@@ -26,6 +26,7 @@ QUICK: Mapping[str, float] = {
     "max_wait": 0.05,
     "grace": 5,
     "disk_wait": 0.2,
+    "max_outage": 8,
 }
 
 

@@ -183,3 +183,31 @@ def test_refusals_of_all_requests_stop_the_run_but_not_when_a_known_good_spectru
     known.run()
     assert known.stop.cause is None
     assert known.tally.stats.failures == {FailureKind.FORBIDDEN: 100}
+
+
+def test_one_spectrum_that_always_asks_for_patience_is_given_up_like_any_other() -> None:
+    class Impatient(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            if target.name == "n7":
+                self.asked.append(0.0)
+                raise FetchError(Failure(FailureKind.BUSY, "HTTP 503: busy", 503, retry_after=1.0))
+            return await super().fetch(target, reached)
+
+    bench = Bench(30, Impatient(), SimulatedStore(), attempts=3, first_wait=1.0)
+    bench.run()
+    assert bench.tally.stats.saved == 29
+    assert bench.tally.stats.failures == {FailureKind.BUSY: 1}
+
+
+def test_a_block_of_spectra_that_are_not_public_does_not_end_the_run() -> None:
+    class Private(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            if int(target.name[1:]) < 9:
+                raise FetchError(Failure(FailureKind.FORBIDDEN, "HTTP 403: embargoed", 403))
+            return await super().fetch(target, reached)
+
+    bench = Bench(60, Private(), SimulatedStore())
+    bench.run()
+    assert bench.stop.cause is None
+    assert bench.tally.stats.saved == 51
+    assert bench.tally.stats.failures == {FailureKind.FORBIDDEN: 9}

@@ -130,9 +130,10 @@ async def test_a_request_that_the_archive_refuses_as_such_stops_the_run(tmp_path
 async def test_an_archive_that_is_not_there_is_told_apart_from_spectra_that_are_not(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=3)) as archive:
         gone = archive
-    told = await harvest_from(gone, tmp_path / "out", listed_dids(3), limits={"attempts": 2})
-    assert told.report.stats.failures == {FailureKind.UNREACHABLE: 3}
+    told = await harvest_from(gone, tmp_path / "out", listed_dids(30), limits={"attempts": 2, "max_outage": 1.5})
+    assert (told.report.stats.failed, told.report.stats.remaining) == (0, 30)
     assert told.report.stats.exit_code == 5
+    assert "the archive was away for" in told.report.stats.reason
     assert told.report.stats.requests == 0
 
 

@@ -111,6 +111,22 @@ def test_an_archive_that_never_was_there_ends_the_run_too() -> None:
     assert len(night.asked) <= 20
 
 
+@pytest.mark.parametrize("count", [1, 3, 8, 20])
+def test_a_short_list_is_not_given_up_either_while_the_archive_is_away(count: int) -> None:
+    night = run_virtually(spend_night(count, [Outage(0, 2 * HOUR, "503")], limits=Limits()))
+    assert (night.stats.saved, night.stats.failed) == (count, 0)
+    assert len(night.asked) <= 100
+    assert night.finished <= 2 * HOUR + LATER
+
+
+@pytest.mark.parametrize("bad", [5, 30, 60])
+def test_bad_spectra_at_the_top_of_the_list_do_not_stall_it(bad: int) -> None:
+    night = run_virtually(spend_night(500, poisoned=range(bad), limits=Limits()))
+    assert (night.stats.saved, night.stats.failed) == (500 - bad, bad)
+    first = next(event.time for event in night.events if isinstance(event, ev.SpectrumSaved))
+    assert first - night.events[0].time <= LATER
+
+
 def test_all_of_it_is_told_once() -> None:
     night = run_virtually(spend_night(2000, [Outage(600, 1200)]))
     told = [type(event).__name__ for event in night.events]

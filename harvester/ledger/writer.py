@@ -28,6 +28,7 @@ Statement = tuple[str, Sequence[Any]]
 
 BATCH = 100  # rows a transaction at most, and seconds between two: what a power cut can cost of the ledger
 PATIENCE = 0.5
+LONGEST_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
 FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
 BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
 
@@ -42,6 +43,7 @@ class LedgerWriter:
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self._stats = HarvestStats()
         self.fault: sqlite3.Error | None = None
+        self._failing_since = 0.0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -80,7 +82,7 @@ class LedgerWriter:
             record(self._connection, findings)
 
     def __call__(self, event: ev.Event) -> None:
-        if self.fault is not None:
+        if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
             raise self.fault
         self._stats = self._stats.after(event)
         for statement in statements(event, self._stats.run):
@@ -95,10 +97,12 @@ class LedgerWriter:
             try:
                 self._commit(kept)
             except sqlite3.Error as error:
-                self.fault = error  # the next event raises it, and the bus drops and names us; the batch is tried again
+                if self.fault is None:
+                    self._failing_since = time.monotonic()
+                self.fault = error  # it may pass (a full disk does): the batch is tried again
                 time.sleep(0.0 if ended else PATIENCE)
             else:
-                kept = []
+                kept, self.fault = [], None
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
         batch: list[Statement] = []
