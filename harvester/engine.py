@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from . import events as ev
 from .admission import Admission
@@ -22,9 +22,10 @@ from .failures import Failure, FailureKind, FetchError
 from .gate import Gate, Sign, sign_of
 from .judgement import Condemned, Refusals
 from .limits import Limits
-from .outcomes import Failed, Fetched, Rejected, Saved, Verified
+from .outcomes import Failed, Fetched, Rejected, Saved
 from .pace import wait_or
-from .retry import Agenda, Assignment, wait_before_retry
+from .retry import Agenda, Assignment, Leftover, wait_before_retry
+from .seams import Archive, Inspect, Store
 from .spectra import SpectrumId, Target
 from .stopping import Cause, Stop
 
@@ -35,42 +36,6 @@ T = TypeVar("T")
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
 LOOK_FOR_ROOM = 1.0  # seconds between two looks at a full disk
 SPARE_WORKERS = 1  # so that the wire is not idle while a spectrum is verified and written
-
-
-class Archive(Protocol):
-    """Where spectra come from."""
-
-    async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Ask once. FetchError for anything but a 200."""
-        ...
-
-
-class Store(Protocol):
-    """Where spectra go. Neither method may be cut short by cancellation once it has begun to write."""
-
-    async def put(self, target: Target, body: bytes) -> None:
-        """Give ``body`` the target's name, durably and at once. StoreError if that cannot be done."""
-        ...
-
-    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
-        """Keep a body that is not the spectrum apart, and say where. StoreError if that cannot be done."""
-        ...
-
-    async def has_room(self, size: int) -> bool:
-        """Whether ``size`` more bytes can be written now."""
-        ...
-
-
-Inspect = Callable[[Target, bytes], Verified | Rejected]
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A retry that an earlier run left behind: ``due`` in seconds from now, ``attempt`` its next one."""
-
-    target: Target
-    attempt: int
-    due: float
 
 
 @dataclass(slots=True)

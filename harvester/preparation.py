@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .catalog import Catalogue, read_catalogue
-from .engine import Leftover
 from .errors import UsageError
 from .findings import Damaged, Examined, Finding, Record, Sound, too_common
 from .ledger import reader
 from .plan import USUAL_RATE, HarvestPlan, make_plan
+from .retry import Leftover
 from .settings import Configuration
 from .spectra import Target
 from .stores.directory import DirectoryStore

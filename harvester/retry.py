@@ -36,6 +36,15 @@ class Assignment:
     attempt: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A retry that an earlier run left behind: ``due`` in seconds from now, ``attempt`` its next one."""
+
+    target: Target
+    attempt: int
+    due: float
+
+
 @dataclass(order=True, slots=True)
 class _Due:
     time: float

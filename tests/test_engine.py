@@ -10,11 +10,12 @@ import pytest
 
 from harvester import events as ev
 from harvester.admission import Admission
-from harvester.engine import Engine, Leftover
+from harvester.engine import Engine
 from harvester.errors import StoreError, StoreFullError
 from harvester.failures import Failure, FailureKind, FetchError
 from harvester.limits import Limits
 from harvester.outcomes import Fetched
+from harvester.retry import Leftover
 from harvester.spectra import SpectrumId, Target
 from harvester.stats import Tally
 from harvester.stopping import Cause, Stop

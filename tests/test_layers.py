@@ -34,6 +34,7 @@ RANKS = (
         "vigil",
         "plan",
         "verify",
+        "seams",
     },
     {"admission"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
