@@ -111,6 +111,7 @@ def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.E
     for event in events:
         view(event)
         drained |= isinstance(event, ev.HarvestDraining | ev.HarvestEnded)
+        drained &= not isinstance(event, ev.HarvestStarted)  # which begins anew
         match event:
             case ev.PhaseEntered(target=one, phase=phase):
                 if not drained or phase is not ev.Phase.TURN:
