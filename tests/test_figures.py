@@ -20,8 +20,9 @@ from harvester.demo.synthesis import Calibration
 from harvester.errors import UsageError
 from harvester.figures import panels as figures
 from harvester.figures.in_terminal import panel_lines
-from harvester.figures.subject import Panel, angstroms, h_alpha, subject_of, wave_label
+from harvester.figures.subject import Panel, h_alpha, subject_of, wave_label
 from harvester.figures.terminal_plot import ASCII, BRAILLE, Floats, Ink, Mark, ink_for, plot_lines
+from harvester.observation import angstroms
 from harvester.spectra import SpectrumId
 from harvester.verify import Spectrum, read_spectrum
 

@@ -36,7 +36,7 @@ RANKS = (
         "verify",
         "seams",
     },
-    {"admission"},
+    {"admission", "observation"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
     {"settings"},
     {"onlookers", "preparation"},
@@ -50,7 +50,7 @@ RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
 ONLY = {
     "watchers": {"", "events", "stats", "receipt", "outcomes", "failures", "spectra", "words", "errors"},
     "demo": {"", "spectra", "words"},
-    "figures": {"spectra", "verify", "words", "errors"},
+    "figures": {"spectra", "observation", "verify", "words", "errors"},
 }
 NEVER = {
     "archive": {"stores", "ledger", "engine", "watchers", "demo"},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
+from ..observation import angstroms
 from ..spectra import SpectrumId
 from ..words import plain_line, speakable
-from .subject import Panel, angstroms, h_alpha, note, subject_of, wave_label
+from .subject import Panel, h_alpha, note, subject_of, wave_label
 from .terminal_plot import ASCII, Ink, Mark, clipped, ink_for, plot_lines
 
 

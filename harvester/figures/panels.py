@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
+from ..observation import angstroms
 from ..spectra import SpectrumId
 from ..words import plain_line
 from . import look
-from .subject import Panel, angstroms, h_alpha, note, subject_of, wave_label
+from .subject import Panel, h_alpha, note, subject_of, wave_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,26 +1,16 @@
-"""What a picture of a spectrum says: names, units and dates from its header, made harmless. No drawing here.
-
-A header's words come from a server: each is one printable line before it gets near a terminal or a figure.
-"""
+"""What a picture of a spectrum says: titles, units and notes. No drawing here."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..observation import Observation, observation_of
 from ..spectra import SpectrumId
-from ..verify import Header, Spectrum, metres
+from ..verify import Spectrum
 from ..words import plain_line
 
-H_ALPHA_AIR, H_ALPHA_VACUUM = 6562.80, 6564.61  # Angstrom
-LONGEST_NAME = 48  # characters of an object's name that a title has room for
-
-_MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - FITS times carry no zone; only shown as UT
-_EARLIEST, _LATEST = 0.0, 88_069.0  # MJD of the years 1858 and 2100; beyond them TMID is something else
 _COUNTS = frozenset({"count", "counts", "ct", "adu"})
 
 
@@ -80,59 +70,22 @@ def subject_of(did: SpectrumId, panels: tuple[Panel, ...]) -> Subject:
     spectrum = next((panel.spectrum for panel in panels if panel.spectrum), None)
     if spectrum is None:
         return Subject(shown)
-    name = spectrum.table.get("OBJECT") or spectrum.primary.get("OBJECT") or ""
-    return Subject(shown, plain_line(str(name), LONGEST_NAME), _when(spectrum), _exposure(spectrum))
-
-
-def _when(spectrum: Spectrum) -> str:
-    """The middle of the exposure, from TMID (MJD): DATE is the day on which somebody wrote a file."""
-    mjd = _number(spectrum, "TMID")
-    if mjd is None or not _EARLIEST < mjd < _LATEST:
-        return ""
-    return f"{_MJD_ZERO + timedelta(days=mjd) + timedelta(seconds=30):%Y-%m-%d %H:%M} UT"
-
-
-def _exposure(spectrum: Spectrum) -> str:
-    seconds = _number(spectrum, "TELAPSE")
-    return f"{seconds:.10g} s exposure" if seconds is not None and 0 < seconds < 1e7 else ""
-
-
-def _number(spectrum: Spectrum, card: str) -> float | None:
-    value = spectrum.table.get(card, spectrum.primary.get(card))
-    if isinstance(value, (bool, str)) or value is None:
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def angstroms(spectrum: Spectrum) -> NDArray[np.float64]:
-    """The wavelengths in Angstrom, in the file's order."""
-    factor = metres(spectrum.unit)
-    return spectrum.wave if factor == 1e-10 else spectrum.wave * (factor / 1e-10)
-
-
-def medium(spectrum: Spectrum | None) -> str:
-    """``Air``, ``Vacuum`` or nothing: where the header says the wavelengths were measured, or converted to."""
-    if spectrum is None:
-        return ""
-    told = _told_of_axis(spectrum.table, spectrum.axis).lower()
-    return next((name for name in ("Air", "Vacuum") if name.lower() in told.split()), "")
-
-
-def _told_of_axis(header: Header, axis: int) -> str:
-    """The words of the spectral column: its TCOMM card, and the comment behind its name, where DaCHS puts them."""
-    keyword = f"TTYPE{axis}".encode().ljust(8)
-    comments = [field.partition(b"/")[2].decode("ascii", "replace") for name, field in header.cards if name == keyword]
-    return " ".join([*comments, str(header.get(f"TCOMM{axis}", ""))])
+    told = observation_of(spectrum)
+    return Subject(shown, told.object_name, told.when, f"{told.exposure:.10g} s exposure" if told.exposure else "")
 
 
 def wave_label(spectrum: Spectrum | None) -> str:
     """The wavelength axis with its unit."""
-    return f"{medium(spectrum)} wavelength [Angstrom]".strip().capitalize().replace("angstrom", "Angstrom")
+    return f"{_observed(spectrum).medium} wavelength [Angstrom]".strip().capitalize().replace("angstrom", "Angstrom")
 
 
 def h_alpha(spectrum: Spectrum | None) -> float:
     """H-alpha at rest in Angstrom, where this spectrum's axis has it."""
-    return H_ALPHA_VACUUM if medium(spectrum) == "Vacuum" else H_ALPHA_AIR
+    return _observed(spectrum).h_alpha
+
+
+def _observed(spectrum: Spectrum | None) -> Observation:
+    return observation_of(spectrum) if spectrum else Observation()
 
 
 def twin(panel: Panel, earlier: tuple[Panel, ...]) -> Panel | None:
