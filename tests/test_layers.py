@@ -39,7 +39,7 @@ RANKS = (
     {"admission", "observation"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
     {"settings"},
-    {"onlookers", "preparation"},
+    {"onlookers", "preparation", "dataset"},
     {"session", "stocktake", "calibrations"},
     {"cli"},
     {"__main__"},

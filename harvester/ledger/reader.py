@@ -97,6 +97,11 @@ def digests(path: Path) -> Iterator[tuple[str, str]]:
         yield f"{row['name']}.fits", row["sha256"]
 
 
+def stored(path: Path) -> Iterator[sqlite3.Row]:
+    """The whole row of every stored spectrum, by name."""
+    yield from _rows(path, "SELECT * FROM spectrum WHERE status IN ('present', 'saved') ORDER BY name")
+
+
 def _rows(path: Path, sql: str) -> Iterator[sqlite3.Row]:
     connection = open_for_reading(path)
     if connection is None:

@@ -50,6 +50,10 @@ class DirectoryStore:
         self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
+    def path(self, name: str) -> Path:
+        """Where the spectrum that is called ``name`` lies, or would."""
+        return self.folder / f"{name}{_SUFFIX}"
+
     def prepare(self) -> None:
         """Make the folders. StoreError if that cannot be done."""
         with storing(self.folder):

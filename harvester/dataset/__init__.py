@@ -1,0 +1,1 @@
+"""What becomes of a harvest: the spectra on disk joined with all that is known of them."""

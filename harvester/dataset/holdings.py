@@ -1,0 +1,75 @@
+"""What a harvest holds: each stored spectrum with its receipt from the ledger and the columns of its catalogue row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+from ..ledger import reader
+from ..spectra import SpectrumId
+from ..stores.directory import DirectoryStore
+from ..stores.disk import storage_fault
+from ..verify import RejectedError, Spectrum, read_spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One stored spectrum. ``columns`` are the other columns of its catalogue row; None is what nobody recorded.
+
+    wave_min, wave_max: metres. saved: seconds since 1970. run: which fetched it. url: what was asked.
+    """
+
+    did: SpectrumId
+    name: str
+    path: Path
+    columns: Mapping[str, str]
+    size: int | None = None
+    sha256: str | None = None
+    content_digest: str | None = None
+    points: int | None = None
+    wave_min: float | None = None
+    wave_max: float | None = None
+    object_name: str | None = None
+    saved: float | None = None
+    run: str | None = None
+    url: str | None = None
+
+
+class DamagedError(Exception):
+    """The file is not what was stored; the message says how."""
+
+
+def holdings(store: DirectoryStore) -> Iterator[Holding]:
+    """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell."""
+    if not store.ledger.exists():
+        raise UsageError(
+            f"{store.folder}: no ledger, so nobody knows what its files are; give a harvest's directory with --out "
+            "DIR, or make a ledger from the files: python -m harvester verify --fix"
+        )
+    for row in reader.stored(store.ledger):
+        columns = json.loads(row["columns"])
+        yield Holding(
+            SpectrumId(row["did"]), row["name"], store.path(row['name']), columns, row["bytes"],
+            row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
+            row["saved"], row["run"], row["url"],
+        )  # fmt: skip
+
+
+def read(holding: Holding) -> Spectrum:
+    """The spectrum itself, proved to be what was stored. DamagedError if it is not, StoreError if the disk fails."""
+    try:
+        body = holding.path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedError("the file is gone") from None
+    except OSError as error:
+        raise storage_fault(holding.path, error) from error
+    if holding.sha256 is not None and hashlib.sha256(body).hexdigest() != holding.sha256:
+        raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
+    try:
+        return read_spectrum(body)
+    except RejectedError as error:
+        raise DamagedError(error.rejected.detail) from error
