@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
 LOOK_FOR_ROOM = 1.0  # seconds between two looks at a full disk
-SPARE_WORKERS = 1  # so that the wire is not idle while a spectrum is verified and written
+HANDS = 2  # workers for each request that may be in flight: while one asks, another verifies and waits for the disk
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Engine:
                     prober = beside.create_task(self._probe())
                     async with asyncio.TaskGroup() as crew:
                         crew.create_task(self._produce())
-                        for _ in range(self.limits.concurrency + SPARE_WORKERS):
+                        for _ in range(HANDS * self.limits.concurrency):
                             crew.create_task(self._work())
                     prober.cancel()
         except TimeoutError:
@@ -125,7 +125,7 @@ class Engine:
                 self._seek_evidence()
                 due = self._agenda.next_due
                 await (wait_or(self._changed, due - self._now()) if due is not None else self._changed.wait())
-        for _ in range(self.limits.concurrency + SPARE_WORKERS):
+        for _ in range(HANDS * self.limits.concurrency):
             await self._queue.put(None)
 
     def _seek_evidence(self) -> None:
@@ -136,6 +136,8 @@ class Engine:
     async def _work(self) -> None:
         while (assignment := await self._queue.get()) is not None:
             self._phase(assignment, ev.Phase.TURN)
+            async with self._disk:
+                pass  # while the disk is full nobody asks for more
             if await self.admission.enter(self.stop.draining):
                 await self._attempt(assignment, in_flight=True)
                 self._changed.set()

@@ -31,7 +31,7 @@ class Limits:
     total_timeout: Annotated[float, Gt(0)] = 600.0
     """Seconds for one whole answer. DaCHS goes on computing for clients that hung up: patience is cheaper for all."""
     max_bytes: Annotated[int, Ge(2880)] = 16 * 1024 * 1024
-    """Largest spectrum in bytes; concurrency times this is all the memory that bodies can take."""
+    """Largest spectrum in bytes; twice concurrency times this is all the memory that bodies can take."""
     grace: Annotated[float, Ge(0)] = 30.0
     """Seconds that requests in flight get to end after the first Ctrl-C."""
     max_outage: Annotated[float, Gt(0)] = 12 * 3600.0

@@ -81,13 +81,14 @@ class Guestbook:
     def __init__(self, user_agent: str) -> None:
         self._seen = Politeness(user_agent)
         self._second = deque[float]()
-        self._asked = set[SpectrumId]()
+        self._asked = set[SpectrumId]()  # and not settled yet
+        self._settled = 0
         self._allowed = (0.0, 0)
         self._paused: tuple[ev.Pause, float] | None = None
 
     @property
     def politeness(self) -> Politeness:
-        return replace(self._seen, spectra=len(self._asked))
+        return replace(self._seen, spectra=self._settled + len(self._asked))
 
     def __call__(self, event: ev.Event) -> None:
         match event:
@@ -97,6 +98,9 @@ class Guestbook:
                 self._sent(time)
             case ev.AnswerReceived(size=size):
                 self._seen = replace(self._seen, bytes=self._seen.bytes + size)
+            case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
+                self._asked.discard(outcome.target.did)
+                self._settled += 1
             case ev.RetryScheduled():
                 self._seen = replace(self._seen, retries=self._seen.retries + 1)
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):

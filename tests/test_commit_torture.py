@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from harvester.stores import commit as recipe
+from harvester.stores.syncing import reports_write_errors, sync_file_system
 
 CALLS = ("open", "write", "fsync", "close", "replace", "unlink")
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EACCES, errno.EINTR)
 OLD, NEW = b"old" * 960, b"new" * 5 * 960
+SYNCFS = reports_write_errors()
 FILES = [("one.fits", NEW), ("two.fits", NEW)]
 
 
@@ -30,6 +32,8 @@ class Saboteur:
     number: int = 0
     short: bool = False
     made: list[str] = field(default_factory=list)
+
+    together: bool = False
 
     def wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def sabotaged(*arguments: Any, **options: Any) -> Any:
@@ -50,11 +54,12 @@ def commit_under(saboteur: Saboteur, folder: Path) -> list[OSError | None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in CALLS:
             patch.setattr(os, name, saboteur.wrap(name, getattr(os, name)))
-        return recipe.commit(folder, FILES)
+        patch.setattr(recipe, "sync_file_system", saboteur.wrap("syncfs", sync_file_system))
+        return recipe.commit(folder, FILES, saboteur.together)
 
 
-def calls_of_a_good_commit(folder: Path) -> list[str]:
-    saboteur = Saboteur(short=True)
+def calls_of_a_good_commit(folder: Path, together: bool) -> list[str]:
+    saboteur = Saboteur(short=True, together=together)
     assert commit_under(saboteur, folder) == [None, None]
     return saboteur.made
 
@@ -75,10 +80,14 @@ def check(folder: Path, results: list[OSError | None], before: dict[str, bytes],
 
 @pytest.mark.parametrize("before", [{}, {"one.fits": OLD}], ids=["new", "overwriting"])
 @pytest.mark.parametrize("short", [False, True], ids=["whole writes", "short writes"])
-def test_no_failing_call_leaves_a_wrong_state(tmp_path: Path, before: dict[str, bytes], short: bool) -> None:
+@pytest.mark.parametrize("together", [False, SYNCFS], ids=["each synced", "synced together"])
+def test_no_failing_call_leaves_a_wrong_state(
+    tmp_path: Path, before: dict[str, bytes], short: bool, together: bool
+) -> None:
     (tmp_path / "count").mkdir()
-    made = calls_of_a_good_commit(tmp_path / "count")
-    assert {"open", "write", "fsync", "close", "replace"} == set(made)
+    made = calls_of_a_good_commit(tmp_path / "count", together)
+    assert {"open", "write", "fsync", "close", "replace", *(["syncfs"] if together else [])} == set(made)
+    assert made.count("fsync") == (1 if together else 1 + len(FILES))
     for at, name in enumerate(made):
         for number in ERRORS:
             folder = tmp_path / f"{at}-{number}"
@@ -86,7 +95,7 @@ def test_no_failing_call_leaves_a_wrong_state(tmp_path: Path, before: dict[str, 
             for file, body in before.items():
                 (folder / file).write_bytes(body)
             descriptors = open_descriptors()
-            results = commit_under(Saboteur(at, number, short), folder)
+            results = commit_under(Saboteur(at, number, short, together=together), folder)
             assert open_descriptors() == descriptors
             check(folder, results, before, f"{name} (call {at}) fails with {errno.errorcode[number]}")
             assert not list(folder.glob(".*.part")), f"{name} (call {at}): a temporary file is left"
@@ -106,7 +115,7 @@ def test_even_a_clean_up_that_fails_leaves_only_what_the_next_start_sweeps(tmp_p
 
 
 def test_a_committer_that_believes_a_short_write_fails_this_torture(tmp_path: Path) -> None:
-    def believing(path: Path, body: bytes) -> None:
+    def believing(path: Path, body: bytes, sync: bool = True) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
         os.write(descriptor, body)
         os.fsync(descriptor)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from harvester.stores.syncing import reports_write_errors
+
 MISSING = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(
     bool(MISSING) or os.geteuid() != 0, reason="power cuts need root and e2fsprogs: run the tests as root"
@@ -30,15 +32,16 @@ import hashlib, os, sys
 from pathlib import Path
 from harvester.stores import commit as recipe
 
-folder, acknowledged, mutant = Path(sys.argv[1]), open(sys.argv[2], "a"), sys.argv[3]
+folder, acknowledged, mutant, together = Path(sys.argv[1]), open(sys.argv[2], "a"), sys.argv[3], sys.argv[4] == "True"
 if mutant == "rename without fsync":
     recipe.os = type("NoSync", (), {**vars(os), "fsync": staticmethod(lambda descriptor: None)})
+    recipe.sync_file_system = lambda descriptor: None
 if mutant == "write in place":
-    recipe._place = lambda folder, name, body: (folder / name).write_bytes(body)
+    recipe.commit = lambda folder, files, together: [(folder / name).write_bytes(body) and None for name, body in files]
 for number in range(100_000):
     body = lambda part: hashlib.sha256(f"{number} {part}".encode()).digest() * 1170
     files = [(f"n{number}-{part}.fits", body(part)) for part in range(3)]
-    results = recipe.commit(folder, files)
+    results = recipe.commit(folder, files, together)
     for (name, _), result in zip(files, results):
         if result is None:
             acknowledged.write(name + "\\n")
@@ -68,7 +71,7 @@ def mounted(image: Path, place: Path) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
-def cut_power(tmp_path: Path, mutant: str, after: float) -> Aftermath:
+def cut_power(tmp_path: Path, mutant: str, after: float, together: bool = False) -> Aftermath:
     image, copy, log = tmp_path / "disk", tmp_path / "disk after", tmp_path / "acknowledged"
     with image.open("wb") as file:
         file.truncate(96 * 1024 * 1024)
@@ -76,7 +79,7 @@ def cut_power(tmp_path: Path, mutant: str, after: float) -> Aftermath:
     log.touch()
     with mounted(image, tmp_path / "before") as folder:
         here = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, folder, log, mutant], env=here)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, folder, log, mutant, str(together)], env=here)
         while not log.stat().st_size:
             time.sleep(0.01)
         time.sleep(after)
@@ -97,13 +100,15 @@ def expected(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("after", [0.1, 0.5, 0.9])
-def test_no_acknowledged_file_is_lost_and_none_is_corrupt(tmp_path: Path, after: float) -> None:
-    found = cut_power(tmp_path, "none", after)
+@pytest.mark.parametrize("together", [False, reports_write_errors()], ids=["each synced", "synced together"])
+def test_no_acknowledged_file_is_lost_and_none_is_corrupt(tmp_path: Path, after: float, together: bool) -> None:
+    found = cut_power(tmp_path, "none", after, together)
     assert found.acknowledged > 0
     assert (found.missing, found.corrupt) == (0, 0)
 
 
+@pytest.mark.parametrize("together", [False, reports_write_errors()], ids=["each synced", "synced together"])
 @pytest.mark.parametrize("mutant", ["rename without fsync", "write in place"])
-def test_a_recipe_without_one_of_its_steps_fails_this_test(tmp_path: Path, mutant: str) -> None:
-    found = cut_power(tmp_path, mutant, 0.5)
+def test_a_recipe_without_one_of_its_steps_fails_this_test(tmp_path: Path, mutant: str, together: bool) -> None:
+    found = cut_power(tmp_path, mutant, 0.5, together)
     assert found.missing or found.corrupt

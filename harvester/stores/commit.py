@@ -1,4 +1,4 @@
-"""Giving bytes a name, durably: temporary name in the same folder, write, fsync, rename, fsync of the folder.
+"""Giving bytes a name, durably: temporary names in the same folder, write, sync, rename, sync of the folder.
 
 Without the fsyncs a power cut leaves most of the visible files empty (measured, 72 %); without the folder's, a file
 that was reported as saved can be missing. Everything here blocks and belongs into a thread.
@@ -10,60 +10,76 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .syncing import sync_file_system
 
 HOST = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:32] or "host"
 OLD = 24 * 3600.0  # seconds after which a leftover of another host is taken for dead
 
 
-def commit(folder: Path, files: Sequence[tuple[str, bytes]]) -> list[OSError | None]:
+def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = False) -> list[OSError | None]:
     """Give each ``(file name, bytes)`` its name in ``folder``; per file, None if it is durable or what went wrong.
 
-    A file that failed left nothing behind, neither under its name nor under a temporary one, except where only the
-    folder's own sync failed: then the file is whole and visible, but not acknowledged.
+    ``together``: one sync of the file system in place of one for each file. A file that failed left nothing behind,
+    neither under its name nor under a temporary one, except where only the folder's own sync failed: then the file is
+    whole and visible, but not acknowledged.
     """
     results: list[OSError | None] = [None] * len(files)
-    for at, (name, body) in enumerate(files):
-        try:
-            _place(folder, name, body)
-        except OSError as error:
-            results[at] = error
+    parts = [folder / part_name(name) for name, _ in files]
     try:
-        sync_folder(folder)
+        with _opened(folder) as descriptor:
+            for at, (_, body) in enumerate(files):
+                results[at] = _tried(_write, parts[at], body, not together)
+            if together:
+                lost = _tried(sync_file_system, descriptor)
+                results = [result or lost for result in results]
+            for at, (name, _) in enumerate(files):
+                results[at] = results[at] or _tried(parts[at].replace, folder / name)
+            os.fsync(descriptor)
     except OSError as error:
-        return [result or error for result in results]
+        results = [result or error for result in results]
+    finally:
+        for part, result in zip(parts, results, strict=True):
+            if result is not None:
+                with suppress(OSError):  # it may never have been made; what is left is swept at the next start
+                    part.unlink()
     return results
 
 
-def _place(folder: Path, name: str, body: bytes) -> None:
-    part = folder / part_name(name)
+def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:
     try:
-        _write(part, body)
-        part.replace(folder / name)
-    except BaseException:
-        with suppress(OSError):  # it may never have been made; what is left is swept at the next start
-            part.unlink()
-        raise
+        call(*arguments)
+    except OSError as error:
+        return error
+    return None
 
 
-def _write(path: Path, body: bytes) -> None:
+def _write(path: Path, body: bytes, sync: bool = True) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         left = memoryview(body)
         while left:  # near a full disk a write is short before it fails
             left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
+    with _opened(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
 

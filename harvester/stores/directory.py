@@ -7,6 +7,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..spectra import Target
 from .commit import commit, has_room, sweep
 from .disk import storage_fault, storing
 from .quarantine import Quarantine
+from .syncing import Together, reports_write_errors
 
 STATE = ".harvester"
 _SUFFIX = ".fits"
@@ -47,6 +49,7 @@ class DirectoryStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
+        self._together = Together(reports_write_errors())
         self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
@@ -139,10 +142,13 @@ class DirectoryStore:
     def _commit(self, files: Sequence[_Delivery]) -> Sequence[Exception | None]:
         if not files:
             return []
+        together, began = self._together.suits(len(files)), time.monotonic()
         try:
-            return commit(self.folder, [(file.name, file.body) for file in files])
+            return commit(self.folder, [(file.name, file.body) for file in files], together)
         except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
             return [bug] * len(files)
+        finally:
+            self._together = self._together.after(len(files), time.monotonic() - began)
 
 
 def _size(entry: os.DirEntry[str]) -> int:

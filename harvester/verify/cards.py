@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from .rejection import malformed
 
@@ -80,18 +81,10 @@ class Header(Mapping[str, Value]):
 
     def _parsed(self, keyword: bytes) -> Value | None:
         field = self._fields.get(keyword)
-        if field is None or keyword in _COMMENTARY or (found := _VALUE.fullmatch(field)) is None:
+        if field is None or keyword in _COMMENTARY:
             return None
-        match found.lastgroup:
-            case "text":
-                return self._text(found["text"], keyword, field)
-            case "truth":
-                return found["truth"] == b"T"
-            case "whole":
-                return int(found["whole"])
-            case "real":
-                return float(found["real"].replace(b"D", b"E"))
-        return None
+        value = _read(field)
+        return self._text(value, keyword, field) if isinstance(value, bytes) else value
 
     def _text(self, first: bytes, keyword: bytes, field: bytes) -> str:
         parts = [first]
@@ -129,6 +122,24 @@ class Header(Mapping[str, Value]):
         if isinstance(value, (bool, str)):
             raise malformed(f"the header says {name} = {value!r}, not a number")
         return None if value is None else float(value)
+
+
+@lru_cache(4096)  # the spectra of an archive share nearly all their cards
+def _read(field: bytes) -> bytes | bool | int | float | None:
+    """The value in a card's field; a string as the bytes between its quotes."""
+    found = _VALUE.fullmatch(field)
+    if found is None:
+        return None
+    match found.lastgroup:
+        case "text":
+            return found["text"]
+        case "truth":
+            return found["truth"] == b"T"
+        case "whole":
+            return int(found["whole"])
+        case "real":
+            return float(found["real"].replace(b"D", b"E"))
+    return None
 
 
 def _first_bad_card(block: bytes) -> int:
