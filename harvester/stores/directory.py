@@ -24,6 +24,8 @@ from .syncing import Together, reports_write_errors
 
 STATE = ".harvester"
 _SUFFIX = ".fits"
+MOMENT = 0.010  # seconds that the first of a batch waits for others, where the last one did not come alone
+FULL = 32  # files: more share a sync no better
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class DirectoryStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
+        self._dense = False
         self._together = Together(reports_write_errors())
         self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
@@ -130,14 +133,21 @@ class DirectoryStore:
         """The writer thread: commit what has arrived, together, until told to end."""
         ended = False
         while not ended:
-            batch = [self._deliveries.get()]
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    batch.append(self._deliveries.get_nowait())
+            batch = self._next_batch()
             files = [delivery for delivery in batch if delivery is not None]
             ended = len(files) < len(batch)
             for file, result in zip(files, self._commit(files), strict=True):
                 file.done(result)
+
+    def _next_batch(self) -> Sequence[_Delivery | None]:
+        """What has arrived; where arrivals are dense, also what arrives within a moment."""
+        batch = [self._deliveries.get()]
+        until = time.monotonic() + (MOMENT if self._dense else 0.0)
+        with contextlib.suppress(queue.Empty):
+            while batch[-1] is not None and len(batch) < FULL:
+                batch.append(self._deliveries.get(timeout=max(0.0, until - time.monotonic())))
+        self._dense = len(batch) > 1
+        return batch
 
     def _commit(self, files: Sequence[_Delivery]) -> Sequence[Exception | None]:
         if not files:
