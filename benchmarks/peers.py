@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None, clients: Sequence[Client] = CLI
     competing = entries(clients, chosen.concurrency)
     told: dict[str, list[dict[str, object]]] = {}
     with tempfile.TemporaryDirectory(prefix="peers-", dir=chosen.work) as folder:
-        work = Path(folder)
+        work = Path(folder).resolve()
         wares = make_wares(chosen.files, work / "wares")
         print(f"{chosen.files:,} spectra, {chosen.runs} runs each, medians; the worst score of all runs\n", flush=True)
         for scenario in SCENARIOS.values():
@@ -73,8 +73,8 @@ def main(arguments: Sequence[str] | None = None, clients: Sequence[Client] = CLI
                 runs = list(compare(scenario, competing, wares, chosen.runs, work, chosen.patience))
                 print(report(scenario, runs, clients), flush=True)
                 told[scenario.title] = [asdict(run) for _, run in runs]
-    if chosen.json:
-        chosen.json.write_text(json.dumps(told, indent=1) + "\n")
+                if chosen.json:
+                    chosen.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""One client's run, measured: wall time, CPU and memory of it and all its children, and what it left."""
+"""One client's run, measured: wall time, CPU and memory of it and all its children, and what it left. Linux only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .clients import Client, Errand
+from .clients import Client, Command, Errand
 from .hosts import HOME, Scenario, hosted
 from .wares import Score, Wares, score
 
@@ -60,28 +60,34 @@ def race(client: Client, wares: Wares, scenario: Scenario, concurrency: int, wor
     with tempfile.TemporaryDirectory(dir=work) as folder, hosted(scenario, wares.folder, Path(folder)) as url:
         home, out = Path(folder), Path(folder) / "out"
         out.mkdir()
-        errand = Errand(wares, url, out, home, concurrency)
-        command = [client.path or client.program, *client.command(errand)]
+        command = [client.path or client.program, *client.command(Errand(wares, url, out, home, concurrency))]
         os.sync()
-        began = time.perf_counter()
         with _outlet(client.terminal, home / "said") as outlet:
-            process = subprocess.Popen(
-                command,
-                stdin=outlet if client.terminal else subprocess.DEVNULL,
-                stdout=outlet,
-                stderr=outlet,
-                cwd=home,
-                env=_environment(),
-                start_new_session=True,
-            )
-        with _watched(process.pid, patience) as watch:
-            _, status, used = os.wait4(process.pid, 0)
+            began = time.perf_counter()
+            pid = _start(command, home, outlet, client.terminal)
+        with _watched(pid, patience) as watch:
+            _, status, used = os.wait4(pid, 0)
             seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        ended = None if watch.late else process.returncode
+        ended = None if watch.late else os.waitstatus_to_exitcode(status)
         cpu = used.ru_utime + used.ru_stime
         said = _last_words(home / "said")
         return Run(client.name, concurrency, seconds, cpu, watch.memory, score(wares, out), ended, said)
+
+
+def _start(command: Command, home: Path, outlet: int, terminal: bool) -> int:
+    """Start ``command`` at the head of a group of its own; its process id, for wait4 alone to wait for."""
+    entrance = outlet if terminal else subprocess.DEVNULL
+    process = subprocess.Popen(
+        command,
+        stdin=entrance,
+        stdout=outlet,
+        stderr=outlet,
+        cwd=home,
+        env=_environment(),
+        start_new_session=True,
+    )
+    process.returncode = 0  # Popen warns of a child that it was not told to have ended
+    return process.pid
 
 
 def _environment() -> dict[str, str]:
@@ -116,6 +122,9 @@ def _watched(pid: int, patience: float) -> Iterator[_Watch]:
     looking.start()
     try:
         yield watch
+    except BaseException:  # a Ctrl-C is for us: the client has a session of its own and would go on
+        os.killpg(pid, signal.SIGKILL)
+        raise
     finally:
         over.set()
         looking.join()

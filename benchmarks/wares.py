@@ -1,4 +1,4 @@
-"""What the benchmarks' servers offer: synthetic spectra as files in one folder, all different, 37 kB and up each."""
+"""What the benchmarks' servers offer: synthetic spectra as files in one folder, all different, 43 kB each."""
 
 from __future__ import annotations
 
