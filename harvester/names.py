@@ -1,9 +1,10 @@
 """File names for publisher DIDs: safe on every file system, stable, and never two spectra under one name.
 
 A DID's last segment names the file, as the notebook did (``ivo://asu.cas.cz/stel/ccd700/sh270028`` is
-``sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalogue share (also when only case
-differs: macOS, Windows), gives way to a slug of the whole path and 8 hex digits of the DID's BLAKE2b digest. Segments
-that already look like such a slug count as unsafe, so that the two kinds of name can never meet.
+``sh270028.fits``; so is ``.../sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalogue
+share (also when only case differs: macOS, Windows), gives way to a slug of the whole path and 8 hex digits of the DID's
+BLAKE2b digest. Segments that already look like such a slug count as unsafe, so that the two kinds of name can never
+meet.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ _PLAIN = re.compile(  # neither like a slug, nor a device of Windows, nor with a
     r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,78}[A-Za-z0-9_+-])?"
 )
 _UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
+_ENDING = re.compile(r"(?ai:\.fits?(?:\.gz)?)\Z")
 _SLUG_LENGTH = 60
 
 
 def plain_name(did: SpectrumId) -> str | None:
-    """The DID's last segment where it is a safe file stem everywhere, else None."""
-    segment = did.rpartition("/")[2]
+    """The DID's last segment, without ``.fits``, where it is a safe file stem everywhere, else None."""
+    segment = _last_segment(did)
     return segment if _PLAIN.fullmatch(segment) else None
 
 
@@ -51,8 +53,8 @@ class Names:
     def of(self, did: SpectrumId) -> str:
         return self.special.get(did) or _last_segment(did)
 
-    def target(self, did: SpectrumId) -> Target:
-        return Target(did, self.of(did))
+    def target(self, did: SpectrumId, address: str = "") -> Target:
+        return Target(did, self.of(did), address)
 
 
 def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | None = None) -> Names:
@@ -73,7 +75,9 @@ def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | N
 
 
 def _last_segment(did: SpectrumId) -> str:
-    return did.rpartition("/")[2]
+    """Where identifiers are made of paths (``ivo://org.gavo.dc/~?feros/data/f08751.fits``) it has an ending, too."""
+    segment = did.rpartition("/")[2]
+    return _ENDING.sub("", segment) if "." in segment else segment
 
 
 def _folded(did: SpectrumId) -> str:
