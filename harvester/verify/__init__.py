@@ -14,10 +14,11 @@ from ..spectra import SpectrumId
 from .cards import Header, Value
 from .digest import content_digest
 from .identity import check_identity
+from .reading import decoded, read_spectrum, spectral_part
 from .rejection import RejectedError
 from .science import check_science, metres
 from .structure import walk
-from .table import Spectrum, decode, read_spectrum, spectrum_table
+from .table import Spectrum
 
 __all__ = ["Expectation", "Header", "RejectedError", "Spectrum", "Value", "inspect", "metres", "read_spectrum"]
 
@@ -32,10 +33,10 @@ def inspect(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Exp
 
 def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verified:
     hdus = walk(raw)
-    table = spectrum_table(hdus)
+    part = spectral_part(hdus)
     primary = hdus[0].header
-    check_identity(did, expected.identity_card, table.hdu.header, primary)
-    spectrum = decode(raw, primary, table)
+    check_identity(did, expected.identity_card, part.hdu.header, primary)
+    spectrum = decoded(raw, primary, part)
     wave_min, wave_max = check_science(spectrum, expected)
     return Verified(
         size=len(raw),

@@ -27,7 +27,7 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     _check_finite("values of flux", flux)
     steps = wave[1:] - wave[:-1]
     _check_monotonic(wave, steps)
-    factor = metres(spectrum.unit)
+    factor = metres(spectrum.unit or expected.spectral_unit)
     low, high = sorted((float(wave[0]) * factor, float(wave[-1]) * factor))
     if low <= 0:
         raise _refused(FailureKind.WRONG_AXIS, f"the shortest wavelength is {_words(low)}; wavelengths are positive")
@@ -42,7 +42,8 @@ def metres(unit: str) -> float:
     factor = _METRES.get(unit.lower())
     if factor is None:
         told = f"the unit {unit!r}, which is no known unit of length" if unit else "no unit"
-        raise malformed(f"the spectral column has {told}", Gate.SCIENCE)
+        advice = "" if unit else "; say it with spectral_unit in the archive's profile"
+        raise malformed(f"the spectral axis has {told}{advice}", Gate.SCIENCE)
     return factor
 
 

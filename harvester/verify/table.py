@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..outcomes import Gate
 from .cards import Header
 from .rejection import malformed
-from .structure import LARGEST_DATA, Hdu, walk
+from .structure import LARGEST_DATA, Hdu
 
 _TFORM = re.compile(r"(\d{0,12})([LXBIJKAEDCMPQ])([!-~]*)")
 _WIDTH = {"L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "P": 8, "M": 16, "Q": 16}
@@ -38,8 +38,8 @@ class Spectrum:
 
     wave, flux: float64, shape (points,), in the file's order; TSCALn, TZEROn applied, TNULLn read as NaN.
     unit: of ``wave``, as TUNITn spells it, '' where there is none; flux_unit likewise.
-    axis: the number n of the spectral column, for cards such as TDMINn.
-    primary, table: the values of the cards of the primary HDU and of the table's.
+    axis: the number n of the spectral column (or image axis), for cards such as TDMINn.
+    primary, table: the values of the cards of the primary HDU and of the table's (or the image's).
     """
 
     wave: NDArray[np.float64]
@@ -49,13 +49,6 @@ class Spectrum:
     axis: int
     primary: Header
     table: Header
-
-
-def read_spectrum(body: bytes | bytearray | memoryview) -> Spectrum:
-    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none."""
-    raw = bytes(body)
-    hdus = walk(raw)
-    return decode(raw, hdus[0].header, spectrum_table(hdus))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def spectrum_table(hdus: list[Hdu]) -> Table:
     """The first table with wavelengths and flux, else the first table; RejectedError where there is none."""
     tables = [_table(hdu) for hdu in hdus if hdu.kind == "BINTABLE"]
     if not tables:
-        raise malformed(f"none of the file's {len(hdus)} HDUs is a binary table")
+        raise malformed(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
     return next((table for table in tables if table.wave and table.flux), tables[0])
 
 

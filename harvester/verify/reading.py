@@ -1,0 +1,27 @@
+"""Where in a file its spectrum is, and the spectrum itself: a table's columns, else an image of one row."""
+
+from __future__ import annotations
+
+from .cards import Header
+from .image import Image, decode_image, spectrum_image
+from .structure import Hdu, walk
+from .table import Spectrum, Table, decode, spectrum_table
+
+
+def read_spectrum(body: bytes | bytearray | memoryview) -> Spectrum:
+    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none."""
+    raw = bytes(body)
+    hdus = walk(raw)
+    return decoded(raw, hdus[0].header, spectral_part(hdus))
+
+
+def spectral_part(hdus: list[Hdu]) -> Table | Image:
+    """The HDU with the spectrum; RejectedError where none can have one."""
+    tables = any(hdu.kind == "BINTABLE" for hdu in hdus)
+    image = None if tables else spectrum_image(hdus)
+    return image or spectrum_table(hdus)
+
+
+def decoded(raw: bytes, primary: Header, part: Table | Image) -> Spectrum:
+    """The arrays of ``part``; RejectedError if they are no spectrum."""
+    return decode_image(raw, primary, part) if isinstance(part, Image) else decode(raw, primary, part)
