@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from . import events as ev
 from .admission import Admission
-from .archive.client import DlgetArchive
+from .archive.client import WebArchive
 from .archive.profile import ArchiveProfile
+from .archive.routes import route_of
 from .failures import Failure, FailureKind, FetchError
 from .outcomes import Rejected
 from .settings import Configuration
@@ -108,7 +109,8 @@ class _Asking:
     async def _fetch(self, setting: str | None) -> bytes:
         chosen = self.configuration.settings
         request = replace(self.configuration.request, fluxcalib=setting)
-        async with DlgetArchive(request, chosen.limits, chosen.contact, _unheard, self._turn) as archive:
+        route = route_of(self.configuration.profile, request)
+        async with WebArchive(route, chosen.limits, chosen.contact, _unheard, self._turn) as archive:
             return (await archive.fetch(Target(self.did, self.did.rpartition("/")[2]), _unheard)).body
 
     async def _turn(self) -> bool:

@@ -21,6 +21,7 @@ from .errors import UsageError
 from .roster import Index, Roster, Selection
 from .spectra import SpectrumId, parse_did
 
+ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
 RECENT = 1024  # different rows of other columns that are remembered: many more than there are labels
 
 
@@ -45,6 +46,14 @@ class Catalogue:
     duplicates: int = 0
     blank: int = 0
     malformed: int = 0
+    has_addresses: bool = False
+
+    def address(self, number: int) -> str:
+        """The access URL of a spectrum, '' where the catalogue tells none."""
+        if not self.has_addresses:
+            return ""
+        told = json.loads(self.columns[number]).get(ADDRESS)
+        return told if isinstance(told, str) else ""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -147,7 +156,7 @@ def _collect(text: Iterable[str], source: str, id_column: str) -> Catalogue:
                 columns.append(tuple(fields))
     if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
-    return Catalogue(source, dids, columns, total - len(dids), blank, malformed)
+    return Catalogue(source, dids, columns, total - len(dids), blank, malformed, ADDRESS in header)
 
 
 @contextmanager

@@ -73,6 +73,14 @@ class FailureKind(StrEnum):
         "unexpected_status", Blame.ARCHIVE, 2, False,
         "a status that is no answer to this request", "check the archive's address",
     )  # fmt: skip
+    NO_ADDRESS = (
+        "no_address", Blame.SPECTRUM, 1, False,
+        "no address that may be asked", "check access_url in the catalogue, and hosts in the archive's profile",
+    )  # fmt: skip
+    NO_LINK = (
+        "no_link", Blame.ARCHIVE, 2, False,
+        "its datalink document leads to no FITS file", "read what the document says; tell the archive's operator",
+    )  # fmt: skip
     REDIRECTED = (
         "redirected", Blame.ARCHIVE, 2, False,
         "sent on to where we do not follow", "check the archive's address",

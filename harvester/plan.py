@@ -85,7 +85,7 @@ def make_plan(
     found: set[str] = set()
 
     def target(number: int) -> Target:
-        return names.target(dids[number])
+        return names.target(dids[number], catalogue.address(number))
 
     for number, did in enumerate(dids):
         name = names.of(did)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .catalog import Catalogue, read_catalogue
+from .catalog import ADDRESS, Catalogue, read_catalogue
 from .errors import UsageError
+from .failures import FetchError
 from .findings import Damaged, Examined, Finding, Record, Sound, too_common
 from .ledger import reader
 from .plan import USUAL_RATE, HarvestPlan, make_plan
@@ -20,6 +21,7 @@ from .spectra import Target
 from .stores.directory import DirectoryStore
 
 DEMO_COUNT = 300
+LOOKED_AT = 20  # addresses, before the first request
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Directory
     _refuse_to_set_aside_everything(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
+    _refuse_to_ask_nowhere(configuration, catalogue, targets)
     return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
 
 
@@ -111,6 +114,25 @@ def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path
             f"{configuration.out} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
             "choose another --out"
         )
+
+
+def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalogue, targets: Sequence[Target]) -> None:
+    """Where none of the first spectra has an address that may be asked, none is likely to. UsageError."""
+    refused = ""
+    for target in targets[:LOOKED_AT]:
+        try:
+            configuration.route.address(target)
+        except FetchError as error:
+            refused = refused or error.failure.detail
+        else:
+            return
+    if refused and not catalogue.has_addresses:
+        raise UsageError(
+            f"catalogue {catalogue.source}: it has no column {ADDRESS!r}, by which {configuration.profile.name} hands "
+            "out its files; `python -m harvester discover URL --catalog FILE` writes one"
+        )
+    if refused:
+        raise UsageError(f"catalogue {catalogue.source}: {targets[0].did}: {refused}")
 
 
 def _choose(

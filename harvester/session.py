@@ -14,13 +14,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiofiles
 
 from . import events as ev
 from .admission import Admission
-from .archive.client import DlgetArchive, user_agent
+from .archive.client import WebArchive, user_agent
 from .engine import Engine
 from .errors import StoreError
 from .findings import Sound
@@ -185,7 +184,7 @@ async def _run(
             return await admission.pacer.turn(stop.draining)
 
         contact = configuration.settings.contact
-        client = DlgetArchive(configuration.request, limits, contact, bus.emit, turn, chance.wall)
+        client = WebArchive(configuration.route, limits, contact, bus.emit, turn, chance.wall)
         archive = await stack.enter_async_context(client)
         await stack.enter_async_context(store)
         bus.emit(_started(configuration, preparation, run, chance.wall()))
@@ -216,7 +215,7 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         time=now,
         run=run,
         archive=configuration.profile.name,
-        host=urlsplit(configuration.profile.endpoint).hostname or "",
+        host=configuration.profile.host,
         out=str(configuration.out),
         listed=plan.listed,
         present=len(plan.present),

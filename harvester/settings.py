@@ -30,6 +30,7 @@ from pydantic_settings import (
 from .archive.offers import offered
 from .archive.profile import ArchiveProfile
 from .archive.request import DlgetRequest
+from .archive.routes import Route, route_of
 from .band import Band, parse_band
 from .errors import UsageError
 from .expectation import Expectation
@@ -197,6 +198,11 @@ class Configuration:
         return DlgetRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format, names)
 
     @property
+    def route(self) -> Route:
+        """Which addresses lead to a spectrum of this archive."""
+        return route_of(self.profile, self.request)
+
+    @property
     def expectation(self) -> Expectation:
         """What every spectrum of this harvest must prove to be."""
         normalized = (self.settings.fluxcalib or "").lower() == "normalized"
@@ -209,6 +215,7 @@ class Configuration:
             band_tolerance=profile.band_tolerance,
             axis_tolerance=profile.axis_tolerance,
             step_tolerance=profile.step_tolerance or None,
+            spectral_unit=profile.spectral_unit,
         )
 
     def as_toml(self) -> str:
@@ -237,7 +244,8 @@ def load(flags: Mapping[str, Any], config: str | None = None) -> Configuration:
     )
     _check_environment()
     profile = load_profile(layers.merged({}).archive)
-    settings = layers.merged(profile.settings)
+    unasked = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # nobody is there to be asked
+    settings = layers.merged(unasked | profile.settings)
     spelled = offered(profile, settings.fluxcalib, settings.format, settings.band)
     return Configuration(settings.model_copy(update=spelled), profile)
 
@@ -378,10 +386,13 @@ def load_profile(archive: str) -> ArchiveProfile:
 
 def _profile(text: str, source: str) -> ArchiveProfile:
     try:
-        return TypeAdapter(ArchiveProfile).validate_python(tomllib.loads(text))
+        profile = TypeAdapter(ArchiveProfile).validate_python(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"archive profile {source}: not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"archive profile {source}: {key} = {first['input']!r}: {first['msg']}") from None
+    if profile.flaw:
+        raise UsageError(f"archive profile {source}: {profile.flaw}")
+    return profile

@@ -18,10 +18,14 @@ LONGEST_DID = 1024  # far above any archive's, far below a request line that DaC
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One spectrum that is wanted, and the file stem (no folder, no ``.fits``) it is stored under."""
+    """One spectrum that is wanted, and the file stem (no folder, no ``.fits``) it is stored under.
+
+    ``address`` is the access URL that the catalogue tells, where it tells one.
+    """
 
     did: SpectrumId
     name: str
+    address: str = ""
 
     @property
     def file_name(self) -> str:

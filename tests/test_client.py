@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from harvester import events as ev
-from harvester.archive.client import DlgetArchive
+from harvester.archive.client import WebArchive
 from harvester.archive.request import DlgetRequest
+from harvester.archive.routes import Processed
 from harvester.failures import FailureKind, FetchError
 from harvester.limits import Limits
 from harvester.outcomes import Fetched
@@ -82,7 +83,7 @@ async def ask(served: RawServer, **limits: float) -> tuple[Fetched, list[ev.Even
     turns: list[None] = []
     bounds = Limits(**{"max_bytes": 100_000, "read_timeout": 1.0, "total_timeout": 2.0, **limits})  # type: ignore[arg-type]
     request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-    async with DlgetArchive(request, bounds, None, events.append, waiting(turns)) as archive:
+    async with WebArchive(Processed(request), bounds, None, events.append, waiting(turns)) as archive:
         return await archive.fetch(TARGET, lambda phase: None), events, turns
 
 
@@ -163,7 +164,7 @@ async def test_a_silent_repeat_of_aiohttp_is_counted_and_waits_for_its_turn() ->
         events: list[ev.Event] = []
         turns: list[None] = []
         request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-        async with DlgetArchive(request, Limits(), None, events.append, waiting(turns)) as archive:
+        async with WebArchive(Processed(request), Limits(), None, events.append, waiting(turns)) as archive:
             with pytest.raises(FetchError):
                 await archive.fetch(TARGET, lambda phase: None)
     assert len(served.seen) == sum(isinstance(event, ev.RequestSent) for event in events) == 2
@@ -209,7 +210,7 @@ async def test_a_host_that_refuses_or_does_not_exist_is_unreachable() -> None:
         pass
     for url in (served.url, "http://no-such-host.invalid"):
         request = DlgetRequest(f"{url}/dlget", None, None, None)
-        async with DlgetArchive(request, Limits(), None, lambda event: None, waiting([])) as archive:
+        async with WebArchive(Processed(request), Limits(), None, lambda event: None, waiting([])) as archive:
             with pytest.raises(FetchError) as caught:
                 await archive.fetch(TARGET, lambda phase: None)
         assert caught.value.failure.kind is FailureKind.UNREACHABLE

@@ -19,6 +19,7 @@ RANKS = (
     {"failures", "names", "band", "limits", "schedule"},
     {
         "outcomes",
+        "packing",
         "expectation",
         "findings",
         "events",

@@ -12,7 +12,8 @@ import pytest
 
 from harvester import events as ev
 from harvester.admission import Admission
-from harvester.archive.client import DlgetArchive
+from harvester.archive.client import WebArchive
+from harvester.archive.routes import Processed
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.engine import Engine
 from harvester.limits import Limits
@@ -197,7 +198,7 @@ async def test_whoever_asks_after_a_renewal_gets_a_new_connection_and_what_is_in
         async def turn() -> bool:
             return True
 
-        client = DlgetArchive(request, Limits(total_timeout=0.5), None, lambda event: None, turn)
+        client = WebArchive(Processed(request), Limits(total_timeout=0.5), None, lambda event: None, turn)
         async with client:
             flying = asyncio.create_task(client.fetch(targets[0], lambda phase: None))
             await asyncio.sleep(0.05)

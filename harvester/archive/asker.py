@@ -17,8 +17,9 @@ from ..errors import ArchiveError
 from ..failures import FetchError
 from ..limits import Limits
 from ..pace import Pacer
+from .addresses import next_place
 from .answers import judge
-from .client import MOST_HOPS, WORDS, next_place, user_agent
+from .client import MOST_HOPS, WORDS, user_agent
 from .discovery import Document, fit, gather
 from .faults import failure_of
 from .tables import Event, VotableError

@@ -13,9 +13,9 @@ import platform
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -25,10 +25,12 @@ from .. import events as ev
 from ..failures import Failure, FailureKind, FetchError
 from ..limits import Limits
 from ..outcomes import Fetched
+from ..packing import GZIP, PackingError, unpacked
 from ..spectra import Target
+from .addresses import next_place
 from .answers import judge
 from .faults import failure_of
-from .request import DlgetRequest
+from .routes import Route
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3
@@ -41,19 +43,19 @@ def user_agent(contact: str | None) -> str:
     return f"harvester/{__version__} ({purpose}) aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 
 
-class DlgetArchive:
-    """An archive's dlget service (SODA sync). An async context manager: it owns one connection pool."""
+class WebArchive:
+    """An archive whose spectra are had along a route. An async context manager: it owns one connection pool."""
 
     def __init__(
         self,
-        request: DlgetRequest,
+        route: Route,
         limits: Limits,
         contact: str | None,
         emit: Callable[[ev.Event], None],
         turn: Callable[[], Awaitable[bool]],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._request = request
+        self._route = route
         self._limits = limits
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._emit = emit
@@ -102,11 +104,17 @@ class DlgetArchive:
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
         """Ask for one spectrum, once; the turn for that was waited for. FetchError for anything but a whole 200."""
-        url = self._request.url(target.did)
+        url = self._route.address(target)
         try:
-            return await self._follow(target, url, reached)
+            answer = await self._follow(target, url, reached)
+            onward = self._route.onward(target, answer)
+            if onward is not None:
+                url = onward
+                await self._wait_for_turn(url)
+                answer = await self._follow(target, url, reached)
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_of(error), url) from error
+        return _plain(answer, self._limits.max_bytes)
 
     async def _follow(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched:
         place = url
@@ -116,7 +124,7 @@ class DlgetArchive:
             answer = await self._ask(target, place, reached)
             if isinstance(answer, Fetched):
                 return answer
-            place = next_place(url, place, answer)
+            place = next_place(url, place, answer, self._route.hosts)
         raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
 
     async def _wait_for_turn(self, url: str) -> None:
@@ -215,28 +223,13 @@ def _too_large(most: int) -> Failure:
     return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
 
 
-def next_place(origin: str, place: str, location: str) -> str:
-    """The absolute address that a redirect leads to; FetchError where a careful client does not go.
-
-    Same host, http or https, never from https back to http, no credentials in the address.
-    """
+def _plain(answer: Fetched, most: int) -> Fetched:
+    """The answer with its file unpacked. One that is not whole is left as it came: the gates say what is wrong."""
+    if not answer.body.startswith(GZIP):
+        return answer
     try:
-        there = urljoin(place, location)
-        here, target, host = urlsplit(place), urlsplit(there), urlsplit(origin).hostname
-        URL(there, encoded=True)
-        assert target.port != 0
-    except (ValueError, AssertionError):
-        raise FetchError(Failure(FailureKind.REDIRECTED, "sent on to an address that is none"), origin) from None
-    reason = None
-    if target.scheme not in ("http", "https"):
-        reason = "that is not HTTP"
-    elif here.scheme == "https" and target.scheme == "http":
-        reason = "that gives up encryption"
-    elif target.hostname != host:
-        reason = "that is another host"
-    elif target.username or target.password:
-        reason = "that carries credentials"
-    if reason:
-        shown = f"{target.scheme}://{target.hostname}{target.path}"[:120]
-        raise FetchError(Failure(FailureKind.REDIRECTED, f"sent on to {shown!a}: {reason}"), origin)
-    return there
+        return replace(answer, body=unpacked(answer.body, most))
+    except PackingError as error:
+        if error.kind is FailureKind.TOO_LARGE:
+            raise FetchError(_too_large(most), answer.url) from None
+        return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus, urljoin, urlsplit
 
 from ..words import plain_line
@@ -55,6 +56,10 @@ class Findings:
     ssap: str = ""
     sample: str = ""
     """The DID that the archive was asked about."""
+    hosts: tuple[str, ...] = ()
+    """Where its addresses lead, besides the endpoint."""
+    spectral_unit: str = ""
+    """The unit of its files' wavelengths, as the list tells it (SSAP 1.1, section 4.2.5.6)."""
 
     def input(self, name: str) -> Param | None:
         return Service("", self.endpoint, "", self.inputs).input(name)
@@ -64,8 +69,8 @@ def is_status(info: Info, value: str) -> bool:
     return info.name.upper() == "QUERY_STATUS" and info.value.upper() == value
 
 
-def gather(url: str, events: Iterable[Event]) -> Document:
-    """The document that ``url`` answered with."""
+def gather(url: str, events: Iterable[Event], most: int = _MOST_KEPT) -> Document:
+    """The document that ``url`` answered with, and the first ``most`` of its rows."""
     tables: list[Table] = []
     rows: list[Row] = []
     services: list[Service] = []
@@ -74,7 +79,7 @@ def gather(url: str, events: Iterable[Event]) -> Document:
         match event:
             case Table() if event.fields or not tables:
                 tables = [event] if not tables or not tables[0].fields else [*tables, event]
-            case tuple() if len(tables) == 1 and len(rows) < _MOST_KEPT:
+            case tuple() if len(tables) == 1 and len(rows) < most:
                 rows.append(event)
             case Service():
                 services.append(event)
@@ -125,6 +130,14 @@ def read_soda(document: Document, service: Service, sample: str = "") -> Finding
     )
 
 
+def spectral_unit(document: Document) -> str:
+    """What SSAP says of the unit of wavelengths in the files (1.1, section 4.2.5.6), a column or a constant."""
+    role = "char.spectralaxis.unit"
+    constant = constant_of(document.table, role)
+    told = next((document.value(row, role) for row in document.rows), "")
+    return plain_line(told or (constant.value if constant else None) or "", 20)
+
+
 def read_link(document: Document) -> tuple[str, str]:
     """The address of the dataset itself (``#this``) in its datalink document, or else why there is none."""
     faults = []
@@ -172,6 +185,14 @@ def is_web(url: str) -> bool:
         return False
 
 
+def host_of(url: str) -> str:
+    """The host of an address, in lower case; '' if it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def fit(url: str) -> str:
     """``url`` with nothing in it that an address may not have; what is encoded already stays as it is."""
     return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
@@ -195,27 +216,41 @@ def query_of(url: str) -> dict[str, str]:
 
 def make_profile(findings: Findings, name: str, title: str) -> ArchiveProfile:
     """The archive as later runs need to know it. What it does not offer is not asked for by default."""
-    calibrations, formats = (_options(findings, each) for each in ("FLUXCALIB", "FORMAT"))
-    parameters = tuple(one.name for one in findings.inputs)
-    known = {parameter.casefold() for parameter in parameters}
-    settings = {}
-    if "normalized" not in {value.casefold() for value in calibrations}:
-        settings["fluxcalib"] = "none"
-    if "format" not in known:
-        settings["format"] = "none"
-    elif formats and "application/fits" not in formats:
-        settings["format"] = next((value for value in formats if "fits" in value.casefold()), "none")
     return ArchiveProfile(
         name=name,
         title=title,
         endpoint=findings.endpoint,
+        identity_card="DS_IDPUB" if findings.mode == "soda" else "",  # which DaCHS writes, and plain files lack
+        step_tolerance=0.0,  # nobody promised even steps
+        spectral_unit=findings.spectral_unit if findings.mode != "soda" else "",
+        hosts=other_hosts(findings),
         ssap=findings.ssap,
         mode=findings.mode,
-        parameters=parameters,
-        fluxcalibs=calibrations,
-        formats=formats,
-        settings=settings,
+        parameters=tuple(one.name for one in findings.inputs),
+        fluxcalibs=_options(findings, "FLUXCALIB"),
+        formats=_options(findings, "FORMAT"),
+        settings=default_settings(findings),
     )
+
+
+def default_settings(findings: Findings) -> dict[str, Any]:
+    """What is asked for where the user says nothing and the usual is not offered; without SODA nothing is asked."""
+    settings: dict[str, Any] = {}
+    if findings.mode != "soda":
+        return settings
+    formats = _options(findings, "FORMAT")
+    if "normalized" not in {value.casefold() for value in _options(findings, "FLUXCALIB")}:
+        settings["fluxcalib"] = "none"
+    if findings.input("FORMAT") is None:
+        settings["format"] = "none"
+    elif formats and "application/fits" not in formats:
+        settings["format"] = next((value for value in formats if "fits" in value.casefold()), "none")
+    return settings
+
+
+def other_hosts(findings: Findings) -> tuple[str, ...]:
+    """The hosts to which its addresses lead, besides the endpoint's."""
+    return tuple(sorted({host for host in findings.hosts if host and host != host_of(findings.endpoint)}))
 
 
 def _options(findings: Findings, name: str) -> tuple[str, ...]:
@@ -225,12 +260,20 @@ def _options(findings: Findings, name: str) -> tuple[str, ...]:
 
 def in_words(findings: Findings) -> list[tuple[str, str]]:
     """What was found, a line each: what it is about, and the words."""
+    documents = findings.endpoint or "whose address the list tells"
     how = {
         "soda": f"by SODA ({findings.standard or 'by its shape'}), {findings.endpoint}",
-        "datalink": f"what the datalink document of each calls #this, {findings.endpoint}",
+        "datalink": f"what the datalink document of each calls #this, {documents}",
         "direct": "at the address in each row of the list; no service processes them",
     }
     lines = [("fetch", how[findings.mode]), ("ids", findings.id_column and f"in the column {findings.id_column}")]
+    lines.append(("hosts", ", ".join(other_hosts(findings))))
+    if findings.mode != "soda":
+        lines.append(("wavelengths", f"in {findings.spectral_unit or 'the unit that each file names'}"))
+        lines.append(("proofs", "structure and science; no card is known that names the DID (see identity_card)"))
+    elif findings.input("FLUXCALIB") and "fluxcalib" in default_settings(findings):
+        words = "normalized is not offered: FLUXCALIB is left out, spectra come as they were observed"
+        lines.append(("by default", f"{words} (--fluxcalib says otherwise)"))
     for param in findings.inputs:
         limits = f"{param.minimum} to {param.maximum} {param.unit}" if param.minimum or param.maximum else ""
         about = f"{limits} in what it was asked about (other spectra may differ)" if limits else "any value"

@@ -8,7 +8,7 @@ without regard to case and sent in the service's own spelling, which is what cou
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..band import Band
 from ..errors import UsageError
@@ -19,10 +19,7 @@ from .profile import ArchiveProfile
 def offered(profile: ArchiveProfile, fluxcalib: str | None, format: str | None, band: Band | None) -> dict[str, str]:  # noqa: A002
     """FLUXCALIB and FORMAT, where they are asked for, as the archive spells them. UsageError for what it lacks."""
     if profile.mode != "soda":
-        raise UsageError(
-            f"archive {profile.name}: its spectra are had by {profile.mode}, without a SODA service; "
-            "only those of a SODA (dlget) service can be harvested so far"
-        )
+        return _as_stored(profile, {"fluxcalib": fluxcalib, "format": format, "band": band})
     if band is not None and not profile.knows(*profile.band_parameters):
         raise UsageError(f"--band: {profile.name} cuts out no wavelengths{_knows(profile)}; leave it out")
     spelled = {
@@ -30,6 +27,17 @@ def offered(profile: ArchiveProfile, fluxcalib: str | None, format: str | None, 
         "format": _spelled(profile, "format", format, profile.formats),
     }
     return {name: value for name, value in spelled.items() if value is not None}
+
+
+def _as_stored(profile: ArchiveProfile, asked: Mapping[str, object]) -> dict[str, str]:
+    """Nothing is asked of an archive that only hands out its files."""
+    for name, value in asked.items():
+        if value is not None:
+            raise UsageError(
+                f"--{name} {value}: {profile.name} hands out its files as they are (mode = {profile.mode!r}), "
+                "no service of its own processes them; leave it out"
+            )
+    return {}
 
 
 def _spelled(profile: ArchiveProfile, name: str, value: str | None, options: Sequence[str]) -> str | None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt
 
 Mode = Literal["soda", "datalink", "direct"]
 
+PLACEHOLDERS = ("{id}", "{path}", "{name}")
+
 
 @dataclass(frozen=True, slots=True)
 class ArchiveProfile:
-    """One archive. ``endpoint`` is its dlget (SODA sync) URL; ``settings`` are defaults below the user's own."""
+    """One archive; ``settings`` are defaults below the user's own.
+
+    ``endpoint`` is, by ``mode``, its dlget (SODA sync) URL; the URL that gives datalink documents by ID; or the
+    address of a file, with ``{id}``, ``{path}`` or ``{name}`` for the DID, what is behind its authority or ``?``, and
+    its last segment. For the latter two it may be empty: the catalogue's ``access_url`` tells.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     name: str
     title: str
-    endpoint: str
+    endpoint: str = ""
     identity_card: str | None = "DS_IDPUB"
     """The header card in which the archive's files name their publisher DID; empty if they do not."""
     normalized_flux: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.2, 5.0)
@@ -35,6 +43,10 @@ class ArchiveProfile:
     """Its TAP service."""
     mode: Mode = "soda"
     """How a spectrum is had: from a SODA service, by its datalink document, or at an address of its own."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that may be asked besides the endpoint's, where a catalogue, a document or a redirect leads there."""
+    spectral_unit: str = ""
+    """The unit of wavelengths in files that do not name it."""
     parameters: tuple[str, ...] = ()
     """The names of the SODA service's parameters; none if nobody looked yet. Others are never sent."""
     fluxcalibs: tuple[str, ...] = ()
@@ -55,12 +67,33 @@ class ArchiveProfile:
         older = ("LAMBDA_MIN", "LAMBDA_MAX")
         return older if self.parameters and not self.knows("BAND") and self.knows(*older) else ("BAND",)
 
+    @property
+    def host(self) -> str:
+        """Whose guest we are, for people to read."""
+        return urlsplit(self.endpoint).hostname or next(iter(self.hosts), "")
+
+    @property
+    def all_hosts(self) -> frozenset[str]:
+        """Every host that may be asked, in lower case, as addresses are compared."""
+        return frozenset(host.lower() for host in (self.host, *self.hosts) if host)
+
+    @property
+    def flaw(self) -> str:
+        """What is wrong with its way to fetch, in a clause; empty if nothing is."""
+        if self.mode == "soda" and not self.endpoint:
+            return "there is no endpoint; give its dlget (SODA sync) URL"
+        if self.mode == "direct" and self.endpoint and not any(mark in self.endpoint for mark in PLACEHOLDERS):
+            return "endpoint leads to one file alone; write {id}, {path} or {name} into it, or leave it out"
+        if not self.all_hosts:
+            return "neither endpoint nor hosts tells who may be asked; name the hosts of its addresses"
+        return ""
+
     def as_toml(self, heading: str = "") -> str:
         """The profile as a file that ``--archive FILE.toml`` takes; what is as by default is left out."""
         import tomli_w
 
         lines = "".join(f"# {line}\n" for line in heading.splitlines())
-        default = ArchiveProfile("", "", "")
+        default = ArchiveProfile("", "")
         said = [one.name for one in fields(self) if getattr(self, one.name) != getattr(default, one.name)]
         values = asdict(self)
         return lines + tomli_w.dumps({name: values[name] for name in said if values[name] is not None})

@@ -19,6 +19,7 @@ from .discovery import (
     address_of,
     find_links,
     find_soda,
+    host_of,
     id_column,
     is_status,
     is_web,
@@ -26,6 +27,7 @@ from .discovery import (
     query_of,
     read_link,
     read_soda,
+    spectral_unit,
     with_query,
 )
 from .listing import Listing
@@ -86,9 +88,11 @@ async def _by_links(document: Document, url: str, did: str) -> Findings | None:
     service = processing(document)
     if service:
         return read_soda(document, service, did)
-    if read_link(document)[0]:
-        return Findings("datalink", _without_id(url), id_column="", sample=did)
-    return None
+    file = read_link(document)[0]
+    if not file:
+        return None
+    endpoint = _without_id(url) if query_of(url).get("ID") == did else ""  # else each document has its own address
+    return Findings("datalink", endpoint, sample=did, hosts=(host_of(url), host_of(file)))
 
 
 async def _by_listing(asker: Asker, document: Document) -> Findings:
@@ -104,11 +108,12 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
         return read_soda(document, service, did)
     links = await _links_of(asker, document, did)
     if links:
-        return replace(links, id_column=column)
+        return replace(links, id_column=column, spectral_unit=spectral_unit(document))
     address = document.value(row, "access.reference", "access_url")
     if not is_web(address):
         raise ArchiveError(f"{document.url}: it offers neither a service nor an address to fetch spectra from")
-    return Findings("direct", address, id_column=column, sample=did)
+    unit = spectral_unit(document)
+    return Findings("direct", "", id_column=column, sample=did, hosts=(host_of(address),), spectral_unit=unit)
 
 
 async def _links_of(asker: Asker, document: Document, did: str) -> Findings | None:

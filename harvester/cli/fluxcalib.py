@@ -36,9 +36,15 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     and each answer is proved. Exit codes: 0 a panel has data, 5 none has, 2 usage.
     """
     from ..calibrations import fetch_calibrations, settings_offered
+    from ..errors import UsageError
     from ..figures.panels import require_matplotlib
 
     config = configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
+    if config.profile.mode != "soda":
+        raise UsageError(
+            f"fluxcalib: {config.profile.name} hands out its files as they are, no service of its own calibrates them; "
+            "`python -m harvester preview` draws one that is stored"
+        )
     did = identified(spectrum, config)
     file = None if show and output is None else figure_file(did, output)
     if file is not None:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from ..failures import FailureKind
 from ..outcomes import Gate
+from ..packing import GZIP, PackingError, unpacked
 from .cards import Header
 from .quoting import describe, describe_tail, quote
 from .rejection import RejectedError, malformed
 
 BLOCK = 2880
 LONGEST_HEADER = 128 * BLOCK  # 4,608 cards: more than any spectrum has, and split in milliseconds
+LARGEST_UNPACKED = 2**26
 MOST_HDUS = 64
 LARGEST_DATA = 2**40  # a terabyte; what is declared above it is nonsense rather than missing
 
@@ -60,7 +62,17 @@ def _refuse_strangers(body: bytes) -> None:
         raise RejectedError(Gate.STRUCTURE, FailureKind.EMPTY, "the answer has no bytes")
     if _BEGINNING.startswith(body[: len(_BEGINNING)]):
         return
+    if body.startswith(GZIP):
+        _refuse_packed(body)
     raise RejectedError(Gate.STRUCTURE, FailureKind.NOT_FITS, f"the answer is no FITS file but {describe(body)}")
+
+
+def _refuse_packed(body: bytes) -> None:
+    """A sound gzip file would have been unpacked before: say what is wrong with one that is not."""
+    try:
+        unpacked(body, LARGEST_UNPACKED)
+    except PackingError as error:
+        raise RejectedError(Gate.STRUCTURE, error.kind, str(error)) from None
 
 
 def _hdu(body: bytes, position: int) -> Hdu:
