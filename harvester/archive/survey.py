@@ -116,17 +116,21 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
     return Findings("direct", "", id_column=column, sample=did, hosts=(host_of(address),), spectral_unit=unit)
 
 
-async def _links_of(asker: Asker, document: Document, did: str) -> Findings | None:
-    links = find_links(document)
-    address = document.value(document.rows[0], "access.reference", "access_url")
-    mime = document.value(document.rows[0], "access.format", "access_format")
+async def _links_of(asker: Asker, listing: Document, did: str) -> Findings | None:
+    links = find_links(listing)
+    address = listing.value(listing.rows[0], "access.reference", "access_url")
+    mime = listing.value(listing.rows[0], "access.format", "access_format")
     if links and did:
-        url = with_query(address_of(document, links), {"ID": did})
+        url = with_query(address_of(listing, links), {"ID": did})
     elif "content=datalink" in mime and is_web(address):
         url = address
     else:
         return None
-    return await _by_links(await asker.document(url), url, did)
+    document = await asker.document(url)
+    found = await _by_links(document, url, did)
+    if found is None and url == address:  # it is no spectrum either
+        raise ArchiveError(f"{url}: {read_link(document)[1]}")
+    return found
 
 
 def _without_id(url: str) -> str:
