@@ -128,7 +128,7 @@ def proved(body: bytes, configuration: Configuration, did: SpectrumId, setting: 
     verdict = inspect(body, did, replace(configuration.expectation, normalized=wanted == "normalized"))
     if isinstance(verdict, Rejected):
         return Calibrated(setting, failure=Failure(verdict.kind, verdict.detail, 200))
-    spectrum = read_spectrum(body)
+    spectrum = read_spectrum(body, configuration.profile.spectral_unit)
     highest = float(spectrum.flux.max())
     # The maximum is of the whole spectrum: a cutout without the brightest pixel stays below it.
     whole = configuration.settings.band is None

@@ -261,7 +261,9 @@ class Engine:
             self.admission.doubt(f"{failure.detail}; is it the request?")
 
     def _refused(self, failure: Failure) -> None:
-        self.stop.drain(Cause(f"the archive refuses our requests as such: {failure.detail}", 7))
+        own = failure.kind is FailureKind.NO_ADDRESS
+        why = "nothing leads to an address that may be asked" if own else "the archive refuses our requests as such"
+        self.stop.drain(Cause(f"{why}: {failure.detail}", 7))
 
     def _bug(self, assignment: Assignment, bug: Exception, started: float) -> Failure:
         self._bugs += 1

@@ -1,4 +1,4 @@
-"""Verdicts that wait for evidence, and refusals that may be our own fault."""
+"""Verdicts that wait for evidence, and refusals that may be our own fault, or our profile's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Refusals:
 
     @staticmethod
     def is_one(failure: Failure) -> bool:
-        return failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.FORBIDDEN)
+        return failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.FORBIDDEN, FailureKind.NO_ADDRESS)
 
     def heard(self, failure: Failure) -> bool:
         """Count a failure; True when there is reason to ask whether our request is at fault."""

@@ -69,11 +69,15 @@ async def harvest_from(
     stop: Stop | None = None,
     watchers: Iterable[ev.Watcher] = (),
     limits: Mapping[str, Any] | None = None,
+    profile: str | None = None,
     **flags: Any,
 ) -> Told:
-    """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line."""
+    """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line.
+
+    ``profile`` is a file that knows the archive better than its dlget address does.
+    """
     catalogue_file = write_catalogue(out.parent / f"{out.name}.csv", dids)
-    asked = {"catalog": str(catalogue_file), "out": str(out), "archive": archive.dlget}
+    asked = {"catalog": str(catalogue_file), "out": str(out), "archive": profile or archive.dlget}
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []
     run = new_run_name()

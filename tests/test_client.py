@@ -13,11 +13,13 @@ import pytest
 from harvester import events as ev
 from harvester.archive.client import WebArchive
 from harvester.archive.request import DlgetRequest
-from harvester.archive.routes import Processed
+from harvester.archive.routes import Linked, Processed
 from harvester.failures import FailureKind, FetchError
 from harvester.limits import Limits
 from harvester.outcomes import Fetched
 from harvester.spectra import SpectrumId, Target
+
+from .test_routes import document
 
 TARGET = Target(SpectrumId("ivo://a/b/one"), "one")
 BODY = b"S" * 5760
@@ -195,6 +197,45 @@ async def test_a_redirect_on_the_same_host_is_followed_in_its_turn() -> None:
         fetched, _, turns = await ask(served)
     assert fetched.body == BODY
     assert len(turns) == 1
+
+
+async def test_a_redirect_to_a_host_that_the_profile_names_is_followed() -> None:
+    def reply(path: str) -> bytes:
+        return redirect(f"http://localhost:{served.port}/there") if path != "/there" else ok(BODY, length=len(BODY))
+
+    async with serving(reply) as served:
+        route = Processed(DlgetRequest(f"{served.url}/dlget", None, None, None), hosts=("localhost",))
+        async with WebArchive(route, Limits(), None, lambda event: None, waiting([])) as archive:
+            assert (await archive.fetch(TARGET, lambda phase: None)).body == BODY
+
+
+async def test_a_document_and_its_file_are_two_requests_and_the_second_waits_for_its_turn() -> None:
+    def reply(path: str) -> bytes:
+        link = f"{TARGET.did}|{served.url}/one.fits|||#this|image/fits|"
+        body = BODY if path == "/one.fits" else document(link)
+        return ok(body, "Connection: close", length=len(body))
+
+    turns: list[None] = []
+    events: list[ev.Event] = []
+    async with serving(reply) as served:
+        route = Linked(f"{served.url}/links", ("127.0.0.1",))
+        async with WebArchive(route, Limits(), None, events.append, waiting(turns)) as archive:
+            fetched = await archive.fetch(TARGET, lambda phase: None)
+    assert (fetched.body, fetched.url) == (BODY, f"{served.url}/one.fits")
+    assert len(turns) == 1
+    assert sum(isinstance(event, ev.RequestSent) for event in events) == len(served.seen) == 2
+
+
+async def test_a_stop_between_a_document_and_its_file_is_heeded() -> None:
+    async def no_turn() -> bool:
+        return False
+
+    async with serving(lambda path: ok(document(f"{TARGET.did}|{served.url}/f|||#this||"))) as served:
+        route = Linked(f"{served.url}/links", ("127.0.0.1",))
+        async with WebArchive(route, Limits(), None, lambda event: None, no_turn) as archive:
+            with pytest.raises(FetchError, match="stopped before the next request"):
+                await archive.fetch(TARGET, lambda phase: None)
+    assert len(served.seen) == 1
 
 
 async def test_a_redirect_loop_ends_after_three_hops() -> None:

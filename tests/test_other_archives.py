@@ -13,12 +13,16 @@ import pytest
 from astropy.io import fits
 from click.testing import CliRunner
 
+from harvester import events as ev
 from harvester.cli import commands
+from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.demo.observations import observe
 from harvester.errors import UsageError
+from harvester.failures import FailureKind
 from harvester.settings import load_profile
+from harvester.spectra import SpectrumId
 
-from .harvesting import fits_names
+from .harvesting import fits_names, harvest_from
 from .other_archives import COUNT, DIDS, NAMES, OtherArchive, other_archive
 from .test_discover_command import in_a_thread
 
@@ -215,6 +219,25 @@ def test_a_file_on_a_host_that_the_profile_does_not_name_is_not_asked_for(archiv
     profile = Path("mine.toml")
     profile.write_text(re.sub(r'\s*"localhost",', "", profile.read_text(encoding="utf-8")), encoding="utf-8")
     assert load_profile("mine.toml").hosts == ("127.0.0.1",)
-    assert run("--limit", "2") == 4
+    assert run() == 7
     assert not [path for path in archive.asked if path.startswith("/files/")]
-    assert failed()[NAMES[1]]["kind"] == "no_address"
+    assert failed()[NAMES[0]]["kind"] == "no_address"
+    [summary] = OUT.glob(".harvester/runs/*/summary.json")
+    assert "that is another host (hosts in the archive's profile has 127.0.0.1)" in summary.read_text()
+
+
+async def test_the_demo_archive_hands_out_its_originals_by_datalink_too(tmp_path: Path) -> None:
+    unknown = SpectrumId("ivo://asu.cas.cz/stel/ccd700/nobody")
+    async with serve(DemoArchive(count=3)) as running:
+        lines = ['name = "mine"', 'title = "originals"', 'mode = "datalink"', 'identity_card = ""']
+        profile = tmp_path / "mine.toml"
+        profile.write_text("\n".join([*lines, f'endpoint = "{running.dlmeta}"']), encoding="utf-8")
+        told = await harvest_from(running, tmp_path / "out", [*listed_dids(3), unknown], profile=str(profile))
+    assert told.report.stats.failures == {FailureKind.NOT_FOUND: 1}
+    assert told.report.stats.saved == 3
+    assert running.log.requests == told.report.stats.requests == 7
+    did = next(listed_dids(1))
+    [saved] = [one.outcome for one in told.of(ev.SpectrumSaved) if one.outcome.target.did == did]
+    assert "/getproduct/" in saved.url, "where the file itself came from"
+    with fits.open(tmp_path / "out" / saved.target.file_name) as hdus:
+        assert hdus[0].header["OBJECT"] == observe(did).star.name

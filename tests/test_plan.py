@@ -72,6 +72,13 @@ def test_the_counts_are_those_that_the_command_line_promises() -> None:
     }  # fmt: skip
 
 
+def test_an_address_in_the_catalogue_goes_with_its_spectrum(tmp_path: Path) -> None:
+    file = tmp_path / "addressed.csv"
+    file.write_text("access_url,id,label\nhttp://x/1,ivo://o/a,0\n,ivo://o/b,1\n", encoding="utf-8")
+    plan = make_plan(read_catalogue(str(file)), {})
+    assert [(target.name, target.address) for target in plan.wanted] == [("a", "http://x/1"), ("b", "")]
+
+
 def test_a_file_that_belongs_to_another_spectrum_does_not_count_as_this_one() -> None:
     plan = settled(catalogue("ccd400/x"), {"x": 2880}, {"x": Receipt(did("ccd700/x"), 2880)})
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]

@@ -126,6 +126,16 @@ def test_a_slug_is_legible_and_short() -> None:
     assert len(slug_name(did("ivo://org/" + "x" * 1000))) == 60 + 1 + 8
 
 
+@pytest.mark.parametrize("ending", [".fits", ".FITS", ".fit", ".fits.gz"])
+def test_an_ending_that_a_path_has_of_its_own_counts_once(ending: str) -> None:
+    one = did(f"ivo://org.gavo.dc/~?feros/data/f08751{ending}")
+    assert assign_names([one]).target(one).file_name == "f08751.fits"
+    same, other = assign_names([one, did("ivo://org.gavo.dc/f08751")]), assign_names([did("ivo://org/x/.fits")])
+    assert same.target(one).name.startswith("feros_data_f08751_")
+    assert same.collisions == 2
+    assert other.target(did("ivo://org/x/.fits")).name == slug_name(did("ivo://org/x/.fits"))
+
+
 def test_two_spectra_with_one_last_segment_are_both_named_by_their_path() -> None:
     one, two, other = ids("ccd700/x", "ccd400/x", "ccd700/y")
     names = assign_names([one, two, other])

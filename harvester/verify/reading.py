@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .cards import Header
 from .image import Image, decode_image, spectrum_image
 from .structure import Hdu, walk
 from .table import Spectrum, Table, decode, spectrum_table
 
 
-def read_spectrum(body: bytes | bytearray | memoryview) -> Spectrum:
-    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none."""
+def read_spectrum(body: bytes | bytearray | memoryview, unit: str = "") -> Spectrum:
+    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none.
+
+    ``unit`` is that of the wavelengths where the file names none.
+    """
     raw = bytes(body)
     hdus = walk(raw)
-    return decoded(raw, hdus[0].header, spectral_part(hdus))
+    spectrum = decoded(raw, hdus[0].header, spectral_part(hdus))
+    return spectrum if spectrum.unit else replace(spectrum, unit=unit)
 
 
 def spectral_part(hdus: list[Hdu]) -> Table | Image:
