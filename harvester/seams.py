@@ -14,7 +14,7 @@ class Archive(Protocol):
     """Where spectra come from."""
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Ask once. FetchError for anything but a 200."""
+        """Ask once, which may take a few requests on the way. FetchError for anything but a 200."""
         ...
 
 

@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from harvester import events as ev
+from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
 from harvester.errors import HarvestError
 from harvester.failures import FailureKind
-from harvester.settings import setting_names
+from harvester.settings import load, setting_names
+from harvester.spectra import SpectrumId, Target
 from harvester.stopping import PRECEDENCE
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -67,3 +69,17 @@ def test_limits_are_documented_where_they_are_defined() -> None:
     source = (Path(__file__).resolve().parents[1] / "harvester" / "limits.py").read_text(encoding="utf-8")
     for field in fields(Limits):
         assert re.search(rf'    {field.name}: .*\n    """\w', source), field.name
+
+
+def test_the_profile_that_is_shown_is_one() -> None:
+    shown = README[README.index("```toml") + 7 :].split("```")[0]
+    Path("shown.toml").write_text(shown, encoding="utf-8")
+    configuration = load({"archive": "shown.toml"})
+    address = configuration.route.address(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
+    assert address == "http://archive.example/getproduct/feros/data/f08751.fits"
+
+
+def test_every_field_of_a_profile_has_its_row() -> None:
+    rows = README[README.index("| field of a profile") :].split("\n\n")[0]
+    for field in fields(ArchiveProfile):
+        assert f"`{field.name}`" in rows or f"`[{field.name}]`" in rows, field.name

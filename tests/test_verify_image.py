@@ -108,6 +108,14 @@ def test_a_unit_that_no_file_names_comes_from_the_profile() -> None:
     )
 
 
+def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
+    body = spectrum_file(unit=None, one_row=True, utypes=False, names=("WAVELENGTH", "FLUX"))
+    expected = replace(PLAIN, spectral_unit="Angstrom")
+    assert accepted(body, expected).wave_max == pytest.approx(6.7329e-7)
+    assert read_spectrum(body, "Angstrom").unit == "Angstrom"
+    assert verdict(body, PLAIN) == (Gate.SCIENCE, FailureKind.MALFORMED_FITS)
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
