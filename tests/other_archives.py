@@ -167,7 +167,7 @@ async def other_archive() -> AsyncIterator[OtherArchive]:
     runner = web.AppRunner(archive.application(), access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, port=0)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         archive.port = runner.addresses[0][1]
         yield archive
