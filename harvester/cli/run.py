@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -20,15 +18,12 @@ from .options import configuration, wanted, watched
 from .plan import in_words
 
 if TYPE_CHECKING:
-    from ..events import EventBus
     from ..preparation import Preparation
     from ..session import Report
-    from ..stats import HarvestStats, Tally
     from ..stopping import Stop
     from ..stores.directory import DirectoryStore
     from ..watchers.farewell import Commands
-    from ..watchers.json_lines import JsonLines
-    from ..watchers.outlet import Outlet
+    from ..watchers.stage import Stage
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -47,6 +42,7 @@ def command(**flags: Any) -> int:
     from ..onlookers import check
     from ..preparation import catalogue_of, prepare
     from ..session import held, new_run_name
+    from ..watchers.stage import chosen
 
     config = configuration(flags)
     check(config.settings)
@@ -54,7 +50,7 @@ def command(**flags: Any) -> int:
     run = new_run_name()
     with held(config, run) as store:
         preparation = prepare(config, catalogue, store)
-        how = _progress(config.settings.progress)
+        how = chosen(config.settings.progress)
         if how != "none":
             _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
         return asyncio.run(_harvest(preparation, store, run, how))
@@ -66,73 +62,23 @@ def _show(words: str, stream: TextIO) -> None:
         print(words, file=stream, flush=True)
 
 
-def _progress(asked: str) -> str:
-    """What ``auto`` means on this terminal."""
-    from ..watchers.dashboard import can_redraw
-
-    if asked != "auto":
-        return asked
-    return "rich" if can_redraw(sys.stdout) else "plain"
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """Where the run is shown: how, on what, and how to let go of the terminal in a hurry."""
-
-    how: str
-    outlet: Outlet
-    json_lines: JsonLines
-    let_go: Callable[[], None] = lambda: None
-
-
 async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, how: str) -> int:
     from ..events import EventBus
     from ..session import harvest
     from ..stats import Tally
     from ..stopping import Stop
     from ..watchers.outlet import Outlet
+    from ..watchers.stage import on_stage
 
     tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
     bus = EventBus(tally)
-    async with _watching(how, outlet, bus, tally, preparation) as stage:
+    config = preparation.configuration
+    async with on_stage(how, outlet, bus, tally, config.out, config.settings.limits.grace) as stage:
         with _signals(stop, stage.let_go):
             report = await harvest(preparation, store, run, bus, stop, tally)
     with _undisturbed():
         _say_goodbye(report, preparation, stage)
     return report.stats.exit_code or 0
-
-
-@asynccontextmanager
-async def _watching(
-    how: str, outlet: Outlet, bus: EventBus, tally: Tally, preparation: Preparation
-) -> AsyncIterator[_Stage]:
-    """The watcher of the terminal, for as long as the harvest lasts."""
-    from ..watchers.dashboard import Dashboard
-    from ..watchers.json_lines import JsonLines
-    from ..watchers.plain import PlainLines
-    from ..watchers.terminal import Terminal
-
-    def numbers() -> HarvestStats:
-        return tally.stats
-
-    config = preparation.configuration
-    stage = _Stage(how, outlet, JsonLines(outlet))
-    async with AsyncExitStack() as stack:
-        if how == "rich":
-            dashboard = Dashboard(
-                Terminal(outlet),
-                bus.emit,
-                numbers,
-                grace=config.settings.limits.grace,
-                free_bytes=lambda: shutil.disk_usage(config.out).free,
-            )
-            bus.add(await stack.enter_async_context(dashboard))
-            stage = replace(stage, let_go=dashboard.let_go)
-        elif how == "plain":
-            bus.add(await stack.enter_async_context(PlainLines(outlet, numbers)))
-        elif how == "json":
-            bus.add(stage.json_lines)
-        yield stage
 
 
 @contextmanager
@@ -168,7 +114,7 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say_goodbye(report: Report, preparation: Preparation, stage: _Stage) -> None:
+def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None:
     from ..watchers.farewell import Farewell, say
     from ..watchers.outlet import Outlet
     from ..watchers.terminal import Terminal

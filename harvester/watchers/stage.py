@@ -1,0 +1,59 @@
+"""Where a run is shown while it lasts: the dashboard, plain lines or JSON lines, on one outlet."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..events import EventBus
+from ..stats import HarvestStats, Tally
+from .dashboard import Dashboard, can_redraw
+from .json_lines import JsonLines
+from .outlet import Outlet
+from .plain import PlainLines
+from .terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How the run is shown, on what, and how to let go of the terminal in a hurry."""
+
+    how: str
+    outlet: Outlet
+    json_lines: JsonLines
+    let_go: Callable[[], None] = lambda: None
+
+
+def chosen(asked: str) -> str:
+    """What ``auto`` means on this terminal; anything else means itself."""
+    if asked != "auto":
+        return asked
+    return "rich" if can_redraw(sys.stdout) else "plain"
+
+
+@asynccontextmanager
+async def on_stage(
+    how: str, outlet: Outlet, bus: EventBus, tally: Tally, out: Path, grace: float
+) -> AsyncIterator[Stage]:
+    """Show what ``bus`` tells while the harvest into ``out`` lasts. ``grace`` is how long a drain may take."""
+
+    def numbers() -> HarvestStats:
+        return tally.stats
+
+    stage = Stage(how, outlet, JsonLines(outlet))
+    async with AsyncExitStack() as stack:
+        if how == "rich":
+            dashboard = Dashboard(
+                Terminal(outlet), bus.emit, numbers, grace=grace, free_bytes=lambda: shutil.disk_usage(out).free
+            )
+            bus.add(await stack.enter_async_context(dashboard))
+            stage = replace(stage, let_go=dashboard.let_go)
+        elif how == "plain":
+            bus.add(await stack.enter_async_context(PlainLines(outlet, numbers)))
+        elif how == "json":
+            bus.add(stage.json_lines)
+        yield stage
