@@ -1,3 +1,50 @@
-"""Every spectrum of a Virtual Observatory archive on your own disk: verified, resumable, polite."""
+"""Every spectrum of a Virtual Observatory archive on your own disk: verified, resumable, polite.
+
+>>> import harvester
+>>> result = await harvester.harvest("labels.csv")        # in a coroutine, or at a notebook's top level
+>>> result = harvester.harvest_sync("labels.csv")         # anywhere
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .collection import Harvest, StoredSpectrum
+    from .dataset.holdings import DamagedError
+    from .errors import ArchiveError, DirectoryHeldError, HarvestError, StoreError, UsageError
+    from .library import harvest, harvest_sync, open_harvest, plan_harvest, verify_store
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArchiveError",
+    "DamagedError",
+    "DirectoryHeldError",
+    "Harvest",
+    "HarvestError",
+    "StoreError",
+    "StoredSpectrum",
+    "UsageError",
+    "harvest",
+    "harvest_sync",
+    "open_harvest",
+    "plan_harvest",
+    "verify_store",
+]
+
+
+_HOMES = ("errors", "dataset.holdings", "collection", "library")
+
+
+def __getattr__(name: str) -> object:
+    """What the library lends is loaded when it is first asked for: the command line has to answer in 0.3 s."""
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

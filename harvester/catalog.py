@@ -124,10 +124,11 @@ def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
     """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
     with open_catalogue(path) as text:
-        return _collect(text, source, id_column)
+        return parse_catalogue(text, source, id_column)
 
 
-def _collect(text: Iterable[str], source: str, id_column: str) -> Catalogue:
+def parse_catalogue(text: Iterable[str], source: str, id_column: str) -> Catalogue:
+    """The catalogue in the lines of ``text``, which come from ``source``. UsageError as above."""
     dids = Roster[SpectrumId]()
     seen = Index(dids.__getitem__)
     total = blank = malformed = 0

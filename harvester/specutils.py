@@ -1,7 +1,7 @@
-"""Spectra as specutils has them (extra ``specutils``). Importing this module teaches ``Spectrum.read`` IVOA spectral FITS.
+"""Spectra as specutils has them (extra ``specutils``). Imported, it teaches ``Spectrum.read`` the IVOA's spectral FITS.
 
-specutils takes such a file for any table and then finds no flux in it. What a column is, the Spectral Data Model says in
-TUTYPn (SDM 1.1, section 8): ``...Data.SpectralAxis.Value`` and ``...Data.FluxAxis.Value``, under whatever prefix.
+specutils takes such a file for any table and then finds no flux in it. What a column is, TUTYPn tells (Spectral
+Data Model, serialization in FITS): ``...Data.SpectralAxis.Value``, ``...Data.FluxAxis.Value``, under whatever prefix.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import astropy.units as u
 from astropy.io import fits
 
-from .errors import UsageError
 from .observation import observation_of
 from .verify import RejectedError, Spectrum, read_spectrum
 
@@ -23,18 +22,18 @@ try:
     from specutils.io.parsing_utils import read_fileobj_or_hdulist
     from specutils.io.registers import data_loader
 except ImportError:
-    raise UsageError("specutils.Spectrum needs specutils: pip install 'harvester[specutils]'") from None
+    raise ImportError("spectra as specutils has them need specutils: pip install 'harvester[specutils]'") from None
 
 FORMAT = "ivoa-sdm-fits"
 ROLES = ("data.spectralaxis.value", "data.fluxaxis.value")
 BEFORE_ANY_TABLE = 20  # specutils' own loader of any FITS table has 6
 
-File = str | Path | BinaryIO | fits.HDUList
+File: TypeAlias = str | Path | BinaryIO | fits.HDUList
 
 
-def is_sdm(_: object, *files: Any, **__: Any) -> bool:
-    """Whether a table of the file has a spectral and a flux column by TUTYPn."""
-    with read_fileobj_or_hdulist(*files) as hdus:
+def is_sdm(*told: Any, **_: Any) -> bool:
+    """Whether a table of the file has a spectral and a flux column by TUTYPn; ``told`` as astropy's registry tells."""
+    with read_fileobj_or_hdulist(*told) as hdus:
         tables = [hdu.header for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
     return any(all(_has(header, role) for role in ROLES) for header in tables)
 
@@ -43,7 +42,7 @@ def _has(header: fits.Header, role: str) -> bool:
     return any(str(value).strip().lower().endswith(role) for value in header["TUTYP*"].values())
 
 
-@data_loader(FORMAT, identifier=is_sdm, extensions=["fits", "fits.gz"], priority=BEFORE_ANY_TABLE)
+@data_loader(FORMAT, identifier=is_sdm, priority=BEFORE_ANY_TABLE)  # type: ignore[untyped-decorator]  # no types
 def load(file: File, **_: Any) -> specutils.Spectrum:
     """The spectrum in ``file``: a path, an open file, or HDUs. ValueError for what is damaged or has no such table."""
     try:
@@ -64,9 +63,9 @@ def _body(file: File) -> bytes:
 def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
     """``spectrum`` with the units that its file gives.
 
-    ``meta`` has the cards (``header``), the DID, what the observation is (object; ra, dec in degrees; mjd, the middle of
-    the exposure; exposure in seconds) and ``medium``: Air, Vacuum, or '' where the file does not say. specutils knows no
-    such thing: ``specutils.utils.wcs_utils.air_to_vac`` converts. ``notes`` says what had to be assumed.
+    ``meta`` has the cards (``header``), the DID, the observation (object; ra, dec in degrees; mjd, the middle of the
+    exposure; exposure in seconds) and ``medium``: Air, Vacuum, or '' where the file does not say. specutils knows no
+    media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says what had to be assumed.
     """
     flux_unit, notes = _flux_unit(spectrum.flux_unit)
     told = observation_of(spectrum)

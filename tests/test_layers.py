@@ -37,12 +37,12 @@ RANKS = (
         "verify",
         "seams",
     },
-    {"admission", "observation"},
-    {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures"},
+    {"admission", "observation", "listed"},
+    {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
     {"onlookers", "preparation", "dataset"},
-    {"session", "stocktake", "calibrations"},
-    {"cli"},
+    {"session", "stocktake", "calibrations", "collection"},
+    {"cli", "library"},
     {"__main__"},
 )
 RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
@@ -75,7 +75,12 @@ MODULES = modules()
 
 
 def imports(module: str) -> set[str]:
-    """The modules of harvester that ``module`` imports, at its top, in functions, or for types only."""
+    """The modules of harvester that ``module`` imports, at its top, in functions, or for types only.
+
+    The package itself imports none: what it lends is named for type checkers, and loaded when it is asked for.
+    """
+    if not module:
+        return set()
     path = MODULES[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found: set[str] = set()
@@ -146,9 +151,10 @@ def test_nothing_but_the_entry_point_imports_the_command_line() -> None:
     assert {layer_of(module) for module, imported in EDGES if layer_of(imported) == "cli"} <= {"cli", "__main__"}
 
 
-def loaded_by(statement: str) -> set[str]:
-    """The top-level packages that a fresh interpreter has loaded after ``statement``."""
-    code = f"{statement}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+def loaded_by(statement: str, whole: bool = False) -> set[str]:
+    """The top-level packages (or the ``whole`` names of modules) that a fresh interpreter has after ``statement``."""
+    name = "name" if whole else "name.partition('.')[0]"
+    code = f"{statement}; import sys; print(*{{{name} for name in sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=HOME.parent, timeout=60
     )
@@ -156,6 +162,15 @@ def loaded_by(statement: str) -> set[str]:
 
 
 HEAVY = {"aiohttp", "astropy", "matplotlib", "numpy", "pydantic", "pydantic_settings", "rich", "aiofiles"}
+
+
+def test_the_package_itself_loads_nothing_until_it_is_asked() -> None:
+    assert not {name for name in loaded_by("import harvester", whole=True) if name.startswith("harvester.")}
+    assert "harvester.library" in loaded_by("import harvester; harvester.harvest", whole=True)
+
+
+def test_nothing_but_the_package_lends_the_library() -> None:
+    assert "library" not in {layer_of(imported) for _, imported in EDGES}
 
 
 def test_the_command_line_answers_before_anything_heavy_is_loaded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,18 +46,32 @@ class DamagedError(Exception):
 
 def holdings(store: DirectoryStore) -> Iterator[Holding]:
     """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell."""
+    require_ledger(store)
+    for row in reader.stored(store.ledger):
+        yield _holding(store, row)
+
+
+def holding_of(store: DirectoryStore, key: str) -> Holding | None:
+    """The stored spectrum with this DID or name (without ``.fits``); None if there is none."""
+    row = reader.stored_as(store.ledger, key)
+    return None if row is None else _holding(store, row)
+
+
+def _holding(store: DirectoryStore, row: sqlite3.Row) -> Holding:
+    return Holding(
+        SpectrumId(row["did"]), row["name"], store.path(row["name"]), json.loads(row["columns"]), row["bytes"],
+        row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
+        row["saved"], row["run"], row["url"],
+    )  # fmt: skip
+
+
+def require_ledger(store: DirectoryStore) -> None:
+    """UsageError, with what to do, if there is no ledger."""
     if not store.ledger.exists():
         raise UsageError(
             f"{store.folder}: no ledger, so nobody knows what its files are; give a harvest's directory with --out "
             "DIR, or make a ledger from the files: python -m harvester verify --fix"
         )
-    for row in reader.stored(store.ledger):
-        columns = json.loads(row["columns"])
-        yield Holding(
-            SpectrumId(row["did"]), row["name"], store.path(row['name']), columns, row["bytes"],
-            row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
-            row["saved"], row["run"], row["url"],
-        )  # fmt: skip
 
 
 def read(holding: Holding) -> Spectrum:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..failures import FailureKind
+from ..failures import Blame, FailureKind
 from ..plan import Receipt
 from ..spectra import SpectrumId
 from .schema import open_for_reading, using
@@ -39,6 +39,10 @@ class FailureRecord:
     http_status: int | None
     last_tried: float
     columns: dict[str, str]
+
+    @property
+    def blame(self) -> Blame:
+        return self.kind.blame
 
 
 def last_run(path: Path) -> RunRecord | None:
@@ -102,12 +106,25 @@ def stored(path: Path) -> Iterator[sqlite3.Row]:
     yield from _rows(path, "SELECT * FROM spectrum WHERE status IN ('present', 'saved') ORDER BY name")
 
 
-def _rows(path: Path, sql: str) -> Iterator[sqlite3.Row]:
+def stored_dids(path: Path) -> Iterator[SpectrumId]:
+    """The publisher DID of every stored spectrum."""
+    for row in _rows(path, "SELECT did FROM spectrum WHERE status IN ('present', 'saved')"):
+        yield SpectrumId(row["did"])
+
+
+def stored_as(path: Path, key: str) -> sqlite3.Row | None:
+    """The whole row of the stored spectrum whose DID, or else whose file's name (without ``.fits``), is ``key``."""
+    sql = "SELECT * FROM spectrum WHERE status IN ('present', 'saved') AND"
+    by_did = next(_rows(path, f"{sql} did = ?", key), None)
+    return by_did or next(_rows(path, f"{sql} folded = ?", key.casefold()), None)
+
+
+def _rows(path: Path, sql: str, *values: str) -> Iterator[sqlite3.Row]:
     connection = open_for_reading(path)
     if connection is None:
         return
     try:
         with using(path):
-            yield from connection.execute(sql)
+            yield from connection.execute(sql, values)
     finally:
         connection.close()

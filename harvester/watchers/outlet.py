@@ -113,7 +113,10 @@ class Outlet:
 
 
 def _writer(stream: IO[str], encoding: str) -> Callable[[str], None]:
-    """How text gets out of ``stream``: straight to its descriptor where it has one. No encoding is too narrow."""
+    """How text gets out of ``stream``: straight to its descriptor where it has one. No encoding is too narrow.
+
+    A notebook's output has one too, but it is that of the terminal from which the notebook's server was started.
+    """
 
     def to_descriptor(text: str) -> None:
         left = memoryview(text.encode(encoding, "replace"))
@@ -127,6 +130,8 @@ def _writer(stream: IO[str], encoding: str) -> Callable[[str], None]:
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
 
+    if not isinstance(stream, io.TextIOWrapper):
+        return to_stream
     try:
         descriptor = stream.fileno()
     except (AttributeError, OSError, io.UnsupportedOperation):
