@@ -35,15 +35,16 @@ __all__ = [
 
 _HOMES = ("errors", "dataset.holdings", "collection", "library")
 
+if not TYPE_CHECKING:  # who checks types believes that a module with __getattr__ has whatever is misspelt
 
-def __getattr__(name: str) -> object:
-    """What the library lends is loaded when it is first asked for: the command line has to answer in 0.3 s."""
-    if name in __all__:
-        for home in _HOMES:
-            module = import_module(f"{__name__}.{home}")
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """What the library lends is loaded when it is first asked for: the command line has to answer in 0.3 s."""
+        if name in __all__:
+            for home in _HOMES:
+                module = import_module(f"{__name__}.{home}")
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -31,9 +31,10 @@ BEFORE_ANY_TABLE = 20  # specutils' own loader of any FITS table has 6
 File: TypeAlias = str | Path | BinaryIO | fits.HDUList
 
 
-def is_sdm(*told: Any, **_: Any) -> bool:
-    """Whether a table of the file has a spectral and a flux column by TUTYPn; ``told`` as astropy's registry tells."""
-    with read_fileobj_or_hdulist(*told) as hdus:
+def is_sdm(_: str, path: str | None, __: object, *read: File, **___: Any) -> bool:
+    """Whether a table of the file has a spectral and a flux column by TUTYPn. ``read`` begins with what is to be read,
+    except where astropy's registry only asks about a ``path``."""
+    with read_fileobj_or_hdulist(read[0] if read else path) as hdus:
         tables = [hdu.header for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
     return any(all(_has(header, role) for role in ROLES) for header in tables)
 
