@@ -20,6 +20,7 @@ from .observation import Observation, angstroms, observation_of
 from .spectra import SpectrumId
 from .stores.directory import DirectoryStore
 from .verify import Spectrum
+from .watchers.figures import count, plural
 from .words import plain_line
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Harvest:
         return sum(1 for did in reader.stored_dids(self._store.ledger) if self._lists(did))
 
     def __repr__(self) -> str:
-        return f"<Harvest {self.out}: {len(self)} spectra; {self.reason}>"
+        return f"<Harvest {self.out}: {self._counted}; {self.reason}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: numbers, and what is missing. No colours of its own, so that any theme suits it."""
@@ -155,13 +156,18 @@ class Harvest:
         rows = [(kind, number, kind.meaning, kind.advice) for kind, number in kinds.most_common()]
         examples = [(one.did, one.kind, plain_line(one.detail), one.attempts) for one in failures[:EXAMPLES]]
         return (
-            f"<div><p><strong>{_html(len(self))} spectra</strong> in <code>{_html(self.out)}</code>: "
+            f"<div><p><strong>{_html(self._counted)}</strong> in <code>{_html(self.out)}</code>: "
             f"{_html(self.reason)}</p>"
             + _html_table(("kind", "spectra", "meaning", "what to do"), rows)
             + (f"<details><summary>{_html(_which(failures))}</summary>" if examples else "")
-            + _html_table(("id", "kind", "in the server's words", "asked"), examples)
+            + _html_table(("id", "kind", "detail", "asked"), examples)
             + ("</details></div>" if examples else "</div>")
         )
+
+    @property
+    def _counted(self) -> str:
+        listed = "" if self.dids is None else f" of {count(len(self.dids))} listed"
+        return plural(len(self), "spectrum", "spectra") + listed
 
     @property
     def _store(self) -> DirectoryStore:
@@ -178,9 +184,13 @@ def _which(failures: Sequence[FailureRecord]) -> str:
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     if not rows:
         return ""
-    cells = "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    names = "".join(f"<th>{_html(name)}</th>" for name in head)
-    return f"<table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
+    lines = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _html_row(tag: str, cells: Sequence[object]) -> str:
+    """To the left, each cell by itself: notebooks align what they show to the right."""
+    return "<tr>" + "".join(f'<{tag} style="text-align: left">{_html(cell)}</{tag}>' for cell in cells) + "</tr>"
 
 
 def _html(value: object) -> str:

@@ -54,7 +54,7 @@ async def harvest(
 ) -> Harvest:
     """Fetch what ``catalog`` lists and the disk lacks, verify it, and return what came of it.
 
-    config: a settings file. progress: ``auto``, ``rich``, ``plain``, ``json``; None shows nothing. on_event: called
+    config: a settings file. progress: ``auto``, ``rich``, ``plain``; None shows nothing. on_event: called
     with each event, in order; one that raises is dropped, and is named in the result's ``notes``.
 
     Cancelled, it drains as the first Ctrl-C does (what is in flight gets ``limits.grace`` to end), cancelled again it

@@ -36,7 +36,7 @@ async def test_every_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(notebook["dataset"]) == len(notebook["table"]) == len(fits_names(tmp_path / "data" / "demo")) == 12
     assert notebook["plan"].wanted == 0
     assert notebook["spectrum"].meta["medium"] == "Air"
-    assert capsys.readouterr().out.startswith("complete\n[]\n0 0.0 {'listed': 12, 'present': 12,")
+    assert capsys.readouterr().out.startswith("complete 0\n[]\n0 0.0 {'listed': 12, 'present': 12,")
 
 
 def test_every_name_that_the_package_lends_is_shown_or_is_an_error() -> None:

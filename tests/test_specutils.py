@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import astropy.units as u
@@ -132,3 +134,9 @@ def test_the_genuine_files_are_read() -> None:
             np.testing.assert_array_equal(spectrum.flux.value, hdus[1].data["flux"])
             assert spectrum.meta["did"] == hdus[1].header["DS_IDPUB"]
         assert (spectrum.spectral_axis.unit, spectrum.meta["medium"]) == (u.AA, "Air")
+
+
+def test_without_specutils_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['specutils'] = None; import harvester.specutils"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.splitlines()[-1].endswith("pip install 'harvester[specutils]'")
