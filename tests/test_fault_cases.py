@@ -549,7 +549,7 @@ async def test_a_disk_that_fails_ends_the_run_in_one_sentence_and_charges_no_spe
 
     async with serving_faults({}) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(commit, "_write" if number != errno.EIO else "sync_folder", fail)
+            patch.setattr(commit, "_write" if number != errno.EIO else "_opened", fail)
             told = await harvest_from(server.archive, tmp_path / "out", DIDS)
         assert_no_wrong_file(tmp_path / "out")
         stats = told.report.stats
