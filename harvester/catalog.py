@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import difflib
+import hashlib
+import io
 import json
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TextIO, overload
 
 from .errors import UsageError
@@ -37,7 +38,8 @@ class Row:
 class Catalogue:
     """The distinct spectra of a catalogue in their order, and what was forgiven on the way.
 
-    ``columns`` has the JSON object of the other columns for each of ``dids``.
+    ``columns`` has the JSON object of the other columns for each of ``dids``; ``sha256`` is of the file's bytes, None
+    where they came from no file.
     """
 
     source: str
@@ -46,6 +48,7 @@ class Catalogue:
     duplicates: int = 0
     blank: int = 0
     malformed: int = 0
+    sha256: str | None = None
     has_addresses: bool = False
 
     def address(self, number: int) -> str:
@@ -101,6 +104,19 @@ class _Columns(Sequence[str]):
         return self._objects[self._numbers[place]]
 
 
+class _Digested(io.BufferedReader):
+    """A file whose digest is known once it was read to its end; the text layer reads by ``read1``."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(io.FileIO(path))
+        self.digest = hashlib.sha256()
+
+    def read1(self, size: int = -1, /) -> bytes:
+        chunk = super().read1(size)
+        self.digest.update(chunk)
+        return chunk
+
+
 @contextmanager
 def open_catalogue(path: str) -> Iterator[TextIO]:
     """The text of a catalogue file; ``-`` is standard input. UsageError if it cannot be read."""
@@ -114,7 +130,7 @@ def open_catalogue(path: str) -> Iterator[TextIO]:
             raise UsageError(f"catalogue standard input: {error.strerror}; give a CSV file") from None
         return
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(_Digested(path), encoding="utf-8-sig", newline="") as text:
             yield text
     except OSError as error:
         raise UsageError(f"catalogue {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
@@ -124,7 +140,8 @@ def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
     """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
     with open_catalogue(path) as text:
-        return parse_catalogue(text, source, id_column)
+        catalogue = parse_catalogue(text, source, id_column)
+        return replace(catalogue, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
 
 
 def parse_catalogue(text: Iterable[str], source: str, id_column: str) -> Catalogue:

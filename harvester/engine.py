@@ -180,7 +180,8 @@ class Engine:
             self._leave_to_next_run(assignment, error)
             return None
         elapsed = self._now() - started
-        self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, fetched.url)))
+        told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
+        self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, *told)))
         self._agenda.settle()
         self._heard_good(target)
         return None

@@ -65,6 +65,10 @@ class HarvestStarted(Event):
     wanted: int
     rate: float
     concurrency: int
+    endpoint: str = ""
+    shape: str = ""
+    user_agent: str = ""
+    profile_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from .failures import Failure, FailureKind
 from .spectra import Target
 
+LONGEST_HEADER = 256  # characters of a header's value that are kept: an entity tag has a few dozen
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -16,6 +18,12 @@ class Fetched:
     body: bytes
     url: str
     headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, which has no case; None where there is none, or one too odd to keep."""
+        values = (value for other, value in self.headers if other.casefold() == name.casefold())
+        value = next(values, "")
+        return value if value.isprintable() and 0 < len(value) <= LONGEST_HEADER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,16 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The spectrum is on disk, verified and durable. ``elapsed`` is seconds from its turn to its commit."""
+    """The spectrum is on disk, verified and durable. ``elapsed`` is seconds from its turn to its commit; ``etag`` and
+    ``last_modified`` are what the server calls this version (RFC 9110, section 8.8), if it does."""
 
     target: Target
     verified: Verified
     attempts: int
     elapsed: float
     url: str
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

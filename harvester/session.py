@@ -29,6 +29,7 @@ from .ledger.writer import LedgerWriter
 from .onlookers import looking_on
 from .outcomes import Rejected, Verified
 from .preparation import DEMO_COUNT, Preparation
+from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
 from .schedule import Shift, nights_left
 from .settings import CONFIG, Configuration
@@ -109,6 +110,7 @@ def open_books(preparation: Preparation, store: DirectoryStore, run: str) -> tup
     with storing(folder):
         folder.mkdir(parents=True, mode=0o700)
         (folder / CONFIG).write_text(preparation.configuration.as_toml(), "utf-8", "backslashreplace")
+        (folder / PROFILE).write_bytes(profile_text(preparation.configuration).encode())
     return ledger, folder
 
 
@@ -139,7 +141,8 @@ async def harvest(
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
-    report = await _close_books(Report(tally.stats, folder, lost, book.politeness, hours.night), store)
+    report = Report(tally.stats, folder, lost, book.politeness, hours.night)
+    report = await _close_books(await _give_account(report, preparation, store), store)
     return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
 
 
@@ -148,6 +151,18 @@ def _allow_as_many_files_as_possible() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _give_account(report: Report, preparation: Preparation, store: DirectoryStore) -> Report:
+    """Write the provenance. What keeps us from it is told; it changes nothing about the harvest."""
+    try:
+        there = await asyncio.to_thread(collected, reader.contents(store.ledger))
+        agent = report.politeness.user_agent
+        told = document(preparation.configuration, preparation.catalogue, report.stats, agent, there)
+        await _write(report.folder / PROVENANCE, json.dumps(told, indent=1) + "\n")
+    except StoreError as error:
+        return replace(report, lost=[*report.lost, f"provenance: {error}"])
+    return report
 
 
 async def _close_books(report: Report, store: DirectoryStore) -> Report:
@@ -222,6 +237,10 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         wanted=preparation.wanted,
         rate=limits.rate,
         concurrency=limits.concurrency,
+        endpoint=configuration.profile.endpoint,
+        shape=configuration.request.shape,
+        user_agent=user_agent(configuration.settings.contact),
+        profile_sha256=profile_sha256(preparation.configuration),
     )
 
 

@@ -154,7 +154,7 @@ def test_a_file_fetched_again_on_another_day_is_sound_and_fix_learns_its_new_dig
     mended = checked(out, fix=True)
     assert (mended.sound, mended.redated, mended.faults) == (COUNT, 1, [])
     assert checked(out).redated == 0
-    assert rows(out, f"SELECT status FROM spectrum WHERE name = '{VICTIM}'") == [("saved",)]
+    assert rows(out, f"SELECT status FROM spectrum WHERE name = '{VICTIM}'") == [("present",)]
 
 
 def test_what_has_no_record_is_judged_by_its_own_identity_card(out: Path) -> None:

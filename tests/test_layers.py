@@ -40,7 +40,7 @@ RANKS = (
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
-    {"onlookers", "preparation", "dataset"},
+    {"onlookers", "preparation", "provenance", "dataset"},
     {"session", "stocktake", "calibrations", "collection"},
     {"cli", "library"},
     {"__main__"},

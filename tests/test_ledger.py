@@ -158,6 +158,22 @@ def columns(path: Path) -> dict[str, list[str]]:
 
 OLDER = {
     0: "",  # a file that SQLite made and nobody wrote to
+    1: """
+CREATE TABLE run(
+    run TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    version TEXT NOT NULL, archive TEXT NOT NULL, summary TEXT NOT NULL DEFAULT '{}'
+) WITHOUT ROWID;
+CREATE TABLE spectrum(
+    did TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, columns TEXT NOT NULL DEFAULT '{}',
+    status TEXT NOT NULL CHECK(status IN ('wanted', 'present', 'saved', 'retry', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256 TEXT, content_digest TEXT,
+    points INTEGER, wave_min REAL, wave_max REAL, object TEXT,
+    kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url TEXT, run TEXT
+) WITHOUT ROWID;
+CREATE INDEX spectrum_status ON spectrum(status);
+CREATE TABLE request(shape TEXT NOT NULL);
+CREATE TABLE event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
+""",
 }
 """What a ledger of each earlier version was made by. A new VERSION adds its predecessor's SCHEMA here."""
 
@@ -171,6 +187,37 @@ async def test_a_ledger_of_every_earlier_version_is_brought_up_to_date(tmp_path:
     for path in (old, new):
         schema.open_for_writing(path).close()
     assert columns(old) == columns(new)
+
+
+OF_VERSION_1 = """
+INSERT INTO run VALUES('20260102T200000-bbbb', 200.0, 260.0, 'h', 7, '0.1.0', 'demo', '{{"saved": 1}}');
+INSERT INTO run VALUES('20260101T200000-aaaa', 100.0, NULL, 'h', 6, '0.1.0', 'demo', '{{}}');
+INSERT INTO request VALUES('FLUXCALIB=normalized, FORMAT=application/fits');
+INSERT INTO spectrum(did, name, folded, status, bytes, sha256, content_digest, last_tried, saved, elapsed, url, run)
+    VALUES('{0}', 'x', 'x', 'saved', 2880, 'ab', 'cd', 210.0, 210.0, 2.5, 'http://a/x', '20260102T200000-bbbb');
+INSERT INTO spectrum(did, name, folded, status, attempts, due, kind, detail, last_tried, run)
+    VALUES('{1}', 'y', 'y', 'retry', 2, 900.0, 'busy', '503', 150.0, '20260101T200000-aaaa');
+INSERT INTO spectrum(did, name, folded, status, bytes, sha256) VALUES('{2}', 'z', 'z', 'present', 5760, 'ef');
+"""
+
+
+def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(OLDER[1] + ";" + OF_VERSION_1.format(*DIDS) + "PRAGMA user_version=1")
+    schema.open_for_writing(path).close()
+    assert {name: known.did for name, known in reader.receipts(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
+    assert reader.retries(path) == {DIDS[1]: (2, 900.0)}
+    assert list(reader.digests(path)) == [("x.fits", "ab"), ("z.fits", "ef")]
+    latest = reader.last_run(path)
+    assert latest is not None
+    assert (latest.run, latest.summary) == ("20260102T200000-bbbb", {"saved": 1})
+    with closing(sqlite3.connect(path)) as new:
+        runs = list(new.execute("SELECT number, run FROM run ORDER BY number"))
+        origins = {did: row for did, *row in new.execute("SELECT did, run, asked, url, endpoint FROM provenance")}
+    assert runs == [(1, "20260101T200000-aaaa"), (2, "20260102T200000-bbbb")], "numbered in their order"
+    assert origins[DIDS[0]] == ["20260102T200000-bbbb", "1970-01-01T00:03:27.500Z", "http://a/x", None]
+    assert DIDS[2] not in origins, "what was never asked for has no origin that we know of"
 
 
 @pytest.mark.parametrize("version", [0, schema.VERSION])

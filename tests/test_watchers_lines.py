@@ -151,9 +151,10 @@ def test_the_journal_brings_its_own_time(monkeypatch: pytest.MonkeyPatch) -> Non
 FAILURE = {"kind", "blame", "detail", "http_status", "retry_after"}
 WHO = {"id", "name"}
 TRIED = {"attempts", "elapsed", "url"}
+ASKED = {"endpoint", "shape", "user_agent", "profile_sha256"}
 PROOF = {"bytes", "sha256", "content_digest", "points", "wave_min", "wave_max", "object"}
 SCHEMA: list[tuple[ev.Event, set[str]]] = [
-    (started(), {"run", "archive", "host", "out", "listed", "present", "wanted", "rate", "concurrency"}),
+    (started(), ASKED | {"run", "archive", "host", "out", "listed", "present", "wanted", "rate", "concurrency"}),
     (ev.PhaseEntered(NOON, target(1), 1, ev.Phase.BODY), WHO | {"attempt", "phase"}),
     (ev.RequestSent(NOON, "u"), {"url"}),
     (ev.AnswerReceived(NOON, target(1), 200, 0.5, 1), WHO | {"status", "latency", "size"}),

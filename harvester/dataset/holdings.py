@@ -61,7 +61,7 @@ def _holding(store: DirectoryStore, row: sqlite3.Row) -> Holding:
     return Holding(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), json.loads(row["columns"]), row["bytes"],
         row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
-        row["saved"], row["run"], row["url"],
+        row["saved"], row["run_name"], row["url"],
     )  # fmt: skip
 
 

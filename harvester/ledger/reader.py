@@ -101,9 +101,23 @@ def digests(path: Path) -> Iterator[tuple[str, str]]:
         yield f"{row['name']}.fits", row["sha256"]
 
 
+_STORED = """
+SELECT spectrum.*, run.run AS run_name FROM spectrum LEFT JOIN run ON number = spectrum.run
+WHERE status IN ('present', 'saved')
+"""
+
+
 def stored(path: Path) -> Iterator[sqlite3.Row]:
-    """The whole row of every stored spectrum, by name."""
-    yield from _rows(path, "SELECT * FROM spectrum WHERE status IN ('present', 'saved') ORDER BY name")
+    """The whole row of every stored spectrum, and the ``run_name`` of the run that brought it, by name."""
+    yield from _rows(path, f"{_STORED} ORDER BY name")
+
+
+def contents(path: Path) -> Iterator[tuple[str, int, str, str]]:
+    """DID, bytes, SHA-256 and content digest of every stored spectrum that has them, by DID."""
+    sql = "SELECT did, bytes, sha256, content_digest FROM spectrum WHERE +status IN ('present', 'saved') ORDER BY did"
+    for row in _rows(path, sql):
+        if row["sha256"] is not None:
+            yield row["did"], row["bytes"], row["sha256"], row["content_digest"] or ""
 
 
 def stored_dids(path: Path) -> Iterator[SpectrumId]:
@@ -114,9 +128,8 @@ def stored_dids(path: Path) -> Iterator[SpectrumId]:
 
 def stored_as(path: Path, key: str) -> sqlite3.Row | None:
     """The whole row of the stored spectrum whose DID, or else whose file's name (without ``.fits``), is ``key``."""
-    sql = "SELECT * FROM spectrum WHERE status IN ('present', 'saved') AND"
-    by_did = next(_rows(path, f"{sql} did = ?", key), None)
-    return by_did or next(_rows(path, f"{sql} folded = ?", key.casefold()), None)
+    by_did = next(_rows(path, f"{_STORED} AND did = ?", key), None)
+    return by_did or next(_rows(path, f"{_STORED} AND folded = ?", key.casefold()), None)
 
 
 def _rows(path: Path, sql: str, *values: str) -> Iterator[sqlite3.Row]:

@@ -15,7 +15,7 @@ from ..batches import batches
 from ..errors import StoreError
 from ..findings import Damaged, Examined, Finding, Missing, Record, Sound
 from ..spectra import SpectrumId
-from .schema import VERSION, open_for_reading, open_for_writing
+from .schema import VERSION, next_run, open_for_reading, open_for_writing
 
 PAGE = 400  # rows a query: below the number of parameters that any SQLite allows
 SUFFIXES = ("", "-wal", "-shm")
@@ -111,18 +111,19 @@ def _record(row: sqlite3.Row) -> Record:
     return Record(SpectrumId(row["did"]), row["sha256"], row["content_digest"])
 
 
-# A spectrum that the ledger has under another name keeps it (two files may hold the same spectrum), and a name that is
-# another's, but for its case, is not taken from it: hence the OR IGNORE.
+# Other bytes than were saved are present, and not known to be an answer to our request. A spectrum that the ledger has
+# under another name keeps it (two files may hold the same spectrum), and a name that is another's, but for its case, is
+# not taken from it: hence the OR IGNORE.
 _LEARN = """
-UPDATE OR IGNORE spectrum SET status = CASE status WHEN 'saved' THEN 'saved' ELSE 'present' END, name = ?, folded = ?,
-    due = NULL, kind = NULL, detail = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?, wave_min = ?,
-    wave_max = ?, object = ? WHERE did = ? AND (name = ? OR status NOT IN ('present', 'saved'))
+UPDATE OR IGNORE spectrum SET status = CASE WHEN status = 'saved' AND sha256 = ? THEN 'saved' ELSE 'present' END,
+    name = ?, folded = ?, due = NULL, kind = NULL, detail = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?,
+    wave_min = ?, wave_max = ?, object = ?, run = ? WHERE did = ? AND (name = ? OR status NOT IN ('present', 'saved'))
 """
 _MEET = """
 INSERT OR IGNORE INTO spectrum(status, name, folded, bytes, sha256, content_digest, points, wave_min, wave_max, object,
-    did) VALUES('present', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    run, did) VALUES('present', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_LOSE = "UPDATE spectrum SET status = 'wanted' WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
+_LOSE = "UPDATE spectrum SET status = 'wanted', run = ? WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
 
 
 def record(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
@@ -131,11 +132,12 @@ def record(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
     ``Sound`` files become present, ``Damaged`` and ``Missing`` ones wanted. What could not be read is left as it was.
     """
     before = connection.total_changes
+    run = next_run(connection)
     for some in batches(findings, PAGE):
         with connection:
             connection.execute("BEGIN")
             for finding in some:
-                _write(connection, finding)
+                _write(connection, finding, run)
     return connection.total_changes - before
 
 
@@ -144,12 +146,13 @@ def free_names(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved') AND folded <> did")
 
 
-def _write(connection: sqlite3.Connection, finding: Finding) -> None:
+def _write(connection: sqlite3.Connection, finding: Finding, run: int) -> None:
     match finding:
         case Sound(name=name, did=str(did), verified=proof, known=False):
             digests = (proof.size, proof.sha256, proof.content_digest)
-            facts = (name, name.casefold(), *digests, proof.points, proof.wave_min, proof.wave_max, proof.object_name)
-            if connection.execute(_LEARN, (*facts, did, name)).rowcount == 0:
+            waves = (proof.points, proof.wave_min, proof.wave_max, proof.object_name)
+            facts = (name, name.casefold(), *digests, *waves, run)
+            if connection.execute(_LEARN, (proof.sha256, *facts, did, name)).rowcount == 0:
                 connection.execute(_MEET, (*facts, did))
         case Damaged(did=str(did)) | Missing(did=str(did)):
-            connection.execute(_LOSE, (did, finding.name))
+            connection.execute(_LOSE, (run, did, finding.name))

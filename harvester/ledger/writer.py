@@ -22,7 +22,7 @@ from ..outcomes import Failed, Saved
 from ..plan import HarvestPlan
 from ..stats import HarvestStats
 from .rebuild import record
-from .schema import open_for_writing, using
+from .schema import next_run, open_for_writing, using
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -65,6 +65,7 @@ class LedgerWriter:
         named = [(t, "present") for t in plan.present] + [(t, "wanted") for t in plan.wanted]
         with using(self._path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
+            run = next_run(self._connection)
             self._connection.execute("DELETE FROM request")
             self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
             # A name that passes to another DID must be free before that one's row comes.
@@ -73,7 +74,7 @@ class LedgerWriter:
                 ((t.name.casefold(), t.did) for t, _ in named),
             )
             self._connection.executemany(
-                _ENROL, ((t.did, t.name, t.name.casefold(), columns[t.did], status) for t, status in named)
+                _ENROL, ((t.did, t.name, t.name.casefold(), columns[t.did], status, run) for t, status in named)
             )
 
     def record(self, findings: Iterable[Finding]) -> None:
@@ -128,13 +129,20 @@ class LedgerWriter:
             self._connection.execute("UPDATE run SET summary = ? WHERE run = ?", (summary, self._stats.run))
 
 
+_STARTED = """
+INSERT INTO run(run, started, host, pid, version, archive, endpoint, shape, user_agent, profile_sha256)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
 _ENROL = """
-INSERT INTO spectrum(did, name, folded, columns, status) VALUES(?, ?, ?, ?, ?)
+INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?)
 ON CONFLICT(did) DO UPDATE SET name = excluded.name, folded = excluded.folded, columns = excluded.columns,
     status = CASE
         WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
         WHEN excluded.status = 'wanted' AND spectrum.status IN ('failed', 'retry') THEN spectrum.status
-        ELSE excluded.status END
+        ELSE excluded.status END,
+    run = CASE WHEN (excluded.status = 'present') = (spectrum.status IN ('saved', 'present')) THEN spectrum.run
+        ELSE excluded.run END
 WHERE spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded OR spectrum.columns <> excluded.columns
     OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
     OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
@@ -143,12 +151,12 @@ WHERE spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded OR sp
 _SAVED = """
 UPDATE spectrum SET status = 'saved', attempts = ?, due = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?,
     wave_min = ?, wave_max = ?, object = ?, kind = NULL, detail = NULL, http_status = 200, last_tried = ?, saved = ?,
-    elapsed = ?, url = ?, run = ? WHERE did = ?
+    elapsed = ?, url = ?, etag = ?, last_modified = ?, run = (SELECT number FROM run WHERE run = ?) WHERE did = ?
 """
 
 _TRIED = """
 UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?,
-    url = coalesce(?, url), run = ? WHERE did = ?
+    elapsed = ?, url = coalesce(?, url), run = (SELECT number FROM run WHERE run = ?) WHERE did = ?
 """
 
 
@@ -156,14 +164,14 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
     """What ``event`` changes in the ledger."""
     match event:
         case ev.HarvestStarted():
-            sql = "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, ?, ?, ?, ?, ?)"
-            return [(sql, (event.run, event.time, socket.gethostname(), os.getpid(), __version__, event.archive))]
+            return [_started(event)]
         case ev.SpectrumSaved(time=time, outcome=outcome):
             return [_saved(outcome, time, run)]
         case ev.SpectrumFailed(time=time, outcome=outcome):
             return [_failed(outcome, time, run)]
         case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=why, due=due):
-            return [(_TRIED, ("retry", attempt, due, why.kind, why.detail, why.status, time, None, run, target.did))]
+            tried = ("retry", attempt, due, why.kind, why.detail, why.status, time, None, None)
+            return [(_TRIED, (*tried, run, target.did))]
         case ev.HarvestEnded(time=time):
             return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
         case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.WatcherLost():
@@ -171,18 +179,24 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
     return []
 
 
+def _started(event: ev.HarvestStarted) -> Statement:
+    here = (socket.gethostname(), os.getpid(), __version__)
+    asked = (event.endpoint, event.shape, event.user_agent, event.profile_sha256)
+    return _STARTED, (event.run, event.time, *here, event.archive, *asked)
+
+
 def _saved(outcome: Saved, time: float, run: str) -> Statement:
     proof = outcome.verified
     waves = (proof.points, proof.wave_min, proof.wave_max, proof.object_name)
     digests = (proof.size, proof.sha256, proof.content_digest)
-    story = (time, time, outcome.elapsed, outcome.url, run, outcome.target.did)
-    return _SAVED, (outcome.attempts, *digests, *waves, *story)
+    story = (time, time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
+    return _SAVED, (outcome.attempts, *digests, *waves, *story, run, outcome.target.did)
 
 
 def _failed(outcome: Failed, time: float, run: str) -> Statement:
     why = outcome.failure
     tried = (outcome.attempts, None, why.kind, why.detail, why.status, time)
-    return _TRIED, ("failed", *tried, outcome.url, run, outcome.target.did)
+    return _TRIED, ("failed", *tried, outcome.elapsed, outcome.url, run, outcome.target.did)
 
 
 def _noted(event: ev.Event, run: str) -> Statement:
