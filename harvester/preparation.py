@@ -41,6 +41,11 @@ class Preparation:
         return len(self.targets) + len(self.leftovers)
 
     @property
+    def refreshed(self) -> int:
+        """How many of them are there already: they come last, and stay as they are until a better one is there."""
+        return max(0, self.wanted - len(self.plan.wanted))
+
+    @property
     def left_out(self) -> bool:
         """Whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
         return self.wanted < len(self.plan.wanted)
@@ -140,7 +145,7 @@ def _choose(
 ) -> tuple[Sequence[Target], Sequence[Leftover]]:
     """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
     settings = configuration.settings
-    wanted = plan.wanted
+    wanted = plan.wanted + plan.present if settings.refresh else plan.wanted
     if settings.only_failed:
         again = reader.failed_dids(ledger)
         wanted = wanted.where(lambda target: target.did in again)

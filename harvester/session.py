@@ -32,6 +32,7 @@ from .preparation import DEMO_COUNT, Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
 from .schedule import Shift, nights_left
+from .seams import Store
 from .settings import CONFIG, Configuration
 from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
@@ -137,7 +138,8 @@ async def harvest(
         async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:
             for watcher in (ledger, log, book):
                 bus.add(watcher)
-            await _run(preparation, store, run, bus, stop, tally, chance, hours)
+            async with store:
+                await engage(preparation, store, run, bus, stop, tally, chance, hours)
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
@@ -179,9 +181,9 @@ async def _close_books(report: Report, store: DirectoryStore) -> Report:
     return report
 
 
-async def _run(
+async def engage(
     preparation: Preparation,
-    store: DirectoryStore,
+    store: Store,
     run: str,
     bus: ev.EventBus,
     stop: Stop,
@@ -189,7 +191,7 @@ async def _run(
     chance: Chance,
     hours: Shift,
 ) -> None:
-    """The engine between its first and its last event."""
+    """The engine between its first and its last event: whatever the preparation lists is asked for and proved."""
     plan, limits = preparation.plan, preparation.configuration.settings.limits
     admission = Admission(limits, bus.emit, chance.dice, chance.wall)
     async with AsyncExitStack() as stack:
@@ -201,7 +203,6 @@ async def _run(
         contact = configuration.settings.contact
         client = WebArchive(configuration.route, limits, contact, bus.emit, turn, chance.wall)
         archive = await stack.enter_async_context(client)
-        await stack.enter_async_context(store)
         bus.emit(_started(configuration, preparation, run, chance.wall()))
         expected = configuration.expectation
 
@@ -233,7 +234,7 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         host=configuration.profile.host,
         out=str(configuration.out),
         listed=plan.listed,
-        present=len(plan.present),
+        present=len(plan.present) - preparation.refreshed,
         wanted=preparation.wanted,
         rate=limits.rate,
         concurrency=limits.concurrency,

@@ -144,6 +144,7 @@ class Settings(BaseSettings):
         Field(description="ask for so many spectra at most in one run"),
     ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
+    refresh: Annotated[bool, Field(description="ask again for those that are there, too, and replace them")] = False
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
     window: Annotated[
         Window | None,

@@ -36,13 +36,19 @@ RANKS = (
         "plan",
         "verify",
         "seams",
+        "difference",
     },
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
     {"onlookers", "preparation", "provenance", "dataset"},
+<<<<<<< HEAD
     {"session", "stocktake", "calibrations", "collection"},
     {"cli", "library"},
+=======
+    {"session", "stocktake", "calibrations", "versions"},
+    {"cli"},
+>>>>>>> 71e7ddf (Tell what changed: between runs, directories, the disk and the archive)
     {"__main__"},
 )
 RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}

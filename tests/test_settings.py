@@ -54,6 +54,7 @@ LAYERED = [
     ("id_column", ["p", "f", "e", "g"], ["p", "f", "e", "g"]),
     ("limit", ["1", "2", "3", "4"], [1, 2, 3, 4]),
     ("only_failed", ["true", "false", "true", "false"], [True, False, True, False]),
+    ("refresh", ["true", "false", "true", "false"], [True, False, True, False]),
     ("progress", ["rich", "plain", "json", "none"], ["rich", "plain", "json", "none"]),
     (
         "band",

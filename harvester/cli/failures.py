@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -33,7 +33,7 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     config = configuration(flags)
     found = failures(DirectoryStore(config.out).ledger)
     if csv_file is not None:
-        _write_catalogue(Path(csv_file), found)
+        write_catalogue(Path(csv_file), [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif csv_file is not None:
@@ -56,15 +56,16 @@ def _as_json(failure: FailureRecord) -> dict[str, object]:
     }
 
 
-def _write_catalogue(path: Path, found: Sequence[FailureRecord]) -> None:
+def write_catalogue(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+    """Write DIDs and their other columns as a catalogue that ``run`` takes. UsageError."""
     from ..errors import UsageError
 
-    columns = list(dict.fromkeys(name for failure in found for name in failure.columns))
+    names = list(dict.fromkeys(name for _, columns in rows for name in columns))
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", *columns])
-            writer.writerows([failure.did, *(failure.columns.get(name, "") for name in columns)] for failure in found)
+            writer.writerow(["id", *names])
+            writer.writerows([did, *(columns.get(name, "") for name in names)] for did, columns in rows)
     except OSError as error:
         raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
 

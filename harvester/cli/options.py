@@ -26,6 +26,9 @@ _WANTED = (
     click.option("--id-column", metavar="NAME", help="its column with the publisher DIDs [id]"),
     click.option("--limit", metavar="N", help="ask for N spectra at most in this run"),
     click.option("--only-failed", is_flag=True, default=None, help="only those that an earlier run gave up"),
+    click.option(
+        "--refresh", is_flag=True, default=None, help="ask again for those that are there, too, and replace them"
+    ),
 )
 _ASKED = (
     click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to ask for; none omits it [normalized]"),
@@ -58,6 +61,11 @@ def place(command: F) -> F:
 def wanted(command: F) -> F:
     """What is wanted, of whom, and within which limits."""
     return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)
+
+
+def asked(command: F) -> F:
+    """What is asked of whom, and within which limits."""
+    return _all((*_PLACE, *_ASKED, *_LIMITS), command)
 
 
 def watched(command: F) -> F:

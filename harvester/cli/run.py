@@ -72,9 +72,14 @@ async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, ho
 
     tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
     bus = EventBus(tally)
+<<<<<<< HEAD
     config = preparation.configuration
     async with on_stage(how, outlet, bus, tally, config.out, config.settings.limits.grace) as stage:
         with _signals(stop, stage.let_go):
+=======
+    async with _watching(how, outlet, bus, tally, preparation) as stage:
+        with signals(stop, stage.let_go):
+>>>>>>> 71e7ddf (Tell what changed: between runs, directories, the disk and the archive)
             report = await harvest(preparation, store, run, bus, stop, tally)
     with _undisturbed():
         _say_goodbye(report, preparation, stage)
@@ -82,7 +87,7 @@ async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, ho
 
 
 @contextmanager
-def _signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
+def signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
     """The first signal drains, the second aborts, the third leaves at once."""
     from ..stopping import Cause
 

@@ -154,9 +154,11 @@ UPDATE spectrum SET status = 'saved', attempts = ?, due = NULL, bytes = ?, sha25
     elapsed = ?, url = ?, etag = ?, last_modified = ?, run = (SELECT number FROM run WHERE run = ?) WHERE did = ?
 """
 
+# A spectrum that is there and could not be refreshed is still there, as it came.
 _TRIED = """
 UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?,
-    elapsed = ?, url = coalesce(?, url), run = (SELECT number FROM run WHERE run = ?) WHERE did = ?
+    elapsed = ?, url = coalesce(?, url), run = (SELECT number FROM run WHERE run = ?)
+WHERE did = ? AND status NOT IN ('present', 'saved')
 """
 
 

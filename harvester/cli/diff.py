@@ -1,0 +1,191 @@
+"""``diff``: what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import asked, configuration
+
+if TYPE_CHECKING:
+    from .. import events as ev
+    from ..difference import Change, Content, Difference
+    from ..settings import Configuration
+    from ..spectra import SpectrumId
+    from ..versions import Version
+
+DIFFERENT, UNSETTLED = 3, 4
+EXAMPLES = 10  # spectra of one kind that are shown; --json lists all
+FEW = 100  # spectra that are asked for in so short a time that nobody needs a sign of life
+
+
+@click.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@asked
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="ask the archive for the first N spectra only")
+@click.option("--sample", metavar="N", type=click.IntRange(1), help="ask the archive for N spectra by chance only")
+@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="the chance of --sample")
+@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read the disk [one a core]")
+@click.option("--csv", "csv_file", metavar="FILE", help="write what B has new or changed as a catalogue")
+@click.option("--json", "as_json", is_flag=True, help="all of it, as one JSON object")
+def command(before: str, after: str, csv_file: str | None, as_json: bool, **flags: Any) -> int:
+    """What was added, is gone or has changed from A to B, by what the spectra say and not by their bytes.
+
+    Each of A and B is a run of the output directory (its name or the beginning of it, last, previous), another
+    harvest's directory, disk (what lies there now) or archive (asked again now for what the other has, as a run would,
+    into memory only). Exit codes: 0 the same content, 3 different, 4 the same as far as it could be compared; of the
+    archive also 5, 7 and 130 as for run.
+    """
+    from ..difference import compare
+
+    how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
+    config = configuration(flags)
+    (old, new), code = _versions((before, after), config, how)
+    _refuse_unlike(old, new)
+    unsettled = {**old.unsettled, **new.unsettled}
+    known = ((each for each in version.contents if each.did not in unsettled) for version in (old, new))
+    difference = compare(*known)
+    if csv_file is not None:
+        _write_changed(Path(csv_file), difference, config)
+    told = _as_json if as_json else _in_words
+    print(told(old, new, difference, unsettled))
+    if csv_file is not None and not as_json:
+        again = ["python", "-m", "harvester", "--out", str(config.out), "--catalog", csv_file, "--refresh"]
+        print(f"\nwhat is new or changed is in {csv_file}; to fetch it: {shlex.join(again)}")
+    sys.stdout.flush()
+    return code or (DIFFERENT if difference.differs else UNSETTLED if unsettled else 0)
+
+
+def _versions(names: tuple[str, str], config: Configuration, how: dict[str, Any]) -> tuple[Sequence[Version], int]:
+    """Both versions, and the exit code of a run that could not ask the archive."""
+    from ..errors import UsageError
+    from ..versions import ARCHIVE, Version, version_named
+
+    processes = how["processes"] or os.cpu_count() or 1
+    if ARCHIVE not in names:
+        return [version_named(name, config, processes) for name in names], 0
+    place = names.index(ARCHIVE)
+    if names == (ARCHIVE, ARCHIVE):
+        raise UsageError("diff archive archive: one of them has to be a run, a directory or disk")
+    held = version_named(names[1 - place], config, processes)
+    _refuse_unlike(held, Version(ARCHIVE, (), config.request.shape))
+    held = replace(held, contents=_chosen(list(held.contents), how))
+    answered, code = asyncio.run(_ask(config, [each.did for each in held.contents]))
+    return ([answered, held] if place == 0 else [held, answered]), code
+
+
+def _chosen(contents: Sequence[Content], how: dict[str, Any]) -> Sequence[Content]:
+    """Those that are asked for again, in their order."""
+    if how["sample"] is not None and how["sample"] < len(contents):
+        contents = sorted(Random(how["seed"]).sample(contents, how["sample"]))  # noqa: S311 - a sample, no secret
+    return contents[: how["limit"]]
+
+
+async def _ask(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
+    from ..events import EventBus
+    from ..stats import Tally
+    from ..stopping import Stop
+    from ..versions import in_archive
+    from .run import signals
+
+    tally, stop = Tally(), Stop()
+    with signals(stop, lambda: None):
+        version = await in_archive(config, dids, EventBus(tally, _Signs(len(dids))), stop, tally)
+    code = tally.stats.exit_code or 0
+    if code not in (0, 3, 4):
+        print(f"harvester: {tally.stats.reason}", file=sys.stderr)
+    return version, code if code not in (0, 3, 4) else 0
+
+
+class _Signs:
+    """Signs of life on standard error while the archive is asked: a line for each tenth, and for each pause."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._tenth = total, 0, 0
+
+    def __call__(self, event: ev.Event) -> None:
+        from .. import events as ev
+
+        match event:
+            case ev.SpectrumSaved() | ev.SpectrumFailed():
+                self._settled()
+            case ev.HarvestPaused(reason=reason) | ev.HarvestResumed(reason=reason) | ev.HarvestDraining(reason=reason):
+                print(f"{event.event_name().replace('_', ' ')}: {reason}", file=sys.stderr, flush=True)
+
+    def _settled(self) -> None:
+        self._done += 1
+        tenth = 10 * self._done // self._total
+        if self._tenth < tenth < 10 and self._total >= FEW:
+            print(f"asked for {10 * tenth} % ({self._done} of {self._total})", file=sys.stderr, flush=True)
+        self._tenth = tenth
+
+
+def _refuse_unlike(old: Version, new: Version) -> None:
+    """Spectra that were asked for as different things differ all. UsageError."""
+    from ..errors import UsageError
+
+    if old.shape and new.shape and old.shape != new.shape:
+        raise UsageError(
+            f"{old.label}: asked for with {old.shape}; the other with {new.shape}: no two of them would be alike "
+            "(for the archive, give --fluxcalib, --band and --format as then)"
+        )
+
+
+def _write_changed(path: Path, difference: Difference, config: Configuration) -> None:
+    from ..difference import Change
+    from ..ledger.history import columns
+    from ..stores.directory import DirectoryStore
+    from .failures import write_catalogue
+
+    dids = [*difference.changes[Change.ADDED], *difference.changes[Change.CHANGED]]
+    write_catalogue(path, list(columns(DirectoryStore(config.out).ledger, dids)))
+
+
+def _as_json(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:
+    told = {
+        "before": old.label,
+        "after": new.label,
+        "same": difference.same,
+        **{change.value: dids for change, dids in difference.changes.items()},
+        "unsettled": [{"id": did, "detail": why} for did, why in sorted(unsettled.items())],
+    }
+    return json.dumps(told, indent=1)
+
+
+def _in_words(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:
+    from ..watchers.figures import count, plural
+
+    lines = [f"A  {old.label}", f"B  {new.label}", "", f"{count(difference.same)}  the same, to the last bit"]
+    for change, dids in difference.changes.items():
+        lines += _group(change, dids)
+    if unsettled:
+        lines += ["", f"{plural(len(unsettled), 'spectrum', 'spectra')} could not be compared:"]
+        lines += _some([f"{did}: {why}" for did, why in sorted(unsettled.items())])
+    if not difference.differs:
+        lines += ["", "no difference in content"]
+    return "\n".join(lines)
+
+
+def _group(change: Change, dids: Sequence[SpectrumId]) -> list[str]:
+    from ..watchers.figures import count
+
+    name = change.value.replace("_", " ")
+    return [f"{count(len(dids))}  {name}: {change.meaning}", *_some(dids)] if dids else []
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    from ..words import plain_line
+
+    more = [f"    and {len(lines) - EXAMPLES} more (--json lists all)"] if len(lines) > EXAMPLES else []
+    return [*(f"    {plain_line(line, 300)}" for line in lines[:EXAMPLES]), *more]

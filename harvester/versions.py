@@ -1,0 +1,147 @@
+"""The versions of a harvest that can be compared: the end of a run, another directory, the disk, the archive now."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import events as ev
+from .audit import audit
+from .catalog import Catalogue
+from .difference import Content
+from .errors import StoreError, UsageError
+from .failures import FailureKind
+from .findings import Damaged, Examined, Record, Sound, Unreadable
+from .ledger import history, reader
+from .ledger.rebuild import work_list
+from .plan import make_plan
+from .preparation import Preparation
+from .session import Chance, engage
+from .settings import Configuration
+from .spectra import SpectrumId
+from .stats import Tally
+from .stopping import Stop
+from .stores.directory import DirectoryStore
+from .stores.nowhere import Nowhere
+from .vigil import shift_at
+
+DISK, ARCHIVE, LAST, PREVIOUS = "disk", "archive", "last", "previous"
+
+ABSENT = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA, FailureKind.FORBIDDEN)
+"""How an archive says that it does not have a spectrum, or not for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What was there, by DID, and what the spectra were asked as (None: nobody knows).
+
+    unsettled: the spectra (or files that nobody knows the spectrum of) that cannot be compared, and why.
+    """
+
+    label: str
+    contents: Iterable[Content]
+    shape: str | None = None
+    unsettled: Mapping[str, str] = field(default_factory=dict)
+
+
+def version_named(name: str, configuration: Configuration, processes: int) -> Version:
+    """The version that ``name`` stands for; all but the archive's. UsageError if it stands for none, StoreError."""
+    folder = Path(name)
+    if name == DISK:
+        return on_disk(configuration.out, configuration, processes)
+    if "/" not in name and not folder.is_dir():
+        return _at_end_of(name, DirectoryStore(configuration.out))
+    ledger = DirectoryStore(folder).ledger
+    if not ledger.exists():
+        return on_disk(folder, configuration, processes)
+    return Version(f"{folder}, as its ledger has it", history.contents_at(ledger), reader.asked_shape(ledger))
+
+
+def _at_end_of(name: str, store: DirectoryStore) -> Version:
+    runs = history.runs(store.ledger)
+    asked = {LAST: runs[:1], PREVIOUS: runs[1:2]}
+    found = asked.get(name) or [run for run in runs if run.name.startswith(name)]
+    if len(found) != 1:
+        said = f"{len(found)} runs of {store.folder} begin with" if found else f"{store.folder} has no run"
+        latest = ", ".join(run.name for run in (found or runs)[:3]) or "none"
+        raise UsageError(f"{said} {name!r} (latest: {latest}); give more of its name, {DISK}, {ARCHIVE} or a directory")
+    (run,) = found
+    label = f"run {run.name}, begun {datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC"
+    return Version(label, history.contents_at(store.ledger, run.number), run.shape)
+
+
+def on_disk(folder: Path, configuration: Configuration, processes: int) -> Version:
+    """What lies in ``folder`` now, read and digested now; whatever it was asked as, it has to be whole spectra."""
+    store = DirectoryStore(folder)
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give the one that was harvested into with --out")
+    expected = replace(configuration.expectation, normalized=False, band=None)
+    contents: list[Content] = []
+    unsettled: dict[str, str] = {}
+    try:
+        for finding in audit(folder, _undigested(store), expected, processes):
+            match finding:
+                case Sound(did=str(did), verified=proof):
+                    contents.append(Content(did, proof.sha256, proof.content_digest))
+                case Sound(name=name):
+                    unsettled[f"{name}.fits"] = "neither ledger nor file tells which spectrum it is"
+                case Damaged(name=name, did=did, detail=detail) | Unreadable(name=name, did=did, detail=detail):
+                    unsettled[did or f"{name}.fits"] = detail
+    except sqlite3.Error as error:
+        raise StoreError(f"{store.ledger}: the ledger cannot be used ({error}); see `harvester verify`") from error
+    return Version(f"{folder}, as it lies there now", sorted(contents), reader.asked_shape(store.ledger), unsettled)
+
+
+def _undigested(store: DirectoryStore) -> Iterable[Examined]:
+    """The files with the spectra that they are known to be, whatever digests the ledger remembers."""
+    for known in work_list(store.ledger, sorted(store.sizes())):
+        yield replace(known, record=known.record and Record(known.record.did))
+
+
+class _Answers:
+    """What the archive has of the spectra asked for: a watcher."""
+
+    def __init__(self, asked: Sequence[SpectrumId]) -> None:
+        self.contents: list[Content] = []
+        self.unsettled: dict[str, str] = dict.fromkeys(asked, "not asked for")
+
+    def __call__(self, event: ev.Event) -> None:
+        match event:
+            case ev.SpectrumSaved(outcome=outcome):
+                proof = outcome.verified
+                self.contents.append(Content(outcome.target.did, proof.sha256, proof.content_digest))
+                del self.unsettled[outcome.target.did]
+            case ev.SpectrumFailed(outcome=failed) if failed.failure.kind in ABSENT:
+                del self.unsettled[failed.target.did]
+            case ev.SpectrumFailed(outcome=failed):
+                self.unsettled[failed.target.did] = f"{failed.failure.kind}: {failed.failure.detail}"
+
+
+async def in_archive(
+    configuration: Configuration,
+    dids: Sequence[SpectrumId],
+    bus: ev.EventBus,
+    stop: Stop,
+    tally: Tally,
+    chance: Chance | None = None,
+) -> Version:
+    """What the archive has of ``dids`` now: asked for as a run would, proved, compared in memory, and kept nowhere.
+
+    ``tally`` is on the bus already; afterwards its exit code says whether the archive could be asked.
+    """
+    chance = chance or Chance()
+    settings = configuration.settings
+    catalogue = Catalogue("what is held", dids, ["{}"] * len(dids))
+    plan = make_plan(catalogue, {})
+    answers = _Answers(dids)
+    bus.add(answers)
+    hours = shift_at(chance.wall(), settings.window, settings.deadline)
+    preparation = Preparation(configuration, catalogue, plan, plan.wanted)
+    await engage(preparation, Nowhere(), "diff", bus, stop, tally, chance, hours)
+    label = f"{configuration.profile.title}, asked now"
+    contents = await asyncio.to_thread(sorted, answers.contents)
+    return Version(label, contents, configuration.request.shape, answers.unsettled)
