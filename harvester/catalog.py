@@ -174,7 +174,7 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str) -> Catalog
                 columns.append(tuple(fields))
     if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
-    return Catalogue(source, dids, columns, total - len(dids), blank, malformed, ADDRESS in header)
+    return Catalogue(source, dids, columns, total - len(dids), blank, malformed, has_addresses=ADDRESS in header)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -143,5 +142,4 @@ async def in_archive(
     preparation = Preparation(configuration, catalogue, plan, plan.wanted)
     await engage(preparation, Nowhere(), "diff", bus, stop, tally, chance, hours)
     label = f"{configuration.profile.title}, asked now"
-    contents = await asyncio.to_thread(sorted, answers.contents)
-    return Version(label, contents, configuration.request.shape, answers.unsettled)
+    return Version(label, sorted(answers.contents), configuration.request.shape, answers.unsettled)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterable
@@ -88,7 +89,9 @@ def diff(*arguments: object) -> tuple[int, dict[str, Any]]:
     return done.return_value, json.loads(done.stdout)
 
 
-async def diff_archive(server: FaultServer, out: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
+async def diff_archive(
+    server: FaultServer, out: Path, *arguments: str, interrupt: asyncio.Event | None = None
+) -> tuple[int, dict[str, Any], str]:
     """The same for those that ask it: in a process of its own, since the server lives in this one."""
     asked = ["diff", *arguments, "--out", str(out), "--archive", server.archive.dlget, "--rate", "0", "--json"]
     done = await asyncio.create_subprocess_exec(
@@ -96,6 +99,9 @@ async def diff_archive(server: FaultServer, out: Path, *arguments: str) -> tuple
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=out.parent,
         env={**os.environ, "PYTHONPATH": str(HERE), "HARVESTER_LIMITS__FIRST_WAIT": "0.01"},
     )  # fmt: skip
+    if interrupt is not None:
+        await interrupt.wait()
+        done.send_signal(signal.SIGINT)
     said, errors = await done.communicate()
     assert done.returncode is not None
     return done.returncode, json.loads(said), errors.decode()
@@ -351,6 +357,34 @@ async def test_an_archive_that_is_away_is_no_difference(tmp_path: Path) -> None:
     code, told, errors = await diff_archive(server, out, "disk", "archive", "--max-outage", "1s")
     assert (code, told["same"], changes(told), len(told["unsettled"])) == (5, 0, {}, COUNT)
     assert "harvester: the archive was away" in errors
+
+
+async def test_ctrl_c_tells_what_is_known_so_far(tmp_path: Path) -> None:
+    out, reached = tmp_path / "out", asyncio.Event()
+    faults: dict[str, Fault] = {}
+    others = sorted(DIDS)[1:]
+
+    async def interrupted(exchange: Exchange) -> None:
+        reached.set()
+        await exchange.hush()
+
+    async with serving_faults(faults) as server:
+        await harvest_from(server.archive, out, DIDS)
+        faults.update(dict.fromkeys(others, interrupted))
+        asked = ("disk", "archive", "--concurrency", "1", "--config", "grace.toml")
+        (tmp_path / "grace.toml").write_text("[limits]\ngrace = 0.1\n")
+        code, told, errors = await diff_archive(server, out, *asked, interrupt=reached)
+    assert (code, told["same"], [each["id"] for each in told["unsettled"]]) == (130, 1, others)
+    assert "harvester: stopped by Ctrl-C" in errors
+
+
+async def test_a_long_comparison_gives_signs_of_life(tmp_path: Path) -> None:
+    out, dids = tmp_path / "out", list(listed_dids(120))
+    async with serving_faults({}) as server:
+        await harvest_from(server.archive, out, dids)
+        code, told, errors = await diff_archive(server, out, "disk", "archive")
+    assert (code, told["same"]) == (0, 120)
+    assert "asked for 50 % (60 of 120)" in errors
 
 
 async def test_what_was_asked_for_as_something_else_is_not_compared(out: Path) -> None:

@@ -42,13 +42,8 @@ RANKS = (
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
     {"onlookers", "preparation", "provenance", "dataset"},
-<<<<<<< HEAD
-    {"session", "stocktake", "calibrations", "collection"},
+    {"session", "stocktake", "calibrations", "collection", "versions"},
     {"cli", "library"},
-=======
-    {"session", "stocktake", "calibrations", "versions"},
-    {"cli"},
->>>>>>> 71e7ddf (Tell what changed: between runs, directories, the disk and the archive)
     {"__main__"},
 )
 RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}

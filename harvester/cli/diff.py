@@ -173,7 +173,7 @@ def _in_words(old: Version, new: Version, difference: Difference, unsettled: Map
         lines += ["", f"{plural(len(unsettled), 'spectrum', 'spectra')} could not be compared:"]
         lines += _some([f"{did}: {why}" for did, why in sorted(unsettled.items())])
     if not difference.differs:
-        lines += ["", "no difference in content"]
+        lines += ["", f"no difference in content{' among the others' if unsettled else ''}"]
     return "\n".join(lines)
 
 

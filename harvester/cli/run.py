@@ -72,14 +72,9 @@ async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, ho
 
     tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
     bus = EventBus(tally)
-<<<<<<< HEAD
     config = preparation.configuration
     async with on_stage(how, outlet, bus, tally, config.out, config.settings.limits.grace) as stage:
-        with _signals(stop, stage.let_go):
-=======
-    async with _watching(how, outlet, bus, tally, preparation) as stage:
         with signals(stop, stage.let_go):
->>>>>>> 71e7ddf (Tell what changed: between runs, directories, the disk and the archive)
             report = await harvest(preparation, store, run, bus, stop, tally)
     with _undisturbed():
         _say_goodbye(report, preparation, stage)
