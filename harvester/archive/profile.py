@@ -53,6 +53,10 @@ class ArchiveProfile:
     """What its FLUXCALIB may be, to the letter; none if nobody knows."""
     formats: tuple[str, ...] = ()
     """What its FORMAT may be, to the letter; none if nobody knows."""
+    medium: Literal["", "air", "vacuum"] = ""
+    """What its wavelengths are of, where a file does not say."""
+    acknowledgement: str = ""
+    """How it wishes to be cited, in its own words; empty if nobody asked yet."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values for settings that neither flag, environment nor config.toml gives."""
 

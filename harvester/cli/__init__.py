@@ -21,6 +21,7 @@ COMMANDS = {
     "discover": "what any VO archive offers, as a profile for --archive, and the list of all that it has",
     "verify": "prove every file on disk again; --fix makes the next run heal what is damaged",
     "diff": "what was added, is gone, or has changed: between runs, directories, the disk and the archive",
+    "export": "the harvest as one data set, Parquet or HDF5, joined with the catalogue's columns",
     "fluxcalib": "one spectrum under each FLUXCALIB setting, in one figure or in the terminal",
     "preview": "one spectrum of the output directory (or of the archive) in the terminal, or as a picture",
     "demo": "serve the embedded archive on loopback until interrupted",

@@ -58,6 +58,11 @@ def place(command: F) -> F:
     return _all(_PLACE, command)
 
 
+def listed(command: F) -> F:
+    """Which of a harvest's spectra are meant."""
+    return _all(_WANTED[:2], command)
+
+
 def wanted(command: F) -> F:
     """What is wanted, of whom, and within which limits."""
     return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)

@@ -7,17 +7,17 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import configuration, place
+from .progress import signs_of_life
 
 if TYPE_CHECKING:
-    from ..stocktake import Progress, Stock
+    from ..stocktake import Stock
 
 DAMAGE = 3
 EXAMPLES = 20  # faults of one gate that are shown; --json lists all
@@ -40,7 +40,7 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
 
     config = configuration(flags)
     began = time.monotonic()
-    with _progress() as progress:
+    with signs_of_life("verifying", "verified") as progress:
         stock = take_stock(config, fix=fix, processes=processes or os.cpu_count() or 1, progress=progress)
     if as_json:
         print(json.dumps(_as_json(stock), indent=1))
@@ -109,33 +109,3 @@ def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
 
 def _command() -> str:
     return shlex.join(["python", "-m", "harvester", *sys.argv[1:]])
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Signs of life on standard error: a bar on a terminal, else a line for each tenth."""
-    from ..watchers.dashboard import can_redraw
-
-    if not can_redraw(sys.stderr):
-        yield _tenths()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _tenths() -> Callable[[int, int], None]:
-    told = 0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        tenth = 10 * done // total if total else 10
-        if told < tenth < 10:
-            print(f"verified {10 * tenth} % ({done} of {total})", file=sys.stderr, flush=True)
-        told = tenth
-
-    return tell

@@ -1,0 +1,126 @@
+"""``export``: the harvest as one data set, with its card."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import configuration, listed, place
+from .progress import signs_of_life
+
+if TYPE_CHECKING:
+    from ..dataset.export import Dataset
+    from ..dataset.recipe import Recipe
+    from ..dataset.split import Split
+    from ..settings import Configuration
+
+INCOMPLETE = 3
+EXAMPLES = 20  # spectra that are named; the card names all
+
+
+@click.command("export")
+@click.argument("file", metavar="FILE")
+@place
+@listed
+@click.option("--flux", type=click.Choice(["float64", "float32"]), default="float64", help="precision [float64]")
+@click.option("--vacuum", is_flag=True, help="convert wavelengths in air to vacuum")
+@click.option("--smooth", metavar="SIGMA", type=float, help="convolve with a Gaussian of SIGMA pixels")
+@click.option("--resample", metavar="'LO HI N [UNIT]'", help="N points from LO to HI; Angstrom if no unit")
+@click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
+@click.option("--seed", metavar="N", type=int, default=0, help="of the split [0]")
+@click.option("--label-column", metavar="NAME", default="label", help="the catalogue's column with the class [label]")
+def command(file: str, **flags: Any) -> int:
+    """Write the verified spectra, joined with the catalogue's columns, into FILE (.parquet or .h5), with a card beside.
+
+    With --catalog those that it lists, with the columns they have there; else all. Vacuum, smoothing and resampling are
+    done in this order. FILE.md is the card. Exit code 0 if all are in it that the harvest should have, 3 if damaged or
+    missing ones are not (spectra that do not cover the grid are left out and named).
+    """
+    from ..dataset.card import card
+    from ..dataset.export import Order, export
+    from ..stores.replacement import replacing
+
+    order = Order(
+        Path(file),
+        _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
+        _split(flags.pop("split"), flags.pop("seed")),
+        flags.pop("flux"),
+        flags.pop("label_column"),
+    )
+    config = configuration(flags)
+    began = time.monotonic()
+    with signs_of_life("exporting", "exported") as progress:
+        dataset = export(config, order, progress)
+    beside = order.file.with_name(f"{order.file.name}.md")
+    with replacing(beside) as path:
+        path.write_text(card(dataset, config.profile), encoding="utf-8")
+    print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)
+    return INCOMPLETE if dataset.outcome.damaged or dataset.outcome.absent else 0
+
+
+def _recipe(vacuum: bool, smooth: float | None, resample: str | None) -> Recipe:
+    from ..dataset.grid import parse_grid
+    from ..dataset.recipe import BROADEST, Recipe
+    from ..errors import UsageError
+
+    if smooth is not None and not 0 < smooth <= BROADEST:
+        raise UsageError(f"--smooth {smooth:g}: a sigma in pixels is expected, above 0 and at most {BROADEST:g}")
+    try:
+        return Recipe(vacuum, smooth, None if resample is None else parse_grid(resample))
+    except ValueError as error:
+        raise UsageError(f"--resample {resample!r}: {error}") from None
+
+
+def _split(shares: str | None, seed: int) -> Split | None:
+    from ..dataset.split import Split, parse_shares
+    from ..errors import UsageError
+
+    try:
+        return None if shares is None else Split(parse_shares(shares), seed)
+    except ValueError as error:
+        raise UsageError(f"--split: {error}") from None
+
+
+def _in_words(dataset: Dataset, config: Configuration, beside: Path, seconds: float) -> Iterator[str]:
+    from ..watchers.figures import count, duration, plural, size
+
+    outcome, file = dataset.outcome, dataset.order.file
+    spectra = plural(outcome.written, "spectrum", "spectra")
+    yield f"{file}: {spectra}, {size(file.stat().st_size)}, {duration(seconds)}; {beside} tells what is in it"
+    if dataset.order.split is not None:
+        parts = {
+            name: sum(n for (_, part), n in outcome.classes.items() if part == name)
+            for name in dataset.order.split.names
+        }
+        yield "  " + ", ".join(f"{name} {count(number)}" for name, number in parts.items())
+    if outcome.left_out:
+        yield f"{count(len(outcome.left_out))} left out, whose wavelengths do not cover the grid"
+        yield from _examples(outcome.left_out)
+    if outcome.damaged:
+        yield f"{count(len(outcome.damaged))} left out as damaged"
+        yield from _examples(outcome.damaged)
+    yield from _next_steps(dataset, config)
+
+
+def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
+    yield from (f"    {name}: {why}" for name, why in named[:EXAMPLES])
+    if len(named) > EXAMPLES:
+        yield f"    and {len(named) - EXAMPLES} more (the card names all)"
+
+
+def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
+    from ..watchers.figures import plural
+
+    here = shlex.quote(str(config.out))
+    if dataset.outcome.damaged:
+        yield f"to set damaged files aside: python -m harvester verify --out {here} --fix"
+    if dataset.outcome.absent:
+        absent = plural(dataset.outcome.absent, "spectrum", "spectra")
+        yield f"{absent} of the catalogue not there: python -m harvester failures --out {here} tells why"
+    if dataset.outcome.damaged or dataset.outcome.absent:
+        yield f"to fetch what is not there: python -m harvester --out {here}, then export again"

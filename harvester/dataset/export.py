@@ -1,0 +1,184 @@
+"""A harvest as one file: Parquet to train on, or HDF5 for the notebooks of old, with a card beside it.
+
+One spectrum is in memory at a time (in Parquet, a row group). A split needs to know all stars before it can place one,
+so everything is read twice then. The same harvest gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import UsageError
+from ..settings import Configuration
+from ..stores.replacement import replacing
+from .fields import Layout, Write
+from .hdf5 import hdf5_file, require_h5py
+from .holdings import DamagedError
+from .objects import Objects
+from .parquet import parquet_file, require_pyarrow
+from .recipe import NOTHING, Recipe
+from .sample import LeftOutError, Sample, UnknownMediumError, sample_of
+from .source import Origin, Source
+from .split import Split
+
+Progress = Callable[[int, int], None]
+"""Called with how many spectra are done and how many there are."""
+
+Open = Callable[[Path, Layout, dict[str, Any]], AbstractContextManager[Write]]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the data set shall be. label: the catalogue's column with the class."""
+
+    file: Path
+    recipe: Recipe = NOTHING
+    split: Split | None = None
+    flux: str = "float64"
+    label: str = "label"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it. ``classes`` counts the spectra written, by label and part ('' where there is none).
+
+    damaged, left_out: name and reason. absent: spectra that the catalogue lists and the harvest does not have.
+    """
+
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    absent: int = 0
+
+    @property
+    def written(self) -> int:
+        return self.classes.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set that was written: what it was to be, where it comes from, how it is laid out, what became of it."""
+
+    order: Order
+    origin: Origin
+    layout: Layout
+    outcome: Outcome
+
+
+def opener(order: Order) -> Open:
+    """Who writes such a file. UsageError if nobody does, or what it takes is not installed."""
+    suffix = order.file.suffix.lower()
+    if suffix == ".parquet":
+        require_pyarrow()
+        return parquet_file
+    if suffix not in (".h5", ".hdf5"):
+        raise UsageError(f"{order.file}: a data set's name ends in .parquet or .h5")
+    if order.flux != "float64":
+        raise UsageError(
+            f"{order.file}: HDF5 keeps wavelengths and flux in one array, and {order.flux} is too coarse for "
+            "wavelengths; leave --flux out, or give a .parquet file"
+        )
+    require_h5py()
+    return hdf5_file
+
+
+def export(configuration: Configuration, order: Order, progress: Progress) -> Dataset:
+    """Write the data set ``order`` of the configuration's harvest. UsageError if there is none to make, or no way to.
+
+    Leaves nothing behind if it fails. What is damaged or has no place in it is left out and told in the outcome.
+    """
+    if not order.file.parent.is_dir():
+        raise UsageError(f"{order.file}: there is no folder {order.file.parent}; make it first")
+    return _Export(configuration, order, progress, opener(order)).run()
+
+
+class _Export:
+    """One export. The methods that yield samples do not know what becomes of them."""
+
+    def __init__(self, configuration: Configuration, order: Order, progress: Progress, open_file: Open) -> None:
+        self._source = Source(configuration)
+        self._origin = self._source.origin()
+        self._order = order
+        self._progress = progress
+        self._open = open_file
+        self._layout = Layout(self._origin.columns, order.flux, order.split is not None, order.label)
+        known = configuration.profile.name == self._origin.archive
+        self._medium = configuration.profile.medium.capitalize() if known else ""
+        self._passes = 1 if order.split is None else 2
+        self._seen = 0
+
+    def run(self) -> Dataset:
+        try:
+            return self._written()
+        except (KeyError, ValueError) as error:  # a star, or a value in a column, that the first look did not see
+            if self._source.origin() == self._origin:
+                raise
+            raise UsageError(
+                f"{self._source.folder}: its ledger changed meanwhile; export again when the harvest has ended"
+            ) from error
+
+    def _written(self) -> Dataset:
+        part_of = self._parts()
+        outcome = Outcome(absent=(self._source.listed or self._origin.count) - self._origin.count)
+        with replacing(self._order.file) as path:
+            with self._open(path, self._layout, self._provenance()) as write:
+                for sample in self._samples(outcome):
+                    part = part_of(sample)
+                    write(sample, part)
+                    outcome.classes[self._layout.class_of(sample.columns), part or ""] += 1
+            if not outcome.written:
+                raise UsageError(self._why_nothing(outcome))
+        return Dataset(self._order, self._origin, self._layout, outcome)
+
+    def _parts(self) -> Callable[[Sample], str | None]:
+        """The part that each sample is in: found by going through them all."""
+        if self._order.split is None:
+            return lambda sample: None
+        objects = Objects()
+        for sample in self._samples(Outcome()):
+            objects.add(sample.did, sample.observation, self._layout.class_of(sample.columns))
+        parts = self._order.split.parts(objects.labels())
+        return lambda sample: parts[objects.star(sample.did, sample.observation)]
+
+    def _samples(self, outcome: Outcome) -> Iterator[Sample]:
+        """All samples, prepared; into ``outcome`` goes what is none."""
+        total = self._passes * self._origin.count
+        for holding in self._source:
+            try:
+                yield self._order.recipe.applied_to(sample_of(holding, self._medium))
+            except DamagedError as error:
+                outcome.damaged.append((holding.name, str(error)))
+            except LeftOutError as error:
+                outcome.left_out.append((holding.name, str(error)))
+            except UnknownMediumError as error:
+                raise UsageError(
+                    f"--vacuum: the file of {error} does not say whether its wavelengths are of air or of vacuum; say "
+                    'it in the archive\'s profile (medium = "air"), and give that with --archive FILE.toml'
+                ) from None
+            self._seen += 1
+            self._progress(self._seen, total)
+
+    def _provenance(self) -> dict[str, Any]:
+        split = self._order.split
+        return {
+            "made_by": f"harvester {__version__}",
+            **self._origin.as_json(),
+            "done": self._order.recipe.in_words(),
+            "split": split and {"shares": dict(zip(split.names, split.shares, strict=True)), "seed": split.seed},
+        }
+
+    def _why_nothing(self, outcome: Outcome) -> str:
+        folder = self._source.folder
+        if outcome.left_out:
+            name, why = outcome.left_out[0]
+            return f"--resample: no spectrum covers that grid; {name}, for one, does not: {why}"
+        if outcome.damaged:
+            return f"{folder}: all its spectra are damaged; python -m harvester verify tells more"
+        listed = "that the catalogue lists" if self._source.listed else "yet"
+        return f"{folder}: it holds no spectrum {listed}; python -m harvester run fetches them"

@@ -1,0 +1,71 @@
+"""What is done to each spectrum before it is exported, in this order: to vacuum, smoothed, on a common grid.
+
+It is the order, and to the last digits the result, of the notebooks that first made a training set of this archive's
+spectra. They held the first and last flux for wavelengths that a spectrum does not have; here it is left out instead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+from .sample import LeftOutError, Sample, UnknownMediumError
+
+SHORTEST_AIR = 2000.0  # Angstrom; below it wavelengths are vacuum by convention
+BROADEST = 1000.0  # pixels; a Gaussian broader than half a spectrum leaves nothing of it
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """vacuum: air wavelengths become vacuum ones. sigma: of the Gaussian, in pixels. Nothing is done by default."""
+
+    vacuum: bool = False
+    sigma: float | None = None
+    grid: Grid | None = None
+
+    def applied_to(self, sample: Sample) -> Sample:
+        """``sample``, prepared. LeftOutError if it does not cover the grid, UnknownMediumError if nobody tells air."""
+        wave, flux, observation = sample.wave, sample.flux, sample.observation
+        if self.vacuum and observation.medium != "Vacuum":
+            if observation.medium != "Air":
+                raise UnknownMediumError(sample.name)
+            wave, observation = vacuum_of(wave), replace(observation, medium="Vacuum")
+        if self.grid is not None and not self.grid.covered_by(wave):
+            raise LeftOutError(f"{min(wave[0], wave[-1]):.2f} to {max(wave[0], wave[-1]):.2f} Angstrom do not cover it")
+        if self.sigma is not None:
+            flux = smoothed(flux, self.sigma)
+        if self.grid is not None:
+            wave, flux = self.grid.wave, self.grid.resampled(wave, flux)
+        return replace(sample, wave=wave, flux=flux, observation=observation)
+
+    def in_words(self) -> list[str]:
+        """What was done, a sentence each, in the order in which it was done."""
+        return [
+            *(["Air wavelengths were converted to vacuum (Morton 2000, inverted by Piskunov)."] if self.vacuum else []),
+            *([f"Flux was convolved with a Gaussian of sigma = {self.sigma:g} pixels."] if self.sigma else []),
+            *([f"Flux was interpolated linearly onto one grid, {self.grid}."] if self.grid else []),
+        ]
+
+
+NOTHING = Recipe()
+
+
+def vacuum_of(air: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Wavelengths in vacuum (Angstrom) of wavelengths in air.
+
+    N. Piskunov's inverse of the IAU's standard formula (Morton 2000, ApJS 130, 403), as the VALD database has it.
+    """
+    square = (1e4 / np.maximum(air, SHORTEST_AIR)) ** 2
+    index = 1 + 0.00008336624212083 + 0.02408926869968 / (130.1065924522 - square)
+    return np.where(air < SHORTEST_AIR, air, air * (index + 0.0001599740894897 / (38.92568793293 - square)))
+
+
+def smoothed(flux: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """``flux`` convolved with a Gaussian of ``sigma`` pixels, cut off at four; beyond its ends it goes on flat."""
+    reach = math.ceil(8 * sigma) // 2
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.convolve(np.pad(flux, reach, mode="edge"), kernel / kernel.sum(), mode="valid")

@@ -1,0 +1,56 @@
+"""One spectrum on its way into a data set: what its file says, joined with what ledger and catalogue know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..observation import Observation, angstroms, observation_of
+from ..spectra import SpectrumId
+from .holdings import Holding, read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """wave: Angstrom, flux: float64, shape (points,). flux_unit: '' where the file names none.
+
+    columns: the other columns of its catalogue row, as text.
+    """
+
+    did: SpectrumId
+    name: str
+    columns: Mapping[str, str]
+    observation: Observation
+    wave: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    flux_unit: str
+    sha256: str | None
+    content_digest: str | None
+
+
+class LeftOutError(Exception):
+    """A sound spectrum has no place in this data set; the message says why."""
+
+
+class UnknownMediumError(Exception):
+    """Nobody says whether the wavelengths of the spectrum of this name are of air or of vacuum."""
+
+
+def sample_of(holding: Holding, medium: str) -> Sample:
+    """What ``holding`` is; ``medium`` where its file does not tell. DamagedError if it is not what was stored."""
+    spectrum = read(holding)
+    observation = observation_of(spectrum)
+    return Sample(
+        holding.did,
+        holding.name,
+        holding.columns,
+        observation if observation.medium else replace(observation, medium=medium),
+        angstroms(spectrum),
+        spectrum.flux,
+        spectrum.flux_unit,
+        holding.sha256,
+        holding.content_digest,
+    )

@@ -1,0 +1,94 @@
+"""What goes into a data set: the stored spectra that a catalogue lists, or all, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ..catalog import Catalogue, read_catalogue
+from ..ledger import reader
+from ..settings import Configuration
+from ..stores.directory import DirectoryStore
+from .columns import Column, Kinds
+from .fields import NAMES
+from .holdings import Holding, holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where ``count`` spectra come from, by the ledger. saved: the earliest and latest time, seconds since 1970."""
+
+    count: int
+    columns: tuple[Column, ...]
+    archive: str | None
+    asked: str | None
+    endpoints: tuple[str, ...]
+    runs: tuple[str, ...]
+    saved: tuple[float, float] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the data set's metadata have it; nothing in it depends on when it is written."""
+        return {
+            "archive": self.archive,
+            "endpoints": self.endpoints,
+            "asked": self.asked,
+            "runs": self.runs,
+            "retrieved": self.saved and [_iso(when) for when in self.saved],
+        }
+
+
+def _iso(when: float) -> str:
+    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+class Source:
+    """The stored spectra of a harvest that its catalogue lists, with the columns they have there; all without one."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        settings = configuration.settings
+        self._store = DirectoryStore(configuration.out)
+        self.folder = configuration.out
+        self.catalogue: Catalogue | None = None
+        self._rows: dict[str, int] = {}
+        if settings.catalog is not None:
+            self.catalogue = read_catalogue(settings.catalog, settings.id_column)
+            self._rows = {did: row for row, did in enumerate(self.catalogue.dids)}
+
+    def __iter__(self) -> Iterator[Holding]:
+        for holding in holdings(self._store):
+            if self.catalogue is None:
+                yield holding
+            elif (row := self._rows.get(holding.did)) is not None:
+                yield replace(holding, columns=json.loads(self.catalogue.columns[row]))
+
+    @property
+    def listed(self) -> int | None:
+        """How many spectra the catalogue lists; None without a catalogue."""
+        return None if self.catalogue is None else len(self.catalogue.dids)
+
+    def origin(self) -> Origin:
+        """What the ledger tells of them all. Reads no file."""
+        count, kinds = 0, Kinds()
+        endpoints: set[str] = set()
+        runs: set[str] = set()
+        saved: list[float] = []
+        for holding in self:
+            count += 1
+            kinds.note(holding.columns)
+            endpoints |= {holding.url.partition("?")[0]} if holding.url else set()
+            runs |= {holding.run} if holding.run else set()
+            saved = [*saved, holding.saved] if holding.saved is not None else saved
+            saved = [min(saved), max(saved)] if saved else []
+        last = reader.last_run(self._store.ledger)
+        return Origin(
+            count,
+            kinds.columns(NAMES),
+            last.archive if last else None,
+            reader.asked_shape(self._store.ledger),
+            tuple(sorted(endpoints)),
+            tuple(sorted(runs)),
+            (saved[0], saved[1]) if saved else None,
+        )
