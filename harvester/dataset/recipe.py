@@ -1,6 +1,6 @@
 """What is done to each spectrum before it is exported, in this order: to vacuum, smoothed, on a common grid.
 
-It is the order, and to the last digits the result, of the notebooks that first made a training set of this archive's
+It is the order, and to twelve digits the result, of the notebooks that first made a training set of this archive's
 spectra. They held the first and last flux for wavelengths that a spectrum does not have; here it is left out instead.
 """
 

@@ -1,0 +1,175 @@
+"""``export`` as its users meet it: words, exit codes, what is left out, and how much memory it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+from pyarrow import parquet
+
+from harvester.demo import listed_dids
+from harvester.demo.fits import spectrum_fits
+from harvester.demo.observations import observe
+from harvester.demo.synthesis import Calibration
+
+from .harvesting import harvest_demo, plan_faults, write_catalogue
+
+HERE = Path(__file__).resolve().parents[1]
+COUNT = 8
+PEAK = "import sys; print(*[line for line in open('/proc/self/status') if 'VmHWM' in line], file=sys.stderr)"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    asyncio.run(harvest_demo(tmp_path / "out", COUNT, plan_faults(n2="http_404")))
+    return tmp_path / "out"
+
+
+def harvester(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    program = f"{code}\nfrom harvester.cli import main\ntry:\n main()\nfinally:\n {PEAK}"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+
+
+def export(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    return harvester("export", "--out", "out", *arguments, code=code)
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a command that ended with a usage error and left nothing."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if line and not line.startswith(("VmHWM", "exported"))]
+    return line
+
+
+def test_it_says_what_it_wrote_and_puts_a_card_beside_it(out: Path) -> None:
+    done = export("stars.parquet", "--split", "0.5,0.5", "--vacuum", "--smooth", "7", "--resample", "6519 6732 140")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"stars.parquet: {COUNT - 1} spectra, ")
+    assert re.search(r"train \d, test \d", done.stdout)
+    card = Path("stars.parquet.md").read_text()
+    assert card.startswith("---\npretty_name: ")
+    for told in ("train", "to vacuum", "sigma = 7", "6519 to 6732 Angstrom, 140 points", "FLUXCALIB=normalized"):
+        assert told in card
+    assert parquet.read_metadata("stars.parquet").num_rows == COUNT - 1
+    assert {path.name for path in Path().iterdir()} == {"out", "out.csv", "stars.parquet", "stars.parquet.md"}
+
+
+@pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])
+def test_a_damaged_file_is_left_out_and_named(name: str, out: Path) -> None:
+    first, second, *_ = sorted(out.glob("*.fits"))
+    first.unlink()
+    body = bytearray(second.read_bytes())
+    body[-2000] ^= 1
+    second.write_bytes(body)
+    done = export(name, "--split", "0.5,0.5")
+    assert done.returncode == 3
+    assert f"{name}: {COUNT - 3} spectra" in done.stdout
+    assert f"{first.stem}: the file is gone" in done.stdout
+    assert re.search(f"{second.stem}: .*SHA-256 differs", done.stdout)
+    assert "python -m harvester verify --out out --fix" in done.stdout
+    assert f"`{second.stem}`: damaged" in Path(f"{name}.md").read_text()
+    if name.endswith(".h5"):
+        with h5py.File(name) as file:
+            assert len(file["spectra"]) == COUNT - 3
+
+
+def test_what_the_catalogue_lists_and_the_harvest_lacks_is_told(out: Path) -> None:
+    write_catalogue(Path("three.csv"), list(listed_dids(COUNT))[1:4])
+    done = export("stars.parquet", "--catalog", "three.csv")
+    assert done.returncode == 3
+    assert "stars.parquet: 2 spectra" in done.stdout
+    assert "1 spectrum of the catalogue not there: python -m harvester failures --out out tells why" in done.stdout
+
+
+def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> None:
+    ends = {}
+    for path in out.glob("*.fits"):
+        wave = observe(next(did for did in listed_dids(COUNT) if did.endswith(path.stem))).wave_limits
+        ends[path.stem] = wave[1]
+    middle = sorted(ends.values())[3]
+    done = export("stars.h5", "--resample", f"6519 {middle!r} 140")
+    short = {name for name, end in ends.items() if end < middle}
+    assert done.returncode == 0
+    assert f"{len(short)} left out, whose wavelengths do not cover the grid" in done.stdout
+    assert set(re.findall(r"^    (\w+): ", done.stdout, re.MULTILINE)) == short
+    with h5py.File("stars.h5") as file:
+        assert {data.shape for data in file["spectra"].values()} == {(2, 140)}
+        assert set(file["spectra"]) == set(ends) - short
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stars.csv"], "stars.csv: a data set's name ends in .parquet or .h5"),
+        (["no/stars.h5"], "no/stars.h5: there is no folder no; make it first"),
+        (["stars.h5", "--flux", "float32"], "too coarse for wavelengths"),
+        (["stars.h5", "--resample", "6519 6732"], "--resample '6519 6732': two limits and a number of points"),
+        (["stars.h5", "--resample", "1000 2000 10"], "--resample: no spectrum covers that grid"),
+        (["stars.h5", "--smooth", "0"], "--smooth 0: a sigma in pixels"),
+        (["stars.h5", "--smooth", "nan"], "--smooth nan: a sigma in pixels"),
+        (["stars.h5", "--split", "0.8,0.1"], "--split: the shares add up to 0.9, not to 1"),
+        (["stars.h5", "--catalog", "absent.csv"], "absent.csv"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments: list[str], said: str, out: Path) -> None:
+    before = sorted(Path().iterdir())
+    assert said in sentence(export(*arguments))
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize(("library", "name"), [("pyarrow", "stars.parquet"), ("h5py", "stars.h5")])
+def test_a_missing_library_is_one_sentence(library: str, name: str, out: Path) -> None:
+    done = export(name, code=f"import sys; sys.modules[{library!r}] = None")
+    extra = "parquet" if library == "pyarrow" else "hdf5"
+    assert f"needs {library}: pip install 'harvester[{extra}]'" in sentence(done)
+
+
+def test_a_folder_without_a_harvest_is_said_to_be_none(tmp_path: Path) -> None:
+    assert "no ledger" in sentence(export("stars.h5"))
+
+
+def test_air_is_not_taken_for_granted(out: Path) -> None:
+    for path in out.glob("*.fits"):
+        path.write_bytes(path.read_bytes().replace(b"Air", b"Any").replace(b"air", b"any"))
+    shutil.rmtree(out / ".harvester")
+    assert harvester("verify", "--out", "out", "--fix").returncode == 0
+    assert 'medium = "air"' in sentence(export("stars.h5", "--vacuum"))
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3,000 spectra with a ledger, made without an archive."""
+    folder = tmp_path_factory.mktemp("many")
+    for did in listed_dids(3000):
+        seen = observe(did)
+        (folder / f"{seen.name}.fits").write_bytes(spectrum_fits(seen, Calibration.NORMALIZED))
+    done = harvester("verify", "--out", str(folder), "--fix", "--archive", "demo")
+    assert "3 000 spectra checked" in done.stdout
+    return folder
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "all.h5"])
+def test_memory_does_not_grow_with_the_number_of_spectra(name: str, many: Path) -> None:
+    """Ten times the spectra, 2,700 of them at 28 kB, may take what buffers take until they are full, not 76 MB."""
+    peaks = []
+    for count in (300, 3000):
+        write_catalogue(Path("some.csv"), listed_dids(count))
+        done = harvester("export", name, "--out", str(many), "--catalog", "some.csv", "--split", "0.8,0.1,0.1")
+        assert done.returncode == 0
+        peaks.append(int(re.findall(r"VmHWM:\s+(\d+)", done.stderr)[0]) / 1000)
+    assert peaks[1] - peaks[0] < 65

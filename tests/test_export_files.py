@@ -1,0 +1,242 @@
+"""What `export` writes, as those read it who will: pyarrow, polars, pandas, Hugging Face datasets, the notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.time import Time
+from pyarrow import parquet
+
+from harvester.dataset.card import card
+from harvester.dataset.export import Dataset, Order, export
+from harvester.dataset.grid import Grid
+from harvester.dataset.recipe import Recipe
+from harvester.dataset.split import Split
+from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.demo.observations import observe
+from harvester.errors import StoreError, UsageError
+from harvester.settings import load
+
+from .harvesting import harvest_from
+
+COUNT = 30
+
+Export = Callable[..., Dataset]
+
+
+async def harvest_crowd(out: Path) -> None:
+    """Harvest the spectra of the stars that the demo archive observed most often."""
+    dids = list(listed_dids(1000))
+    stars = {did: observe(did).star.name for did in dids}
+    often = Counter(stars.values())
+    async with serve(DemoArchive(count=1000)) as archive:
+        await harvest_from(archive, out, sorted(dids, key=lambda did: (-often[stars[did]], stars[did]))[:COUNT])
+
+
+@pytest.fixture(scope="module")
+def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("harvested") / "out"
+    asyncio.run(harvest_crowd(folder))
+    return folder
+
+
+@pytest.fixture
+def out(harvested: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(harvested, tmp_path / "out"))
+
+
+@pytest.fixture
+def export_to(out: Path) -> Export:
+    def run(name: str, catalog: Path | None = None, **order: Any) -> Dataset:
+        flags = {"out": str(out), "archive": "demo", "catalog": str(catalog) if catalog else None}
+        return export(load(flags), Order(Path(name), **order), lambda done, total: None)
+
+    return run
+
+
+def files_in(out: Path) -> dict[str, tuple[Any, Any]]:
+    """Header and data of each stored file, by name, as astropy reads them."""
+    found = {}
+    for path in out.glob("*.fits"):
+        with fits.open(path) as hdus:
+            found[path.stem] = (hdus[1].header.copy(), hdus[1].data.copy())
+    return found
+
+
+def test_a_row_has_all_of_a_spectrum(export_to: Export, out: Path) -> None:
+    export_to("all.parquet")
+    rows = parquet.read_table("all.parquet").to_pylist()
+    files = files_in(out)
+    assert [row["name"] for row in rows] == sorted(files)
+    for row in rows:
+        header, data = files[row["name"]]
+        wave = row["wave_start"] + row["wave_step"] * np.arange(row["wave_count"])
+        np.testing.assert_array_equal(wave, data["spectral"])
+        np.testing.assert_array_equal(row["flux"], data["flux"])
+        assert (row["id"], row["object"]) == (header["DS_IDPUB"], header["OBJECT"])
+        assert (row["ra"], row["dec"]) == (header["RA"], header["DEC"])
+        assert (row["mjd"], row["exposure"]) == (header["TMID"], header["TELAPSE"])
+        middle = Time(header["TMID"], format="mjd").to_datetime(timezone=UTC)
+        assert abs((row["time"] - middle).total_seconds()) < 1e-4
+        assert row["wave"] is None
+        assert row["medium"] == "Air"
+        assert row["label"] in range(4)
+
+
+def test_columns_carry_units_and_the_file_its_provenance(export_to: Export) -> None:
+    export_to("all.parquet", recipe=Recipe(sigma=7))
+    schema = parquet.read_schema("all.parquet")
+    assert schema.field("wave_start").metadata[b"unit"] == b"Angstrom"
+    assert schema.field("mjd").metadata[b"unit"] == b"d"
+    assert b"TMID" in schema.field("mjd").metadata[b"description"]
+    told = json.loads(schema.metadata[b"harvester"])
+    assert told["asked"] == "FLUXCALIB=normalized, FORMAT=application/fits"
+    assert [endpoint.endswith("/dlget") for endpoint in told["endpoints"]] == [True]
+    assert len(told["runs"]) == 1
+    assert "sigma = 7 pixels" in told["done"][0]
+
+
+def test_flux_is_split_into_byte_streams(export_to: Export) -> None:
+    export_to("all.parquet")
+    group = parquet.ParquetFile("all.parquet").metadata.row_group(0)
+    columns = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
+    assert "BYTE_STREAM_SPLIT" in columns["flux.list.element"].encodings
+    assert {column.compression for column in columns.values()} == {"ZSTD"}
+
+
+def test_single_precision_is_there_for_the_asking(export_to: Export, out: Path) -> None:
+    export_to("all.parquet", flux="float32")
+    table = parquet.read_table("all.parquet")
+    assert str(table.schema.field("flux").type.value_type) == "float"
+    files = files_in(out)
+    for row in table.to_pylist():
+        np.testing.assert_array_equal(np.float32(row["flux"]), files[row["name"]][1]["flux"].astype("f4"))
+    with pytest.raises(UsageError, match="too coarse for wavelengths"):
+        export_to("all.h5", flux="float32")
+
+
+def test_polars_reads_it(export_to: Export) -> None:
+    import polars
+
+    export_to("all.parquet", recipe=Recipe(vacuum=True), split=Split((0.5, 0.5)))
+    frame = polars.read_parquet("all.parquet")
+    assert frame.shape[0] == COUNT
+    assert set(frame["split"]) == {"train", "test"}
+    assert frame["flux"].list.len().to_list() == frame["wave"].list.len().to_list()
+    assert frame["wave_start"].null_count() == COUNT, "wavelengths in vacuum are not evenly spaced"
+    assert frame["time"].dtype == polars.Datetime("us", "UTC")
+
+
+def test_pandas_reads_it(export_to: Export) -> None:
+    import pandas as pd
+
+    export_to("all.parquet")
+    frame = pd.read_parquet("all.parquet")
+    assert frame["label"].value_counts().sum() == COUNT
+    assert frame["label"].dtype == np.int64
+    assert frame["flux"].iloc[0].dtype == np.float64
+    assert frame["time"].iloc[0].year > 1990
+
+
+def test_hugging_face_datasets_reads_it(export_to: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    datasets = pytest.importorskip("datasets")
+    export_to("all.parquet", recipe=Recipe(vacuum=True, sigma=7, grid=Grid(6519, 6732, 140)), flux="float32")
+    read = datasets.Dataset.from_parquet("all.parquet", cache_dir=str(tmp_path / "cache"))
+    assert read.num_rows == COUNT
+    assert read.with_format("numpy")["flux"][:].shape == (COUNT, 140)
+    assert str(read.features["flux"].feature.dtype) == "float32"
+
+
+def test_the_notebooks_loop_runs_on_the_hdf5_file(export_to: Export, out: Path) -> None:
+    """What the old notebooks do with their file: items by name, wavelengths and flux by number, the label."""
+    export_to("all.h5")
+    files = files_in(out)
+    with h5py.File("all.h5") as file:
+        spectra = file["spectra"]
+        labels = np.zeros(len(spectra), np.int8)
+        for at, (name, data) in enumerate(spectra.items()):
+            header, table = files[name]
+            np.testing.assert_array_equal(data[0], table["spectral"])
+            np.testing.assert_array_equal(data[1], table["flux"])
+            assert data.shape == (2, len(table))
+            assert data.dtype == np.float64
+            assert (data.attrs["ra"], data.attrs["dec"]) == (header["RA"], header["DEC"])
+            labels[at] = data.attrs["label"]
+        assert len(spectra) == COUNT
+        assert set(labels) == {0, 1, 2, 3}
+
+
+def test_the_date_in_hdf5_is_when_the_star_was_seen_in_the_notebooks_spelling(export_to: Export, out: Path) -> None:
+    export_to("all.h5")
+    files = files_in(out)
+    with h5py.File("all.h5") as file:
+        for name, data in file["spectra"].items():
+            header = files[name][0]
+            told = datetime.strptime(data.attrs["date"], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+            middle = Time(header["TMID"], format="mjd").to_datetime(timezone=UTC)
+            assert 0 <= (middle - told).total_seconds() < 1
+            assert data.attrs["date"] != header["DATE"]
+
+
+@pytest.mark.parametrize("name", ["one.parquet", "one.h5"])
+def test_the_same_harvest_gives_the_same_bytes(name: str, export_to: Export, out: Path, tmp_path: Path) -> None:
+    options = {"recipe": Recipe(vacuum=True, sigma=7), "split": Split((0.8, 0.1, 0.1), 4)}
+    dataset = export_to(name, **options)
+    first = Path(name).read_bytes(), card(dataset, load({"archive": "demo"}).profile)
+    (tmp_path / "later").mkdir()
+    again = export_to(f"later/{name}", **options)
+    assert (Path(f"later/{name}").read_bytes(), card(again, load({"archive": "demo"}).profile)) == first
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "all.h5"])
+def test_an_export_that_fails_leaves_what_was_there(name: str, export_to: Export, out: Path, tmp_path: Path) -> None:
+    export_to(name)
+    before = Path(name).read_bytes(), sorted(tmp_path.iterdir())
+    files = sorted(out.glob("*.fits"))
+    files[20].unlink()
+    files[20].mkdir()  # a fault of the disk, after twenty spectra were written
+    with pytest.raises(StoreError, match=files[20].name):
+        export_to(name)
+    assert (Path(name).read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+def test_no_star_is_on_two_sides_and_the_card_counts_them(export_to: Export) -> None:
+    dataset = export_to("all.parquet", split=Split((0.6, 0.2, 0.2), 1))
+    rows = parquet.read_table("all.parquet", columns=["object", "split", "label"]).to_pylist()
+    stars = {row["object"] for row in rows}
+    assert len(stars) < COUNT, "some stars have several spectra"
+    assert len({(row["object"], row["split"]) for row in rows}) == len(stars)
+    text = card(dataset, load({"archive": "demo"}).profile)
+    for label in range(4):
+        parts = ("train", "validation", "test")
+        counted = [sum(row["label"] == label and row["split"] == part for row in rows) for part in parts]
+        assert f"| {label} | {' | '.join(map(str, counted))} | {sum(counted)} |" in text
+
+
+def test_a_catalogue_chooses_and_brings_its_own_columns(export_to: Export, out: Path) -> None:
+    dids = sorted(header["DS_IDPUB"] for header, _ in files_in(out).values())
+    chosen = Path("chosen.csv")
+    chosen.write_text("id,class,ra,note\n" + "".join(f"{did},{at}.5,{at},\n" for at, did in enumerate(dids[:5])))
+    dataset = export_to("chosen.parquet", chosen, label="class", split=Split((0.5, 0.5)))
+    rows = {row["id"]: row for row in parquet.read_table("chosen.parquet").to_pylist()}
+    assert set(rows) == set(dids[:5])
+    for at, did in enumerate(dids[:5]):
+        assert (rows[did]["class"], rows[did]["catalog_ra"], rows[did]["note"]) == (at + 0.5, at, None)
+        assert rows[did]["ra"] != at
+    assert dataset.outcome.absent == 0
+    export_to("chosen.h5", chosen, label="class")
+    with h5py.File("chosen.h5") as file:
+        assert {data.attrs["label"] for data in file["spectra"].values()} == {0.5, 1.5, 2.5, 3.5, 4.5}
