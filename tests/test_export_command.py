@@ -48,11 +48,16 @@ def export(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     return harvester("export", "--out", "out", *arguments, code=code)
 
 
+def words(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command said on standard error, but for its progress."""
+    return [line for line in done.stderr.splitlines() if line and not line.startswith(("VmHWM", "exported"))]
+
+
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
     """The one line of a command that ended with a usage error and left nothing."""
     assert done.returncode == 2
     assert done.stdout == ""
-    (line,) = [line for line in done.stderr.splitlines() if line and not line.startswith(("VmHWM", "exported"))]
+    (line,) = words(done)
     return line
 
 
@@ -137,6 +142,15 @@ def test_a_missing_library_is_one_sentence(library: str, name: str, out: Path) -
     done = export(name, code=f"import sys; sys.modules[{library!r}] = None")
     extra = "parquet" if library == "pyarrow" else "hdf5"
     assert f"needs {library}: pip install 'harvester[{extra}]'" in sentence(done)
+
+
+@pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])
+def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(name: str, out: Path) -> None:
+    before = sorted(Path().iterdir())
+    done = export(name, code="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))")
+    assert done.returncode == 6
+    assert words(done) == [f"harvester: {name}: the file size limit is reached (ulimit -f)"]
+    assert sorted(Path().iterdir()) == before
 
 
 def test_a_folder_without_a_harvest_is_said_to_be_none(tmp_path: Path) -> None:

@@ -7,18 +7,22 @@ is the middle of the exposure (TMID), spelled as theirs. What else is known stan
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UsageError
 from .fields import METADATA, Layout, Write
 from .sample import Sample
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 DATE = "%Y-%m-%dT%H:%M:%S"
 
@@ -36,7 +40,7 @@ def hdf5_file(path: Path, layout: Layout, provenance: Mapping[str, Any]) -> Iter
     """An HDF5 file at ``path``; what it yields writes one spectrum into it."""
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with _Disk(path) as disk, h5py.File(disk, "w") as file:
         file.attrs[METADATA] = json.dumps(provenance, sort_keys=True)
         spectra = file.create_group("spectra", track_times=False)
 
@@ -45,8 +49,47 @@ def hdf5_file(path: Path, layout: Layout, provenance: Mapping[str, Any]) -> Iter
             stored = spectra.create_dataset(sample.name, data=data, track_times=False)
             for name, value in _attributes(layout, sample, part).items():
                 stored.attrs[name] = value
+            disk.check()
 
         yield write
+
+
+class _Disk(io.FileIO):
+    """A new file that keeps its first fault to itself until it is asked.
+
+    libhdf5 does not survive a write that fails, a full disk's for one: it complains thousands of times, then crashes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+")
+        self._fault: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        left = memoryview(data).cast("B")
+        size = left.nbytes
+        try:
+            while left and self._fault is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._fault = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._fault = self._fault or error
+        return size or 0
+
+    def check(self) -> None:
+        """OSError if a write has failed."""
+        if self._fault is not None:
+            raise self._fault
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+        if error is None:
+            self.check()
 
 
 def _attributes(layout: Layout, sample: Sample, part: str | None) -> dict[str, str | int | float]:
