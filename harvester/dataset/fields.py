@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..observation import moment
@@ -20,7 +20,7 @@ METADATA = "harvester"
 Write = Callable[[Sample, "str | None"], None]
 """Writes one spectrum, and the part it is in, into a file."""
 
-_TEXT, _REAL, _INTEGER, _TIME, _REALS = "string", "float64", "int64", "timestamp[us, UTC]", "list<float64>"
+_TEXT, _REAL, _INTEGER, _TIME, _REALS = "string", "float64", "int64", "timestamp[ms, UTC]", "list<float64>"
 _KINDS = {Kind.INTEGER: _INTEGER, Kind.NUMBER: _REAL, Kind.TEXT: _TEXT}
 
 
@@ -45,7 +45,7 @@ _OBSERVATION = (
     Field(
         "mjd", _REAL, "d", "middle of the exposure, modified Julian date, from TMID (DATE is when a file was written)"
     ),
-    Field("time", _TIME, "", "the same as a date and time, UT"),
+    Field("time", _TIME, "", "the same as a date and time, UT, to the millisecond"),
     Field("exposure", _REAL, "s", "exposure time, from TELAPSE"),
 )
 _AXIS = (
@@ -111,7 +111,7 @@ class Layout:
             "ra": seen.ra,
             "dec": seen.dec,
             "mjd": seen.mjd,
-            "time": None if seen.mjd is None else moment(seen.mjd).replace(tzinfo=UTC),
+            "time": None if seen.mjd is None else time_of(seen.mjd, timedelta(milliseconds=1)),
             "exposure": seen.exposure,
             "medium": seen.medium or None,
             "flux_unit": sample.flux_unit or None,
@@ -123,6 +123,12 @@ class Layout:
     def class_of(self, columns: Mapping[str, str]) -> str:
         """The class in a catalogue's row, '' if it has none."""
         return columns.get(self.label, "")
+
+
+def time_of(mjd: float, unit: timedelta) -> datetime:
+    """A modified Julian date to the nearest ``unit``: its last digits are noise, which would make :02 of :01.999989."""
+    began = moment(0).replace(tzinfo=UTC)
+    return began + unit * round(timedelta(days=mjd) / unit)
 
 
 def axis_told(sample: Sample) -> dict[str, Any]:

@@ -11,20 +11,18 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UsageError
-from .fields import METADATA, Layout, Write
+from .fields import METADATA, Layout, Told, Write, time_of
 from .sample import Sample
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
-
-DATE = "%Y-%m-%dT%H:%M:%S"
 
 
 def require_h5py() -> None:
@@ -92,13 +90,11 @@ class _Disk(io.FileIO):
             self.check()
 
 
-def _attributes(layout: Layout, sample: Sample, part: str | None) -> dict[str, str | int | float]:
+def _attributes(layout: Layout, sample: Sample, part: str | None) -> dict[str, Told]:
     told = layout.told(sample, part)
     label = next((column.name for column in layout.catalogue if column.source == layout.label), None)
     if label is not None:
         told["label"] = told[label]
-    return {
-        "date" if name == "time" else name: value.strftime(DATE) if isinstance(value, datetime) else value
-        for name, value in told.items()
-        if value is not None and name != "name"
-    }
+    mjd = sample.observation.mjd
+    told["date"] = None if mjd is None else f"{time_of(mjd, timedelta(seconds=1)):%Y-%m-%dT%H:%M:%S}"
+    return {name: value for name, value in told.items() if value is not None and name not in ("name", "time")}

@@ -68,7 +68,7 @@ def _schema(layout: Layout, provenance: Mapping[str, Any]) -> Any:
         "string": pa.string(),
         "float64": pa.float64(),
         "int64": pa.int64(),
-        "timestamp[us, UTC]": pa.timestamp("us", tz="UTC"),
+        "timestamp[ms, UTC]": pa.timestamp("ms", tz="UTC"),
         "list<float64>": pa.list_(pa.float64()),
         "list<float32>": pa.list_(pa.float32()),
     }
