@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from harvester.archive.asker import Asker
 from harvester.archive.constraints import Constraints
 from harvester.archive.discovery import Findings
-from harvester.archive.survey import Listed, discover, list_spectra
+from harvester.archive.listing import Listed
+from harvester.archive.survey import discover, list_spectra
 from harvester.catalog import read_catalogue
 from harvester.cli import commands
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
@@ -282,7 +283,8 @@ async def test_one_row_is_asked_for_and_we_say_who_we_are() -> None:
         return web.Response(text=listing(4))
 
     await found(handler, Constraints(target="Vega", time=("2010-01-01", "")))
-    [request] = seen
+    request, after = seen
+    assert after.path == "/tap/sync", "whether the same host lists them in pages, too"
     expected = {"REQUEST": "queryData", "MAXREC": "1", "TARGETNAME": "Vega", "TIME": "2010-01-01/"}
     assert dict(request.query) == expected
     assert "IVOA-copy" in request.headers["User-Agent"]
@@ -324,7 +326,7 @@ def limited(rows: int, hard: int, where: str) -> Handler:
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 async def test_an_overflow_is_asked_again_with_more(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.archive.survey.MAXRECS", (20, 500))
+    monkeypatch.setattr("harvester.archive.query_data.MAXRECS", (20, 500))
     sink = Rows()
     told = await listed(limited(100, 1000, where), sink)
     assert (told.spectra, len(sink.rows), told.more) == (50, 50, False)
@@ -332,7 +334,7 @@ async def test_an_overflow_is_asked_again_with_more(where: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 async def test_an_overflow_that_stays_is_told(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.archive.survey.MAXRECS", (20, 60))
+    monkeypatch.setattr("harvester.archive.query_data.MAXRECS", (20, 60))
     with pytest.raises(ArchiveError, match=r"lists 60 rows .* narrow the list with --band"):
         await listed(limited(100, 1000, where), Rows())
 

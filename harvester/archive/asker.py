@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from random import Random
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -14,9 +15,10 @@ import aiohttp
 from yarl import URL
 
 from ..errors import ArchiveError
-from ..failures import FetchError
+from ..failures import Failure, FailureKind, FetchError
 from ..limits import Limits
 from ..pace import Pacer
+from ..retry import wait_before_retry
 from .addresses import next_place
 from .answers import judge
 from .client import MOST_HOPS, WORDS, user_agent
@@ -27,6 +29,15 @@ from .votable import MOST_BYTES, VotableReader
 
 _PIECE = 64 * 1024
 LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
+_MOST_ATTEMPTS = 4  # somebody waits for the answer: a minute or two, not the night that a harvest has
+
+
+class UnansweredError(ArchiveError):
+    """A document could not be had, or not as a whole; ``failure`` tells whether it may be had later."""
+
+    def __init__(self, url: str, failure: Failure) -> None:
+        super().__init__(f"{url}: {failure.detail}")
+        self.failure = failure
 
 
 class Asker:
@@ -37,6 +48,7 @@ class Asker:
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._pacer = Pacer(limits.rate)
         self._never = asyncio.Event()
+        self._chance = Random()  # noqa: S311 - it spreads retries and keeps no secrets
         self._session: aiohttp.ClientSession
         self.requests = 0
 
@@ -60,16 +72,19 @@ class Asker:
     ) -> None:
         await self._session.close()
 
-    async def document(self, url: str) -> Document:
-        """The VOTable at ``url`` as a whole, however many rows it has. ArchiveError too if it says ERROR in a 200."""
+    async def document(self, url: str, most: int = 10) -> Document:
+        """The VOTable at ``url`` with ``most`` of its rows; some services ignore MAXREC.
+
+        ArchiveError too if it says ERROR in a 200.
+        """
         seen: list[Event] = []
         rows = 0
         async with aclosing(self.events(url)) as events:
             async for event in events:
                 rows += isinstance(event, tuple)
-                if rows <= 100 or not isinstance(event, tuple):  # the first will do; some services ignore MAXREC
+                if rows <= most or not isinstance(event, tuple):
                     seen.append(event)
-        document = gather(url, seen)
+        document = gather(url, seen, most)
         if document.error:
             raise ArchiveError(f"{url}: the service says: {document.error}")
         return document
@@ -85,11 +100,19 @@ class Asker:
             for event in reader.close():
                 yield event
         except VotableError as error:
-            raise ArchiveError(f"{url}: the answer is no VOTable as it should be: {error}") from None
+            words = f"the answer is no VOTable as it should be: {error}"
+            raise UnansweredError(url, Failure(FailureKind.CUT_OFF, words)) from None
         except FetchError as error:
-            raise ArchiveError(f"{url}: {error.failure.detail}") from None
+            raise UnansweredError(url, error.failure) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise ArchiveError(f"{url}: {failure_of(error).detail}") from None
+            raise UnansweredError(url, failure_of(error)) from None
+
+    async def has_patience(self, failure: Failure, attempt: int) -> bool:
+        """Waits as long as is due after the ``attempt``-th failure (from 1); False, at once, if it is in vain."""
+        wait = wait_before_retry(failure, attempt, self._limits, self._chance) if attempt < _MOST_ATTEMPTS else None
+        if wait is not None:
+            await asyncio.sleep(wait)
+        return wait is not None
 
     async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
         place: str = url

@@ -23,6 +23,8 @@ class Constraints:
     size: float = 0.1
     """The diameter of the circle around ``position`` (SSAP 1.1, section 4.1.1.2)."""
     target: str = ""
+    by_words: bool = False
+    """Whether the words of ``target`` must be in the name, rather than what the service takes for that object."""
     band: Band | None = None
     time: tuple[str, str] | None = None
 
@@ -41,7 +43,11 @@ class Constraints:
 
     def admit(self, row: dict[str, str]) -> bool:
         """Whether a listed spectrum is meant. What the row does not tell cannot exclude it; names are the service's."""
-        return self._is_near(row) and self._overlaps(row) and self._is_of_then(row)
+        return self._is_near(row) and self._overlaps(row) and self._is_of_then(row) and self._is_named(row)
+
+    def _is_named(self, row: dict[str, str]) -> bool:
+        name = row.get("object", "").lower()
+        return not self.by_words or not name or all(word in name for word in self.target.lower().split())
 
     def _is_near(self, row: dict[str, str]) -> bool:
         if not self.position or not row.get("ra") or not row.get("dec"):

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote, unquote_plus, urljoin, urlsplit
 
 from ..words import plain_line
 from .profile import ArchiveProfile, Mode
-from .tables import Event, Field, Info, Param, Row, Service, Table
+from .tables import Event, Field, Info, Param, Row, Service, SpectraTable, Table
 
-_MOST_KEPT = 10  # rows of a document that discovery looks at
+_MOST_KEPT = 10  # rows of a document that discovery looks at, unless it says how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Findings:
     inputs: tuple[Param, ...] = ()
     id_column: str = ""
     ssap: str = ""
+    source: SpectraTable | None = None
+    """The table of a TAP service that lists them."""
     sample: str = ""
     """The DID that the archive was asked about."""
     hosts: tuple[str, ...] = ()
@@ -225,6 +227,8 @@ def make_profile(findings: Findings, name: str, title: str) -> ArchiveProfile:
         spectral_unit=findings.spectral_unit if findings.mode != "soda" else "",
         hosts=other_hosts(findings),
         ssap=findings.ssap,
+        tap=findings.source.url if findings.source else "",
+        table=findings.source.name if findings.source else "",
         mode=findings.mode,
         parameters=tuple(one.name for one in findings.inputs),
         fluxcalibs=_options(findings, "FLUXCALIB"),
@@ -274,6 +278,8 @@ def in_words(findings: Findings) -> list[tuple[str, str]]:
     elif findings.input("FLUXCALIB") and "fluxcalib" in default_settings(findings):
         words = "normalized is not offered: FLUXCALIB is left out, spectra come as they were observed"
         lines.append(("by default", f"{words} (--fluxcalib says otherwise)"))
+    if findings.source:
+        lines.append(("list", f"in pages, from the table {findings.source.name} of TAP, {findings.source.url}"))
     for param in findings.inputs:
         limits = f"{param.minimum} to {param.maximum} {param.unit}" if param.minimum or param.maximum else ""
         about = f"{limits} in what it was asked about (other spectra may differ)" if limits else "any value"

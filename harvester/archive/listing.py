@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from ..spectra import parse_did
 from ..words import plain_line
@@ -17,7 +19,7 @@ from .constraints import Constraints, mjd
 from .discovery import constant_of, place_of
 from .tables import Field, Row, Table
 
-_METRES = {
+METRES = {
     "": 1.0,
     "m": 1.0,
     "cm": 1e-2,
@@ -40,10 +42,41 @@ _BYTES = {
 }  # section 4.2.5.3: kilobytes
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _WHERE = "char.spatialaxis.coverage.location.value"
-_WHEN = "char.timeaxis.coverage.location.value"
 _WAVES = "char.spectralaxis.coverage"
+# Roles and names of columns: of SSAP answers, of the tables that DaCHS makes them from, of ObsCore (1.1, table 6).
+OBJECT = ("target.name", "ssa_targname", "target_name")
+RA, DEC = (f"{_WHERE}.c1", "s_ra"), (f"{_WHERE}.c2", "s_dec")
+POINT = (_WHERE, "astrocoords.position2d.value2", "target.pos", "target.pos.spoint", "ssa_location")
+START = (f"{_WAVES}.bounds.start", "ssa_specstart", "em_min")
+STOP = (f"{_WAVES}.bounds.stop", "ssa_specend", "em_max")
+WHEN = ("char.timeaxis.coverage.location.value", "ssa_dateobs", "t_min")
+FORMAT = ("access.format", "mime", "access_format")
+SIZE = ("access.size", "accsize", "access_estsize")
+ADDRESS = ("access.reference", "accref", "access_url")
 
 Cell = Callable[[Row], str]
+
+
+class Sink(Protocol):
+    """Where a list goes. ``begin`` forgets what came before: the archive is asked again, for more or otherwise."""
+
+    def begin(self, columns: Sequence[str]) -> None: ...
+
+    def write(self, row: dict[str, str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What came of a listing: spectra written, rows read, rows without a publisher DID, spectra outside."""
+
+    spectra: int
+    rows: int
+    nameless: int
+    outside: int
+    more: bool
+    """Whether the archive has more than it told; then ``--max`` was reached."""
+    remark: str = ""
+    """What else there is to say about how it came about."""
 
 
 class Listing:
@@ -52,8 +85,9 @@ class Listing:
     def __init__(self, table: Table, id_column: str, constraints: Constraints, with_address: bool = False) -> None:
         self._table = table
         self._constraints = constraints
+        self._places: set[int] = set()
         self._did = self._cell(table.place(id_column))
-        self._format = self._found("access.format") or (lambda row: "")
+        self._format = self._found(*FORMAT) or (lambda row: "")
         self._cells = {name: cell for name, cell in self._columns(with_address).items() if cell}
         self._seen: set[bytes] = set()
         self._pending: dict[str, str] = {}
@@ -62,6 +96,11 @@ class Listing:
     @property
     def header(self) -> list[str]:
         return ["id", *self._cells]
+
+    @property
+    def places(self) -> list[int]:
+        """The columns that are read: all that need be asked for, where that is for us to say."""
+        return sorted(self._places)
 
     def take(self, row: Row) -> Iterator[dict[str, str]]:
         """What is complete now: a spectrum is once a row of another follows."""
@@ -99,18 +138,21 @@ class Listing:
         ra, dec = self._positions()
         low, high = self._waves()
         return {
-            "object": self._text("target.name", "ssa_targname", "target_name"),
+            "object": self._text(*OBJECT),
             "ra": ra,
             "dec": dec,
             "wave_min": low,
             "wave_max": high,
             "time": self._time(),
-            "format": self._text("access.format"),
-            "size": self._scaled(_BYTES, "access.size"),
-            "access_url": self._text("access.reference") if with_address else None,
+            "format": self._text(*FORMAT),
+            "size": self._scaled(_BYTES, *SIZE),
+            "access_url": self._text(*ADDRESS) if with_address else None,
         }
 
     def _cell(self, place: int | None) -> Cell:
+        if place is not None:
+            self._places.add(place)
+
         def read(row: Row) -> str:
             return row[place] if place is not None and place < len(row) else ""
 
@@ -143,26 +185,27 @@ class Listing:
 
     def _positions(self) -> tuple[Cell | None, Cell | None]:
         """Two columns, or one with both numbers (``345.02 56.95``, ``Position ICRS 345.02 56.95``)."""
-        ra, dec = self._found(f"{_WHERE}.c1", "s_ra"), self._found(f"{_WHERE}.c2", "s_dec")
+        ra, dec = self._found(*RA), self._found(*DEC)
         if ra and dec:
             return (lambda row: _number(ra(row))), (lambda row: _number(dec(row)))
-        both = self._found(_WHERE, "astrocoords.position2d.value2", "target.pos", "target.pos.spoint")
+        both = self._found(*POINT)
         if both is None:
             return None, None
         return (lambda row: _of_two(both(row), 0)), (lambda row: _of_two(both(row), 1))
 
     def _waves(self) -> tuple[Cell | None, Cell | None]:
         """The limits where they are told, else the middle and half the width."""
-        low = self._scaled(_METRES, f"{_WAVES}.bounds.start", "em_min")
-        high = self._scaled(_METRES, f"{_WAVES}.bounds.stop", "em_max")
-        middle = self._scaled(_METRES, f"{_WAVES}.location.value")
-        width = self._scaled(_METRES, f"{_WAVES}.bounds.extent")
-        if (low and high) or not (middle and width):
+        low, high = self._scaled(METRES, *START), self._scaled(METRES, *STOP)
+        if low and high:
+            return low, high
+        middle = self._scaled(METRES, f"{_WAVES}.location.value")
+        width = self._scaled(METRES, f"{_WAVES}.bounds.extent")
+        if not (middle and width):
             return low, high
         return (lambda row: _beside(middle(row), width(row), -0.5)), (lambda row: _beside(middle(row), width(row), 0.5))
 
     def _time(self) -> Cell | None:
-        cell = self._found(_WHEN, "ssa_dateobs", "t_min")
+        cell = self._found(*WHEN)
         return cell and (lambda row: _date(cell(row)))
 
 

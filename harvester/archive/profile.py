@@ -41,6 +41,8 @@ class ArchiveProfile:
     """Its SSAP service, whose answers list what it has."""
     tap: str = ""
     """Its TAP service."""
+    table: str = ""
+    """That service's table of its spectra."""
     mode: Mode = "soda"
     """How a spectrum is had: from a SODA service, by its datalink document, or at an address of its own."""
     hosts: tuple[str, ...] = ()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ..errors import ArchiveError
-from ..words import plain_line
+from .adql import conditions, select
 from .asker import Asker
 from .constraints import Constraints
 from .discovery import (
@@ -21,7 +18,6 @@ from .discovery import (
     find_soda,
     host_of,
     id_column,
-    is_status,
     is_web,
     processing,
     query_of,
@@ -30,35 +26,18 @@ from .discovery import (
     spectral_unit,
     with_query,
 )
-from .listing import Listing
-from .tables import Event, Info, Table
-
-MAXRECS = (100_000, 1_000_000)  # DaCHS gives 10,000 unasked, and a million at most
-_ROWS_A_SPECTRUM = 4  # more formats than any archive serves
-
-
-class Sink(Protocol):
-    """Where a list goes. ``begin`` forgets what came before: the archive is asked again for more rows."""
-
-    def begin(self, columns: Sequence[str]) -> None: ...
-
-    def write(self, row: dict[str, str]) -> None: ...
+from .listing import ADDRESS, FORMAT, Listed, Sink
+from .pages import Tell, list_by_pages
+from .query_data import list_at_once
+from .tap import base_of, chosen, companion, fields_for, is_tap, question, spectra_tables
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What came of a listing: spectra written, rows read, rows without a publisher DID, spectra outside."""
-
-    spectra: int
-    rows: int
-    nameless: int
-    outside: int
-    more: bool
-    """Whether the archive has more than it told; then ``--max`` was reached."""
-
-
-async def discover(asker: Asker, url: str, constraints: Constraints) -> Findings:
-    """How spectra are had from the archive at ``url``: an SSAP service, or the datalink (dlget) of one dataset."""
+async def discover(asker: Asker, url: str, constraints: Constraints, table: str | None = None) -> Findings:
+    """How spectra are had from the archive at ``url``: a TAP service (with that ``table``), an SSAP service, or the
+    datalink (dlget) of one dataset.
+    """
+    if is_tap(url):
+        return await _by_table(asker, base_of(url), constraints, table)
     end = urlsplit(url).path.rstrip("/").rpartition("/")[2].casefold()
     if "ID" in query_of(url):
         return await _of_one(asker, url)
@@ -67,10 +46,17 @@ async def discover(asker: Asker, url: str, constraints: Constraints) -> Findings
             f"{url}: this address alone does not tell what is offered: "
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
-    if end in ("tap", "sync"):
-        raise ArchiveError(f"{url}: TAP tells no way to fetch spectra; give the archive's SSAP address")
     document = await asker.document(with_query(url, {"REQUEST": "queryData", "MAXREC": "1"} | constraints.parameters()))
-    return replace(await _by_listing(asker, document), ssap=url)
+    findings = await _by_listing(asker, document)
+    return replace(findings, ssap=url, source=await companion(asker, url, findings.sample))
+
+
+async def _by_table(asker: Asker, base: str, constraints: Constraints, name: str | None) -> Findings:
+    """From a row of a TAP service's table, which has what a row of SSAP has."""
+    source = chosen(await spectra_tables(asker, base), base, name)
+    adql = select(source, fields_for(source, with_address=True), conditions(source, constraints), 1)
+    findings = await _by_listing(asker, await asker.document(question(base, adql, 1)))
+    return replace(findings, source=source, id_column=source.id_column)
 
 
 async def _of_one(asker: Asker, url: str) -> Findings:
@@ -109,7 +95,7 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
     links = await _links_of(asker, document, did)
     if links:
         return replace(links, id_column=column, spectral_unit=spectral_unit(document))
-    address = document.value(row, "access.reference", "access_url")
+    address = document.value(row, *ADDRESS)
     if not is_web(address):
         raise ArchiveError(f"{document.url}: it offers neither a service nor an address to fetch spectra from")
     unit = spectral_unit(document)
@@ -118,8 +104,8 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
 
 async def _links_of(asker: Asker, listing: Document, did: str) -> Findings | None:
     links = find_links(listing)
-    address = listing.value(listing.rows[0], "access.reference", "access_url")
-    mime = listing.value(listing.rows[0], "access.format", "access_format")
+    address = listing.value(listing.rows[0], *ADDRESS)
+    mime = listing.value(listing.rows[0], *FORMAT)
     if links and did:
         url = with_query(address_of(listing, links), {"ID": did})
     elif "content=datalink" in mime and is_web(address):
@@ -140,98 +126,20 @@ def _without_id(url: str) -> str:
 
 
 async def list_spectra(
-    asker: Asker, findings: Findings, constraints: Constraints, sink: Sink, most: int | None = None
+    asker: Asker,
+    findings: Findings,
+    constraints: Constraints,
+    sink: Sink,
+    most: int | None = None,
+    tell: Tell = lambda rows, total: None,
 ) -> Listed:
-    """Every spectrum that the archive lists, into ``sink``. Asks again with more MAXREC where there are more rows.
-
-    SSAP has no pages (1.1, section 8.10.2): where the archive's own limit is reached, ArchiveError says what to do.
-    """
-    if not findings.ssap:
-        raise ArchiveError("the list comes from the archive's SSAP service: give that address")
-    if not findings.id_column:
-        raise ArchiveError(f"{findings.ssap}: its rows name no publisher DID, by which spectra are asked for")
-    limits = list(MAXRECS) if most is None else [min(most * _ROWS_A_SPECTRUM, MAXRECS[-1]), MAXRECS[-1]]
-    while True:
-        maxrec = limits.pop(0)
-        answer = _Answer(findings, constraints, sink, most, is_last=not limits)
-        query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
-        async with aclosing(asker.events(with_query(findings.ssap, query))) as events:
-            async for event in events:
-                if answer.take(event):
-                    break
-        if answer.error is not None:
-            limits = [_allowed(answer.error, maxrec, findings.ssap)]
-        elif not answer.more or answer.has_enough:
-            return answer.listed()
-        elif not limits or (answer.is_whole and answer.rows < maxrec):
-            raise ArchiveError(
-                f"{findings.ssap}: it lists {answer.rows:,} rows in one answer and says that there are more: "
-                "narrow the list with --band, --time, --pos or --target, and make several"
-            )
-
-
-class _Answer:
-    """One answer to queryData, on its way into the sink."""
-
-    def __init__(
-        self, findings: Findings, constraints: Constraints, sink: Sink, most: int | None, is_last: bool
-    ) -> None:
-        self._findings = findings
-        self._constraints = constraints
-        self._sink = sink
-        self._most = most
-        self._is_last = is_last
-        self._listing: Listing | None = None
-        self.more = False
-        self.is_whole = True
-        self.error: str | None = None
-
-    @property
-    def rows(self) -> int:
-        return self._listing.rows if self._listing else 0
-
-    @property
-    def has_enough(self) -> bool:
-        return self._listing is not None and self._listing.spectra == self._most
-
-    def take(self, event: Event) -> bool:
-        """Whether the rest of the answer needs no reading."""
-        match event:
-            case tuple() if self._listing:
-                return self._write(self._listing.take(event))
-            case Table() if self._listing is None and event.place(self._findings.id_column) is not None:
-                by_address = self._findings.mode != "soda"
-                self._listing = Listing(event, self._findings.id_column, self._constraints, by_address)
-                self._sink.begin(self._listing.header)
-            case Info() if is_status(event, "OVERFLOW"):
-                self.more = True  # told before the rows, which then are not all: not worth their while
-                self.is_whole = self._listing is not None or self._most is not None or self._is_last
-                return not self.is_whole
-            case Info() if is_status(event, "ERROR"):
-                self.error = plain_line(event.text) or "QUERY_STATUS=ERROR, without a word"
-                return True
-        return False
-
-    def _write(self, spectra: Iterable[dict[str, str]]) -> bool:
-        for spectrum in spectra:
-            self._sink.write(spectrum)
-        return self.has_enough
-
-    def listed(self) -> Listed:
-        """What came of it, the last spectrum included."""
-        listing = self._listing
-        if listing is None:
-            raise ArchiveError(f"{self._findings.ssap}: it has no table with a column {self._findings.id_column}")
-        if self.has_enough:
-            self.more = True
-        else:
-            self._write(listing.rest())
-        return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, self.more)
-
-
-def _allowed(words: str, maxrec: int, url: str) -> int:
-    """The MAXREC that an error names as the highest."""
-    smaller = [int(number) for number in re.findall(r"\d{2,9}", words) if int(number) < maxrec]
-    if "maxrec" in words.casefold() and smaller:
-        return max(smaller)
-    raise ArchiveError(f"{url}: the service says: {words}")
+    """Every spectrum that the archive lists, into ``sink``: by TAP where there is one and it works, else by SSAP."""
+    if findings.source is None:
+        return await list_at_once(asker, findings, constraints, sink, most)
+    try:
+        return await list_by_pages(asker, findings.source, constraints, sink, tell, findings.mode != "soda", most)
+    except ArchiveError as error:
+        if not findings.ssap:
+            raise
+        listed = await list_at_once(asker, findings, constraints, sink, most)
+        return replace(listed, remark=f"by SSAP, since TAP failed ({error})")

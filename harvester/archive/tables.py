@@ -81,5 +81,19 @@ class Table:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class SpectraTable:
+    """A table of the TAP service at ``url`` with a row for each spectrum, or for each format of it."""
+
+    url: str
+    name: str
+    columns: Table
+    id_column: str
+
+    @property
+    def schema(self) -> str:
+        return self.name.rpartition(".")[0].casefold()
+
+
 Row: TypeAlias = tuple[str, ...]
 Event: TypeAlias = Table | Row | Service | Info

@@ -22,7 +22,7 @@ from .options import configuration
 if TYPE_CHECKING:
     from ..archive.constraints import Constraints
     from ..archive.discovery import Findings
-    from ..archive.survey import Listed
+    from ..archive.listing import Listed
     from ..settings import Configuration
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ T = TypeVar("T")
 @click.option("--target", metavar="NAME", help="only of this object, as the archive understands the name")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="only what has some of these wavelengths")
 @click.option("--time", metavar="'FROM TO'", help="only from these dates; - for an open end")
+@click.option("--table", metavar="NAME", help="that table, where a TAP service has several of spectra")
 @click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
 @click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
@@ -47,16 +48,17 @@ def command(
     output: str | None,
     catalog: str | None,
     force: bool,
+    table: str | None,
     most: int | None,
     config: str | None,
     contact: str | None,
     rate: str | None,
     **narrowed: Any,
 ) -> int:
-    """What the archive at URL offers: an SSAP service, or a dlget or dlmeta address with an ID.
+    """What the archive at URL offers: an SSAP or TAP service, a dlget or dlmeta address with an ID, an ivo://.
 
-    Asks for one row (and at most one datalink document), says what it found, and writes it down. Exit code 5, with
-    the service's own words, where it cannot be told.
+    Asks for one row (and one datalink document, and for TAP at the usual place), says what it found, and writes it
+    down. Exit code 5, with the service's own words, where it cannot be told.
     """
     from ..archive.discovery import in_words, is_web, make_profile
     from ..errors import UsageError
@@ -73,7 +75,7 @@ def command(
     flags = {"config": config, "contact": contact, "rate": rate, "archive": url, "fluxcalib": "none", "format": "none"}
     settings = configuration(flags)
     with _staged(catalog) as sheet:
-        findings, listed = asyncio.run(_survey(settings, url, constraints, sheet, most))
+        findings, listed = asyncio.run(_survey(settings, url, constraints, table, sheet, most))
         say = sys.stderr if catalog == "-" else sys.stdout
         print(url, *(f"  {about:<12}{words}" for about, words in in_words(findings)), sep="\n", file=say)
         if output:
@@ -120,15 +122,27 @@ def _name(output: str | None, url: str) -> str:
 
 
 async def _survey(
-    settings: Configuration, url: str, constraints: Constraints, sheet: _Sheet | None, most: int | None
+    settings: Configuration,
+    url: str,
+    constraints: Constraints,
+    table: str | None,
+    sheet: _Sheet | None,
+    most: int | None,
 ) -> tuple[Findings, Listed | None]:
     from ..archive.asker import Asker
     from ..archive.survey import discover, list_spectra
 
     async with Asker(settings.settings.limits, settings.settings.contact) as asker:
-        findings = await discover(asker, url, constraints)
-        listed = await list_spectra(asker, findings, constraints, sheet, most) if sheet else None
+        findings = await discover(asker, url, constraints, table)
+        listed = await list_spectra(asker, findings, constraints, sheet, most, _show) if sheet else None
     return findings, listed
+
+
+def _show(rows: int, total: int) -> None:
+    """How far a listing is, in a line that the next one covers; in no file."""
+    if sys.stderr.isatty():
+        end = "\n" if rows >= total else ""
+        print(f"\r  {'catalogue':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
 def _counted(listed: Listed, catalog: str | None) -> str:
@@ -139,6 +153,8 @@ def _counted(listed: Listed, catalog: str | None) -> str:
         words += f"; {listed.outside:,} left out that the archive sent although you excluded them"
     if listed.more:
         words += "; there may be more (--max)"
+    if listed.remark:
+        words += f"; {listed.remark}"
     return words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"
 
 

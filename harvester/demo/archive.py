@@ -46,3 +46,7 @@ class RunningArchive:
     @property
     def ssap(self) -> str:
         return f"{self.url}/ccd700/q/ssa/ssap.xml"
+
+    @property
+    def tap(self) -> str:
+        return f"{self.url}/tap"

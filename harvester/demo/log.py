@@ -42,7 +42,7 @@ class RequestLog:
         """Books a request that has just come; which one of its DID this is, counted from 1."""
         now = self._clock()
         self.requests += 1
-        self.by_path[path if path.startswith("/ccd700/") else "/getproduct/"] += 1
+        self.by_path[path if path.startswith(("/ccd700/", "/tap/")) else "/getproduct/"] += 1
         self.entries.append(Entry(now, method, path, did, user_agent))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

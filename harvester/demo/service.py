@@ -1,11 +1,11 @@
-"""The addresses of the demo archive and what each answers: dlget, dlmeta, SSAP, products, availability."""
+"""The addresses of the demo archive and what each answers: dlget, dlmeta, SSAP, TAP, products, availability."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
@@ -23,6 +23,8 @@ from .log import RequestLog
 from .observations import observe
 from .ssap import answer_query
 from .synthesis import Calibration, synthesize
+from .tap import Catalogue, answer_tap
+from .tap_schema import capabilities_document, tables_document
 from .votables import datalink_votable, spectrum_votable
 
 _WELL_FORMED = re.compile(re.escape(COLLECTION) + r"[!-~]{1,1000}")
@@ -40,6 +42,7 @@ class Service:
         self.log = log
         self._sender = Sender(config.drip)
         self._dids = tuple(listed_dids(config.count))
+        self._sorted = sorted(self._dids)
         self._known = frozenset(self._dids)
         self._product_dids = {did.rpartition("/")[2]: did for did in self._dids}
         self._slots = asyncio.Semaphore(config.workers) if config.workers else None
@@ -58,6 +61,10 @@ class Service:
             "/ccd700/q/ssa/ssap.xml": self._ssap,
             "/ccd700/q/ssa/availability": self._availability,
             "/ccd700/q/sdl/availability": self._availability,
+            "/tap/sync": self._tap,
+            "/tap/tables": self._tap_tables,
+            "/tap/capabilities": self._tap_capabilities,
+            "/tap/availability": self._availability,
             "/getproduct/{path:.+}": self._product,
             "/{path:.*}": self._elsewhere,
         }
@@ -118,9 +125,15 @@ class Service:
 
     async def _ssap(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         pieces = answer_query(parameters, self._dids, _base(request))
+        return await self._stream(request, pieces, '"result..vot"')
+
+    async def _tap(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        return await self._stream(request, answer_tap(parameters, Catalogue(self._dids, self._sorted, _base(request))))
+
+    async def _stream(self, request: web.Request, pieces: Iterator[bytes], file_name: str = "") -> web.StreamResponse:
         first = next(pieces)
         failed = b'value="ERROR"' in first
-        head = Answer(b"", XML if failed else "application/x-votable+xml", file_name='"result..vot"')
+        head = Answer(b"", XML if failed else "application/x-votable+xml", file_name=file_name)
         response = new_response(request, head)
         await response.prepare(request)
         await response.write(first)
@@ -129,6 +142,12 @@ class Service:
             await asyncio.sleep(0)  # a long listing must not keep others waiting
         await response.write_eof()
         return response
+
+    async def _tap_tables(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        return await self._sender.send(request, Answer(tables_document(), XML))
+
+    async def _tap_capabilities(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        return await self._sender.send(request, Answer(capabilities_document(_base(request)), XML))
 
     async def _product(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         if request.method == "HEAD":

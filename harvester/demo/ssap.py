@@ -22,7 +22,7 @@ _MOST_ROWS, _USUAL_ROWS = 1_000_000, 10_000
 _PIECE = 100  # spectra in one piece of the stream
 _MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - DALI timestamps carry no zone
 # name, datatype, arraysize, unit, ucd, utype
-_FIELDS = (
+FIELDS = (
     ("ssa_score", "float", "", "", "", "ssa:Query.Score"),
     ("location_ra", "float", "", "deg", "pos.eq.ra;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C1"),
     ("location_dec", "float", "", "deg", "pos.eq.dec;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C2"),
@@ -199,7 +199,7 @@ def _start(status: str) -> str:
 def _fields() -> str:
     return "".join(
         field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype)
-        for name, datatype, arraysize, unit, ucd, utype in _FIELDS
+        for name, datatype, arraysize, unit, ucd, utype in FIELDS
     )
 
 
@@ -214,6 +214,11 @@ def _end(base: str, chosen: list[Observation], overflow: bool) -> str:
 
 
 def _rows(observation: Observation, mimes: tuple[str, ...], base: str) -> Iterator[str]:
+    return map(row, rows_of(observation, mimes, base))
+
+
+def rows_of(observation: Observation, mimes: tuple[str, ...], base: str) -> Iterator[list[Value]]:
+    """A row for each format, in the order of ``FIELDS``."""
     first, last = (limit * 1e-10 for limit in observation.wave_limits)
     shorts = ((first + last) / 2, last - first, first, last)
     star = observation.star
@@ -226,13 +231,13 @@ def _rows(observation: Observation, mimes: tuple[str, ...], base: str) -> Iterat
     for mime in mimes:
         path = observation.accref if mime == FITS_MIME else observation.accref.removesuffix("fit") + "vot"
         url = f"{base}/getproduct/{path}"
-        yield row([0.0, star.ra, star.dec, f"{url}?preview=True", url, mime, 20160, *common])
+        yield [0.0, star.ra, star.dec, f"{url}?preview=True", url, mime, 20160, *common]
 
 
 def _metadata() -> str:
     """What FORMAT=METADATA gets (SSAP 1.1, section 4.1.5.2): the parameters as INPUT, the columns as OUTPUT."""
     inputs = ("POS", "SIZE", "BAND", "TIME", "FORMAT", "TARGETNAME", "PUBDID", "MAXREC")
     params = "".join(param(f"INPUT:{name}", "") for name in inputs)
-    params += "".join(param(f"OUTPUT:{name}", "", unit=unit, ucd=ucd) for name, _, _, unit, ucd, _ in _FIELDS)
+    params += "".join(param(f"OUTPUT:{name}", "", unit=unit, ucd=ucd) for name, _, _, unit, ucd, _ in FIELDS)
     info = '<INFO name="QUERY_STATUS" value="OK"/>'
     return f'{HEAD}<RESOURCE type="meta">{info}{params}</RESOURCE></VOTABLE>'

@@ -1,0 +1,150 @@
+"""TAP over the demo catalogue, synchronous alone (TAP 1.1): a table as SSAP's, ObsCore, and TAP_SCHEMA.
+
+As DaCHS answers: errors are VOTables in a 200, rows are BINARY unless votable/td is asked for, an overflow is told
+behind the rows, and where the column with the DIDs is among those asked for, the datalink service is told too. The
+queries that it understands are those of ``adql``, a small part of the language.
+"""
+
+from __future__ import annotations
+
+import base64
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ..spectra import SpectrumId
+from .adql import Query, Row, parse
+from .fits import Value
+from .observations import Observation, observe
+from .ssap import FIELDS, FITS_MIME, VOTABLE_MIME, rows_of
+from .tap_schema import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
+from .tokens import AdqlError
+from .votables import HEAD, error_votable, field, links_block, row, service, stream
+
+_PIECE = 200  # rows in one piece of the stream
+_TD = ("votable/td", "application/x-votable+xml;serialization=tabledata", "text/xml")
+_BINARY = ("", "votable", "application/x-votable+xml")
+_DIDS = {DATA: "ssa_pubdid", OBSCORE: "obs_publisher_did"}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What TAP is asked about: all DIDs, as they are stored and in order, and the archive's own address."""
+
+    dids: Sequence[SpectrumId]
+    in_order: Sequence[SpectrumId]
+    base: str
+
+    def rows(self, query: Query) -> Iterator[Row]:
+        """Those that may match, in the order that is asked for; in whatever order they are stored in if in none."""
+        names = [name.lower() for name, *_ in COLUMNS_OF[query.table]]
+        if query.table not in _DIDS:
+            yield from schema_rows(query.table)
+            return
+        column, behind = query.beyond
+        first = bisect_right(self.in_order, behind) if query.order and column == query.order else 0
+        for did in islice(self.in_order if query.order else self.dids, first, None):
+            for values in self._values(query.table, observe(did)):
+                yield dict(zip(names, values, strict=True))
+
+    def _values(self, table: str, it: Observation) -> Iterator[list[Value]]:
+        if table == DATA:
+            kept = [place for place, (name, *_) in enumerate(FIELDS) if name not in NOT_IN_TABLE]
+            for values in rows_of(it, (FITS_MIME, VOTABLE_MIME), self.base):
+                yield [values[place] for place in kept]
+            return
+        half = it.exposure / 86400 / 2
+        yield [
+            *("spectrum", "CCD700", it.did, f"{self.base}/ccd700/q/sdl/dlmeta?ID={it.did}"),
+            *("application/x-votable+xml;content=datalink", 20, it.star.name, it.star.ra, it.star.dec),
+            *(it.mid_time - half, it.mid_time + half, *(limit * 1e-10 for limit in it.wave_limits)),
+        ]
+
+
+def _columns_of(table: str) -> frozenset[str]:
+    if table not in COLUMNS_OF:
+        raise AdqlError(f"No such table known: {table}")
+    return frozenset(name.lower() for name, *_ in COLUMNS_OF[table])
+
+
+def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: Catalogue) -> Iterator[bytes]:
+    """The pieces of the answer's document, errors too: all of them are 200."""
+    given = {name.upper(): value for name, value in parameters}
+    try:
+        query, maxrec, in_text = _read(given)
+    except AdqlError as error:
+        yield error_votable(str(error))
+        return
+    yield from _counted(query, catalogue, in_text) if query.counted else _listed(query, catalogue, maxrec, in_text)
+
+
+def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
+    if given.get("REQUEST", "doQuery") != "doQuery":
+        raise AdqlError("This service only supports REQUEST=doQuery")
+    if given.get("LANG", "").partition("-")[0] != "ADQL":
+        raise AdqlError(f"This service does not support the query language {given.get('LANG', '')}")
+    wanted = "".join((given.get("RESPONSEFORMAT") or given.get("FORMAT", "")).lower().split())
+    if wanted not in (*_TD, *_BINARY):
+        raise AdqlError(f"Field FORMAT: Format {wanted!r} is not known here")
+    maxrec = given.get("MAXREC", "") or str(USUAL_ROWS)
+    if not maxrec.isdecimal():
+        raise AdqlError(f"Invalid MAXREC literal '{maxrec}'.")
+    if not given.get("QUERY"):
+        raise AdqlError("Required parameter 'query' missing.")
+    query = parse(given["QUERY"], _columns_of, schema_rows)
+    if query.order and query.order != _DIDS.get(query.table):
+        raise AdqlError(f"The demo archive cannot put anything in the order of {query.order}")
+    return query, min(int(maxrec), MOST_ROWS), wanted in _TD
+
+
+def _counted(query: Query, catalogue: Catalogue, in_text: bool) -> Iterator[bytes]:
+    number = sum(query.matches(each) for each in catalogue.rows(query))
+    yield _head([(query.counted, "long", "", "", "meta.number", "")], in_text)
+    yield from _data([[number]], [("long", "")], in_text)
+    yield _tail(in_text)
+
+
+def _listed(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> Iterator[bytes]:
+    """At most TOP rows, and MAXREC ones: that there are more than MAXREC is an overflow, more than TOP is none."""
+    known = {column[0].lower(): column for column in COLUMNS_OF[query.table]}
+    names = query.columns or tuple(known)
+    columns = [known[name] for name in names]
+    kinds = [(datatype, arraysize) for _, datatype, arraysize, *_ in columns]
+    limit = maxrec if query.top is None else min(query.top, maxrec)
+    matching = ([each[name] for name in names] for each in catalogue.rows(query) if query.matches(each))
+    yield _head(columns, in_text)
+    yield from _data(islice(matching, limit), kinds, in_text)
+    is_cut = (query.top is None or maxrec < query.top) and next(matching, None) is not None
+    has_links = query.table == DATA and "ssa_pubdid" in names
+    yield _tail(in_text, is_cut, service(links_block(catalogue.base), "links") if has_links else "")
+
+
+def _head(columns: Iterable[tuple[str, str, str, str, str, str]], in_text: bool) -> bytes:
+    fields = "".join(
+        field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype)
+        for name, datatype, arraysize, unit, ucd, utype in columns
+    )
+    status = '<INFO name="QUERY_STATUS" value="OK">Query successful</INFO>'
+    opening = "<TABLEDATA>" if in_text else '<BINARY><STREAM encoding="base64">'
+    return f'{HEAD}<RESOURCE type="results">{status}<TABLE name="result">{fields}<DATA>{opening}'.encode()
+
+
+def _data(rows: Iterable[Sequence[Value]], kinds: Sequence[tuple[str, str]], in_text: bool) -> Iterator[bytes]:
+    """Three bytes are four of base64: what is over at the end of a piece begins the next."""
+    left, rows = b"", iter(rows)
+    while piece := list(islice(rows, _PIECE)):
+        if in_text:
+            yield "".join(map(row, piece)).encode()
+            continue
+        data = left + stream(kinds, piece)
+        whole = len(data) - len(data) % 3
+        left = data[whole:]
+        yield base64.b64encode(data[:whole])
+    yield base64.b64encode(left)
+
+
+def _tail(in_text: bool, is_cut: bool = False, services: str = "") -> bytes:
+    closing = "</TABLEDATA>" if in_text else "</STREAM></BINARY>"
+    status = '<INFO name="QUERY_STATUS" value="OVERFLOW"/>' if is_cut else ""
+    return f"{closing}</DATA></TABLE>{status}</RESOURCE>{services}</VOTABLE>".encode()
