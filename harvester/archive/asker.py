@@ -29,6 +29,7 @@ from .votable import MOST_BYTES, VotableReader
 
 _PIECE = 64 * 1024
 LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
+_LONGEST_SHOWN = 200
 _MOST_ATTEMPTS = 4  # somebody waits for the answer: a minute or two, not the night that a harvest has
 
 
@@ -36,8 +37,13 @@ class UnansweredError(ArchiveError):
     """A document could not be had, or not as a whole; ``failure`` tells whether it may be had later."""
 
     def __init__(self, url: str, failure: Failure) -> None:
-        super().__init__(f"{url}: {failure.detail}")
+        super().__init__(f"{in_short(url)}: {failure.detail}")
         self.failure = failure
+
+
+def in_short(url: str) -> str:
+    """An address as people read it, without the query where that is in a language of its own."""
+    return url if len(url) <= _LONGEST_SHOWN else url.partition("?")[0]
 
 
 class Asker:
@@ -86,7 +92,7 @@ class Asker:
                     seen.append(event)
         document = gather(url, seen, most)
         if document.error:
-            raise ArchiveError(f"{url}: the service says: {document.error}")
+            raise ArchiveError(f"{in_short(url)}: the service says: {document.error}")
         return document
 
     async def events(self, url: str) -> AsyncGenerator[Event, None]:
@@ -128,8 +134,8 @@ class Asker:
                     said = await seen.content.read(WORDS)
                     raise FetchError(judge(seen.status, seen.headers, said, time.time()), url)
                 if seen.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-                    raise ArchiveError(f"{url}: the answer is compressed, which was not asked for")
+                    raise ArchiveError(f"{in_short(url)}: the answer is compressed, which was not asked for")
                 async for piece in seen.content.iter_chunked(_PIECE):
                     yield piece
                 return
-        raise ArchiveError(f"{url}: {urlsplit(url).hostname} redirects more than {MOST_HOPS} times")
+        raise ArchiveError(f"{in_short(url)}: {urlsplit(url).hostname} redirects more than {MOST_HOPS} times")

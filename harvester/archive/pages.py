@@ -89,7 +89,9 @@ class _Pages:
                 attempt += 1
         told = document.rows[0][0] if document.rows and document.rows[0] else ""
         if not told.isdecimal():
-            raise ArchiveError(f"{url}: it was asked how many rows there are and says {plain_line(told)!r}")
+            raise ArchiveError(
+                f"{self._source.url}: it was asked how many rows there are and says {plain_line(told)!r}"
+            )
         return int(told)
 
     async def rows(self, total: int) -> AsyncGenerator[Row, None]:
@@ -126,13 +128,14 @@ class _Pages:
             async for event in events:
                 if not isinstance(event, tuple):
                     self._heed(event)
-                elif self._did_of(event) != start:  # some find that it lies behind itself: rounded, or padded
+                    continue
+                self._came += 1
+                if self._did_of(event) != start:  # some find that it lies behind itself: rounded, or padded
                     for row in self._take(event):
                         yield row
 
     def _take(self, row: Row) -> list[Row]:
         """Holds ``row``; the rows of the spectrum before, if it is of another."""
-        self._came += 1
         complete: list[Row] = []
         if self._held and self._did_of(row) != self._did_of(self._held[0]):
             complete, self._held = self._held, []

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ArchiveError
 from .adql import conditions, select
-from .asker import Asker
+from .asker import Asker, in_short
 from .constraints import Constraints
 from .discovery import (
     Document,
@@ -32,11 +32,13 @@ from .query_data import list_at_once
 from .tap import base_of, chosen, companion, fields_for, is_tap, question, spectra_tables
 
 
-async def discover(asker: Asker, url: str, constraints: Constraints, table: str | None = None) -> Findings:
-    """How spectra are had from the archive at ``url``: a TAP service (with that ``table``), an SSAP service, or the
-    datalink (dlget) of one dataset.
+async def discover(
+    asker: Asker, url: str, constraints: Constraints, table: str | None = None, by_tap: bool = False
+) -> Findings:
+    """How spectra are had from the archive at ``url``: an SSAP service, the datalink (dlget) of one dataset, or a TAP
+    service (with that ``table``), which its name or ``by_tap`` tells.
     """
-    if is_tap(url):
+    if by_tap or table or is_tap(url):
         return await _by_table(asker, base_of(url), constraints, table)
     end = urlsplit(url).path.rstrip("/").rpartition("/")[2].casefold()
     if "ID" in query_of(url):
@@ -86,7 +88,7 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
     column = id_column(document.table)
     if not document.rows:
         empty = "it lists no spectrum" if document.table.fields else "it is no list of spectra (no table, no error)"
-        raise ArchiveError(f"{document.url}: {empty}, so it does not tell how to fetch one")
+        raise ArchiveError(f"{in_short(document.url)}: {empty}, so it does not tell how to fetch one")
     row = document.rows[0]
     did = document.value(row, column)
     service = find_soda(document)
@@ -97,7 +99,8 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
         return replace(links, id_column=column, spectral_unit=spectral_unit(document))
     address = document.value(row, *ADDRESS)
     if not is_web(address):
-        raise ArchiveError(f"{document.url}: it offers neither a service nor an address to fetch spectra from")
+        words = "it offers neither a service nor an address to fetch spectra from"
+        raise ArchiveError(f"{in_short(document.url)}: {words}")
     unit = spectral_unit(document)
     return Findings("direct", "", id_column=column, sample=did, hosts=(host_of(address),), spectral_unit=unit)
 

@@ -16,6 +16,7 @@ from .listing import ADDRESS, Listing
 from .tables import Field, SpectraTable, Table
 
 _RESOURCES = re.compile(r"/(?:sync|async|tables|capabilities|availability|examples)?/*$")
+_NAMED = re.compile(r"(?<![a-z])tap(?![a-z])", re.IGNORECASE)
 _TOLD = ("table_name", "column_name", "datatype", "unit", "ucd", "utype")
 _COLUMNS = (
     f"SELECT {', '.join(_TOLD)} FROM TAP_SCHEMA.columns WHERE table_name IN (SELECT table_name FROM TAP_SCHEMA.columns "
@@ -27,7 +28,7 @@ _MOST_TRIED = 3
 
 def is_tap(url: str) -> bool:
     """By its name: ``/tap``, ``/tap/sync``, ``/tap_obs``, ``/TAP/tables``; the standard prescribes none."""
-    return "tap" in base_of(url).rpartition("/")[2].casefold()
+    return _NAMED.search(base_of(url).rpartition("/")[2]) is not None
 
 
 def base_of(url: str) -> str:

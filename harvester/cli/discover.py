@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..archive.constraints import Constraints
     from ..archive.discovery import Findings
     from ..archive.listing import Listed
+    from ..archive.registry import Registered
     from ..settings import Configuration
 
 T = TypeVar("T")
@@ -60,32 +61,46 @@ def command(
     Asks for one row (and one datalink document, and for TAP at the usual place), says what it found, and writes it
     down. Exit code 5, with the service's own words, where it cannot be told.
     """
-    from ..archive.discovery import in_words, is_web, make_profile
+    from ..archive.discovery import in_words, make_profile
     from ..errors import UsageError
 
-    if not is_web(url):
-        raise UsageError(f"discover {url}: no address; give the URL of an SSAP service, http://... or https://...")
-    if "@" in urlsplit(url).netloc:
-        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
     for file in (output, catalog):
         if file not in (None, "-") and not force and Path(file or "").exists():
             raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
     constraints = _constraints(**narrowed)
-    name = _name(output, url)
-    flags = {"config": config, "contact": contact, "rate": rate, "archive": url, "fluxcalib": "none", "format": "none"}
+    service = _service(url)
+    name = _name(output, service.url)
+    flags = {"config": config, "contact": contact, "rate": rate, "archive": service.url}
+    flags |= {"fluxcalib": "none", "format": "none"}
     settings = configuration(flags)
     with _staged(catalog) as sheet:
-        findings, listed = asyncio.run(_survey(settings, url, constraints, table, sheet, most))
+        findings, listed = asyncio.run(_survey(settings, service, constraints, table, sheet, most))
         say = sys.stderr if catalog == "-" else sys.stdout
-        print(url, *(f"  {about:<12}{words}" for about, words in in_words(findings)), sep="\n", file=say)
+        lines = [("registered", f"as {service.kind}, {service.url}")] if service.kind else []
+        lines += in_words(findings)
+        print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=say)
         if output:
             heading = f"Written by `harvester discover {url}`\non {datetime.now(UTC):%Y-%m-%d}; yours to edit."
-            profile = make_profile(findings, name, f"{urlsplit(url).hostname}, as discovered")
+            profile = make_profile(findings, name, f"{urlsplit(service.url).hostname}, as discovered")
             _write(Path(output), profile.as_toml(heading))
             print(f"  {'profile':<12}{output}; fetch with --archive {output}", file=say)
         if listed:
             print(f"  {'catalogue':<12}{_counted(listed, catalog)}", file=say)
     return 0
+
+
+def _service(url: str) -> Registered:
+    """What is asked: ``url`` itself, or what the registry says is there."""
+    from ..archive.discovery import is_web
+    from ..archive.registry import Registered, is_ivoid, look_up
+    from ..errors import UsageError
+
+    service = asyncio.run(look_up(url)) if is_ivoid(url) else Registered(url, "")
+    if not is_web(service.url):
+        raise UsageError(f"discover {url}: no address; give that of an SSAP or TAP service, http://..., or its ivo://")
+    if "@" in urlsplit(service.url).netloc:
+        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
+    return service
 
 
 def _constraints(
@@ -123,7 +138,7 @@ def _name(output: str | None, url: str) -> str:
 
 async def _survey(
     settings: Configuration,
-    url: str,
+    service: Registered,
     constraints: Constraints,
     table: str | None,
     sheet: _Sheet | None,
@@ -133,7 +148,7 @@ async def _survey(
     from ..archive.survey import discover, list_spectra
 
     async with Asker(settings.settings.limits, settings.settings.contact) as asker:
-        findings = await discover(asker, url, constraints, table)
+        findings = await discover(asker, service.url, constraints, table, by_tap=service.kind == "TAP")
         listed = await list_spectra(asker, findings, constraints, sheet, most, _show) if sheet else None
     return findings, listed
 
