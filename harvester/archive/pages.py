@@ -114,7 +114,7 @@ class _Pages:
             whole = self._came < self._size and not self._is_cut
             if whole and (stuck or given + len(self._held) >= total):
                 break
-            if stuck:
+            if stuck or given > 2 * total + self._size:  # more than it has: it does not heed what it is asked
                 raise ArchiveError(f"{self._source.url}: its pages do not go on behind {plain_line(before)!r}")
         for row in self._held:
             yield row
