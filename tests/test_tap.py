@@ -186,6 +186,24 @@ async def test_rows_that_came_before_a_fault_are_not_asked_for_again(monkeypatch
     assert len([query for query in asked if " > 'ivo://" in query]) == 1
 
 
+async def test_a_service_that_insists_on_binary_is_read_all_the_same() -> None:
+    def stubborn(request: web.Request) -> web.Response:
+        if request.path.endswith("sync"):
+            asked = dict(request.query) | {"RESPONSEFORMAT": "votable"}
+            told = answer_tap(asked.items(), Catalogue(DIDS, sorted(DIDS), "http://x.example"))
+            return web.Response(body=b"".join(told))
+        return spoiled(whole)(request)
+
+    by_text, sink = (await listed(whole))[1], Rows()
+    async with server(stubborn) as url, Asker(QUICK, None) as asker:
+        findings = await discover(asker, url, Constraints())
+        assert findings.source
+        await list_spectra(asker, findings, Constraints(), sink)
+    assert [row["id"] for row in sink.rows] == sorted(DIDS)
+    assert [row["time"] for row in sink.rows] == [row["time"] for row in by_text.rows]
+    assert sink.rows[0].keys() == by_text.rows[0].keys()
+
+
 @pytest.mark.parametrize("says_so", [True, False])
 async def test_a_service_that_gives_less_than_a_page_is_asked_for_the_rest(says_so: bool) -> None:
     def limited(query: dict[str, str], told: bytes) -> web.Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import math
 import time
 import tracemalloc
 import warnings
@@ -26,6 +28,13 @@ DEMO = b"".join(answer_query([("REQUEST", "queryData")], listed_dids(5), "http:/
 HEAD = b'<VOTABLE version="1.4"><RESOURCE type="results">'
 END = b"</RESOURCE></VOTABLE>"
 FIELDS = b'<FIELD ID="a" name="first" datatype="char"/><FIELD name="second" datatype="TIMESTAMP" arraysize="m"/>'
+
+
+def binary(about: str, rows: bytes) -> bytes:
+    """A document with one column, and ``rows`` in BINARY."""
+    stream = b'<BINARY><STREAM encoding="base64">' + base64.b64encode(rows) + b"</STREAM></BINARY>"
+    field = f'<FIELD name="a" {about}/>'.encode()
+    return HEAD + b"<TABLE>" + field + b"<DATA>" + stream + b"</DATA></TABLE>" + END
 
 
 def recorded(name: str) -> bytes:
@@ -134,12 +143,55 @@ BOMB = b'<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;
         (b"<VOTABLE>" + b"<GROUP>" * 10_000, "nested too deeply"),
         (b"<VOTABLE><TABLE>" + b"<FIELD/>" * 10_000, "more columns"),
         (b"<VOTABLE><INFO>" + b"x" * 2_000_000, "longer than anything"),
-        (HEAD + b"<TABLE>" + FIELDS + b"<DATA><BINARY2><STREAM>", "only TABLEDATA is read"),
+        (HEAD + b"<TABLE>" + FIELDS + b"<DATA><FITS><STREAM>", "written as FITS, which is not read"),
+        (HEAD + b"<TABLE>" + FIELDS + b'<DATA><BINARY2><STREAM encoding="gzip">', "in another encoding"),
+        (HEAD + b"<TABLE>" + FIELDS + b'<DATA><BINARY2><STREAM href="x" encoding="base64">', "elsewhere"),
+        (HEAD + b"<TABLE>" + FIELDS + b'<DATA><BINARY2><STREAM encoding="base64">', "'TIMESTAMP', which has no width"),
+        (binary('datatype="char" arraysize="m"', b""), "arraysize 'm', which is no width"),
+        (binary(f'datatype="char" arraysize="{"9" * 5000}"', b""), "which is no width"),
+        (binary('datatype="char" arraysize="*"', b"\x7f\xff\xff\xff"), "longer than anything"),
+        (binary('datatype="char" arraysize="*"', b"\xff\xff\xff\xff"), "longer than anything"),
+        (binary('datatype="double"', b"\0\0\0"), "in the middle of one"),
+        (binary('datatype="char" arraysize="0"', b"abc"), "no width"),
+        (binary('datatype="char"', b"abc").replace(b"YWJj", b"YWJjY==="), "no base64|in the middle"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_clause(document: bytes, words: str) -> None:
     with pytest.raises(VotableError, match=words):
         read(document)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=9)
+
+
+@given(
+    st.lists(
+        st.tuples(TEXTS, st.integers(-(2**62), 2**62), st.integers(-30000, 30000), st.floats()), min_size=1, max_size=9
+    ),
+    st.sampled_from(["binary", "binary2"]),
+    st.integers(1, 300),
+)
+def test_what_astropy_writes_in_binary_is_read(rows: list[tuple[str, int, int, float]], form: str, piece: int) -> None:
+    file = astropy_votable.tree.VOTableFile()
+    resource = astropy_votable.tree.Resource()
+    table = astropy_votable.tree.TableElement(file)
+    file.resources.append(resource)
+    resource.tables.append(table)
+    about = {"words": ("unicodeChar", "*"), "count": ("long", "1"), "few": ("short", "1"), "flux": ("double", "2")}
+    for name, (datatype, arraysize) in about.items():
+        table.fields.append(
+            astropy_votable.tree.Field(file, name=name, ID=name, datatype=datatype, arraysize=arraysize)
+        )
+    table.create_arrays(len(rows))
+    for place, (words, count, few, flux) in enumerate(rows):
+        table.array[place] = (words, count, few, [flux, 0.5])
+    written = io.BytesIO()
+    file.to_xml(written, tabledata_format=form)
+    for ours, (words, count, few, flux) in zip(rows_of(read(written.getvalue(), piece)), rows, strict=True):
+        assert ours[:3] == (words, str(count), str(few))
+        first, second = map(float, ours[3].split() or ("nan", "0.5"))  # BINARY2 flags a cell that is not a number
+        assert first == flux or (math.isnan(first) and math.isnan(flux))
+        assert second == 0.5
 
 
 def test_an_old_doctype_without_declarations_is_harmless() -> None:

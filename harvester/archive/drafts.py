@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .binary import BinaryRows
 from .tables import Event, Field, Info, Param, Service, Table, VotableError
 
 _LONGEST_TEXT = 1 << 20  # of one cell or one INFO
@@ -23,6 +24,7 @@ class Handlers:
         self._said: list[str] | None = None  # the text of the element that is open, where it matters
         self._length = 0
         self._row: list[str] = []
+        self._stream: BinaryRows | None = None
         self._table: _TableDraft | None = None
         self._services: list[_ServiceDraft] = []
         self._param: _ParamDraft | None = None
@@ -50,8 +52,10 @@ class Handlers:
                 self._info = attributes
             case "DATA":
                 self._head()
-            case "BINARY" | "BINARY2" | "FITS" if "DATA" in self._path:
-                raise VotableError(f"its rows are written as {name}; only TABLEDATA is read")
+            case "FITS" if "DATA" in self._path:
+                raise VotableError("its rows are written as FITS, which is not read")
+            case "STREAM" if self._table and "DATA" in self._path:
+                self._open_stream(attributes)
             case _:
                 self._open(name, attributes)
 
@@ -71,14 +75,16 @@ class Handlers:
             case "MIN" | "MAX" | "OPTION" | "LINK" if self._param:
                 self._param.add(name, attributes)
 
+    def _open_stream(self, attributes: dict[str, str]) -> None:
+        if "href" in attributes or attributes.get("encoding") != "base64":
+            raise VotableError("its rows are elsewhere, or in another encoding than base64")
+        fields = self._table.fields if self._table else []
+        self._stream = BinaryRows(fields, has_flags="BINARY2" in self._path)
+
     def end(self, tag: str) -> None:
         match self._path.pop():
-            case "TD":
-                if len(self._row) < _MOST_COLUMNS:
-                    self._row.append("".join(self._said or ()).strip())
-                self._said = None
-            case "TR":
-                self._events.append(tuple(self._row))
+            case "TD" | "TR" | "STREAM" as name:
+                self._end_rows(name)
             case "INFO":
                 text = "".join(self._said or ()).strip()
                 self._events.append(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
@@ -96,7 +102,21 @@ class Handlers:
                 if service:
                     self._events.append(service)
 
+    def _end_rows(self, name: str) -> None:
+        match name:
+            case "TD":
+                if len(self._row) < _MOST_COLUMNS:
+                    self._row.append("".join(self._said or ()).strip())
+                self._said = None
+            case "TR":
+                self._events.append(tuple(self._row))
+            case "STREAM" if self._stream:
+                self._stream.close()
+                self._stream = None
+
     def text(self, words: str) -> None:
+        if self._stream:
+            self._events += self._stream.feed(words)
         if self._said is None:
             return
         self._length += len(words)
@@ -128,7 +148,10 @@ class _TableDraft:
     def add(self, columns: list[Field], attributes: dict[str, str]) -> None:
         if len(columns) >= _MOST_COLUMNS:
             raise VotableError("it has more columns than anything that was expected")
-        told = {name: attributes.get(name, "") for name in ("name", "datatype", "unit", "ucd", "utype", "xtype")}
+        told = {
+            name: attributes.get(name, "")
+            for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
+        }
         columns.append(Field(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
 
 

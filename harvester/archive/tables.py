@@ -22,6 +22,7 @@ class Field:
     utype: str = ""
     xtype: str = ""
     value: str | None = None
+    arraysize: str = ""
 
     @property
     def role(self) -> str:
