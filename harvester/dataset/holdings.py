@@ -22,6 +22,7 @@ class Holding:
     """One stored spectrum. ``columns`` are the other columns of its catalogue row; None is what nobody recorded.
 
     wave_min, wave_max: metres. saved: seconds since 1970. run: which fetched it. url: what was asked.
+    unit: of its wavelengths, where the file names none.
     """
 
     did: SpectrumId
@@ -38,30 +39,34 @@ class Holding:
     saved: float | None = None
     run: str | None = None
     url: str | None = None
+    unit: str = ""
 
 
 class DamagedError(Exception):
     """The file is not what was stored; the message says how."""
 
 
-def holdings(store: DirectoryStore) -> Iterator[Holding]:
-    """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell."""
+def holdings(store: DirectoryStore, unit: str = "") -> Iterator[Holding]:
+    """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell.
+
+    ``unit``: of wavelengths whose file names none.
+    """
     require_ledger(store)
     for row in reader.stored(store.ledger):
-        yield _holding(store, row)
+        yield _holding(store, row, unit)
 
 
-def holding_of(store: DirectoryStore, key: str) -> Holding | None:
+def holding_of(store: DirectoryStore, key: str, unit: str = "") -> Holding | None:
     """The stored spectrum with this DID or name (without ``.fits``); None if there is none."""
     row = reader.stored_as(store.ledger, key)
-    return None if row is None else _holding(store, row)
+    return None if row is None else _holding(store, row, unit)
 
 
-def _holding(store: DirectoryStore, row: sqlite3.Row) -> Holding:
+def _holding(store: DirectoryStore, row: sqlite3.Row, unit: str) -> Holding:
     return Holding(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), json.loads(row["columns"]), row["bytes"],
         row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
-        row["saved"], row["run_name"], row["url"],
+        row["saved"], row["run_name"], row["url"], unit,
     )  # fmt: skip
 
 
@@ -85,6 +90,6 @@ def read(holding: Holding) -> Spectrum:
     if holding.sha256 is not None and hashlib.sha256(body).hexdigest() != holding.sha256:
         raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
     try:
-        return read_spectrum(body)
+        return read_spectrum(body, holding.unit)
     except RejectedError as error:
         raise DamagedError(error.rejected.detail) from error

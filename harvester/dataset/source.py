@@ -50,6 +50,7 @@ class Source:
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
         self._store = DirectoryStore(configuration.out)
+        self._unit = configuration.profile.spectral_unit
         self.folder = configuration.out
         self.catalogue: Catalogue | None = None
         self._rows: dict[str, int] = {}
@@ -58,7 +59,7 @@ class Source:
             self._rows = {did: row for row, did in enumerate(self.catalogue.dids)}
 
     def __iter__(self) -> Iterator[Holding]:
-        for holding in holdings(self._store):
+        for holding in holdings(self._store, self._unit):
             if self.catalogue is None:
                 yield holding
             elif (row := self._rows.get(holding.did)) is not None:
