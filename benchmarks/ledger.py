@@ -19,6 +19,7 @@ from harvester.ledger.writer import LedgerWriter
 from harvester.outcomes import Saved, Verified
 from harvester.plan import make_plan
 from harvester.spectra import SpectrumId, Target
+from harvester.stats import HarvestStats
 
 URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
 
@@ -33,7 +34,7 @@ def timed(what: str, rows: int, work: Callable[[], object]) -> None:
 def measure(rows: int, path: Path) -> None:
     """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
     targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
-    ledger = LedgerWriter(path)
+    ledger = LedgerWriter(path, HarvestStats)
     catalogue = Catalogue("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
     plan = make_plan(catalogue, {})
     timed("enrol", rows, lambda: ledger.enrol(plan, catalogue.rows, "FLUXCALIB=normalized"))

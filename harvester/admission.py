@@ -73,6 +73,7 @@ class Admission:
         now = asyncio.get_running_loop().time()
         if failure is not None and failure.kind in EASING:
             self.concurrency = self.concurrency.troubled(now)
+            self._tell(failure.detail)
         self._turn_to(self.gate.after(sign, failure, now, self._chance))
 
     def doubt(self, reason: str) -> None:

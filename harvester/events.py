@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import ClassVar
 
 from .failures import Failure
@@ -47,6 +48,7 @@ class Event:
     logged: ClassVar[bool] = True
 
     @classmethod
+    @cache
     def event_name(cls) -> str:
         """The name in JSON: ``HarvestEnded`` is ``harvest_ended``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()

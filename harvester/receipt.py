@@ -82,13 +82,22 @@ class Guestbook:
         self._seen = Politeness(user_agent)
         self._second = deque[float]()
         self._asked = set[SpectrumId]()  # and not settled yet
-        self._settled = 0
+        self._settled = self._requests = self._busiest = self._bytes = 0
+        self._first = self._last = 0.0
         self._allowed = (0.0, 0)
         self._paused: tuple[ev.Pause, float] | None = None
 
     @property
     def politeness(self) -> Politeness:
-        return replace(self._seen, spectra=self._settled + len(self._asked))
+        return replace(
+            self._seen,
+            requests=self._requests,
+            busiest_second=self._busiest,
+            spectra=self._settled + len(self._asked),
+            bytes=self._bytes,
+            first=self._first,
+            last=self._last,
+        )
 
     def __call__(self, event: ev.Event) -> None:
         match event:
@@ -97,7 +106,7 @@ class Guestbook:
             case ev.RequestSent(time=time):
                 self._sent(time)
             case ev.AnswerReceived(size=size):
-                self._seen = replace(self._seen, bytes=self._seen.bytes + size)
+                self._bytes += size
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
                 self._asked.discard(outcome.target.did)
                 self._settled += 1
@@ -121,9 +130,9 @@ class Guestbook:
         second.append(time)
         while time - second[0] >= 1.0:
             second.popleft()
-        seen = self._seen
-        most = max(seen.busiest_second, len(second))
-        self._seen = replace(seen, requests=seen.requests + 1, busiest_second=most, first=seen.first or time, last=time)
+        self._busiest = max(self._busiest, len(second))
+        self._requests += 1
+        self._first, self._last = self._first or time, time
 
     def _paced(self, rate: float, concurrency: int) -> None:
         before, self._allowed = self._allowed, (rate, concurrency)

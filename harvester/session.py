@@ -101,10 +101,10 @@ def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
         yield store
 
 
-def open_books(preparation: Preparation, store: DirectoryStore, run: str) -> tuple[LedgerWriter, Path]:
+def open_books(preparation: Preparation, store: DirectoryStore, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
     """The ledger with everything that is listed, and the run's own folder. Blocks. StoreError."""
     store.set_aside(preparation.plan.suspect, "no sound spectrum")
-    ledger = LedgerWriter(store.ledger)
+    ledger = LedgerWriter(store.ledger, lambda: tally.stats)
     ledger.enrol(preparation.plan, preparation.catalogue.rows, preparation.configuration.request.shape)
     ledger.record(finding for finding in preparation.findings if isinstance(finding, Sound))
     folder = store.state / "runs" / run
@@ -132,7 +132,7 @@ async def harvest(
     settings = preparation.configuration.settings
     hours = shift_at(chance.wall(), settings.window, settings.deadline)
     book = Guestbook(user_agent(settings.contact))
-    ledger, folder = open_books(preparation, store, run)
+    ledger, folder = open_books(preparation, store, run, tally)
     _allow_as_many_files_as_possible()
     with ledger, _log_file(folder / "harvester.log"):
         async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from threading import Lock
 
 from . import events as ev
 from .failures import FailureKind
 from .stopping import PRECEDENCE, Cause
+
+MOST_UNCOUNTED = 100  # events between two folds where nobody looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +37,28 @@ class HarvestStats:
         """Listed, but neither present nor settled by this run."""
         return self.listed - self.present - self.saved - self.failed
 
-    def after(self, event: ev.Event) -> HarvestStats:
-        """The numbers once ``event`` has happened."""
-        match event:
-            case ev.RequestSent():
-                return replace(self, requests=self.requests + 1)
-            case ev.AnswerReceived(size=size):
-                return replace(self, bytes=self.bytes + size)
-            case ev.SpectrumSaved():
-                return replace(self, saved=self.saved + 1)
-            case ev.SpectrumFailed(outcome=outcome):
-                kind = outcome.failure.kind
-                counts = {**self.failures, kind: self.failures.get(kind, 0) + 1}
-                return replace(self, failed=self.failed + 1, failures=counts)
-            case ev.RetryScheduled():
-                return replace(self, retries=self.retries + 1)
-            case ev.HarvestStarted(time=time, run=run, listed=listed, present=present):
-                return replace(self, run=run, listed=listed, present=present, started=time)
-            case ev.HarvestEnded(time=time, reason=reason, exit_code=code):
-                return replace(self, ended=time, reason=reason, exit_code=code)
-        return self
+    def after(self, *events: ev.Event) -> HarvestStats:
+        """The numbers once ``events`` have happened, in their order."""
+        now = {name: getattr(self, name) for name in self.__match_args__}
+        for event in events:
+            match event:
+                case ev.RequestSent():
+                    now["requests"] += 1
+                case ev.AnswerReceived(size=size):
+                    now["bytes"] += size
+                case ev.SpectrumSaved():
+                    now["saved"] += 1
+                case ev.SpectrumFailed(outcome=outcome):
+                    kind = outcome.failure.kind
+                    now["failures"] = {**now["failures"], kind: now["failures"].get(kind, 0) + 1}
+                    now["failed"] += 1
+                case ev.RetryScheduled():
+                    now["retries"] += 1
+                case ev.HarvestStarted(time=time, run=run, listed=listed, present=present):
+                    now |= {"run": run, "listed": listed, "present": present, "started": time}
+                case ev.HarvestEnded(time=time, reason=reason, exit_code=code):
+                    now |= {"ended": time, "reason": reason, "exit_code": code}
+        return HarvestStats(**now)
 
     def summary(self, now: float) -> dict[str, object]:
         """The fields of ``summary.json`` that the README promises."""
@@ -74,13 +80,28 @@ class HarvestStats:
 
 
 class Tally:
-    """Keeps the numbers up to date: a watcher around the fold."""
+    """Keeps the numbers up to date: a watcher around the fold, which is made when somebody looks, from any thread."""
 
     def __init__(self) -> None:
-        self.stats = HarvestStats()
+        self._stats = HarvestStats()
+        self._since = deque[ev.Event]()
+        self._counting = Lock()
 
     def __call__(self, event: ev.Event) -> None:
-        self.stats = self.stats.after(event)
+        if not isinstance(event, ev.PhaseEntered):  # most events are, and they count nothing
+            self._since.append(event)
+            if len(self._since) >= MOST_UNCOUNTED:
+                self._count()
+
+    @property
+    def stats(self) -> HarvestStats:
+        self._count()
+        return self._stats
+
+    def _count(self) -> None:
+        with self._counting:
+            if self._since:
+                self._stats = self._stats.after(*(self._since.popleft() for _ in range(len(self._since))))
 
 
 def ended_how(stats: HarvestStats, cause: Cause | None, left_out: bool) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,14 +34,15 @@ BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the 
 
 
 class LedgerWriter:
-    """Call it with events; use it as a context manager around the harvest."""
+    """Call it with events; use it as a context manager around the harvest. ``numbers`` tells how far it is."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, numbers: Callable[[], HarvestStats]) -> None:
         self._path = path
+        self._numbers = numbers
+        self._run = ""
         self._connection = open_for_writing(path)
         self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
-        self._stats = HarvestStats()
         self.fault: sqlite3.Error | None = None
         self._failing_since = 0.0
 
@@ -85,8 +86,9 @@ class LedgerWriter:
     def __call__(self, event: ev.Event) -> None:
         if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
             raise self.fault
-        self._stats = self._stats.after(event)
-        for statement in statements(event, self._stats.run):
+        if isinstance(event, ev.HarvestStarted):
+            self._run = event.run
+        for statement in statements(event, self._run):
             self._statements.put_nowait(statement)
 
     def _write(self) -> None:
@@ -125,8 +127,8 @@ class LedgerWriter:
             self._connection.execute("BEGIN")
             for sql, values in batch:
                 self._connection.execute(sql, values)
-            summary = json.dumps(self._stats.summary(time.time()))
-            self._connection.execute("UPDATE run SET summary = ? WHERE run = ?", (summary, self._stats.run))
+            summary = json.dumps(self._numbers().summary(time.time()))
+            self._connection.execute("UPDATE run SET summary = ? WHERE run = ?", (summary, self._run))
 
 
 _STARTED = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from .. import events as ev
@@ -21,9 +20,9 @@ MOMENTS = ("due", "until")  # these are times, like ``time`` itself
 def to_json(event: ev.Event) -> dict[str, object]:
     """The event's fields, flat: a target is ``id`` and ``name``, times are ISO 8601 in UTC, what is unknown is null."""
     flat: dict[str, object] = {"event": event.event_name(), "time": moment(event.time)}
-    for field in fields(event):
-        if field.name != "time":
-            flat |= _flat(field.name, getattr(event, field.name))
+    for name in event.__match_args__:
+        if name != "time":
+            flat |= _flat(name, getattr(event, name))
     return flat
 
 

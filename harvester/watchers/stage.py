@@ -1,4 +1,4 @@
-"""Where a run is shown while it lasts: the dashboard, plain lines or JSON lines, on one outlet."""
+"""Where a run is shown while it lasts: the dashboard (loaded if it is wanted), plain or JSON lines, on one outlet."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from pathlib import Path
 
 from ..events import EventBus
 from ..stats import HarvestStats, Tally
-from .dashboard import Dashboard, can_redraw
 from .json_lines import JsonLines
 from .outlet import Outlet
 from .plain import PlainLines
-from .terminal import Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,8 @@ def chosen(asked: str) -> str:
     """What ``auto`` means on this terminal; anything else means itself."""
     if asked != "auto":
         return asked
+    from .dashboard import can_redraw
+
     return "rich" if can_redraw(sys.stdout) else "plain"
 
 
@@ -47,6 +47,9 @@ async def on_stage(
     stage = Stage(how, outlet, JsonLines(outlet))
     async with AsyncExitStack() as stack:
         if how == "rich":
+            from .dashboard import Dashboard
+            from .terminal import Terminal
+
             dashboard = Dashboard(
                 Terminal(outlet), bus.emit, numbers, grace=grace, free_bytes=lambda: shutil.disk_usage(out).free
             )
