@@ -163,6 +163,8 @@ def test_air_is_not_taken_for_granted(out: Path) -> None:
     shutil.rmtree(out / ".harvester")
     assert harvester("verify", "--out", "out", "--fix").returncode == 0
     assert 'medium = "air"' in sentence(export("stars.h5", "--vacuum"))
+    Path("ours.toml").write_text('name = "ours"\ntitle = "Ours"\nendpoint = "http://127.0.0.1/dlget"\nmedium = "air"\n')
+    assert export("stars.h5", "--vacuum", "--archive", "ours.toml").returncode == 0
 
 
 @pytest.fixture(scope="module")

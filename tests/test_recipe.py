@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harvester.dataset.grid import Axis, Grid, axis_of, parse_grid
 from harvester.dataset.recipe import Recipe, smoothed, vacuum_of
-from harvester.dataset.sample import LeftOutError, Sample, UnknownMediumError
+from harvester.dataset.sample import LeftOutError, Sample, UntoldError
 from harvester.observation import Observation
 from harvester.spectra import SpectrumId
 from harvester.verify import read_spectrum
@@ -110,7 +110,7 @@ def test_a_spectrum_that_does_not_cover_the_grid_is_left_out_and_says_what_it_ha
 
 def test_vacuum_wavelengths_stay_and_unknown_ones_are_not_guessed() -> None:
     np.testing.assert_array_equal(Recipe(vacuum=True).applied_to(sample(medium="Vacuum")).wave, AIR)
-    with pytest.raises(UnknownMediumError):
+    with pytest.raises(UntoldError):
         Recipe(vacuum=True).applied_to(sample(medium=""))
     np.testing.assert_array_equal(Recipe().applied_to(sample(medium="")).wave, AIR)
 

@@ -58,7 +58,7 @@ def command(file: str, **flags: Any) -> int:
         dataset = export(config, order, progress)
     beside = order.file.with_name(f"{order.file.name}.md")
     with replacing(beside) as path:
-        path.write_text(card(dataset, config.profile), encoding="utf-8")
+        path.write_text(card(dataset), encoding="utf-8")
     print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)
     return INCOMPLETE if dataset.outcome.damaged or dataset.outcome.absent else 0
 

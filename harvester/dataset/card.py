@@ -13,10 +13,10 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _REBUILT = "row['wave_start'] + row['wave_step'] * numpy.arange(row['wave_count'])"
 
 
-def card(dataset: Dataset, profile: ArchiveProfile) -> str:
-    """The whole card. ``profile`` is asked for the archive's title and its acknowledgement, if it is its own."""
-    own = profile if profile.name == dataset.origin.archive else None
-    title = f"Spectra of {own.title if own else dataset.origin.archive or 'an archive that nobody recorded'}"
+def card(dataset: Dataset) -> str:
+    """The whole card."""
+    archive = dataset.profile.title if dataset.profile else dataset.origin.archive
+    title = f"Spectra of {archive or 'an archive that nobody recorded'}"
     parts = (
         _head(dataset, title),
         [f"# {title}", "", f"{dataset.outcome.written} spectra in `{dataset.order.file.name}`."],
@@ -25,7 +25,7 @@ def card(dataset: Dataset, profile: ArchiveProfile) -> str:
         _preparation(dataset),
         _columns(dataset),
         _left_out(dataset),
-        _rights(own),
+        _rights(dataset.profile),
     )
     return "\n".join(f"{text}\n" for text in map("\n".join, parts) if text)
 
@@ -86,7 +86,7 @@ def _origin(dataset: Dataset) -> Iterator[str]:
     yield from ("## Where they come from", "")
     facts = {
         "archive": origin["archive"],
-        "asked at": ", ".join(origin["endpoints"]),
+        "asked at": ", ".join(origin["servers"]),
         "asked for": origin["asked"],
         "retrieved": origin["retrieved"] and " to ".join(origin["retrieved"]),
         "by": "harvester, run " + ", ".join(origin["runs"]) if origin["runs"] else None,

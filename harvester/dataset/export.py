@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..archive.profile import ArchiveProfile
 from ..errors import UsageError
 from ..settings import Configuration
 from ..stores.replacement import replacing
@@ -23,7 +24,7 @@ from .holdings import DamagedError
 from .objects import Objects
 from .parquet import parquet_file, require_pyarrow
 from .recipe import NOTHING, Recipe
-from .sample import LeftOutError, Sample, UnknownMediumError, sample_of
+from .sample import LeftOutError, Sample, UntoldError, sample_of
 from .source import Origin, Source
 from .split import Split
 
@@ -63,10 +64,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set that was written: what it was to be, where it comes from, how it is laid out, what became of it."""
+    """A data set that was written: what it was to be, where it comes from, how it is laid out, what became of it.
+
+    profile: of its archive, by the ledger or by the user's word; None if neither tells.
+    """
 
     order: Order
     origin: Origin
+    profile: ArchiveProfile | None
     layout: Layout
     outcome: Outcome
 
@@ -108,8 +113,9 @@ class _Export:
         self._progress = progress
         self._open = open_file
         self._layout = Layout(self._origin.columns, order.flux, order.split is not None, order.label)
-        known = configuration.profile.name == self._origin.archive
-        self._medium = configuration.profile.medium.capitalize() if known else ""
+        named = "archive" in configuration.settings.model_fields_set
+        own = named or configuration.profile.name == self._origin.archive
+        self._profile = configuration.profile if own else None
         self._passes = 1 if order.split is None else 2
         self._seen = 0
 
@@ -134,7 +140,7 @@ class _Export:
                     outcome.classes[self._layout.class_of(sample.columns), part or ""] += 1
             if not outcome.written:
                 raise UsageError(self._why_nothing(outcome))
-        return Dataset(self._order, self._origin, self._layout, outcome)
+        return Dataset(self._order, self._origin, self._profile, self._layout, outcome)
 
     def _parts(self) -> Callable[[Sample], str | None]:
         """The part that each sample is in: found by going through them all."""
@@ -151,16 +157,13 @@ class _Export:
         total = self._passes * self._origin.count
         for holding in self._source:
             try:
-                yield self._order.recipe.applied_to(sample_of(holding, self._medium))
+                yield self._order.recipe.applied_to(sample_of(holding, self._profile))
             except DamagedError as error:
                 outcome.damaged.append((holding.name, str(error)))
             except LeftOutError as error:
                 outcome.left_out.append((holding.name, str(error)))
-            except UnknownMediumError as error:
-                raise UsageError(
-                    f"--vacuum: the file of {error} does not say whether its wavelengths are of air or of vacuum; say "
-                    'it in the archive\'s profile (medium = "air"), and give that with --archive FILE.toml'
-                ) from None
+            except UntoldError as error:
+                raise UsageError(f"{error}, and give that with --archive FILE.toml") from None
             self._seen += 1
             self._progress(self._seen, total)
 

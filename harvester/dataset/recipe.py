@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
-from .sample import LeftOutError, Sample, UnknownMediumError
+from .sample import LeftOutError, Sample, UntoldError
 
 SHORTEST_AIR = 2000.0  # Angstrom; below it wavelengths are vacuum by convention
 BROADEST = 1000.0  # pixels; a Gaussian broader than half a spectrum leaves nothing of it
@@ -28,11 +28,14 @@ class Recipe:
     grid: Grid | None = None
 
     def applied_to(self, sample: Sample) -> Sample:
-        """``sample``, prepared. LeftOutError if it does not cover the grid, UnknownMediumError if nobody tells air."""
+        """``sample``, prepared. LeftOutError if it does not cover the grid, UntoldError if nobody tells air."""
         wave, flux, observation = sample.wave, sample.flux, sample.observation
         if self.vacuum and observation.medium != "Vacuum":
             if observation.medium != "Air":
-                raise UnknownMediumError(sample.name)
+                raise UntoldError(
+                    f"{sample.name}: its file does not say whether its wavelengths are of air or of vacuum, which "
+                    '--vacuum needs; say it in the archive\'s profile (medium = "air")'
+                )
             wave, observation = vacuum_of(wave), replace(observation, medium="Vacuum")
         if self.grid is not None and not self.grid.covered_by(wave):
             raise LeftOutError(f"{min(wave[0], wave[-1]):.2f} to {max(wave[0], wave[-1]):.2f} Angstrom do not cover it")

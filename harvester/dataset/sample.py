@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..archive.profile import ArchiveProfile
 from ..observation import Observation, angstroms, observation_of
 from ..spectra import SpectrumId
+from ..verify import RejectedError, Spectrum
 from .holdings import Holding, read
 
 
@@ -35,22 +37,30 @@ class LeftOutError(Exception):
     """A sound spectrum has no place in this data set; the message says why."""
 
 
-class UnknownMediumError(Exception):
-    """Nobody says whether the wavelengths of the spectrum of this name are of air or of vacuum."""
+class UntoldError(Exception):
+    """What neither the file tells nor the archive's profile, in a sentence that says how to tell it."""
 
 
-def sample_of(holding: Holding, medium: str) -> Sample:
-    """What ``holding`` is; ``medium`` where its file does not tell. DamagedError if it is not what was stored."""
+def sample_of(holding: Holding, profile: ArchiveProfile | None) -> Sample:
+    """What ``holding`` is; ``profile`` tells what its file does not. DamagedError if it is not what was stored."""
     spectrum = read(holding)
     observation = observation_of(spectrum)
+    medium = profile.medium if profile else ""
     return Sample(
         holding.did,
         holding.name,
         holding.columns,
-        observation if observation.medium else replace(observation, medium=medium),
-        angstroms(spectrum),
+        observation if observation.medium else replace(observation, medium=medium.capitalize()),
+        _wavelengths(holding.name, spectrum),
         spectrum.flux,
         spectrum.flux_unit,
         holding.sha256,
         holding.content_digest,
     )
+
+
+def _wavelengths(name: str, spectrum: Spectrum) -> NDArray[np.float64]:
+    try:
+        return angstroms(spectrum)
+    except RejectedError as error:
+        raise UntoldError(f"{name}: {error.rejected.detail}") from None

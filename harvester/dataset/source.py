@@ -25,7 +25,7 @@ class Origin:
     columns: tuple[Column, ...]
     archive: str | None
     asked: str | None
-    endpoints: tuple[str, ...]
+    servers: tuple[str, ...]
     runs: tuple[str, ...]
     saved: tuple[float, float] | None
 
@@ -33,7 +33,7 @@ class Origin:
         """As the data set's metadata have it; nothing in it depends on when it is written."""
         return {
             "archive": self.archive,
-            "endpoints": self.endpoints,
+            "servers": self.servers,
             "asked": self.asked,
             "runs": self.runs,
             "retrieved": self.saved and [_iso(when) for when in self.saved],
@@ -73,13 +73,13 @@ class Source:
     def origin(self) -> Origin:
         """What the ledger tells of them all. Reads no file."""
         count, kinds = 0, Kinds()
-        endpoints: set[str] = set()
+        servers: set[str] = set()
         runs: set[str] = set()
         saved: list[float] = []
         for holding in self:
             count += 1
             kinds.note(holding.columns)
-            endpoints |= {holding.url.partition("?")[0]} if holding.url else set()
+            servers |= {"/".join(holding.url.split("/")[:3])} if holding.url else set()
             runs |= {holding.run} if holding.run else set()
             saved = [*saved, holding.saved] if holding.saved is not None else saved
             saved = [min(saved), max(saved)] if saved else []
@@ -89,7 +89,7 @@ class Source:
             kinds.columns(NAMES),
             last.archive if last else None,
             reader.asked_shape(self._store.ledger),
-            tuple(sorted(endpoints)),
+            tuple(sorted(servers)),
             tuple(sorted(runs)),
             (saved[0], saved[1]) if saved else None,
         )
