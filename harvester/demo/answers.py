@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from html import escape
 
-HTML = "text/html;charset=utf-8"
+HTML = "text/html"
 TEXT = "text/plain"
 XML = "text/xml"
 
@@ -47,8 +47,9 @@ def usage_error(message: str) -> Answer:
     return Answer(f"UsageError: {message}\n".encode(), TEXT, 422)
 
 
-def multi_valued(name: str) -> Answer:
-    return Answer(f"MultiValuedParamNotSupported: Field {name}: multiple values are not allowed.\n".encode(), TEXT, 422)
+def multi_valued(name: str, values: list[str]) -> Answer:
+    words = f"Inputs for the parameter {name} must not have more than one value; however, {values} was passed in."
+    return Answer(f"MultiValuedParamNotSupported: Field {name}: {words}\n".encode(), TEXT, 422)
 
 
 def no_data() -> Answer:
@@ -56,27 +57,32 @@ def no_data() -> Answer:
     return Answer(b"", TEXT, 204)
 
 
-def page(status: int, title: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """An error in HTML, as long as DaCHS' own."""
-    text = f"""<?xml version="1.0" encoding="utf-8"?>
-<!DOCTYPE html>
-<html xmlns="http://www.w3.org/1999/xhtml"><head><title>{escape(title)}</title>
-<link rel="stylesheet" href="/static/css/gavo_dc.css"/></head>
-<body><h1>{escape(title)}</h1><p class="errmsg">{escape(message)}</p>
-<p>If you think this is a fault of the service, please tell its operators.</p><hr/>
-<address>This is the demo archive of harvester; nothing here was ever observed.</address>{" " * 900}</body></html>
+def _text(words: str) -> str:
+    return escape(words, quote=False)
+
+
+def page(status: int, title: str, lead: str, message: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+    """An error in HTML, in DaCHS' words; ``message`` is what the failing code had to say."""
+    title = f"DC Demo -- {title}"
+    text = f"""<html xmlns="http://www.w3.org/1999/xhtml"><head><title>{_text(title)}</title>
+<link rel="stylesheet" href="/static/css/gavo_dc.css" type="text/css" /></head>
+<body><h1>{_text(title)} ({status})</h1><p>{_text(lead)}</p><div class="errmsg">{_text(message)}</div>
+<p>If you think this is a fault of the service, please tell its operators.</p><hr />
+<address>This is the demo archive of harvester; nothing here was ever observed.</address>{" " * 700}</body></html>
 """
     return Answer(text.encode(), HTML, status, headers=headers or {})
 
 
-def not_found(did: str) -> Answer:
-    message = f"No spectrum with this pubDID known here (pubDID: {did})"
-    return page(404, "DC Demo -- Not Found", f"We are sorry, but the resource you requested is not here: {message}")
+def not_found(message: str) -> Answer:
+    return page(404, "Not Found", "We're sorry, but the resource you requested could not be located.", message)
 
 
-def server_error(exception: str) -> Answer:
-    return page(500, "Internal Error", f"A {exception} occurred while processing your request.")
+def server_error(exception: str, message: str) -> Answer:
+    lead = f"Your action has caused a(n) {exception} exception to occur.  As additional info, the failing code gave:"
+    return page(500, "Uncaught Exception", lead, message)
 
 
-def no_such_page(path: str) -> Answer:
-    return page(404, "Not Found", f"There is no resource {path} here.")
+def moved(to: str, query: str) -> Answer:
+    lead = "The resource you requested is available from a different URL."
+    location = {"Location": f"{to}?{query}"}
+    return page(301, "Moved Permanently", lead, f"This is supposed to redirect to {to}", location)

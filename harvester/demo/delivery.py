@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from aiohttp import web
 from .answers import Answer, Delivery
 
 SERVER = "DaCHS/2.7 twistedWeb/22.4.0"
-_REASONS = {422: "Unknown Status"}  # twisted 22 does not know the phrase
+_REASONS = {416: "Requested Range not satisfiable", 422: "Unknown Status"}  # twisted 22 does not know the phrase
 _AFTER_A_204 = b"\x03\0\0\0\0\0\0\0\0\0"  # what twisted's gzip encoder writes behind a 204 that has no body
 _PIECE = 1024
 
@@ -62,6 +64,20 @@ class Sender:
             await self.closing.wait()
         hang_up(request)
 
+    async def stream(self, request: web.Request, head: Answer, pieces: Iterable[bytes]) -> web.StreamResponse:
+        """An answer whose body comes piece by piece; others are served in between."""
+        response = new_response(request, head)
+        packer = None
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.headers["Content-Encoding"] = "gzip"
+            packer = zlib.compressobj(wbits=31)
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(packer.compress(piece) if packer else piece)
+            await asyncio.sleep(0)
+        await response.write_eof(packer.flush() if packer else b"")
+        return response
+
     async def stall(self, request: web.Request) -> web.StreamResponse:
         await self.closing.wait()
         return hang_up(request)
@@ -77,7 +93,8 @@ async def _send_no_content(request: web.Request, response: web.StreamResponse) -
 def new_response(request: web.Request, answer: Answer) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, reason=_REASONS.get(answer.status), headers=answer.headers)
     response.headers["Server"] = SERVER
-    response.headers["Content-Type"] = answer.content_type
+    if answer.content_type:
+        response.headers["Content-Type"] = answer.content_type
     if answer.file_name:
         response.headers["Content-Disposition"] = f"attachment; filename={answer.file_name}"
     if answer.static:

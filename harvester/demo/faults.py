@@ -13,8 +13,8 @@ from types import MappingProxyType
 import numpy as np
 
 from ..spectra import SpectrumId
-from .answers import HTML, TEXT, XML, Answer, Delivery, no_data, not_found, page, server_error
-from .dlget import FITS, Asked
+from .answers import HTML, TEXT, XML, Answer, Delivery, no_data, page, server_error
+from .dlget import FITS, Asked, no_spectrum
 from .fits import BLOCK
 from .observations import observe
 from .synthesis import Calibration, Spectrum
@@ -43,7 +43,9 @@ class Fault:
 
 
 def _status(status: int, words: str, **headers: str) -> Callable[[Asked], Answer]:
-    return lambda _: page(status, words, words, {name.replace("_", "-"): value for name, value in headers.items()})
+    return lambda _: page(
+        status, words, words, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def _body(change: Callable[[bytes], bytes], content_type: str = "") -> Callable[[Asked], Answer]:
@@ -94,11 +96,11 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "http_301": Fault("301 to a page elsewhere", _status(301, "Moved", Location="/elsewhere/")),
         "http_401": Fault("401, embargoed", _status(401, "Protected", WWW_Authenticate='Basic realm="X-Unconfigured"')),
         "http_403": Fault("403, forbidden", _status(403, "Forbidden")),
-        "http_404": Fault("404, unknown", lambda asked: not_found(asked.observation.did)),
+        "http_404": Fault("404, unknown", lambda asked: no_spectrum(asked.observation.did)),
         "http_410": Fault("410, withdrawn", _status(410, "Gone")),
         "http_422": Fault("422 to a good request", lambda _: Answer(b"UsageError: Field BAND: no\n", TEXT, 422)),
         "http_429": Fault("429 with Retry-After", _status(429, "Too Many Requests", Retry_After="1")),
-        "http_500": Fault("500, a file of the archive is broken", lambda _: server_error("SourceParseError")),
+        "http_500": Fault("500, a file of the archive is broken", lambda _: server_error("SourceParseError", "Broken")),
         "http_502": Fault("502 of a proxy", _status(502, "Bad Gateway")),
         "http_503": Fault("503 with Retry-After, maintenance", _status(503, "Maintenance", Retry_After="1")),
         "no_data": Fault("204, nothing in the band", lambda _: no_data()),

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .observations import Observation
+from .observations import PUBLISHED, Observation
 from .synthesis import Calibration, Spectrum, synthesize
 
 BLOCK = 2880
@@ -105,12 +105,12 @@ _COUNTS_UNIT = card("TUNIT2", "count")
 _MEANING = "".join(
     [
         card("TUTYP1", "spec:spectrum.data.spectralaxis.value"),
-        card("TCOMM1", "Air wavelength"),
         card("TUTYP2", "spec:spectrum.data.fluxaxis.value"),
+        card("TCOMM1", "Air wavelength"),
         card("TCOMM2", "Relative flux"),
     ]
 )
-_PUBLISHED = card("VODATE", "2016-02-02T11:27:53") + card("SPECBAND", "Optical")
+_PUBLISHED = card("VODATE", PUBLISHED) + card("SPECBAND", "Optical")
 _STAR = card("SRCCLASS", "star")
 _APERTURE = card("APERTURE", 0.000167, "[deg]")
 _SYSTEM = "".join(
@@ -164,7 +164,7 @@ def _primary(day: date) -> bytes:
 def _coverage(observation: Observation, spectrum: Spectrum, was_cut: bool) -> tuple[float, float, float, float]:
     """Middle, width, lower and upper limit in metres: of the cutout, else as the database's 32-bit columns have it."""
     if was_cut and spectrum.wave.size:
-        low, high = float(spectrum.wave[0]) * 1e-10, float(spectrum.wave[-1]) * 1e-10
+        low, high = float(spectrum.wave[0]) / 1e10, float(spectrum.wave[-1]) / 1e10
         return (low + high) / 2, high - low, low, high
     low, high = (limit * 1e-10 for limit in observation.wave_limits)
     middle, width, low, high = (float(str(np.float32(x))) for x in ((low + high) / 2, high - low, low, high))
@@ -203,6 +203,11 @@ def _table_cards(
             _SPECTRAL_CALIBRATION,
         ]
     )
+
+
+def original_size(observation: Observation) -> int:
+    """The bytes of that file."""
+    return BLOCK + -(-4 * observation.points // BLOCK) * BLOCK
 
 
 def original_fits(observation: Observation) -> bytes:

@@ -7,6 +7,7 @@ the same sky.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +20,8 @@ STARS = 1400  # the genuine archive has about one object for ten spectra
 _MJD_ZERO = date(1858, 11, 17)
 _OLD_NAME = re.compile(r"([a-z])([a-l])([0-3]\d)(\d{4})")
 _NEW_NAME = re.compile(r"a(\d{4})(\d\d)(\d\d)(\d{4})")
+PUBLISHED = "2016-02-02T11:27:53"  # when the archive made all of them public, UTC
+_DEGREE = math.pi / 180
 _EXACT = 2.0**-39  # wavelengths that are multiples of it add up without rounding, so the grid is linear to the last bit
 _GREEK = "alp bet gam del eps zet eta the iot kap lam mu nu xi omi pi rho sig tau ups phi chi psi ome"
 _CONSTELLATIONS = "And Aql Aqr Ari Aur Boo Cam Cas Cep Cet CMa CMi Cnc Cyg Del Dra Gem Her Leo Lyr Ori Peg Per"
@@ -71,9 +74,31 @@ class Observation:
         return self.first, self.first + self.step * (self.points - 1)
 
     @property
+    def log(self) -> dict[str, str]:
+        """What the observers noted, by the archive's own names; nobody was there, so some of it is missing."""
+        return {
+            "raj2000": _sexagesimal(self.star.ra / 15),
+            "dej2000": f"{'-' if self.star.dec < 0 else '+'}{_sexagesimal(abs(self.star.dec))}",
+            "observer": "",
+            "mhjd": "NaN",
+            "vhelio": "NaN",
+            "grat_angle": "30.25",
+            "spg_setup": "2/1",
+            "detector": "SITe 2000x800" if self.points == 1997 else "PyLoN 2048x512",
+            "instrument": "COUDE700",
+            "telescope": "Ondrejov Perek 2m",
+            "expval": "NaN",
+        }
+
+    @property
     def written(self) -> datetime:
         """When the archive wrote the reduced spectrum, UTC."""
         return datetime(1858, 11, 17) + timedelta(days=int(self.mid_time) + 300, seconds=self.seed % 86400)  # noqa: DTZ001 - only formatted, and FITS dates carry no zone
+
+
+def _sexagesimal(value: float) -> str:
+    seconds = round(value * 3600, 2)
+    return f"{int(seconds // 3600):02d}:{int(seconds // 60) % 60:02d}:{seconds % 60:05.2f}"
 
 
 class Dice:
@@ -93,9 +118,14 @@ class Dice:
 def star(number: int) -> Star:
     """The star of that number, 0 to ``STARS - 1``; no two share a name."""
     dice = Dice(f"star {number}")
-    ra = round(360 * (number + 0.8 * dice.roll()) / STARS, 12)
-    dec = round(75 * dice.roll() - 10, 12)
+    ra = _degrees(360 * (number + 0.8 * dice.roll()) / STARS)
+    dec = _degrees(75 * dice.roll() - 10)
     return Star(_star_name(number, ra, dec), ra, dec, _profile(dice.roll()), 1.6 * (dice.roll() - 0.5))
+
+
+def _degrees(value: float) -> float:
+    """As they come back from DaCHS' database, which takes positions as radians with ten decimals."""
+    return round(value * _DEGREE, 10) / _DEGREE
 
 
 def _star_name(number: int, ra: float, dec: float) -> str:

@@ -7,27 +7,29 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from email.utils import format_datetime
+from datetime import UTC, datetime
+from itertools import chain
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from ..spectra import SpectrumId
-from .answers import XML, Answer, no_such_page, page, usage_error
+from .answers import HTML, XML, Answer, moved, not_found, page, usage_error
 from .archive import DemoArchive
-from .delivery import Sender, hang_up, new_response
-from .dlget import RefusedError, read_request
-from .fits import original_fits
+from .delivery import Sender, hang_up
+from .dlget import RefusedError, read_request, refuse_unknown
 from .listing import COLLECTION, listed_dids
 from .log import RequestLog
 from .observations import observe
+from .products import preview, product
 from .ssap import answer_query
-from .synthesis import Calibration, synthesize
 from .tap import Catalogue, answer_tap
 from .tap_schema import capabilities_document, tables_document
-from .votables import datalink_votable, spectrum_votable
+from .vosi import availability, capabilities
+from .votables import datalink_votable
 
 _WELL_FORMED = re.compile(re.escape(COLLECTION) + r"[!-~]{1,1000}")
+_DLMETA_KNOWN = frozenset({"ID", "RESPONSEFORMAT", "MAXREC", "VERB"})
 _NUMBER = web.RequestKey("number", int)
 
 Parameters = list[tuple[str, str]]
@@ -45,6 +47,7 @@ class Service:
         self._sorted = sorted(self._dids)
         self._known = frozenset(self._dids)
         self._product_dids = {did.rpartition("/")[2]: did for did in self._dids}
+        self._since = datetime.now(UTC)
         self._slots = asyncio.Semaphore(config.workers) if config.workers else None
 
     def close(self) -> None:
@@ -59,12 +62,12 @@ class Service:
             "/ccd700/q/sdl/dlget/": self._slash,
             "/ccd700/q/sdl/dlmeta": self._dlmeta,
             "/ccd700/q/ssa/ssap.xml": self._ssap,
-            "/ccd700/q/ssa/availability": self._availability,
-            "/ccd700/q/sdl/availability": self._availability,
             "/tap/sync": self._tap,
             "/tap/tables": self._tap_tables,
             "/tap/capabilities": self._tap_capabilities,
             "/tap/availability": self._availability,
+            "/ccd700/q/{service:ssa|sdl}/availability": self._availability,
+            "/ccd700/q/{service:ssa|sdl}/capabilities": self._capabilities,
             "/getproduct/{path:.+}": self._product,
             "/{path:.*}": self._elsewhere,
         }
@@ -112,13 +115,15 @@ class Service:
                 await asyncio.sleep(self.config.work)
 
     async def _dlmeta(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        if refused := refuse_unknown([name.upper() for name, _ in parameters], _DLMETA_KNOWN):
+            return await self._sender.send(request, refused)
         wanted = [value for name, value in parameters if name.upper() == "RESPONSEFORMAT" and value]
         if any("votable" not in value for value in wanted):
-            return await self._sender.send(
-                request, usage_error(f"Field RESPONSEFORMAT: {wanted[-1]!r} is not a valid value")
-            )
+            words = f"Field responseformat: {wanted[-1]!r} is not a valid value for responseformat"
+            return await self._sender.send(request, usage_error(words))
         if "Mozilla" in request.headers.get("User-Agent", ""):
-            return await self._sender.send(request, page(200, "Datalink", "Links of a spectrum, for browsers."))
+            shown = page(200, "Datalink", "Links of a spectrum, for browsers.")
+            return await self._sender.send(request, replace(shown, content_type=f"{HTML};charset=utf-8"))
         ids = [value for name, value in parameters if name.upper() == "ID"]
         document = datalink_votable(_base(request), ids, self.knows)
         return await self._sender.send(request, Answer(document, "application/x-votable+xml;content=datalink"))
@@ -132,16 +137,13 @@ class Service:
 
     async def _stream(self, request: web.Request, pieces: Iterator[bytes], file_name: str = "") -> web.StreamResponse:
         first = next(pieces)
-        failed = b'value="ERROR"' in first
-        head = Answer(b"", XML if failed else "application/x-votable+xml", file_name=file_name)
-        response = new_response(request, head)
-        await response.prepare(request)
-        await response.write(first)
-        for piece in pieces:
-            await response.write(piece)
-            await asyncio.sleep(0)  # a long listing must not keep others waiting
-        await response.write_eof()
-        return response
+        failed, table = b'value="ERROR"' in first, b'type="results"' in first
+        head = Answer(
+            b"",
+            XML if failed else "application/x-votable+xml",
+            file_name=file_name if table and not failed else "",
+        )
+        return await self._sender.stream(request, head, chain([first], pieces))
 
     async def _tap_tables(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         return await self._sender.send(request, Answer(tables_document(), XML))
@@ -157,35 +159,48 @@ class Service:
         observation = observe(did)
         right = request.match_info["path"] == f"{observation.accref.rpartition('.')[0]}.{ending}"
         if not right or ending not in ("fit", "vot") or not self.knows(did):
-            return await self._sender.send(request, no_such_page(request.path))
-        if ending == "fit":
-            answer = Answer(original_fits(observation), "image/fits", static=True)
-        else:
-            whole = synthesize(observation, Calibration.UNCALIBRATED)
-            answer = Answer(spectrum_votable(observation, whole, True), "application/x-votable+xml", static=True)
-        headers = {"Last-Modified": format_datetime(observation.written).replace("-0000", "GMT")}
-        return await self._sender.send(request, replace(answer, headers=headers))
+            words = f"No dataset with accref {request.match_info['path']} known here."
+            return await self._sender.send(request, not_found(words))
+        if ("preview", "True") in parameters:
+            return await self._sender.send(request, preview())
+        return await self._sender.send(request, product(observation, ending, request.headers))
 
     async def _availability(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        names = 'xmlns:avl="http://www.ivoa.net/xml/VOSIAvailability/v1.0"'
-        text = f"<avl:availability {names}><avl:available>true</avl:available></avl:availability>"
-        return await self._sender.send(request, Answer(text.encode(), XML))
+        return await self._sender.send(request, availability(self._since))
+
+    async def _capabilities(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
+        return await self._sender.send(request, capabilities(request.match_info["service"], _base(request)))
 
     async def _slash(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        location = f"{_base(request)}/ccd700/q/sdl/?{request.rel_url.raw_query_string}"
-        return await self._sender.send(request, page(301, "Moved", location, {"Location": location}))
+        query = request.rel_url.raw_query_string
+        return await self._sender.send(request, moved(f"{_base(request)}/ccd700/q/sdl/", query))
 
     async def _elsewhere(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        return await self._sender.send(request, no_such_page(request.path))
+        return await self._sender.send(request, not_found(_nothing_at(request.path)))
 
 
 async def _parameters(request: web.Request) -> Parameters:
-    """Of the query and, for POST, of the form; bytes that are no UTF-8 stay recognizable as surrogates."""
-    parameters = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="surrogateescape")
+    """Of the query and, for POST, of the form; bytes that are no UTF-8 stay recognizable as surrogates.
+
+    A semicolon separates parameters, too: twisted is of that age.
+    """
+    query = request.rel_url.raw_query_string.replace(";", "&")
+    parameters = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     if request.method == "POST":
         form = (await request.read()).decode("utf-8", "surrogateescape")
         parameters += parse_qsl(form, keep_blank_values=True, errors="surrogateescape")
     return parameters
+
+
+def _nothing_at(path: str) -> str:
+    match path.split("/")[1:]:
+        case ["ccd700", "q", "ssa" | "sdl"]:
+            return "No renderer given and service has no default"
+        case ["ccd700", "q", "ssa" | "sdl", renderer, *_]:
+            return f"renderer '{renderer}' could not be located in registered renderers"
+        case ["ccd700", "q", service, *_]:
+            return f"No such service: {service}"
+    return "No matching RD"
 
 
 def _base(request: web.Request) -> str:

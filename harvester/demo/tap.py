@@ -15,9 +15,9 @@ from itertools import islice
 
 from ..spectra import SpectrumId
 from .adql import Query, Row, parse
+from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, rows_of
 from .fits import Value
 from .observations import Observation, observe
-from .ssap import FIELDS, FITS_MIME, VOTABLE_MIME, rows_of
 from .tap_schema import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
 from .tokens import AdqlError
 from .votables import HEAD, error_votable, field, links_block, row, service, stream

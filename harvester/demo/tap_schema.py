@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from .adql import Row
-from .ssap import FIELDS
+from .columns import FIELDS
 
 DATA, OBSCORE, TABLES, COLUMNS = "ccd700.data", "ivoa.obscore", "tap_schema.tables", "tap_schema.columns"
 NOT_IN_TABLE = ("ssa_score", "location_ra", "location_dec", "preview")  # what only SSAP's answer has

@@ -3,41 +3,54 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
 from ..spectra import SpectrumId
-from .fits import Value
+from .fits import Value, original_size
 from .observations import Observation, observe
 from .synthesis import Spectrum
 
 HEAD = (
     '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-    ' xsi:schemaLocation="http://www.ivoa.net/xml/VOTable/v1.3 http://vo.ari.uni-heidelberg.de/docs/schemata/VOTable.xsd">'
+    ' xsi:schemaLocation="http://www.ivoa.net/xml/VOTable/v1.3 http://vo.ari.uni-heidelberg.de/docs/schemata/VOTable-1.4.xsd">'
 )
 _LONGEST_UNCUT = 6.7735e-07  # metres; no grid of the demo reaches beyond these two
 _SHORTEST_UNCUT = 6.2549e-07
 _FORMATS = {
-    "FITS binary table": "application/fits",
     "VOTable, binary encoding": "application/x-votable+xml",
     "VOTable, tabledata encoding": "application/x-votable+xml;serialization=tabledata",
-    "Comma separated values": "text/csv",
     "Tab separated values": "text/plain",
+    "Comma separated values": "text/csv",
+    "FITS binary table": "application/fits",
+    "VOTable 1.5 beta": "application/x-votable+xml;serialization=TABLEDATA;version=1.5",
 }
-_CALIBRATIONS = {"relative": "relative", "UNCALIBRATED": "UNCALIBRATED", "normalized": "normalized"}
+_CALIBRATIONS = dict.fromkeys(("relative", "UNCALIBRATED", "normalized"))
+_MID_TIME = {
+    "datatype": "double",
+    "arraysize": "",
+    "unit": "d",
+    "xtype": "mjd",
+    "ucd": "time.epoch",
+    "utype": "spec:Spectrum.Char.TimeAxis.Coverage.Location.Value",
+}
+_SUBJECT = "<DESCRIPTION>The publisher DID of the dataset of interest</DESCRIPTION>"
 _DATALINK_FIELDS = (
     ("ID", "char", "meta.id;meta.main"),
     ("access_url", "char", "meta.ref.url"),
-    ("service_def", "char", "meta.ref"),
+    ("service_def", "char", "meta.code"),
     ("error_message", "char", "meta.code.error"),
     ("description", "char", "meta.note"),
     ("semantics", "char", "meta.code"),
     ("content_type", "char", "meta.code.mime"),
     ("content_length", "long", "phys.size;meta.file"),
+    ("local_semantics", "char", "meta.id.assoc"),
 )
 
 
@@ -71,36 +84,38 @@ def _binary(value: Value, datatype: str, arraysize: str) -> bytes:
         return struct.pack(">i", len(text)) + text
     number = float if datatype in ("double", "float") else int
     values = [number(each) for each in (str(value).split() if arraysize else [value])]
+    values = values or [math.nan] * int(arraysize)
     return struct.pack(f">{len(values)}{ {'double': 'd', 'float': 'f', 'int': 'i', 'long': 'q'}[datatype] }", *values)
 
 
 def error_votable(message: str) -> bytes:
     """The document that says ERROR in a 200 (DALI 1.1 section 4.4.2)."""
-    info = f'<INFO name="QUERY_STATUS" value="ERROR">{escape(message)}</INFO>'
+    info = f'<INFO name="QUERY_STATUS" value="ERROR">{escape(message, quote=False)}</INFO>'
     return f'{HEAD}<RESOURCE type="results">{info}</RESOURCE></VOTABLE>'.encode()
 
 
 def soda_block(base: str, did: str = "", wave_limits: tuple[float, float] = (_SHORTEST_UNCUT, _LONGEST_UNCUT)) -> str:
     """The inputs of dlget: for one ``did``, or for whatever the column ssa_pubDID names. ``wave_limits`` in metres."""
-    low, high = (f"{limit:.6g}" for limit in wave_limits)
+    low, high = (str(np.float32(limit)) for limit in wave_limits)
     limits = f'<VALUES><MIN value="{low}"/><MAX value="{high}"/></VALUES>'
     reference = {} if did else {"ref": "ssa_pubDID"}
     return "".join(
         [
-            f"{param('standardID', 'ivo://ivoa.net/std/SODA#sync-1.0')}",
-            f"{param('accessURL', f'{base}/ccd700/q/sdl/dlget', ucd='meta.ref.url')}",
             '<GROUP name="inputParams">',
-            param("ID", did, "<DESCRIPTION>The publisher DID</DESCRIPTION>", ucd="meta.id;meta.main", **reference),
-            param("FLUXCALIB", "", _options(_CALIBRATIONS), ucd="phot.calib", utype="ssa:Char.FluxAxis.Calibration"),
+            param("ID", did, _SUBJECT, ucd="meta.id;meta.main", **reference),
+            param("FLUXCALIB", "", options(_CALIBRATIONS), ucd="phot.calib", utype="ssa:Char.FluxAxis.Calibration"),
             param("BAND", "", limits, datatype="double", arraysize="2", unit="m", xtype="interval", ucd="em.wl"),
-            param("FORMAT", "", _options(_FORMATS), ucd="meta.code.mime", utype="ssa:Access.Format"),
+            param("FORMAT", "", options(_FORMATS), ucd="meta.code.mime", utype="ssa:Access.Format"),
             "</GROUP>",
+            param("accessURL", f"{base}/ccd700/q/sdl/dlget", ucd="meta.ref.url"),
+            param("standardID", "ivo://ivoa.net/std/SODA#sync-1.0"),
         ]
     )
 
 
-def _options(options: dict[str, str]) -> str:
-    texts = (f'<OPTION name="{name}" value="{value}"/>' for name, value in options.items())
+def options(values: Mapping[str, str | None]) -> str:
+    """A VALUES with the legal ones, by their titles; one without a title is its own."""
+    texts = (f'<OPTION name="{title}" value="{value or title}"/>' for title, value in values.items())
     return f"<VALUES>{''.join(texts)}</VALUES>"
 
 
@@ -108,61 +123,81 @@ def links_block(base: str) -> str:
     """Where the datalink documents of an SSAP result's rows are."""
     group = f'<GROUP name="inputParams">{param("ID", "", ref="ssa_pubDID", ucd="meta.id;meta.main")}</GROUP>'
     standard = param("standardID", "ivo://ivoa.net/std/DataLink#links-1.0")
-    return standard + param("accessURL", f"{base}/ccd700/q/sdl/dlmeta") + group
+    return group + standard + param("accessURL", f"{base}/ccd700/q/sdl/dlmeta")
 
 
-def service(inner: str, name: str) -> str:
-    return f'<RESOURCE type="meta" utype="adhoc:service" ID="{name}">{inner}</RESOURCE>'
+def service(inner: str, name: str, identifier: str = "") -> str:
+    given = f'ID="{identifier}" ' if identifier else ""
+    return f'<RESOURCE {given}name="{name}" type="meta" utype="adhoc:service">{inner}</RESOURCE>'
+
+
+def full_did(text: str) -> str:
+    """What DaCHS takes an ID for: a path below its own authority where it is no ivo URI."""
+    return text if text.startswith("ivo://") else f"ivo://asu.cas.cz/~?{text}"
 
 
 def datalink_votable(base: str, ids: Iterable[str], known: Callable[[str], bool]) -> bytes:
-    """The links of all ``ids`` in their order; those unknown get a row that says so (DataLink 1.0 section 3.4)."""
+    """The links of all ``ids`` in their order, then a row for each that is unknown (DataLink 1.0 section 3.4)."""
     rows: list[str] = []
+    faults: list[str] = []
     services: list[str] = []
     for did in ids:
         if not known(did):
             message = "NotFoundFault: No spectrum with this pubDID known here"
-            rows.append(row([did, "", "", message, "", "#this", "", ""]))
+            if not did:
+                message = "Fault: string index out of range"
+            faults.append(row([full_did(did) if did else "", "", "", message, "", "#this", "", -1, ""]))
             continue
         name = f"procsvc{len(services) - 1 if services else ''}"
         observation = observe(SpectrumId(did))
         rows += _links(base, observation, name)
         low, high = (limit * 1e-10 for limit in observation.wave_limits)
-        services.append(service(soda_block(base, did, (low, high)), name))
+        services.append(service(soda_block(base, did, (low, high)), "proc_svc", name))
     fields = "".join(
         field(name, datatype, ucd=ucd, unit="byte" if name == "content_length" else "")
         for name, datatype, ucd in _DATALINK_FIELDS
     )
     status = '<INFO name="QUERY_STATUS" value="OK"/>'
-    table = f"<TABLE>{fields}<DATA><TABLEDATA>{''.join(rows)}</TABLEDATA></DATA></TABLE>"
+    table = f'<TABLE name="dlresponse">{fields}<DATA><TABLEDATA>{"".join(rows + faults)}</TABLEDATA></DATA></TABLE>'
     style = "<?xml-stylesheet href='/static/xsl/datalink-to-html.xsl' type='text/xsl'?>"
-    document = f'{style}{HEAD}<RESOURCE type="results">{status}{table}</RESOURCE>{"".join(services)}</VOTABLE>'
+    document = f'{style}{HEAD}{status}<RESOURCE type="results">{table}</RESOURCE>{"".join(services)}</VOTABLE>'
     return document.encode()
 
 
+def product_url(base: str, path: str) -> str:
+    return f"{base}/getproduct/{quote(path)}"
+
+
 def _links(base: str, observation: Observation, service_name: str) -> list[str]:
-    did, product = observation.did, f"{base}/getproduct/{observation.accref}"
+    did, product = observation.did, product_url(base, observation.accref)
     return [
-        row([did, "", service_name, "", "Cutouts and recalibration", "#proc", "", ""]),
-        row([did, product, "", "", "The spectrum as observed", "#this", "image/fits", 20160]),
-        row([did, f"{product}?preview=True", "", "", "A preview", "#preview", "image/png", ""]),
+        row([did, "", service_name, "", "An interactive service on this dataset.", "#proc", "", -1, ""]),
+        row([did, product, "", "", "The full dataset.", "#this", "image/fits", original_size(observation), ""]),
+        row([did, f"{product}?preview=True", "", "", "A preview for the dataset.", "#preview", "", -1, ""]),
     ]
 
 
-def spectrum_votable(observation: Observation, spectrum: Spectrum, tabledata: bool) -> bytes:
-    """What dlget sends without FORMAT: both columns and the essential metadata."""
+def spectrum_votable(observation: Observation, spectrum: Spectrum, *, unit: str = "", tabledata: bool = False) -> bytes:
+    """What dlget sends without FORMAT: both columns, the flux in ``unit``, and the essential metadata."""
     columns = field(
         "spectral", "double", unit="Angstrom", ucd="em.wl", utype="spec:Spectrum.Data.SpectralAxis.Value"
-    ) + field("flux", "double", ucd="phot.flux.density", utype="spec:Spectrum.Data.FluxAxis.Value")
+    ) + field("flux", "double", unit=unit, ucd="phot.flux.density", utype="spec:Spectrum.Data.FluxAxis.Value")
     metadata = "".join(
         [
             param("ssa_pubDID", observation.did, utype="spec:Spectrum.Curation.PublisherDID"),
-            param("ssa_targname", observation.star.name, utype="spec:Spectrum.Target.Name"),
-            param("ssa_dateObs", observation.mid_time, datatype="double", arraysize="", unit="d"),
+            param("ssa_targname", observation.star.name, ucd="meta.id;src", utype="spec:Spectrum.Target.Name"),
+            param("ssa_dateObs", observation.mid_time, **_MID_TIME),
         ]
     )
-    table = f"<TABLE>{metadata}{columns}<DATA>{_data(spectrum, tabledata)}</DATA></TABLE>"
-    return f'{HEAD}<RESOURCE type="results" utype="spec:Spectrum">{table}</RESOURCE></VOTABLE>'.encode()
+    about = 'name="spectrum" utype="spec:Spectrum"'
+    table = f"<TABLE {about}>{columns}{metadata}<DATA>{_data(spectrum, tabledata)}</DATA></TABLE>"
+    return f'{HEAD}<RESOURCE utype="spec:Spectrum">{table}</RESOURCE></VOTABLE>'.encode()
+
+
+def spectrum_votable_size(observation: Observation) -> int:
+    """The bytes of that document in binary, in which all numbers are as long as zeros."""
+    zeros = np.zeros(observation.points)
+    return len(spectrum_votable(observation, Spectrum(zeros, zeros), unit="count"))
 
 
 def _data(spectrum: Spectrum, tabledata: bool) -> str:
