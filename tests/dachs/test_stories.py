@@ -1,0 +1,198 @@
+"""What an astronomer does, against the genuine server software: discover it, list it, fetch it, while it falls over."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from harvester.catalog import read_catalogue
+from harvester.demo import listed_dids
+from harvester.demo.observations import observe
+from harvester.demo.synthesis import Calibration, synthesize
+from harvester.settings import load_profile
+from harvester.spectra import SpectrumId
+
+from ..harvesting import fits_names, leftovers, write_catalogue
+from .conftest import COUNT
+from .harvests import Harvest, harvester, harvesting
+from .witness import Witness
+
+DIDS = list(listed_dids(COUNT))
+Start = Callable[..., AbstractContextManager[Harvest]]
+FLUXCALIBS = {
+    "none": Calibration.UNCALIBRATED,
+    "UNCALIBRATED": Calibration.UNCALIBRATED,
+    "relative": Calibration.RELATIVE,
+    "normalized": Calibration.NORMALIZED,
+}
+
+
+@pytest.fixture(scope="module")
+def discovered(witness: Witness, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where ``discover`` wrote genuine.toml and genuine.csv."""
+    folder = tmp_path_factory.mktemp("discovered")
+    files = ["-o", f"{folder}/genuine.toml", "--catalog", f"{folder}/genuine.csv"]
+    found = harvester("discover", witness.ssap, *files)
+    assert found.returncode == 0, found.stderr
+    assert f"{COUNT} spectra ({2 * COUNT} rows)" in found.stdout
+    return folder
+
+
+def flags(discovered: Path, catalogue: Path, *more: str) -> list[str]:
+    return ["--archive", f"{discovered}/genuine.toml", "--catalog", str(catalogue), "--out", "out", *more]
+
+
+@pytest.fixture
+def start(discovered: Path, tmp_path: Path) -> Start:
+    """Starts a harvest of these spectra, with flags."""
+
+    def harvest(dids: list[SpectrumId], *more: str) -> AbstractContextManager[Harvest]:
+        return harvesting(*flags(discovered, write_catalogue(tmp_path / "some.csv", dids), *more))
+
+    return harvest
+
+
+def spectrum_of(did: SpectrumId) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    with fits.open(Path("out") / f"{did.rpartition('/')[2]}.fits") as hdus:
+        return np.array(hdus[1].data["spectral"]), np.array(hdus[1].data["flux"])
+
+
+# --- discovery
+
+
+def test_the_profile_says_what_the_archive_offers(witness: Witness, discovered: Path) -> None:
+    profile, demo = load_profile(f"{discovered}/genuine.toml"), load_profile("demo")
+    assert (profile.endpoint, profile.ssap, profile.mode) == (witness.dlget, witness.ssap, "soda")
+    assert profile.parameters == demo.parameters == ("ID", "FLUXCALIB", "BAND", "FORMAT")
+    assert set(profile.fluxcalibs) == set(demo.fluxcalibs) == {"relative", "UNCALIBRATED", "normalized"}
+    assert set(profile.formats) == set(demo.formats)
+
+
+@pytest.mark.parametrize("service", ["dlget", "dlmeta"])
+def test_one_spectrum_tells_as_much(witness: Witness, discovered: Path, service: str) -> None:
+    found = harvester("discover", f"{getattr(witness, service)}?ID={DIDS[0]}", "-o", "one.toml")
+    assert found.returncode == 0, found.stderr
+    one, all_ = load_profile("one.toml"), load_profile(f"{discovered}/genuine.toml")
+    assert (one.endpoint, one.parameters, one.fluxcalibs) == (all_.endpoint, all_.parameters, all_.fluxcalibs)
+
+
+def test_the_list_has_each_spectrum_once_and_what_is_known_of_it(discovered: Path) -> None:
+    file = f"{discovered}/genuine.csv"
+    assert {row.did for row in read_catalogue(file).rows} == set(DIDS)
+    with Path(file).open(encoding="utf-8", newline="") as lines:
+        rows = {row["id"]: row for row in csv.DictReader(lines)}
+    row, seen = rows[DIDS[7]], observe(DIDS[7])
+    assert row["object"] == seen.star.name
+    assert float(row["ra"]) == pytest.approx(seen.star.ra, abs=1e-8)
+    assert float(row["time"]) == seen.mid_time
+    assert float(row["wave_min"]) == pytest.approx(seen.wave_limits[0] * 1e-10, rel=1e-6)
+    assert row["format"] == "image/fits"
+
+
+def test_constraints_reach_the_archive(witness: Witness) -> None:
+    star = observe(DIDS[12]).star
+    around = ["--pos", f"{star.ra} {star.dec}", "--size", "0.2"]
+    assert harvester("discover", witness.ssap, "--catalog", "few.csv", *around).returncode == 0
+    assert {row.did for row in read_catalogue("few.csv").rows} == {did for did in DIDS if observe(did).star == star}
+
+
+# --- harvest
+
+
+def test_the_whole_archive_arrives_verified(discovered: Path) -> None:
+    with harvesting(*flags(discovered, discovered / "genuine.csv")) as harvest:
+        assert harvest.end() == 0
+    assert harvest.events[-1]["summary"]["requests"] == COUNT, "each was asked for once"
+    assert len(fits_names(Path("out"))) == COUNT
+    assert harvester("verify", "--out", "out").returncode == 0
+
+
+@pytest.mark.parametrize("fluxcalib", FLUXCALIBS)
+def test_each_calibration_brings_the_flux_it_says(start: Start, fluxcalib: str) -> None:
+    with start(DIDS[:6], "--fluxcalib", fluxcalib) as harvest:
+        assert harvest.end() == 0
+    for did in DIDS[:6]:
+        expected = synthesize(observe(did), FLUXCALIBS[fluxcalib])
+        wave, flux = spectrum_of(did)
+        assert np.array_equal(wave, expected.wave)
+        assert np.array_equal(flux, expected.flux)
+
+
+def test_a_band_brings_that_band(start: Start) -> None:
+    with start(DIDS[:6], "--band", "6500 6600 AA") as harvest:
+        assert harvest.end() == 0
+    for did in DIDS[:6]:
+        wave, _ = spectrum_of(did)
+        assert 6500 <= wave[0] < wave[-1] <= 6600
+
+
+def test_a_band_without_data_is_told_of_each_spectrum_and_asked_once(start: Start) -> None:
+    with start(DIDS[:12], "--band", "4000 5000 AA") as harvest:
+        assert harvest.end() == 3
+    assert harvest.failures() == {"no_data": 12}, "not one of them garbled"
+    assert harvest.events[-1]["summary"]["requests"] == 12
+
+
+def test_what_the_archive_does_not_know_is_named_and_the_rest_comes(start: Start) -> None:
+    unknown = [SpectrumId(f"{DIDS[0]}x"), SpectrumId(DIDS[1].upper()), SpectrumId("ivo://elsewhere/a")]
+    with start([*DIDS[:6], *unknown]) as harvest:
+        assert harvest.end() == 3
+    assert harvest.failures() == {"not_found": len(unknown)}
+    assert len(fits_names(Path("out"))) == 6
+
+
+def test_what_is_not_offered_is_refused_before_the_first_request(start: Start) -> None:
+    with start(DIDS[:3], "--fluxcalib", "absolute") as harvest:
+        assert harvest.end() == 2
+    assert not harvest.events
+
+
+# --- while it falls over
+
+
+@contextmanager
+def without_database(witness: Witness) -> Iterator[None]:
+    witness.stop_database()
+    try:
+        yield
+    finally:
+        witness.start_database()
+
+
+@contextmanager
+def without_server(witness: Witness, how: signal.Signals) -> Iterator[None]:
+    witness.stop(how)
+    try:
+        yield
+    finally:
+        witness.start()
+
+
+FALLS: dict[str, Callable[[Witness], AbstractContextManager[None]]] = {
+    "the database stops": without_database,
+    "the server stops": partial(without_server, how=signal.SIGTERM),
+    "the server is killed": partial(without_server, how=signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("fall", FALLS)
+def test_nothing_is_lost_when_the_archive_goes_away_in_mid_harvest(witness: Witness, start: Start, fall: str) -> None:
+    dids = DIDS[:80]
+    with start(dids) as harvest:
+        harvest.until("spectrum_saved", 10)
+        with FALLS[fall](witness):
+            harvest.until("harvest_paused")
+        assert harvest.end() == 0
+    assert len(fits_names(Path("out"))) == len(dids)
+    assert not leftovers(Path("out"))
+    assert not harvest.failures()
+    assert harvester("verify", "--out", "out").returncode == 0
