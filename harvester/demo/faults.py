@@ -42,6 +42,12 @@ class Fault:
     spoil: Callable[[Asked], Answer]
 
 
+def _maintenance(words: str, wait: int) -> Answer:
+    """What DaCHS answers to all while its operator has a text for it; ``wait`` is in seconds (there: 3600)."""
+    style = b"<?xml-stylesheet href='/static/xsl/mainterror-to-html.xsl' type='text/xsl'?>"
+    return Answer(style + error_votable(words), XML, 503, headers={"Retry-After": str(wait)}, static=True)
+
+
 def _status(status: int, words: str, **headers: str) -> Callable[[Asked], Answer]:
     return lambda _: page(
         status, words, words, headers={name.replace("_", "-"): value for name, value in headers.items()}
@@ -102,7 +108,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "http_429": Fault("429 with Retry-After", _status(429, "Too Many Requests", Retry_After="1")),
         "http_500": Fault("500, a file of the archive is broken", lambda _: server_error("SourceParseError", "Broken")),
         "http_502": Fault("502 of a proxy", _status(502, "Bad Gateway")),
-        "http_503": Fault("503 with Retry-After, maintenance", _status(503, "Maintenance", Retry_After="1")),
+        "http_503": Fault("503 with Retry-After, maintenance", lambda _: _maintenance("Back on Monday", 1)),
         "no_data": Fault("204, nothing in the band", lambda _: no_data()),
         "empty": Fault("200 without a byte", _body(lambda _: b"")),
         "html": Fault("200, a page typed as FITS", _body(lambda _: page(200, "Welcome", "Please log in").body, FITS)),

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from harvester.demo import listed_dids
+from harvester.demo import FAULTS, listed_dids
+from harvester.demo.dlget import Asked
 from harvester.demo.observations import observe
 
 from .conftest import COUNT
@@ -137,6 +138,15 @@ def test_a_zipped_answer_without_content_is_broken_in_the_same_way(witness: Witn
     request = f"{line}\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
     ends = [raw(base, request).partition(b"\r\n\r\n")[2] for base in (witness.url, demo)]
     assert ends[0] == ends[1] == b"\x03" + bytes(9)
+
+
+def test_maintenance_has_the_same_words_and_asks_for_time(witness: Witness) -> None:
+    with witness.in_maintenance("Back on Monday"):
+        genuine = ask(witness.url, "GET", f"{DLGET}{ID}", {})
+    ours = FAULTS["http_503"].spoil(Asked(observe(DID), NAME))
+    assert (genuine.status, genuine.headers["Content-Type"], genuine.body) == (503, ours.content_type, ours.body)
+    assert genuine.headers["Retry-After"] == "3600"
+    assert ours.headers["Retry-After"] == "1", "nobody waits for an hour in a demo"
 
 
 def test_the_demo_claims_no_interface_that_the_genuine_server_lacks(witness: Witness, demo: str) -> None:

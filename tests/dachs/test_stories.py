@@ -6,11 +6,13 @@ import csv
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvo
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -156,6 +158,19 @@ def test_what_is_not_offered_is_refused_before_the_first_request(start: Start) -
     assert not harvest.events
 
 
+@pytest.mark.filterwarnings("ignore:The unit 'Angstrom' has been deprecated in the VOUnit standard")
+def test_pyvo_lists_the_same_and_gets_the_same_spectrum(witness: Witness, start: Start) -> None:
+    rows = pyvo.dal.SSAService(f"{witness.ssap}?").search(format="image/fits")
+    assert {row["ssa_pubDID"] for row in rows} == set(DIDS)
+    by_tap = pyvo.dal.TAPService(f"{witness.url}/tap").search("SELECT ssa_pubdid FROM ccd700.data", maxrec=4 * COUNT)
+    assert {row["ssa_pubDID"] for row in by_tap} == set(DIDS)
+    record = next(row for row in rows if row["ssa_pubDID"] == DIDS[3])
+    asked = {"FLUXCALIB": "normalized", "FORMAT": "application/fits"}
+    with start([DIDS[3]]) as harvest:
+        assert harvest.end() == 0
+    assert record.processed(**asked).read() == (Path("out") / f"{DIDS[3].rpartition('/')[2]}.fits").read_bytes()
+
+
 # --- while it falls over
 
 
@@ -196,3 +211,18 @@ def test_nothing_is_lost_when_the_archive_goes_away_in_mid_harvest(witness: Witn
     assert not leftovers(Path("out"))
     assert not harvest.failures()
     assert harvester("verify", "--out", "out").returncode == 0
+
+
+def test_maintenance_is_waited_for_as_long_as_the_operator_asks(witness: Witness, start: Start) -> None:
+    dids = DIDS[:40]
+    with start(dids) as harvest:
+        harvest.until("spectrum_saved", 5)
+        with witness.in_maintenance("Back on Monday"):
+            harvest.until("harvest_paused")
+    paused = harvest.events[-1]
+    times = [datetime.fromisoformat(paused[name]) for name in ("time", "until")]
+    assert (paused["kind"], times[1] - times[0] >= timedelta(hours=1)) == ("retry_after", True)
+    assert "Back on Monday" in paused["reason"]
+    with start(dids) as harvest:
+        assert harvest.end() == 0
+    assert len(fits_names(Path("out"))) == len(dids)

@@ -92,6 +92,16 @@ class Witness:
     def stop_database(self) -> None:
         self._run(self._programs / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", self._database)
 
+    @contextmanager
+    def in_maintenance(self, words: str) -> Iterator[None]:
+        """While its operator has ``words`` for all who come."""
+        text = self._folder / "gavo" / "state" / "MAINT"
+        text.write_text(words, encoding="utf-8")
+        try:
+            yield
+        finally:
+            text.unlink()
+
     def start(self) -> None:
         """Starts the web server and waits until it answers."""
         self._server = subprocess.Popen(
