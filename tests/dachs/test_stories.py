@@ -68,6 +68,11 @@ def spectrum_of(did: SpectrumId) -> tuple[NDArray[np.float64], NDArray[np.float6
         return np.array(hdus[1].data["spectral"]), np.array(hdus[1].data["flux"])
 
 
+def csv_rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 # --- discovery
 
 
@@ -90,8 +95,7 @@ def test_one_spectrum_tells_as_much(witness: Witness, discovered: Path, service:
 def test_the_list_has_each_spectrum_once_and_what_is_known_of_it(discovered: Path) -> None:
     file = f"{discovered}/genuine.csv"
     assert {row.did for row in read_catalogue(file).rows} == set(DIDS)
-    with Path(file).open(encoding="utf-8", newline="") as lines:
-        rows = {row["id"]: row for row in csv.DictReader(lines)}
+    rows = {row["id"]: row for row in csv_rows(Path(file))}
     row, seen = rows[DIDS[7]], observe(DIDS[7])
     assert row["object"] == seen.star.name
     assert float(row["ra"]) == pytest.approx(seen.star.ra, abs=1e-8)
@@ -100,10 +104,22 @@ def test_the_list_has_each_spectrum_once_and_what_is_known_of_it(discovered: Pat
     assert row["format"] == "image/fits"
 
 
-def test_constraints_reach_the_archive(witness: Witness) -> None:
+def test_tap_lists_the_same_as_ssap_and_leads_to_the_same_service(witness: Witness, discovered: Path) -> None:
+    found = harvester("discover", witness.tap, "-o", "tap.toml", "--catalog", "tap.csv")
+    assert found.returncode == 0, found.stderr
+    by_tap, by_ssap = load_profile("tap.toml"), load_profile(f"{discovered}/genuine.toml")
+    assert (by_tap.endpoint, by_tap.fluxcalibs) == (by_ssap.endpoint, by_ssap.fluxcalibs)
+    rows = [{row["id"]: row for row in csv_rows(file)} for file in (Path("tap.csv"), discovered / "genuine.csv")]
+    assert set(rows[0]) == set(rows[1]) == set(DIDS)
+    for name in ("object", "time", "wave_min", "wave_max"):
+        assert all(rows[0][did][name] == rows[1][did][name] for did in DIDS), name
+
+
+@pytest.mark.parametrize("service", ["ssap", "tap"])
+def test_constraints_reach_the_archive(witness: Witness, service: str) -> None:
     star = observe(DIDS[12]).star
     around = ["--pos", f"{star.ra} {star.dec}", "--size", "0.2"]
-    assert harvester("discover", witness.ssap, "--catalog", "few.csv", *around).returncode == 0
+    assert harvester("discover", getattr(witness, service), "--catalog", "few.csv", *around).returncode == 0
     assert {row.did for row in read_catalogue("few.csv").rows} == {did for did in DIDS if observe(did).star == star}
 
 
@@ -162,7 +178,7 @@ def test_what_is_not_offered_is_refused_before_the_first_request(start: Start) -
 def test_pyvo_lists_the_same_and_gets_the_same_spectrum(witness: Witness, start: Start) -> None:
     rows = pyvo.dal.SSAService(f"{witness.ssap}?").search(format="image/fits")
     assert {row["ssa_pubDID"] for row in rows} == set(DIDS)
-    by_tap = pyvo.dal.TAPService(f"{witness.url}/tap").search("SELECT ssa_pubdid FROM ccd700.data", maxrec=4 * COUNT)
+    by_tap = pyvo.dal.TAPService(witness.tap).search("SELECT ssa_pubdid FROM ccd700.data", maxrec=4 * COUNT)
     assert {row["ssa_pubDID"] for row in by_tap} == set(DIDS)
     record = next(row for row in rows if row["ssa_pubDID"] == DIDS[3])
     asked = {"FLUXCALIB": "normalized", "FORMAT": "application/fits"}

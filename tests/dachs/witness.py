@@ -65,6 +65,10 @@ class Witness:
     def ssap(self) -> str:
         return f"{self.url}/ccd700/q/ssa/ssap.xml"
 
+    @property
+    def tap(self) -> str:
+        return f"{self.url}/tap"
+
     def prepare(self, dids: Iterable[SpectrumId]) -> None:
         """The database, DaCHS' own tables, our resource; leaves the database running."""
         (self._folder / "gavo.rc").write_text(self._settings())
