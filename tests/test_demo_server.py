@@ -7,6 +7,7 @@ import gzip
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
@@ -26,11 +27,14 @@ from harvester.demo import (
     parse_faults,
     serve,
 )
+from harvester.demo.fits import original_fits, original_size
 from harvester.demo.log import RequestLog
+from harvester.demo.observations import observe
 
 DIDS = list(listed_dids(40))
 DID, OTHER = DIDS[0], DIDS[1]
 NAME = DID.rpartition("/")[2]
+SIZE = original_size(observe(DID))
 FITS = "application%2Ffits"
 PLAIN = {"Accept-Encoding": "identity"}
 
@@ -194,6 +198,51 @@ async def test_products_are_static_files(archive: RunningArchive) -> None:
     assert b"Last-Modified: " in head
     assert (await get(url.replace(".fit", ".vot")))[0] == 200
     assert (await get(url.replace("/getproduct/", "/getproduct/x")))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "length"),
+    [
+        ("Range: bytes=0-99", 206, 100),
+        ("Range: bytes=100-", 206, SIZE - 100),
+        ("Range: bytes=-100", 206, 100),
+        ("Range: bytes=0-99999999", 206, SIZE),
+        ("Range: bytes=99999999-", 416, 0),
+        ("Range: bytes=5-2", 200, SIZE),
+        ("Range: nonsense", 200, SIZE),
+        ("If-Modified-Since: Sun, 22 Nov 2037 21:03:32 GMT", 304, 0),
+        ("If-Modified-Since: Sun, 22 Nov 1998 21:03:32 GMT", 200, SIZE),
+        ("If-Modified-Since: yesterday", 200, SIZE),
+    ],
+)
+async def test_parts_of_a_product(archive: RunningArchive, header: str, status: int, length: int) -> None:
+    whole = original_fits(observe(DID))
+    raw = await exchange(f"{archive.url}/getproduct/{observe(DID).accref}", headers=f"{header}\r\n")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert (len(whole), len(body)) == (SIZE, length)
+    assert body in whole
+
+
+async def test_a_preview_of_what_is_no_picture(archive: RunningArchive) -> None:
+    status, media_type, _ = await get(f"{archive.url}/getproduct/{observe(DID).accref}?preview=True")
+    assert (status, media_type) == (500, "text/plain")
+
+
+@pytest.mark.parametrize("service", ["ssa", "sdl"])
+async def test_services_say_what_they_are_and_since_when(archive: RunningArchive, service: str) -> None:
+    _, _, text = await get(f"{archive.url}/ccd700/q/{service}/capabilities")
+    found = {each.get("standardID", "").rpartition("/")[2] for each in ElementTree.fromstring(text)}
+    assert {"SODA#sync-1.0", "DataLink#links-1.0"} < found
+    assert ("SSA" in found) == (service == "ssa")
+    _, _, text = await get(f"{archive.url}/ccd700/q/{service}/availability")
+    since = ElementTree.fromstring(text).findtext("{http://www.ivoa.net/xml/VOSIAvailability/v1.0}upSince", "")
+    assert datetime.fromisoformat(since) <= datetime.now(UTC)
+
+
+async def test_a_semicolon_ends_a_parameter(archive: RunningArchive) -> None:
+    status, _, body = await get(f"{archive.dlget}?ID={DID}&FORMAT=application/x-votable%2Bxml;serialization=tabledata")
+    assert (status, b"serialization" in body) == (422, True)
 
 
 async def test_any_well_formed_did_can_be_known() -> None:

@@ -73,6 +73,28 @@ def test_constraints_hold(archive: RunningArchive) -> None:
     assert len(search(archive, format="fits")) == 0
 
 
+def test_the_rest_of_the_constraints_hold_too(archive: RunningArchive) -> None:
+    assert len(search(archive, FLUXCALIB="uncalibrated")) == 2 * len(DIDS)
+    assert len(search(archive, FLUXCALIB="RELATIVE")) == 0
+    assert len(search(archive, MTIME="2016-01-01/2017-01-01")) == 2 * len(DIDS)
+    assert len(search(archive, MTIME="2017-01-01/")) == 0
+    assert len(search(archive, BAND="red")) == 0, "DaCHS takes it for the name of a band"
+    with pytest.warns(pyvo.dal.DALOverflowWarning):
+        assert len(search(archive, TOP=3)) == 3
+
+
+async def test_sizes_are_those_of_the_products(archive: RunningArchive) -> None:
+    for record in list(search(archive))[:4]:
+        async with aiohttp.ClientSession() as session, session.get(record["accref"]) as response:
+            assert len(await response.read()) == record["accsize"]
+
+
+async def test_a_list_is_zipped_on_request(archive: RunningArchive) -> None:
+    async with aiohttp.ClientSession() as session, session.get(f"{archive.ssap}?REQUEST=queryData") as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert (await response.text()).count("<TR>") == 2 * len(DIDS)
+
+
 def test_overflow_is_said(archive: RunningArchive) -> None:
     with pytest.warns(pyvo.dal.DALOverflowWarning):
         rows = search(archive, maxrec=5)
@@ -90,7 +112,18 @@ async def test_metadata_has_no_rows(archive: RunningArchive, query: str) -> None
 
 
 @pytest.mark.parametrize(
-    "query", ["", "REQUEST=bogus", "REQUEST=queryData&MAXREC=x", "REQUEST=queryData&POS=here&SIZE=1"]
+    "query",
+    [
+        "",
+        "REQUEST=bogus",
+        "REQUEST=queryData&MAXREC=x",
+        "REQUEST=queryData&POS=here&SIZE=1",
+        "REQUEST=queryData&POS=1,2,3&SIZE=1",
+        "REQUEST=queryData&POS=1,2&SIZE=x",
+        "REQUEST=queryData&TIME=bad",
+        "REQUEST=queryData&TOP=x",
+        "REQUEST=queryData&FLUXCALIB=bogus",
+    ],
 )
 async def test_errors_are_votables_in_a_200(archive: RunningArchive, query: str) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"{archive.ssap}?{query}") as response:

@@ -444,8 +444,8 @@ def test_what_the_demo_does_not_understand_it_refuses(adql: str) -> None:
     [
         ({"LANG": "SQL"}, "query language SQL"),
         ({"REQUEST": "getData"}, "only supports REQUEST=doQuery"),
-        ({"RESPONSEFORMAT": "xlsx"}, "Format 'xlsx' is not known"),
-        ({"MAXREC": "many"}, "Invalid MAXREC"),
+        ({"RESPONSEFORMAT": "xlsx"}, "Cannot serialize in 'xlsx'"),
+        ({"MAXREC": "many"}, "'many' is not a valid literal for maxrec"),
         ({"QUERY": ""}, "'query' missing"),
         ({"QUERY": "SELECT mime FROM ccd700.data ORDER BY mime"}, "order of mime"),
     ],

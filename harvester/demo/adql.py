@@ -90,7 +90,7 @@ class _Parser:
         known = self._columns_of(table)
         for name in (*columns, *self._named):
             if name not in known:
-                raise AdqlError(f"No such field known: {name}")
+                raise AdqlError(f"No such field known: column {name!r} could not be located in table metadata")
         return Query(table, columns, counted, top, tuple(tests), order, self._beyond)
 
     def _column(self) -> str:

@@ -5,7 +5,7 @@ What is the same in all rows is a PARAM (SSAP 1.1, section 4.2.5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from .votables import field, options, param, product_url, spectrum_votable_size
 
 CALIBRATIONS = ("ABSOLUTE", "CALIBRATED", "RELATIVE", "NORMALIZED", "UNCALIBRATED", "ANY")
 FITS_MIME, VOTABLE_MIME = "image/fits", "application/x-votable+xml"
-# name, datatype, arraysize, unit, ucd, utype
-FIELDS = (
+Column = tuple[str, str, str, str, str, str]
+"""name, datatype, arraysize, unit, ucd, utype"""
+FIELDS: tuple[Column, ...] = (
     ("ssa_score", "float", "", "", "", "ssa:Query.Score"),
     ("location_ra", "float", "", "deg", "pos.eq.ra;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C1"),
     ("location_dec", "float", "", "deg", "pos.eq.dec;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C2"),
@@ -57,7 +58,7 @@ FIELDS = (
     ("expval", "double", "", "", "", ""),
     ("preview", "char", "*", "", "meta.ref.url;meta.preview", ""),
 )
-_HIDDEN = (("owner", "char", "*", "", "", ""), ("embargo", "double", "", "a", "", ""))
+_HIDDEN: tuple[Column, ...] = (("owner", "char", "*", "", "", ""), ("embargo", "double", "", "a", "", ""))
 _XTYPES = {
     "ssa_cdate": "timestamp",
     "ssa_pdate": "timestamp",
@@ -115,9 +116,14 @@ _CONSTANTS = (
 
 def fields(*, hidden: bool = False) -> str:
     """All FIELDs, with those that no answer has where ``hidden``."""
+    return declared(FIELDS[:4] + _HIDDEN + FIELDS[4:] if hidden else FIELDS)
+
+
+def declared(columns: Iterable[Column]) -> str:
+    """A FIELD for each of these columns."""
     return "".join(
         field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype, xtype=_XTYPES.get(name, ""))
-        for name, datatype, arraysize, unit, ucd, utype in (FIELDS[:4] + _HIDDEN + FIELDS[4:] if hidden else FIELDS)
+        for name, datatype, arraysize, unit, ucd, utype in columns
     )
 
 

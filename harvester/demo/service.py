@@ -138,9 +138,11 @@ class Service:
     async def _stream(self, request: web.Request, pieces: Iterator[bytes], file_name: str = "") -> web.StreamResponse:
         first = next(pieces)
         failed, table = b'value="ERROR"' in first, b'type="results"' in first
+        # TAP names what is not its default.
+        kind = ";serialization=TABLEDATA" if first.endswith(b"<TABLEDATA>") and not file_name else ""
         head = Answer(
             b"",
-            XML if failed else "application/x-votable+xml",
+            XML if failed else f"application/x-votable+xml{kind}",
             file_name=file_name if table and not failed else "",
         )
         return await self._sender.stream(request, head, chain([first], pieces))

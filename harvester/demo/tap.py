@@ -15,12 +15,12 @@ from itertools import islice
 
 from ..spectra import SpectrumId
 from .adql import Query, Row, parse
-from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, rows_of
+from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, Column, constants, declared, rows_of
 from .fits import Value
 from .observations import Observation, observe
 from .tap_schema import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
 from .tokens import AdqlError
-from .votables import HEAD, error_votable, field, links_block, row, service, stream
+from .votables import HEAD, error_votable, links_block, row, service, stream
 
 _PIECE = 200  # rows in one piece of the stream
 _TD = ("votable/td", "application/x-votable+xml;serialization=tabledata", "text/xml")
@@ -82,17 +82,22 @@ def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: Catalogue) -> I
 def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
     if given.get("REQUEST", "doQuery") != "doQuery":
         raise AdqlError("This service only supports REQUEST=doQuery")
-    if given.get("LANG", "").partition("-")[0] != "ADQL":
-        raise AdqlError(f"This service does not support the query language {given.get('LANG', '')}")
+    if not given.get("LANG"):
+        raise AdqlError("Field lang: Required parameter 'lang' missing.")
+    if given["LANG"].partition("-")[0] != "ADQL":
+        raise AdqlError(f"This service does not support the query language {given['LANG']}")
     wanted = "".join((given.get("RESPONSEFORMAT") or given.get("FORMAT", "")).lower().split())
     if wanted not in (*_TD, *_BINARY):
-        raise AdqlError(f"Field FORMAT: Format {wanted!r} is not known here")
+        raise AdqlError(f"Cannot serialize in {wanted!r}.")
     maxrec = given.get("MAXREC", "") or str(USUAL_ROWS)
     if not maxrec.isdecimal():
-        raise AdqlError(f"Invalid MAXREC literal '{maxrec}'.")
+        raise AdqlError(f"Field maxrec: {maxrec!r} is not a valid literal for maxrec")
     if not given.get("QUERY"):
-        raise AdqlError("Required parameter 'query' missing.")
-    query = parse(given["QUERY"], _columns_of, schema_rows)
+        raise AdqlError("Field query: Required parameter 'query' missing.")
+    try:
+        query = parse(given["QUERY"], _columns_of, schema_rows)
+    except AdqlError as error:
+        raise AdqlError(f"Field query: {error}") from None
     if query.order and query.order != _DIDS.get(query.table):
         raise AdqlError(f"The demo archive cannot put anything in the order of {query.order}")
     return query, min(int(maxrec), MOST_ROWS), wanted in _TD
@@ -100,8 +105,8 @@ def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
 
 def _counted(query: Query, catalogue: Catalogue, in_text: bool) -> Iterator[bytes]:
     number = sum(query.matches(each) for each in catalogue.rows(query))
-    yield _head([(query.counted, "long", "", "", "meta.number", "")], in_text)
-    yield from _data([[number]], [("long", "")], in_text)
+    yield _head([(query.counted, "int", "", "", "meta.number", "")], query.table, in_text)
+    yield from _data([[number]], [("int", "")], in_text)
     yield _tail(in_text)
 
 
@@ -113,18 +118,15 @@ def _listed(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> I
     kinds = [(datatype, arraysize) for _, datatype, arraysize, *_ in columns]
     limit = maxrec if query.top is None else min(query.top, maxrec)
     matching = ([each[name] for name in names] for each in catalogue.rows(query) if query.matches(each))
-    yield _head(columns, in_text)
+    yield _head(columns, query.table, in_text)
     yield from _data(islice(matching, limit), kinds, in_text)
     is_cut = (query.top is None or maxrec < query.top) and next(matching, None) is not None
     has_links = query.table == DATA and "ssa_pubdid" in names
     yield _tail(in_text, is_cut, service(links_block(catalogue.base), "links") if has_links else "")
 
 
-def _head(columns: Iterable[tuple[str, str, str, str, str, str]], in_text: bool) -> bytes:
-    fields = "".join(
-        field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype)
-        for name, datatype, arraysize, unit, ucd, utype in columns
-    )
+def _head(columns: Iterable[Column], table: str, in_text: bool) -> bytes:
+    fields = declared(columns) + (constants() if table == DATA else "")
     status = '<INFO name="QUERY_STATUS" value="OK">Query successful</INFO>'
     opening = "<TABLEDATA>" if in_text else '<BINARY><STREAM encoding="base64">'
     return f'{HEAD}<RESOURCE type="results">{status}<TABLE name="result">{fields}<DATA>{opening}'.encode()

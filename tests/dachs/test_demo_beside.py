@@ -1,7 +1,8 @@
 """The demo archive held against the genuine server: the same requests, the same answers, over the same spectra.
 
 Left out on purpose, because nobody who harvests meets them: pages for browsers beyond their first words, several ranges
-in one Range, previews of VOTables, and in VOTables the prose, the STC groups and the SDM's sixty PARAMs.
+in one Range, queries that are no ADQL, previews of VOTables; and in VOTables the prose, the STC groups, the SDM's sixty
+PARAMs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ DID = next(iter(listed_dids(1)))
 NAME = DID.rpartition("/")[2]
 ID, FITS = f"ID={quote(DID, safe='')}", "FORMAT=application%2Ffits"
 DLGET, DLMETA, SSAP = "/ccd700/q/sdl/dlget?", "/ccd700/q/sdl/dlmeta?", "/ccd700/q/ssa/ssap.xml?"
+TAP = "/tap/sync?"
 PRODUCT = f"/getproduct/{observe(DID).accref}"
 QUERY = "REQUEST=queryData"
 VOTABLE = "FORMAT=application%2Fx-votable%2Bxml"
@@ -76,8 +78,19 @@ CASES: dict[str, list[str]] = {
             "TARGETNAME=galex", "TARGETNAME=hip", f"TARGETNAME={quote(observe(DID).star.name)}",
         )),
     ],
+    TAP: [
+        "", "LANG=X&QUERY=a", "LANG=ADQL", "LANG=ADQL&QUERY=a&FORMAT=nosuch", "LANG=ADQL&MAXREC=x&QUERY=SELECT+1",
+        *(f"LANG=ADQL&{form}QUERY={quote(query)}" for form in ("", "FORMAT=votable/td&") for query in (
+            "SELECT ssa_pubdid, mime, ssa_targname FROM ccd700.data ORDER BY ssa_pubdid",
+            "SELECT TOP 3 ssa_pubdid, ssa_dateobs FROM ccd700.data WHERE mime='image/fits' ORDER BY ssa_pubdid",
+            "SELECT COUNT(*) AS n FROM ccd700.data", "SELECT nosuch FROM ccd700.data",
+        )),
+        *(f"LANG=ADQL&MAXREC={most}&QUERY=SELECT+ssa_pubdid+FROM+ccd700.data+ORDER+BY+ssa_pubdid" for most in (
+            1, 2 * COUNT - 1, 2 * COUNT, 2 * COUNT + 1,
+        )),
+    ],
     "": [
-        "/ccd700/q/ssa/availability", "/ccd700/q/sdl/availability", f"/ccd700/q/sdl/dlget/?{ID}",
+        "/ccd700/q/ssa/availability", "/ccd700/q/sdl/availability", "/tap/availability", f"/ccd700/q/sdl/dlget/?{ID}",
         "/ccd700/q/sdl/nosuch", "/ccd700/q/nosuch/dlget", "/nosuch/q/sdl/dlget", "/ccd700/q/sdl", PRODUCT,
         PRODUCT.replace(".fit", ".vot"), f"{PRODUCT}x", "/getproduct/ccd700/nosuch.fit", f"{PRODUCT}?preview=True",
     ],
