@@ -42,7 +42,7 @@ def _postgres() -> Path | None:
 
 
 class Witness:
-    """One DaCHS with the spectra ``dids``; both its servers are started and stopped, or killed, by the stories."""
+    """One DaCHS in ``folder``, and its database; both are started and stopped, or killed, by the stories."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -126,12 +126,6 @@ class Witness:
         self._server.send_signal(how)
         self._server.wait(_LONGEST_START)
         self._server = None
-
-    @property
-    def process(self) -> int:
-        """The web server's process id."""
-        assert self._server is not None
-        return self._server.pid
 
     def close(self) -> None:
         if self._server:
