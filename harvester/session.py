@@ -61,6 +61,8 @@ class Report:
     politeness: Politeness = field(default_factory=Politeness)
     night: float | None = None
     """Seconds that the next run like this one has, where its hours are limited."""
+    page: Path | None = None
+    """The page about the run, where one could be made."""
 
     @property
     def nights_left(self) -> int | None:
@@ -168,7 +170,7 @@ async def _give_account(report: Report, preparation: Preparation, store: Directo
 
 
 async def _close_books(report: Report, store: DirectoryStore) -> Report:
-    """Write the summary. A disk that takes none of it costs the summary, not the farewell."""
+    """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
         if report.stats.saved:
             await asyncio.to_thread(write_sha256sums, store.folder, reader.digests(store.ledger))
@@ -178,7 +180,20 @@ async def _close_books(report: Report, store: DirectoryStore) -> Report:
         reason = report.stats.reason if code == report.stats.exit_code else str(error)
         stats = replace(report.stats, exit_code=code, reason=reason)
         return replace(report, stats=stats, lost=[*report.lost, f"summary: {error}"])
-    return report
+    return await _with_page(report, store)
+
+
+async def _with_page(report: Report, store: DirectoryStore) -> Report:
+    """The report with its page beside it. Whatever goes wrong in making it is told, and costs nothing else."""
+    from .report.survey import MOST_AT_THE_END
+    from .report.writing import write_report
+
+    try:
+        page = await asyncio.to_thread(write_report, store, report.stats.run, MOST_AT_THE_END)
+    except Exception as error:
+        log.exception("no report")
+        return replace(report, lost=[*report.lost, f"report: {type(error).__name__}: {error}"])
+    return replace(report, page=page)
 
 
 async def engage(

@@ -34,6 +34,7 @@ from .archive.routes import Route, route_of
 from .band import Band, parse_band
 from .errors import UsageError
 from .expectation import Expectation
+from .labelling import Labelling
 from .limits import Limits
 from .schedule import Deadline, Window, parse_deadline, parse_duration, parse_window
 from .words import masked
@@ -173,7 +174,12 @@ class Settings(BaseSettings):
         BeforeValidator(_webhook),
         Field(description="POST a few lines of JSON there at the end, and when a pause lasts 10 minutes"),
     ] = None
+    labels: Annotated[Labelling, Field(description="what the catalogue's labels are called and mean")] = Labelling()
     limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
+
+
+TABLES = {"labels": Labelling, "limits": Limits}
+"""The settings that are tables of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,14 +335,12 @@ def _read(file: Path, asked_for: str | None) -> dict[str, Any]:
 
 def setting_names() -> list[str]:
     """Every setting's dotted name, as config.toml nests them."""
-    return [
-        *(name for name in Settings.model_fields if name != "limits"),
-        *(f"limits.{f.name}" for f in fields(Limits)),
-    ]
+    plain = [name for name in Settings.model_fields if name not in TABLES]
+    return [*plain, *(f"{table}.{field.name}" for table, kind in TABLES.items() for field in fields(kind))]
 
 
 def _check_environment() -> None:
-    known = {PREFIX + name.upper().replace(".", "__"): name for name in setting_names()} | {f"{PREFIX}LIMITS": "limits"}
+    known = {PREFIX + name.upper().replace(".", "__"): name for name in [*setting_names(), *TABLES]}
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX) and variable not in known:
             hint = _did_you_mean(variable, list(known))

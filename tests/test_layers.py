@@ -16,7 +16,7 @@ HOME = Path(harvester.__file__).parent
 
 RANKS = (
     {"", "spectra", "words", "errors", "batches", "roster"},
-    {"failures", "names", "band", "limits", "schedule"},
+    {"failures", "names", "band", "limits", "labelling", "schedule", "palette"},
     {
         "outcomes",
         "packing",
@@ -41,7 +41,7 @@ RANKS = (
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
-    {"onlookers", "preparation", "provenance", "dataset"},
+    {"onlookers", "preparation", "provenance", "dataset", "report"},
     {"session", "stocktake", "calibrations", "collection", "versions"},
     {"cli", "library"},
     {"__main__"},
@@ -50,9 +50,9 @@ RANK = {layer: rank for rank, layers in enumerate(RANKS) for layer in layers}
 
 # What each may import of harvester, besides itself; "" is the package's own version number.
 ONLY = {
-    "watchers": {"", "events", "stats", "receipt", "outcomes", "failures", "spectra", "words", "errors"},
+    "watchers": {"", "events", "stats", "receipt", "outcomes", "failures", "spectra", "words", "errors", "palette"},
     "demo": {"", "spectra", "words"},
-    "figures": {"spectra", "observation", "verify", "words", "errors"},
+    "figures": {"spectra", "observation", "verify", "words", "errors", "palette"},
 }
 NEVER = {
     "archive": {"stores", "ledger", "engine", "watchers", "demo"},

@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "how a running, or the last, harvest stands; from any terminal",
     "failures": "what is not there and why, in the server's own words",
     "discover": "what any VO archive offers, as a profile for --archive, and the list of all that it has",
+    "report": "one run as one HTML page: what is there, what is not and why, and the spectra to look at",
     "verify": "prove every file on disk again; --fix makes the next run heal what is damaged",
     "diff": "what was added, is gone, or has changed: between runs, directories, the disk and the archive",
     "export": "the harvest as one data set, Parquet or HDF5, joined with the catalogue's columns",

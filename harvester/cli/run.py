@@ -136,6 +136,7 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None
             quarantined=kept,
             politeness=report.politeness,
             nights_left=report.nights_left,
+            page=str(report.page or ""),
         ),
     )
     for outlet in {stage.outlet, ear}:

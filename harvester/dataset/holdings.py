@@ -46,13 +46,13 @@ class DamagedError(Exception):
     """The file is not what was stored; the message says how."""
 
 
-def holdings(store: DirectoryStore, unit: str = "") -> Iterator[Holding]:
+def holdings(store: DirectoryStore, unit: str = "", share: float = 1.0) -> Iterator[Holding]:
     """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell.
 
-    ``unit``: of wavelengths whose file names none.
+    ``unit``: of wavelengths whose file names none. ``share``: of all, if not all; always the same ones.
     """
     require_ledger(store)
-    for row in reader.stored(store.ledger):
+    for row in reader.stored(store.ledger, share):
         yield _holding(store, row, unit)
 
 

@@ -47,10 +47,17 @@ class FailureRecord:
 
 def last_run(path: Path) -> RunRecord | None:
     """The latest run in the ledger at ``path``; None if there is no ledger or no run in it."""
-    for row in _rows(path, "SELECT * FROM run ORDER BY started DESC LIMIT 1"):
-        summary = json.loads(row["summary"])
-        return RunRecord(row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], summary)
-    return None
+    return next((_run(row) for row in _rows(path, "SELECT * FROM run ORDER BY started DESC LIMIT 1")), None)
+
+
+def runs(path: Path) -> list[RunRecord]:
+    """All runs in the ledger at ``path``, the latest first."""
+    return [_run(row) for row in _rows(path, "SELECT * FROM run ORDER BY started DESC")]
+
+
+def _run(row: sqlite3.Row) -> RunRecord:
+    summary = json.loads(row["summary"])
+    return RunRecord(row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], summary)
 
 
 def failures(path: Path) -> list[FailureRecord]:
@@ -107,9 +114,11 @@ WHERE status IN ('present', 'saved')
 """
 
 
-def stored(path: Path) -> Iterator[sqlite3.Row]:
-    """The whole row of every stored spectrum, and the ``run_name`` of the run that brought it, by name."""
-    yield from _rows(path, f"{_STORED} ORDER BY name")
+def stored(path: Path, share: float = 1.0) -> Iterator[sqlite3.Row]:
+    """The whole row of every stored spectrum, and the ``run_name`` of the run that brought it, by name; of a ``share``
+    of them, the same each time, if not of all."""
+    some = f"{round(share * 0xFFFFFF):06x}"
+    yield from _rows(path, f"{_STORED} AND substr(coalesce(sha256, ''), 1, 6) <= ? ORDER BY name", some)
 
 
 def contents(path: Path) -> Iterator[tuple[str, int, str, str]]:
@@ -132,7 +141,31 @@ def stored_as(path: Path, key: str) -> sqlite3.Row | None:
     return by_did or next(_rows(path, f"{_STORED} AND folded = ?", key.casefold()), None)
 
 
-def _rows(path: Path, sql: str, *values: str) -> Iterator[sqlite3.Row]:
+def counts(path: Path) -> dict[str, tuple[int, int]]:
+    """By status, how many spectra and how many bytes."""
+    sql = "SELECT status, count(*) AS spectra, total(bytes) AS bytes FROM spectrum GROUP BY status"
+    return {row["status"]: (row["spectra"], int(row["bytes"])) for row in _rows(path, sql)}
+
+
+def counts_by(path: Path, column: str) -> dict[str, int]:
+    """How many stored spectra have each value of a catalogue's ``column``; '' is those without one."""
+    sql = (
+        "SELECT coalesce((SELECT value FROM json_each(columns) WHERE key = ?), '') AS value, count(*) AS spectra "
+        "FROM spectrum WHERE status IN ('present', 'saved') GROUP BY 1 ORDER BY 1"
+    )
+    return {str(row["value"]): row["spectra"] for row in _rows(path, sql, column)}
+
+
+def ranges(path: Path, step: float) -> list[tuple[int, int, int]]:
+    """Of the stored spectra, first and last wavelength in whole ``step`` (metres), and how many have these."""
+    sql = (
+        "SELECT round(wave_min / ?1) AS low, round(wave_max / ?1) AS high, count(*) AS spectra FROM spectrum "
+        "WHERE status IN ('present', 'saved') AND wave_min > 0 GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return [(int(row["low"]), int(row["high"]), row["spectra"]) for row in _rows(path, sql, step)]
+
+
+def _rows(path: Path, sql: str, *values: object) -> Iterator[sqlite3.Row]:
     connection = open_for_reading(path)
     if connection is None:
         return

@@ -57,7 +57,8 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside there."""
+    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside there,
+    ``page`` is the file about the run."""
 
     stats: HarvestStats
     out: str
@@ -67,6 +68,7 @@ class Farewell:
     quarantined: int = 0
     politeness: Politeness | None = None
     nights_left: int | None = None
+    page: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -186,6 +188,8 @@ def _places(what: Farewell) -> list[tuple[str, str, str]]:
     if what.quarantined:
         bodies = plural(what.quarantined, "body", "bodies")
         places.append(("quarantine", f"{what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
+    if what.page:
+        places.append(("report", what.page, "all of it, to look at in a browser"))
     if what.stats.run and not what.nothing_to_do:
         places.append(("log", f"{what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
     return [(label, plain_line(path.replace("//", "/"), LONGEST_COMMAND), why) for label, path, why in places]

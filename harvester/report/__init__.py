@@ -1,0 +1,1 @@
+"""The morning after: one run, as one page to look at."""

@@ -1,0 +1,83 @@
+"""What is not there and why: grouped by kind, in the server's own words, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from ..ledger.reader import FailureRecord
+from ..watchers.figures import count, plural
+from ..words import plain_line
+from .books import again, typed
+from .markup import Child, Markup, element
+from .material import Material
+from .tables import command, table
+
+WORDINGS = 3  # of each kind
+EXAMPLES = 6  # spectra of each wording
+WHOSE = {"archive": "the archive's", "network": "the network's", "spectrum": "the spectrum's own", "ours": "ours"}
+
+
+def absent(material: Material) -> Child:
+    """Nothing is missing, or what is, and the commands to type next."""
+    books = material.books
+    waiting = sum(material.survey.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
+    if not books.failures and not waiting:
+        return element("p", "Nothing is missing.", class_="lead")
+    groups = [list(group) for _, group in groupby(books.failures, key=lambda failure: failure.kind)]
+    groups.sort(key=lambda members: (-len(members), members[0].kind))
+    return [_waiting(waiting, material), [_kind(members, material) for members in groups]]
+
+
+def _waiting(number: int, material: Material) -> Child:
+    if not number:
+        return None
+    return element(
+        "article",
+        element("h3", element("span", count(number), class_="number"), " not asked for yet, or to be asked again"),
+        element("p", "The run ended before their turn came. The same settings again go on where it stopped:"),
+        command(again(material.books.store, material.books.run)),
+        class_="kind",
+    )
+
+
+def _kind(members: Sequence[FailureRecord], material: Material) -> Markup:
+    kind = members[0].kind
+    store = material.books.store
+    passing = "This may pass: another run is worth it." if kind.passing else "Another run is not likely to help."
+    next_step = (
+        f"{again(store, material.books.run)} --only-failed"
+        if kind.passing
+        else typed("failures", "--out", str(store.folder))
+    )
+    number = element("span", count(len(members)), class_="number")
+    return element(
+        "article",
+        element("h3", number, f" {kind.meaning} ", element("code", kind.value)),
+        element("p", f"Whose fault: {WHOSE[kind.blame]}. {passing} What to do: {kind.advice}."),
+        _examples(members),
+        command(next_step),
+        class_="kind",
+    )  # fmt: skip
+
+
+def _examples(members: Sequence[FailureRecord]) -> Markup:
+    """Each wording once, with how many and which spectra it was said of."""
+    said: dict[str, list[FailureRecord]] = {}
+    for failure in members:
+        said.setdefault(_wording(failure), []).append(failure)
+    often = sorted(said.items(), key=lambda item: -len(item[1]))
+    rows: list[list[Child]] = [[count(len(those)), words, _names(those)] for words, those in often[:WORDINGS]]
+    rest = sum(len(those) for _, those in often[WORDINGS:])
+    foot = f"and {count(rest)} more in {plural(len(often) - WORDINGS, 'other wording')}" if rest else ""
+    return table("", ("of", "in the server's words, or the proof's", "spectra"), rows, foot)
+
+
+def _wording(failure: FailureRecord) -> str:
+    name = failure.did.rpartition("/")[2]
+    return plain_line(failure.detail.replace(failure.did, "…").replace(name, "…"), 300)
+
+
+def _names(members: Sequence[FailureRecord]) -> Markup:
+    shown = ", ".join(plain_line(failure.did.rpartition("/")[2], 60) for failure in members[:EXAMPLES])
+    return element("code", f"{shown}, …" if len(members) > EXAMPLES else shown)

@@ -1,0 +1,134 @@
+"""Which spectra to show, and each as a curve: the usual and the most unusual of each label, and what was set aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..dataset.holdings import DamagedError, read
+from ..labelling import Labelling
+from ..observation import angstroms, observation_of
+from ..stores.directory import DirectoryStore
+from ..verify import RejectedError, Spectrum, read_spectrum
+from ..words import plain_line
+from .charts import Curve
+from .survey import Seen, Survey
+from .unusual import distances
+
+USUAL = 3  # of each label
+MOST_LABELS = 12
+UNUSUAL = 9
+QUARANTINED = 24
+_LARGEST_BODY = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A spectrum to look at, or (``curve`` is None) why there is none. ``words`` are a server's, or a gate's."""
+
+    title: str
+    name: str
+    did: str
+    curve: Curve | None
+    details: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """``usual``: by label. ``compared``: how many spectra unusual ones were looked for among. ``set_aside``: all that
+    lies in quarantine, of which ``quarantined`` are shown, the latest first."""
+
+    usual: Sequence[tuple[str, Sequence[Picture]]]
+    labels: int
+    unusual: Sequence[Picture]
+    compared: int
+    quarantined: Sequence[Picture]
+    set_aside: int
+
+
+def hang(survey: Survey, store: DirectoryStore, labelling: Labelling) -> Gallery:
+    """Choose, read again and draw. StoreError if the disk fails."""
+    compared = [seen for seen in survey.seen if seen.labelled.row is not None]
+    labels = [seen.labelled.label for seen in compared]
+    apart = distances(survey.rows, labels)
+    found = sorted(set(labels) or {seen.labelled.label for seen in survey.seen})
+    told = np.nan_to_num(apart, nan=-1.0)
+    farthest = [number for number in np.argsort(-told, kind="stable")[:UNUSUAL] if told[number] > 0]
+    entries = sorted((store.state / "quarantine").glob("*.json"), key=_age)
+    return Gallery(
+        [(label, _usual(label, survey, compared, labels, apart, labelling)) for label in found[:MOST_LABELS]],
+        len(found),
+        [_picture(compared[number], labelling, f"{apart[number]:.1f} spreads away") for number in farthest],
+        int(np.isfinite(apart).sum()),
+        [_evidence(entry) for entry in entries[:QUARANTINED]],
+        len(entries),
+    )
+
+
+def _usual(
+    label: str, survey: Survey, compared: Sequence[Seen], labels: Sequence[str], apart: Any, labelling: Labelling
+) -> list[Picture]:
+    """Those nearest to their label's median; where there is none, the first by name."""
+    alike = [number for number, other in enumerate(labels) if other == label]
+    nearest = sorted(alike, key=lambda number: (np.nan_to_num(apart[number], nan=0.0), number))[:USUAL]
+    chosen = [compared[number] for number in nearest]
+    chosen = chosen or [seen for seen in survey.seen if seen.labelled.label == label][:USUAL]
+    return [_picture(seen, labelling) for seen in chosen]
+
+
+def _picture(seen: Seen, labelling: Labelling, more: str = "") -> Picture:
+    told = seen.observation
+    label = f"label {labelling.named(seen.labelled.label)}" if seen.labelled.label else ""
+    details = ", ".join(part for part in (more, plain_line(label, 60), told.when) if part)
+    try:
+        curve = _curve(read(seen.holding))
+    except DamagedError as error:  # it was whole a moment ago: somebody is at work here
+        return Picture(told.object_name, seen.holding.name, seen.holding.did, None, details, str(error))
+    return Picture(told.object_name, seen.holding.name, seen.holding.did, curve, details)
+
+
+def _curve(spectrum: Spectrum) -> Curve | None:
+    wave, flux = angstroms(spectrum), spectrum.flux
+    order = slice(None, None, -1 if wave.size and wave[0] > wave[-1] else 1)
+    return Curve.of(wave[order], flux[order], observation_of(spectrum).h_alpha)
+
+
+def _age(entry: Path) -> tuple[float, str]:
+    """The latest first; what vanishes while we look goes last."""
+    try:
+        return -entry.stat().st_mtime, entry.name
+    except OSError:
+        return 0.0, entry.name
+
+
+def _evidence(entry: Path) -> Picture:
+    """One body that is no spectrum of this harvest: as a curve where it is one at all, else in its own words."""
+    reason, body = _loaded(entry.read_bytes() if entry.exists() else b""), _body_of(entry)
+    name, _, kind = entry.stem.rpartition(".")
+    words = plain_line(str(reason.get("detail", "")), 240)
+    kept = plain_line(str(reason.get("kept", "")), 16).rstrip("…").replace("T", " ")
+    try:
+        curve = _curve(read_spectrum(body))
+    except RejectedError:
+        curve = None
+    details = [words] if curve else [f"{len(body):,} bytes" if body else "no body was kept"]
+    return Picture(name, kind, plain_line(str(reason.get("id", "")), 120), curve, ", ".join([*details, kept]), words)
+
+
+def _loaded(text: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _body_of(entry: Path) -> bytes:
+    body = entry.with_suffix(".body")
+    return body.read_bytes() if body.is_file() and body.stat().st_size <= _LARGEST_BODY else b""

@@ -1,0 +1,70 @@
+"""All that a report tells, gathered once: the page and the JSON are two ways to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..dataset.labels import LabelReport, check_labels
+from ..errors import UsageError
+from ..labelling import Labelling
+from ..settings import load_profile
+from ..stores.directory import DirectoryStore
+from .books import Books, open_books
+from .gallery import Gallery, hang
+from .night import Night, read_night
+from .survey import MOST_READ, Survey, look_at
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One run's report before it is said. ``made``: seconds since 1970."""
+
+    books: Books
+    survey: Survey
+    night: Night
+    gallery: Gallery
+    labels: LabelReport
+    labelling: Labelling
+    archive: str
+    made: float
+
+    def as_json(self) -> Mapping[str, object]:
+        """What ``report --json`` prints."""
+        survey = self.survey
+        return {
+            "run": self.books.run,
+            "summary": dict(self.books.summary),
+            "stored": survey.stored,
+            "bytes": survey.bytes,
+            "digest": survey.digest,
+            "read": len(survey.seen),
+            "damaged": [{"name": name, "detail": detail} for name, detail in survey.damaged],
+            "labels": {**self.labels.as_json(), "stored": survey.by_label},
+            "unusual": [picture.did for picture in self.gallery.unusual],
+        }
+
+
+def gather(
+    store: DirectoryStore, run: str | None, made: float, labelling: Labelling | None = None, most: int = MOST_READ
+) -> Material:
+    """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
+
+    labelling: what its labels mean, if that is not what the run was told. UsageError if there is no such run,
+    StoreError if the disk fails.
+    """
+    books = open_books(store, run)
+    meant = labelling or books.labelling
+    survey = look_at(store, meant.column, most)
+    checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
+    night = read_night(books.folder / "events.jsonl")
+    return Material(books, survey, night, hang(survey, store, meant), checked, meant, _archive(books), made)
+
+
+def _archive(books: Books) -> str:
+    """What the archive calls itself, as far as its profile is at hand."""
+    asked = str(books.asked.get("archive") or (books.record.archive if books.record else ""))
+    try:
+        return load_profile(asked).title
+    except UsageError:
+        return books.record.archive if books.record else asked

@@ -1,0 +1,39 @@
+"""Where a report goes, and how: all of it or nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..stores.commit import part_name
+from ..stores.directory import DirectoryStore
+from ..stores.disk import storing
+from .books import folder_of
+from .material import gather
+from .page import page
+
+NAME = "report.html"
+
+
+def report_file(store: DirectoryStore, run: str) -> Path:
+    """Where a run's report is kept."""
+    return folder_of(store, run) / NAME
+
+
+def write_report(store: DirectoryStore, run: str, most: int) -> Path:
+    """The report of ``run`` in the run's own folder, over at most ``most`` spectra. StoreError if it cannot be made."""
+    path = report_file(store, run)
+    write_page(path, page(gather(store, run, time.time(), most=most)))
+    return path
+
+
+def write_page(path: Path, content: bytes) -> None:
+    """Nobody ever reads half of it. StoreError if it cannot be written."""
+    part = path.with_name(part_name(path.name))
+    with storing(path):
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
