@@ -59,10 +59,10 @@ DARK = Colours(
 )
 
 TERMINAL: Mapping[str, str] = {
-    "green": "#009e73",
+    "green": "#1a9e76",
     "yellow": "#c98a00",
-    "red": "#d55e00",
+    "red": "#e0523f",
     "cyan": "#3a96c9",
-    "blue": "#0072b2",
+    "blue": "#3f7fc4",
 }
-"""The same roles on a terminal, whose ground nobody knows: each can be read on black and on white."""
+"""The same roles (good, care, bad, ink twice) on a terminal, whose ground nobody knows: between light and dark."""

@@ -1,19 +1,13 @@
-"""One look for every picture: colours and typography, for figures and for the report.
-
-The colours are Okabe and Ito's (told apart by all kinds of eyes), chosen so that their greys differ too: ink is
-darkest, the mark lies in the middle, and what only helps the eye is pale.
-"""
+"""The look of figures: the colours that all we show shares (see ``palette``), and typography."""
 
 from __future__ import annotations
 
 from typing import Any
 
-INK = "#0b3c5d"  # the spectrum itself
-MARK = "#d55e00"  # H-alpha
-TEXT = "#1a1a1a"
-QUIET = "#5f5f5f"  # small print: 6.4 to 1 on white
-RULE = "#c8c8c8"
-TROUBLE = "#f4f1ec"  # behind words that stand where a spectrum should
+from ..palette import LIGHT
+
+INK, MARK = LIGHT.ink, LIGHT.mark
+TEXT, QUIET, RULE, TROUBLE = LIGHT.text, LIGHT.quiet, LIGHT.rule, LIGHT.trouble
 
 WIDTH = 8.0  # inches: a full text width
 PANEL_HEIGHT = 1.75

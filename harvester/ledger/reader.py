@@ -30,9 +30,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
-    """A spectrum that is not there, and why. ``columns`` are the catalogue's other columns of it."""
+    """A spectrum that is not there, and why. ``name`` is what its file would be called, ``columns`` are the catalogue's
+    other columns of it."""
 
     did: str
+    name: str
     kind: FailureKind
     detail: str
     attempts: int
@@ -65,8 +67,8 @@ def failures(path: Path) -> list[FailureRecord]:
     sql = "SELECT * FROM spectrum WHERE status = 'failed' ORDER BY kind, last_tried"
     return [
         FailureRecord(
-            row["did"], FailureKind[row["kind"].upper()], row["detail"], row["attempts"], row["http_status"],
-            row["last_tried"], json.loads(row["columns"]),
+            row["did"], row["name"], FailureKind[row["kind"].upper()], row["detail"], row["attempts"],
+            row["http_status"], row["last_tried"], json.loads(row["columns"]),
         )
         for row in _rows(path, sql)
     ]  # fmt: skip

@@ -43,7 +43,8 @@ def _emission(material: Material) -> Markup:
     if found.no_emission is None:
         words = "Nobody said which labels mean emission ([labels] emission = [...] in config.toml), so nobody looked."
         return element("p", words, class_="note")
-    meant = ", ".join(labelling.named(label) for label in labelling.emission)
+    there = [label for label in labelling.emission if label in material.survey.by_label]
+    meant = ", ".join(labelling.named(label) for label in there or labelling.emission)
     return _check(
         f"labelled as emission ({plain_line(meant, 120)}) without any near Hα",
         found.no_emission,

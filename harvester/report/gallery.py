@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .unusual import distances
 USUAL = 3  # of each label
 MOST_LABELS = 12
 UNUSUAL = 9
-QUARANTINED = 24
+QUARANTINED = 48
 _LARGEST_BODY = 32 * 2**20
 
 
@@ -52,15 +52,15 @@ class Gallery:
     set_aside: int
 
 
-def hang(survey: Survey, store: DirectoryStore, labelling: Labelling) -> Gallery:
-    """Choose, read again and draw. StoreError if the disk fails."""
+def hang(survey: Survey, store: DirectoryStore, labelling: Labelling, lacking: Collection[str]) -> Gallery:
+    """Choose, read again and draw. ``lacking``: names of what is still not there. StoreError if the disk fails."""
     compared = [seen for seen in survey.seen if seen.labelled.row is not None]
     labels = [seen.labelled.label for seen in compared]
     apart = distances(survey.rows, labels)
     found = sorted(set(labels) or {seen.labelled.label for seen in survey.seen})
     told = np.nan_to_num(apart, nan=-1.0)
     farthest = [number for number in np.argsort(-told, kind="stable")[:UNUSUAL] if told[number] > 0]
-    entries = sorted((store.state / "quarantine").glob("*.json"), key=_age)
+    entries = sorted((store.state / "quarantine").glob("*.json"), key=lambda entry: _standing(entry, lacking))
     return Gallery(
         [(label, _usual(label, survey, compared, labels, apart, labelling)) for label in found[:MOST_LABELS]],
         len(found),
@@ -99,12 +99,13 @@ def _curve(spectrum: Spectrum) -> Curve | None:
     return Curve.of(wave[order], flux[order], observation_of(spectrum).h_alpha)
 
 
-def _age(entry: Path) -> tuple[float, str]:
-    """The latest first; what vanishes while we look goes last."""
+def _standing(entry: Path, lacking: Collection[str]) -> tuple[bool, float, str]:
+    """First those of spectra that are still not there, the latest first; what vanishes while we look goes last."""
+    had = entry.stem.rpartition(".")[0] not in lacking
     try:
-        return -entry.stat().st_mtime, entry.name
+        return had, -entry.stat().st_mtime, entry.name
     except OSError:
-        return 0.0, entry.name
+        return True, 0.0, entry.name
 
 
 def _evidence(entry: Path) -> Picture:
@@ -112,7 +113,7 @@ def _evidence(entry: Path) -> Picture:
     reason, body = _loaded(entry.read_bytes() if entry.exists() else b""), _body_of(entry)
     name, _, kind = entry.stem.rpartition(".")
     words = plain_line(str(reason.get("detail", "")), 240)
-    kept = plain_line(str(reason.get("kept", "")), 16).rstrip("…").replace("T", " ")
+    kept = plain_line(str(reason.get("kept", "")))[:16].replace("T", " ")
     try:
         curve = _curve(read_spectrum(body))
     except RejectedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-_VOID = frozenset({"meta", "link", "br", "path", "rect", "line", "circle", "ellipse", "use"})
+_VOID = frozenset({"meta", "link", "br", "path", "rect", "line", "circle", "ellipse", "image"})
 
 
 class Markup(str):

@@ -58,7 +58,8 @@ def gather(
     survey = look_at(store, meant.column, most)
     checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
     night = read_night(books.folder / "events.jsonl")
-    return Material(books, survey, night, hang(survey, store, meant), checked, meant, _archive(books), made)
+    gallery = hang(survey, store, meant, {failure.name for failure in books.failures})
+    return Material(books, survey, night, gallery, checked, meant, _archive(books), made)
 
 
 def _archive(books: Books) -> str:

@@ -15,6 +15,7 @@ from .keeping import care, provenance, sizes
 from .manners import receipt
 from .markup import Child, Markup, element, joined
 from .material import Material
+from .panorama import panorama
 from .pictures import quarantined, unusual, usual
 from .told import asked, headline, opening
 from .traffic import traffic
@@ -29,15 +30,16 @@ def page(material: Material) -> bytes:
     """The whole file, UTF-8."""
     style = stylesheet()
     sections = [
+        ("look", "Every spectrum at one look", panorama(material)),
         ("asked", "What was asked", asked(material)),
         ("missing", "What is not there, and why", absent(material)),
         ("night", "The night", traffic(material)),
         ("receipt", "Politeness receipt", receipt(material)),
         ("usual", "Spectra", usual(material)),
         ("unusual", "The most unusual", unusual(material)),
-        ("quarantine", "Set aside", quarantined(material)),
         ("coverage", "Coverage", extent(material)),
         ("labels", "Do the labels make sense?", doubts(material)),
+        ("quarantine", "Set aside", quarantined(material)),
         ("sizes", "Sizes and digests", sizes(material)),
         ("provenance", "Where it comes from", provenance(material)),
         ("care", "To verify and to cite", care(material)),

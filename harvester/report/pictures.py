@@ -43,10 +43,10 @@ def quarantined(material: Material) -> Child:
     if not gallery.set_aside:
         return element("p", "Nothing had to be set aside.")
     rest = gallery.set_aside - len(gallery.quarantined)
-    more = f" The latest {len(gallery.quarantined)} are shown; {count(rest)} more lie there." if rest > 0 else ""
+    more = f" {len(gallery.quarantined)} are shown; {count(rest)} more lie there." if rest > 0 else ""
     words = (
         f"{plural(gallery.set_aside, 'body', 'bodies')} failed a proof and lie in .harvester/quarantine, as evidence. "
-        f"Some were asked for again and came whole.{more}"
+        f"First those of spectra that are still not here; the others came whole later, or may.{more}"
     )
     return [element("p", words), _wall(gallery.quarantined)]
 

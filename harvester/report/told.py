@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -67,15 +68,21 @@ def opening(material: Material) -> Markup:
     """Headline, the bar of what became of the list, and the large numbers."""
     books = material.books
     now = tone(material)
+    sign = element("span", SIGNS[now], class_=f"sign {now}", aria_hidden="true")
     return element(
         "header",
         element("p", f"harvester report, run {books.run}", class_="eyebrow"),
-        element("h1", element("span", SIGNS[now], class_=f"sign {now}", aria_hidden="true"), " ", headline(material)),
+        element("h1", sign, " ", _unbroken(headline(material))),
         element("p", why(material), class_="lead"),
         _progress(books.summary),
         element("div", *_tiles(material), class_="tiles"),
         _later(material),
     )
+
+
+def _unbroken(words: str) -> str:
+    """A number stays on one line: ``13 334``."""
+    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", words)
 
 
 def _later(material: Material) -> Child:
@@ -139,11 +146,10 @@ def _tiles(material: Material) -> list[Markup]:
 
 def _hours(material: Material) -> str:
     record = material.books.record
-    return f"from {moment(record.started)}" if record else ""
+    return moment(record.started) if record else ""
 
 
 NAMES = {
-    "archive": "archive",
     "catalog": "catalogue",
     "fluxcalib": "FLUXCALIB",
     "band": "BAND",
@@ -162,7 +168,8 @@ def asked(material: Material) -> Child:
     chosen = material.books.asked
     if not chosen:
         return element("p", "The run's config.toml is gone, so nobody knows what was asked.", class_="note")
-    rows = [("archive", material.archive)] if material.archive != chosen.get("archive") else []
+    named = plain_line(str(chosen.get("archive", "")), 200)
+    rows = [("archive", named if material.archive == named else f"{plain_line(material.archive, 200)} ({named})")]
     rows += [(name, _shown(chosen[key])) for key, name in NAMES.items() if _said(chosen.get(key))]
     limits = chosen.get("limits")
     limits = limits if isinstance(limits, Mapping) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
@@ -15,6 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from ..palette import TERMINAL
 from ..words import speakable
 
 Span = tuple[str, str]  # the text, and a rich style by name
@@ -115,10 +117,16 @@ class Drawing:
         self._lines = lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        return self._segments(options.encoding)
+        return self._segments(options.encoding, console.color_system in ("256", "truecolor"))
 
-    def _segments(self, encoding: str) -> Iterator[Segment]:
+    def _segments(self, encoding: str, many_colours: bool) -> Iterator[Segment]:
         for line in self._lines:
             for text, style in line:
-                yield Segment(speakable(text, encoding), Style.parse(style) if style else None)
+                yield Segment(speakable(text, encoding), _painted(style, many_colours) if style else None)
             yield Segment.line()
+
+
+@lru_cache
+def _painted(style: str, many_colours: bool) -> Style:
+    """The style in our own colours, where the terminal has them; sixteen colours are the user's own, by name."""
+    return Style.parse(" ".join(TERMINAL.get(word, word) for word in style.split()) if many_colours else style)
