@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..failures import FailureKind
 from ..labelling import Labelling
@@ -18,7 +19,10 @@ LEAST_CORRELATION = 0.9995
 MOST_APART = 0.01  # of the continuum, root mean square: what two exposures of one star differ by, at least
 MOST_PAIRS = 10_000  # that are listed; all are counted
 _BLOCK = 1024
+_CANDIDATES = 16_384  # pairs that are compared at once
 _THIN = 3  # every third point of the grid is enough to find candidates
+
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,14 @@ def _alike(rows: Rows, labels: Sequence[str]) -> Iterator[tuple[int, int]]:
         block = slice(start, start + _BLOCK)
         near = shape[block] @ shape[start:].T > LEAST_CORRELATION
         near &= numbers[block, None] != numbers[None, start:]
-        for one, other in np.argwhere(near):
-            a, b = start + int(one), start + int(other)
-            if a < b and np.sqrt(np.mean((rows[a] - rows[b]) ** 2)) < MOST_APART:
-                yield a, b
+        ones, others = np.nonzero(near)
+        once = ones < others
+        yield from _close(rows, ones[once] + start, others[once] + start)
+
+
+def _close(rows: Rows, ones: Places, others: Places) -> Iterator[tuple[int, int]]:
+    """Those pairs whose rows differ by less than two exposures of one star would."""
+    for start in range(0, ones.size, _CANDIDATES):
+        a, b = ones[start : start + _CANDIDATES], others[start : start + _CANDIDATES]
+        near = np.sqrt(np.mean((rows[a] - rows[b]) ** 2, axis=1)) < MOST_APART
+        yield from zip(a[near].tolist(), b[near].tolist(), strict=True)

@@ -26,7 +26,15 @@ def absent(material: Material) -> Child:
         return element("p", "Nothing is missing.", class_="lead")
     groups = [list(group) for _, group in groupby(books.failures, key=lambda failure: failure.kind)]
     groups.sort(key=lambda members: (-len(members), members[0].kind))
-    return [_waiting(waiting, material), [_kind(members, material) for members in groups]]
+    again_all = [
+        element("p", "All of them, with every word:"),
+        command(typed("failures", "--out", str(books.store.folder))),
+    ]
+    return [
+        _waiting(waiting, material),
+        [_kind(members, material) for members in groups],
+        again_all if groups else None,
+    ]
 
 
 def _waiting(number: int, material: Material) -> Child:
@@ -43,20 +51,16 @@ def _waiting(number: int, material: Material) -> Child:
 
 def _kind(members: Sequence[FailureRecord], material: Material) -> Markup:
     kind = members[0].kind
-    store = material.books.store
+    books = material.books
     passing = "This may pass: another run is worth it." if kind.passing else "Another run is not likely to help."
-    next_step = (
-        f"{again(store, material.books.run)} --only-failed"
-        if kind.passing
-        else typed("failures", "--out", str(store.folder))
-    )
+    only_failed = f"{again(books.store, books.run)} --only-failed"
     number = element("span", count(len(members)), class_="number")
     return element(
         "article",
         element("h3", number, f" {kind.meaning} ", element("code", kind.value)),
         element("p", f"Whose fault: {WHOSE[kind.blame]}. {passing} What to do: {kind.advice}."),
         _examples(members),
-        command(next_step),
+        command(only_failed) if kind.passing else None,
         class_="kind",
     )  # fmt: skip
 

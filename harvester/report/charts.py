@@ -103,7 +103,7 @@ def chart(
     inner = height - TOP - BOTTOM
     heights = [(TOP + inner * (1 - at), words) for at, words in up]
     rules = [element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule") for y, _ in heights]
-    labels = [element("text", words, x="0", y=y - 4, class_="tick") for y, words in heights]
+    labels = [element("text", words, x="0", y=y - 4, class_="tick") for y, words in heights if words]
     stretched = element(
         "svg", plot, x="0", y=TOP, width="100%", height=inner, viewBox=f"0 0 {WIDE} {HIGH}", preserveAspectRatio="none"
     )

@@ -40,7 +40,8 @@ def _wavelengths(material: Material) -> Child:
     share = (H_ALPHA_AIR - low) / ((high - low) or 1)
     mark = charts.upright(share, "mark", _TALL, "Hα") if 0 <= share <= 1 else None
     shortest, longest = min(r[1] - r[0] for r in ranges), max(r[1] - r[0] for r in ranges)
-    told = f"{low:.0f} to {high:.0f} Å in all; single spectra are {shortest} to {longest} Å long."
+    lengths = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+    told = f"{low:.0f} to {high:.0f} Å in all; single spectra are {lengths} Å long."
     ticks = [(at, f"{value:g}{' Å' if n == 0 else ''}") for n, (at, value) in enumerate(_ticks(low, high))]
     plot = charts.curve(charts.steps(number.tolist(), most), "area ink")
     drawn = charts.chart("Wavelengths", told, _TALL, plot, across=ticks, up=_up(most), before=mark)
@@ -53,7 +54,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, float]]:
 
 
 def _up(most: float) -> list[Tick]:
-    return [(0.5, f"{most / 2:g}"), (1.0, f"{most:g} spectra")]
+    return [(0.5, ""), (1.0, f"{most:g} spectra")]
 
 
 def _dates(material: Material) -> Child:

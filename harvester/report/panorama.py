@@ -64,11 +64,11 @@ def _names(labels: Sequence[str], material: Material) -> list[Markup]:
 
 
 def _strips(rows: Rows) -> NDArray[np.uint8]:
-    """Shape (strips, points): 0 is far below the continuum, 128 on it, 255 far above; neighbours are averaged."""
+    """Shape (lines, points): 0 is far below the continuum, 128 on it, 255 far above; neighbours are averaged."""
     edges = np.linspace(0, len(rows), min(STRIPS, len(rows)) + 1).astype(int)[:-1]
     mean = np.add.reduceat(rows, edges, axis=0) / np.diff([*edges, len(rows)])[:, None]
     level: NDArray[np.uint8] = np.clip(128 + 127 * np.tanh((mean - 1) / 0.5), 0, 255).astype(np.uint8)
-    return level
+    return level.repeat(max(1, STRIPS // len(level)), axis=0)  # a few strips stay strips, however tall they are drawn
 
 
 def _png(levels: NDArray[np.uint8]) -> str:

@@ -149,11 +149,14 @@ def _hours(material: Material) -> str:
     return moment(record.started) if record else ""
 
 
+ALWAYS = {
+    "catalog": ("catalogue", "the archive's own list"),
+    "fluxcalib": ("FLUXCALIB", "none: as the archive serves them"),
+    "band": ("BAND", "none: whole spectra"),
+    "format": ("FORMAT", "none: as the archive serves them"),
+}
+"""What is told even where nothing was asked, and what that means."""
 NAMES = {
-    "catalog": "catalogue",
-    "fluxcalib": "FLUXCALIB",
-    "band": "BAND",
-    "format": "FORMAT",
     "limit": "at most, in this run",
     "only_failed": "only what failed before",
     "window": "hours",
@@ -170,20 +173,24 @@ def asked(material: Material) -> Child:
         return element("p", "The run's config.toml is gone, so nobody knows what was asked.", class_="note")
     named = plain_line(str(chosen.get("archive", "")), 200)
     rows = [("archive", named if material.archive == named else f"{plain_line(material.archive, 200)} ({named})")]
-    rows += [(name, _shown(chosen[key])) for key, name in NAMES.items() if _said(chosen.get(key))]
-    limits = chosen.get("limits")
-    limits = limits if isinstance(limits, Mapping) else {}
-    rows += [
-        ("rate", f"{limits.get('rate', 0):g} requests a second at most" if limits.get("rate") else "no limit"),
-        ("concurrency", f"{limits.get('concurrency')} requests at once at most"),
-        ("attempts", f"{limits.get('attempts')} for each spectrum at most"),
+    rows += [(name, _shown(key, chosen[key]) if _said(chosen.get(key)) else no) for key, (name, no) in ALWAYS.items()]
+    rows += [(name, _shown(key, chosen[key])) for key, name in NAMES.items() if _said(chosen.get(key))]
+    return definitions([*rows, *_limits(chosen.get("limits"))])
+
+
+def _limits(limits: object) -> list[tuple[str, str]]:
+    told = limits if isinstance(limits, Mapping) else {}
+    rate = f"{told['rate']:g} requests a second at most" if told.get("rate") else "no limit"
+    return [
+        ("rate", rate),
+        ("concurrency", f"{told.get('concurrency', '?')} requests at once at most"),
+        ("attempts", f"{told.get('attempts', '?')} for each spectrum at most"),
     ]
-    return definitions(rows)
 
 
 def _said(value: object) -> bool:
     return value not in (None, "", "none", False)
 
 
-def _shown(value: object) -> str:
-    return "yes" if value is True else plain_line(str(value), 300)
+def _shown(key: str, value: object) -> str:
+    return "yes" if value is True else plain_line(f"{value}{' m' if key == 'band' else ''}", 300)

@@ -60,7 +60,7 @@ def _rates(night: Night, gathered: tuple[float, list[Bin]]) -> Markup:
         plot,
         night,
         gathered,
-        [(0.5, f"{most / 2:g}"), (1.0, f"{most:g} a second")],
+        [(0.5, ""), (1.0, f"{most:g} a second")],
     )
 
 

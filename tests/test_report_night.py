@@ -1,0 +1,101 @@
+"""The night as a chart needs it: events folded into a few hundred bins, pauses and slow-downs beside them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester import events as ev
+from harvester.failures import Failure, FailureKind
+from harvester.outcomes import Failed, Saved, Verified
+from harvester.report.night import MOST_BINS, MOST_TOLD, Night, read_night
+from harvester.spectra import SpectrumId, Target
+from harvester.watchers.json_lines import to_json
+
+START = datetime(2026, 11, 22, 21, tzinfo=UTC).timestamp()
+TARGET = Target(SpectrumId("ivo://a/b"), "b")
+PROOF = Verified(2880, "0" * 64, "1" * 64, 2, 6e-7, 7e-7, '"elapsed": 9, star')
+
+
+def saved(after: float, elapsed: float = 0.5) -> ev.Event:
+    return ev.SpectrumSaved(START + after, Saved(TARGET, PROOF, 1, elapsed, "http://a"))
+
+
+def failed(after: float) -> ev.Event:
+    failure = Failure(FailureKind.TIMEOUT, "no answer")
+    return ev.SpectrumFailed(START + after, Failed(TARGET, failure, 6, 1.0, "http://a"))
+
+
+def told(*events: ev.Event, path: Path, rest: str = "") -> Night:
+    path.write_text("".join(json.dumps(to_json(event)) + "\n" for event in events) + rest)
+    return read_night(path)
+
+
+def test_what_is_saved_and_what_failed_is_counted_where_it_happened(tmp_path: Path) -> None:
+    night = told(saved(0), saved(0.5), failed(2), path=tmp_path / "events.jsonl")
+    assert [(one.saved, one.failed) for one in night.bins] == [(2, 0), (0, 0), (0, 1)]
+    assert (night.width, night.asked) == (1.0, 3)
+
+
+@given(st.lists(st.floats(0, 1e7), min_size=1, max_size=60))
+def test_however_long_the_night_there_are_few_bins_and_nothing_is_lost(moments: list[float]) -> None:
+    night = Night()
+    for moment in [0.0, *moments]:
+        night.happened(to_json(saved(moment)))
+    assert len(night.bins) <= MOST_BINS
+    assert night.asked == 1 + len(moments) == sum(sum(one.elapsed.values()) for one in night.bins)
+    for moment in moments:
+        here = night.bins[int((round(START + moment, 3) - night.start) / night.width)]
+        assert here.saved > 0
+
+
+def test_percentiles_are_right_to_a_tenth(tmp_path: Path) -> None:
+    night = told(*(saved(0.1, number / 100) for number in range(1, 101)), path=tmp_path / "events.jsonl")
+    assert night.bins[0].percentile(0.5) == pytest.approx(0.5, rel=0.1)
+    assert night.bins[0].percentile(0.95) == pytest.approx(0.95, rel=0.1)
+
+
+def test_pauses_end_where_the_next_begins_or_with_what_is_known(tmp_path: Path) -> None:
+    night = told(
+        ev.HarvestPaused(START, "away", START + 60, ev.Pause.OUTAGE),
+        ev.HarvestPaused(START + 5, "still away", START + 60, ev.Pause.OUTAGE),
+        ev.HarvestPaused(START + 10, "asked to wait", START + 60, ev.Pause.RETRY_AFTER),
+        ev.HarvestResumed(START + 20, "back"),
+        ev.HarvestPaused(START + 30, "no room", START + 60, ev.Pause.DISK),
+        saved(40),
+        path=tmp_path / "events.jsonl",
+        rest='{"event": "spectrum_sa',
+    )
+    spans = [(span.kind, span.start - START, span.end - START) for span in night.pauses]
+    assert spans == [("outage", 0, 10), ("retry_after", 10, 20), ("disk", 30, 40)]
+    assert (night.unreadable, night.ended) == (1, False)
+
+
+def test_very_many_pauses_are_counted_and_the_first_are_told(tmp_path: Path) -> None:
+    events: list[ev.Event] = []
+    for number in range(100):
+        events += [
+            ev.HarvestPaused(START + 2 * number, "away", START, ev.Pause.OUTAGE),
+            ev.HarvestResumed(START + 2 * number + 1, "back"),
+        ]
+    night = told(*events, path=tmp_path / "events.jsonl")
+    assert (night.pauses_counted, len(night.pauses)) == (100, MOST_TOLD)
+
+
+def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
+    night = told(
+        ev.HarvestStarted(START, "run", "a", "a", "out", 1, 0, 1, 5.0, 8),
+        ev.PaceChanged(START, 5, 2, "more"), ev.PaceChanged(START + 1, 2.5, 2, "it said 503"),
+        ev.PaceChanged(START + 2, 2.5, 1, "it said 503"), ev.PaceChanged(START + 3, 0, 4, "no limit is more"),
+        path=tmp_path / "events.jsonl",
+    )  # fmt: skip
+    assert night.slow_downs == {"it said 503": 2}
+
+
+def test_without_a_log_the_night_is_empty(tmp_path: Path) -> None:
+    assert read_night(tmp_path / "none").bins == []
