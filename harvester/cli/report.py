@@ -27,7 +27,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     config = configuration(flags)
     store = DirectoryStore(config.out)
-    material = gather(store, run, time.time(), config.settings.labels if chosen else None)
+    material = gather(store, run, time.time(), labelling=config.settings.labels if chosen else None)
     if as_json:
         print(json.dumps(material.as_json(), indent=1))
     if output is not None or not as_json:

@@ -45,6 +45,11 @@ class Books:
         return folder_of(self.store, self.run)
 
     @property
+    def archive(self) -> str:
+        """What the archive is called, as far as the run's own books know."""
+        return self.record.archive if self.record else str(self.asked.get("archive", ""))
+
+    @property
     def farewell_said(self) -> bool:
         """Whether the run ended in order, whatever came of it."""
         return self.summary.get("exit_code") is not None

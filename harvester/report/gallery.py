@@ -52,8 +52,11 @@ class Gallery:
     set_aside: int
 
 
-def hang(survey: Survey, store: DirectoryStore, labelling: Labelling, lacking: Collection[str]) -> Gallery:
-    """Choose, read again and draw. ``lacking``: names of what is still not there. StoreError if the disk fails."""
+def hang(survey: Survey, store: DirectoryStore, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
+    """Choose, read again and draw. StoreError if the disk fails.
+
+    ``lacking``: names of what is still not there; ``unit``: of wavelengths whose file names none.
+    """
     compared = [seen for seen in survey.seen if seen.labelled.row is not None]
     labels = [seen.labelled.label for seen in compared]
     apart = distances(survey.rows, labels)
@@ -67,7 +70,7 @@ def hang(survey: Survey, store: DirectoryStore, labelling: Labelling, lacking: C
         len(found),
         [_picture(compared[number], labelling, f"{apart[number]:.1f} spreads away") for number in farthest],
         int(np.isfinite(apart).sum()),
-        [_evidence(entry) for entry in entries[:QUARANTINED]],
+        [_evidence(entry, unit) for entry in entries[:QUARANTINED]],
         len(entries),
     )
 
@@ -109,14 +112,14 @@ def _standing(entry: Path, lacking: Collection[str]) -> tuple[bool, float, str]:
         return True, 0.0, entry.name
 
 
-def _evidence(entry: Path) -> Picture:
+def _evidence(entry: Path, unit: str) -> Picture:
     """One body that is no spectrum of this harvest: as a curve where it is one at all, else in its own words."""
     reason, body = _loaded(entry.read_bytes() if entry.exists() else b""), _body_of(entry)
     name, _, kind = entry.stem.rpartition(".")
     words = plain_line(str(reason.get("detail", "")), 240)
     kept = plain_line(str(reason.get("kept", "")))[:16].replace("T", " ")
     try:
-        curve = _curve(read_spectrum(body))
+        curve = _curve(read_spectrum(body, unit))
     except RejectedError:
         curve = None
     details = [words] if curve else [f"{len(body):,} bytes" if body else "no body was kept"]

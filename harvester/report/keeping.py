@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 
 from .. import __version__
+from ..provenance import PROVENANCE
 from ..watchers.figures import count, plural, size
 from ..words import plain_line
 from .books import typed
@@ -67,6 +68,8 @@ def provenance(material: Material) -> Child:
         "what the server rewrites at every request.",
         f"This page was made on {moment(material.made)} by harvester {__version__}.",
     ]  # fmt: skip
+    if (books.folder / PROVENANCE).exists():
+        sentences.append(f"For programs, {PROVENANCE} in the run's folder tells the same as W3C PROV.")
     return element("p", " ".join(sentence for sentence in sentences if sentence))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from ..archive.profile import ArchiveProfile
 from ..dataset.labels import LabelReport, check_labels
 from ..errors import UsageError
 from ..labelling import Labelling
+from ..provenance import PROFILE
 from ..settings import load_profile
 from ..stores.directory import DirectoryStore
 from .books import Books, open_books
@@ -46,7 +49,12 @@ class Material:
 
 
 def gather(
-    store: DirectoryStore, run: str | None, made: float, labelling: Labelling | None = None, most: int = MOST_READ
+    store: DirectoryStore,
+    run: str | None,
+    made: float,
+    *,
+    labelling: Labelling | None = None,
+    most: int = MOST_READ,
 ) -> Material:
     """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
 
@@ -55,17 +63,18 @@ def gather(
     """
     books = open_books(store, run)
     meant = labelling or books.labelling
-    survey = look_at(store, meant.column, most)
+    archive = _profile_of(books)
+    unit = archive.spectral_unit if archive else ""
+    survey = look_at(store, meant.column, most, unit)
     checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
     night = read_night(books.folder / "events.jsonl")
-    gallery = hang(survey, store, meant, {failure.name for failure in books.failures})
-    return Material(books, survey, night, gallery, checked, meant, _archive(books), made)
+    gallery = hang(survey, store, meant, {failure.name for failure in books.failures}, unit)
+    return Material(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
 
 
-def _archive(books: Books) -> str:
-    """What the archive calls itself, as far as its profile is at hand."""
-    asked = str(books.asked.get("archive") or (books.record.archive if books.record else ""))
-    try:
-        return load_profile(asked).title
-    except UsageError:
-        return books.record.archive if books.record else asked
+def _profile_of(books: Books) -> ArchiveProfile | None:
+    """The profile that the run was given, from its own folder, else from where it came from."""
+    for place in (str(books.folder / PROFILE), str(books.asked.get("archive", ""))):
+        with suppress(UsageError):
+            return load_profile(place)
+    return None

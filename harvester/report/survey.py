@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from ..dataset.holdings import DamagedError, Holding, holdings, read
 from ..dataset.labels import Labelled
 from ..ledger import reader
 from ..observation import Observation, observation_of
-from ..spectra import SpectrumId
 from ..stores.directory import DirectoryStore
 from ..verify import Spectrum
 
@@ -59,13 +58,16 @@ class Survey:
 RANGE_STEP = 1e-10  # metres
 
 
-def look_at(store: DirectoryStore, column: str, most: int = MOST_READ) -> Survey:
-    """Survey ``store``, whose labels are in ``column``. UsageError without a ledger, StoreError if the disk fails."""
+def look_at(store: DirectoryStore, column: str, most: int = MOST_READ, unit: str = "") -> Survey:
+    """Survey ``store``, whose labels are in ``column``; ``unit``: of wavelengths whose file names none.
+
+    UsageError without a ledger, StoreError if the disk fails.
+    """
     ledger = store.ledger
     by_status = reader.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
     glance = _Glance(column)
-    for holding in holdings(store, min(1.0, most / max(1, stored))):
+    for holding in holdings(store, unit, min(1.0, most / max(1, stored))):
         glance.at(holding)
     return Survey(
         stored,
@@ -112,7 +114,7 @@ class _Glance:
 
 def _slim(holding: Holding) -> Holding:
     """What it takes to read it again."""
-    return Holding(SpectrumId(holding.did), holding.name, holding.path, {}, holding.size, holding.sha256)
+    return replace(holding, columns={}, content_digest=None, url=None)
 
 
 def _digest(spectrum: Spectrum) -> bytes:
