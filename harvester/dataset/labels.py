@@ -18,7 +18,7 @@ ARCHIVE_LACKS = frozenset({FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.
 LEAST_CORRELATION = 0.9995
 MOST_APART = 0.01  # of the continuum, root mean square: what two exposures of one star differ by, at least
 MOST_PAIRS = 10_000  # that are listed; all are counted
-_BLOCK = 1024
+_BLOCK = 256
 _CANDIDATES = 16_384  # pairs that are compared at once
 _THIN = 3  # every third point of the grid is enough to find candidates
 

@@ -111,7 +111,7 @@ def chart(
         "svg",
         element("title", title), element("desc", description), behind, rules, stretched, before, labels,
         element("line", x1="0", x2="100%", y1=TOP + inner, y2=TOP + inner, class_="axis"),
-        [_below(at, words, height, number % 2 == 1) for number, (at, words) in enumerate(across)],
+        [_below(at, words, height, number % 2 == 1 and at < 1) for number, (at, words) in enumerate(across)],
         class_="chart", role="img", width="100%", height=height,
     )  # fmt: skip
 
