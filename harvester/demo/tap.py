@@ -11,7 +11,7 @@ import base64
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 
 from ..spectra import SpectrumId
 from .adql import Query, Row, parse
@@ -76,7 +76,9 @@ def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: Catalogue) -> I
     except AdqlError as error:
         yield error_votable(str(error))
         return
-    yield from _counted(query, catalogue, in_text) if query.counted else _listed(query, catalogue, maxrec, in_text)
+    yield from (
+        _counted(query, catalogue, maxrec, in_text) if query.counted else _listed(query, catalogue, maxrec, in_text)
+    )
 
 
 def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
@@ -103,24 +105,26 @@ def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
     return query, min(int(maxrec), MOST_ROWS), wanted in _TD
 
 
-def _counted(query: Query, catalogue: Catalogue, in_text: bool) -> Iterator[bytes]:
+def _counted(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> Iterator[bytes]:
     number = sum(query.matches(each) for each in catalogue.rows(query))
     yield _head([(query.counted, "int", "", "", "meta.number", "")], query.table, in_text)
     yield from _data([[number]], [("int", "")], in_text)
-    yield _tail(in_text)
+    yield _tail(in_text, maxrec <= 1)
 
 
 def _listed(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> Iterator[bytes]:
-    """At most TOP rows, and MAXREC ones: that there are more than MAXREC is an overflow, more than TOP is none."""
+    """TOP rows, or MAXREC where there is no TOP. More than MAXREC are an overflow, and as many, unless TOP said so."""
     known = {column[0].lower(): column for column in COLUMNS_OF[query.table]}
     names = query.columns or tuple(known)
     columns = [known[name] for name in names]
     kinds = [(datatype, arraysize) for _, datatype, arraysize, *_ in columns]
-    limit = maxrec if query.top is None else min(query.top, maxrec)
+    limit = maxrec if query.top is None else query.top
+    numbers = count()
     matching = ([each[name] for name in names] for each in catalogue.rows(query) if query.matches(each))
     yield _head(columns, query.table, in_text)
-    yield from _data(islice(matching, limit), kinds, in_text)
-    is_cut = (query.top is None or maxrec < query.top) and next(matching, None) is not None
+    yield from _data((values for values, _ in zip(islice(matching, limit), numbers, strict=False)), kinds, in_text)
+    sent = next(numbers)
+    is_cut = sent > maxrec or (query.top is None and sent == maxrec)
     has_links = query.table == DATA and "ssa_pubdid" in names
     yield _tail(in_text, is_cut, service(links_block(catalogue.base), "links") if has_links else "")
 

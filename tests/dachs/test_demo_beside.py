@@ -81,13 +81,17 @@ CASES: dict[str, list[str]] = {
     TAP: [
         "", "LANG=X&QUERY=a", "LANG=ADQL", "LANG=ADQL&QUERY=a&FORMAT=nosuch", "LANG=ADQL&MAXREC=x&QUERY=SELECT+1",
         *(f"LANG=ADQL&{form}QUERY={quote(query)}" for form in ("", "FORMAT=votable/td&") for query in (
-            "SELECT ssa_pubdid, mime, ssa_targname FROM ccd700.data ORDER BY ssa_pubdid",
+            "SELECT ssa_pubdid, mime, ssa_targname FROM ccd700.data WHERE mime='image/fits' ORDER BY ssa_pubdid",
             "SELECT TOP 3 ssa_pubdid, ssa_dateobs FROM ccd700.data WHERE mime='image/fits' ORDER BY ssa_pubdid",
             "SELECT COUNT(*) AS n FROM ccd700.data", "SELECT nosuch FROM ccd700.data",
         )),
         *(f"LANG=ADQL&MAXREC={most}&QUERY=SELECT+ssa_pubdid+FROM+ccd700.data+ORDER+BY+ssa_pubdid" for most in (
             1, 2 * COUNT - 1, 2 * COUNT, 2 * COUNT + 1,
         )),
+        *(f"LANG=ADQL&MAXREC=3&QUERY=SELECT+TOP+{top}+ssa_pubdid+FROM+ccd700.data+ORDER+BY+ssa_pubdid" for top in (
+            2, 3, 4,
+        )),
+        "LANG=ADQL&MAXREC=1&QUERY=SELECT+COUNT(*)+AS+n+FROM+ccd700.data",
     ],
     "": [
         "/ccd700/q/ssa/availability", "/ccd700/q/sdl/availability", "/tap/availability", f"/ccd700/q/sdl/dlget/?{ID}",
