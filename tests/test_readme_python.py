@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harvester
@@ -16,7 +19,7 @@ from harvester.demo import listed_dids
 from .harvesting import fits_names, write_catalogue
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+DATA_SET, *EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 def compiled(example: str, number: int) -> Any:
@@ -37,6 +40,15 @@ async def test_every_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert notebook["plan"].wanted == 0
     assert notebook["spectrum"].meta["medium"] == "Air"
     assert capsys.readouterr().out.startswith("complete 0\n[]\n0 0.0 {'listed': 12, 'present': 12,")
+
+
+def test_the_example_of_a_data_set_rebuilds_its_wavelengths(tmp_path: Path) -> None:
+    write_catalogue(tmp_path / "labels.csv", listed_dids(3))
+    harvested = harvester.harvest_sync("labels.csv", archive="demo", rate=20)
+    subprocess.run([sys.executable, "-m", "harvester", "export", "stars.parquet", "--archive", "demo"], check=True)
+    names: dict[str, Any] = {}
+    exec(compile(DATA_SET, "README.md", "exec"), names)
+    np.testing.assert_array_equal(names["wave"], harvested[names["row"]["id"]].wave)
 
 
 def test_every_name_that_the_package_lends_is_shown_or_is_an_error() -> None:
