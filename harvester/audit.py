@@ -13,14 +13,15 @@ import signal
 import stat
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from .batches import batches
+from .errors import StoreError
 from .failures import FailureKind
 from .findings import DIGEST, Damaged, Examined, Finding, Missing, Record, Sound, Stray, Unreadable
 from .names import plain_name, slug_name
@@ -32,7 +33,11 @@ from .verify.structure import walk
 from .words import plain_line
 
 CHUNK = 200  # files handed to a process at once: about a tenth of a second, so that handing over costs nothing
+HANDS = 16  # downloads at once
 LARGEST = 2**30  # bytes of a file that is read at all: far above any spectrum, far below what would fill the memory
+
+Read = Callable[[str], bytes | Rejected]
+"""The bytes of what has a name, or why they are no spectrum. FileNotFoundError if there is nothing."""
 
 _SLUG = re.compile(r"[A-Za-z0-9_]+-(?:[0-9a-f]{8}|[0-9a-f]{64})")
 
@@ -67,6 +72,24 @@ def audit(
             pool.shutdown(cancel_futures=True)
 
 
+def audit_through(
+    read: Read, work: Iterable[Examined], expected: Expectation, hands: int = HANDS
+) -> Generator[Finding, None, None]:
+    """The same for what is far away: ``hands`` at once, each waiting for its own. What ``read`` raises as StoreError
+    ends it."""
+    ahead: deque[Future[Finding]] = deque()
+    with ThreadPoolExecutor(hands) as pool:
+        try:
+            for each in work:
+                ahead.append(pool.submit(examine, each, expected, read))
+                if len(ahead) >= 2 * hands:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _leave_with_parent() -> None:
     """In a process of the pool: Ctrl-C is the parent's business, and nobody stays behind when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,18 +109,25 @@ def _examine_all(folder: Path, expected: Expectation, some: list[Examined]) -> l
 
 def examine_file(folder: Path, examined: Examined, expected: Expectation) -> Finding:
     """What one file proves to be. Never raises for what is in a file or on a disk."""
+    return examine(examined, expected, lambda name: _read(folder / f"{name}.fits"))
+
+
+def examine(examined: Examined, expected: Expectation, read: Read) -> Finding:
+    """What the bytes that ``read`` gives prove to be. StoreError is all that it raises."""
     name, record = examined.name, examined.record
     did = record.did if record else None
     if record is None and not could_be_ours(name):
         return Stray(name)
     try:
-        raw = _read(folder / f"{name}.fits")
+        raw = read(name)
         if isinstance(raw, Rejected):
             return Damaged(name, did, raw.gate, raw.kind, raw.detail)
         return _judge(name, raw, record, expected)
     except FileNotFoundError:
         why = "the ledger remembers it, but it is not there" if record else "it went away while it was looked for"
         return Missing(name, did, why)
+    except StoreError:
+        raise
     except OSError as error:
         return Unreadable(name, did, f"it cannot be read: {error.strerror or error}")
     except Exception as bug:  # noqa: BLE001 - one odd file must not end the audit, nor be taken for damaged by it

@@ -210,7 +210,7 @@ class Engine:
             self.emit(ev.HarvestPaused(self.wall(), str(error), until, ev.Pause.DISK))
             while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
                 if await self.store.has_room(size):
-                    self.emit(ev.HarvestResumed(self.wall(), "there is room on the disk again"))
+                    self.emit(ev.HarvestResumed(self.wall(), "what is fetched can be stored again"))
                     return True
             self.stop.drain(Cause(str(error), error.exit_code))
             return False

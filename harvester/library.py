@@ -26,6 +26,7 @@ from .limits import Limits
 from .listed import listed_catalogue
 from .onlookers import check
 from .preparation import Preparation, catalogue_of, prepare
+from .seams import Shelf
 from .session import Report, held, new_run_name
 from .session import harvest as harvest_session
 from .settings import Configuration, load
@@ -134,27 +135,27 @@ async def _harvest(
     configuration: Configuration, catalog: Wanted | None, stop: Stop, on_event: Callable[[Event], None] | None
 ) -> Harvest:
     """One run. What reads much of the disk is done in threads: the loop is somebody else's."""
-    run = new_run_name()
+    out, run = configuration.out.absolute(), new_run_name()
     catalogue = await asyncio.to_thread(_catalogue, configuration, catalog)
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(stack.enter_context, held(configuration, run))
         preparation = await asyncio.to_thread(prepare, configuration, catalogue, store)
         report = await _run(preparation, store, run, stop, on_event)
-    return Harvest(configuration.out.absolute(), report.summary, frozenset(catalogue.dids), tuple(report.lost))
+    return Harvest(out, report.summary, frozenset(catalogue.dids), tuple(report.lost))
 
 
 async def _run(
-    preparation: Preparation, store: DirectoryStore, run: str, stop: Stop, on_event: Callable[[Event], None] | None
+    preparation: Preparation, store: Shelf, run: str, stop: Stop, on_event: Callable[[Event], None] | None
 ) -> Report:
     tally = Tally()
     bus = EventBus(tally)
-    settings = preparation.configuration.settings
+    out, settings = preparation.configuration.out, preparation.configuration.settings
     async with AsyncExitStack() as stack:
         if settings.progress != "none":
             outlet = Outlet(sys.stdout)
             stack.callback(outlet.close)
             how = chosen(settings.progress)
-            await stack.enter_async_context(on_stage(how, outlet, bus, tally, store.folder, settings.limits.grace))
+            await stack.enter_async_context(on_stage(how, outlet, bus, tally, out, settings.limits.grace))
         if on_event is not None:
             bus.add(on_event)
         return await harvest_session(preparation, store, run, bus, stop, tally)

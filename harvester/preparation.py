@@ -16,9 +16,10 @@ from .findings import Damaged, Examined, Finding, Record, Sound, too_common
 from .ledger import reader
 from .plan import USUAL_RATE, HarvestPlan, make_plan
 from .retry import Leftover
+from .seams import Shelf
 from .settings import Configuration
+from .shelves import proved_again
 from .spectra import Target
-from .stores.directory import DirectoryStore
 
 DEMO_COUNT = 300
 LOOKED_AT = 20  # addresses, before the first request
@@ -34,6 +35,8 @@ class Preparation:
     targets: Sequence[Target]
     leftovers: Sequence[Leftover] = ()
     findings: Sequence[Finding] = ()
+    caution: str = ""
+    """What people should know of the store."""
 
     @property
     def wanted(self) -> int:
@@ -74,7 +77,7 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
     )
 
 
-def prepare(configuration: Configuration, catalogue: Catalogue, store: DirectoryStore) -> Preparation:
+def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) -> Preparation:
     """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
 
     Files that no ledger vouches for (an older tool's, or changed by hand) are read and proved before they count.
@@ -82,21 +85,19 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Directory
     ledger = store.ledger
     plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
     _refuse_to_mix(configuration, plan, ledger)
-    findings = _examine(configuration, plan.unproved)
+    findings = _examine(configuration, plan.unproved, store)
     _refuse_to_set_aside_everything(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
     _refuse_to_ask_nowhere(configuration, catalogue, targets)
-    return Preparation(configuration, catalogue, plan, targets, leftovers, findings)
+    return Preparation(configuration, catalogue, plan, targets, leftovers, findings, store.caution)
 
 
-def _examine(configuration: Configuration, unproved: Sequence[Target]) -> list[Finding]:
+def _examine(configuration: Configuration, unproved: Sequence[Target], store: Shelf) -> list[Finding]:
     if not unproved:
         return []
-    from .audit import audit
-
     work = (Examined(target.name, Record(target.did)) for target in unproved)
-    return list(audit(configuration.out, work, configuration.expectation, os.cpu_count() or 1))
+    return list(proved_again(store, work, configuration.expectation, os.cpu_count() or 1))
 
 
 def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequence[Finding]) -> None:
@@ -105,8 +106,8 @@ def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequ
     if suspicious:
         example = next(found for found in findings if isinstance(found, Damaged) and found.kind in suspicious)
         raise UsageError(
-            f"{configuration.out} has {len(findings)} files that no ledger vouches for, and most are not what you ask "
-            f"for ({configuration.request.shape}): {example.name}.fits: {example.detail}; choose another --out, "
+            f"{configuration.place} has {len(findings)} files that no ledger vouches for, and most are not what you "
+            f"ask for ({configuration.request.shape}): {example.name}.fits: {example.detail}; choose another --out, "
             "or ask as they were asked for"
         )
 
@@ -116,7 +117,7 @@ def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path
     before = reader.asked_shape(ledger)
     if before not in (None, configuration.request.shape) and plan.present:
         raise UsageError(
-            f"{configuration.out} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
+            f"{configuration.place} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
             "choose another --out"
         )
 

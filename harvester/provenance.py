@@ -94,7 +94,7 @@ def _entities(configuration: Configuration, catalogue: Catalogue, collection: Co
         "run:profile": _about(profile.name, {"sha256": profile_sha256(configuration)}, "Plan", PROFILE),
         "run:settings": _about("every setting in force", {}, "Plan", "config.toml"),
         "run:service": _about(profile.title, {"mode": profile.mode}, location=profile.endpoint),
-        "run:collection": _about("all that is stored", asdict(collection), "Collection", str(configuration.out)),
+        "run:collection": _about("all that is stored", asdict(collection), "Collection", str(configuration.place)),
     }
 
 

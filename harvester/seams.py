@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 from . import events as ev
 from .outcomes import Fetched, Rejected, Verified
@@ -32,6 +34,61 @@ class Store(Protocol):
     async def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes can be written now."""
         ...
+
+
+class Shelf(Store, Protocol):
+    """A store that lasts: what a run finds there, and where it keeps its own books."""
+
+    @property
+    def place(self) -> str:
+        """Where the spectra are, for people."""
+        ...
+
+    @property
+    def caution(self) -> str:
+        """What people should know of this place, in one sentence; empty if there is nothing."""
+        ...
+
+    @property
+    def state(self) -> Path:
+        """Local folder of ledger, runs, lock and quarantine."""
+        ...
+
+    @property
+    def ledger(self) -> Path: ...
+
+    @property
+    def lock(self) -> Path: ...
+
+    def prepare(self) -> None:
+        """Make what the lock needs. StoreError."""
+        ...
+
+    def tidy(self) -> None:
+        """Make ready for writing. Only for whoever holds the lock. StoreError."""
+        ...
+
+    def sizes(self) -> Mapping[str, int]:
+        """Name (without ``.fits``) to size in bytes of what is stored. StoreError."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """What is stored under a name. FileNotFoundError if nothing is, StoreError if it cannot be had."""
+        ...
+
+    def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
+        """Move what is no spectrum out of the way. StoreError."""
+        ...
+
+    def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Write ``SHA256SUMS`` beside the spectra. StoreError."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 Inspect = Callable[[Target, bytes], Verified | Rejected]

@@ -32,16 +32,15 @@ from .preparation import DEMO_COUNT, Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
 from .schedule import Shift, nights_left
-from .seams import Store
+from .seams import Shelf, Store
 from .settings import CONFIG, Configuration
+from .shelves import shelf_of
 from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
 from .stopping import PRECEDENCE, Cause, Stop
 from .stores.commit import part_name
-from .stores.directory import DirectoryStore
 from .stores.disk import storing
 from .stores.lock import hold
-from .stores.manifest import write_sha256sums
 from .verify import inspect
 from .vigil import Vigil, shift_at
 from .watchers.event_log import EventLog
@@ -93,9 +92,9 @@ def new_run_name(now: datetime | None = None) -> str:
 
 
 @contextmanager
-def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
-    """The output directory, ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
-    store = DirectoryStore(configuration.out)
+def held(configuration: Configuration, run: str) -> Iterator[Shelf]:
+    """The store, on this machine ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
+    store = shelf_of(configuration)
     store.prepare()
     with hold(store.lock, run):
         store.tidy()
@@ -103,7 +102,7 @@ def held(configuration: Configuration, run: str) -> Iterator[DirectoryStore]:
         yield store
 
 
-def open_books(preparation: Preparation, store: DirectoryStore, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
+def open_books(preparation: Preparation, store: Shelf, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
     """The ledger with everything that is listed, and the run's own folder. Blocks. StoreError."""
     store.set_aside(preparation.plan.suspect, "no sound spectrum")
     ledger = LedgerWriter(store.ledger, lambda: tally.stats)
@@ -119,7 +118,7 @@ def open_books(preparation: Preparation, store: DirectoryStore, run: str, tally:
 
 async def harvest(
     preparation: Preparation,
-    store: DirectoryStore,
+    store: Shelf,
     run: str,
     bus: ev.EventBus,
     stop: Stop,
@@ -157,7 +156,7 @@ def _allow_as_many_files_as_possible() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _give_account(report: Report, preparation: Preparation, store: DirectoryStore) -> Report:
+async def _give_account(report: Report, preparation: Preparation, store: Shelf) -> Report:
     """Write the provenance. What keeps us from it is told; it changes nothing about the harvest."""
     try:
         there = await asyncio.to_thread(collected, reader.contents(store.ledger))
@@ -169,11 +168,11 @@ async def _give_account(report: Report, preparation: Preparation, store: Directo
     return report
 
 
-async def _close_books(report: Report, store: DirectoryStore) -> Report:
+async def _close_books(report: Report, store: Shelf) -> Report:
     """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
         if report.stats.saved:
-            await asyncio.to_thread(write_sha256sums, store.folder, reader.digests(store.ledger))
+            await asyncio.to_thread(store.write_sums, reader.digests(store.ledger))
         await _write(report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:
         code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)
@@ -247,7 +246,7 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         run=run,
         archive=configuration.profile.name,
         host=configuration.profile.host,
-        out=str(configuration.out),
+        out=str(configuration.place),
         listed=plan.listed,
         present=len(plan.present) - preparation.refreshed,
         wanted=preparation.wanted,

@@ -37,6 +37,7 @@ from .expectation import Expectation
 from .labelling import Labelling
 from .limits import Limits
 from .schedule import Deadline, Window, parse_deadline, parse_duration, parse_window
+from .stores.address import ObjectAddress, parse_address
 from .words import masked
 
 PREFIX = "HARVESTER_"
@@ -47,6 +48,11 @@ Progress = Literal["auto", "rich", "plain", "json", "none"]
 
 def _none_if_said(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in ("none", "") else value
+
+
+def _place(value: object) -> object:
+    value = _none_if_said(value)
+    return parse_address(value) if isinstance(value, str) and "://" in value else value
 
 
 def _address(value: object) -> object:
@@ -120,9 +126,14 @@ class Settings(BaseSettings):
     catalog: Annotated[Omittable, Field(description="CSV of wanted spectra; '-' is standard input")] = None
     id_column: Annotated[str, MinLen(1), Field(description="its column with the publisher DIDs")] = "id"
     out: Annotated[
+        ObjectAddress | Path | None,
+        BeforeValidator(_place),
+        Field(description="where spectra are stored: a folder, or s3://BUCKET/PREFIX; data/<archive> if not set"),
+    ] = None
+    state: Annotated[
         Path | None,
         BeforeValidator(_none_if_said),
-        Field(description="where spectra are stored; data/<archive> if not set"),
+        Field(description="local folder for the ledger and logs of harvests into object stores; data if not set"),
     ] = None
     archive: Annotated[
         str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), a profile's FILE.toml, or a dlget URL")
@@ -190,8 +201,24 @@ class Configuration:
     profile: ArchiveProfile
 
     @property
-    def out(self) -> Path:
+    def place(self) -> ObjectAddress | Path:
+        """Where the spectra are."""
         return self.settings.out or Path("data") / self.profile.name
+
+    @property
+    def out(self) -> Path:
+        """The folder with the spectra. UsageError if they are in an object store."""
+        if isinstance(self.place, Path):
+            return self.place
+        raise UsageError(
+            f"--out {self.place}: this works with spectra in a folder only; copy them into one first, as with "
+            "`rclone copy` (run, plan, status, failures and verify work with object stores themselves)"
+        )
+
+    @property
+    def home(self) -> Path:
+        """The local folder that has ``.harvester`` in it."""
+        return self.place if isinstance(self.place, Path) else (self.settings.state or Path("data")) / self.place.folder
 
     @property
     def is_demo(self) -> bool:
@@ -230,7 +257,7 @@ class Configuration:
         chosen = self.settings
         values = chosen.model_dump(mode="json") | {
             "band": str(chosen.band or "none"),
-            "out": str(self.out),
+            "out": str(self.place),
             "window": str(chosen.window or "none"),
             "deadline": str(chosen.deadline or "none"),
             "notify": masked(chosen.notify) if chosen.notify else "none",
@@ -300,7 +327,7 @@ class _Layers:
             return f"{where}: {key} = {told!r}: there is no such setting{_did_you_mean(key, setting_names())}"
         words = message.removeprefix("Value error, ").removeprefix("Input should be ")
         said = f"it should be {words}" if message.startswith("Input should be ") else words
-        told = masked(str(value)) if key == "notify" else value
+        told = masked(str(value)) if key == "notify" or (key == "out" and "://" in str(value)) else value
         shown = f"{where} {told!r}" if where.startswith("--") else f"{where}: {key} = {told!r}"
         return f"{shown}: {said}"
 

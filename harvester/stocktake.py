@@ -9,18 +9,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .audit import audit
 from .batches import batches
 from .errors import StoreError, UsageError
 from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Sound, Stray, too_common
 from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
 from .ledger.schema import open_for_writing
+from .seams import Shelf
 from .settings import Configuration
+from .shelves import proved_again, shelf_of
 from .spectra import SpectrumId, Target
-from .stores.directory import STATE, DirectoryStore
+from .stores.directory import STATE
 from .stores.lock import hold
-from .stores.manifest import write_sha256sums
-from .stores.quarantine import Quarantine
 
 LEDGER_FILE = "ledger.sqlite"
 TOGETHER = 400  # findings between two signs of progress, and rows a transaction
@@ -37,7 +36,7 @@ class Stock:
     expectation that is wrong. ``notes`` are sentences about what was done besides.
     """
 
-    folder: Path
+    place: str
     sound: int = 0
     redated: int = 0
     strays: int = 0
@@ -50,9 +49,9 @@ class Stock:
     def checked(self) -> int:
         return self.sound + len(self.faults)
 
-    def path(self, fault: Fault) -> Path:
+    def path(self, fault: Fault) -> str:
         """The file that a fault is about."""
-        return self.folder / (f"{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else f"{fault.name}.fits")
+        return f"{self.place}/{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else f"{self.place}/{fault.name}.fits"
 
     def add(self, finding: Finding) -> None:
         match finding:
@@ -72,10 +71,10 @@ def take_stock(configuration: Configuration, *, fix: bool, processes: int, progr
     to quarantine and the ledger is brought to what the disk has, so that the next run fetches what is not there.
     UsageError if there is no such folder, StoreError and DirectoryHeldError as for a run.
     """
-    store = DirectoryStore(configuration.out)
-    if not store.folder.is_dir():
-        raise UsageError(f"{store.folder}: no such folder; give the one that was harvested into with --out")
-    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.folder))
+    store = shelf_of(configuration)
+    if isinstance(configuration.place, Path) and not configuration.place.is_dir():
+        raise UsageError(f"{store.place}: no such folder; give the one that was harvested into with --out")
+    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place))
     try:
         if not fix:
             stocktake.look()
@@ -94,7 +93,7 @@ def take_stock(configuration: Configuration, *, fix: bool, processes: int, progr
 @dataclass(frozen=True, slots=True)
 class _Stocktake:
     configuration: Configuration
-    store: DirectoryStore
+    store: Shelf
     processes: int
     progress: Progress
     stock: Stock
@@ -139,7 +138,7 @@ class _Stocktake:
     ) -> Iterator[tuple[str, str]]:
         """The sound files with their digests, while everything else is booked."""
         done = 0
-        findings = audit(self.store.folder, work, self.configuration.expectation, self.processes)
+        findings = proved_again(self.store, work, self.configuration.expectation, self.processes)
         with closing(findings):
             for some in batches(findings, TOGETHER):
                 learn(some)
@@ -153,7 +152,7 @@ class _Stocktake:
         """Run the audit to its end, on the way writing SHA256SUMS; where nothing ``must`` be written, as on a
         read-only disk, the audit is what counts."""
         try:
-            write_sha256sums(self.store.folder, sound)
+            self.store.write_sums(sound)
         except StoreError as error:
             if must:
                 raise
@@ -166,10 +165,8 @@ class _Stocktake:
         suspicious = too_common(damaged, self.stock.checked)
         self.stock.spared += [fault for fault in damaged if fault.kind in suspicious]
         moved = [fault for fault in damaged if fault.kind not in suspicious]
-        quarantine = Quarantine(self.store.state / "quarantine")
-        quarantine.prepare()
         for fault in moved:
             target = Target(fault.did or SpectrumId(""), fault.name)
-            quarantine.set_aside(self.store.folder, target, fault.detail, gate=fault.gate, why=fault.kind)
+            self.store.set_aside([target], fault.detail, gate=fault.gate, why=fault.kind)
         record(connection, moved)
         self.stock.set_aside = len(moved)

@@ -63,7 +63,7 @@ def plan_faults(**named: str | tuple[str, int]) -> FaultPlan:
 
 async def harvest_from(
     archive: RunningArchive,
-    out: Path,
+    out: Path | str,
     dids: Iterable[SpectrumId],
     *,
     stop: Stop | None = None,
@@ -72,11 +72,14 @@ async def harvest_from(
     profile: str | None = None,
     **flags: Any,
 ) -> Told:
-    """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line.
+    """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line. A URL's
+    catalogue lies in the current folder.
 
     ``profile`` is a file that knows the archive better than its dlget address does.
     """
-    catalogue_file = write_catalogue(out.parent / f"{out.name}.csv", dids)
+    catalogue_file = write_catalogue(
+        out.parent / f"{out.name}.csv" if isinstance(out, Path) else Path("wanted.csv"), dids
+    )
     asked = {"catalog": str(catalogue_file), "out": str(out), "archive": profile or archive.dlget}
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []
@@ -89,7 +92,7 @@ async def harvest_from(
     return Told(report, seen, archive)
 
 
-async def harvest_demo(out: Path, count: int = 20, faults: FaultPlan | None = None, **rest: Any) -> Told:
+async def harvest_demo(out: Path | str, count: int = 20, faults: FaultPlan | None = None, **rest: Any) -> Told:
     """Harvest the first ``count`` spectra of a demo archive that has ``faults``."""
     async with serve(DemoArchive(count=count, faults=faults or FaultPlan())) as archive:
         return await harvest_from(archive, out, listed_dids(count), **rest)

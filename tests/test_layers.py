@@ -41,6 +41,7 @@ RANKS = (
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings"},
+    {"shelves"},
     {"onlookers", "preparation", "provenance", "dataset", "report"},
     {"session", "stocktake", "calibrations", "collection", "versions"},
     {"cli", "library"},

@@ -17,6 +17,7 @@ from .options import configuration, place
 
 if TYPE_CHECKING:
     from ..ledger.reader import FailureRecord
+    from ..settings import Configuration
 
 EXAMPLES = 3
 
@@ -31,16 +32,16 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     from ..stores.directory import DirectoryStore
 
     config = configuration(flags)
-    found = failures(DirectoryStore(config.out).ledger)
+    found = failures(DirectoryStore(config.home).ledger)
     if csv_file is not None:
         write_catalogue(Path(csv_file), [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif csv_file is not None:
-        again = f"{_again(config.out)} --catalog {shlex.quote(csv_file)}"
+        again = f"{_again(config)} --catalog {shlex.quote(csv_file)}"
         print(f"{len(found)} written to {csv_file}; to ask for them again: {again}")
     else:
-        print("\n".join(_in_words(found, config.out)))
+        print("\n".join(_in_words(found, config)))
     return 0
 
 
@@ -70,23 +71,23 @@ def write_catalogue(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -
         raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
 
 
-def _again(out: Path) -> str:
+def _again(config: Configuration) -> str:
     """The command that asks the same archive with the same settings as the last run did."""
     from ..ledger.reader import last_run
     from ..stores.directory import DirectoryStore
 
-    store = DirectoryStore(out)
+    store = DirectoryStore(config.home)
     record = last_run(store.ledger)
-    config = ["--config", str(store.state / "runs" / record.run / "config.toml")] if record else ["--out", str(out)]
-    return shlex.join(["python", "-m", "harvester", *config])
+    said = str(store.state / "runs" / record.run / "config.toml") if record else str(config.place)
+    return shlex.join(["python", "-m", "harvester", "--config" if record else "--out", said])
 
 
-def _in_words(found: Sequence[FailureRecord], out: Path) -> list[str]:
+def _in_words(found: Sequence[FailureRecord], config: Configuration) -> list[str]:
     from ..watchers.figures import plural
 
     if not found:
-        return [f"no failures in {out}"]
-    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {out}:"]
+        return [f"no failures in {config.place}"]
+    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {config.place}:"]
     for kind, group in groupby(found, key=lambda failure: failure.kind):
         members = list(group)
         lines += ["", f"{len(members)}  {kind}: {kind.meaning} (whose fault: {kind.blame})"]
@@ -94,5 +95,5 @@ def _in_words(found: Sequence[FailureRecord], out: Path) -> list[str]:
         if len(members) > EXAMPLES:
             lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
         lines.append(f"    what to do: {kind.advice}")
-    lines += ["", f"to ask for them again: {_again(out)} --only-failed"]
+    lines += ["", f"to ask for them again: {_again(config)} --only-failed"]
     return lines

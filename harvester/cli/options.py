@@ -18,7 +18,8 @@ Option = Callable[[F], F]
 # Values stay text here: the settings judge them, so that a flag, the environment and config.toml are told off alike.
 _PLACE = (
     click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]"),
-    click.option("--out", metavar="DIR", help="where spectra are stored [data/<archive>]"),
+    click.option("--out", metavar="DIR|URL", help="folder for the spectra, or s3://BUCKET/PREFIX [data/<archive>]"),
+    click.option("--state", metavar="DIR", help="with an object store: local folder for ledger and logs [data]"),
     click.option("--archive", metavar="NAME|FILE|URL", help="profile, profile's FILE.toml, or dlget URL [ondrejov]"),
 )
 _WANTED = (

@@ -26,10 +26,10 @@ def command(as_json: bool, **flags: Any) -> int:
     Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
     """
     from ..preparation import catalogue_of, prepare
-    from ..stores.directory import DirectoryStore
+    from ..shelves import shelf_of
 
     config = configuration(flags)
-    preparation = prepare(config, catalogue_of(config), DirectoryStore(config.out))
+    preparation = prepare(config, catalogue_of(config), shelf_of(config))
     if as_json:
         told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
         print(json.dumps(told | _nights(preparation)))
@@ -57,10 +57,12 @@ def in_words(preparation: Preparation) -> list[str]:
         (plan.collisions, "with a last segment that is another's too: named by their whole path"),
     ]
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
-    lines = [f"{preparation.catalogue.source} lists {count(plan.listed)} spectra; {config.out} has:"]
+    lines = [f"{preparation.catalogue.source} lists {count(plan.listed)} spectra; {config.place} has:"]
     lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
-    if is_on_network(config.out):
+    if is_on_network(config.home):
         lines.append("  on a network file system: the ledger does without a write-ahead log there, which is slower")
+    if preparation.caution:
+        lines.append(f"  {preparation.caution}")
     band = config.settings.band
     if band is not None:
         lines.append(f"  BAND={band} m, that is {band.in_words()}")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -19,9 +20,9 @@ from .plan import in_words
 
 if TYPE_CHECKING:
     from ..preparation import Preparation
+    from ..seams import Shelf
     from ..session import Report
     from ..stopping import Stop
-    from ..stores.directory import DirectoryStore
     from ..watchers.farewell import Commands
     from ..watchers.stage import Stage
 
@@ -62,7 +63,7 @@ def _show(words: str, stream: TextIO) -> None:
         print(words, file=stream, flush=True)
 
 
-async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, how: str) -> int:
+async def _harvest(preparation: Preparation, store: Shelf, run: str, how: str) -> int:
     from ..events import EventBus
     from ..session import harvest
     from ..stats import Tally
@@ -73,7 +74,8 @@ async def _harvest(preparation: Preparation, store: DirectoryStore, run: str, ho
     tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
     bus = EventBus(tally)
     config = preparation.configuration
-    async with on_stage(how, outlet, bus, tally, config.out, config.settings.limits.grace) as stage:
+    folder = config.place if isinstance(config.place, Path) else None
+    async with on_stage(how, outlet, bus, tally, folder, config.settings.limits.grace) as stage:
         with signals(stop, stage.let_go):
             report = await harvest(preparation, store, run, bus, stop, tally)
     with _undisturbed():
@@ -123,13 +125,13 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None
         stage.json_lines.end(report.summary, time.time())
     heard = stage.how != "json" and stage.outlet.fault is None
     ear = stage.outlet if heard else Outlet(sys.stderr)
-    out = preparation.configuration.out
+    config = preparation.configuration
     kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
     say(
         Terminal(ear),
         Farewell(
             report.stats,
-            str(out),
+            str(config.place),
             time.time(),
             _commands(preparation),
             report.lost,
@@ -137,6 +139,7 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None
             politeness=report.politeness,
             nights_left=report.nights_left,
             page=str(report.page or ""),
+            books=str(config.home),
         ),
     )
     for outlet in {stage.outlet, ear}:
@@ -149,7 +152,10 @@ def _commands(preparation: Preparation) -> Commands:
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
-    place = ["--out", str(preparation.configuration.out)]
+    config = preparation.configuration
+    place = ["--out", str(config.place)]
+    if config.settings.state is not None:
+        place += ["--state", str(config.settings.state)]
     return Commands(
         again=_typed(plain),
         only_failed=_typed([*plain, "--only-failed"]),

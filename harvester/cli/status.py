@@ -23,10 +23,10 @@ def command(as_json: bool, **flags: Any) -> int:
     from ..stores.lock import is_held
 
     config = configuration(flags)
-    store = DirectoryStore(config.out)
+    store = DirectoryStore(config.home)
     record = last_run(store.ledger)
     if record is None:
-        print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.out} yet")
+        print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.place} yet")
         return 0
     doing = _state(record, is_held(store.lock))
     if as_json:

@@ -69,9 +69,7 @@ def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
     from ..watchers.figures import count, duration, plural
 
     verdict = f"{plural(len(stock.faults), 'fault')}" if stock.faults else "all sound"
-    lines = [
-        f"{plural(stock.checked, 'spectrum', 'spectra')} checked in {stock.folder}, {duration(seconds)}: {verdict}"
-    ]
+    lines = [f"{plural(stock.checked, 'spectrum', 'spectra')} checked in {stock.place}, {duration(seconds)}: {verdict}"]
     if stock.redated:
         lines.append(f"  {count(stock.redated)} sound under a new date: fetched again since the ledger was written")
     if stock.strays:
@@ -103,8 +101,8 @@ def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
         yield f"to set damaged files aside: {_command()} --fix"
         return
     if stock.set_aside:
-        yield f"{plural(stock.set_aside, 'file')} set aside in {stock.folder}/.harvester/quarantine"
-    yield f"to fetch what is not there now: python -m harvester --out {shlex.quote(str(stock.folder))}"
+        yield f"{plural(stock.set_aside, 'file')} set aside in {stock.place}/.harvester/quarantine"
+    yield f"to fetch what is not there now: python -m harvester --out {shlex.quote(stock.place)}"
 
 
 def _command() -> str:

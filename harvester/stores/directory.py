@@ -19,11 +19,12 @@ from ..outcomes import Fetched, Rejected
 from ..spectra import Target
 from .commit import commit, has_room, sweep
 from .disk import storage_fault, storing
+from .manifest import write_sha256sums
 from .quarantine import Quarantine
 from .syncing import Together, reports_write_errors
 
 STATE = ".harvester"
-_SUFFIX = ".fits"
+SUFFIX = ".fits"
 MOMENT = 0.010  # seconds that the first of a batch waits for others, where the last one did not come alone
 FULL = 32  # files: more share a sync no better
 
@@ -45,8 +46,11 @@ class DirectoryStore:
     its file, so it never holds more than ``concurrency`` of them.
     """
 
+    caution = ""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.place = str(folder)
         self.state = folder / STATE
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
@@ -58,7 +62,7 @@ class DirectoryStore:
 
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / f"{name}{_SUFFIX}"
+        return self.folder / f"{name}{SUFFIX}"
 
     def prepare(self) -> None:
         """Make the folders. StoreError if that cannot be done."""
@@ -80,19 +84,35 @@ class DirectoryStore:
         try:
             with storing(self.folder), os.scandir(self.folder) as entries:
                 return {
-                    entry.name.removesuffix(_SUFFIX): _size(entry)
+                    entry.name.removesuffix(SUFFIX): _size(entry)
                     for entry in entries
-                    if entry.name.endswith(_SUFFIX) and entry.name[0] != "."
+                    if entry.name.endswith(SUFFIX) and entry.name[0] != "."
                 }
         except StoreError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return {}
             raise
 
-    def set_aside(self, targets: Iterable[Target], detail: str) -> None:
-        """Move files that are no spectra to quarantine, out of the way of the ones that will be. StoreError."""
+    def read(self, name: str) -> bytes:
+        """The file's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_fault(self.path(name), error) from error
+
+    def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
+        """Move files that are no spectra to quarantine, out of the way of the ones that will be. StoreError.
+
+        ``more`` goes into the reason as it is.
+        """
         for target in targets:
-            self._quarantine.set_aside(self.folder, target, detail)
+            self._quarantine.set_aside(self.folder, target, detail, **more)
+
+    def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
+        write_sha256sums(self.folder, rows)
 
     async def __aenter__(self) -> Self:
         self._writer.start()

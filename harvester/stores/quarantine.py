@@ -86,8 +86,7 @@ class Quarantine:
                 if os.path.lexists(path):
                     raise  # it is the quarantine that is not there
                 return None
-            reason = {"id": target.did, "found": "on disk", "kind": _SUSPECT, "detail": detail, **more}
-            _write_now(kept.with_suffix(".json"), _as_json({**reason, "bytes": status.st_size, "kept": _now()}))
+            _write_now(kept.with_suffix(".json"), reason_for_suspect(target, detail, status.st_size, **more))
         return kept
 
     def _place_for(self, name: str, is_folder: bool) -> Path:
@@ -132,6 +131,12 @@ def _joined(headers: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     for name, value in headers:
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
+
+
+def reason_for_suspect(target: Target, detail: str, size: int, **more: str) -> bytes:
+    """What is written beside a suspect of ``size`` bytes."""
+    reason = {"id": target.did, "found": "on disk", "kind": _SUSPECT, "detail": detail, **more}
+    return _as_json({**reason, "bytes": size, "kept": _now()})
 
 
 def _as_json(reason: dict[str, Any]) -> bytes:

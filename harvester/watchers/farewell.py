@@ -57,8 +57,8 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside there,
-    ``page`` is the file about the run."""
+    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside, ``page``
+    is the file about the run, ``books`` the local folder of all these where ``out`` is not one."""
 
     stats: HarvestStats
     out: str
@@ -69,6 +69,7 @@ class Farewell:
     politeness: Politeness | None = None
     nights_left: int | None = None
     page: str = ""
+    books: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -187,11 +188,11 @@ def _places(what: Farewell) -> list[tuple[str, str, str]]:
     places = [("spectra", what.out, "")]
     if what.quarantined:
         bodies = plural(what.quarantined, "body", "bodies")
-        places.append(("quarantine", f"{what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
+        places.append(("quarantine", f"{what.books or what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
     if what.page:
         places.append(("report", what.page, "all of it, to look at in a browser"))
     if what.stats.run and not what.nothing_to_do:
-        places.append(("log", f"{what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
+        places.append(("log", f"{what.books or what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
     return [(label, plain_line(path.replace("//", "/"), LONGEST_COMMAND), why) for label, path, why in places]
 
 

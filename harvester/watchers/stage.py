@@ -37,9 +37,12 @@ def chosen(asked: str) -> str:
 
 @asynccontextmanager
 async def on_stage(
-    how: str, outlet: Outlet, bus: EventBus, tally: Tally, out: Path, grace: float
+    how: str, outlet: Outlet, bus: EventBus, tally: Tally, out: Path | None, grace: float
 ) -> AsyncIterator[Stage]:
-    """Show what ``bus`` tells while the harvest into ``out`` lasts. ``grace`` is how long a drain may take."""
+    """Show what ``bus`` tells while the harvest lasts, and how much room there is in the folder ``out``, if it is one.
+
+    ``grace`` is how long a drain may take.
+    """
 
     def numbers() -> HarvestStats:
         return tally.stats
@@ -50,9 +53,8 @@ async def on_stage(
             from .dashboard import Dashboard
             from .terminal import Terminal
 
-            dashboard = Dashboard(
-                Terminal(outlet), bus.emit, numbers, grace=grace, free_bytes=lambda: shutil.disk_usage(out).free
-            )
+            free = None if out is None else lambda: shutil.disk_usage(out).free
+            dashboard = Dashboard(Terminal(outlet), bus.emit, numbers, grace=grace, free_bytes=free)
             bus.add(await stack.enter_async_context(dashboard))
             stage = replace(stage, let_go=dashboard.let_go)
         elif how == "plain":

@@ -1,0 +1,303 @@
+"""Harvests into object stores: complete, proved to the byte, resumed from the listing, whatever the service does."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import obstore
+import pytest
+from click.testing import CliRunner
+from obstore.store import from_url
+
+from harvester import events as ev
+from harvester.cli import commands
+from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.ledger import reader
+from harvester.preparation import catalogue_of, prepare
+from harvester.session import held
+from harvester.settings import load
+from harvester.stores.address import parse_address
+from harvester.verify import inspect
+
+from .harvesting import Told, harvest_demo, harvest_from
+from .object_servers import BUCKET, between, free_port, rclone
+from .places import Servers, bucket, servers
+
+__all__ = ["bucket", "servers"]
+
+COUNT = 20
+ON_BOTH = pytest.mark.parametrize("bucket", ["moto", "rclone"], indirect=True)
+ON_MOTO = pytest.mark.parametrize("bucket", ["moto"], indirect=True)
+
+
+def home(url: str) -> Path:
+    return Path("data") / parse_address(url).folder
+
+
+def stored(url: str) -> dict[str, bytes]:
+    """All objects but our own state, seen past our own store."""
+    service = from_url(url)
+    names = [one["path"] for some in obstore.list(service) for one in some]
+    return {
+        name: bytes(obstore.get(service, name).bytes()) for name in names if name.endswith(".fits") and "/" not in name
+    }
+
+
+def prove_all(url: str, told: Told, count: int = COUNT) -> None:
+    """Exactly the listed spectra are there, each sound, and each the very bytes that the ledger remembers."""
+    configuration = load({"out": url, "archive": told.archive.dlget})
+    objects = stored(url)
+    digests = dict(reader.digests(home(url) / ".harvester" / "ledger.sqlite"))
+    dids = {did.rpartition("/")[2] + ".fits": did for did in listed_dids(count)}
+    assert set(objects) == set(dids) == set(digests)
+    for name, body in objects.items():
+        assert hashlib.sha256(body).hexdigest() == digests[name]
+        assert inspect(body, dids[name], configuration.expectation).sha256 == digests[name]  # type: ignore[union-attr]
+
+
+def typed(*arguments: str) -> tuple[int, str]:
+    """Exit code and words of a command."""
+    done = CliRunner().invoke(commands, arguments)
+    return done.exit_code if done.exception is None or isinstance(done.exception, SystemExit) else 99, done.output
+
+
+# ---- that it works, and goes on where it stopped
+
+
+@ON_BOTH
+async def test_a_harvest_into_a_bucket_is_complete_and_the_next_asks_nothing(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        told = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert told.report.stats.exit_code == 0
+        prove_all(bucket, told)
+        again = await harvest_from(archive, bucket, listed_dids(COUNT))
+    assert (again.report.stats.saved, again.report.stats.requests) == (0, 0)
+
+
+@ON_BOTH
+async def test_losing_the_local_folder_loses_no_spectrum(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, bucket, listed_dids(COUNT - 3))
+        shutil.rmtree("data")
+        told = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert told.report.stats.requests == 3
+        prove_all(bucket, told)
+
+
+@ON_MOTO
+async def test_without_a_ledger_what_is_no_spectrum_is_set_aside_and_fetched_again(bucket: str) -> None:
+    service = from_url(bucket)
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, bucket, listed_dids(COUNT))
+        shutil.rmtree("data")
+        names = sorted(stored(bucket))
+        obstore.put(service, names[0], b"\0" * 2880)
+        obstore.put(service, names[1], b"half a block")
+        told = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert told.report.stats.requests == 2
+        prove_all(bucket, told)
+    kept = bytes(obstore.get(service, f".harvester/quarantine/{names[1].removesuffix('.fits')}.suspect.body").bytes())
+    assert kept == b"half a block"
+
+
+async def test_files_behind_an_address_are_objects_too(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    url = (tmp_path / "far").as_uri()
+    told = await harvest_demo(url, COUNT)
+    prove_all(url, told)
+
+
+@ON_MOTO
+async def test_a_refresh_replaces_and_a_plain_run_does_not(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, bucket, listed_dids(COUNT))
+        told = await harvest_from(archive, bucket, listed_dids(COUNT), refresh=True)
+        assert told.report.stats.saved == COUNT
+        prove_all(bucket, told)
+
+
+@ON_BOTH
+async def test_a_second_machine_neither_undoes_nor_doubts_what_the_first_stored(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        asked = {"out": bucket, "archive": archive.dlget, "catalog": "wanted.csv", "state": "elsewhere"}
+        first = await harvest_from(archive, bucket, listed_dids(COUNT))
+        before = stored(bucket)
+        configuration = load(asked)
+        with held(configuration, "second") as store:
+            preparation = prepare(configuration, catalogue_of(configuration), store)
+        assert (preparation.wanted, len(preparation.findings)) == (0, COUNT), "proved by downloading, not trusted"
+        prove_all(bucket, first)
+    assert stored(bucket) == before
+
+
+# ---- faults
+
+
+async def test_a_server_that_dies_in_mid_run_is_waited_for_and_nothing_is_asked_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rclone(tmp_path) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        url, saved, pauses = f"s3://{BUCKET}/night", [0], []
+
+        def saboteur(event: ev.Event) -> None:
+            match event:
+                case ev.SpectrumSaved():
+                    saved[0] += 1
+                    if saved[0] == 5:
+                        server.kill()
+                case ev.HarvestPaused(kind=ev.Pause.DISK, reason=reason):
+                    pauses.append(reason)
+                    server.start()
+
+        told = await harvest_demo(url, COUNT, watchers=[saboteur], limits={"disk_wait": 60})
+        assert told.report.stats.exit_code == 0
+        assert "the service takes nothing at the moment" in pauses[0]
+        assert told.report.stats.requests == COUNT
+        prove_all(url, told)
+
+
+@pytest.mark.parametrize("kind", ["moto", "rclone"])
+async def test_errors_slow_and_lost_answers_end_in_exactly_the_right_objects(
+    kind: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"s3://{BUCKET}/{uuid4().hex[:8]}"
+    async with between(servers[kind], "", "500", "lost", "slow", "", "503", "cut") as (proxy, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        told = await harvest_demo(url, COUNT, limits={"disk_wait": 60})
+        assert told.report.stats.exit_code == 0
+        assert told.report.stats.requests == COUNT, "the archive is asked once, whatever the storage does"
+        assert set(proxy.met) == {"", "500", "lost", "slow", "503", "cut"}
+        prove_all(url, told)
+
+
+async def test_a_service_that_only_refuses_ends_the_run_in_order(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"s3://{BUCKET}/{uuid4().hex[:8]}"
+    async with between(servers["moto"], "503") as (_, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("harvester.stores.objects.PROBE", "probe.fits")  # so that looking for room is refused, too
+        with pytest.raises(Exception, match=r"takes nothing at the moment \(503 SlowDown\)"):
+            await harvest_demo(url, COUNT)
+    assert stored(url) == {}
+
+
+# ---- sentences
+
+
+@ON_MOTO
+def test_a_bucket_that_is_not_there_is_one_sentence(bucket: str) -> None:
+    code, said = typed("run", "--archive", "demo", "--out", "s3://nobody/has/it", "--progress", "none")
+    assert (code, "there is no such bucket or folder" in said) == (6, True)
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("bucket", ["rclone"], indirect=True)
+def test_refused_credentials_are_one_sentence_without_them(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "notthesecret")
+    for command in ("run", "plan"):
+        code, said = typed(command, "--archive", "demo", "--out", bucket)
+        assert (code, "refuses our credentials (403 SignatureDoesNotMatch)" in said) == (6, True)
+        assert "notthesecret" not in said
+
+
+def test_a_service_that_nobody_runs_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    code, said = typed("run", "--archive", "demo", "--out", "s3://b/p")
+    assert (code, "plain http: set AWS_ALLOW_HTTP=true" in said) == (6, True)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    code, said = typed("run", "--archive", "demo", "--out", "s3://b/p")
+    assert (code, "takes nothing at the moment (no answer)" in said) == (6, True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://KEY:SECRET@bucket/p", "s3://bucket/p?X-Amz-Signature=SECRET", "az://c/p#SECRET", "ftp://SECRET/p", "s3://"],
+)
+def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
+    code, said = typed("plan", "--archive", "demo", "--out", url)
+    assert code == 2
+    assert "SECRET" not in said.replace("ftp://SECRET", "")
+    assert "expected" in said or "credentials come from the environment alone" in said
+
+
+@pytest.mark.parametrize("url", ["s3://b/../c", "s3://b/a//c", "file:///a/./b", "gs://b/ /c"])
+def test_no_path_leads_out_of_the_local_folder(url: str) -> None:
+    with pytest.raises(ValueError, match="empty part"):
+        parse_address(url)
+
+
+@pytest.mark.parametrize("command", ["export harvest.parquet", "preview abc", "diff last disk"])
+def test_other_commands_say_what_to_do(command: str) -> None:
+    code, said = typed(*command.split(), "--archive", "demo", "--out", "s3://bucket/prefix")
+    assert (code, "copy them into one first" in said) == (2, True)
+
+
+def test_without_the_library_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "harvester.stores.objects", None)
+    code, said = typed("plan", "--archive", "demo", "--out", "s3://bucket/prefix")
+    assert (code, "pip install 'harvester[objects]'" in said) == (2, True)
+
+
+# ---- what one types
+
+
+@ON_BOTH
+async def test_status_failures_plan_and_verify_work_with_a_bucket(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, bucket, listed_dids(COUNT))
+    place = ("--out", bucket)
+    assert f"{COUNT} of {COUNT} on disk" in typed("status", *place)[1]
+    assert typed("failures", *place) == (0, f"no failures in {bucket}\n")
+    assert typed("plan", *place, "--catalog", "wanted.csv")[0] == 0
+    code, said = typed("verify", *place)
+    assert (code, f"{COUNT} spectra checked in {bucket}" in said) == (0, True)
+    service = from_url(bucket)
+    sums = bytes(obstore.get(service, "SHA256SUMS").bytes()).decode().splitlines()
+    assert {line.split()[1]: line.split()[0] for line in sums} == {
+        name: hashlib.sha256(body).hexdigest() for name, body in stored(bucket).items()
+    }
+
+
+@ON_MOTO
+async def test_verify_finds_what_was_changed_and_fix_makes_the_next_run_fetch_it(bucket: str) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        await harvest_from(archive, bucket, listed_dids(COUNT))
+        name, body = sorted(stored(bucket).items())[0]
+        obstore.put(from_url(bucket), name, body[:-1] + b"\1")
+        code, said = typed("verify", "--out", bucket)
+        assert (code, f"{bucket}/{name}" in said) == (3, True)
+        assert typed("verify", "--fix", "--out", bucket)[0] == 3
+        assert name not in stored(bucket)
+        told = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert told.report.stats.requests == 1
+        prove_all(bucket, told)
+
+
+@ON_BOTH
+def test_a_run_says_if_the_service_cannot_keep_two_harvests_apart(bucket: str) -> None:
+    said = typed("run", "--archive", "demo", "--limit", "1", "--out", bucket, "--progress", "plain")[1]
+    endpoint_is_rclone = b"rclone" in _who_answers()
+    assert ("does not know PUT-if-absent" in said) == endpoint_is_rclone
+
+
+def _who_answers() -> bytes:
+    import os
+    import urllib.error
+    import urllib.request
+
+    try:
+        answer: urllib.error.HTTPError | Callable[[], object] = urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"])
+    except urllib.error.HTTPError as error:
+        answer = error
+    return str(getattr(answer, "headers", "")).encode()
