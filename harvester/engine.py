@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
+TRIES_TO_STORE = 10  # of one spectrum, where there is room again each time
 LOOK_FOR_ROOM = 1.0  # seconds between two looks at a full disk
 HANDS = 2  # workers for each request that may be in flight: while one asks, another verifies and waits for the disk
 
@@ -193,12 +194,14 @@ class Engine:
 
     async def _put(self, target: Target, body: bytes) -> None:
         """Store it; where there is no room at the moment, all who have something to store wait for room together."""
-        while True:
+        for left in reversed(range(TRIES_TO_STORE)):
             try:
-                return await self.store.put(target, body)
+                await self.store.put(target, body)
             except StoreFullError as error:
-                if not await self._room(error, len(body)):
+                if not left or not await self._room(error, len(body)):
                     raise
+            else:
+                return
 
     async def _room(self, error: StoreFullError, size: int) -> bool:
         """Wait until the disk has room again; False if it does not in time, or there is no time left."""

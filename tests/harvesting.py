@@ -77,9 +77,8 @@ async def harvest_from(
 
     ``profile`` is a file that knows the archive better than its dlget address does.
     """
-    catalogue_file = write_catalogue(
-        out.parent / f"{out.name}.csv" if isinstance(out, Path) else Path("wanted.csv"), dids
-    )
+    beside = out.parent / f"{out.name}.csv" if isinstance(out, Path) else Path("wanted.csv")
+    catalogue_file = write_catalogue(beside, dids)
     asked = {"catalog": str(catalogue_file), "out": str(out), "archive": profile or archive.dlget}
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []

@@ -7,10 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,18 +151,26 @@ class FaultyProxy:
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
 
 
-@asynccontextmanager
-async def between(server: S3Server, *faults: str) -> AsyncIterator[tuple[FaultyProxy, dict[str, str]]]:
-    """A faulty proxy before ``server``, and the environment that leads to it."""
-    proxy = FaultyProxy(server.endpoint, list(faults))
+@contextmanager
+def between(server: S3Server, *faults: str) -> Iterator[tuple[FaultyProxy, dict[str, str]]]:
+    """A faulty proxy before ``server``, in a thread and loop of its own, and the environment that leads to it."""
+    proxy, loop = FaultyProxy(server.endpoint, list(faults)), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", proxy.handle)
     runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
     try:
+        port = asyncio.run_coroutine_threadsafe(_listen(runner), loop).result(PATIENCE)
         yield proxy, {**server.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(PATIENCE)
     finally:
-        await runner.cleanup()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _listen(runner: web.AppRunner) -> int:
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return int(runner.addresses[0][1])

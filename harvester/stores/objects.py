@@ -162,9 +162,9 @@ class ObjectStore:
         return f"{STATE}/quarantine/{kept}"
 
     async def has_room(self, size: int) -> bool:
-        """Whether the service takes anything now: found out by writing a few bytes."""
+        """Whether the service takes ``size`` bytes now: found out by writing as many."""
         try:
-            await obstore.put_async(self._service, PROBE, _PROBE_TEXT, use_multipart=False)
+            await obstore.put_async(self._service, PROBE, bytes(size), use_multipart=False)
         except (BaseError, FileNotFoundError):
             return False
         return True

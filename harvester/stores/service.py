@@ -18,8 +18,6 @@ from .address import ObjectAddress
 # Its own attempts are few: a longer trouble pauses the run, which people see, and leaves the archive alone meanwhile.
 ATTEMPTS = 3
 RETRY_FOR = timedelta(seconds=20)
-CONNECT_TIMEOUT = "10s"
-TIMEOUT = "120s"  # for one whole request, the largest spectrum over a slow line
 
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")  # where it looks for credentials last
 
@@ -29,11 +27,7 @@ def opened(address: ObjectAddress) -> Service:
     with serving(str(address)):
         if address.url.startswith("file:"):
             return from_url(address.url)
-        return from_url(
-            address.url,
-            client_options={"connect_timeout": CONNECT_TIMEOUT, "timeout": TIMEOUT},
-            retry_config={"max_retries": ATTEMPTS - 1, "retry_timeout": RETRY_FOR},
-        )
+        return from_url(address.url, retry_config={"max_retries": ATTEMPTS - 1, "retry_timeout": RETRY_FOR})
 
 
 @contextmanager
