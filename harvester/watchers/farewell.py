@@ -6,6 +6,7 @@ It is read at seven in the morning by somebody who slept while it happened.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ PAUSES = {
     Pause.WINDOW: "outside the window",
 }
 QUARANTINE = ".harvester/quarantine"
+_DOUBLED = re.compile("(?<!:)//")  # slashes, but for those of a URL
 LONGEST_COMMAND = 2000  # what is to be copied is never cut short for looks
 
 
@@ -193,7 +195,7 @@ def _places(what: Farewell) -> list[tuple[str, str, str]]:
         places.append(("report", what.page, "all of it, to look at in a browser"))
     if what.stats.run and not what.nothing_to_do:
         places.append(("log", f"{what.books or what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
-    return [(label, plain_line(path.replace("//", "/"), LONGEST_COMMAND), why) for label, path, why in places]
+    return [(label, plain_line(_DOUBLED.sub("/", path), LONGEST_COMMAND), why) for label, path, why in places]
 
 
 def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Line]:
