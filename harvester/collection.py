@@ -50,7 +50,7 @@ class StoredSpectrum:
 
     @property
     def path(self) -> Path:
-        return self.holding.path
+        return Path(self.holding.path)
 
     @property
     def columns(self) -> Mapping[str, str]:

@@ -60,6 +60,10 @@ class Shelf(Store, Protocol):
     @property
     def lock(self) -> Path: ...
 
+    def path(self, name: str) -> Path | str:
+        """Where the spectrum that is called ``name`` lies, or would."""
+        ...
+
     def prepare(self) -> None:
         """Make what the lock needs. StoreError."""
         ...

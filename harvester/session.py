@@ -39,6 +39,7 @@ from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
 from .stopping import PRECEDENCE, Cause, Stop
 from .stores.commit import part_name
+from .stores.directory import DirectoryStore
 from .stores.disk import storing
 from .stores.lock import hold
 from .verify import inspect
@@ -182,13 +183,14 @@ async def _close_books(report: Report, store: Shelf) -> Report:
     return await _with_page(report, store)
 
 
-async def _with_page(report: Report, store: DirectoryStore) -> Report:
+async def _with_page(report: Report, store: Shelf) -> Report:
     """The report with its page beside it. Whatever goes wrong in making it is told, and costs nothing else."""
-    from .report.survey import MOST_AT_THE_END
+    from .report.survey import MOST_AT_THE_END, MOST_FROM_AFAR
     from .report.writing import write_report
 
     try:
-        page = await asyncio.to_thread(write_report, store, report.stats.run, MOST_AT_THE_END)
+        most = MOST_AT_THE_END if isinstance(store, DirectoryStore) else MOST_FROM_AFAR
+        page = await asyncio.to_thread(write_report, store, report.stats.run, most)
     except Exception as error:
         log.exception("no report")
         return replace(report, lost=[*report.lost, f"report: {type(error).__name__}: {error}"])

@@ -212,7 +212,7 @@ class Configuration:
             return self.place
         raise UsageError(
             f"--out {self.place}: this works with spectra in a folder only; copy them into one first, as with "
-            "`rclone copy` (run, plan, status, failures and verify work with object stores themselves)"
+            "`rclone copy` (run, plan, status, failures, verify, report and export work with object stores as well)"
         )
 
     @property

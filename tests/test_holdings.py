@@ -20,9 +20,9 @@ async def test_each_stored_spectrum_comes_with_its_receipt_and_its_label(tmp_pat
     out = tmp_path / "out"
     await harvest_demo(out, 6, plan_faults(n2="http_404"))
     held = list(holdings(DirectoryStore(out)))
-    assert [holding.path.name for holding in held] == sorted(path.name for path in out.glob("*.fits"))
+    assert [Path(holding.path).name for holding in held] == sorted(path.name for path in out.glob("*.fits"))
     assert len(held) == 5
-    assert all(holding.path.stat().st_size == holding.size for holding in held)
+    assert all(Path(holding.path).stat().st_size == holding.size for holding in held)
     assert {holding.columns["label"] for holding in held} <= {"0", "1", "2", "3"}
 
 
@@ -43,10 +43,10 @@ async def test_a_file_that_is_not_what_was_stored_is_told_from_one_that_is_gone(
     out = tmp_path / "out"
     await harvest_demo(out, 3)
     first, second, third = holdings(DirectoryStore(out))
-    first.path.unlink()
-    body = bytearray(second.path.read_bytes())
+    Path(first.path).unlink()
+    body = bytearray(Path(second.path).read_bytes())
     body[-2000] ^= 1
-    second.path.write_bytes(body)
+    Path(second.path).write_bytes(body)
     with pytest.raises(DamagedError, match="gone"):
         read(first)
     with pytest.raises(DamagedError, match="SHA-256 differs"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import obstore
+import pyarrow.parquet
 import pytest
 from obstore.store import from_url
 
@@ -248,7 +249,7 @@ def test_no_path_leads_out_of_the_local_folder(url: str) -> None:
         parse_address(url)
 
 
-@pytest.mark.parametrize("command", ["export harvest.parquet", "preview abc", "diff last disk"])
+@pytest.mark.parametrize("command", ["preview abc", "diff last disk"])
 def test_other_commands_say_what_to_do(command: str) -> None:
     code, said = typed(*command.split(), "--archive", "demo", "--out", "s3://bucket/prefix")
     assert (code, "copy them into one first" in said) == (2, True)
@@ -281,6 +282,20 @@ async def test_status_failures_plan_and_verify_work_with_a_bucket(bucket: str) -
 
 
 @ON_MOTO
+async def test_a_bucket_is_exported_and_reported_like_a_folder(bucket: str) -> None:
+    told = await harvest_demo(bucket, COUNT)
+    assert not told.report.lost, "the page at the end is made as well"
+    code, said = typed("export", "harvest.parquet", "--out", bucket)
+    assert (code, f"{COUNT} spectra" in said) == (0, True)
+    assert pyarrow.parquet.read_table("harvest.parquet").num_rows == COUNT
+    code, said = typed("report", "--out", bucket)
+    assert (code, bucket in Path(said.strip()).read_text()) == (0, True)
+    obstore.delete(from_url(bucket), min(stored(bucket)))
+    code, said = typed("export", "harvest.parquet", "--out", bucket)
+    assert (code, "the file is gone" in said) == (3, True)
+
+
+@ON_MOTO
 async def test_verify_finds_what_was_changed_and_fix_makes_the_next_run_fetch_it(bucket: str) -> None:
     async with serve(DemoArchive(count=COUNT)) as archive:
         await harvest_from(archive, bucket, listed_dids(COUNT))
@@ -300,4 +315,5 @@ def test_a_run_says_if_the_service_cannot_keep_two_harvests_apart(bucket: str, r
     code, said = typed("run", "--archive", "demo", "--limit", "1", "--out", bucket, "--progress", "plain")
     assert code == 4
     assert ("does not know PUT-if-absent" in said) == ("rclone" in request.node.name)
+    assert f"spectra  {bucket}\n" in said.replace(" \n", "\n")
     assert f"data/s3/{bucket.removeprefix('s3://')}/.harvester/runs" in said

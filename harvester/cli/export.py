@@ -116,7 +116,7 @@ def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..watchers.figures import plural
 
-    here = shlex.quote(str(config.out))
+    here = shlex.quote(str(config.place))
     if dataset.outcome.damaged:
         yield f"to set damaged files aside: python -m harvester verify --out {here} --fix"
     if dataset.outcome.absent:

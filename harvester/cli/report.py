@@ -22,11 +22,11 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     from ..report.material import gather
     from ..report.page import page
     from ..report.writing import report_file, write_page
-    from ..stores.directory import DirectoryStore
+    from ..shelves import shelf_of
 
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     config = configuration(flags)
-    store = DirectoryStore(config.out)
+    store = shelf_of(config)
     material = gather(store, run, time.time(), labelling=config.settings.labels if chosen else None)
     if as_json:
         print(json.dumps(material.as_json(), indent=1))

@@ -11,7 +11,7 @@ from typing import Any
 from ..catalog import Catalogue, read_catalogue
 from ..ledger import reader
 from ..settings import Configuration
-from ..stores.directory import DirectoryStore
+from ..shelves import shelf_of
 from .columns import Column, Kinds
 from .fields import NAMES
 from .holdings import Holding, holdings
@@ -49,9 +49,9 @@ class Source:
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
-        self._store = DirectoryStore(configuration.out)
+        self._store = shelf_of(configuration)
         self._unit = configuration.profile.spectral_unit
-        self.folder = configuration.out
+        self.folder = self._store.place
         self.catalogue: Catalogue | None = None
         self._rows: dict[str, int] = {}
         if settings.catalog is not None:

@@ -28,7 +28,7 @@ def absent(material: Material) -> Child:
     groups.sort(key=lambda members: (-len(members), members[0].kind))
     again_all = [
         element("p", "All of them, with every word:"),
-        command(typed("failures", "--out", str(books.store.folder))),
+        command(typed("failures", "--out", books.store.place)),
     ]
     return [
         _waiting(waiting, material),

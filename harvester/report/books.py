@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..labelling import Labelling
 from ..ledger import reader
 from ..ledger.reader import FailureRecord, RunRecord
-from ..stores.directory import DirectoryStore
+from ..seams import Shelf
 from ..stores.disk import storing
 
 CONFIG = "config.toml"
@@ -30,7 +30,7 @@ class Books:
     lacks now, whichever run gave it up.
     """
 
-    store: DirectoryStore
+    store: Shelf
     run: str
     record: RunRecord | None
     summary: Mapping[str, Any]
@@ -69,22 +69,22 @@ class Books:
             return Labelling()
 
 
-def folder_of(store: DirectoryStore, run: str) -> Path:
+def folder_of(store: Shelf, run: str) -> Path:
     """The run's own folder."""
     return store.state / "runs" / run
 
 
-def open_books(store: DirectoryStore, run: str | None = None) -> Books:
+def open_books(store: Shelf, run: str | None = None) -> Books:
     """The books of ``run``, by default the latest. UsageError if there is no such run, StoreError if they cannot be
     read."""
     runs = reader.runs(store.ledger)
     chosen = run or next((record.run for record in runs), None)
     known = [record.run for record in runs]
     if chosen is None:
-        raise UsageError(f"{store.folder}: no harvest here to tell of; give a harvest's directory with --out DIR")
+        raise UsageError(f"{store.place}: no harvest here to tell of; give a harvest's directory with --out DIR")
     if chosen not in known:
         told = f"the latest are {', '.join(known[:3])}" if known else "there is none"
-        raise UsageError(f"RUN {chosen!r}: no such run in {store.folder}; {told}")
+        raise UsageError(f"RUN {chosen!r}: no such run in {store.place}; {told}")
     place = known.index(chosen)
     folder = folder_of(store, chosen)
     return Books(
@@ -127,6 +127,6 @@ def typed(*arguments: str) -> str:
     return shlex.join(["python", "-m", "harvester", *arguments])
 
 
-def again(store: DirectoryStore, run: str | None) -> str:
+def again(store: Shelf, run: str | None) -> str:
     """The command that asks the same archive with the same settings as ``run`` did."""
-    return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", str(store.folder)]))
+    return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", store.place]))

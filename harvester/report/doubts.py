@@ -33,7 +33,7 @@ def doubts(material: Material) -> Child:
     )
     full = [
         element("p", "All of them, for a program:"),
-        command(typed("report", material.books.run, "--out", str(material.books.store.folder), "--json")),
+        command(typed("report", material.books.run, "--out", material.books.store.place, "--json")),
     ]
     return [element("p", intro), checks, full]
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..dataset.holdings import DamagedError, read
 from ..labelling import Labelling
 from ..observation import angstroms, observation_of
-from ..stores.directory import DirectoryStore
+from ..seams import Shelf
 from ..verify import RejectedError, Spectrum, read_spectrum
 from ..words import plain_line
 from .charts import Curve
@@ -52,7 +52,7 @@ class Gallery:
     set_aside: int
 
 
-def hang(survey: Survey, store: DirectoryStore, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
+def hang(survey: Survey, store: Shelf, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
     """Choose, read again and draw. StoreError if the disk fails.
 
     ``lacking``: names of what is still not there; ``unit``: of wavelengths whose file names none.

@@ -49,7 +49,7 @@ def _damaged(material: Material) -> Child:
     listed = table(
         "Files that are not what was stored", ("file", "what is wrong"), rows, f"and {rest} more" if rest else ""
     )
-    return [listed, command(typed("verify", "--fix", "--out", str(material.books.store.folder)))]
+    return [listed, command(typed("verify", "--fix", "--out", material.books.store.place))]
 
 
 def provenance(material: Material) -> Child:
@@ -75,7 +75,7 @@ def provenance(material: Material) -> Child:
 
 def care(material: Material) -> Child:
     """How to verify, today and in twenty years, and how to cite."""
-    folder = str(material.books.store.folder)
+    folder = material.books.store.place
     record = material.books.record
     day = moment(record.started)[:10] if record else ""
     return [

@@ -11,8 +11,8 @@ from ..dataset.labels import LabelReport, check_labels
 from ..errors import UsageError
 from ..labelling import Labelling
 from ..provenance import PROFILE
+from ..seams import Shelf
 from ..settings import load_profile
-from ..stores.directory import DirectoryStore
 from .books import Books, open_books
 from .gallery import Gallery, hang
 from .night import Night, read_night
@@ -49,7 +49,7 @@ class Material:
 
 
 def gather(
-    store: DirectoryStore,
+    store: Shelf,
     run: str | None,
     made: float,
     *,

@@ -13,11 +13,12 @@ from ..dataset.holdings import DamagedError, Holding, holdings, read
 from ..dataset.labels import Labelled
 from ..ledger import reader
 from ..observation import Observation, observation_of
-from ..stores.directory import DirectoryStore
+from ..seams import Shelf
 from ..verify import Spectrum
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
 MOST_AT_THE_END = 2_000  # of a run, which nobody wants to wait for
+MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a download
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Survey:
 RANGE_STEP = 1e-10  # metres
 
 
-def look_at(store: DirectoryStore, column: str, most: int = MOST_READ, unit: str = "") -> Survey:
+def look_at(store: Shelf, column: str, most: int = MOST_READ, unit: str = "") -> Survey:
     """Survey ``store``, whose labels are in ``column``; ``unit``: of wavelengths whose file names none.
 
     UsageError without a ledger, StoreError if the disk fails.
@@ -81,7 +82,7 @@ def look_at(store: DirectoryStore, column: str, most: int = MOST_READ, unit: str
     )
 
 
-def digest_of_all(store: DirectoryStore) -> str:
+def digest_of_all(store: Shelf) -> str:
     """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
     digest = hashlib.sha256()
     for name, sha256 in reader.digests(store.ledger):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ..seams import Shelf
 from ..stores.commit import part_name
-from ..stores.directory import DirectoryStore
 from ..stores.disk import storing
 from .books import folder_of
 from .material import gather
@@ -15,12 +15,12 @@ from .page import page
 NAME = "report.html"
 
 
-def report_file(store: DirectoryStore, run: str) -> Path:
+def report_file(store: Shelf, run: str) -> Path:
     """Where a run's report is kept."""
     return folder_of(store, run) / NAME
 
 
-def write_report(store: DirectoryStore, run: str, most: int) -> Path:
+def write_report(store: Shelf, run: str, most: int) -> Path:
     """The report of ``run`` in the run's own folder, over at most ``most`` spectra. StoreError if it cannot be made."""
     path = report_file(store, run)
     write_page(path, page(gather(store, run, time.time(), most=most)))
