@@ -232,6 +232,12 @@ def test_a_service_that_nobody_runs_is_one_sentence(monkeypatch: pytest.MonkeyPa
     assert (code, "takes nothing at the moment (no answer)" in said) == (6, True)
 
 
+def test_no_credentials_is_one_sentence_that_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    code, said = typed("run", "--archive", "demo", "--out", "az://container/p")
+    assert (code, "no credentials: put them into the environment (AZURE_STORAGE_ACCOUNT_NAME" in said) == (6, True)
+
+
 @pytest.mark.parametrize(
     "url",
     ["s3://KEY:SECRET@bucket/p", "s3://bucket/p?X-Amz-Signature=SECRET", "az://c/p#SECRET", "ftp://SECRET/p", "s3://"],

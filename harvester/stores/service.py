@@ -21,6 +21,12 @@ RETRY_FOR = timedelta(seconds=20)
 
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")  # where it looks for credentials last
 
+_NAMES = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, a file",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
 
 def opened(address: ObjectAddress) -> Service:
     """The service at ``address``; what else it needs, credentials above all, is in the environment. StoreError."""
@@ -56,7 +62,7 @@ def service_fault(place: str, error: Exception) -> StoreError:
     told = f"{number} {code[1] if code else ''}".strip() if number else "no answer"
     fault = StoreError
     if any(host in said for host in _METADATA) or "must be specified" in said or "MissingAccount" in said:
-        words = "no credentials: put them into the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://)"
+        words = f"no credentials: put them into the environment ({_NAMES.get(place[:2], 'as obstore has them')})"
     elif isinstance(error, PermissionDeniedError | UnauthenticatedError) or number in (401, 403):
         words = f"the service refuses our credentials ({told}): check them, and what they may do there"
     elif isinstance(error, FileNotFoundError) or number == 404 or "canonicalize" in said:
