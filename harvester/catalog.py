@@ -11,19 +11,23 @@ import difflib
 import hashlib
 import io
 import json
+import os
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TextIO, overload
 
 from .errors import UsageError
-from .roster import Index, Roster, Selection
+from .roster import Index, Roster, RosterOnDisk, Selection
 from .spectra import SpectrumId, parse_did
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
+FEW = 1 << 8  # different rows of other columns that a byte can number
 RECENT = 1024  # different rows of other columns that are remembered: many more than there are labels
+SAMPLE = 1 << 16  # bytes of a file that tell how long its rows are
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,22 @@ class Catalogue:
 class _Columns(Sequence[str]):
     """The JSON objects of the rows' other columns. Labels repeat: each object is made and kept once.
 
-    Only the last ``RECENT`` of them are remembered; what differs from row to row is kept as often as it comes.
+    Only the last ``RECENT`` of them are remembered; what differs from row to row is kept as often as it comes, on disk.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._objects = Roster[str]()
-        self._numbers = array("I")
+        self._objects = RosterOnDisk[str]()
+        self._numbers = array("B")  # most catalogues have a handful of labels
         self._recent: dict[tuple[str, ...], int] = {}
 
     def append(self, fields: tuple[str, ...]) -> None:
         number = self._recent.get(fields)
-        self._numbers.append(self._make(fields) if number is None else number)
+        if number is None:
+            number = self._make(fields)
+            if number == FEW:
+                self._numbers = array("I", self._numbers)
+        self._numbers.append(number)
 
     def _make(self, fields: tuple[str, ...]) -> int:
         if len(self._recent) == RECENT:
@@ -140,14 +148,26 @@ def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
     """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
     with open_catalogue(path) as text:
-        catalogue = parse_catalogue(text, source, id_column)
+        catalogue = parse_catalogue(text, source, id_column, _rows_in(path))
         return replace(catalogue, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
 
 
-def parse_catalogue(text: Iterable[str], source: str, id_column: str) -> Catalogue:
-    """The catalogue in the lines of ``text``, which come from ``source``. UsageError as above."""
+def _rows_in(path: str) -> int:
+    """About how many rows a file has, by its first ones; 0 where nothing can be read twice."""
+    if not Path(path).is_file():
+        return 0
+    with Path(path).open("rb") as file:
+        head = file.read(SAMPLE)
+        return os.fstat(file.fileno()).st_size * head.count(b"\n") // max(1, len(head))
+
+
+def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalogue:
+    """The catalogue in the lines of ``text``, which come from ``source``. UsageError as above.
+
+    ``expected`` is about how many rows will come, where that is known: room is made for them at once.
+    """
     dids = Roster[SpectrumId]()
-    seen = Index(dids.__getitem__)
+    seen = Index(dids.__getitem__, expected)
     total = blank = malformed = 0
     reader = csv.reader(text, skipinitialspace=True)
     with _sentences(source, reader):

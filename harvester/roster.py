@@ -6,33 +6,81 @@ spectra would fill half a gigabyte with what is forty megabytes of text.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, takewhile
+from pathlib import Path
+from tempfile import gettempdir, mkstemp
 from typing import Generic, TypeVar, cast, overload
+from weakref import finalize
+
+from .errors import StoreError
 
 S = TypeVar("S", bound=str)
 T = TypeVar("T")
 
-_FEWEST = 1 << 10  # slots of an index that is still empty; always a power of two
-_LOW = 0xFFFF_FFFF
+FEWEST = 1 << 10  # slots of an index that is still empty
+FULL = 0.8  # share of taken slots at which an index is made larger: what is searched is searched by C
+BEYOND = 1 << 9  # slots behind the last home slot, so that no search has to begin anew at the front
+BLOCK = 16  # texts that share the beginning of their first
+END = 0xFF  # no byte of UTF-8: it ends a text
+IN_MEMORY = 1 << 20  # bytes of a roster on disk that wait to be written
 
 
 class Roster(Sequence[S]):
-    """Texts in the order in which they came, kept as UTF-8."""
+    """Texts in the order in which they came, kept as UTF-8 in blocks.
+
+    Each text is a byte that tells how much of the block's first text it begins with, then the rest of it: identifiers
+    differ in their last dozen letters only.
+    """
 
     def __init__(self, texts: Iterable[S] = ()) -> None:
         self._utf8 = bytearray()
-        self._bounds = array("Q", [0])
+        self._starts = array("Q")
+        self._count = 0
+        self._head = b""
+        self._shared = 0
+        self._block: tuple[int, list[bytes]] = (-1, [])
         for text in texts:
             self.append(text)
 
     def append(self, text: S) -> None:
-        self._utf8 += text.encode()
-        self._bounds.append(len(self._utf8))
+        utf8 = text.encode()
+        if self._count % BLOCK == 0:
+            self._starts.append(self._size())
+            self._head, self._shared, shared = utf8, min(len(utf8), END - 1), 0
+        else:
+            shared = self._shared
+            if not utf8.startswith(self._head[:shared]):
+                pairs = zip(self._head[:shared], utf8, strict=False)
+                shared = self._shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        self._utf8.append(shared)
+        self._utf8 += utf8[shared:] if shared else utf8
+        self._utf8.append(END)
+        self._count += 1
+
+    def _size(self) -> int:
+        return len(self._utf8)
+
+    def _read(self, start: int, end: int) -> bytes | bytearray:
+        return self._utf8[start:end]
+
+    def _pieces(self, block: int) -> list[bytes]:
+        """The texts of a block, each behind the byte that tells what it shares with the first; the last one is empty.
+
+        The block that was read last is remembered, which is enough for whoever goes through the texts in order; the one
+        that still grows is not.
+        """
+        whole = block + 1 < len(self._starts)
+        end = self._starts[block + 1] if whole else self._size()
+        pieces = bytes(self._read(self._starts[block], end)).split(b"\xff")
+        if whole:
+            self._block = block, pieces
+        return pieces
 
     def __len__(self) -> int:
-        return len(self._bounds) - 1
+        return self._count
 
     @overload
     def __getitem__(self, place: int) -> S: ...
@@ -40,57 +88,128 @@ class Roster(Sequence[S]):
     def __getitem__(self, place: slice) -> list[S]: ...
     def __getitem__(self, place: int | slice) -> S | list[S]:
         if isinstance(place, slice):
-            return [self[number] for number in range(len(self))[place]]
-        number = range(len(self))[place]
-        return cast(S, self._utf8[self._bounds[number] : self._bounds[number + 1]].decode())
+            return [self[number] for number in range(self._count)[place]]
+        number = place if 0 <= place < self._count else range(self._count)[place]
+        known, pieces = self._block
+        if known != number // BLOCK:
+            pieces = self._pieces(number // BLOCK)
+        piece = pieces[number % BLOCK]
+        return cast(S, (pieces[0][1 : 1 + piece[0]] + piece[1:]).decode())
 
     def __iter__(self) -> Iterator[S]:
-        start = 0
-        for end in islice(self._bounds, 1, None):
-            yield cast(S, self._utf8[start:end].decode())
-            start = end
+        for block in range(len(self._starts)):
+            pieces = self._pieces(block)
+            head = pieces[0][1:]
+            for piece in pieces[:-1]:
+                yield cast(S, (head[: piece[0]] + piece[1:]).decode())
+
+
+class RosterOnDisk(Roster[S]):
+    """A roster whose texts are in a temporary file, but for the last ``IN_MEMORY`` bytes. StoreError if the disk fails.
+
+    The file has no name and goes with the roster. Any thread may read while nobody appends.
+    """
+
+    def __init__(self, texts: Iterable[S] = ()) -> None:
+        self._file: int | None = None
+        self._written = 0
+        super().__init__(texts)
+
+    def append(self, text: S) -> None:
+        super().append(text)
+        if len(self._utf8) >= IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        try:
+            if self._file is None:
+                self._file, path = mkstemp(prefix="harvester-")
+                finalize(self, os.close, self._file)
+                Path(path).unlink()
+            while self._utf8:
+                done = os.pwrite(self._file, self._utf8, self._written)
+                self._written += done
+                del self._utf8[:done]
+        except OSError as error:
+            raise StoreError(f"{gettempdir()}: {error.strerror}; name a folder with room in TMPDIR") from error
+
+    def _size(self) -> int:
+        return self._written + len(self._utf8)
+
+    def _read(self, start: int, end: int) -> bytes | bytearray:
+        waiting = self._utf8[max(0, start - self._written) : max(0, end - self._written)]
+        if self._file is None or start >= self._written:
+            return waiting
+        try:
+            return os.pread(self._file, min(end, self._written) - start, start) + waiting
+        except OSError as error:
+            raise StoreError(f"{gettempdir()}: {error.strerror}, where the catalogue's columns are kept") from error
 
 
 class Index:
     """Texts to numbers, as a dict would tell them, but without the texts: ``text_of`` gives the text of a number.
 
-    An open hash table. A slot has 32 bits of the text's hash, which only say where it is worth comparing, above the
-    number plus one; 0 is an empty slot. Two texts are the same only if they are equal to the letter. Room for as many
-    as are ``expected`` is made at once.
+    An open hash table without order or end. For each slot there is a byte of its text's hash, 0 if it is empty, which
+    only says where it is worth comparing, and a number. Two texts are the same only if they are equal to the letter.
+    Room for as many as are ``expected`` is made at once. Numbers ascend, and all below the last one have a text.
     """
 
     def __init__(self, text_of: Callable[[int], str], expected: int = 0) -> None:
         self._text_of = text_of
-        self._slots = array("Q", [0]) * max(_FEWEST, 1 << (2 * expected).bit_length())
-        self._room = len(self._slots) // 2
+        self._make(max(FEWEST, int(expected / FULL) + 1))
+
+    def _make(self, homes: int) -> None:
+        self._homes = homes
+        self._tags = bytearray(homes + BEYOND)
+        self._numbers = array("I", bytes(4)) * len(self._tags)
+        self._room = int(homes * FULL) + 1
+
+    def get(self, text: str) -> int | None:
+        """The number that ``text`` has, None if it has none."""
+        tag, start, end = self._search(text)
+        return self._found(text, tag, start, end)
 
     def setdefault(self, text: str, number: int) -> int:
         """The number that ``text`` has; if it has none yet, ``number`` from now on."""
-        tag = hash(text) & _LOW
-        slots = self._slots
-        mask = len(slots) - 1
-        slot = tag & mask
-        while entry := slots[slot]:
-            if entry >> 32 == tag and self._text_of((entry & _LOW) - 1) == text:
-                return (entry & _LOW) - 1
-            slot = (slot + 1) & mask
-        slots[slot] = tag << 32 | number + 1
+        tag, start, end = self._search(text)
+        found = self._found(text, tag, start, end)
+        if found is not None:
+            return found
+        if end < 0 or not self._room:
+            self._grow(number)
+            return self.setdefault(text, number)
+        self._tags[end] = tag
+        self._numbers[end] = number
         self._room -= 1
-        if not self._room:
-            self._grow()
         return number
 
-    def _grow(self) -> None:
-        """Twice the slots, so that never more than half of them are taken and a search ends soon."""
-        slots = array("Q", [0]) * (2 * len(self._slots))
-        mask = len(slots) - 1
-        for entry in filter(None, self._slots):
-            slot = entry >> 32 & mask
-            while slots[slot]:
-                slot = (slot + 1) & mask
-            slots[slot] = entry
-        self._room = len(self._slots) // 2
-        self._slots = slots
+    def _search(self, text: str) -> tuple[int, int, int]:
+        """The text's tag, its home slot, and the first empty slot from there on; -1 if there is none."""
+        hashed = hash(text)
+        start = (hashed >> 8) % self._homes
+        return hashed % 255 + 1, start, self._tags.find(0, start)
+
+    def _found(self, text: str, tag: int, start: int, end: int) -> int | None:
+        slot = self._tags.find(tag, start, end if end >= 0 else None)
+        while slot >= 0:
+            number = self._numbers[slot]
+            if self._text_of(number) == text:
+                return number
+            slot = self._tags.find(tag, slot + 1, end if end >= 0 else None)
+        return None
+
+    def _grow(self, count: int) -> None:
+        """Twice the slots. The old ones go first: the ``count`` texts tell again what was in them."""
+        homes = 2 * self._homes
+        self._tags, self._numbers = bytearray(), array("I")
+        self._make(homes)
+        for number, text in enumerate(map(self._text_of, range(count))):
+            tag, _, end = self._search(text)
+            if end < 0:
+                self._grow(count)
+                return
+            self._tags[end], self._numbers[end] = tag, number
+        self._room -= count
 
 
 class Selection(Sequence[T], Generic[T]):
@@ -99,6 +218,11 @@ class Selection(Sequence[T], Generic[T]):
     def __init__(self, made: Callable[[int], T], numbers: Sequence[int]) -> None:
         self._made = made
         self._numbers = numbers
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What they are the things of."""
+        return self._numbers
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -128,6 +252,8 @@ class Selection(Sequence[T], Generic[T]):
 
     def __add__(self, other: Selection[T]) -> Selection[T]:
         """First these, then those of another selection of the same things."""
+        if not self or not other:
+            return self or other
         return Selection(self._made, array("I", chain(self._numbers, other._numbers)))
 
     def where(self, wanted: Callable[[T], bool]) -> Selection[T]:

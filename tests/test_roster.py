@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog import RECENT, read_catalogue
-from harvester.roster import Index, Roster, Selection
+from harvester.errors import StoreError
+from harvester.roster import BLOCK, IN_MEMORY, Index, Roster, RosterOnDisk, Selection
 
 QUICK = settings(deadline=None, max_examples=60)
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=30)
@@ -37,15 +40,49 @@ class Alike(str):
         return -1
 
 
+ALIKE = st.lists(st.text("ab\u00e9\U0001f52d", max_size=6) | st.sampled_from(["a" * 300, "a" * 299 + "b"]), max_size=40)
+
+
 @QUICK
-@given(TEXTS, st.slices(30))
-def test_a_roster_is_a_list_of_its_texts(texts: list[str], part: slice) -> None:
-    roster = Roster(texts)
+@pytest.mark.parametrize("kind", [Roster, RosterOnDisk])
+@given(texts=TEXTS | ALIKE, part=st.slices(30))
+def test_a_roster_is_a_list_of_its_texts(kind: type[Roster[str]], texts: list[str], part: slice) -> None:
+    roster = kind(texts)
     assert list(roster) == texts
     assert [roster[number] for number in range(-len(texts), len(texts))] == texts + texts
     assert roster[part] == texts[part]
     with pytest.raises(IndexError):
         roster[len(texts)]
+
+
+def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> None:
+    texts = [f"{number:0>{number % 900}}" for number in range(3 * IN_MEMORY // 300)]
+    roster = RosterOnDisk(texts)
+    assert list(roster) == texts
+    assert [roster[-1 - number] for number in range(0, len(texts), BLOCK + 1)] == texts[:: -BLOCK - 1]
+
+
+def test_a_disk_without_room_for_a_roster_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", refuse)
+    with pytest.raises(StoreError, match="No space left on device; name a folder with room in TMPDIR"):
+        RosterOnDisk(["x" * IN_MEMORY])
+
+
+def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
+    count = 100_000
+    tracemalloc.start()
+    try:
+        roster = Roster(f"ivo://asu.cas.cz/stel/ccd700/{number * 7919 % 999_983:012}" for number in range(count))
+        index = Index(roster.__getitem__, count)
+        for number, text in enumerate(roster):
+            index.setdefault(text, number)
+        spent, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert spent < 25 * count
 
 
 @QUICK
@@ -54,6 +91,7 @@ def test_an_index_numbers_texts_as_a_dict_would(texts: list[str], kind: type[str
     index = Index(texts.__getitem__, expected)
     known: dict[str, int] = {}
     for number, text in enumerate(texts):
+        assert index.get(kind(text)) == known.get(text)
         assert index.setdefault(kind(text), number) == known.setdefault(text, number)
 
 
