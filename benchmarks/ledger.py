@@ -34,15 +34,18 @@ def timed(what: str, rows: int, work: Callable[[], object]) -> None:
 def measure(rows: int, path: Path) -> None:
     """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
     targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
-    ledger = LedgerWriter(path, HarvestStats)
     catalogue = Catalogue("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
     plan = make_plan(catalogue, {})
-    timed("enrol", rows, lambda: ledger.enrol(plan, catalogue.rows, "FLUXCALIB=normalized"))
-    timed(
-        "enrol again, nothing new",
-        rows,
-        lambda: ledger.enrol(plan, catalogue.rows, "FLUXCALIB=normalized"),
-    )
+
+    def enrol() -> None:
+        with LedgerWriter(path, HarvestStats) as ledger:
+            ledger.enrol(plan, catalogue.columns, "FLUXCALIB=normalized")
+            while ledger.enrolling:
+                time.sleep(0.01)
+
+    timed("enrol", rows, enrol)
+    timed("enrol again, nothing new", rows, enrol)
+    ledger = LedgerWriter(path, HarvestStats)
 
     def save_all() -> None:
         with ledger:

@@ -28,6 +28,7 @@ from .ledger.rebuild import ensure_usable
 from .ledger.writer import LedgerWriter
 from .onlookers import looking_on
 from .outcomes import Rejected, Verified
+from .pace import wait_or
 from .preparation import DEMO_COUNT, Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
@@ -48,6 +49,7 @@ from .watchers.event_log import EventLog
 
 log = logging.getLogger(__name__)
 
+MOMENT = 0.05  # seconds between two looks at whether everything is enrolled
 DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
 
 
@@ -104,11 +106,11 @@ def held(configuration: Configuration, run: str) -> Iterator[Shelf]:
 
 
 def open_books(preparation: Preparation, store: Shelf, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
-    """The ledger with everything that is listed, and the run's own folder. Blocks. StoreError."""
+    """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
     store.set_aside(preparation.plan.suspect, "no sound spectrum")
     ledger = LedgerWriter(store.ledger, lambda: tally.stats)
-    ledger.enrol(preparation.plan, preparation.catalogue.rows, preparation.configuration.request.shape)
-    ledger.record(finding for finding in preparation.findings if isinstance(finding, Sound))
+    ledger.enrol(preparation.plan, preparation.catalogue.columns, preparation.configuration.request.shape)
+    ledger.record([finding for finding in preparation.findings if isinstance(finding, Sound)])
     folder = store.state / "runs" / run
     with storing(folder):
         folder.mkdir(parents=True, mode=0o700)
@@ -142,6 +144,8 @@ async def harvest(
                 bus.add(watcher)
             async with store:
                 await engage(preparation, store, run, bus, stop, tally, chance, hours)
+            while ledger.enrolling and not await wait_or(stop.draining, MOMENT):
+                pass  # an interrupted run leaves the rest of the list to the next one
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults

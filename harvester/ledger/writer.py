@@ -10,19 +10,20 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from .. import __version__
 from .. import events as ev
-from ..catalog import Row
 from ..findings import Finding
 from ..outcomes import Failed, Saved
 from ..plan import HarvestPlan
 from ..stats import HarvestStats
+from .enrolment import MEET, Enrolment
 from .rebuild import record
-from .schema import next_run, open_for_writing, using
+from .schema import open_for_writing, using
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -40,6 +41,7 @@ class LedgerWriter:
         self._path = path
         self._numbers = numbers
         self._run = ""
+        self._enrolment: Enrolment | None = None
         self._connection = open_for_writing(path)
         self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
@@ -57,30 +59,33 @@ class LedgerWriter:
         self._thread.join(FAREWELL)
         self._connection.close()
 
-    def enrol(self, plan: HarvestPlan, rows: Iterable[Row], shape: str) -> None:
-        """Write down what is listed and what the disk has of it; where ledger and disk disagree, the disk is right.
+    @property
+    def enrolling(self) -> bool:
+        """Whether something of the catalogue is still to be written down, and can be."""
+        return self._has_rows and self.fault is None and self._thread.is_alive()
 
-        ``shape`` is what the spectra are asked as. Rows that say so already are not touched.
+    @property
+    def _has_rows(self) -> bool:
+        return self._enrolment is not None and not self._enrolment.complete
+
+    def enrol(self, plan: HarvestPlan, columns: Sequence[str], shape: str) -> None:
+        """Begin to write down what is listed; the writer goes on with it between events.
+
+        ``shape`` is what the spectra are asked as, ``columns`` the JSON objects of the catalogue's other columns.
         """
-        columns = {row.did: row.columns for row in rows}
-        named = [(t, "present") for t in plan.present] + [(t, "wanted") for t in plan.wanted]
         with using(self._path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            run = next_run(self._connection)
             self._connection.execute("DELETE FROM request")
             self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
-            # A name that passes to another DID must be free before that one's row comes.
-            self._connection.executemany(
-                "UPDATE spectrum SET folded = did WHERE folded = ? AND did <> ?",
-                ((t.name.casefold(), t.did) for t, _ in named),
-            )
-            self._connection.executemany(
-                _ENROL, ((t.did, t.name, t.name.casefold(), columns[t.did], status, run) for t, status in named)
-            )
-
-    def record(self, findings: Iterable[Finding]) -> None:
-        """Write down what an audit proved."""
         with using(self._path):
+            self._enrolment = Enrolment(self._connection, plan, columns)
+            self._enrolment.go_on(self._connection)
+
+    def record(self, findings: Sequence[Finding]) -> None:
+        """Write down what an audit proved, once everything is enrolled: names pass to their owners first."""
+        with using(self._path):
+            while findings and self._enrolment is not None and not self._enrolment.complete:
+                self._enrolment.go_on(self._connection)
             record(self._connection, findings)
 
     def __call__(self, event: ev.Event) -> None:
@@ -88,8 +93,18 @@ class LedgerWriter:
             raise self.fault
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
-        for statement in statements(event, self._run):
+        for statement in chain(self._introduced(event), statements(event, self._run)):
             self._statements.put_nowait(statement)
+
+    def _introduced(self, event: ev.Event) -> Iterable[Statement]:
+        """What a spectrum needs that something happens to before it is known to be enrolled."""
+        if self._enrolment is None or self._enrolment.complete:
+            return ()
+        if not isinstance(event, ev.SpectrumSaved | ev.SpectrumFailed | ev.RetryScheduled):
+            return ()
+        target = event.target if isinstance(event, ev.RetryScheduled) else event.outcome.target
+        self._enrolment.heard_of.add(target.did)
+        return [(MEET, (target.did, target.name, self._run))]
 
     def _write(self) -> None:
         ended = False
@@ -99,17 +114,20 @@ class LedgerWriter:
             kept += batch
             try:
                 self._commit(kept)
+                kept = []
+                if self._enrolment is not None and not self._enrolment.complete and not ended:
+                    self._enrolment.go_on(self._connection)
             except sqlite3.Error as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
                 self.fault = error  # it may pass (a full disk does): the batch is tried again
                 time.sleep(0.0 if ended else PATIENCE)
             else:
-                kept, self.fault = [], None
+                self.fault = None
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
         batch: list[Statement] = []
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + (0.0 if self._has_rows else PATIENCE)
         while len(batch) < BATCH:
             try:
                 statement = self._statements.get(timeout=max(deadline - time.monotonic(), 0.001))
@@ -134,20 +152,6 @@ class LedgerWriter:
 _STARTED = """
 INSERT INTO run(run, started, host, pid, version, archive, endpoint, shape, user_agent, profile_sha256)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-_ENROL = """
-INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?)
-ON CONFLICT(did) DO UPDATE SET name = excluded.name, folded = excluded.folded, columns = excluded.columns,
-    status = CASE
-        WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
-        WHEN excluded.status = 'wanted' AND spectrum.status IN ('failed', 'retry') THEN spectrum.status
-        ELSE excluded.status END,
-    run = CASE WHEN (excluded.status = 'present') = (spectrum.status IN ('saved', 'present')) THEN spectrum.run
-        ELSE excluded.run END
-WHERE spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded OR spectrum.columns <> excluded.columns
-    OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
-    OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
 """
 
 _SAVED = """
