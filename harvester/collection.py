@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +98,7 @@ class Harvest:
 
     out: Path
     summary: Mapping[str, Any]
-    dids: frozenset[SpectrumId] | None = None
+    dids: Collection[SpectrumId] | None = None
     notes: Sequence[str] = ()
 
     @property

@@ -184,6 +184,7 @@ class Engine:
         told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
         self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, *told)))
         self._agenda.settle()
+        self._patience.pop(target.did, None)
         self._heard_good(target)
         return None
 
@@ -259,6 +260,7 @@ class Engine:
     def _give_up(self, condemned: Condemned) -> None:
         self._agenda.settle()
         target, failure = condemned.assignment.target, condemned.failure
+        self._patience.pop(target.did, None)
         failed = Failed(target, failure, condemned.assignment.attempt, self._now() - condemned.started, condemned.url)
         self.emit(ev.SpectrumFailed(self.wall(), failed))
         if self._refusals.heard(failure):

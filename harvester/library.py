@@ -26,6 +26,7 @@ from .limits import Limits
 from .listed import listed_catalogue
 from .onlookers import check
 from .preparation import Preparation, catalogue_of, prepare
+from .roster import Register
 from .seams import Shelf
 from .session import Report, held, new_run_name
 from .session import harvest as harvest_session
@@ -141,7 +142,7 @@ async def _harvest(
         store = await asyncio.to_thread(stack.enter_context, held(configuration, run))
         preparation = await asyncio.to_thread(prepare, configuration, catalogue, store)
         report = await _run(preparation, store, run, stop, on_event)
-    return Harvest(out, report.summary, frozenset(catalogue.dids), tuple(report.lost))
+    return Harvest(out, report.summary, Register((did, 0) for did in catalogue.dids), tuple(report.lost))
 
 
 async def _run(

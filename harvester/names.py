@@ -99,7 +99,7 @@ def _unsafe_and_shared(dids: Sequence[SpectrumId]) -> tuple[dict[SpectrumId, str
 
 
 def _slugs_they_have(dids: Iterable[SpectrumId], held: Mapping[str, SpectrumId]) -> dict[SpectrumId, str]:
-    owners = frozenset(held.values())
+    owners = {did for name, did in held.items() if name != _folded(did)}
     slugs = {did: _slug_it_has(did, held) for did in dids if did in owners} if owners else {}
     return {did: slug for did, slug in slugs.items() if slug is not None}
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .catalog import Catalogue
 from .names import assign_names
-from .roster import Selection
+from .roster import Register, Roster, Selection
 from .spectra import SpectrumId, Target
 
 FITS_BLOCK = 2880  # FITS 4.0, section 3.1: every file is a whole number of these
+
+UNKNOWN = -1  # bytes of a file that was never proved
 
 USUAL_RATE = 10.0  # answers a second that a DaCHS gives at any concurrency: the estimate where no rate is set
 
@@ -73,16 +75,60 @@ class Receipt:
     size: int | None
 
 
+class Receipts(Mapping[str, Receipt]):
+    """Receipts by the case-folded names of the files, in little memory.
+
+    ``told`` are case-folded name, DID, and size in bytes of each stored spectrum; its order is best that of the DIDs.
+    """
+
+    def __init__(self, told: Iterable[tuple[str, SpectrumId, int | None]]) -> None:
+        self._dids = Roster[SpectrumId]()
+        self._sizes = array("q")
+        self._places = Register(self._kept(told))
+
+    def _kept(self, told: Iterable[tuple[str, SpectrumId, int | None]]) -> Iterator[tuple[str, int]]:
+        for place, (name, did, size) in enumerate(told):
+            self._dids.append(did)
+            self._sizes.append(UNKNOWN if size is None else size)
+            yield name, place
+
+    def __getitem__(self, name: str) -> Receipt:
+        place = self._places[name]
+        size = self._sizes[place]
+        return Receipt(self._dids[place], None if size == UNKNOWN else size)
+
+    def __len__(self) -> int:
+        return len(self._dids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+
+class _Owners(Mapping[str, SpectrumId]):
+    """Whose the names are that receipts are for."""
+
+    def __init__(self, receipts: Mapping[str, Receipt]) -> None:
+        self._receipts = receipts
+
+    def __getitem__(self, name: str) -> SpectrumId:
+        return self._receipts[name].did
+
+    def __len__(self) -> int:
+        return len(self._receipts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._receipts)
+
+
 def make_plan(
     catalogue: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None
 ) -> HarvestPlan:
     """The plan for ``catalogue`` over ``stored`` (name to size in bytes), by the ``receipts`` for case-folded names."""
     known = receipts or {}
-    taken = {name: receipt.did for name, receipt in known.items()}
     dids = catalogue.dids
-    names = assign_names(dids, taken)
+    names = assign_names(dids, _Owners(known))
     numbers = {standing: array("I") for standing in ("present", "missing", "suspect", "unproved")}
-    found: set[str] = set()
+    found = 0
 
     def target(number: int) -> Target:
         return names.target(dids[number], catalogue.address(number))
@@ -93,11 +139,11 @@ def make_plan(
         if size is None:
             numbers["missing"].append(number)
         else:
-            found.add(name)
+            found += 1
             numbers[_standing(size, known.get(name.casefold()))].append(number)
     return HarvestPlan(
         **{standing: Selection(target, those) for standing, those in numbers.items()},
-        strays=_strays(stored, found),
+        strays=[] if found == len(stored) else _strays(stored, map(names.of, dids)),
         duplicates=catalogue.duplicates,
         malformed=catalogue.malformed,
         blank=catalogue.blank,
@@ -117,5 +163,6 @@ def is_suspect(size: int) -> bool:
     return size == 0 or size % FITS_BLOCK != 0
 
 
-def _strays(stored: Collection[str], wanted: Collection[str]) -> list[str]:
-    return [] if len(stored) == len(wanted) else sorted(name for name in stored if name not in wanted)
+def _strays(stored: Iterable[str], listed: Iterable[str]) -> list[str]:
+    wanted = Register((name, 0) for name in listed)
+    return sorted(name for name in stored if name not in wanted)

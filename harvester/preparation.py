@@ -150,7 +150,8 @@ def _choose(
     if settings.only_failed:
         again = reader.failed_dids(ledger)
         wanted = wanted.where(lambda target: target.did in again)
-    wanted = wanted[: settings.limit]
+    if settings.limit is not None:
+        wanted = wanted[: settings.limit]
     left = reader.retries(ledger)
     if not left:
         return wanted, ()

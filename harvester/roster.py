@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, takewhile
 from pathlib import Path
 from tempfile import gettempdir, mkstemp
@@ -25,6 +25,7 @@ FULL = 0.8  # share of taken slots at which an index is made larger: what is sea
 BEYOND = 1 << 9  # slots behind the last home slot, so that no search has to begin anew at the front
 BLOCK = 16  # texts that share the beginning of their first
 END = 0xFF  # no byte of UTF-8: it ends a text
+ANY = "surrogatepass"  # file names need not be text
 IN_MEMORY = 1 << 20  # bytes of a roster on disk that wait to be written
 
 
@@ -46,7 +47,7 @@ class Roster(Sequence[S]):
             self.append(text)
 
     def append(self, text: S) -> None:
-        utf8 = text.encode()
+        utf8 = text.encode(errors=ANY)
         if self._count % BLOCK == 0:
             self._starts.append(self._size())
             self._head, self._shared, shared = utf8, min(len(utf8), END - 1), 0
@@ -94,14 +95,14 @@ class Roster(Sequence[S]):
         if known != number // BLOCK:
             pieces = self._pieces(number // BLOCK)
         piece = pieces[number % BLOCK]
-        return cast(S, (pieces[0][1 : 1 + piece[0]] + piece[1:]).decode())
+        return cast(S, (pieces[0][1 : 1 + piece[0]] + piece[1:]).decode(errors=ANY))
 
     def __iter__(self) -> Iterator[S]:
         for block in range(len(self._starts)):
             pieces = self._pieces(block)
             head = pieces[0][1:]
             for piece in pieces[:-1]:
-                yield cast(S, (head[: piece[0]] + piece[1:]).decode())
+                yield cast(S, (head[: piece[0]] + piece[1:]).decode(errors=ANY))
 
 
 class RosterOnDisk(Roster[S]):
@@ -210,6 +211,31 @@ class Index:
                 return
             self._tags[end], self._numbers[end] = tag, number
         self._room -= count
+
+
+class Register(Mapping[S, int]):
+    """Texts, each with a number of its own, as a dict would have them: the texts differ, and none is ever taken out."""
+
+    def __init__(self, pairs: Iterable[tuple[S, int]] = ()) -> None:
+        self._texts = Roster[S]()
+        self._numbers = array("Q")
+        self._index = Index(self._texts.__getitem__)
+        for text, number in pairs:
+            self._index.setdefault(text, len(self._texts))
+            self._texts.append(text)
+            self._numbers.append(number)
+
+    def __getitem__(self, text: S) -> int:
+        place = self._index.get(text)
+        if place is None:
+            raise KeyError(text)
+        return self._numbers[place]
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(self._texts)
 
 
 class Selection(Sequence[T], Generic[T]):

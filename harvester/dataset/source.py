@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ..catalog import Catalogue, read_catalogue
 from ..ledger import reader
+from ..roster import Register
 from ..settings import Configuration
 from ..shelves import shelf_of
+from ..spectra import SpectrumId
 from .columns import Column, Kinds
 from .fields import NAMES
 from .holdings import Holding, holdings
@@ -53,10 +55,10 @@ class Source:
         self._unit = configuration.profile.spectral_unit
         self.folder = self._store.place
         self.catalogue: Catalogue | None = None
-        self._rows: dict[str, int] = {}
+        self._rows: Mapping[SpectrumId, int] = {}
         if settings.catalog is not None:
             self.catalogue = read_catalogue(settings.catalog, settings.id_column)
-            self._rows = {did: row for row, did in enumerate(self.catalogue.dids)}
+            self._rows = Register((did, row) for row, did in enumerate(self.catalogue.dids))
 
     def __iter__(self) -> Iterator[Holding]:
         for holding in holdings(self._store, self._unit):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..failures import Blame, FailureKind
-from ..plan import Receipt
+from ..plan import Receipts
 from ..spectra import SpectrumId
 from .schema import open_for_reading, using
 
@@ -79,17 +79,17 @@ def failed_dids(path: Path) -> set[SpectrumId]:
     return {SpectrumId(row["did"]) for row in _rows(path, "SELECT did FROM spectrum WHERE status = 'failed'")}
 
 
-def receipts(path: Path) -> dict[str, Receipt]:
+def receipts(path: Path) -> Receipts:
     """What is known of stored spectra, by case-folded name."""
-    sql = "SELECT folded, did, bytes FROM spectrum WHERE status IN ('present', 'saved')"
-    return {row["folded"]: Receipt(SpectrumId(row["did"]), row["bytes"]) for row in _rows(path, sql)}
+    sql = "SELECT folded, did, bytes FROM spectrum WHERE +status IN ('present', 'saved') ORDER BY did"
+    return Receipts((row[0], row[1], row[2]) for row in _rows(path, sql))
 
 
 def dids_named(path: Path, name: str) -> list[SpectrumId]:
     """The listed spectra whose file is called ``name`` (without ``.fits``), else those whose DID ends in it."""
-    listed = [(row["did"], row["folded"]) for row in _rows(path, "SELECT did, folded FROM spectrum")]
-    stored = [SpectrumId(did) for did, folded in listed if folded == name.casefold()]
-    return stored or [SpectrumId(did) for did, _ in listed if did.rpartition("/")[2] == name]
+    stored = [row["did"] for row in _rows(path, "SELECT did FROM spectrum WHERE folded = ?", name.casefold())]
+    listed = (row["did"] for row in _rows(path, "SELECT did FROM spectrum"))
+    return stored or [SpectrumId(did) for did in listed if did.rpartition("/")[2] == name]
 
 
 def retries(path: Path) -> dict[SpectrumId, tuple[int, float]]:

@@ -16,6 +16,7 @@ from typing import Self
 
 from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
+from ..roster import Register
 from ..spectra import Target
 from .commit import commit, has_room, sweep
 from .disk import storage_fault, storing
@@ -83,11 +84,11 @@ class DirectoryStore:
         """
         try:
             with storing(self.folder), os.scandir(self.folder) as entries:
-                return {
-                    entry.name.removesuffix(SUFFIX): _size(entry)
+                return Register(
+                    (entry.name.removesuffix(SUFFIX), _size(entry))
                     for entry in entries
                     if entry.name.endswith(SUFFIX) and entry.name[0] != "."
-                }
+                )
         except StoreError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return {}
