@@ -39,7 +39,7 @@ def measure(rows: int, path: Path) -> None:
 
     def enrol() -> None:
         with LedgerWriter(path, HarvestStats) as ledger:
-            ledger.enrol(plan, catalogue.columns, "FLUXCALIB=normalized")
+            ledger.enrol(plan, catalogue, "FLUXCALIB=normalized")
             while ledger.enrolling:
                 time.sleep(0.01)
 

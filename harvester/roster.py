@@ -245,6 +245,10 @@ class Selection(Sequence[T], Generic[T]):
         self._made = made
         self._numbers = numbers
 
+    def thing(self, number: int) -> T:
+        """What any such number stands for, selected or not."""
+        return self._made(number)
+
     @property
     def numbers(self) -> Sequence[int]:
         """What they are the things of."""

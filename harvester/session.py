@@ -109,7 +109,7 @@ def open_books(preparation: Preparation, store: Shelf, run: str, tally: Tally) -
     """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
     store.set_aside(preparation.plan.suspect, "no sound spectrum")
     ledger = LedgerWriter(store.ledger, lambda: tally.stats)
-    ledger.enrol(preparation.plan, preparation.catalogue.columns, preparation.configuration.request.shape)
+    ledger.enrol(preparation.plan, preparation.catalogue, preparation.configuration.request.shape)
     ledger.record([finding for finding in preparation.findings if isinstance(finding, Sound)])
     folder = store.state / "runs" / run
     with storing(folder):

@@ -1,71 +1,95 @@
 """A catalogue written into the ledger piece by piece, beside the harvest: a million rows keep no first request waiting.
 
-What is wanted comes first and in the order in which it is asked for, so that a row is there long before its spectrum. A
-killed run leaves the rest to the next one, which goes through all of it again and touches what differs.
+The rows come in the order of the ledger, in which SQLite takes them many times as fast as in that of most catalogues; a
+temporary database sorts them. But a row should be there before its spectrum is: so pieces in the order in which spectra
+are asked for come between. A killed run leaves the rest to the next one, which goes through all of it again and touches
+what differs.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice, repeat
 
+from ..catalog import Catalogue
 from ..plan import HarvestPlan
-from ..spectra import SpectrumId, Target
+from ..spectra import SpectrumId
 from .schema import next_run
 
 PIECE = 2000  # rows a transaction: a few hundredths of a second, in which what happened waits to be written down
 
-Listed = tuple[Target, str, int]
+Listed = tuple[SpectrumId, str, int]
 """What is listed, its status by the disk, and its place in the catalogue."""
 
 
 class Enrolment:
     """What the catalogue lists and what the disk has of it; where ledger and disk disagree, the disk is right.
 
-    ``columns`` are the JSON objects of the catalogue's other columns. ``heard_of`` has the spectra that something
-    happened to since the run began: of these the ledger knows better than the plan.
+    ``heard_of`` has the spectra that something happened to since the run began: of these the ledger knows better than
+    the plan.
     """
 
-    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, columns: Sequence[str]) -> None:
+    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalogue: Catalogue) -> None:
         self.heard_of: set[SpectrumId] = set()
-        self.complete = False
-        self._columns = columns
+        self._catalogue = catalogue
+        self._present, self._wanted = plan.present, plan.wanted
         self._run = next_run(connection)
-        wanted, present = plan.wanted, plan.present
-        self._listed: Iterator[Listed] = chain(
-            zip(wanted, repeat("wanted"), wanted.numbers, strict=False),
-            zip(present, repeat("present"), present.numbers, strict=False),
-        )
+        self._ahead, self._lead = self._listed(), 0
+        self._behind = self._sorted()
         self._piece = self._next_piece()
 
-    def _next_piece(self) -> list[Listed]:
-        return list(islice(self._listed, PIECE))
+    def _listed(self) -> Iterator[Listed]:
+        """In the order in which it is asked for."""
+        for status, numbers in (("wanted", self._wanted.numbers), ("present", self._present.numbers)):
+            yield from zip(map(self._catalogue.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
+
+    def _sorted(self) -> Iterator[list[Listed]]:
+        """In the order of the DIDs, by the piece; the pieces are empty while the rows are handed over."""
+        listed = self._listed()
+        with closing(sqlite3.connect("", check_same_thread=False)) as aside:  # without a name: its file goes with it
+            aside.execute("CREATE TABLE listed(did TEXT, status TEXT, number INTEGER)")
+            while some := list(islice(listed, PIECE)):
+                aside.executemany("INSERT INTO listed VALUES(?, ?, ?)", some)
+                yield []
+            rows = aside.execute("SELECT did, status, number FROM listed ORDER BY did")
+            while piece := rows.fetchmany(PIECE):
+                yield piece
+
+    def _next_piece(self) -> list[Listed] | None:
+        if self._lead == len(self._wanted) + len(self._present):
+            return None
+        if self._lead < len(self.heard_of) + PIECE:
+            piece = list(islice(self._ahead, PIECE))
+            self._lead += len(piece)
+            return piece
+        return next(self._behind, None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is written."""
+        return self._piece is None
 
     def go_on(self, connection: sqlite3.Connection) -> None:
-        """Write the next piece; ``complete`` tells when none is left. sqlite3.Error goes through, and changes nothing.
+        """Write the next piece, if there is one. sqlite3.Error goes through, and changes nothing.
 
         Rows that say so already are not touched.
         """
         with connection:
             connection.execute("BEGIN IMMEDIATE")
+            rows = [self._row(*listed) for listed in self._piece or ()]
+            known = {did for did, *_ in rows if did in self.heard_of}
             # A name that passes to another DID must be free before that one's row comes.
-            connection.executemany(
-                "UPDATE spectrum SET folded = did WHERE folded = ? AND did <> ?",
-                ((target.name.casefold(), target.did) for target, _, _ in self._piece),
-            )
-            heard_of = frozenset(self.heard_of)
-            connection.executemany(_ENROL, map(self._row, self._of(heard_of, known=False)))
-            connection.executemany(_DESCRIBE, map(self._row, self._of(heard_of, known=True)))
+            free = "UPDATE spectrum SET folded = did WHERE folded = ? AND did <> ?"
+            connection.executemany(free, ((folded, did) for did, _, folded, *_ in rows))
+            connection.executemany(_ENROL, (row for row in rows if row[0] not in known))
+            connection.executemany(_DESCRIBE, (row for row in rows if row[0] in known))
         self._piece = self._next_piece()
-        self.complete = not self._piece
 
-    def _of(self, heard_of: frozenset[SpectrumId], known: bool) -> Iterator[Listed]:
-        return (listed for listed in self._piece if (listed[0].did in heard_of) is known)
-
-    def _row(self, listed: Listed) -> tuple[str, str, str, str, str, int]:
-        target, status, number = listed
-        return target.did, target.name, target.name.casefold(), self._columns[number], status, self._run
+    def _row(self, did: SpectrumId, status: str, number: int) -> tuple[str, str, str, str, str, int]:
+        name = self._wanted.thing(number).name
+        return did, name, name.casefold(), self._catalogue.columns[number], status, self._run
 
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(did)"

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from .. import __version__
 from .. import events as ev
+from ..catalog import Catalogue
 from ..findings import Finding
 from ..outcomes import Failed, Saved
 from ..plan import HarvestPlan
@@ -68,17 +69,17 @@ class LedgerWriter:
     def _has_rows(self) -> bool:
         return self._enrolment is not None and not self._enrolment.complete
 
-    def enrol(self, plan: HarvestPlan, columns: Sequence[str], shape: str) -> None:
+    def enrol(self, plan: HarvestPlan, catalogue: Catalogue, shape: str) -> None:
         """Begin to write down what is listed; the writer goes on with it between events.
 
-        ``shape`` is what the spectra are asked as, ``columns`` the JSON objects of the catalogue's other columns.
+        ``shape`` is what the spectra are asked as.
         """
         with using(self._path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("DELETE FROM request")
             self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
         with using(self._path):
-            self._enrolment = Enrolment(self._connection, plan, columns)
+            self._enrolment = Enrolment(self._connection, plan, catalogue)
             self._enrolment.go_on(self._connection)
 
     def record(self, findings: Sequence[Finding]) -> None:
