@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from harvester.catalog import Catalogue, read_catalogue
 from harvester.names import slug_name
-from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, is_suspect, make_plan
+from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
 from harvester.spectra import SpectrumId, Target
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared/real/ondrejov-dataset.csv"
@@ -96,6 +97,19 @@ def test_a_spectrum_stored_under_a_slug_is_found_there_when_its_like_is_listed_n
     plan = settled(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): Receipt(did("ccd700/x"), 2880)})
     assert names(plan.present) == [slug]
     assert plan.wanted == ()
+
+
+def test_receipts_of_much_take_little_and_tell_the_same() -> None:
+    count = 50_000
+    tracemalloc.start()
+    try:
+        held = Receipts((f"x{n:08}", did(f"ccd700/x{n:08}"), FITS_BLOCK if n % 3 else None) for n in range(count))
+        spent, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert spent < 60 * count
+    assert (len(held), held["x00000003"], held.get("x")) == (count, Receipt(did("ccd700/x00000003"), None), None)
+    assert held["x00049999"] == Receipt(did("ccd700/x00049999"), FITS_BLOCK)
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "x/c", "y/c", "x/C", "é", "..", "z/d", "e"]), unique=True)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from harvester.catalog import RECENT, read_catalogue
 from harvester.errors import StoreError
-from harvester.roster import BLOCK, IN_MEMORY, Index, Roster, RosterOnDisk, Selection
+from harvester.roster import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection
 
+NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text
 QUICK = settings(deadline=None, max_examples=60)
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=30)
 
@@ -100,6 +101,17 @@ def test_an_index_that_grows_forgets_nothing() -> None:
     index = Index(texts.__getitem__)
     for _ in range(2):
         assert [index.setdefault(text, number) for number, text in enumerate(texts)] == list(range(5000))
+
+
+@QUICK
+@given(
+    st.dictionaries(st.text("ab\u00e9\udcff", max_size=4), st.integers(0, 2**63)), st.text("ab\u00e9\udcff", max_size=4)
+)
+def test_a_register_is_a_dict_of_its_pairs(pairs: dict[str, int], other: str) -> None:
+    register = Register(pairs.items())
+    assert register == pairs
+    assert list(register) == list(pairs)
+    assert register.get(other) == pairs.get(other)
 
 
 @QUICK
