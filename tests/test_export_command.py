@@ -120,8 +120,8 @@ def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["stars.csv"], "stars.csv: a data set's name ends in .parquet or .h5"),
-        (["no/stars.h5"], "no/stars.h5: there is no folder no; make it first"),
+        (["stars.csv"], "export stars.csv: give a file that ends in .parquet, .h5 or .hdf5"),
+        (["no/stars.h5"], "export no/stars.h5: there is no directory no; make it first"),
         (["stars.h5", "--flux", "float32"], "too coarse for wavelengths"),
         (["stars.h5", "--resample", "6519 6732"], "--resample '6519 6732': two limits and a number of points"),
         (["stars.h5", "--resample", "1000 2000 10"], "--resample: no spectrum covers that grid"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .destination import destination
 from .options import asked, configuration
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     """
     from ..difference import compare
 
+    file = None if csv_file is None else destination("--csv", csv_file)
     how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
     config = configuration(flags)
     (old, new), code = _versions((before, after), config, how)
@@ -56,13 +58,13 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     unsettled = {**old.unsettled, **new.unsettled}
     known = ((each for each in version.contents if each.did not in unsettled) for version in (old, new))
     difference = compare(*known)
-    if csv_file is not None:
-        _write_changed(Path(csv_file), difference, config)
+    if file is not None:
+        _write_changed(file, difference, config)
     told = _as_json if as_json else _in_words
     print(told(old, new, difference, unsettled))
-    if csv_file is not None and not as_json:
-        again = ["python", "-m", "harvester", "--out", str(config.out), "--catalog", csv_file, "--refresh"]
-        print(f"\nwhat is new or changed is in {csv_file}; to fetch it: {shlex.join(again)}")
+    if file is not None and not as_json:
+        again = ["python", "-m", "harvester", "--out", str(config.out), "--catalog", str(file), "--refresh"]
+        print(f"\nwhat is new or changed is in {file}; to fetch it: {shlex.join(again)}")
     sys.stdout.flush()
     return code or (DIFFERENT if difference.differs else UNSETTLED if unsettled else 0)
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from .destination import destination
 from .options import configuration
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def command(
     from ..archive.discovery import in_words, make_profile
     from ..errors import UsageError
 
-    for file in (output, catalog):
-        if file not in (None, "-") and not force and Path(file or "").exists():
+    for file in _destinations(output, catalog):
+        if not force and file.exists():
             raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
     constraints = _constraints(**narrowed)
     service = _service(url)
@@ -87,6 +88,13 @@ def command(
         if listed:
             print(f"  {'catalogue':<12}{_counted(listed, catalog)}", file=say)
     return 0
+
+
+def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
+    if output is not None:
+        yield destination("-o", output, ".toml")
+    if catalog not in (None, "-"):
+        yield destination("--catalog", str(catalog))
 
 
 def _service(url: str) -> Registered:

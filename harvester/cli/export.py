@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .destination import destination
 from .options import configuration, listed, place
 from .progress import signs_of_life
 
@@ -46,7 +47,7 @@ def command(file: str, **flags: Any) -> int:
     from ..stores.replacement import replacing
 
     order = Order(
-        Path(file),
+        destination("export", file, ".parquet", ".h5", ".hdf5"),
         _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
         _split(flags.pop("split"), flags.pop("seed")),
         flags.pop("flux"),

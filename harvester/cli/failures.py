@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .destination import destination
 from .options import configuration, place
 
 if TYPE_CHECKING:
@@ -31,15 +32,16 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     from ..ledger.reader import failures
     from ..stores.directory import DirectoryStore
 
+    file = None if csv_file is None else destination("--csv", csv_file)
     config = configuration(flags)
     found = failures(DirectoryStore(config.home).ledger)
-    if csv_file is not None:
-        write_catalogue(Path(csv_file), [(failure.did, failure.columns) for failure in found])
+    if file is not None:
+        write_catalogue(file, [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
-    elif csv_file is not None:
-        again = f"{_again(config)} --catalog {shlex.quote(csv_file)}"
-        print(f"{len(found)} written to {csv_file}; to ask for them again: {again}")
+    elif file is not None:
+        again = f"{_again(config)} --catalog {shlex.quote(str(file))}"
+        print(f"{len(found)} written to {file}; to ask for them again: {again}")
     else:
         print("\n".join(_in_words(found, config)))
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .destination import destination
 from .options import configuration, place
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..settings import Configuration
     from ..spectra import SpectrumId
 
-KINDS = ("png", "svg", "pdf")
+KINDS = (".png", ".svg", ".pdf")
 
 
 @click.command("fluxcalib")
@@ -82,15 +83,9 @@ def identified(spectrum: str, config: Configuration) -> SpectrumId:
 
 def figure_file(did: SpectrumId, output: str | None) -> Path:
     """Where the figure goes; UsageError, before anything is asked, where it cannot go."""
-    from ..errors import UsageError
     from ..names import plain_name, slug_name
 
-    path = Path(output or f"{plain_name(did) or slug_name(did)}.png")
-    if path.suffix.lower().removeprefix(".") not in KINDS:
-        raise UsageError(f"-o {path}: give a file that ends in .png, .svg or .pdf")
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"-o {path}: {'it is a directory' if path.is_dir() else 'there is no such directory'}")
-    return path
+    return destination("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
 
 
 def panel_of(one: Calibrated) -> Panel:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .fluxcalib import figure_file, identified, panel_of, show_panels, why_nothing, write_figure
+from .destination import destination
+from .fluxcalib import KINDS, identified, panel_of, show_panels, why_nothing, write_figure
 from .options import configuration, place
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
 
     config = configuration(flags)
     did = _of_file(spectrum, config) or identified(spectrum, config)
-    file = None if png is None else figure_file(did, png)
+    file = None if png is None else destination("--png", png, *KINDS)
     if file is not None:
         require_matplotlib()
     path = _stored(did, config)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 
+from .destination import destination
 from .options import configuration, place
 
 
 @click.command("report")
 @click.argument("run", required=False)
 @place
-@click.option("-o", "--output", metavar="FILE", help="write it there [OUT/.harvester/runs/RUN/report.html]")
+@click.option("-o", "--output", metavar="FILE.html", help="write it there [OUT/.harvester/runs/RUN/report.html]")
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
     """Make one self-contained HTML file about a run (default: the last): what is there, what is not and why."""
@@ -24,14 +24,15 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     from ..report.writing import report_file, write_page
     from ..shelves import shelf_of
 
+    file = None if output is None else destination("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     config = configuration(flags)
     store = shelf_of(config)
     material = gather(store, run, time.time(), labelling=config.settings.labels if chosen else None)
     if as_json:
         print(json.dumps(material.as_json(), indent=1))
-    if output is not None or not as_json:
-        path = Path(output) if output else report_file(store, material.books.run)
+    if file is not None or not as_json:
+        path = file or report_file(store, material.books.run)
         write_page(path, page(material))
         if not as_json:
             print(path)

@@ -77,13 +77,10 @@ class Dataset:
 
 
 def opener(order: Order) -> Open:
-    """Who writes such a file. UsageError if nobody does, or what it takes is not installed."""
-    suffix = order.file.suffix.lower()
-    if suffix == ".parquet":
+    """Who writes such a file, HDF5 unless it is called .parquet. UsageError if what it takes is not installed."""
+    if order.file.suffix.lower() == ".parquet":
         require_pyarrow()
         return parquet_file
-    if suffix not in (".h5", ".hdf5"):
-        raise UsageError(f"{order.file}: a data set's name ends in .parquet or .h5")
     if order.flux != "float64":
         raise UsageError(
             f"{order.file}: HDF5 keeps wavelengths and flux in one array, and {order.flux} is too coarse for "
@@ -98,8 +95,6 @@ def export(configuration: Configuration, order: Order, progress: Progress) -> Da
 
     Leaves nothing behind if it fails. What is damaged or has no place in it is left out and told in the outcome.
     """
-    if not order.file.parent.is_dir():
-        raise UsageError(f"{order.file}: there is no folder {order.file.parent}; make it first")
     return _Export(configuration, order, progress, opener(order)).run()
 
 
