@@ -119,6 +119,39 @@ def test_constraints_reach_the_archive(archive: RunningArchive, narrowed: list[s
     assert [row["id"] for row in rows_of("few.csv")] == wanted
 
 
+NOWHERE = ["--pos", "10 -80", "--size", "0.2"]
+
+
+@pytest.mark.parametrize("service", ["ssap", "tap"])
+def test_constraints_that_nothing_meets_are_told_as_they_were_given(archive: RunningArchive, service: str) -> None:
+    url = getattr(archive, service)
+    fault = fault_of(command(url, *NOWHERE, "--catalog", "none.csv", "-o", "mine.toml"))
+    assert str(fault) == f"{url}: no spectrum meets --pos '10 -80' --size 0.2; nothing is written"
+    assert fault.exit_code == 2
+    assert list(Path().iterdir()) == []
+    assert command(url, *NOWHERE, "-o", "mine.toml").exit_code == 0, "how to fetch does not depend on what is wanted"
+    assert load_profile("mine.toml").endpoint == archive.dlget
+
+
+def test_an_address_that_is_no_service_is_told_with_what_to_give(archive: RunningArchive) -> None:
+    root = "/".join(archive.ssap.split("/")[:3]) + "/nowhere"
+    assert "HTTP 404" in str(fault_of(command(root)))
+    assert str(fault_of(command(root))).endswith("; give the address of its SSAP (or TAP) service itself")
+
+
+def test_a_table_of_an_ssap_service_is_told_to_be_none(archive: RunningArchive) -> None:
+    fault = fault_of(command(archive.ssap, "--table", "ccd700.data"))
+    assert str(fault).startswith(f"{archive.ssap}: HTTP 404")
+    assert str(fault).endswith(
+        "--table makes it the address of a TAP service; give that service's, or leave --table out"
+    )
+
+
+def test_the_links_of_one_spectrum_list_no_others(archive: RunningArchive) -> None:
+    fault = fault_of(command(f"{archive.dlget}?ID={DIDS[0]}", "--catalog", "all.csv"))
+    assert (fault.exit_code, str(fault).partition(":")[0]) == (2, "--catalog")
+
+
 def test_a_most_is_kept(archive: RunningArchive) -> None:
     found = command(archive.ssap, "--catalog", "few.csv", "--max", "4")
     assert [row["id"] for row in rows_of("few.csv")] == DIDS[:4]
@@ -162,6 +195,7 @@ def test_no_file_is_overwritten(archive: RunningArchive) -> None:
         ["http://x.example/", "--time", "2010-01-01"],
         ["http://x.example/", "--time", "2010-01-01 2009-01-01"],
         ["http://x.example/", "--size", "1"],
+        ["http://x.example/dlget"],
     ],
 )
 def test_usage_is_told_off_before_anything_is_asked(arguments: list[str]) -> None:

@@ -133,7 +133,10 @@ async def test_one_service_with_and_without_tls_is_one() -> None:
 
 def test_a_registry_that_is_away_is_told() -> None:
     registry.choose_RegTAP_service("http://127.0.0.1:9/tap")
-    assert "the registry cannot be asked: " in str(fault_of(command(f"{AUTHORITY}/two")))
+    assert str(fault_of(command(f"{AUTHORITY}/two"))) == (
+        f"{AUTHORITY}/two: the registry 127.0.0.1 cannot be reached; give the service's own address, "
+        "or choose another registry with IVOA_REGISTRY"
+    )
 
 
 def test_without_pyvo_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

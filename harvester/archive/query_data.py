@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from contextlib import aclosing
 
-from ..errors import ArchiveError
+from ..errors import ArchiveError, UsageError
 from ..words import plain_line
 from .asker import Asker
 from .constraints import Constraints
@@ -26,7 +26,7 @@ async def list_at_once(
     SSAP has no pages (1.1, section 8.10.2): where the archive's own limit is reached, ArchiveError says what to do.
     """
     if not findings.ssap:
-        raise ArchiveError("the list comes from the archive's SSAP service: give that address")
+        raise UsageError("--catalog: the list comes from the archive's SSAP or TAP service: give that address")
     if not findings.id_column:
         raise ArchiveError(f"{findings.ssap}: its rows name no publisher DID, by which spectra are asked for")
     limits = list(MAXRECS) if most is None else [min(most * _ROWS_A_SPECTRUM, MAXRECS[-1]), MAXRECS[-1]]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import ArchiveError, UsageError
 from ..words import plain_line
@@ -65,7 +66,11 @@ def _interfaces(ivoid: str) -> list[tuple[str, str]] | None:
         resource = resources[0]
         return [(one.access_url, _kind(one)) for one in resource.list_interfaces() if one.is_standard]
     except dal.DALAccessError as error:
-        raise ArchiveError(f"{ivoid}: the registry cannot be asked: {plain_line(str(error))}") from None
+        host = urlsplit(registry.regtap.get_RegTAP_service().baseurl).hostname
+        is_away = isinstance(getattr(error, "cause", None), OSError) and getattr(error, "code", None) is None
+        said = "cannot be reached" if is_away else f"does not answer: {plain_line(str(error))}"
+        remedy = "give the service's own address, or choose another registry with IVOA_REGISTRY"
+        raise ArchiveError(f"{ivoid}: the registry {host} {said}; {remedy}") from None
 
 
 def _kind(interface: Any) -> str:

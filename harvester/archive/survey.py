@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ..errors import ArchiveError
+from ..errors import ArchiveError, UsageError
+from ..failures import FailureKind
 from .adql import conditions, select
-from .asker import Asker, in_short
+from .asker import Asker, UnansweredError, in_short
 from .constraints import Constraints
 from .discovery import (
     Document,
@@ -38,26 +39,52 @@ async def discover(
     """How spectra are had from the archive at ``url``: an SSAP service, the datalink (dlget) of one dataset, or a TAP
     service (with that ``table``), which its name or ``by_tap`` tells.
     """
-    if by_tap or table or is_tap(url):
+    if by_tap or is_tap(url):
         return await _by_table(asker, base_of(url), constraints, table)
+    if table:
+        return await _by_named_table(asker, url, constraints, table)
     end = urlsplit(url).path.rstrip("/").rpartition("/")[2].casefold()
     if "ID" in query_of(url):
         return await _of_one(asker, url)
     if end in ("dlget", "dlmeta"):
-        raise ArchiveError(
+        raise UsageError(
             f"{url}: this address alone does not tell what is offered: "
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
-    document = await asker.document(with_query(url, {"REQUEST": "queryData", "MAXREC": "1"} | constraints.parameters()))
-    findings = await _by_listing(asker, document)
+    findings = await _by_listing(asker, await _first_row(asker, url, constraints))
     return replace(findings, ssap=url, source=await companion(asker, url, findings.sample))
+
+
+async def _first_row(asker: Asker, url: str, constraints: Constraints) -> Document:
+    """One that meets the constraints, else any: how spectra are fetched does not depend on which are wanted."""
+    query = {"REQUEST": "queryData", "MAXREC": "1"}
+    narrowed = constraints.parameters()
+    try:
+        document = await asker.document(with_query(url, query | narrowed))
+    except UnansweredError as error:
+        if error.failure.kind not in (FailureKind.NOT_FOUND, FailureKind.CUT_OFF):
+            raise
+        raise ArchiveError(f"{error}; give the address of its SSAP (or TAP) service itself") from None
+    return document if document.rows or not narrowed else await asker.document(with_query(url, query))
+
+
+async def _by_named_table(asker: Asker, url: str, constraints: Constraints, table: str) -> Findings:
+    """From a TAP service whose address does not tell that it is one."""
+    try:
+        return await _by_table(asker, base_of(url), constraints, table)
+    except UnansweredError as error:
+        words = "--table makes it the address of a TAP service; give that service's, or leave --table out"
+        raise type(error)(url, replace(error.failure, detail=f"{error.failure.detail}; {words}")) from None
 
 
 async def _by_table(asker: Asker, base: str, constraints: Constraints, name: str | None) -> Findings:
     """From a row of a TAP service's table, which has what a row of SSAP has."""
     source = chosen(await spectra_tables(asker, base), base, name)
-    adql = select(source, fields_for(source, with_address=True), conditions(source, constraints), 1)
-    findings = await _by_listing(asker, await asker.document(question(base, adql, 1)))
+    fields, wanted = fields_for(source, with_address=True), conditions(source, constraints)
+    document = await asker.document(question(base, select(source, fields, wanted, 1), 1))
+    if wanted and not document.rows:
+        document = await asker.document(question(base, select(source, fields, [], 1), 1))
+    findings = await _by_listing(asker, document)
     return replace(findings, source=source, id_column=source.id_column)
 
 

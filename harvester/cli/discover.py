@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -76,6 +77,8 @@ def command(
     settings = configuration(flags)
     with _staged(catalog) as sheet:
         findings, listed = asyncio.run(_survey(settings, service, constraints, table, sheet, most))
+        if listed and not listed.spectra and (said := _said(narrowed)):
+            raise UsageError(f"{url}: no spectrum meets {said}; nothing is written")
         say = sys.stderr if catalog == "-" else sys.stdout
         lines = [("registered", f"as {service.kind}, {service.url}")] if service.kind else []
         lines += in_words(findings)
@@ -127,6 +130,11 @@ def _constraints(
         band=_read("band", band, parse_band),
         time=_read("time", time, parse_time),
     )
+
+
+def _said(narrowed: dict[str, Any]) -> str:
+    """The constraints as the user gave them."""
+    return shlex.join(word for name, value in narrowed.items() if value for word in (f"--{name}", str(value)))
 
 
 def _read(name: str, text: str | None, parse: Callable[[str], T]) -> T | None:
