@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog import Catalogue, read_catalogue
+from harvester.cli import commands
 from harvester.names import slug_name
 from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
 from harvester.spectra import SpectrumId, Target
@@ -145,3 +147,11 @@ def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: li
 def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
     plan = settled(read_catalogue(str(GENUINE)), {"uc050029": 37_440})
     assert (plan.listed, len(plan.present), len(plan.missing), plan.collisions) == (13_334, 1, 13_333, 0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"), [("0", "30 s at 10 a second, as --rate 0 sets no limit"), ("2", "at 2 a second")]
+)
+def test_it_says_at_which_pace_it_reckons(rate: str, words: str) -> None:
+    told = CliRunner().invoke(commands, ["plan", "--archive", "demo", "--rate", rate], standalone_mode=False)
+    assert told.stdout.splitlines()[-1].endswith(words)

@@ -69,7 +69,7 @@ def in_words(preparation: Preparation) -> list[str]:
     rate = config.settings.limits.rate
     targets = preparation.wanted
     if targets:
-        pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as no --rate is set"
+        pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as --rate 0 sets no limit"
         lines.append(f"{count(targets)} to fetch from {config.profile.title}: {duration(preparation.eta)} {pace}")
         lines += _hours_in_words(preparation)
     else:
