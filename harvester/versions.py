@@ -65,9 +65,12 @@ def _at_end_of(name: str, store: DirectoryStore) -> Version:
     asked = {LAST: runs[:1], PREVIOUS: runs[1:2]}
     found = asked.get(name) or [run for run in runs if run.name.startswith(name)]
     if len(found) != 1:
-        said = f"{len(found)} runs of {store.folder} begin with" if found else f"{store.folder} has no run"
+        if name == PREVIOUS and runs:
+            raise UsageError(f"{store.folder} has only one run; give {LAST}, {DISK}, {ARCHIVE} or a directory")
         latest = ", ".join(run.name for run in (found or runs)[:3]) or "none"
-        raise UsageError(f"{said} {name!r} (latest: {latest}); give more of its name, {DISK}, {ARCHIVE} or a directory")
+        said = f"{len(found)} runs of {store.folder} begin with {name!r} (latest: {latest}); give more of its name,"
+        none = f"{name!r} is neither a directory nor a run of {store.folder} (latest: {latest}); give its name, {LAST},"
+        raise UsageError(f"{said if found else none} {DISK}, {ARCHIVE} or a directory")
     (run,) = found
     label = f"run {run.name}, begun {datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC"
     return Version(label, history.contents_at(store.ledger, run.number), run.shape)

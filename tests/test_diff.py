@@ -266,10 +266,10 @@ def test_a_colleagues_directory_is_compared_with_and_without_its_ledger(out: Pat
     [
         (
             ("nonsense", "disk"),
-            r"has no run 'nonsense' \(latest: 2.*give more of its name, disk, archive or a directory",
+            r"'nonsense' is neither a directory nor a run of .* \(latest: 2.*; give its name, last, disk, archive or a dir",
         ),
         (("last", "./nowhere"), "nowhere: no such folder"),
-        (("previous", "last"), "has no run 'previous'"),
+        (("previous", "last"), "has only one run; give last, disk, archive or a directory"),
         (("archive", "archive"), "one of them has to be"),
     ],
 )
@@ -299,6 +299,13 @@ def test_people_read_counts_examples_and_what_to_do_next(out: Path, tmp_path: Pa
 
 
 # ---- the archive
+
+
+def test_where_nothing_changed_there_is_nothing_to_fetch(out: Path) -> None:
+    asked = ["diff", "last", "disk", "--out", str(out), "--csv", "new.csv"]
+    done = CliRunner().invoke(commands, asked, standalone_mode=False)
+    assert done.stdout.endswith("\nnothing to fetch: new.csv is not written\n")
+    assert not Path("new.csv").exists()
 
 
 def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -48,7 +48,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     into memory only). Exit codes: 0 the same content, 3 different, 4 the same as far as it could be compared; of the
     archive also 5, 7 and 130 as for run.
     """
-    from ..difference import compare
+    from ..difference import Change, compare
 
     file = None if csv_file is None else destination("--csv", csv_file)
     how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
@@ -58,13 +58,15 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     unsettled = {**old.unsettled, **new.unsettled}
     known = ((each for each in version.contents if each.did not in unsettled) for version in (old, new))
     difference = compare(*known)
-    if file is not None:
-        _write_changed(file, difference, config)
+    fresh = [*difference.changes[Change.ADDED], *difference.changes[Change.CHANGED]]
+    if file is not None and fresh:
+        _write_changed(file, fresh, config)
     told = _as_json if as_json else _in_words
     print(told(old, new, difference, unsettled))
     if file is not None and not as_json:
         again = ["python", "-m", "harvester", "--out", str(config.out), "--catalog", str(file), "--refresh"]
-        print(f"\nwhat is new or changed is in {file}; to fetch it: {shlex.join(again)}")
+        written = f"what is new or changed is in {file}; to fetch it: {shlex.join(again)}"
+        print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
     sys.stdout.flush()
     return code or (DIFFERENT if difference.differs else UNSETTLED if unsettled else 0)
 
@@ -144,13 +146,11 @@ def _refuse_unlike(old: Version, new: Version) -> None:
         )
 
 
-def _write_changed(path: Path, difference: Difference, config: Configuration) -> None:
-    from ..difference import Change
+def _write_changed(path: Path, dids: Sequence[SpectrumId], config: Configuration) -> None:
     from ..ledger.history import columns
     from ..stores.directory import DirectoryStore
     from .failures import write_catalogue
 
-    dids = [*difference.changes[Change.ADDED], *difference.changes[Change.CHANGED]]
     write_catalogue(path, list(columns(DirectoryStore(config.out).ledger, dids)))
 
 
