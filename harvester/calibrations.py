@@ -74,7 +74,7 @@ async def _at_hand(configuration: Configuration) -> AsyncIterator[Configuration]
         if configuration.is_demo:
             from .demo import DemoArchive, serve
 
-            running = await stack.enter_async_context(serve(DemoArchive(count=300, knows_any=False)))
+            running = await stack.enter_async_context(serve(DemoArchive(knows_any=False)))
             configuration = replace(configuration, profile=replace(configuration.profile, endpoint=running.dlget))
         yield configuration
 

@@ -21,7 +21,6 @@ from .settings import Configuration
 from .shelves import proved_again
 from .spectra import Target
 
-DEMO_COUNT = 300
 LOOKED_AT = 20  # addresses, before the first request
 
 
@@ -65,7 +64,7 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
     if settings.catalog is not None:
         return read_catalogue(settings.catalog, settings.id_column)
     if configuration.is_demo:
-        from .demo import listing
+        from .demo import DEMO_COUNT, listing
 
         entries = list(listing(DEMO_COUNT))
         columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]

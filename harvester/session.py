@@ -29,7 +29,7 @@ from .ledger.writer import LedgerWriter
 from .onlookers import looking_on
 from .outcomes import Rejected, Verified
 from .pace import wait_or
-from .preparation import DEMO_COUNT, Preparation
+from .preparation import Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
 from .schedule import Shift, nights_left
@@ -273,7 +273,7 @@ async def _at_hand(configuration: Configuration) -> AsyncIterator[Configuration]
         return
     from .demo import DemoArchive, parse_faults, serve
 
-    async with serve(DemoArchive(count=DEMO_COUNT, latency=0.2, faults=parse_faults(DEMO_FAULTS))) as running:
+    async with serve(DemoArchive(latency=0.2, faults=parse_faults(DEMO_FAULTS))) as running:
         yield replace(configuration, profile=replace(configuration.profile, endpoint=running.dlget))
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -198,7 +199,9 @@ def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: P
         (["--catalog", "labels.csv", "--config", "none.toml"], "--config none.toml"),
         (["--catalog", "labels.csv", "--progress", "loud"], "--progress 'loud'"),
         (["--catalog", "labels.csv", "--concurency", "8"], "--concurrency"),
-        (["plna"], "plna"),
+        (["plna"], "No such command: plna. Did you mean plan?"),
+        (["rnu"], "No such command: rnu. Did you mean run?"),
+        (["demo", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
     ],
 )
 def test_who_errs_gets_one_clear_sentence_and_exit_2(
@@ -209,6 +212,21 @@ def test_who_errs_gets_one_clear_sentence_and_exit_2(
     assert words in told.stderr
     assert "Traceback" not in told.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
+
+
+def test_a_port_in_use_is_told_as_such(tmp_path: Path, archive: str) -> None:
+    port = urlsplit(archive).port
+    told = run("demo", "--port", str(port), cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (2, f"harvester: --port {port}: address already in use; choose another\n")
+
+
+def test_the_archive_that_is_served_has_what_the_one_brought_along_lists(tmp_path: Path) -> None:
+    with demo() as url:
+        found = run(
+            "discover", url.replace("/sdl/dlget", "/ssa/ssap.xml"), "--catalog", "all.csv", "--rate", "0", cwd=tmp_path
+        )
+    planned = run("plan", "--archive", "demo", "--json", cwd=tmp_path)
+    assert f"{json.loads(planned.stdout)['listed']} spectra" in found.stdout
 
 
 def test_the_environment_and_the_file_are_heard(tmp_path: Path, archive: str, catalogue: Path) -> None:

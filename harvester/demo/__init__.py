@@ -5,7 +5,7 @@ It is the far end of the wire, so it shares no code with what downloads and veri
 
 from __future__ import annotations
 
-from .archive import DemoArchive, RunningArchive
+from .archive import DEMO_COUNT, DemoArchive, RunningArchive
 from .faults import FAULTS, Fault, FaultPlan, Planned, parse_faults
 from .listing import COLLECTION, Labelled, listed_dids, listing
 from .log import RequestLog
@@ -13,6 +13,7 @@ from .server import serve, serve_forever
 
 __all__ = [
     "COLLECTION",
+    "DEMO_COUNT",
     "FAULTS",
     "DemoArchive",
     "Fault",

@@ -6,7 +6,7 @@ import argparse
 import sys
 from functools import partial
 
-from .archive import DemoArchive
+from .archive import DEMO_COUNT, DemoArchive
 from .faults import FAULTS, parse_faults
 from .server import serve_forever
 
@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0: any free one")
-    parser.add_argument("--count", type=int, default=200, help="number of spectra listed")
+    parser.add_argument("--count", type=int, default=DEMO_COUNT, help="number of spectra listed")
     parser.add_argument("--latency", type=float, default=0.0, help="mean seconds before an answer")
     parser.add_argument("--faults", type=parse_faults, default="", help="shares, as in truncated=0.02,http_503=0.03x2")
     parser.add_argument("--knows-any", action="store_true", help="serve any DID of the collection, listed or not")

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from .faults import FaultPlan
 from .log import RequestLog
 
+DEMO_COUNT = 300
+"""How many spectra it lists, unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoArchive:
@@ -18,7 +21,7 @@ class DemoArchive:
     as the one process of DaCHS does; hanging up cancels nothing. ``drip`` is the pause in seconds in slow answers.
     """
 
-    count: int = 200
+    count: int = DEMO_COUNT
     knows_any: bool = False
     latency: float = 0.0
     faults: FaultPlan = field(default_factory=FaultPlan)
