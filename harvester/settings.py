@@ -5,20 +5,18 @@ Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > a
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import tomli_w
 from annotated_types import Ge, Le, MinLen
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -32,10 +30,12 @@ from .archive.profile import ArchiveProfile
 from .archive.request import DlgetRequest
 from .archive.routes import Route, route_of
 from .band import Band, parse_band
+from .complaints import complaint, did_you_mean
 from .errors import UsageError
 from .expectation import Expectation
 from .labelling import Labelling
 from .limits import Limits
+from .profiles import load_profile
 from .schedule import Deadline, Window, parse_deadline, parse_duration, parse_window
 from .stores.address import ObjectAddress, parse_address
 from .words import masked
@@ -267,17 +267,17 @@ class Configuration:
         return tomli_w.dumps({name: value for name, value in (values | omitted).items() if value is not None})
 
 
-def load(flags: Mapping[str, Any], config: str | None = None) -> Configuration:
+def load(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") -> Configuration:
     """The configuration under ``flags`` (nested as in config.toml; None is not given) and the file ``config``.
 
+    mark: what a flag begins with; "" for a caller in Python, whose flags are arguments.
     UsageError, in one sentence, for the first thing that is wrong.
     """
     file = Path(config or CONFIG)
-    layers = _Layers(
-        {name: value for name, value in flags.items() if value is not None}, _read(file, config), str(file)
-    )
+    given = {name: value for name, value in flags.items() if value is not None}
+    layers = _Layers(given, _read(file, config, mark), str(file), mark)
     _check_environment()
-    profile = load_profile(layers.merged({}).archive)
+    profile = load_profile(layers.merged({}).archive, mark)
     unasked = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # nobody is there to be asked
     settings = layers.merged(unasked | profile.settings)
     spelled = offered(profile, settings.fluxcalib, settings.format, settings.band)
@@ -291,6 +291,7 @@ class _Layers:
     flags: Mapping[str, Any]
     file: Mapping[str, Any]
     file_name: str
+    mark: str
 
     def merged(self, profile: dict[str, Any]) -> Settings:
         file = dict(self.file)
@@ -312,28 +313,16 @@ class _Layers:
             return Layered(**self.flags)
         except ValidationError as error:
             first = error.errors()[0]
-            raise UsageError(self._sentence(first["loc"], first["type"], first["msg"], first["input"])) from None
+            where = self._origin([str(part) for part in first["loc"]])
+            raise UsageError(complaint(first, where, setting_names(), "setting")) from None
         except SettingsError as error:
             raise UsageError(
                 f"environment: {error}; give plain values, {PREFIX}LIMITS__RATE=2 for nested ones"
             ) from None
 
-    def _sentence(self, loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
-        names = [str(part) for part in loc]
-        key = ".".join(names)
-        where = self._origin(names)
-        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            told = masked(value) if isinstance(value, str) and "://" in value else value
-            return f"{where}: {key} = {told!r}: there is no such setting{_did_you_mean(key, setting_names())}"
-        words = message.removeprefix("Value error, ").removeprefix("Input should be ")
-        said = f"it should be {words}" if message.startswith("Input should be ") else words
-        told = masked(str(value)) if key == "notify" or (key == "out" and "://" in str(value)) else value
-        shown = f"{where} {told!r}" if where.startswith("--") else f"{where}: {key} = {told!r}"
-        return f"{shown}: {said}"
-
     def _origin(self, names: list[str]) -> str:
         if _holds(self.flags, names):
-            return f"--{names[-1].replace('_', '-')}"
+            return f"{self.mark}{names[-1].replace('_', '-')}" if self.mark else ""
         for depth in range(len(names), 0, -1):  # HARVESTER_LIMITS may hold the whole table as JSON
             variable = PREFIX + "__".join(names[:depth]).upper()
             if variable in os.environ:
@@ -349,13 +338,13 @@ def _holds(values: object, names: list[str]) -> bool:
     return True
 
 
-def _read(file: Path, asked_for: str | None) -> dict[str, Any]:
+def _read(file: Path, asked_for: str | None, mark: str) -> dict[str, Any]:
     if asked_for is None and not file.exists():
         return {}
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--config {file}: {error.strerror}; give a TOML file") from None
+        raise UsageError(f"{mark}config {file}: {error.strerror}; give a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: not TOML: {error}") from None
 
@@ -370,61 +359,6 @@ def _check_environment() -> None:
     known = {PREFIX + name.upper().replace(".", "__"): name for name in [*setting_names(), *TABLES]}
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX) and variable not in known:
-            hint = _did_you_mean(variable, list(known))
+            hint = did_you_mean(variable, list(known), PREFIX)
             told = masked(value) if "://" in value else value
             raise UsageError(f"environment variable {variable} = {told!r}: there is no such setting{hint}")
-
-
-def _did_you_mean(wrong: str, right: list[str]) -> str:
-    leaf = wrong.removeprefix(PREFIX).lower()
-    elsewhere = [name for name in right if name.lower().endswith((f".{leaf}", f"__{leaf}"))]  # outside its table
-    near = elsewhere or difflib.get_close_matches(wrong, right, 1, 0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def shipped_profiles() -> list[str]:
-    """The names of the archive profiles that come with harvester."""
-    folder = files("harvester.archive") / "profiles"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def load_profile(archive: str) -> ArchiveProfile:
-    """The profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none."""
-    if archive.startswith(("http://", "https://")):
-        try:
-            host = urlsplit(archive).hostname
-        except ValueError:  # a bracket that begins no IPv6 address
-            host = None
-        if not host:
-            raise UsageError(f"--archive {archive}: an address without a host; give a dlget URL")
-        return ArchiveProfile(name=host, title=host, endpoint=archive)
-    if archive in shipped_profiles():
-        text = (files("harvester.archive") / "profiles" / f"{archive}.toml").read_text(encoding="utf-8")
-        return _profile(text, archive)
-    if not archive.endswith(".toml"):
-        known = shipped_profiles()
-        hint = _did_you_mean(archive, known)
-        raise UsageError(
-            f"--archive {archive}: no such profile{hint} (shipped: {', '.join(known)}; or FILE.toml, or a URL)"
-        )
-    try:
-        text = Path(archive).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--archive {archive}: {error.strerror}; give an archive profile") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"archive profile {archive}: not TOML: {error}") from None
-    return _profile(text, archive)
-
-
-def _profile(text: str, source: str) -> ArchiveProfile:
-    try:
-        profile = TypeAdapter(ArchiveProfile).validate_python(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"archive profile {source}: not TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"archive profile {source}: {key} = {first['input']!r}: {first['msg']}") from None
-    if profile.flaw:
-        raise UsageError(f"archive profile {source}: {profile.flaw}")
-    return profile

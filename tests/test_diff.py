@@ -266,7 +266,7 @@ def test_a_colleagues_directory_is_compared_with_and_without_its_ledger(out: Pat
     [
         (
             ("nonsense", "disk"),
-            r"'nonsense' is neither a directory nor a run of .* \(latest: 2.*; give its name, last, disk, archive or a dir",
+            r"'nonsense' is neither a directory nor a run of .* \(latest: 2.*; give its name, last, disk, archive or",
         ),
         (("last", "./nowhere"), "nowhere: no such folder"),
         (("previous", "last"), "has only one run; give last, disk, archive or a directory"),

@@ -26,7 +26,7 @@ from harvester.demo.fits import original_size
 from harvester.demo.observations import observe
 from harvester.errors import ArchiveError, HarvestError
 from harvester.limits import Limits
-from harvester.settings import load_profile
+from harvester.profiles import load_profile
 
 from .harvesting import fits_names
 

@@ -26,7 +26,8 @@ from harvester.archive.votable import read_votable
 from harvester.demo import listed_dids
 from harvester.demo.votables import datalink_votable
 from harvester.errors import UsageError
-from harvester.settings import Configuration, load, load_profile, shipped_profiles
+from harvester.profiles import load_profile, shipped_profiles
+from harvester.settings import Configuration, load
 from harvester.spectra import SpectrumId
 
 from .test_votable import recorded

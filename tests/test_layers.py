@@ -16,7 +16,7 @@ HOME = Path(harvester.__file__).parent
 
 RANKS = (
     {"", "spectra", "words", "errors", "batches", "roster"},
-    {"failures", "names", "band", "limits", "labelling", "schedule", "palette"},
+    {"failures", "names", "band", "limits", "labelling", "schedule", "palette", "complaints"},
     {
         "outcomes",
         "packing",
@@ -40,7 +40,7 @@ RANKS = (
     },
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
-    {"settings"},
+    {"settings", "profiles"},
     {"shelves"},
     {"onlookers", "preparation", "provenance", "dataset", "report"},
     {"session", "stocktake", "calibrations", "collection", "versions"},

@@ -19,7 +19,7 @@ from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.demo.observations import observe
 from harvester.errors import UsageError
 from harvester.failures import FailureKind
-from harvester.settings import load_profile
+from harvester.profiles import load_profile
 from harvester.spectra import SpectrumId
 
 from .harvesting import fits_names, harvest_from

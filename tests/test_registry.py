@@ -15,7 +15,7 @@ from pyvo.registry.regtap import RegistryResource, get_RegTAP_service
 from harvester.archive.registry import is_ivoid, look_up
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.errors import ArchiveError, UsageError
-from harvester.settings import load_profile
+from harvester.profiles import load_profile
 
 from .test_discover_command import command, fault_of, in_a_thread, rows_of
 

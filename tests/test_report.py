@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.errors import StoreError, UsageError
+from harvester.profiles import load_profile
 from harvester.report import writing
 from harvester.report.books import open_books
 from harvester.report.markup import Markup, element
 from harvester.report.material import Material, gather
 from harvester.report.page import page, policy, stylesheet
-from harvester.settings import load_profile
 from harvester.stores.directory import DirectoryStore
 
 from .harvesting import Told, harvest_demo, plan_faults

@@ -13,7 +13,8 @@ import pytest
 from harvester.band import Band
 from harvester.errors import UsageError
 from harvester.limits import Limits
-from harvester.settings import TABLES, Configuration, Settings, load, load_profile, setting_names, shipped_profiles
+from harvester.profiles import load_profile, shipped_profiles
+from harvester.settings import TABLES, Configuration, Settings, load, setting_names
 
 DOCUMENTED = Path(__file__).resolve().parents[1] / "config.toml"
 
@@ -148,13 +149,13 @@ def test_what_is_asked_follows_the_settings() -> None:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ({"limits": {"rate": "fast"}}, "--rate 'fast': it should be a valid number"),
+        ({"limits": {"rate": "fast"}}, "--rate 'fast': it should be a number"),
         ({"limits": {"rate": "-1"}}, "--rate '-1': it should be greater than or equal to 0"),
         ({"limits": {"rate": "inf"}}, "--rate 'inf': it should be a finite number"),
         ({"limits": {"rate": "1e300"}}, "--rate '1e300': it should be less than or equal to"),
         ({"limits": {"concurrency": "0"}}, "--concurrency '0': it should be greater than or equal to 1"),
-        ({"limits": {"concurrency": "2.5"}}, "--concurrency '2.5': it should be a valid integer"),
-        ({"limits": {"attempts": "many"}}, "--attempts 'many': it should be a valid integer"),
+        ({"limits": {"concurrency": "2.5"}}, "--concurrency '2.5': it should be a whole number"),
+        ({"limits": {"attempts": "many"}}, "--attempts 'many': it should be a whole number"),
         ({"limit": "0"}, "--limit '0': it should be greater than or equal to 1"),
         ({"progress": "blue"}, "--progress 'blue': it should be 'auto', 'rich', 'plain', 'json' or 'none'"),
         ({"contact": "me"}, "--contact 'me': an e-mail address is expected, like me@observatory.example"),
@@ -184,10 +185,10 @@ def test_a_wrong_flag_is_told_by_its_name_with_its_value(flags: dict[str, Any], 
         ("catalogue = 'x'", "config.toml: catalogue = 'x': there is no such setting; did you mean catalog?"),
         ("rate = 5", "config.toml: rate = 5: there is no such setting; did you mean limits.rate?"),
         ("colour = 5", "config.toml: colour = 5: there is no such setting"),
-        ("limits = 5", "config.toml: limits = 5: it should be a"),
+        ("limits = 5", "config.toml: limits = 5: it should be a table"),
         ("band = 6500", "config.toml: band = 6500: a text 'LO HI [UNIT]' is expected"),
         ("band = {low = 5, high = 3}", "config.toml: band = {'low': 5, 'high': 3}: a text 'LO HI [UNIT]' is expected"),
-        ("only_failed = 'perhaps'", "config.toml: only_failed = 'perhaps': it should be a valid boolean"),
+        ("only_failed = 'perhaps'", "config.toml: only_failed = 'perhaps': it should be true or false"),
         ("rate 5", "config.toml: not TOML:"),
     ],
 )
@@ -228,8 +229,9 @@ def test_other_peoples_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatc
     [
         (PROFILE + "rate = 1\n", "archive profile: rate = 1: there is no such setting; did you mean limits.rate?"),
         (PROFILE + "[settings.limits]\nrate = -1\n", "archive profile: limits.rate = -1: it should be"),
-        ('name = "x"\n', "archive profile mine.toml: title ="),
-        ("name = 5\ntitle = 'x'\nendpoint = 'y'", "archive profile mine.toml: name = 5: "),
+        ('name = "x"\n', "archive profile mine.toml: title is missing; add it"),
+        ("name = 5\ntitle = 'x'\nendpoint = 'y'", "archive profile mine.toml: name = 5: it should be a text"),
+        ("tpa = 'x'\n" + PROFILE, "archive profile mine.toml: tpa = 'x': there is no such field; did you mean tap?"),
         ("name", "archive profile mine.toml: not TOML: "),
         (b"name = '\xff'", "archive profile mine.toml: not TOML: "),
     ],

@@ -33,7 +33,7 @@ from harvester.demo.tokens import AdqlError
 from harvester.demo.votables import datalink_votable
 from harvester.errors import ArchiveError
 from harvester.limits import Limits
-from harvester.settings import load_profile
+from harvester.profiles import load_profile
 
 from .test_discover_command import Rows, command, fault_of, in_a_thread, rows_of, server
 

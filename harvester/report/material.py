@@ -10,9 +10,9 @@ from ..archive.profile import ArchiveProfile
 from ..dataset.labels import LabelReport, check_labels
 from ..errors import UsageError
 from ..labelling import Labelling
+from ..profiles import load_profile
 from ..provenance import PROFILE
 from ..seams import Shelf
-from ..settings import load_profile
 from .books import Books, open_books
 from .gallery import Gallery, hang
 from .night import Night, read_night

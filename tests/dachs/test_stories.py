@@ -20,7 +20,7 @@ from harvester.catalog import read_catalogue
 from harvester.demo import listed_dids
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration, synthesize
-from harvester.settings import load_profile
+from harvester.profiles import load_profile
 from harvester.spectra import SpectrumId
 
 from ..harvesting import fits_names, leftovers, write_catalogue
