@@ -117,7 +117,7 @@ def _configured(config: PathName | None, settings: dict[str, Any], catalog: Want
     said = {name: _said(value) for name, value in settings.items()}
     if isinstance(catalog, (str, os.PathLike)):
         said["catalog"] = os.fspath(catalog)
-    return load({**said, "limits": limits or None}, None if config is None else os.fspath(config))
+    return load({**said, "limits": limits or None}, None if config is None else os.fspath(config), mark="")
 
 
 def _said(value: object) -> object:

@@ -41,7 +41,7 @@ def _lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
     """CSV, header first: the columns of the first row are those of all."""
     first = next(rows, None)
     if first is None:
-        return
+        raise UsageError("catalogue: the list is empty; give DIDs, dicts, or a table")
     yield _line(first)
     for row in chain((first,), rows):
         yield _line(_told(row.get(name)) for name in first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,8 +78,8 @@ def require_ledger(store: Shelf) -> None:
     """UsageError, with what to do, if there is no ledger."""
     if not store.ledger.exists():
         raise UsageError(
-            f"{store.place}: no ledger, so nobody knows what its files are; give a harvest's directory with --out "
-            "DIR, or make a ledger from the files: python -m harvester verify --fix"
+            f"{store.place}: no ledger, so nobody knows what its files are; give a harvest's directory, or make "
+            f"a ledger from the files: python -m harvester verify --fix --out {shlex.quote(str(store.place))}"
         )
 
 
