@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,9 +47,22 @@ def test_every_exit_code_has_its_row() -> None:
     assert set(PRECEDENCE) | {error.exit_code for error in HarvestError.__subclasses__()} <= codes
 
 
-def test_every_command_is_shown() -> None:
-    for name in COMMANDS:
-        assert f"harvester {name}" in README or f"`{name}`" in README or name == "run"
+@pytest.mark.parametrize(("name", "words"), COMMANDS.items())
+def test_every_command_has_its_row_in_the_words_of_its_help(name: str, words: str) -> None:
+    assert f"| `{name}` | {words} |" in README.splitlines()
+
+
+def test_every_extra_has_its_row() -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    table = README[README.index("| extra |") :].split("\n\n")[0]
+    told = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told == set(project["project"]["optional-dependencies"])
+
+
+def test_every_section_is_in_the_table_of_contents() -> None:
+    anchors = set(re.findall(r"\]\(#([a-z0-9-]+)\)", README))
+    headings = {line[3:].lower().replace(" ", "-") for line in README.splitlines() if line.startswith("## ")}
+    assert anchors == headings - {"two-commands", "commands-and-extras"}, "those two stand beside it"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
