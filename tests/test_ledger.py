@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
 import stat
@@ -372,6 +373,30 @@ async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
     told = await harvest_demo(out, COUNT, fluxcalib="relative")
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
     assert reader.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
+
+
+def test_a_later_catalogue_adds_to_what_an_earlier_one_told_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:
+    """And whoever says nothing new has no row rewritten."""
+    rows(out, "CREATE TABLE rewritten(did TEXT)")
+    rows(
+        out,
+        "CREATE TRIGGER rewriting AFTER UPDATE ON spectrum BEGIN INSERT INTO rewritten VALUES(NEW.did); END",
+    )
+
+    def enrol(catalogue: str) -> tuple[object, int]:
+        """The columns of the first spectrum once ``catalogue`` was harvested, and how many rows that rewrote."""
+        (tmp_path / "listed.csv").write_text(catalogue, encoding="utf-8")
+        asked = ["run", "--archive", "http://127.0.0.1:9/dlget", "--catalog", str(tmp_path / "listed.csv")]
+        done = CliRunner().invoke(commands, [*asked, "--out", str(out), "--progress", "none"], standalone_mode=False)
+        assert done.return_value == 0
+        ((columns,),) = rows(out, f"SELECT columns FROM spectrum WHERE did = '{DIDS[0]}'")
+        touched = len(rows(out, "SELECT * FROM rewritten"))
+        rows(out, "DELETE FROM rewritten")
+        return json.loads(str(columns)), touched
+
+    assert enrol("\n".join(["id", *DIDS])) == ({"label": "0"}, 0)
+    assert enrol(f'id,star,label\n{DIDS[0]},"α ""Cen""",7\n') == ({"label": "7", "star": 'α "Cen"'}, 1)
+    assert enrol(f'id,star\n{DIDS[0]},"α ""Cen"""\n') == ({"label": "7", "star": 'α "Cen"'}, 0)
 
 
 def test_a_sound_ledger_needs_nothing(out: Path) -> None:

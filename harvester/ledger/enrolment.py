@@ -93,9 +93,12 @@ class Enrolment:
 
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(did)"
-_NAMED = "name = excluded.name, folded = excluded.folded, columns = excluded.columns"
-_RENAMED = """(spectrum.name, spectrum.folded, spectrum.columns)
-    <> (excluded.name, excluded.folded, excluded.columns)"""
+# What a catalogue does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.
+_NAMED = """name = excluded.name, folded = excluded.folded,
+    columns = json_patch(spectrum.columns, excluded.columns)"""
+_RENAMED = """spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded
+    OR (spectrum.columns <> excluded.columns
+        AND json(spectrum.columns) <> json_patch(spectrum.columns, excluded.columns))"""
 
 _DESCRIBE = f"{_INSERT} DO UPDATE SET {_NAMED} WHERE {_RENAMED}"
 
