@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .catalog import ADDRESS, Catalogue, read_catalogue
 from .errors import UsageError
@@ -84,6 +85,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     ledger = store.ledger
     plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
     _refuse_to_mix(configuration, plan, ledger)
+    _refuse_another_archive(configuration, plan, ledger)
     findings = _examine(configuration, plan.unproved, store)
     _refuse_to_set_aside_everything(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
@@ -119,6 +121,34 @@ def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path
             f"{configuration.place} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
             "choose another --out"
         )
+
+
+def _refuse_another_archive(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
+    """One directory has spectra of one archive, since two may call theirs alike. UsageError.
+
+    It is the same by its name (archives move, the demo's port changes) or by where it answers (profiles are renamed).
+    """
+    profile = configuration.profile
+    if not plan.present and not plan.strays:
+        return
+    before = reader.runs_that_brought(ledger)
+    here = _where(profile.endpoint)
+    if before and not any(run.archive == profile.name or (here and _where(run.endpoint) == here) for run in before):
+        last = before[-1]
+        raise UsageError(
+            f"{configuration.out} holds spectra of {_called(last.archive, last.endpoint)}; you ask "
+            f"{_called(profile.name, profile.endpoint)}: choose another --out, or, if it is the same archive, say so "
+            f'by name = "{last.archive}" in its profile (--archive FILE.toml; `discover URL -o FILE.toml` writes one)'
+        )
+
+
+def _where(endpoint: str | None) -> str:
+    """Host and port."""
+    return urlsplit(endpoint or "").netloc.casefold()
+
+
+def _called(archive: str, endpoint: str | None) -> str:
+    return f"{archive} ({_where(endpoint)})" if _where(endpoint) else archive
 
 
 def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalogue, targets: Sequence[Target]) -> None:

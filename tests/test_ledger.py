@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +26,7 @@ from harvester.ledger.rebuild import ensure_usable
 from harvester.ledger.writer import LedgerWriter
 from harvester.stopping import Cause, Stop
 
-from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults
+from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
 
 COUNT = 8
 DIDS = list(listed_dids(COUNT))
@@ -373,6 +374,46 @@ async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
     told = await harvest_demo(out, COUNT, fluxcalib="relative")
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
     assert reader.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
+
+
+ANOTHER = 'name = "{}"\ntitle = "Another archive"\nendpoint = "http://{}/dlget"\n'
+
+
+@pytest.mark.parametrize("asked", [["run"], ["plan"], ["run", "--refresh"]], ids=" ".join)
+@pytest.mark.parametrize("listed", [DIDS, [f"{did}-b" for did in DIDS]], ids=["the same spectra", "others"])
+def test_spectra_of_another_archive_are_not_mixed_in(
+    asked: list[str], listed: list[str], out: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "b.toml").write_text(ANOTHER.format("b", "b.example:8080"))
+    catalogue = str(write_catalogue(tmp_path / "b.csv", listed))
+    given = [*asked, "--archive", str(tmp_path / "b.toml"), "--catalog", catalogue, "--out", str(out)]
+    with pytest.raises(UsageError, match=r"of 127.0.0.1 \(127.0.0.1:\d+\); you ask b \(b.example:8080\): ") as caught:
+        CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"), [("127.0.0.1", True), ("renamed", False)], ids=["it moved", "its profile was renamed"]
+)
+def test_an_archive_is_the_same_by_its_name_or_by_where_it_answers(
+    name: str, moved: bool, out: Path, tmp_path: Path
+) -> None:
+    ((endpoint,),) = rows(out, "SELECT endpoint FROM run")
+    there = "moved.example" if moved else urlsplit(str(endpoint)).netloc
+    (tmp_path / "same.toml").write_text(ANOTHER.format(name, there))
+    catalogue = str(write_catalogue(tmp_path / "same.csv", DIDS))
+    given = ["plan", "--archive", str(tmp_path / "same.toml"), "--catalog", catalogue, "--out", str(out)]
+    assert CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False).return_value == 0
+
+
+def test_where_nothing_is_left_of_an_archive_another_may_come(out: Path, tmp_path: Path) -> None:
+    for path in out.glob("*.fits"):
+        path.unlink()
+    (tmp_path / "b.toml").write_text(ANOTHER.format("b", "b.example"))
+    catalogue = str(write_catalogue(tmp_path / "b.csv", DIDS))
+    given = ["plan", "--archive", str(tmp_path / "b.toml"), "--catalog", catalogue, "--out", str(out)]
+    assert CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False).return_value == 10
 
 
 def test_a_later_catalogue_adds_to_what_an_earlier_one_told_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:

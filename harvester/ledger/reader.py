@@ -17,7 +17,10 @@ from .schema import open_for_reading, using
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """The latest run; ``summary`` has the fields of summary.json so far, ``ended`` is None until it said goodbye."""
+    """One run; ``summary`` has the fields of summary.json so far, ``ended`` is None until it said goodbye.
+
+    endpoint: where the archive answered, None in ledgers of old.
+    """
 
     run: str
     started: float
@@ -25,6 +28,7 @@ class RunRecord:
     host: str
     pid: int
     archive: str
+    endpoint: str | None
     summary: dict[str, Any]
 
 
@@ -59,7 +63,22 @@ def runs(path: Path) -> list[RunRecord]:
 
 def _run(row: sqlite3.Row) -> RunRecord:
     summary = json.loads(row["summary"])
-    return RunRecord(row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], summary)
+    endpoint = row["endpoint"] if "endpoint" in row.keys() else None  # noqa: SIM118 - `in row` looks at the values
+    return RunRecord(
+        row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], endpoint, summary
+    )
+
+
+# A spectrum has its run's number, which is its rowid; in ledgers of version 1, its name.
+_BROUGHT = """
+WITH brought AS (SELECT DISTINCT run FROM spectrum WHERE +status = 'saved')
+SELECT * FROM run WHERE rowid IN brought OR run IN brought ORDER BY started
+"""
+
+
+def runs_that_brought(path: Path) -> list[RunRecord]:
+    """The runs that fetched what is stored now, the first first."""
+    return [_run(row) for row in _rows(path, _BROUGHT)]
 
 
 def failures(path: Path) -> list[FailureRecord]:
