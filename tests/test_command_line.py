@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -118,6 +119,24 @@ def test_failures_become_a_catalogue_that_can_be_run_again(tmp_path: Path, archi
     assert run("failures", "--out", "spectra", "--csv", "again.csv", cwd=tmp_path).returncode == 0
     assert (tmp_path / "again.csv").read_text().split() == ["id,label", f"{dids[-1]},3"]
     assert run(*asked, "--catalog", "again.csv", cwd=tmp_path).returncode == 3
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "failed.csv"]], ids=["words", "json", "csv"])
+def test_failures_of_a_directory_without_a_harvest_are_unknown_and_not_none(form: list[str], tmp_path: Path) -> None:
+    told = run("failures", "--out", "nothing", *form, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.strip().endswith("no harvest in nothing yet; give a harvest's directory with --out DIR")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failures_are_asked_for_again_as_they_were_whatever_the_id_column_was(tmp_path: Path, archive: str) -> None:
+    (tmp_path / "labels.csv").write_text("did\nivo://asu.cas.cz/stel/ccd700/nobody\n")
+    asked = ["--archive", archive, "--out", "spectra", "--rate", "0", "--catalog", "labels.csv", "--id-column", "did"]
+    assert run(*asked, cwd=tmp_path).returncode == 3
+    told = run("failures", "--out", "spectra", "--csv", "failed.csv", cwd=tmp_path).stdout
+    again = shlex.split(told.rpartition("again: ")[2])
+    assert again[:3] == ["python", "-m", "harvester"]
+    assert run("plan", *again[3:], "--json", cwd=tmp_path).returncode == 10
 
 
 @pytest.mark.parametrize(

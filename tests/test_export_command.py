@@ -101,6 +101,20 @@ def test_what_the_catalogue_lists_and_the_harvest_lacks_is_told(out: Path) -> No
     assert "1 spectrum of the catalogue not there: python -m harvester failures --out out tells why" in done.stdout
 
 
+def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
+    """Without the archive another would be asked, without the catalogue none would be listed."""
+    write_catalogue(Path("my three.csv"), list(listed_dids(COUNT))[1:4])
+    Path("given.toml").write_text("")
+    did = list(listed_dids(COUNT))[1]
+    (out / f"{did.rpartition('/')[2]}.fits").write_bytes(b"")
+    given = ["--config", "given.toml", "--archive", "demo", "--catalog", "my three.csv", "--id-column", "id"]
+    told = export("stars.parquet", *given).stdout
+    harvest = "--config given.toml --out out --archive demo"
+    assert f"python -m harvester verify {harvest} --fix\n" in told
+    assert f"python -m harvester failures {harvest} tells why\n" in told
+    assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in told
+
+
 def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> None:
     ends = {}
     for path in out.glob("*.fits"):

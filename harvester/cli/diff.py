@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .advice import advised
 from .destination import destination
 from .options import asked, configuration
 
@@ -64,8 +64,9 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     told = _as_json if as_json else _in_words
     print(told(old, new, difference, unsettled))
     if file is not None and not as_json:
-        again = ["python", "-m", "harvester", "--out", str(config.out), "--catalog", str(file), "--refresh"]
-        written = f"what is new or changed is in {file}; to fetch it: {shlex.join(again)}"
+        own = ["--id-column", "id"] if config.settings.id_column != "id" else []
+        again = advised("", config.place, "--catalog", str(file), *own, "--refresh")
+        written = f"what is new or changed is in {file}; to fetch it: {again}"
         print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
     sys.stdout.flush()
     return code or (DIFFERENT if difference.differs else UNSETTLED if unsettled else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .advice import advised
 from .destination import destination
 from .options import configuration, listed, place
 from .progress import signs_of_life
@@ -117,11 +117,10 @@ def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..watchers.figures import plural
 
-    here = shlex.quote(str(config.place))
     if dataset.outcome.damaged:
-        yield f"to set damaged files aside: python -m harvester verify --out {here} --fix"
+        yield f"to set damaged files aside: {advised('verify', config.place, '--fix')}"
     if dataset.outcome.absent:
         absent = plural(dataset.outcome.absent, "spectrum", "spectra")
-        yield f"{absent} of the catalogue not there: python -m harvester failures --out {here} tells why"
+        yield f"{absent} of the catalogue not there: {advised('failures', config.place)} tells why"
     if dataset.outcome.damaged or dataset.outcome.absent:
-        yield f"to fetch what is not there: python -m harvester --out {here}, then export again"
+        yield f"to fetch what is not there: {advised('', config.place)}, then export again"

@@ -29,21 +29,28 @@ EXAMPLES = 3
 @click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalogue that run --catalog takes")
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     """What is not there and why, grouped, in the server's own words, and what to do about it."""
-    from ..ledger.reader import failures
+    from ..errors import UsageError
+    from ..ledger.reader import failures, last_run
+    from ..report.books import again
     from ..stores.directory import DirectoryStore
 
     file = None if csv_file is None else destination("--csv", csv_file)
     config = configuration(flags)
-    found = failures(DirectoryStore(config.home).ledger)
+    store = DirectoryStore(config.home)
+    record = last_run(store.ledger)
+    if record is None:
+        raise UsageError(f"no harvest in {config.place} yet; give a harvest's directory with --out DIR")
+    found = failures(store.ledger)
+    asked = again(store, record.run)
     if file is not None:
         write_catalogue(file, [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif file is not None:
-        again = f"{_again(config)} --catalog {shlex.quote(str(file))}"
-        print(f"{len(found)} written to {file}; to ask for them again: {again}")
+        told = f"{asked} --catalog {shlex.quote(str(file))} --id-column id"
+        print(f"{len(found)} written to {file}; to ask for them again: {told}")
     else:
-        print("\n".join(_in_words(found, config)))
+        print("\n".join(_in_words(found, config, asked)))
     return 0
 
 
@@ -73,18 +80,7 @@ def write_catalogue(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -
         raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
 
 
-def _again(config: Configuration) -> str:
-    """The command that asks the same archive with the same settings as the last run did."""
-    from ..ledger.reader import last_run
-    from ..stores.directory import DirectoryStore
-
-    store = DirectoryStore(config.home)
-    record = last_run(store.ledger)
-    said = str(store.state / "runs" / record.run / "config.toml") if record else str(config.place)
-    return shlex.join(["python", "-m", "harvester", "--config" if record else "--out", said])
-
-
-def _in_words(found: Sequence[FailureRecord], config: Configuration) -> list[str]:
+def _in_words(found: Sequence[FailureRecord], config: Configuration, again: str) -> list[str]:
     from ..watchers.figures import plural
 
     if not found:
@@ -97,5 +93,5 @@ def _in_words(found: Sequence[FailureRecord], config: Configuration) -> list[str
         if len(members) > EXAMPLES:
             lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
         lines.append(f"    what to do: {kind.advice}")
-    lines += ["", f"to ask for them again: {_again(config)} --only-failed"]
+    lines += ["", f"to ask for them again: {again} --only-failed"]
     return lines

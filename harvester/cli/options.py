@@ -10,6 +10,9 @@ import click
 if TYPE_CHECKING:
     from ..settings import Configuration
 
+SHARED = {"config", "out", "state", "archive", "catalog", "id_column", "fluxcalib", "band", "format", "contact"}
+"""Options that say which harvest of whom is meant: another command about the same harvest needs them."""
+
 LIMITS = ("concurrency", "rate", "attempts", "max_outage")
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from .advice import advised
 from .options import configuration, wanted, watched
 from .plan import in_words
 
@@ -148,19 +148,17 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None
 
 def _commands(preparation: Preparation) -> Commands:
     """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
+    from ..report.books import typed
     from ..watchers.farewell import Commands
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
-    config = preparation.configuration
-    place = ["--out", str(config.place)]
-    if config.settings.state is not None:
-        place += ["--state", str(config.settings.state)]
+    out = preparation.configuration.place
     return Commands(
-        again=_typed(plain),
-        only_failed=_typed([*plain, "--only-failed"]),
-        failures=_typed(["failures", *place]),
-        status=_typed(["status", *place]),
+        again=typed(*plain),
+        only_failed=typed(*plain, "--only-failed"),
+        failures=advised("failures", out),
+        status=advised("status", out),
     )
 
 
@@ -176,7 +174,3 @@ def _without_secrets(arguments: Sequence[str]) -> list[str]:
         elif place and told[place - 1] == "--notify":
             told[place] = masked(argument)
     return told
-
-
-def _typed(arguments: Sequence[str]) -> str:
-    return shlex.join(["python", "-m", "harvester", *arguments])

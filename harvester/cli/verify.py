@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .advice import advised
 from .options import configuration, place
 from .progress import signs_of_life
 
@@ -98,12 +98,8 @@ def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
             " for with other settings? Give --fluxcalib and --band as then"
         )
     if not fix:
-        yield f"to set damaged files aside: {_command()} --fix"
+        yield f"to set damaged files aside: {advised('verify', stock.place, '--fix')}"
         return
     if stock.set_aside:
         yield f"{plural(stock.set_aside, 'file')} set aside in {stock.place}/.harvester/quarantine"
-    yield f"to fetch what is not there now: python -m harvester --out {shlex.quote(stock.place)}"
-
-
-def _command() -> str:
-    return shlex.join(["python", "-m", "harvester", *sys.argv[1:]])
+    yield f"to fetch what is not there now: {advised('', stock.place)}"
