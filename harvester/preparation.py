@@ -80,7 +80,8 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
 def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) -> Preparation:
     """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
 
-    Files that no ledger vouches for (an older tool's, or changed by hand) are read and proved before they count.
+    Files that no ledger vouches for (an older tool's, or of another size than it knows) are read and proved before they
+    count. A change that keeps the size is for ``verify`` to find.
     """
     ledger = store.ledger
     plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))

@@ -74,6 +74,10 @@ def take_stock(configuration: Configuration, *, fix: bool, processes: int, progr
     store = shelf_of(configuration)
     if isinstance(configuration.place, Path) and not configuration.place.is_dir():
         raise UsageError(f"{store.place}: no such folder; give the one that was harvested into with --out")
+    if not store.ledger.exists() and not store.sizes():
+        raise UsageError(
+            f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
+        )
     stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place))
     try:
         if not fix:

@@ -102,6 +102,17 @@ def test_a_folder_that_is_not_there_is_a_fault_of_usage(out: Path) -> None:
     assert "no such folder" in done.stderr
 
 
+@pytest.mark.parametrize("more", [[], ["--fix"], ["--json"]], ids=["look", "fix", "json"])
+def test_a_folder_without_spectra_and_ledger_is_not_called_sound(more: list[str], out: Path) -> None:
+    shutil.rmtree(out)
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    done = verify(*more)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "out: neither a spectrum nor a ledger is there" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
 def test_many_files_on_several_cores_tell_how_far_it_is(out: Path) -> None:
     source = sorted(out.glob("*.fits"))[0]
     for number in range(1200):
