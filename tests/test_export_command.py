@@ -6,8 +6,10 @@ import asyncio
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import h5py
@@ -113,6 +115,32 @@ def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
     assert f"python -m harvester verify {harvest} --fix\n" in told
     assert f"python -m harvester failures {harvest} tells why\n" in told
     assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in told
+
+
+def _told_of_origin(out: Path) -> str:
+    assert export("stars.parquet").returncode in (0, 3)
+    return Path("stars.parquet.md").read_text().partition("## Where they come from")[2].partition("\n## ")[0]
+
+
+def test_the_card_names_the_archives_that_the_spectra_came_from_and_not_the_last_one_asked(out: Path) -> None:
+    with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute(
+            "INSERT INTO run(run, started, host, pid, version, archive) VALUES('99990101T000000', 9e9, '', 1, '', 'b')"
+        )
+    assert "- archive: 127.0.0.1\n" in _told_of_origin(out)
+    with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute(
+            "UPDATE spectrum SET run = (SELECT max(number) FROM run) "
+            "WHERE did = (SELECT max(did) FROM spectrum WHERE status = 'saved')"
+        )
+    assert "- archive: 127.0.0.1 and b\n" in _told_of_origin(out)
+    assert "# Spectra of 127.0.0.1 and b\n" in Path("stars.parquet.md").read_text()
+
+
+def test_the_card_says_where_nobody_recorded_the_archive(out: Path) -> None:
+    shutil.rmtree(out / ".harvester")
+    assert harvester("verify", "--archive", "demo", "--out", "out", "--fix").returncode == 0
+    assert "- archive: not on record: the ledger was rebuilt from the files\n" in _told_of_origin(out)
 
 
 def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> None:

@@ -15,7 +15,7 @@ _REBUILT = "row['wave_start'] + row['wave_step'] * numpy.arange(row['wave_count'
 
 def card(dataset: Dataset) -> str:
     """The whole card."""
-    archive = dataset.profile.title if dataset.profile else dataset.origin.archive
+    archive = dataset.profile.title if dataset.profile and len(dataset.origin.archives) < 2 else dataset.origin.archive
     title = f"Spectra of {archive or 'an archive that nobody recorded'}"
     parts = (
         _head(dataset, title),
@@ -85,7 +85,7 @@ def _origin(dataset: Dataset) -> Iterator[str]:
     origin = dataset.origin.as_json()
     yield from ("## Where they come from", "")
     facts = {
-        "archive": origin["archive"],
+        "archive": origin["archive"] or "not on record: the ledger was rebuilt from the files",
         "asked at": ", ".join(origin["servers"]),
         "asked for": origin["asked"],
         "retrieved": origin["retrieved"] and " to ".join(origin["retrieved"]),

@@ -21,15 +21,23 @@ from .holdings import Holding, holdings
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where ``count`` spectra come from, by the ledger. saved: the earliest and latest time, seconds since 1970."""
+    """Where ``count`` spectra come from, by the ledger. saved: the earliest and latest time, seconds since 1970.
+
+    archives: of the runs that saved them; none is on record of files that a new ledger learned from the disk.
+    """
 
     count: int
     columns: tuple[Column, ...]
-    archive: str | None
+    archives: tuple[str, ...]
     asked: str | None
     servers: tuple[str, ...]
     runs: tuple[str, ...]
     saved: tuple[float, float] | None
+
+    @property
+    def archive(self) -> str | None:
+        """All of them by name; None if nobody recorded any."""
+        return " and ".join(self.archives) or None
 
     def as_json(self) -> dict[str, Any]:
         """As the data set's metadata have it; nothing in it depends on when it is written."""
@@ -75,6 +83,8 @@ class Source:
     def origin(self) -> Origin:
         """What the ledger tells of them all. Reads no file."""
         count, kinds = 0, Kinds()
+        archive_of = {record.run: record.archive for record in reader.runs(self._store.ledger)}
+        archives: set[str] = set()
         servers: set[str] = set()
         runs: set[str] = set()
         saved: list[float] = []
@@ -83,13 +93,14 @@ class Source:
             kinds.note(holding.columns)
             servers |= {"/".join(holding.url.split("/")[:3])} if holding.url else set()
             runs |= {holding.run} if holding.run else set()
+            if holding.saved is not None and holding.run in archive_of:
+                archives.add(archive_of[holding.run])
             saved = [*saved, holding.saved] if holding.saved is not None else saved
             saved = [min(saved), max(saved)] if saved else []
-        last = reader.last_run(self._store.ledger)
         return Origin(
             count,
             kinds.columns(NAMES),
-            last.archive if last else None,
+            tuple(sorted(archives)),
             reader.asked_shape(self._store.ledger),
             tuple(sorted(servers)),
             tuple(sorted(runs)),
