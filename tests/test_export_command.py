@@ -171,6 +171,11 @@ def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> 
         (["stars.h5", "--smooth", "nan"], "--smooth nan: a sigma in pixels"),
         (["stars.h5", "--split", "0.8,0.1"], "--split: the shares add up to 0.9, not to 1"),
         (["stars.h5", "--catalog", "absent.csv"], "absent.csv"),
+        (
+            ["stars.h5", "--split", "0.5,0.5", "--label-column", "lable"],
+            "--label-column 'lable': no spectrum has such a column of its catalogue; they have label; "
+            "did you mean label?",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments: list[str], said: str, out: Path) -> None:

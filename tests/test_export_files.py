@@ -245,6 +245,17 @@ def test_a_catalogue_chooses_and_brings_its_own_columns(export_to: Export, out: 
         assert {data.attrs["label"] for data in file["spectra"].values()} == {0.5, 1.5, 2.5, 3.5, 4.5}
 
 
+def test_the_setting_says_which_column_has_the_class(export_to: Export, out: Path) -> None:
+    dids = sorted(header["DS_IDPUB"] for header, _ in files_in(out).values())
+    Path("chosen.csv").write_text("id,class\n" + "".join(f"{did},{at % 2}\n" for at, did in enumerate(dids)))
+    Path("config.toml").write_text('[labels]\ncolumn = "class"\n')
+    dataset = export_to("chosen.parquet", Path("chosen.csv"))
+    assert {label for label, _ in dataset.outcome.classes} == {"0", "1"}
+    Path("config.toml").write_text('[labels]\ncolumn = "clas"\n')
+    with pytest.raises(UsageError, match=r"^labels.column 'clas': .* they have class; did you mean class\?$"):
+        export_to("chosen.parquet", Path("chosen.csv"))
+
+
 def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
     """Between the look at all labels and the writing of them, a label becomes one that its column cannot hold."""
 

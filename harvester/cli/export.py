@@ -34,7 +34,7 @@ EXAMPLES = 20  # spectra that are named; the card names all
 @click.option("--resample", metavar="'LO HI N [UNIT]'", help="N points from LO to HI; Angstrom if no unit")
 @click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
 @click.option("--seed", metavar="N", type=int, default=0, help="of the split [0]")
-@click.option("--label-column", metavar="NAME", default="label", help="the catalogue's column with the class [label]")
+@click.option("--label-column", metavar="NAME", help="the catalogue's column with the class [labels.column]")
 def command(file: str, **flags: Any) -> int:
     """Write the verified spectra, joined with the catalogue's columns, into FILE (.parquet or .h5), with a card beside.
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from .. import __version__
 from ..archive.profile import ArchiveProfile
+from ..complaints import did_you_mean
 from ..errors import UsageError
+from ..labelling import Labelling
 from ..settings import Configuration
 from ..stores.replacement import replacing
 from .fields import Layout, Write
@@ -36,13 +38,13 @@ Open = Callable[[Path, Layout, dict[str, Any]], AbstractContextManager[Write]]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the data set shall be. label: the catalogue's column with the class."""
+    """What the data set shall be. label: the catalogue's column with the class, None for ``labels.column``."""
 
     file: Path
     recipe: Recipe = NOTHING
     split: Split | None = None
     flux: str = "float64"
-    label: str = "label"
+    label: str | None = None
 
 
 @dataclass(slots=True)
@@ -107,12 +109,26 @@ class _Export:
         self._order = order
         self._progress = progress
         self._open = open_file
-        self._layout = Layout(self._origin.columns, order.flux, order.split is not None, order.label)
+        self._layout = Layout(self._origin.columns, order.flux, order.split is not None, self._label(configuration))
         named = "archive" in configuration.settings.model_fields_set
         own = named or configuration.profile.name == self._origin.archive
         self._profile = configuration.profile if own else None
         self._passes = 1 if order.split is None else 2
         self._seen = 0
+
+    def _label(self, configuration: Configuration) -> str:
+        """The column with the class. UsageError if it is one that somebody named, and no spectrum has it."""
+        setting = configuration.settings.labels.column
+        label = self._order.label or setting
+        there = [column.source for column in self._origin.columns]
+        chosen = self._order.label is not None or setting != Labelling().column
+        if not chosen or label in there or not self._origin.count:
+            return label
+        named = "labels.column" if self._order.label is None else "--label-column"
+        known = f"they have {', '.join(there)}" if there else "they have none"
+        raise UsageError(
+            f"{named} {label!r}: no spectrum has such a column of its catalogue; {known}{did_you_mean(label, there)}"
+        )
 
     def run(self) -> Dataset:
         try:
