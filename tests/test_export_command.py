@@ -76,6 +76,15 @@ def test_it_says_what_it_wrote_and_puts_a_card_beside_it(out: Path) -> None:
     assert {path.name for path in Path().iterdir()} == {"out", "out.csv", "stars.parquet", "stars.parquet.md"}
 
 
+def test_a_class_that_a_part_lacks_is_told(out: Path) -> None:
+    first, *rest = list(listed_dids(COUNT))[3:]
+    Path("rare.csv").write_text(f"id,label\n{first},3\n" + "".join(f"{did},0\n" for did in rest))
+    done = export("stars.parquet", "--catalog", "rare.csv", "--split", "0.5,0.5")
+    assert done.returncode == 0
+    (said,) = re.findall(r"^  (no spectrum of class 3 in (?:train|test) \(1 star\))$", done.stdout, re.MULTILINE)
+    assert f"- {said}\n" in Path("stars.parquet.md").read_text()
+
+
 @pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])
 def test_a_damaged_file_is_left_out_and_named(name: str, out: Path) -> None:
     first, second, *_ = sorted(out.glob("*.fits"))
@@ -170,6 +179,7 @@ def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> 
         (["stars.h5", "--smooth", "0"], "--smooth 0: a sigma in pixels"),
         (["stars.h5", "--smooth", "nan"], "--smooth nan: a sigma in pixels"),
         (["stars.h5", "--split", "0.8,0.1"], "--split: the shares add up to 0.9, not to 1"),
+        (["stars.h5", "--seed", "7"], "--seed 7: it is the seed of a split; say which with --split SHARES"),
         (["stars.h5", "--catalog", "absent.csv"], "absent.csv"),
         (
             ["stars.h5", "--split", "0.5,0.5", "--label-column", "lable"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -278,6 +279,25 @@ def test_the_card_is_one_that_hugging_face_reads(export_to: Export) -> None:
     assert read.data.size_categories == ["n<1K"]
     assert read.data.configs == [{"config_name": "default", "data_files": "all.parquet"}]
     assert "TMID" in read.text
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "all.h5"])
+def test_the_cards_line_gets_one_part_of_a_split(
+    name: str, export_to: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    datasets = pytest.importorskip("datasets")
+    dataset = export_to(name, split=Split((0.5, 0.5)))
+    (line,) = re.findall(r"```python\n(.*)\n```", card(dataset))
+    found = eval(line, {"datasets": datasets, "h5py": h5py})
+    assert len(found) == sum(n for (_, part), n in dataset.outcome.classes.items() if part == "train")
+
+
+def test_the_card_of_a_split_calls_no_file_train(export_to: Export) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    read = huggingface_hub.DatasetCard(card(export_to("all.parquet", split=Split((0.5, 0.5)))))
+    assert read.data.configs[0]["data_files"] == [{"split": "whole", "path": "all.parquet"}]
 
 
 def test_the_card_thanks_the_archive_that_the_spectra_are_from(export_to: Export) -> None:

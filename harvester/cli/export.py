@@ -33,7 +33,7 @@ EXAMPLES = 20  # spectra that are named; the card names all
 @click.option("--smooth", metavar="SIGMA", type=float, help="convolve with a Gaussian of SIGMA pixels")
 @click.option("--resample", metavar="'LO HI N [UNIT]'", help="N points from LO to HI; Angstrom if no unit")
 @click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
-@click.option("--seed", metavar="N", type=int, default=0, help="of the split [0]")
+@click.option("--seed", metavar="N", type=int, help="of the split [0]")
 @click.option("--label-column", metavar="NAME", help="the catalogue's column with the class [labels.column]")
 def command(file: str, **flags: Any) -> int:
     """Write the verified spectra, joined with the catalogue's columns, into FILE (.parquet or .h5), with a card beside.
@@ -77,12 +77,16 @@ def _recipe(vacuum: bool, smooth: float | None, resample: str | None) -> Recipe:
         raise UsageError(f"--resample {resample!r}: {error}") from None
 
 
-def _split(shares: str | None, seed: int) -> Split | None:
+def _split(shares: str | None, seed: int | None) -> Split | None:
     from ..dataset.split import Split, parse_shares
     from ..errors import UsageError
 
+    if shares is None:
+        if seed is not None:
+            raise UsageError(f"--seed {seed}: it is the seed of a split; say which with --split SHARES")
+        return None
     try:
-        return None if shares is None else Split(parse_shares(shares), seed)
+        return Split(parse_shares(shares), seed or 0)
     except ValueError as error:
         raise UsageError(f"--split: {error}") from None
 
@@ -99,6 +103,7 @@ def _in_words(dataset: Dataset, config: Configuration, beside: Path, seconds: fl
             for name in dataset.order.split.names
         }
         yield "  " + ", ".join(f"{name} {count(number)}" for name, number in parts.items())
+        yield from (f"  {line}" for line in dataset.lacking())
     if outcome.left_out:
         yield f"{count(len(outcome.left_out))} left out, whose wavelengths do not cover the grid"
         yield from _examples(outcome.left_out)

@@ -46,11 +46,12 @@ def _head(dataset: Dataset, title: str) -> list[str]:
 
 
 def _configuration(dataset: Dataset) -> list[str]:
-    return [
-        "configs:",
-        "- config_name: default",
-        f"  data_files: {json.dumps(dataset.order.file.name)}",
-    ]
+    """One file has all parts of a split, so Hugging Face must not call all of it ``train``, as it would unasked."""
+    name = json.dumps(dataset.order.file.name)
+    files = [f"  data_files: {name}"]
+    if dataset.order.split is not None:
+        files = ["  data_files:", "  - split: whole", f"    path: {name}"]
+    return ["configs:", "- config_name: default", *files]
 
 
 def _classes(dataset: Dataset) -> Iterator[str]:
@@ -71,7 +72,26 @@ def _classes(dataset: Dataset) -> Iterator[str]:
             "",
             f"Asked for: {shares}; seed {split.seed}. No star is in two parts: spectra of the same object, or pointed "
             "within 2 arcseconds of each other, stay together.",
+            *(f"- {line}" for line in map(_safe, dataset.lacking())),
+            *_choosing(dataset),
         )
+
+
+def _choosing(dataset: Dataset) -> Iterator[str]:
+    """How to get one part of the split."""
+    name = dataset.order.file.name
+    if dataset.order.file.suffix == ".parquet":
+        said = f"datasets.Dataset.from_parquet({name!r}).filter(lambda part: part == 'train', input_columns='split')"
+    else:
+        said = f"[one for one in h5py.File({name!r})['spectra'].values() if one.attrs['split'] == 'train']"
+    yield from (
+        "",
+        "All parts are in this one file; the column `split` tells them apart:",
+        "",
+        "```python",
+        said,
+        "```",
+    )
 
 
 def _as_number(label: str) -> tuple[float, str]:

@@ -7,7 +7,7 @@ so everything is read twice then. The same harvest gives the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..labelling import Labelling
 from ..settings import Configuration
 from ..stores.replacement import replacing
+from ..words import plain_line
 from .fields import Layout, Write
 from .hdf5 import hdf5_file, require_h5py
 from .holdings import DamagedError
@@ -51,10 +52,12 @@ class Order:
 class Outcome:
     """What became of it. ``classes`` counts the spectra written, by label and part ('' where there is none).
 
+    stars: how many have each label, as the split counts them; empty without a split.
     damaged, left_out: name and reason. absent: spectra that the catalogue lists and the harvest does not have.
     """
 
     classes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    stars: Mapping[str, int] = field(default_factory=dict)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
@@ -76,6 +79,16 @@ class Dataset:
     profile: ArchiveProfile | None
     layout: Layout
     outcome: Outcome
+
+    def lacking(self) -> Iterator[str]:
+        """A line for each class that a part of the split has no spectrum of."""
+        split, classes, stars = self.order.split, self.outcome.classes, self.outcome.stars
+        parts = split.names if split is not None else ()
+        for label in sorted(stars):
+            without = [part for part in parts if not classes[label, part]]
+            if without:
+                name, of = plain_line(label, 80) or "(none)", f"{stars[label]} star{'s' * (stars[label] != 1)}"
+                yield f"no spectrum of class {name} in {', '.join(without)} ({of})"
 
 
 def opener(order: Order) -> Open:
@@ -141,8 +154,8 @@ class _Export:
             ) from error
 
     def _written(self) -> Dataset:
-        part_of = self._parts()
         outcome = Outcome(absent=(self._source.listed or self._origin.count) - self._origin.count)
+        part_of = self._parts(outcome)
         with replacing(self._order.file) as path:
             with self._open(path, self._layout, self._provenance()) as write:
                 for sample in self._samples(outcome):
@@ -153,14 +166,16 @@ class _Export:
                 raise UsageError(self._why_nothing(outcome))
         return Dataset(self._order, self._origin, self._profile, self._layout, outcome)
 
-    def _parts(self) -> Callable[[Sample], str | None]:
-        """The part that each sample is in: found by going through them all."""
+    def _parts(self, outcome: Outcome) -> Callable[[Sample], str | None]:
+        """The part that each sample is in: found by going through them all; ``outcome`` gets their stars."""
         if self._order.split is None:
             return lambda sample: None
         objects = Objects()
         for sample in self._samples(Outcome()):
             objects.add(sample.did, sample.observation, self._layout.class_of(sample.columns))
-        parts = self._order.split.parts(objects.labels())
+        stars = objects.labels()
+        outcome.stars = Counter(label for labels in stars.values() for label in labels)
+        parts = self._order.split.parts(stars)
         return lambda sample: parts[objects.star(sample.did, sample.observation)]
 
     def _samples(self, outcome: Outcome) -> Iterator[Sample]:
