@@ -121,7 +121,7 @@ async def test_the_table_joins_what_was_proved_with_the_catalogue(tmp_path: Path
     assert table["label"].tolist() == [3, None]
     assert table["seeing"].tolist() == [1.5, None]
     assert table["observer"].tolist() == ["007", "8"]
-    assert table["catalogue_name"].tolist() == ["a", "b"]
+    assert table["catalog_name"].tolist() == ["a", "b"]
     assert str(table["wave_min"].unit) == "m"
     assert 3e-7 < table["wave_min"][0] < table["wave_max"][0] < 1e-6
 

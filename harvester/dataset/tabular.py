@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .columns import Kinds
 from .holdings import Holding
 
 if TYPE_CHECKING:
@@ -14,34 +14,23 @@ if TYPE_CHECKING:
 OURS = ("did", "name", "object_name", "points", "wave_min", "wave_max", "size", "sha256")
 UNITS = {"wave_min": "m", "wave_max": "m", "size": "byte"}
 
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
-_REAL = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-
 
 def table_of(held: Sequence[Holding]) -> Table:
     """A row for each of ``held``: what was proved of it, then the columns of its catalogue row.
 
-    A catalogue's column has numbers where it has nothing else (``007`` is none: it would not come back), and is masked
-    where a row has nothing. One that is called as one of ours gets ``catalogue_`` before its name.
+    A catalogue's column has the name and the type that an export gives it, and is masked where a row has nothing.
     """
     from astropy.table import Table
 
     columns = {name: _column([getattr(one, name) for one in held]) for name in OURS}
-    for name in dict.fromkeys(name for one in held for name in one.columns):
-        called = f"catalogue_{name}" if name in columns else name
-        columns[called] = _column(_numbers([one.columns.get(name) or None for one in held]))
+    kinds = Kinds()
+    for one in held:
+        kinds.note(one.columns)
+    columns |= {known.name: _column([known.value(one.columns) for one in held]) for known in kinds.columns(OURS)}
     table = Table(columns)
     for name, unit in UNITS.items():
         table[name].unit = unit
     return table
-
-
-def _numbers(texts: Sequence[str | None]) -> Sequence[str | int | float | None]:
-    told = [text for text in texts if text is not None]
-    for form, number in ((_WHOLE, int), (_REAL, float)):
-        if all(form.fullmatch(text) for text in told):
-            return [None if text is None else number(text) for text in texts]
-    return texts
 
 
 def _column(values: Sequence[object]) -> Column:
