@@ -275,7 +275,7 @@ def load(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") 
     """
     file = Path(config or CONFIG)
     given = {name: value for name, value in flags.items() if value is not None}
-    layers = _Layers(given, _read(file, config, mark), str(file), mark)
+    layers = _Layers(given, read_file(file, config, mark), str(file), mark)
     _check_environment()
     profile = load_profile(layers.merged({}).archive, mark)
     unasked = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # nobody is there to be asked
@@ -338,7 +338,8 @@ def _holds(values: object, names: list[str]) -> bool:
     return True
 
 
-def _read(file: Path, asked_for: str | None, mark: str) -> dict[str, Any]:
+def read_file(file: Path, asked_for: str | None, mark: str = "--") -> dict[str, Any]:
+    """What a settings file says. UsageError if it is no TOML, or is not there though it was ``asked_for``."""
     if asked_for is None and not file.exists():
         return {}
     try:

@@ -293,6 +293,14 @@ def test_as_json_it_has_the_numbers_and_all_label_doubts(harvested: Path) -> Non
     assert isinstance(json.loads(done.stdout)["labels"]["no_emission"], list)
 
 
+def test_only_what_is_said_of_labels_replaces_what_the_run_was_told(harvested: Path) -> None:
+    (harvested / "mine.toml").write_text('[labels]\nnames = {"0" = "quiet"}\n')
+    done = run("report", "--out", "out", "--config", "mine.toml", "--json", "-o", "mine.html", cwd=harvested)
+    labels = json.loads(done.stdout)["labels"]
+    assert labels["no_emission"] is None, "the default archive's emission labels are not this one's"
+    assert "0 quiet" in Page((harvested / "mine.html").read_bytes()).words
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .destination import destination
 from .options import configuration, place
+
+if TYPE_CHECKING:
+    from ..settings import Configuration
 
 
 @click.command("report")
@@ -26,9 +30,10 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
 
     file = None if output is None else destination("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
+    settings_file = flags["config"]
     config = configuration(flags)
     store = shelf_of(config)
-    material = gather(store, run, time.time(), labelling=config.settings.labels if chosen else None)
+    material = gather(store, run, time.time(), told=_told_of_labels(config, settings_file) if chosen else {})
     if as_json:
         print(json.dumps(material.as_json(), indent=1))
     if file is not None or not as_json:
@@ -37,3 +42,13 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
         if not as_json:
             print(path)
     return 0
+
+
+def _told_of_labels(config: Configuration, file: str | None) -> dict[str, Any]:
+    """What the settings file and the archive that somebody named say of labels; a default says nothing."""
+    from ..settings import CONFIG, read_file
+
+    said = set(read_file(Path(file or CONFIG), file).get("labels", {}))
+    if "archive" in config.settings.model_fields_set:
+        said |= set(config.profile.settings.get("labels", {}))
+    return {name: getattr(config.settings.labels, name) for name in said}

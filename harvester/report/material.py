@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from ..archive.profile import ArchiveProfile
 from ..dataset.labels import LabelReport, check_labels
@@ -53,16 +55,16 @@ def gather(
     run: str | None,
     made: float,
     *,
-    labelling: Labelling | None = None,
+    told: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
 ) -> Material:
     """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
 
-    labelling: what its labels mean, if that is not what the run was told. UsageError if there is no such run,
-    StoreError if the disk fails.
+    told: of its labels, by field of ``Labelling``, in place of what the run was told. UsageError if there is no such
+    run, StoreError if the disk fails.
     """
     books = open_books(store, run)
-    meant = labelling or books.labelling
+    meant = replace(books.labelling, **told)
     archive = _profile_of(books)
     unit = archive.spectral_unit if archive else ""
     survey = look_at(store, meant.column, most, unit)
