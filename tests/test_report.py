@@ -109,6 +109,19 @@ async def test_it_tells_what_was_asked_and_how_politely(tmp_path: Path) -> None:
     assert "3 requests for 3 spectra, 0 retries" in seen.words
 
 
+async def test_it_has_one_rate_and_tells_what_of_the_log_is_broken(tmp_path: Path) -> None:
+    told = await a_night(tmp_path)
+    with (told.report.folder / "events.jsonl").open("a") as log:
+        log.write('{"event": "spect')
+    material, seen = about(tmp_path / "out")
+    receipt = material.books.politeness
+    average = f"{receipt['average_per_second']:.3g} a second"
+    assert f"requests {receipt['requests']} {average}" in seen.words
+    assert f"pace {average} on average" in seen.words
+    assert "Attempts that ended, a second" in seen.words
+    assert "1 line of the log could not be read." in seen.words
+
+
 async def test_every_picture_has_a_title_and_words_that_stand_for_it(tmp_path: Path) -> None:
     await a_night(tmp_path)
     content = page(gather(DirectoryStore(tmp_path / "out"), None, 0.0)).decode()

@@ -124,7 +124,8 @@ def _progress(summary: Mapping[str, Any]) -> Child:
 def _tiles(material: Material) -> list[Markup]:
     summary, survey = material.books.summary, material.survey
     seconds = float(summary.get("seconds") or 0)
-    rate = f"{summary.get('requests', 0) / seconds:.3g} a second" if seconds >= 1 else ""
+    pace = material.books.politeness.get("average_per_second")
+    rate = f"{pace:.3g} a second" if pace else ""
     tiles = [
         ("spectra on disk", count(survey.stored), size(survey.bytes)),
         ("new in this run", count(summary.get("saved", 0)), f"{size(summary.get('bytes', 0))} received"),

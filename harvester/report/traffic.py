@@ -30,7 +30,7 @@ def traffic(material: Material) -> Child:
     if not night.bins:
         return element("p", "The archive was not asked for anything in this run.", class_="note")
     gathered = _gathered(night)
-    return [_rates(night, gathered), _latencies(night, gathered), _legend(night), _holdups(night)]
+    return [_rates(night, gathered), _latencies(night, gathered), _legend(night), _holdups(night), _unreadable(night)]
 
 
 def _gathered(night: Night) -> tuple[float, list[Bin]]:
@@ -53,9 +53,9 @@ def _rates(night: Night, gathered: tuple[float, list[Bin]]) -> Markup:
     ]
     busiest = max(one.attempts for one in bins) / width
     return _figure(
-        "Answers a second",
-        f"Spectra and failures a second, in stretches of {duration(width)}.",
-        f"Up to {busiest:.3g} a second; {plural(night.pauses_counted, 'pause')}, "
+        "Attempts that ended, a second",
+        f"Spectra and failed attempts by when they ended, in stretches of {duration(width)}.",
+        f"Up to {busiest:.3g} ended in a second; {plural(night.pauses_counted, 'pause')}, "
         f"{plural(sum(night.slow_downs.values()), 'slow-down')}.",
         plot,
         night,
@@ -170,3 +170,9 @@ def _holdups(night: Night) -> Child:
         rows = [[count(times), plain_line(why, 200)] for why, times in often[:SLOW_DOWNS]]
         tables.append(table("Slow-downs", ("times", "why"), rows, ""))
     return tables
+
+
+def _unreadable(night: Night) -> Child:
+    if not night.unreadable:
+        return None
+    return element("p", f"{plural(night.unreadable, 'line')} of the log could not be read.", class_="note")
