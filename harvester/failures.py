@@ -51,7 +51,7 @@ class FailureKind(StrEnum):
     )  # fmt: skip
     NO_DATA = (
         "no_data", Blame.SPECTRUM, 1, False,
-        "204, it has no data in the band asked for", "ask for a wider --band",
+        "204, it has no data for this request", "if you asked for a --band, a wider one; else ask the operator",
     )  # fmt: skip
     FORBIDDEN = (
         "forbidden", Blame.SPECTRUM, 1, False,

@@ -51,7 +51,7 @@ def test_every_status_but_200_is_a_failure_of_its_kind(status: int, kind: str) -
         (404, b"<html><head><title>t</title></head><body><h1>Not\n found</h1></body>", "HTTP 404: Not found"),
         (500, b"", "HTTP 500 without a word"),
         (500, b"<html></html>", "HTTP 500 without a word"),
-        (204, b"", "HTTP 204 no data in the band asked for"),
+        (204, b"", "HTTP 204 no data for this request"),
         (500, b"\x1b[2J\x1b]0;pwned\x07bad", "HTTP 500: bad"),
     ],
 )

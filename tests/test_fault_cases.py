@@ -224,7 +224,7 @@ WIRE = [
     Case("13 zero flux", body(lambda _: respun(BAD, zero)), FailureKind.ZERO_FLUX, "flux", "spectrum", 2),
     Case("13 NaN", body(lambda _: respun(BAD, nan)), FailureKind.NOT_FINITE, "finite", "spectrum", 2),
     Case("14 204", status("204 No Content"), FailureKind.NO_DATA,
-         "HTTP 204 no data in the band asked for", "spectrum", 1),
+         "HTTP 204 no data for this request", "spectrum", 1),
     Case("14 206", says(lambda good: head(f"Content-Length: {WHOLE}", status="206 Partial Content") + good), ODD,
          "HTTP 206", "archive", 2),
     Case("14 300", status("300 Multiple Choices", "Content-Length: 0"), ODD, "HTTP 300 without a word", "archive", 2),

@@ -47,7 +47,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes | bytearray, now:
 
 
 def _silence(status: int) -> str:
-    return "no data in the band asked for" if status == 204 else "without a word"
+    return "no data for this request" if status == 204 else "without a word"
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
