@@ -12,8 +12,8 @@ from harvester.failures import FailureKind
 from harvester.receipt import Pauses, Politeness
 from harvester.stats import HarvestStats
 from harvester.watchers import figures
-from harvester.watchers.canvas import ASCII
-from harvester.watchers.farewell import Commands, Farewell, farewell, say
+from harvester.watchers.canvas import ASCII, UNICODE, Glyphs, plain
+from harvester.watchers.farewell import Commands, Farewell, lines, say
 from harvester.watchers.outlet import Outlet
 from harvester.watchers.terminal import Terminal
 
@@ -29,6 +29,10 @@ def stats(code: int | None, **changes: object) -> HarvestStats:
 
 
 TYPED = Commands(again="GO ON", only_failed="ONLY FAILED", failures="FAILURES", status="STATUS")
+
+
+def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
+    return [plain(line).rstrip() for line in lines(what, width, glyphs)]
 
 
 def parting(numbers: HarvestStats, width: int = 120) -> str:

@@ -14,7 +14,7 @@ from ..events import Pause
 from ..receipt import Politeness
 from ..stats import HarvestStats
 from ..words import plain_line
-from .canvas import UNICODE, Drawing, Glyphs, Line, glyphs_for, plain
+from .canvas import Drawing, Glyphs, Line, glyphs_for
 from .figures import clock, count, duration, plural, size
 from .terminal import Terminal
 
@@ -79,13 +79,8 @@ class Farewell:
         return stats.exit_code == 0 and not (stats.saved or stats.failed or stats.remaining)
 
 
-def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
-    """The whole of it as plain lines."""
-    return [plain(line).rstrip() for line in lines(what, width, glyphs)]
-
-
 def say(console: Terminal, what: Farewell) -> None:
-    """The same with colours. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
+    """The whole of it. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
     drawing = Drawing(lines(what, console.width, glyphs_for(console.encoding)))
     with contextlib.suppress(OSError):  # whoever read us is gone: nobody is left to be told
         console.print(drawing, crop=False, end="")
