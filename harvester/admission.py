@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 
 from . import events as ev
-from .concurrency import Concurrency
+from .concurrency import Concurrency, Turn
 from .failures import Failure, FailureKind
 from .gate import Gate, Sign, State
 from .limits import Limits
@@ -66,7 +66,8 @@ class Admission:
         if latency is not None:
             self.concurrency = self.concurrency.answered(latency)
         self.wake()
-        self._tell("what one more request at a time brings")
+        turn = self.concurrency.turn
+        self._tell(turn, imposed=turn is Turn.BUSIER)
 
     def heard(self, sign: Sign, failure: Failure | None = None) -> None:
         """What an ordinary request said about the archive."""
@@ -109,11 +110,11 @@ class Admission:
         self.turned.set()
         self._tell(gate.reason or "the archive is back")
 
-    def _tell(self, reason: str) -> None:
+    def _tell(self, reason: str, *, imposed: bool = True) -> None:
         now = (self.allowed, round(self.gate.share, 1))
         if now != self._said and not self.gate.holding:
             self._said = now
-            self._emit(ev.PaceChanged(self._wall(), self.pacer.rate, self.allowed, reason))
+            self._emit(ev.PaceChanged(self._wall(), self.pacer.rate, self.allowed, reason, imposed))
 
 
 def _good_news(gate: Gate) -> str:

@@ -10,10 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 WORTH = 0.5  # of the gain that an idle archive would give: less than that is queueing
 FIRST_CALM, LONGEST_CALM = 60, 2000  # answers before a level that brought nothing is tried again
 BUSIER = 2.0  # times the latency that the same level had before: somebody else needs the archive too
+
+
+class Turn(StrEnum):
+    """Why the level was last changed."""
+
+    START = "it begins with one request at a time"
+    UP = "to see whether more requests at a time bring more"
+    BACK = "more requests at a time brought too little"
+    BUSIER = "the archive is busier than before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Concurrency:
     calm: int = 0
     next_calm: int = FIRST_CALM
     eased: float = float("-inf")
+    turn: Turn = Turn.START
 
     @property
     def latency(self) -> float | None:
@@ -83,14 +94,15 @@ class Concurrency:
             return settled
         step = self.level if self.doubling else max(1, self.level // 4)
         level = min(self.ceiling, self.level + step)
-        return replace(settled, lower=self.level, level=level, skip=level - self.level)
+        return replace(settled, lower=self.level, level=level, skip=level - self.level, turn=Turn.UP)
 
     def _back_to(self, lower: int) -> Concurrency:
         known = {level: latency for level, latency in self.known.items() if level <= lower}
+        back = replace(self, level=lower, lower=None, doubling=False, known=known, turn=Turn.BACK)
         if self.doubling and self.level - lower > 1:
-            return replace(self, level=lower, lower=None, doubling=False, known=known, wanted=True)
-        later = min(2 * self.next_calm, LONGEST_CALM)
-        return replace(self, level=lower, lower=None, doubling=False, known=known, calm=self.next_calm, next_calm=later)
+            return replace(back, wanted=True)
+        return replace(back, calm=self.next_calm, next_calm=min(2 * self.next_calm, LONGEST_CALM))
 
     def _halved(self) -> Concurrency:
-        return Concurrency(self.ceiling, max(1, self.level // 2), doubling=False, calm=FIRST_CALM, eased=self.eased)
+        level = max(1, self.level // 2)
+        return Concurrency(self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, turn=Turn.BUSIER)

@@ -137,11 +137,13 @@ class SpectrumFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PaceChanged(Event):
-    """What is allowed from now on: ``rate`` in requests a second (0: no limit), ``concurrency`` requests at once."""
+    """What is allowed from now on: ``rate`` in requests a second (0: no limit), ``concurrency`` requests at once;
+    ``imposed`` by what the archive said, or a trial of ours."""
 
     rate: float
     concurrency: int
     reason: str
+    imposed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

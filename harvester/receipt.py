@@ -115,8 +115,8 @@ class Guestbook:
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
                 self._allowed = (rate, 1)  # a harvest feels its way up from one request at a time
-            case ev.PaceChanged(rate=rate, concurrency=concurrency):
-                self._paced(rate, concurrency)
+            case ev.PaceChanged(rate=rate, concurrency=concurrency, imposed=imposed):
+                self._paced(rate, concurrency, imposed)
             case ev.HarvestPaused(time=time, kind=kind):
                 self._pause(kind, time)
             case ev.HarvestResumed(time=time) | ev.HarvestDraining(time=time) | ev.HarvestEnded(time=time):
@@ -134,9 +134,9 @@ class Guestbook:
         self._requests += 1
         self._first, self._last = self._first or time, time
 
-    def _paced(self, rate: float, concurrency: int) -> None:
+    def _paced(self, rate: float, concurrency: int, imposed: bool) -> None:
         before, self._allowed = self._allowed, (rate, concurrency)
-        if rate < before[0] or concurrency < before[1]:
+        if imposed and (rate < before[0] or concurrency < before[1]):
             self._seen = replace(self._seen, slow_downs=self._seen.slow_downs + 1)
 
     def _pause(self, kind: ev.Pause, time: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.concurrency import Concurrency
+from harvester.concurrency import Concurrency, Turn
 
 
 def settle(latency_at: Callable[[int], float], ceiling: int, answers: int = 3000) -> list[int]:
@@ -68,7 +68,15 @@ def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
         control = control.want().answered(0.15)
         if control.level < 16:
             break
-    assert control.level == 8
+    assert (control.level, control.turn) == (8, Turn.BUSIER)
+
+
+def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() -> None:
+    control, turns = Concurrency(8), set()
+    for _ in range(400):
+        before, control = control.level, control.want().answered(0.05 * control.level)
+        turns |= {control.turn} if control.level < before else set()
+    assert turns == {Turn.BACK}
 
 
 def test_refusals_halve_it_once_a_second_however_many_come() -> None:

@@ -88,6 +88,11 @@ def test_only_a_step_down_is_a_slow_down() -> None:
     assert told(*(ev.PaceChanged(1000.0, rate, most, "why") for rate, most in steps)).slow_downs == 3
 
 
+def test_a_trial_that_is_taken_back_is_no_slow_down() -> None:
+    steps = [(4, False), (3, False), (1, True)]
+    assert told(*(ev.PaceChanged(1000.0, 5.0, most, "why", imposed) for most, imposed in steps)).slow_downs == 1
+
+
 def test_a_hundred_thousand_requests_cost_no_more_memory_than_a_second_of_them() -> None:
     book, dice, now = Guestbook("me"), Random(1), 0.0
     for _ in range(100_000):

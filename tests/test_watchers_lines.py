@@ -162,7 +162,7 @@ SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (ev.BodyQuarantined(NOON, target(1), Gate.SCIENCE, "p"), WHO | {"gate", "path"}),
     (ev.SpectrumSaved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumFailed(NOON, failed(1)), WHO | TRIED | FAILURE),
-    (ev.PaceChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason"}),
+    (ev.PaceChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "imposed"}),
     (ev.HarvestPaused(NOON, "r", NOON), {"reason", "until", "kind"}),
     (ev.HarvestResumed(NOON, "r"), {"reason"}),
     (ev.HarvestDraining(NOON, "r"), {"reason"}),

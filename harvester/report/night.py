@@ -101,7 +101,8 @@ class Night:
             case "harvest_started":
                 self._allowed = (event["rate"] or math.inf, 1)
             case "pace_changed":
-                self._paced(time, event["rate"] or math.inf, event["concurrency"], str(event["reason"]))
+                why = str(event["reason"]) if event.get("imposed", True) else ""
+                self._paced(time, event["rate"] or math.inf, event["concurrency"], why)
             case "body_quarantined":
                 self.quarantined += 1
             case "harvest_paused":
@@ -134,7 +135,7 @@ class Night:
 
     def _paced(self, time: float, rate: float, concurrency: float, why: str) -> None:
         before, self._allowed = self._allowed, (rate, concurrency)
-        if rate < before[0] or concurrency < before[1]:
+        if why and (rate < before[0] or concurrency < before[1]):
             self._bin(time).slowed += 1
             if why in self.slow_downs or len(self.slow_downs) < MOST_TOLD:
                 self.slow_downs[why] += 1

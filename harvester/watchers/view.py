@@ -144,9 +144,10 @@ class DashboardView:
                 self._start, self._state = event, State.RUNNING
                 self._allowed = self._ceiling = Allowance(rate, concurrency)
                 self._progress.start(time)
-            case ev.PaceChanged(rate=rate, concurrency=concurrency, reason=reason):
+            case ev.PaceChanged(rate=rate, concurrency=concurrency, reason=reason, imposed=imposed):
                 self._allowed = Allowance(rate, concurrency)
-                self._slowed = plain_line(reason) if self._allowed != self._ceiling else ""
+                if imposed or self._allowed == self._ceiling:
+                    self._slowed = plain_line(reason) if self._allowed != self._ceiling else ""
             case ev.HarvestPaused(time=time, reason=reason, until=until):
                 self._enter(State.PAUSED, reason, time, until)
             case ev.HarvestResumed(time=time):
