@@ -23,6 +23,7 @@ from harvester.report.books import open_books
 from harvester.report.markup import Markup, element
 from harvester.report.material import Material, gather
 from harvester.report.page import page, policy, stylesheet
+from harvester.report.panorama import _places
 from harvester.stores.directory import DirectoryStore
 
 from .harvesting import Told, harvest_demo, plan_faults
@@ -327,6 +328,13 @@ def test_mistakes_are_one_sentence(arguments: list[str], said: str, harvested: P
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_rare_label_is_as_high_as_its_name() -> None:
+    places = _places({"0": 9000, "1": 1, "2": 999})
+    assert places["1"][1] * 342 > 20, "pixels"
+    assert sum(high for _, high in places.values()) == pytest.approx(1)
+    assert [at for at, _ in places.values()] == sorted(at for at, _ in places.values())
 
 
 def test_shipped_profiles_say_what_their_labels_mean() -> None:

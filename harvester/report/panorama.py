@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from .material import Material
 
 STRIPS = 300  # of more spectra than that, neighbours share a strip
 _TALL = 380  # pixels
+_LEAST = 20  # pixels for a label: a line of text
 _BELOW, _ABOVE = (0x2A, 0x78, 0xB0), (0xE2, 0x66, 0x1A)  # less and more than the continuum
 _CENTRE = np.abs(OFFSETS) <= 4.0
 
@@ -35,9 +37,8 @@ def panorama(material: Material) -> Child:
         return element("p", "There are too few spectra that reach 40 Å beyond Hα on both sides.", class_="note")
     labels = [seen.labelled.label for seen in material.survey.seen if seen.labelled.row is not None]
     order = sorted(range(len(rows)), key=lambda row: (labels[row], float(rows[row, _CENTRE].mean())))
-    image = element(
-        "image", href=_png(_strips(rows[order])), width=WIDE, height=HIGH, preserveAspectRatio="none", class_="strips"
-    )
+    places = _places(Counter(sorted(labels)))
+    image = [_image(rows[[row for row in order if labels[row] == label]], *place) for label, place in places.items()]
     ticks = [((at + REACH) / (2 * REACH), f"{at:+d} Å" if at else "Hα") for at in range(-30, 31, 15)]
     told = (
         f"{count(len(rows))} spectra, each a strip, from 40 Å below Hα to 40 Å above. Orange is more light than the "
@@ -45,21 +46,37 @@ def panorama(material: Material) -> Child:
         "brightest."
     )
     title = "Every spectrum at one look"
-    drawn = charts.chart(title, told, _TALL, image, across=ticks, before=_names(sorted(labels), material))
+    drawn = charts.chart(title, told, _TALL, image, across=ticks, before=_names(places, Counter(labels), material))
     return element("figure", element("figcaption", told), drawn, class_="wide")
 
 
-def _names(labels: Sequence[str], material: Material) -> list[Markup]:
+def _places(counted: Mapping[str, int]) -> dict[str, tuple[float, float]]:
+    """Where each label begins and how high it is, as shares of the picture: by its spectra, but a name must fit in."""
+    least = min(_LEAST / (_TALL - TOP - BOTTOM), 1 / len(counted))
+    room, whole = 1 - least * len(counted), sum(counted.values())
+    places, at = {}, 0.0
+    for label, number in counted.items():
+        high = least + room * number / whole
+        places[label] = (at, high)
+        at += high
+    return places
+
+
+def _image(rows: Rows, at: float, high: float) -> Markup:
+    place = {"y": HIGH * at, "width": WIDE, "height": HIGH * high}
+    return element("image", href=_png(_strips(rows)), preserveAspectRatio="none", class_="strips", **place)
+
+
+def _names(places: Mapping[str, tuple[float, float]], counted: Mapping[str, int], material: Material) -> list[Markup]:
     """Where each label begins, and its name."""
     tall = _TALL - TOP - BOTTOM
     drawn: list[Markup] = []
-    for label in dict.fromkeys(labels):
-        first, number = labels.index(label), labels.count(label)
-        y = TOP + tall * first / len(labels)
+    for label, (at, high) in places.items():
+        y = TOP + tall * at
         name = plain_line(material.labelling.named(label) if label else "no label", 40)
-        drawn.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule strong") if first else Markup())
-        if number / len(labels) * tall > 13:  # pixels: a line of text
-            drawn.append(element("text", f"{name}, {count(number)}", x=6, y=y + 14, class_="over"))
+        drawn.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule strong") if at else Markup())
+        if high * tall > _LEAST - 1:
+            drawn.append(element("text", f"{name}, {count(counted[label])}", x=6, y=y + 14, class_="over"))
     return drawn
 
 
