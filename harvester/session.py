@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiofiles
-
 from . import events as ev
 from .admission import Admission
 from .archive.client import WebArchive, user_agent
@@ -39,10 +37,10 @@ from .shelves import shelf_of
 from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
 from .stopping import PRECEDENCE, Cause, Stop
-from .stores.commit import part_name
 from .stores.directory import DirectoryStore
 from .stores.disk import storing
 from .stores.lock import hold
+from .stores.replacement import replacing
 from .verify import inspect
 from .vigil import Vigil, shift_at
 from .watchers.event_log import EventLog
@@ -167,7 +165,7 @@ async def _give_account(report: Report, preparation: Preparation, store: Shelf) 
         there = await asyncio.to_thread(collected, reader.contents(store.ledger))
         agent = report.politeness.user_agent
         told = document(preparation.configuration, preparation.catalogue, report.stats, agent, there)
-        await _write(report.folder / PROVENANCE, json.dumps(told, indent=1) + "\n")
+        await asyncio.to_thread(_write, report.folder / PROVENANCE, json.dumps(told, indent=1) + "\n")
     except StoreError as error:
         return replace(report, lost=[*report.lost, f"provenance: {error}"])
     return report
@@ -178,7 +176,7 @@ async def _close_books(report: Report, store: Shelf) -> Report:
     try:
         if report.stats.saved:
             await asyncio.to_thread(store.write_sums, reader.digests(store.ledger))
-        await _write(report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
+        await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:
         code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)
         reason = report.stats.reason if code == report.stats.exit_code else str(error)
@@ -291,16 +289,6 @@ def _log_file(path: Path) -> Iterator[None]:
         handler.close()
 
 
-async def _write(path: Path, text: str) -> None:
-    """Write a small file so that nobody ever reads half of it. StoreError."""
-    part = path.with_name(part_name(path.name))
-    with storing(path):
-        try:
-            async with aiofiles.open(part, "w", encoding="utf-8") as file:
-                await file.write(text)
-                await file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -96,13 +96,11 @@ def panel_of(one: Calibrated) -> Panel:
 
 def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:
     """Draw into ``file``. StoreError if the disk does not take it."""
-    from ..errors import StoreError
     from ..figures.panels import draw
+    from ..stores.replacement import replacing
 
-    try:
-        file.write_bytes(draw(did, panels, file.suffix.lower().removeprefix(".")))
-    except OSError as error:
-        raise StoreError(f"{file}: {error.strerror}; the figure is not written") from None
+    with replacing(file) as part:
+        part.write_bytes(draw(did, panels, file.suffix.lower().removeprefix(".")))
     drawn = sum(1 for panel in panels if panel.spectrum)
     missing = f"; {len(panels) - drawn} of {len(panels)} panels say why they are empty" if drawn < len(panels) else ""
     print(f"{file}{missing}")

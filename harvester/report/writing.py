@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from ..seams import Shelf
-from ..stores.commit import part_name
-from ..stores.disk import storing
+from ..stores.replacement import replacing
 from .books import folder_of
 from .material import gather
 from .page import page
@@ -29,11 +28,5 @@ def write_report(store: Shelf, run: str, most: int) -> Path:
 
 def write_page(path: Path, content: bytes) -> None:
     """Nobody ever reads half of it. StoreError if it cannot be written."""
-    part = path.with_name(part_name(path.name))
-    with storing(path):
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+    with replacing(path) as part:
+        part.write_bytes(content)
