@@ -15,7 +15,7 @@ import harvester
 HOME = Path(harvester.__file__).parent
 
 RANKS = (
-    {"", "spectra", "words", "errors", "batches", "roster"},
+    {"", "spectra", "words", "errors", "batches", "roster", "mounts"},
     {"failures", "names", "band", "limits", "labelling", "schedule", "palette", "complaints"},
     {
         "outcomes",

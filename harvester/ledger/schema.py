@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
+from ..mounts import file_system
 
 VERSION = 2
 
@@ -144,11 +145,5 @@ NETWORK = frozenset(
 
 def is_on_network(path: Path) -> bool:
     """Whether ``path`` lies on a network file system, where SQLite's WAL, which needs shared memory, is not safe."""
-    try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    except OSError:
-        return False  # no Linux: nothing to tell from, and WAL is SQLite's own recommendation
-    real = str(path.resolve())
-    under = [(len(place), kind) for _, place, kind, *_ in mounts if real.startswith(place.rstrip("/") + "/")]
-    kind = max(under, default=(0, ""))[1]
+    kind = file_system(path)
     return kind in NETWORK or kind.startswith("fuse.")

@@ -22,7 +22,7 @@ from .commit import commit, has_room, sweep
 from .disk import storage_fault, storing
 from .manifest import write_sha256sums
 from .quarantine import Quarantine
-from .syncing import Together, reports_write_errors
+from .syncing import Together, can_sync_together
 
 STATE = ".harvester"
 SUFFIX = ".fits"
@@ -57,7 +57,7 @@ class DirectoryStore:
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
         self._dense = False
-        self._together = Together(reports_write_errors())
+        self._together = Together(can_sync_together(folder))
         self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
