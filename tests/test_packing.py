@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,19 @@ def test_a_bomb_is_not_unpacked() -> None:
     assert unpacked(gzip.compress(bytes(100_000)), 100_000) == bytes(100_000)
 
 
+def test_a_file_of_nothing_but_ends_is_refused_before_it_costs_time() -> None:
+    with pytest.raises(PackingError, match="more than 1,000 members") as broken:
+        unpacked(gzip.compress(b"") * 100_000, 1 << 20)
+    assert broken.value.kind is FailureKind.MALFORMED_FITS
+    blocks = b"".join(gzip.compress(bytes(60_000)) for _ in range(200))
+    assert unpacked(blocks, 12_000_000) == bytes(12_000_000), "a block gzip is none"
+
+
+def test_a_member_may_be_longer_than_what_is_read_at_once() -> None:
+    noise = Random(1).randbytes(300_000)
+    assert unpacked(gzip.compress(noise) * 2, 600_000) == noise * 2
+
+
 @pytest.mark.parametrize("kind", ["application/gzip", "image/fits", "text/plain"])
 async def test_a_packed_file_comes_as_fits_whatever_it_is_called(kind: str) -> None:
     async with serving(ok(PACKED, f"Content-Type: {kind}", length=len(PACKED))) as served:
@@ -53,6 +67,12 @@ async def test_a_packed_file_comes_as_fits_whatever_it_is_called(kind: str) -> N
 async def test_a_packed_file_may_be_packed_once_more_on_the_way() -> None:
     twice = gzip.compress(PACKED)
     async with serving(ok(twice, "Content-Encoding: gzip", length=len(twice))) as served:
+        assert (await ask(served))[0].body == FILE
+
+
+async def test_what_was_packed_on_the_way_may_have_several_members() -> None:
+    packed = gzip.compress(FILE[:4000]) + gzip.compress(FILE[4000:])
+    async with serving(ok(packed, "Content-Encoding: gzip", length=len(packed))) as served:
         assert (await ask(served))[0].body == FILE
 
 

@@ -197,15 +197,25 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
         return raw
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         raise FetchError(Failure(FailureKind.GARBLED, f"Content-Encoding {encoding!r}, which was not asked for"))
-    inflate = zlib.decompressobj(wbits=47)
     try:
-        body = inflate.decompress(raw, most)
-    except zlib.error as error:
+        return _inflated(raw, most) if encoding.lower() == "deflate" else unpacked(raw, most)
+    except PackingError as error:
+        if error.kind is FailureKind.TOO_LARGE:
+            raise FetchError(_too_large(most)) from None
         raise FetchError(Failure(FailureKind.CUT_OFF, f"{encoding} body is damaged: {error}")) from error
-    if inflate.unconsumed_tail:
-        raise FetchError(_too_large(most))
+
+
+def _inflated(raw: bytes, most: int) -> bytes:
+    """The content of a zlib stream (RFC 1950), which HTTP calls deflate; at most ``most`` bytes. PackingError."""
+    inflate = zlib.decompressobj()
+    try:
+        body = inflate.decompress(raw, most + 1)
+    except zlib.error as error:
+        raise PackingError(FailureKind.MALFORMED_FITS, str(error)) from None
+    if len(body) > most:
+        raise PackingError(FailureKind.TOO_LARGE, f"more than {most:,} bytes")
     if not inflate.eof or inflate.unused_data:
-        raise FetchError(Failure(FailureKind.CUT_OFF, f"{encoding} body does not end where it should"))
+        raise PackingError(FailureKind.TRUNCATED, "it does not end where it should")
     return body
 
 
