@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from .catalog import ADDRESS, Catalogue, read_catalogue
 from .errors import UsageError
 from .failures import FetchError
 from .findings import Damaged, Examined, Finding, Record, Sound, too_common
+from .interruption import unsettled
 from .ledger import reader
 from .plan import USUAL_RATE, HarvestPlan, make_plan
 from .retry import Leftover
@@ -27,7 +29,10 @@ LOOKED_AT = 20  # addresses, before the first request
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for."""
+    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for.
+
+    after_interruption: the run before this one never said goodbye.
+    """
 
     configuration: Configuration
     catalogue: Catalogue
@@ -37,6 +42,7 @@ class Preparation:
     findings: Sequence[Finding] = ()
     caution: str = ""
     """What people should know of the store."""
+    after_interruption: bool = False
 
     @property
     def wanted(self) -> int:
@@ -80,11 +86,15 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
 def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) -> Preparation:
     """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
 
-    Files that no ledger vouches for (an older tool's, or of another size than it knows) are read and proved before they
-    count. A change that keeps the size is for ``verify`` to find.
+    Files that no ledger vouches for (an older tool's, of another size than it knows, or replaced by a run that was
+    killed before it wrote that down) are read and proved before they count. Another change that keeps the size is for
+    ``verify`` to find.
     """
     ledger = store.ledger
-    plan = make_plan(catalogue, store.sizes(), reader.receipts(ledger))
+    newer = unsettled(store)
+    receipts = reader.receipts(ledger)
+    newest = {name.casefold(): replace(receipts[name.casefold()], size=None) for name in newer or ()}
+    plan = make_plan(catalogue, store.sizes(), ChainMap(newest, receipts) if newest else receipts)  # type: ignore[arg-type]
     _refuse_to_mix(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
     findings = _examine(configuration, plan.unproved, store)
@@ -92,7 +102,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
     _refuse_to_ask_nowhere(configuration, catalogue, targets)
-    return Preparation(configuration, catalogue, plan, targets, leftovers, findings, store.caution)
+    return Preparation(configuration, catalogue, plan, targets, leftovers, findings, store.caution, newer is not None)
 
 
 def _examine(configuration: Configuration, unproved: Sequence[Target], store: Shelf) -> list[Finding]:

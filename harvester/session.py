@@ -148,7 +148,7 @@ async def harvest(
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
     report = Report(tally.stats, folder, lost, book.politeness, hours.night)
-    report = await _close_books(await _give_account(report, preparation, store), store)
+    report = await _close_books(await _give_account(report, preparation, store), preparation, store)
     return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
 
 
@@ -171,10 +171,10 @@ async def _give_account(report: Report, preparation: Preparation, store: Shelf) 
     return report
 
 
-async def _close_books(report: Report, store: Shelf) -> Report:
+async def _close_books(report: Report, preparation: Preparation, store: Shelf) -> Report:
     """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
-        if report.stats.saved:
+        if report.stats.saved or preparation.findings or preparation.after_interruption:
             await asyncio.to_thread(store.write_sums, reader.digests(store.ledger))
         await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:

@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .batches import batches
 from .errors import StoreError, UsageError
-from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Sound, Stray, too_common
+from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Record, Sound, Stray, too_common
+from .interruption import unsettled
 from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
 from .ledger.schema import open_for_writing
 from .seams import Shelf
@@ -113,7 +114,7 @@ class _Stocktake:
             detail = f"the ledger is damaged ({damage}); the files were judged by their own identity cards"
             self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", detail))
         names = self._names()
-        work = work_list(self.ledger, names) if damage is None else (Examined(name) for name in names)
+        work = self._work(names) if damage is None else (Examined(name) for name in names)
         self._list(self._examined(work, len(names), lambda some: None), must=False)
 
     def mend(self) -> None:
@@ -131,11 +132,20 @@ class _Stocktake:
             def learn(some: Sequence[Finding]) -> None:
                 record(connection, (finding for finding in some if isinstance(finding, Sound | Missing)))
 
-            self._list(self._examined(work_list(self.ledger, names), len(names), learn), must=True)
+            self._list(self._examined(self._work(names), len(names), learn), must=True)
             self._set_aside(connection)
 
     def _names(self) -> list[str]:
         return sorted(self.store.sizes())
+
+    def _work(self, names: Sequence[str]) -> Iterator[Examined]:
+        """The work list; what is newer than the ledger's word of it need not be what was saved before."""
+        newer = unsettled(self.store) or frozenset()
+        for each in work_list(self.ledger, names):
+            if each.record is not None and each.name in newer:
+                yield replace(each, record=Record(each.record.did))
+            else:
+                yield each
 
     def _examined(
         self, work: Iterable[Examined], total: int, learn: Callable[[Sequence[Finding]], None]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,7 +32,7 @@ from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration, Spectrum, synthesize
 from harvester.difference import Change, Content, compare
 from harvester.errors import UsageError
-from harvester.ledger import history
+from harvester.ledger import history, reader
 from harvester.spectra import SpectrumId
 
 from .fault_server import Exchange, Fault, FaultServer, head, ok, says, serving_faults
@@ -438,3 +439,50 @@ async def test_what_is_missing_is_asked_for_before_what_is_refreshed(tmp_path: P
     assert set(DIDS[4:]) < set(server.asked)
     stats = told.report.stats
     assert (stats.listed, stats.present, stats.saved, stats.remaining) == (COUNT, 3, 3, 0)
+
+
+@pytest.mark.parametrize("first", [["verify"], ["verify", "--fix"], []])
+async def test_what_a_killed_refresh_replaced_is_learned_and_not_taken_for_damaged(
+    first: list[str], tmp_path: Path
+) -> None:
+    out, shelf = tmp_path / "out", Shelf()
+    ledger = out / ".harvester" / "ledger.sqlite"
+    async with serving_faults(shelf.faults) as server:
+        await harvest_from(server.archive, out, DIDS)
+        before = ledger.read_bytes()
+        shelf.versions = {DIDS[2]: 1}
+        killed = await harvest_from(server.archive, out, DIDS, refresh=True)
+        ledger.write_bytes(before)  # it knew that the run had begun, and of none of its files
+        with closing(sqlite3.connect(ledger)) as connection, connection:
+            connection.execute(
+                "INSERT INTO run SELECT number + 1, ?, ?, NULL, host, pid, version, archive, summary, endpoint, shape, "
+                "user_agent, profile_sha256 FROM run",
+                (killed.report.stats.run, killed.report.stats.started),
+            )
+        if first:
+            assert await asyncio.to_thread(verify, out, *first[1:]) == (0, [])
+        server.asked.clear()
+        again = await harvest_from(server.archive, out, DIDS)
+        assert (again.report.stats.present, sum(server.asked.values())) == (COUNT, 0)
+    digests = dict(line.split("  ")[::-1] for line in (out / "SHA256SUMS").read_text().splitlines())
+    assert digests == {f"{name}.fits": sha256((out / f"{name}.fits").read_bytes()).hexdigest() for name in NAMES}
+    assert dict(reader.digests(ledger)) == digests
+
+
+async def test_a_file_damaged_since_a_run_was_killed_is_still_damaged(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ledger = out / ".harvester" / "ledger.sqlite"
+    async with serving_faults({}) as server:
+        await harvest_from(server.archive, out, DIDS)
+        with closing(sqlite3.connect(ledger)) as connection, connection:
+            connection.execute("UPDATE run SET ended = NULL")
+            connection.execute("UPDATE spectrum SET run = NULL")
+        (out / f"{NAMES[1]}.fits").write_bytes((out / f"{NAMES[2]}.fits").read_bytes())
+    assert await asyncio.to_thread(verify, out) == (3, [f"{NAMES[1]}.fits"])
+
+
+def verify(out: Path, *flags: str) -> tuple[int, list[str]]:
+    """The exit code, and which files are at fault."""
+    asked = ["verify", "--json", "--out", str(out), "--archive", "demo", *flags]
+    done = CliRunner().invoke(commands, asked, standalone_mode=False)
+    return done.return_value, [Path(fault["path"]).name for fault in json.loads(done.stdout)["damaged"]]

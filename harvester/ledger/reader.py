@@ -104,6 +104,21 @@ def receipts(path: Path) -> Receipts:
     return Receipts((row[0], row[1], row[2]) for row in _rows(path, sql))
 
 
+def unsettled(path: Path) -> tuple[float, frozenset[str]] | None:
+    """When the latest run began, and the case-folded names that it has not written down as its own; None if it ended.
+
+    One that was killed may have replaced the files of these, as one that goes on may be about to.
+    """
+    run = last_run(path)
+    if run is None or run.ended is not None:
+        return None
+    sql = (
+        "SELECT folded FROM spectrum WHERE status IN ('present', 'saved') "
+        "AND run IS NOT (SELECT number FROM run WHERE run = ?)"
+    )
+    return run.started, frozenset(row["folded"] for row in _rows(path, sql, run.run))
+
+
 def dids_named(path: Path, name: str) -> list[SpectrumId]:
     """The listed spectra whose file is called ``name`` (without ``.fits``), else those whose DID ends in it."""
     stored = [row["did"] for row in _rows(path, "SELECT did FROM spectrum WHERE folded = ?", name.casefold())]

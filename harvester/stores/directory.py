@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +93,13 @@ class DirectoryStore:
             if isinstance(error.__cause__, FileNotFoundError):
                 return {}
             raise
+
+    def written_since(self, moment: float) -> Iterator[str]:
+        """The names of the files that were written at ``moment`` (seconds since 1970) or later. StoreError."""
+        with storing(self.folder), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and entry.stat(follow_symlinks=False).st_mtime >= moment:
+                    yield entry.name.removesuffix(SUFFIX)
 
     def read(self, name: str) -> bytes:
         """The file's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
