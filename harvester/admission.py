@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from random import Random
 
 from . import events as ev
@@ -15,6 +16,9 @@ from .limits import Limits
 from .pace import Pacer
 
 EASING = (FailureKind.BUSY, FailureKind.TIMEOUT)  # what an archive that has too much to do looks like
+
+PROBING = ContextVar("PROBING", default=False)
+"""Set in the prober's task: its requests are the ones that may go out while the gate holds."""
 
 
 class Admission:
@@ -33,6 +37,8 @@ class Admission:
         self.gate = Gate()
         self.concurrency = Concurrency(limits.concurrency)
         self.in_flight = 0
+        self.full = False
+        """There is no room for what would come, so that nobody may ask."""
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
         self.turned = asyncio.Event()
@@ -44,20 +50,38 @@ class Admission:
         """How many requests may be in flight now."""
         return max(1, int(self.concurrency.level * self.gate.share))
 
+    @property
+    def holding(self) -> bool:
+        """Whether nobody but the prober may ask."""
+        return self.gate.holding or self.full
+
     async def enter(self, stop: asyncio.Event) -> bool:
         """Wait until one more request may go out. False, without a permit, as soon as ``stop`` is set."""
         async with self._line:
             while not stop.is_set():
-                if self.gate.holding:
+                if self.holding:
                     await self._change()
                 elif self.in_flight >= self.allowed:
                     self.concurrency = self.concurrency.want()
                     await self._change()
                 elif not await self.pacer.turn(stop):
                     return False
-                elif not self.gate.holding:
+                elif not self.holding:
                     self.in_flight += 1
                     return True
+        return False
+
+    async def go_on(self, stop: asyncio.Event) -> bool:
+        """Wait until who has a permit may send one more request for it, as a redirect or a datalink asks for; the
+        prober's wait for no gate. False as soon as ``stop`` is set."""
+        probing = PROBING.get()
+        while not stop.is_set():
+            if self.holding and not probing:
+                await self._change()
+            elif not await self.pacer.turn(stop):
+                return False
+            elif probing or not self.holding:
+                return True
         return False
 
     def leave(self, latency: float | None) -> None:

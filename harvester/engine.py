@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from . import events as ev
-from .admission import Admission
+from .admission import PROBING, Admission
 from .errors import StoreError, StoreFullError
 from .failures import Failure, FailureKind, FetchError
 from .gate import Gate, Sign, sign_of
@@ -137,8 +137,6 @@ class Engine:
     async def _work(self) -> None:
         while (assignment := await self._queue.get()) is not None:
             self._phase(assignment, ev.Phase.TURN)
-            async with self._disk:
-                pass  # while the disk is full nobody asks for more
             if await self.admission.enter(self.stop.draining):
                 await self._attempt(assignment, in_flight=True)
                 self._changed.set()
@@ -207,17 +205,25 @@ class Engine:
     async def _room(self, error: StoreFullError, size: int) -> bool:
         """Wait until the disk has room again; False if it does not in time, or there is no time left."""
         async with self._disk:
-            if await self.store.has_room(size):
-                return True
-            deadline = self._now() + self.limits.disk_wait
-            until = self.wall() + self.limits.disk_wait
-            self.emit(ev.HarvestPaused(self.wall(), str(error), until, ev.Pause.DISK))
-            while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
-                if await self.store.has_room(size):
-                    self.emit(ev.HarvestResumed(self.wall(), "what is fetched can be stored again"))
-                    return True
-            self.stop.drain(Cause(str(error), error.exit_code))
+            self.admission.full = True
+            try:
+                return await self.store.has_room(size) or await self._look_for_room(error, size)
+            finally:
+                self.admission.full = False
+                self.admission.wake()
+
+    async def _look_for_room(self, error: StoreFullError, size: int) -> bool:
+        if self.stop.draining.is_set():
             return False
+        deadline = self._now() + self.limits.disk_wait
+        until = self.wall() + self.limits.disk_wait
+        self.emit(ev.HarvestPaused(self.wall(), str(error), until, ev.Pause.DISK))
+        while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
+            if await self.store.has_room(size):
+                self.emit(ev.HarvestResumed(self.wall(), "what is fetched can be stored again"))
+                return True
+        self.stop.drain(Cause(str(error), error.exit_code))
+        return False
 
     def _heard_good(self, target: Target) -> None:
         self._bugs = 0
@@ -284,6 +290,7 @@ class Engine:
 
     async def _probe(self) -> None:
         """While the gate holds, ask now and then, alone; judge by the answer what failed before."""
+        PROBING.set(True)
         while True:
             self.admission.turned.clear()
             gate = self.admission.gate

@@ -216,7 +216,7 @@ async def engage(
         configuration = await stack.enter_async_context(_at_hand(preparation.configuration))
 
         async def turn() -> bool:
-            return await admission.pacer.turn(stop.draining)
+            return await admission.go_on(stop.draining)
 
         contact = configuration.settings.contact
         client = WebArchive(configuration.route, limits, contact, bus.emit, turn, chance.wall)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import pytest
@@ -137,6 +137,45 @@ def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
     assert bench.stop.cause == Cause("the disk is full", 6)
     assert (bench.tally.stats.saved, bench.tally.stats.failed, bench.tally.stats.remaining) == (0, 0, 20)
     assert len(archive.asked) <= HANDS * bench.limits.concurrency
+
+
+def test_a_full_disk_is_told_once_and_nothing_is_asked_meanwhile() -> None:
+    archive = SimulatedArchive(latency=3.0)
+    bench = Bench(40, archive, FullStore(room_at=1e9), disk_wait=60.0, rate=10.0)
+    bench.run()
+    assert max(archive.asked) - min(archive.asked) <= 3.0, "until the first file found no room"
+    told = [type(event).__name__ for event in bench.told]
+    assert (told.count("HarvestPaused"), told.count("HarvestDraining")) == (1, 1)
+
+
+class Linked(SimulatedArchive):
+    """Each spectrum takes two requests; once, while others are between theirs, it asks for a pause of 20 seconds."""
+
+    def __init__(self, turn: Callable[[], Awaitable[bool]]) -> None:
+        super().__init__()
+        self.turn, self.halfway, self.paused_at = turn, 0, -1.0
+
+    async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+        now = asyncio.get_running_loop().time
+        self.asked.append(now())
+        if self.halfway and self.paused_at < 0.0:
+            self.paused_at = now()
+            raise FetchError(Failure(FailureKind.BUSY, "HTTP 429: slow down", 429, retry_after=20.0))
+        self.halfway += 1
+        await asyncio.sleep(1.0)
+        assert await self.turn()
+        self.halfway -= 1
+        self.asked.append(now())
+        return Fetched(target.did.encode(), "url")
+
+
+def test_during_a_pause_no_second_request_goes_out_but_the_probers() -> None:
+    archive = Linked(lambda: bench.engine.admission.go_on(bench.stop.draining))
+    bench = Bench(30, archive, SimulatedStore())
+    bench.run()
+    assert archive.paused_at >= 0.0
+    assert not [moment for moment in archive.asked if 0.0 < moment - archive.paused_at < 20.0]
+    assert bench.tally.stats.saved == 30
 
 
 def test_a_retry_that_an_earlier_run_left_behind_keeps_its_due_time_and_its_count() -> None:
