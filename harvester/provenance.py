@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from . import __version__
 from .catalog import Catalogue
 from .settings import Configuration
 from .stats import HarvestStats
+from .words import masked
 
 PROVENANCE, PROFILE = "provenance.json", "profile.toml"
 
@@ -46,8 +47,11 @@ def collected(rows: Iterable[tuple[str, int, str, str]]) -> Collection:
 
 
 def profile_text(configuration: Configuration) -> str:
-    """The archive's profile as it is kept in the run's folder."""
-    return configuration.profile.as_toml()
+    """The archive's profile as it is kept in the run's folder; a webhook's address is as good as a password."""
+    profile = configuration.profile
+    if hook := profile.settings.get("notify"):
+        profile = replace(profile, settings={**profile.settings, "notify": masked(str(hook))})
+    return profile.as_toml()
 
 
 def profile_sha256(configuration: Configuration) -> str:

@@ -15,6 +15,8 @@ import prov.model
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.provenance import profile_text
+from harvester.settings import load
 from harvester.stopping import Cause, Stop
 from harvester.verify import Expectation, inspect
 
@@ -167,3 +169,12 @@ async def test_a_later_run_does_not_take_the_credit_for_what_an_earlier_one_brou
     runs = [told.of(ev.HarvestStarted)[0].run for told in (first, second)]
     rows = asked(out)
     assert [rows[did]["run"] for did in DIDS] == [runs[0]] * 4 + [runs[1]] * 2
+
+
+def test_a_webhook_that_a_profile_names_is_not_kept_in_the_runs_folder(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    lines = ['name = "mine"', 'title = "mine"', 'endpoint = "http://127.0.0.1:9/dlget"', "[settings]"]
+    profile.write_text("\n".join([*lines, 'notify = "https://hooks.example/T0/secret"', ""]))
+    told = profile_text(load({"archive": str(profile)}))
+    assert "secret" not in told
+    assert 'notify = "https://hooks.example/***"' in told
