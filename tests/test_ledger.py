@@ -207,7 +207,9 @@ def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> No
     path = tmp_path / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as old:
         old.executescript(OLDER[1] + ";" + OF_VERSION_1.format(*DIDS) + "PRAGMA user_version=1")
-    schema.open_for_writing(path).close()
+    with pytest.raises(StoreError, match=r"written by an older harvester \(schema 1\); a run, or .*verify --fix"):
+        reader.last_run(path)
+    assert ensure_usable(path) is None, "as every run begins"
     assert {name: known.did for name, known in reader.receipts(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
     assert reader.retries(path) == {DIDS[1]: (2, 900.0)}
     assert list(reader.digests(path)) == [("x.fits", "ab"), ("z.fits", "ef")]

@@ -36,6 +36,7 @@ def ensure_usable(path: Path) -> str | None:
         return f"there was no ledger: made {path.name} anew"
     fault = damage_of(path)
     if fault is None:
+        open_for_writing(path).close()  # one of an older harvester is brought up to date
         return None
     aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     try:

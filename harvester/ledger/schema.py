@@ -116,7 +116,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     with using(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
         connection.row_factory = sqlite3.Row
-        return connection if _version(connection, path) else None
+        found = _version(connection, path)
+    if 0 < found < VERSION:
+        connection.close()
+        raise StoreError(
+            f"{path}: written by an older harvester (schema {found}); a run, or `python -m harvester verify --fix`, "
+            "brings it up to date, nothing is lost by that"
+        )
+    return connection if found else None
 
 
 @contextmanager
