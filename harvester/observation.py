@@ -16,7 +16,6 @@ from .verify import Header, Spectrum, metres
 from .words import plain_line
 
 H_ALPHA_AIR, H_ALPHA_VACUUM = 6562.80, 6564.61  # Angstrom, at rest
-LONGEST_NAME = 48  # characters of an object's name that a title has room for
 
 _MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - FITS times carry no zone; only shown as UT
 _EARLIEST, _LATEST = 0.0, 88_069.0  # MJD of the years 1858 and 2100; beyond them TMID is something else
@@ -55,10 +54,11 @@ def moment(mjd: float) -> datetime:
 
 def observation_of(spectrum: Spectrum) -> Observation:
     """The observation that ``spectrum`` is of; numbers that cannot be what their card says count as not told."""
+    name = str(_told(spectrum, "OBJECT") or "")
     ra, dec = _number(spectrum, "RA", 0, 360), _number(spectrum, "DEC", -90, 90)
     placed = ra is not None and dec is not None
     return Observation(
-        plain_line(str(_told(spectrum, "OBJECT") or ""), LONGEST_NAME),
+        plain_line(name, len(name)),
         ra if placed else None,
         dec if placed else None,
         _number(spectrum, "TMID", _EARLIEST, _LATEST),

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from harvester.dataset.objects import Objects
 from harvester.dataset.split import Split, parse_shares
-from harvester.observation import Observation
+from harvester.demo import listed_dids
+from harvester.demo.fits import spectrum_fits
+from harvester.demo.observations import observe
+from harvester.demo.synthesis import Calibration
+from harvester.observation import Observation, observation_of
 from harvester.spectra import SpectrumId
+from harvester.verify import read_spectrum
+
+from .verify_files import recard
 
 SHARES = (0.8, 0.1, 0.1)
 STARS = st.dictionaries(
@@ -129,6 +136,15 @@ def test_places_within_two_arcseconds_are_one_anywhere_on_the_sky(
     far = SkyCoord(ra * deg, dec * deg).directional_offset_by(angle * deg, (distance + 2.01) * arcsec)
     one, other = objects_of(Observation(ra=ra, dec=dec), Observation(ra=float(far.ra.deg), dec=float(far.dec.deg)))
     assert one != other
+
+
+def test_two_stars_whose_long_names_begin_alike_are_two() -> None:
+    sound = spectrum_fits(observe(next(iter(listed_dids(1)))), Calibration.NORMALIZED)
+    begun = "Object of a very very long survey's name, no. 0000000000"
+    cards = [f"OBJECT  = '{begun.replace(chr(39), 2 * chr(39))}{number}'" for number in (1, 2)]
+    told = [observation_of(read_spectrum(recard(sound, "OBJECT", card))) for card in cards]
+    assert [one.object_name for one in told] == [f"{begun}1", f"{begun}2"]
+    assert len(set(objects_of(*(Observation(one.object_name) for one in told)))) == 2
 
 
 def test_a_spectrum_without_name_and_place_is_a_star_of_its_own() -> None:

@@ -11,6 +11,8 @@ from ..spectra import SpectrumId
 from ..verify import Spectrum
 from ..words import plain_line
 
+LONGEST_NAME = 48  # characters of an object's name that a title has room for
+
 _COUNTS = frozenset({"count", "counts", "ct", "adu"})
 
 
@@ -71,7 +73,8 @@ def subject_of(did: SpectrumId, panels: tuple[Panel, ...]) -> Subject:
     if spectrum is None:
         return Subject(shown)
     told = observation_of(spectrum)
-    return Subject(shown, told.object_name, told.when, f"{told.exposure:.10g} s exposure" if told.exposure else "")
+    name = plain_line(told.object_name, LONGEST_NAME)
+    return Subject(shown, name, told.when, f"{told.exposure:.10g} s exposure" if told.exposure else "")
 
 
 def wave_label(spectrum: Spectrum | None) -> str:

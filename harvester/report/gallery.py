@@ -89,12 +89,13 @@ def _usual(
 def _picture(seen: Seen, labelling: Labelling, more: str = "") -> Picture:
     told = seen.observation
     label = f"label {labelling.named(seen.labelled.label)}" if seen.labelled.label else ""
+    title = plain_line(told.object_name, 48)
     details = ", ".join(part for part in (more, plain_line(label, 60), told.when) if part)
     try:
         curve = _curve(read(seen.holding))
     except DamagedError as error:  # it was whole a moment ago: somebody is at work here
-        return Picture(told.object_name, seen.holding.name, seen.holding.did, None, details, str(error))
-    return Picture(told.object_name, seen.holding.name, seen.holding.did, curve, details)
+        return Picture(title, seen.holding.name, seen.holding.did, None, details, str(error))
+    return Picture(title, seen.holding.name, seen.holding.did, curve, details)
 
 
 def _curve(spectrum: Spectrum) -> Curve | None:
