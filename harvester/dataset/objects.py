@@ -1,13 +1,17 @@
 """Which spectra are of one star, so that no star is on both sides of a split.
 
-Two spectra are of one star if they name the same object, however they spell blanks and case, or if they were pointed
-within 2 arcseconds of each other; and so on from spectrum to spectrum, since one star has many names. A spectrum that
-names neither object nor place is a star of its own.
+Two spectra are of one star if they name the same object or were pointed within 2 arcseconds of each other; and so on
+from spectrum to spectrum, since one star has many names. Names are the same but for case, blanks, underscores, hyphens
+after a letter (a zone's sign in BD, CD and CPD is none), leading zeros of numbers, and SIMBAD's ``V*``, ``*``, ``**``
+or ``NAME`` before them. RA = DEC = 0 is what software writes that knows no place. A spectrum that names neither object
+nor place is a star of its own.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -19,6 +23,10 @@ NEAR = 2.0  # arcseconds
 
 _CHORD = 2 * math.sin(math.radians(NEAR / 3600) / 2)  # of NEAR on the unit sphere
 _AROUND = tuple(product((-1, 0, 1), repeat=3))
+
+_SIMBAD = re.compile(r"\s*(?:v\s*\*|\*{1,2}|name\s)")
+_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
+_HYPHEN = re.compile(r"(?<=[^\W\d])(?<!\b[bc]d)(?<!\bcpd)-")
 
 Place = tuple[float, float, float]
 
@@ -79,13 +87,21 @@ class Objects:
 
 def _keys(did: SpectrumId, observation: Observation) -> list[str]:
     """What a spectrum's star is known by: its name, its place, or the spectrum's own identifier."""
-    name = "".join(observation.object_name.casefold().replace("_", " ").split())
+    name = _plain_name(observation.object_name)
     keys = [f"name {name}" if name else "", _place_key(observation)]
     return [key for key in keys if key] or [f"id {did}"]
 
 
+def _plain_name(name: str) -> str:
+    """The one spelling of all that mean the same object."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).replace("_", " ")
+    bare = _ZEROS.sub("", folded[prefix.end() :] if (prefix := _SIMBAD.match(folded)) else folded)
+    return _HYPHEN.sub("", "".join(bare.split()))
+
+
 def _place_key(observation: Observation) -> str:
-    return "" if observation.ra is None else f"place {observation.ra!r} {observation.dec!r}"
+    untold = observation.ra is None or (observation.ra, observation.dec) == (0, 0)
+    return "" if untold else f"place {observation.ra!r} {observation.dec!r}"
 
 
 def _place(observation: Observation) -> Place:
