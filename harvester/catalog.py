@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ from .spectra import SpectrumId, parse_did
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
 FEW = 1 << 8  # different rows of other columns that a byte can number
+LONGEST_COLUMN = 200  # characters of a column's name; HDF5 has no room for 64 kB
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs, which no data set can hold
 RECENT = 1024  # different rows of other columns that are remembered: many more than there are labels
 SAMPLE = 1 << 16  # bytes of a file that tell how long its rows are
 
@@ -94,9 +97,13 @@ class _Columns(Sequence[str]):
     def _make(self, fields: tuple[str, ...]) -> int:
         if len(self._recent) == RECENT:
             self._recent.clear()
-        number = self._recent[fields] = len(self._objects)
         pairs = zip(self._names, fields, strict=False)  # short and long rows were counted as malformed
-        self._objects.append(json.dumps({name: field.strip() for name, field in pairs}))
+        told = {name: field.strip() for name, field in pairs}
+        faulty = next((name for name, field in told.items() if NO_TEXT.search(field)), None)
+        if faulty is not None:
+            raise ValueError(f"{faulty} {told[faulty][:80]!a} is not text; remove its NUL or surrogate")
+        number = self._recent[fields] = len(self._objects)
+        self._objects.append(json.dumps(told))
         return number
 
     def __len__(self) -> int:
@@ -191,7 +198,10 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
                 raise _no_did(given, error, id_column, f"{source}, line {line}") from None
             if seen.setdefault(did, len(dids)) == len(dids):
                 dids.append(did)
-                columns.append(tuple(fields))
+                try:
+                    columns.append(tuple(fields))
+                except ValueError as error:
+                    raise UsageError(f"catalogue {source}, line {line}: {error}") from None
     if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
     return Catalogue(source, dids, columns, total - len(dids), blank, malformed, has_addresses=ADDRESS in header)
@@ -219,8 +229,13 @@ def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[st
     if header is None:
         raise UsageError(f"catalogue {source}: the file is empty; give a CSV with a column {id_column!r}")
     names = [field.strip() for field in header]
-    if "\0" in "".join(names):
+    if NO_TEXT.search("".join(names)):
         raise UsageError(f"catalogue {source}, line 1: not text; give a CSV file in UTF-8")
+    if long := next((name for name in names if len(name) > LONGEST_COLUMN), None):
+        raise UsageError(
+            f"catalogue {source}, line 1: the column {long[:40]!r}... has a name of {len(long)} characters; "
+            f"shorten it to {LONGEST_COLUMN}"
+        )
     if names.count(id_column) == 1:
         return names
     if id_column in names:

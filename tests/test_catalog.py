@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog import Catalogue, read_catalogue
+from harvester.catalog import Catalogue, parse_catalogue, read_catalogue
 from harvester.errors import UsageError
+from harvester.listed import listed_catalogue
 
 WILD = settings(deadline=None, max_examples=100)
 
@@ -149,6 +150,20 @@ def test_what_would_ask_for_the_wrong_thing_is_refused_with_where_and_what_to_do
 )
 def test_a_quote_that_is_not_closed_leaves_no_spectrum_out_in_silence(place: Path, content: str) -> None:
     assert ", line 2: a quote there swallows the rows below it; close or remove it" in refused(place, content)
+
+
+@pytest.mark.parametrize(("label", "shown"), [("a\0b", "'a\\x00b'"), ("\ud800", "'\\ud800'")])
+def test_a_label_that_no_data_set_can_hold_is_named_with_its_line_and_column(label: str, shown: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_catalogue(["id,label\n", f"{A},1\n", f"{B},{label}\n"], "x.csv", "id")
+    assert str(caught.value) == f"catalogue x.csv, line 3: label {shown} is not text; remove its NUL or surrogate"
+    with pytest.raises(UsageError, match=r"from Python .*, line 2: label .* is not text"):
+        listed_catalogue([{"id": A, "label": label}], "id")
+
+
+def test_a_column_has_a_name_and_no_novel(place: Path) -> None:
+    assert "a name of 70000 characters; shorten it to 200" in refused(place, f"id,{'n' * 70_000}\n{A},1\n")
+    assert len(read(place, f"id,{'n' * 200}\n{A},1\n").dids) == 1
 
 
 def test_a_file_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +110,25 @@ def test_columns_carry_units_and_the_file_its_provenance(export_to: Export) -> N
     assert [server.startswith("http://127.0.0.1:") for server in told["servers"]] == [True]
     assert len(told["runs"]) == 1
     assert "sigma = 7 pixels" in told["done"][0]
+
+
+@pytest.mark.parametrize("name", ["old.parquet", "old.h5"])
+def test_what_is_no_text_in_an_old_ledger_is_replaced_where_all_can_see_it(
+    name: str, export_to: Export, out: Path
+) -> None:
+    told = {"label": "a\0b", "note": "\ud800", "x\0": "1", "n" * 70_000: "2"}
+    with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps(told),))
+    dataset = export_to(name, split=Split((0.5, 0.5)))
+    assert "a\ufffdb" in card(dataset)
+    if name.endswith(".h5"):
+        with h5py.File(name) as file:
+            rows = [dict(data.attrs) for data in file["spectra"].values()]
+    else:
+        rows = parquet.read_table(name).to_pylist()
+    assert len(rows) == COUNT
+    for row in rows:
+        assert (row["label"], row["note"], row["x\ufffd"], row["n" * 200]) == ("a\ufffdb", "\ufffd", 1, 2)
 
 
 def test_flux_is_split_into_byte_streams(export_to: Export) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..catalog import Catalogue, read_catalogue
+from ..catalog import LONGEST_COLUMN, NO_TEXT, Catalogue, read_catalogue
 from ..ledger import reader
 from ..roster import Register
 from ..settings import Configuration
@@ -54,6 +54,11 @@ def _iso(when: float) -> str:
     return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:
+    """What a ledger from before catalogues were held to it has in ``columns``, as a data set can hold it."""
+    return {NO_TEXT.sub("\ufffd", name)[:LONGEST_COLUMN]: NO_TEXT.sub("\ufffd", text) for name, text in columns.items()}
+
+
 class Source:
     """The stored spectra of a harvest that its catalogue lists, with the columns they have there; all without one."""
 
@@ -71,7 +76,7 @@ class Source:
     def __iter__(self) -> Iterator[Holding]:
         for holding in holdings(self._store, self._unit):
             if self.catalogue is None:
-                yield holding
+                yield replace(holding, columns=_as_text(holding.columns))
             elif (row := self._rows.get(holding.did)) is not None:
                 yield replace(holding, columns=json.loads(self.catalogue.columns[row]))
 
