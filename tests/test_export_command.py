@@ -194,6 +194,22 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments: list[str], said
     assert sorted(Path().iterdir()) == before
 
 
+def test_a_folder_in_the_place_of_the_card_is_said_before_anything_is_replaced(out: Path) -> None:
+    Path("stars.parquet").write_text("of old")
+    Path("stars.parquet.md").mkdir()
+    assert "stars.parquet.md: a folder has the name of the card" in sentence(export("stars.parquet"))
+    assert Path("stars.parquet").read_text() == "of old"
+
+
+@pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])
+def test_what_a_killed_export_left_is_swept_by_the_next(name: str, out: Path) -> None:
+    kill = "import os; os.fsync = lambda descriptor: os.kill(os.getpid(), 9)"
+    assert export(name, code=kill).returncode == -9
+    assert [path.suffix for path in Path().glob(".*")] == [".part"]
+    assert export(name).returncode == 0
+    assert {path.name for path in Path().iterdir()} == {"out", "out.csv", name, f"{name}.md"}
+
+
 @pytest.mark.parametrize(("library", "name"), [("pyarrow", "stars.parquet"), ("h5py", "stars.h5")])
 def test_a_missing_library_is_one_sentence(library: str, name: str, out: Path) -> None:
     done = export(name, code=f"import sys; sys.modules[{library!r}] = None")

@@ -57,7 +57,7 @@ def command(file: str, **flags: Any) -> int:
     began = time.monotonic()
     with signs_of_life("exporting", "exported") as progress:
         dataset = export(config, order, progress)
-    beside = order.file.with_name(f"{order.file.name}.md")
+    beside = order.card
     with replacing(beside) as path:
         path.write_text(card(dataset), encoding="utf-8")
     print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)

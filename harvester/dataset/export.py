@@ -47,6 +47,11 @@ class Order:
     flux: str = "float64"
     label: str | None = None
 
+    @property
+    def card(self) -> Path:
+        """The card beside the file."""
+        return self.file.with_name(f"{self.file.name}.md")
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -110,6 +115,8 @@ def export(configuration: Configuration, order: Order, progress: Progress) -> Da
 
     Leaves nothing behind if it fails. What is damaged or has no place in it is left out and told in the outcome.
     """
+    if order.card.is_dir():
+        raise UsageError(f"{order.card}: a folder has the name of the card; give the data set another one")
     return _Export(configuration, order, progress, opener(order)).run()
 
 
