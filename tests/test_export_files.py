@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,18 @@ def test_what_is_no_text_in_an_old_ledger_is_replaced_where_all_can_see_it(
     assert len(rows) == COUNT
     for row in rows:
         assert (row["label"], row["note"], row["x\ufffd"], row["n" * 200]) == ("a\ufffdb", "\ufffd", 1, 2)
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "all.h5"])
+def test_a_card_that_finds_no_room_leaves_the_old_data_set(name: str, out: Path) -> None:
+    def full(dataset: Dataset) -> str:
+        raise OSError(ENOSPC, "No space left on device")
+
+    Path(name).write_text("of old")
+    with pytest.raises(StoreError, match=rf"{name}\.md"):
+        export(load({"out": str(out), "archive": "demo"}), Order(Path(name)), lambda done, total: None, full)
+    assert Path(name).read_text() == "of old"
+    assert {path.name for path in Path().iterdir()} <= {"out", "out.csv", name}
 
 
 def test_flux_is_split_into_byte_streams(export_to: Export) -> None:

@@ -44,7 +44,6 @@ def command(file: str, **flags: Any) -> int:
     """
     from ..dataset.card import card
     from ..dataset.export import Order, export
-    from ..stores.replacement import replacing
 
     order = Order(
         destination("export", file, ".parquet", ".h5", ".hdf5"),
@@ -56,10 +55,8 @@ def command(file: str, **flags: Any) -> int:
     config = configuration(flags)
     began = time.monotonic()
     with signs_of_life("exporting", "exported") as progress:
-        dataset = export(config, order, progress)
+        dataset = export(config, order, progress, card)
     beside = order.card
-    with replacing(beside) as path:
-        path.write_text(card(dataset), encoding="utf-8")
     print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)
     return INCOMPLETE if dataset.outcome.damaged or dataset.outcome.absent else 0
 

@@ -96,6 +96,10 @@ class Dataset:
                 yield f"no spectrum of class {name} in {', '.join(without)} ({of})"
 
 
+Describe = Callable[[Dataset], str]
+"""The words of a data set's card."""
+
+
 def opener(order: Order) -> Open:
     """Who writes such a file, HDF5 unless it is called .parquet. UsageError if what it takes is not installed."""
     if order.file.suffix.lower() == ".parquet":
@@ -110,20 +114,29 @@ def opener(order: Order) -> Open:
     return hdf5_file
 
 
-def export(configuration: Configuration, order: Order, progress: Progress) -> Dataset:
+def export(configuration: Configuration, order: Order, progress: Progress, describe: Describe | None = None) -> Dataset:
     """Write the data set ``order`` of the configuration's harvest. UsageError if there is none to make, or no way to.
 
-    Leaves nothing behind if it fails. What is damaged or has no place in it is left out and told in the outcome.
+    With ``describe`` its card is put beside it. Leaves nothing behind if it fails. What is damaged or has no place in
+    it is left out and told in the outcome.
     """
     if order.card.is_dir():
         raise UsageError(f"{order.card}: a folder has the name of the card; give the data set another one")
-    return _Export(configuration, order, progress, opener(order)).run()
+    return _Export(configuration, order, progress, opener(order), describe).run()
 
 
 class _Export:
     """One export. The methods that yield samples do not know what becomes of them."""
 
-    def __init__(self, configuration: Configuration, order: Order, progress: Progress, open_file: Open) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        order: Order,
+        progress: Progress,
+        open_file: Open,
+        describe: Describe | None,
+    ) -> None:
+        self._describe = describe
         self._source = Source(configuration)
         self._origin = self._source.origin()
         self._order = order
@@ -171,7 +184,11 @@ class _Export:
                     outcome.classes[self._layout.class_of(sample.columns), part or ""] += 1
             if not outcome.written:
                 raise UsageError(self._why_nothing(outcome))
-        return Dataset(self._order, self._origin, self._profile, self._layout, outcome)
+            dataset = Dataset(self._order, self._origin, self._profile, self._layout, outcome)
+            if self._describe is not None:  # before the data set gets its name: no new one beside an old card
+                with replacing(self._order.card) as words:
+                    words.write_text(self._describe(dataset), encoding="utf-8")
+        return dataset
 
     def _parts(self, outcome: Outcome) -> Callable[[Sample], str | None]:
         """The part that each sample is in: found by going through them all; ``outcome`` gets their stars."""
