@@ -301,8 +301,10 @@ def test_people_read_counts_examples_and_what_to_do_next(out: Path, tmp_path: Pa
 
 def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('id_column = "did"\n')
+    theirs = shutil.copytree(out, tmp_path / "theirs")
+    (out / f"{NAMES[0]}.fits").unlink()
     given = ["--config", str(tmp_path / "mine.toml"), "--archive", "demo", "--rate", "2", "--contact", "me@x.example"]
-    asked = ["diff", "disk", str(out), "--out", str(out), *given, "--limit", "1", "--csv", "changed.csv"]
+    asked = ["diff", "disk", str(theirs), "--out", str(out), *given, "--limit", "1", "--csv", "changed.csv"]
     told = CliRunner().invoke(commands, asked, standalone_mode=False).stdout
     command = told.rpartition("to fetch it: ")[2].split()
     harvest = ["--config", str(tmp_path / "mine.toml"), "--out", str(out), "--archive", "demo"]

@@ -205,7 +205,7 @@ def test_a_folder_in_the_place_of_the_card_is_said_before_anything_is_replaced(o
 def test_what_a_killed_export_left_is_swept_by_the_next(name: str, out: Path) -> None:
     kill = "import os; os.fsync = lambda descriptor: os.kill(os.getpid(), 9)"
     assert export(name, code=kill).returncode == -9
-    assert [path.suffix for path in Path().glob(".*")] == [".part"]
+    assert [path.suffix for path in Path().glob(".*")] == [".part", ".part"], "of the data set and of its card"
     assert export(name).returncode == 0
     assert {path.name for path in Path().iterdir()} == {"out", "out.csv", name, f"{name}.md"}
 
