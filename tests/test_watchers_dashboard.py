@@ -179,7 +179,7 @@ def test_more_in_flight_than_rows_shows_the_longest_waiting() -> None:
     assert "in flight 27 / 8" in picture
     assert "spectrum0003" in picture
     assert "spectrum0000" not in picture
-    assert "and 23 more" in picture
+    assert "and 20 more" in picture
 
 
 def test_the_final_picture_is_short_and_says_how_it_ended() -> None:

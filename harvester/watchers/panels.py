@@ -38,8 +38,8 @@ def workers(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line
     room = height - 1
     shown = _places(scene, room)
     rows = [_worker(slot, scene.now, name_width, glyphs) for slot in shown]
-    more = len(scene.held) - sum(slot is not None for slot in shown)
-    if more > 0:
+    more = scene.in_flight - sum(slot is not None and slot.phase is not Phase.TURN for slot in shown)
+    if more > 0:  # who only waits for a turn is not missed
         rows[-1] = ((f"and {more + 1} more", "dim"),)
     return title, [head, *rows]
 
