@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import pyvo
@@ -219,13 +220,86 @@ async def test_a_service_that_gives_less_than_a_page_is_asked_for_the_rest(says_
     assert told.remark == ""
 
 
-async def test_fewer_rows_than_were_counted_are_told() -> None:
-    def one_more(query: dict[str, str], told: bytes) -> web.Response:
-        return web.Response(body=told.replace(b"<TD>800</TD>", b"<TD>1801</TD>"))
+def counting_more(query: dict[str, str], told: bytes) -> web.Response:
+    return web.Response(body=told.replace(b"<TD>800</TD>", b"<TD>1801</TD>"))
 
-    told, sink = await listed(one_more)
+
+async def test_fewer_rows_than_are_counted_are_no_list() -> None:
+    with pytest.raises(ArchiveError, match=r"it did not give 1,001 of the 1,801 rows that it counts: list it again"):
+        await listed_by_tap_alone(counting_more)
+    told, sink = await listed(counting_more)
     assert (told.spectra, len(sink.rows)) == (COUNT, COUNT)
-    assert told.remark == "1,001 of the 1,801 rows that it counted it did not give: list it again"
+    assert told.remark.startswith("by SSAP, since TAP failed (")
+
+
+async def test_an_archive_that_loses_rows_meanwhile_is_counted_again() -> None:
+    counts: list[str] = []
+
+    def shrinking(query: dict[str, str], told: bytes) -> web.Response:
+        if "COUNT(*)" in query["QUERY"]:
+            counts.append(query["QUERY"])
+        return counting_more(query, told) if len(counts) == 1 else whole(query, told)
+
+    told, _ = await listed(shrinking)
+    assert (told.rows, told.remark, len(counts)) == (2 * COUNT, "", 2)
+
+
+@pytest.mark.parametrize("count", ["9" * 5000, "-1", "many"])
+async def test_a_count_that_is_none_is_told(count: str) -> None:
+    def boasting(query: dict[str, str], told: bytes) -> web.Response:
+        return web.Response(body=told.replace(b"<TD>800</TD>", f"<TD>{count}</TD>".encode()))
+
+    with pytest.raises(ArchiveError, match=f"asked how many rows there are and says '{count[:20]}"):
+        await listed_by_tap_alone(boasting)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE", 100)
+    disordered, chance = sorted(DIDS), Random(seed)
+    for _ in range(COUNT // 16):
+        disordered.insert(chance.randrange(COUNT), disordered.pop(chance.randrange(COUNT)))
+
+    def unsorted(query: dict[str, str], told: bytes) -> web.Response:
+        catalogue = Catalogue(DIDS, disordered, "http://x.example")
+        return web.Response(body=b"".join(answer_tap(query.items(), catalogue)) if is_page(query) else told)
+
+    told, sink = await listed(unsorted)
+    assert told.remark.startswith("by SSAP, since TAP failed (")
+    assert [row["id"] for row in sink.rows] == DIDS
+    with pytest.raises(ArchiveError, match=r"do not go on behind|it did not give"):
+        await listed_by_tap_alone(unsorted)
+
+
+async def test_a_page_goes_on_behind_what_the_service_said_blanks_and_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE", 100)
+    asked: list[str] = []
+
+    def blank(query: dict[str, str], told: bytes) -> web.Response:
+        asked.append(query["QUERY"])
+        return web.Response(body=told.replace(b"<TD>ivo:", b"<TD>  ivo:"))
+
+    with pytest.raises(ArchiveError):  # this one does not understand them itself
+        await listed_by_tap_alone(blank)
+    assert any("> '  ivo://" in query for query in asked)
+
+
+async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE", 100)
+    number = 0
+
+    def endless(query: dict[str, str], told: bytes) -> web.Response:
+        nonlocal number
+        number += 1
+        return (
+            cut(query, told.replace(b"ivo://", f"ivo://{number:06}".encode())) if is_page(query) else whole(query, told)
+        )
+
+    with pytest.raises(ArchiveError, match="do not go on behind 'ivo://"):
+        await listed_by_tap_alone(endless)
+    assert number < 100
 
 
 async def test_a_service_that_heeds_no_condition_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

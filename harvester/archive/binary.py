@@ -114,7 +114,7 @@ def _items(data: bytearray, place: int, datatype: str, count: int) -> tuple[str,
     width = struct.calcsize(f">{form}") * count
     content = _bytes(data, place, width)
     if datatype in _TEXTS:
-        return content.decode(_TEXTS[datatype], "replace").partition("\0")[0].strip(), place + width
+        return content.decode(_TEXTS[datatype], "replace").partition("\0")[0], place + width
     if datatype == "boolean":
         return " ".join(content.decode("latin-1")).strip("\0 ?"), place + width
     return " ".join(str(value) for each in struct.iter_unpack(f">{form}", content) for value in each), place + width

@@ -41,7 +41,7 @@ class Document:
     def value(self, row: Row, *names: str) -> str:
         """The cell of the column that has one of these names or roles; empty if there is none."""
         place = place_of(self.table, *names)
-        return row[place] if place is not None and place < len(row) else ""
+        return row[place].strip() if place is not None and place < len(row) else ""
 
 
 @dataclass(frozen=True, slots=True)

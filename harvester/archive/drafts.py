@@ -106,7 +106,7 @@ class Handlers:
         match name:
             case "TD":
                 if len(self._row) < _MOST_COLUMNS:
-                    self._row.append("".join(self._said or ()).strip())
+                    self._row.append(_cell("".join(self._said or ())))
                 self._said = None
             case "TR":
                 self._events.append(tuple(self._row))
@@ -135,6 +135,11 @@ class Handlers:
             self._table.add(self._table.constants, param.attributes)
         elif self._services:
             self._services[-1].add(param.made())
+
+
+def _cell(text: str) -> str:
+    """As the service has it, blanks and all, unless it is laid out in lines for people to read."""
+    return text.strip() if "\n" in text else text
 
 
 class _TableDraft:

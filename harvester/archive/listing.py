@@ -92,6 +92,7 @@ class Listing:
         self._seen: set[bytes] = set()
         self._pending: dict[str, str] = {}
         self.rows = self.nameless = self.outside = self.spectra = 0
+        self.repeats = 0  # rows of a spectrum that had been complete
 
     @property
     def header(self) -> list[str]:
@@ -116,9 +117,11 @@ class Listing:
             return
         yield from self.rest()
         digest = hashlib.blake2b(did.encode(), digest_size=8).digest()
-        if digest not in self._seen:
-            self._seen.add(digest)
-            self._pending = self._read(did, row)
+        if digest in self._seen:
+            self.repeats += 1
+            return
+        self._seen.add(digest)
+        self._pending = self._read(did, row)
 
     def rest(self) -> Iterator[dict[str, str]]:
         """The last spectrum."""
@@ -154,7 +157,7 @@ class Listing:
             self._places.add(place)
 
         def read(row: Row) -> str:
-            return row[place] if place is not None and place < len(row) else ""
+            return row[place].strip() if place is not None and place < len(row) else ""
 
         return read
 

@@ -2,7 +2,8 @@
 
 Rows of one spectrum are never torn apart: those of the last DID of a page may go on in the next, so they are left to
 it. That, too, is how a page goes on that breaks off: behind the last spectrum that is complete. Without an ORDER BY
-nothing of this would hold (TAP 1.1 promises no order).
+nothing of this would hold (TAP 1.1 promises no order), and a service that does not heed it would leave spectra out
+without a word. So none may come twice, and all that are counted must come.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .tables import Event, Info, Row, SpectraTable, Table
 from .tap import fields_for, question
 
 PAGE = 10_000  # rows
+_MOST_DIGITS = 18  # of a count of rows: that of a BIGINT
 Tell = Callable[[int, int], None]
 """What is told of progress: rows read, and rows that there are."""
 
@@ -45,6 +47,8 @@ async def list_by_pages(
         async for row in rows:
             for spectrum in listing.take(row):
                 sink.write(spectrum)
+            if listing.repeats:
+                raise pages.astray()
             if listing.spectra == most:
                 return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, more=True)
             if listing.rows % PAGE == 0:
@@ -52,9 +56,10 @@ async def list_by_pages(
     for spectrum in listing.rest():
         sink.write(spectrum)
     tell(listing.rows, total)
-    missing = total - listing.rows
-    remark = f"{missing:,} of the {total:,} rows that it counted it did not give: list it again" if missing > 0 else ""
-    return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, False, remark)
+    if listing.rows < total and listing.rows < (total := await pages.total()):  # it may have lost some meanwhile
+        missing = f"{total - listing.rows:,} of the {total:,} rows that it counts"
+        raise ArchiveError(f"{source.url}: it did not give {missing}: list it again")
+    return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, more=False)
 
 
 class _Pages:
@@ -71,7 +76,7 @@ class _Pages:
         self._place = self.columns.place(source.id_column) or 0
         self._conditions = [f"{self._did} IS NOT NULL", *conditions(source, constraints)]
         self._size = size
-        self._mark = ""
+        self._mark: str | None = None
         self._held: list[Row] = []
         self._came = 0
         self._is_cut = False
@@ -87,8 +92,8 @@ class _Pages:
                 if not await self._asker.has_patience(error.failure, attempt):
                     raise
                 attempt += 1
-        told = document.rows[0][0] if document.rows and document.rows[0] else ""
-        if not told.isdecimal():
+        told = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
+        if not told.isdecimal() or len(told) > _MOST_DIGITS:
             raise ArchiveError(
                 f"{self._source.url}: it was asked how many rows there are and says {plain_line(told)!r}"
             )
@@ -103,6 +108,8 @@ class _Pages:
                 async with aclosing(self._page()) as page:
                     async for row in page:
                         given += 1
+                        if given > 2 * total + self._size:  # more than it has: it does not heed what it is asked
+                            raise self.astray()
                         yield row
             except UnansweredError as error:
                 attempt = 1 if self._mark != before else attempt + 1
@@ -114,14 +121,17 @@ class _Pages:
             whole = self._came < self._size and not self._is_cut
             if whole and (stuck or given + len(self._held) >= total):
                 break
-            if stuck or given > 2 * total + self._size:  # more than it has: it does not heed what it is asked
-                raise ArchiveError(f"{self._source.url}: its pages do not go on behind {plain_line(before)!r}")
+            if stuck:
+                raise self.astray()
         for row in self._held:
             yield row
 
+    def astray(self) -> ArchiveError:
+        return ArchiveError(f"{self._source.url}: its pages do not go on behind {plain_line(self._mark or '')!r}")
+
     async def _page(self) -> AsyncGenerator[Row, None]:
         """The rows of one page that are complete; those of its last DID are held."""
-        behind = [f"{self._did} > {literal(self._mark)}"] if self._mark else []
+        behind = [] if self._mark is None else [f"{self._did} > {literal(self._mark)}"]
         adql = select(self._source, self.columns.fields, [*self._conditions, *behind], self._size, in_order=True)
         self._held, self._came, self._is_cut, start = [], 0, False, self._mark
         async with aclosing(self._asker.events(question(self._source.url, adql, self._size))) as events:
@@ -152,7 +162,7 @@ class _Pages:
                 self._is_cut = True
             case Info() if is_status(event, "ERROR"):
                 words = f"the service says: {plain_line(event.text) or 'QUERY_STATUS=ERROR, without a word'}"
-                kind = FailureKind.SERVER_ERROR if self._mark else FailureKind.REFUSED_REQUEST
+                kind = FailureKind.REFUSED_REQUEST if self._mark is None else FailureKind.SERVER_ERROR
                 raise UnansweredError(self._source.url, Failure(kind, words))
 
     def _did_of(self, row: Row) -> str:
