@@ -176,6 +176,35 @@ async def test_a_page_that_fails_is_asked_for_again_from_where_it_was(
     assert (told.rows, told.remark) == (2 * COUNT, "")
 
 
+def asking_to_wait(seconds: int) -> Answer:
+    """The second page is only to be had after ``seconds``."""
+    pages_asked = 0
+
+    def answer(query: dict[str, str], told: bytes) -> web.Response:
+        nonlocal pages_asked
+        pages_asked += is_page(query)
+        if is_page(query) and pages_asked == 2:
+            return web.Response(status=503, headers={"Retry-After": str(seconds)}, text="backup")
+        return whole(query, told)
+
+    return answer
+
+
+async def test_a_wait_of_hours_is_not_waited_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE", 100)
+    with pytest.raises(ArchiveError, match="HTTP 503: backup; it wants to be left alone for 360 minutes"):
+        await listed_by_tap_alone(asking_to_wait(21_600))
+
+
+def test_a_shorter_wait_is_waited_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE", 100)
+    with in_a_thread(lambda: server(spoiled(asking_to_wait(1)))) as url:
+        found = command(url.replace("/ssap", "/tap"), "--catalog", "all.csv")
+    assert len(rows_of("all.csv")) == COUNT
+    assert found.stderr.startswith("  waiting ")
+    assert "HTTP 503: backup" in found.stderr
+
+
 async def test_rows_that_came_before_a_fault_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,8 @@ from .votable import MOST_BYTES, VotableReader
 _PIECE = 64 * 1024
 LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
 _LONGEST_SHOWN = 200
+_LONGEST_WAIT = 300.0  # seconds that a server may ask for
+_WORTH_TELLING = 1.0  # seconds
 _MOST_ATTEMPTS = 4  # somebody waits for the answer: a minute or two, not the night that a harvest has
 
 
@@ -38,6 +41,7 @@ class UnansweredError(ArchiveError):
 
     def __init__(self, url: str, failure: Failure) -> None:
         super().__init__(f"{in_short(url)}: {failure.detail}")
+        self.url = url
         self.failure = failure
 
 
@@ -47,10 +51,14 @@ def in_short(url: str) -> str:
 
 
 class Asker:
-    """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails."""
+    """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails.
 
-    def __init__(self, limits: Limits, contact: str | None) -> None:
+    ``tell`` hears of waits that somebody would wonder about.
+    """
+
+    def __init__(self, limits: Limits, contact: str | None, tell: Callable[[str], None] = lambda words: None) -> None:
         self._limits = limits
+        self._tell = tell
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._pacer = Pacer(limits.rate)
         self._never = asyncio.Event()
@@ -113,12 +121,18 @@ class Asker:
         except (aiohttp.ClientError, OSError) as error:
             raise UnansweredError(url, failure_of(error)) from None
 
-    async def has_patience(self, failure: Failure, attempt: int) -> bool:
-        """Waits as long as is due after the ``attempt``-th failure (from 1); False, at once, if it is in vain."""
+    async def wait_after(self, error: UnansweredError, attempt: int) -> None:
+        """Waits as long as is due after the ``attempt``-th failure (from 1); raises it, at once, if that is in vain."""
+        failure = error.failure
         wait = wait_before_retry(failure, attempt, self._limits, self._chance) if attempt < _MOST_ATTEMPTS else None
-        if wait is not None:
-            await asyncio.sleep(wait)
-        return wait is not None
+        if wait is None:
+            raise error
+        if (failure.retry_after or 0.0) > _LONGEST_WAIT:
+            words = f"{failure.detail}; it wants to be left alone for {wait / 60:,.0f} minutes: ask again then"
+            raise UnansweredError(error.url, replace(failure, detail=words))
+        if wait >= _WORTH_TELLING:
+            self._tell(f"waiting {wait:.0f} s: {error}")
+        await asyncio.sleep(wait)
 
     async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
         place: str = url

@@ -89,8 +89,7 @@ class _Pages:
                 document = await self._asker.document(url)
                 break
             except UnansweredError as error:
-                if not await self._asker.has_patience(error.failure, attempt):
-                    raise
+                await self._asker.wait_after(error, attempt)
                 attempt += 1
         told = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
         if not told.isdecimal() or len(told) > _MOST_DIGITS:
@@ -113,8 +112,7 @@ class _Pages:
                         yield row
             except UnansweredError as error:
                 attempt = 1 if self._mark != before else attempt + 1
-                if not await self._asker.has_patience(error.failure, attempt):
-                    raise
+                await self._asker.wait_after(error, attempt)
                 continue
             attempt = 0
             stuck = self._mark == before

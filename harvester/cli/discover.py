@@ -163,7 +163,10 @@ async def _survey(
     from ..archive.asker import Asker
     from ..archive.survey import discover, list_spectra
 
-    async with Asker(settings.settings.limits, settings.settings.contact) as asker:
+    def tell(words: str) -> None:
+        print(f"  {words}", file=sys.stderr, flush=True)
+
+    async with Asker(settings.settings.limits, settings.settings.contact, tell) as asker:
         findings = await discover(asker, service.url, constraints, table, by_tap=service.kind == "TAP")
         listed = await list_spectra(asker, findings, constraints, sheet, most, _show) if sheet else None
     return findings, listed
