@@ -297,6 +297,12 @@ async def test_failures_are_told_in_the_services_own_words(handler: Handler, wor
     assert fault.value.exit_code == 5
 
 
+async def test_a_document_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harvester.archive.asker._LARGEST", 20_000)
+    with pytest.raises(ArchiveError, match="larger than anything that was expected"):
+        await found(answering(listing(1000)))
+
+
 async def test_an_archive_that_cannot_be_reached() -> None:
     async with server(answering("")) as url:
         pass

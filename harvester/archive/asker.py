@@ -29,6 +29,7 @@ from .tables import Event, VotableError
 from .votable import MOST_BYTES, VotableReader
 
 _PIECE = 64 * 1024
+_LARGEST = 64 << 20  # bytes of a document of which some rows count; some services send all that they have
 LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
 _LONGEST_SHOWN = 200
 _LONGEST_WAIT = 300.0  # seconds that a server may ask for
@@ -93,7 +94,7 @@ class Asker:
         """
         seen: list[Event] = []
         rows = 0
-        async with aclosing(self.events(url)) as events:
+        async with aclosing(self.events(url, _LARGEST)) as events:
             async for event in events:
                 rows += isinstance(event, tuple)
                 if rows <= most or not isinstance(event, tuple):
@@ -103,9 +104,9 @@ class Asker:
             raise ArchiveError(f"{in_short(url)}: the service says: {document.error}")
         return document
 
-    async def events(self, url: str) -> AsyncGenerator[Event, None]:
+    async def events(self, url: str, most_bytes: int = MOST_BYTES) -> AsyncGenerator[Event, None]:
         """What the VOTable at ``url`` says, as it comes."""
-        reader = VotableReader(MOST_BYTES)
+        reader = VotableReader(most_bytes)
         try:
             async with aclosing(self._pieces(fit(url))) as pieces:
                 async for piece in pieces:

@@ -7,6 +7,7 @@ from .tables import Event, Field, Info, Param, Service, Table, VotableError
 
 _LONGEST_TEXT = 1 << 20  # of one cell or one INFO
 _MOST_COLUMNS = 2000
+_MOST_REMARKS = 10_000  # tables, services and INFOs, which unlike rows are kept
 _DEEPEST = 100
 
 
@@ -20,6 +21,7 @@ class Handlers:
     def __init__(self) -> None:
         self.is_votable = False
         self._events: list[Event] = []
+        self._remarks = 0
         self._path: list[str] = []
         self._said: list[str] | None = None  # the text of the element that is open, where it matters
         self._length = 0
@@ -87,7 +89,7 @@ class Handlers:
                 self._end_rows(name)
             case "INFO":
                 text = "".join(self._said or ()).strip()
-                self._events.append(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
+                self._remark(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
                 self._said = None
             case "PARAM" if self._param:
                 self._keep(self._param)
@@ -100,7 +102,7 @@ class Handlers:
             case "RESOURCE":
                 service = self._services.pop().made()
                 if service:
-                    self._events.append(service)
+                    self._remark(service)
 
     def _end_rows(self, name: str) -> None:
         match name:
@@ -128,7 +130,13 @@ class Handlers:
         """Tell of the table once all its columns are known, which is before its first row."""
         if self._table and not self._table.told:
             self._table.told = True
-            self._events.append(Table(tuple(self._table.fields), tuple(self._table.constants)))
+            self._remark(Table(tuple(self._table.fields), tuple(self._table.constants)))
+
+    def _remark(self, event: Event) -> None:
+        self._remarks += 1
+        if self._remarks > _MOST_REMARKS:
+            raise VotableError("it has more tables, services and remarks than anything that was expected")
+        self._events.append(event)
 
     def _keep(self, param: _ParamDraft) -> None:
         if self._table:

@@ -15,7 +15,8 @@ from ..words import first_words
 from .drafts import ForeignError, Handlers
 from .tables import Event, VotableError
 
-MOST_BYTES = 1 << 30  # a million rows of DaCHS; what discovery reads is capped lower
+MOST_BYTES = 1 << 30  # a million rows of DaCHS
+_MOST_IN_VAIN = 8 << 20  # bytes that complete nothing: more than any row has; expat takes ever longer over one comment
 _OPENING = 64 * 1024  # what a page that is no VOTable has to say, it says early
 
 
@@ -24,6 +25,7 @@ class VotableReader:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._left = most_bytes
+        self._in_vain = 0
         self._opening = b""
         self._is_foreign = False  # then only its words count, which may need a few more pieces
         self._handlers = Handlers()
@@ -42,7 +44,11 @@ class VotableReader:
             raise VotableError("it is larger than anything that was expected")
         if not self._handlers.is_votable and len(self._opening) < _OPENING:
             self._opening += piece[:_OPENING]
-        return self._parse(piece, False)
+        events = self._parse(piece, False)
+        self._in_vain = 0 if events else self._in_vain + len(piece)
+        if self._in_vain > _MOST_IN_VAIN:
+            raise VotableError("one of its elements is longer than anything that was expected")
+        return events
 
     def close(self) -> list[Event]:
         """What the end of the document completed; VotableError if it ended too early."""
