@@ -51,6 +51,15 @@ def test_the_file_is_what_the_document_calls_this_and_may_be_fits(rows: list[str
     assert file_of(document(*rows), "http://dc.example/links", DID) == FILE
 
 
+def test_a_document_with_columns_without_end_is_refused_rather_than_searched() -> None:
+    body = document(*[f"{DID}|{FILE}|||#this|image/fits|"] * 2)
+    wide = body.replace(b"<DATA>", b"<FIELD/>" * 194 + b"<DATA>")
+    with pytest.raises(FetchError, match="201 columns") as refused:
+        file_of(wide, "http://dc.example/links", DID)
+    assert refused.value.failure.kind is FailureKind.NO_LINK
+    assert file_of(wide.replace(b"<FIELD/>", b"", 1), "http://dc.example/links", DID) == FILE
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
     [

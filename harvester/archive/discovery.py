@@ -40,8 +40,7 @@ class Document:
 
     def value(self, row: Row, *names: str) -> str:
         """The cell of the column that has one of these names or roles; empty if there is none."""
-        place = place_of(self.table, *names)
-        return row[place].strip() if place is not None and place < len(row) else ""
+        return cell(row, place_of(self.table, *names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,11 @@ def place_of(table: Table, *names: str) -> int | None:
             if wanted in (one.id.casefold(), one.name.casefold(), one.role):
                 return place
     return None
+
+
+def cell(row: Row, place: int | None) -> str:
+    """What is there, without blanks; empty where there is no such column, or the row ends before it."""
+    return row[place].strip() if place is not None and place < len(row) else ""
 
 
 def constant_of(table: Table, *roles: str) -> Field | None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ..failures import Failure, FailureKind, FetchError
 from ..words import plain_line
-from .discovery import Document, gather
-from .tables import Row, VotableError
+from .discovery import Document, cell, gather, place_of
+from .tables import VotableError
 from .votable import read_votable
 
 LARGEST = 1 << 20  # bytes: thousands of links
 MOST_LINKS = 1000
+MOST_COLUMNS = 200  # the standard has a dozen
+_COLUMNS = ("ID", "access_url", "service_def", "error_message", "semantics", "content_type", "link_authorized")
 _BEGINNING = 4096
 _FAULTS = {
     "NotFoundFault": FailureKind.NOT_FOUND,
     "UsageFault": FailureKind.REFUSED_REQUEST,
     "TransientFault": FailureKind.BUSY,
 }  # section 3.4; FatalFault and DefaultFault say no more than that there is nothing
+
+Link: TypeAlias = dict[str, str]
+"""One row: the values of ``_COLUMNS``, empty where there is none."""
 
 
 def is_votable(body: bytes) -> bool:
@@ -37,37 +43,45 @@ def file_of(body: bytes, url: str, did: str = "") -> str:
         raise _no_link(f"its datalink document cannot be read: {error}", url) from None
     if document.error:
         raise FetchError(_failure(document.error), url)
-    rows = _rows_about(document, did)
-    this = [row for row in rows if document.value(row, "semantics").rpartition("#")[2] == "this"]
-    files = [row for row in this if _is_file(document, row)]
+    links = _links_about(document, did)
+    this = [link for link in links if link["semantics"].rpartition("#")[2] == "this"]
+    files = [link for link in this if _is_file(link)]
     if files:
-        return document.value(_best(document, files), "access_url")
-    faults = [words for row in this or rows if (words := document.value(row, "error_message"))]
+        return _best(files)["access_url"]
+    faults = [words for link in this or links if (words := link["error_message"])]
     if faults:
         raise FetchError(_failure(plain_line(faults[0])), url)
-    if any(document.value(row, "link_authorized").casefold() in ("false", "f", "0") for row in this):
+    if any(_is_kept_back(link) for link in this):
         raise FetchError(Failure(FailureKind.FORBIDDEN, "its datalink document says that you may not have it"), url)
-    raise _no_link(f"its datalink document has {_instead(document, rows, this)}", url)
+    raise _no_link(f"its datalink document has {_instead(links, this)}", url)
 
 
-def _rows_about(document: Document, did: str) -> Sequence[Row]:
-    ids = {document.value(row, "ID") for row in document.rows}
+def _links_about(document: Document, did: str) -> list[Link]:
+    columns = len(document.table.fields)
+    if columns > MOST_COLUMNS:
+        raise _no_link(f"its datalink document has {columns:,} columns", document.url)
+    places = {name: place_of(document.table, name) for name in _COLUMNS}
+    links = [{name: cell(row, place) for name, place in places.items()} for row in document.rows]
+    ids = {link["ID"] for link in links}
     if not did and len(ids) > 1:
         raise _no_link(f"its datalink document is about {len(ids)} datasets, and does not tell which", document.url)
-    return [row for row in document.rows if not did or document.value(row, "ID") == did]
+    return [link for link in links if not did or link["ID"] == did]
 
 
-def _is_file(document: Document, row: Row) -> bool:
+def _is_file(link: Link) -> bool:
     """Exactly one of three is given (section 3.2); a file that may be FITS, and that we may have."""
-    given = [name for name in ("access_url", "service_def", "error_message") if document.value(row, name)]
-    kind = document.value(row, "content_type").casefold()
+    given = [name for name in ("access_url", "service_def", "error_message") if link[name]]
+    kind = link["content_type"].casefold()
     may_be_fits = not kind or any(word in kind for word in ("fits", "gzip", "octet-stream"))
-    may_be_had = document.value(row, "link_authorized").casefold() not in ("false", "f", "0")
-    return given == ["access_url"] and may_be_fits and may_be_had
+    return given == ["access_url"] and may_be_fits and not _is_kept_back(link)
 
 
-def _best(document: Document, files: Sequence[Row]) -> Row:
-    return next((row for row in files if "fits" in document.value(row, "content_type").casefold()), files[0])
+def _is_kept_back(link: Link) -> bool:
+    return link["link_authorized"].casefold() in ("false", "f", "0")
+
+
+def _best(files: Sequence[Link]) -> Link:
+    return next((link for link in files if "fits" in link["content_type"].casefold()), files[0])
 
 
 def _failure(words: str) -> Failure:
@@ -80,10 +94,10 @@ def _no_link(words: str, url: str) -> FetchError:
     return FetchError(Failure(FailureKind.NO_LINK, words, 200), url)
 
 
-def _instead(document: Document, rows: Sequence[Row], this: Sequence[Row]) -> str:
-    if not rows:
+def _instead(links: Sequence[Link], this: Sequence[Link]) -> str:
+    if not links:
         return "no row about it"
     if not this:
         return "no #this"
-    kinds = sorted({document.value(row, "content_type") or "a service" for row in this})
+    kinds = sorted({link["content_type"] or "a service" for link in this})
     return plain_line(f"no FITS file as #this, but {', '.join(kinds)}")
