@@ -430,6 +430,37 @@ def linked(row: str, service: str = "") -> Handler:
     return handle
 
 
+NO_ADDRESS = [
+    "http://127.0.0.1:99999/cut",
+    "http://127.0.0.1:0/cut",
+    f"http://{'a' * 300}.example/cut",
+    "http://[::1/cut",
+]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+async def test_a_service_at_an_address_that_is_none_is_no_service(address: str) -> None:
+    def handle(request: web.Request) -> web.Response:
+        assert request.path != "/links"
+        services = LINKS.replace("links?v=1", address) + LINKS.replace("links?v=1", address).replace(
+            "ivo://ivoa.net/std/DataLink#links-1.1", "ivo://ivoa.net/std/SODA#sync-1.0"
+        )
+        return web.Response(
+            text=listing(2).removesuffix("</VOTABLE>") + services.replace("</VOTABLE>", "") + "</VOTABLE>"
+        )
+
+    assert (await found(handle)).mode == "direct"
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+async def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
+    async with Asker(Limits(rate=0), None) as asker:
+        with pytest.raises(ArchiveError, match="that is no address"):
+            await asker.document(address)
+    with pytest.raises(ArchiveError, match=r"no address|address that is none|is another host"):
+        await found(answering("", 302, Location=address))
+
+
 async def test_links_lead_to_the_service_that_processes() -> None:
     service = (
         '<RESOURCE ID="svc"><PARAM name="accessURL" value="http://x.example/cut"/><GROUP name="inputParams">'

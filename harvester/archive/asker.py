@@ -23,7 +23,7 @@ from ..retry import wait_before_retry
 from .addresses import next_place
 from .answers import judge
 from .client import MOST_HOPS, WORDS, user_agent
-from .discovery import Document, fit, gather
+from .discovery import Document, fit, gather, is_web
 from .faults import failure_of
 from .tables import Event, VotableError
 from .votable import MOST_BYTES, VotableReader
@@ -138,6 +138,8 @@ class Asker:
     async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
         place: str = url
         for _ in range(MOST_HOPS + 1):
+            if not is_web(place):
+                raise ArchiveError(f"{in_short(place)}: that is no address")
             await self._pacer.turn(self._never)
             self.requests += 1
             async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:

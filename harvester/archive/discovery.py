@@ -185,9 +185,12 @@ def address_of(document: Document, service: Service) -> str:
 
 
 def is_web(url: str) -> bool:
+    """Whether it can be asked: HTTP, a host that may be one, a port that is one."""
     try:
-        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # UnicodeError, too
         return False
 
 
