@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from harvester.archive.asker import Asker
 from harvester.archive.constraints import Constraints
-from harvester.archive.discovery import Findings
+from harvester.archive.discovery import Findings, in_words
 from harvester.archive.listing import Listed
 from harvester.archive.survey import discover, list_spectra
 from harvester.catalog import read_catalogue
@@ -430,6 +430,46 @@ def linked(row: str, service: str = "") -> Handler:
     return handle
 
 
+class Replayed(Asker):
+    """Asks nobody: any address, out in the world or not, answers as ``handler`` would."""
+
+    def __init__(self, answers: Callable[[str], str]) -> None:
+        super().__init__(Limits(rate=0), None)
+        self.asked: list[str] = []
+        self._answers = answers
+
+    async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
+        self.asked.append(url)
+        yield self._answers(url).encode()
+
+
+SODA = LINKS.replace("ivo://ivoa.net/std/DataLink#links-1.1", "ivo://ivoa.net/std/SODA#sync-1.0")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        listing(2).replace("http://x.example/", "http://169.254.169.254/"),
+        listing(2).removesuffix("</VOTABLE>") + LINKS.replace("links?v=1", "http://127.0.0.1:8080/admin"),
+        listing(2).removesuffix("</VOTABLE>") + SODA.replace("links?v=1", "http://[::1]/cut"),
+    ],
+)
+async def test_an_archive_out_in_the_world_leads_nobody_into_his_own_network(answer: str) -> None:
+    async with Replayed(lambda url: answer) as asker:
+        with pytest.raises(ArchiveError, match=r"it leads to .*, inside a private network"):
+            await discover(asker, "http://archive.example/ssap", Constraints())
+        assert {url.split("/")[2] for url in asker.asked} == {"archive.example"}
+    async with Replayed(lambda url: answer) as asker:
+        await discover(asker, "http://10.0.0.7/ssap", Constraints())
+
+
+async def test_another_host_is_told_as_such() -> None:
+    findings = await found(answering(listing(2)))
+    told = dict(in_words(findings, "http://archive.example/ssap"))
+    assert told["hosts"].startswith("x.example, another host than you named")
+    assert "hosts" not in dict(in_words(findings, "http://x.example/ssap"))
+
+
 NO_ADDRESS = [
     "http://127.0.0.1:99999/cut",
     "http://127.0.0.1:0/cut",
@@ -442,9 +482,7 @@ NO_ADDRESS = [
 async def test_a_service_at_an_address_that_is_none_is_no_service(address: str) -> None:
     def handle(request: web.Request) -> web.Response:
         assert request.path != "/links"
-        services = LINKS.replace("links?v=1", address) + LINKS.replace("links?v=1", address).replace(
-            "ivo://ivoa.net/std/DataLink#links-1.1", "ivo://ivoa.net/std/SODA#sync-1.0"
-        )
+        services = (LINKS + SODA).replace("links?v=1", address)
         return web.Response(
             text=listing(2).removesuffix("</VOTABLE>") + services.replace("</VOTABLE>", "") + "</VOTABLE>"
         )

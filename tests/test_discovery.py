@@ -14,6 +14,7 @@ from harvester.archive.discovery import (
     find_soda,
     gather,
     in_words,
+    is_inside,
     make_profile,
     processing,
     read_link,
@@ -63,11 +64,40 @@ def test_the_genuine_descriptor_of_2017_is_understood() -> None:
     assert not profile.settings
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "169.254.169.254",
+        "10.0.0.7",
+        "192.168.1.1",
+        "0.0.0.0",
+        "100.64.0.1",
+        "localhost",
+        "localhost.",
+        "a.localhost",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.7",
+    ],
+)
+def test_a_number_of_a_private_network_is_inside(host: str) -> None:
+    assert is_inside(host)
+
+
+@pytest.mark.parametrize("host", ["voarchive.asu.cas.cz", "147.231.24.10", "2001:718::1", "10.example", ""])
+def test_names_and_other_numbers_are_not(host: str) -> None:
+    assert not is_inside(host)
+
+
 def test_what_was_found_is_said_in_words() -> None:
     document = genuine()
     service = find_soda(document)
     assert service
-    words = dict(in_words(read_soda(document, service)))
+    words = dict(in_words(read_soda(document, service), SSAP))
     assert words["fetch"] == ("by SODA (ivo://ivoa.net/std/SSDP#sync), http://voarchive.asu.cas.cz/ccd700/q/sdl/dlget")
     assert words["ids"] == "in the column ssa_pubDID"
     assert words["FLUXCALIB"] == "relative, UNCALIBRATED, normalized"

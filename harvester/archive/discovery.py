@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, ip_address
+from socket import inet_aton
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus, urljoin, urlsplit
 
@@ -202,6 +204,19 @@ def host_of(url: str) -> str:
         return ""
 
 
+def is_inside(host: str) -> bool:
+    """Whether it is a number of this machine or of a private network. Names are not looked up."""
+    host = host.rstrip(".")
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        pass
+    try:
+        return not IPv4Address(inet_aton(host)).is_global  # 127.1, 0x7f000001, and what else systems understand
+    except OSError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def fit(url: str) -> str:
     """``url`` with nothing in it that an address may not have; what is encoded already stays as it is."""
     return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
@@ -269,8 +284,8 @@ def _options(findings: Findings, name: str) -> tuple[str, ...]:
     return param.options if param else ()
 
 
-def in_words(findings: Findings) -> list[tuple[str, str]]:
-    """What was found, a line each: what it is about, and the words."""
+def in_words(findings: Findings, named: str) -> list[tuple[str, str]]:
+    """What was found where ``named`` was asked, a line each: what it is about, and the words."""
     documents = findings.endpoint or "whose address the list tells"
     how = {
         "soda": f"by SODA ({findings.standard or 'by its shape'}), {findings.endpoint}",
@@ -278,7 +293,9 @@ def in_words(findings: Findings) -> list[tuple[str, str]]:
         "direct": "at the address in each row of the list; no service processes them",
     }
     lines = [("fetch", how[findings.mode]), ("ids", findings.id_column and f"in the column {findings.id_column}")]
-    lines.append(("hosts", ", ".join(other_hosts(findings))))
+    elsewhere = sorted({host_of(findings.endpoint), *findings.hosts} - {"", host_of(named)})
+    words = "another host than you named: the archive says that its spectra are there, and later runs will ask it"
+    lines.append(("hosts", f"{', '.join(elsewhere)}, {words}" if elsewhere else ""))
     if findings.mode != "soda":
         lines.append(("wavelengths", f"in {findings.spectral_unit or 'the unit that each file names'}"))
         lines.append(("proofs", "structure and science; no card is known that names the DID (see identity_card)"))

@@ -19,6 +19,7 @@ from .discovery import (
     find_soda,
     host_of,
     id_column,
+    is_inside,
     is_web,
     processing,
     query_of,
@@ -39,6 +40,13 @@ async def discover(
     """How spectra are had from the archive at ``url``: an SSAP service, the datalink (dlget) of one dataset, or a TAP
     service (with that ``table``), which its name or ``by_tap`` tells.
     """
+    findings = await _findings(asker, url, constraints, table, by_tap)
+    for host in (host_of(findings.endpoint), *findings.hosts):
+        _keep_out(url, host)
+    return findings
+
+
+async def _findings(asker: Asker, url: str, constraints: Constraints, table: str | None, by_tap: bool) -> Findings:
     if by_tap or is_tap(url):
         return await _by_table(asker, base_of(url), constraints, table)
     if table:
@@ -142,11 +150,19 @@ async def _links_of(asker: Asker, listing: Document, did: str) -> Findings | Non
         url = address
     else:
         return None
+    _keep_out(listing.url, host_of(url))
     document = await asker.document(url)
     found = await _by_links(document, url, did)
     if found is None and url == address:  # it is no spectrum either
         raise ArchiveError(f"{url}: {read_link(document)[1]}")
     return found
+
+
+def _keep_out(origin: str, host: str) -> None:
+    """ArchiveError where an archive out in the world leads into the user's own network."""
+    if is_inside(host) and not is_inside(host_of(origin)):
+        words = "inside a private network, where nothing is asked because an archive says so"
+        raise ArchiveError(f"{in_short(origin)}: it leads to {host}, {words}")
 
 
 def _without_id(url: str) -> str:

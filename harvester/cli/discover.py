@@ -81,7 +81,7 @@ def command(
             raise UsageError(f"{url}: no spectrum meets {said}; nothing is written")
         say = sys.stderr if catalog == "-" else sys.stdout
         lines = [("registered", f"as {service.kind}, {service.url}")] if service.kind else []
-        lines += in_words(findings)
+        lines += in_words(findings, service.url)
         print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=say)
         if output:
             heading = f"Written by `harvester discover {url}`\non {datetime.now(UTC):%Y-%m-%d}; yours to edit."
