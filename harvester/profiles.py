@@ -33,7 +33,10 @@ def load_profile(archive: str, mark: str = "--") -> ArchiveProfile:
             host = None
         if not host:
             raise UsageError(f"{mark}archive {archive}: an address without a host; give a dlget URL")
-        return ArchiveProfile(name=host, title=host, endpoint=archive)
+        profile = ArchiveProfile(name=host, title=host, endpoint=archive)
+        if profile.flaw:
+            raise UsageError(f"{mark}archive http://...@{host}: {profile.flaw}")
+        return profile
     if archive in shipped_profiles():
         text = (files("harvester.archive") / "profiles" / f"{archive}.toml").read_text(encoding="utf-8")
         return _profile(text, archive)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from harvester.archive.discovery import (
     Document,
@@ -86,6 +87,24 @@ def test_the_genuine_descriptor_of_2017_is_understood() -> None:
 )
 def test_a_number_of_a_private_network_is_inside(host: str) -> None:
     assert is_inside(host)
+
+
+@pytest.mark.parametrize("name", ["endpoint", "ssap", "tap"])
+def test_a_profile_with_a_password_in_an_address_is_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret.toml"
+    told = {"name": "a", "title": "A", "endpoint": "http://x.example/dlget"}
+    file.write_text(tomli_w.dumps(told | {name: "http://user:pw@x.example/dlget"}), encoding="utf-8")
+    with pytest.raises(UsageError, match=f"{name} has a name or a password in it; none is ever sent"):
+        load_profile(str(file))
+    file.write_text(tomli_w.dumps(told | {name: "http://x.example/d@get?ID=a//b@c"}), encoding="utf-8")
+    load_profile(str(file))
+
+
+def test_an_archive_with_a_password_is_refused_and_it_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as refused:
+        load_profile("http://user:secret@x.example/dlget")
+    assert "name or a password" in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["voarchive.asu.cas.cz", "147.231.24.10", "2001:718::1", "10.example", ""])

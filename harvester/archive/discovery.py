@@ -187,11 +187,11 @@ def address_of(document: Document, service: Service) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Whether it can be asked: HTTP, a host that may be one, a port that is one."""
+    """Whether it can be asked: HTTP, a host that may be one, a port that is one, and no credentials."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
-        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:  # UnicodeError, too
         return False
 

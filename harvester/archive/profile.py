@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,11 @@ from annotated_types import Ge, Gt
 Mode = Literal["soda", "datalink", "direct"]
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")
+
+
+def has_credentials(url: str) -> bool:
+    """Whether there is a ``name:password@`` before its host."""
+    return re.match(r"[^/?#]*//[^/?#]*@", url) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,9 @@ class ArchiveProfile:
     @property
     def flaw(self) -> str:
         """What is wrong with its way to fetch, in a clause; empty if nothing is."""
+        for name in ("endpoint", "ssap", "tap"):
+            if has_credentials(getattr(self, name)):
+                return f"{name} has a name or a password in it; none is ever sent, leave it out"
         if self.mode == "soda" and not self.endpoint:
             return "there is no endpoint; give its dlget (SODA sync) URL"
         if self.mode == "direct" and self.endpoint and not any(mark in self.endpoint for mark in PLACEHOLDERS):

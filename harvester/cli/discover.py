@@ -103,14 +103,15 @@ def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
 def _service(url: str) -> Registered:
     """What is asked: ``url`` itself, or what the registry says is there."""
     from ..archive.discovery import is_web
+    from ..archive.profile import has_credentials
     from ..archive.registry import Registered, is_ivoid, look_up
     from ..errors import UsageError
 
     service = asyncio.run(look_up(url)) if is_ivoid(url) else Registered(url, "")
+    if has_credentials(service.url):
+        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
     if not is_web(service.url):
         raise UsageError(f"discover {url}: no address; give that of an SSAP or TAP service, http://..., or its ivo://")
-    if "@" in urlsplit(service.url).netloc:
-        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
     return service
 
 
