@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import resource
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -404,6 +405,43 @@ def test_a_list_that_fails_leaves_no_file() -> None:
     with in_a_thread(lambda: server(handle)) as url:
         assert fault_of(command(url, "--catalog", "all.csv", "-o", "my.toml")).exit_code == 5
     assert not list(Path().iterdir())
+
+
+def test_a_disk_that_refuses_leaves_what_was_there(archive: RunningArchive) -> None:
+    kept = {"my.toml": "mine = 1\n", "all.csv": "id\nmine\n", "all.csv.part": "mine, too\n"}
+    for name, text in kept.items():
+        Path(name).write_text(text, encoding="utf-8")
+    for option, name in (("-o", "my.toml"), ("--catalog", "all.csv")):
+        with no_room():
+            fault = fault_of(command(archive.ssap, option, name, "--force"))
+        assert (fault.exit_code, str(fault).rpartition("/")[2]) == (
+            6,
+            f"{name}: the file size limit is reached (ulimit -f)",
+        )
+    assert {path.name: path.read_text(encoding="utf-8") for path in Path().iterdir()} == kept
+    assert command(archive.ssap, "-o", "my.toml", "--catalog", "all.csv", "--force").exit_code == 0
+    assert load_profile("my.toml").endpoint == archive.dlget
+    assert len(rows_of("all.csv")) == COUNT
+    assert Path("all.csv.part").read_text(encoding="utf-8") == kept["all.csv.part"]
+
+
+def test_a_profile_goes_where_its_link_leads(archive: RunningArchive) -> None:
+    Path("kept").mkdir()
+    Path("my.toml").symlink_to("kept/real.toml")
+    assert command(archive.ssap, "-o", "my.toml").exit_code == 0
+    assert Path("my.toml").is_symlink()
+    assert load_profile("kept/real.toml").endpoint == archive.dlget
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Any file that is written now may have no byte."""
+    usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
 
 
 LINKS = (

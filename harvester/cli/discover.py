@@ -213,35 +213,24 @@ class _Sheet:
 @contextmanager
 def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
     """A list that appears under its name, or on standard output, only once it is whole."""
+    from ..stores.disk import storing
+    from ..stores.replacement import replacing
+
     if catalog is None:
         yield None
         return
-    folder = None if catalog == "-" else Path(catalog).absolute().parent
-    with _storing(catalog), tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as file:
-        yield _Sheet(file)
-        file.flush()
-        file.seek(0)
-        if catalog == "-":
+    if catalog == "-":
+        with storing(Path(catalog)), tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+            yield _Sheet(file)
+            file.seek(0)
             shutil.copyfileobj(file, sys.stdout)
-        else:
-            part = Path(f"{catalog}.part")
-            with part.open("w", encoding="utf-8", newline="") as target:
-                shutil.copyfileobj(file, target)
-            part.replace(catalog)
+        return
+    with replacing(Path(catalog).resolve()) as part, part.open("w", encoding="utf-8", newline="") as file:
+        yield _Sheet(file)
 
 
 def _write(path: Path, text: str) -> None:
-    with _storing(str(path)):
-        path.write_text(text, encoding="utf-8")
+    from ..stores.replacement import replacing
 
-
-@contextmanager
-def _storing(name: str) -> Iterator[None]:
-    from ..errors import StoreError
-
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{name}: {error.strerror or error}") from None
+    with replacing(path.resolve()) as part:
+        part.write_text(text, encoding="utf-8")

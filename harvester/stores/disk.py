@@ -38,5 +38,7 @@ def storing(path: Path) -> Iterator[None]:
     """Whatever the system refuses within becomes a StoreError about ``path``."""
     try:
         yield
+    except BrokenPipeError:  # nobody reads what is printed: no fault of a disk
+        raise
     except OSError as error:
         raise storage_fault(path, error) from error
