@@ -4,6 +4,7 @@ completes it."""
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -115,7 +116,8 @@ def test_what_happened_before_a_row_s_turn_came_stays_and_gets_its_columns(
     ledger.execute("UPDATE spectrum SET status = ? WHERE did = ?", (status, did("k")))
     while not work.complete:
         work.go_on(ledger)
-    assert rows(ledger)[-1] == ("k", '{"label": "k"}', status)
+    name, columns, now = rows(ledger)[-1]
+    assert (name, json.loads(columns), now) == ("k", {"label": "k"}, status)
 
 
 def test_rows_are_there_ahead_of_the_spectra_however_many_of_them_come(ledger: sqlite3.Connection) -> None:

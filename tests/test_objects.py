@@ -277,7 +277,7 @@ async def test_status_failures_plan_and_verify_work_with_a_bucket(bucket: str) -
     place = ("--out", bucket)
     assert f"{COUNT} of {COUNT} on disk" in typed("status", *place)[1]
     assert typed("failures", *place) == (0, f"no failures in {bucket}\n")
-    assert typed("plan", *place, "--catalog", "wanted.csv")[0] == 0
+    assert typed("plan", *place, "--catalog", "wanted.csv", "--archive", archive.dlget)[0] == 0
     code, said = typed("verify", *place)
     assert (code, f"{COUNT} spectra checked in {bucket}" in said) == (0, True)
     service = from_url(bucket)

@@ -99,7 +99,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             for script in (BEFORE.get(found, ""), SCHEMA, AFTER.get(found, "")):
                 for statement in script.split(";\n\n"):
                     connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
     return connection
 
