@@ -41,11 +41,13 @@ _FAULTS = {3: "NotFoundFault: it was withdrawn", 5: "FatalFault: the tape is tor
 
 @dataclass
 class OtherArchive:
-    """Where it serves, and how often each path was asked for."""
+    """Where it serves, how often each path was asked for, and what is the matter with which spectrum."""
 
     port: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     packed: frozenset[str] = frozenset(NAMES[::2])
+    faults: dict[int, str] = field(default_factory=_FAULTS.copy)
+    busy: int | None = 1
 
     @property
     def base(self) -> str:
@@ -125,8 +127,8 @@ class OtherArchive:
         self.asked[request.path] += 1
         name = request.match_info["name"]
         number = NAMES.index(name)
-        busy = number == 1 and self.asked[request.path] <= 2
-        fault = "TransientFault: back soon" if busy else _FAULTS.get(number, "")
+        busy = number == self.busy and self.asked[request.path] <= 2
+        fault = "TransientFault: back soon" if busy else self.faults.get(number, "")
         rows = [[DIDS[number], f"{self.files}/{name}.png", "", "", "#preview", "image/png"]]
         file = ["", "", fault] if fault else [f"{self.files}/{name}", "", ""]
         rows.append([DIDS[number], *file, "#this", "" if fault else "image/fits"])
