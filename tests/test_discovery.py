@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from harvester.archive.asker import in_short
 from harvester.archive.discovery import (
     Document,
     find_links,
@@ -105,6 +106,10 @@ def test_an_archive_with_a_password_is_refused_and_it_is_not_repeated() -> None:
         load_profile("http://user:secret@x.example/dlget")
     assert "name or a password" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_no_address_that_an_archive_tells_shows_its_password() -> None:
+    assert in_short("http://me:secret@x.example/dlget?ID=a@b") == "http://x.example/dlget?ID=a@b"
 
 
 @pytest.mark.parametrize("host", ["voarchive.asu.cas.cz", "147.231.24.10", "2001:718::1", "10.example", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -47,8 +48,9 @@ class UnansweredError(ArchiveError):
 
 
 def in_short(url: str) -> str:
-    """An address as people read it, without the query where that is in a language of its own."""
-    return url if len(url) <= _LONGEST_SHOWN else url.partition("?")[0]
+    """An address as people read it: without a password, and without a query that is in a language of its own."""
+    shown = re.sub(r"(?<=://)[^/?#]*@", "", url)
+    return shown if len(shown) <= _LONGEST_SHOWN else shown.partition("?")[0]
 
 
 class Asker:
