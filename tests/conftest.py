@@ -1,11 +1,15 @@
-"""What all tests share: no setting of the person who runs them leaks in."""
+"""What all tests share: no setting of the person who runs them leaks in; and one harvest for the tests of a module."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from .harvesting import harvest_demo
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +17,17 @@ def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HARVESTER_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def harvested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo archive's first spectra, as many as the module's COUNT says."""
+    folder = tmp_path_factory.mktemp("harvested") / "out"
+    asyncio.run(harvest_demo(folder, request.module.COUNT))
+    return folder
+
+
+@pytest.fixture
+def out(harvested: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(harvested, tmp_path / "out"))

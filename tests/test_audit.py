@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -32,18 +31,6 @@ COUNT = 16
 DIDS = list(listed_dids(COUNT))
 NAMES = [did.rpartition("/")[2] for did in DIDS]
 VICTIM, OTHER = NAMES[3], NAMES[5]
-
-
-@pytest.fixture(scope="module")
-def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("harvested") / "out"
-    asyncio.run(harvest_demo(folder, COUNT))
-    return folder
-
-
-@pytest.fixture
-def out(harvested: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(harvested, tmp_path / "out"))
 
 
 def configured(out: Path, **flags: object) -> Configuration:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 import sqlite3
 import stat
 import threading
@@ -31,18 +29,6 @@ from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_
 COUNT = 8
 DIDS = list(listed_dids(COUNT))
 NAMES = [did.rpartition("/")[2] for did in DIDS]
-
-
-@pytest.fixture(scope="module")
-def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("harvested") / "out"
-    asyncio.run(harvest_demo(folder, COUNT))
-    return folder
-
-
-@pytest.fixture
-def out(harvested: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(harvested, tmp_path / "out"))
 
 
 def ledger_of(out: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -12,22 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from .harvesting import fits_names, harvest_demo
+from .harvesting import fits_names
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 8
-
-
-@pytest.fixture(scope="module")
-def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("harvested") / "out"
-    asyncio.run(harvest_demo(folder, COUNT))
-    return folder
-
-
-@pytest.fixture
-def out(harvested: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(harvested, tmp_path / "out"))
 
 
 def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
