@@ -20,6 +20,9 @@ EASING = (FailureKind.BUSY, FailureKind.TIMEOUT)  # what an archive that has too
 PROBING = ContextVar("PROBING", default=False)
 """Set in the prober's task: its requests are the ones that may go out while the gate holds."""
 
+Judge = Callable[[Failure | None], None]
+"""Told what became of a probe, once the gate has turned by it."""
+
 
 class Admission:
     """Hands out permits to ask, first come first served, and learns from every answer."""
@@ -43,6 +46,8 @@ class Admission:
         self._changed = asyncio.Event()
         self.turned = asyncio.Event()
         """Set whenever the gate turns; whoever waits for that clears it first."""
+        self._judges: list[Judge] = []
+        self._onlookers: list[Callable[[Gate], None]] = []
         self._said = (limits.concurrency, 1.0)
 
     @property
@@ -70,6 +75,10 @@ class Admission:
                     self.in_flight += 1
                     return True
         return False
+
+    async def probe(self, stop: asyncio.Event) -> bool:
+        """Wait for the prober's turn to ask while the gate holds. False as soon as ``stop`` is set."""
+        return await self.pacer.turn(stop)
 
     async def go_on(self, stop: asyncio.Event) -> bool:
         """Wait until who has a permit may send one more request for it, as a redirect or a datalink asks for; the
@@ -106,10 +115,20 @@ class Admission:
         if not self.gate.holding:
             self._turn_to(self.gate.hold(reason, asyncio.get_running_loop().time()))
 
+    def on_turn(self, onlooker: Callable[[Gate], None]) -> None:
+        """Call ``onlooker`` whenever the gate turns."""
+        self._onlookers.append(onlooker)
+
+    def on_probe(self, judge: Judge) -> None:
+        """Call ``judge`` after every probe."""
+        self._judges.append(judge)
+
     def probed(self, failure: Failure | None, canary: bool) -> None:
         """What a probe said."""
         now = asyncio.get_running_loop().time()
         self._turn_to(self.gate.after_probe(failure, canary, now, self._chance))
+        for judge in self._judges:
+            judge(failure)
 
     def wake(self) -> None:
         """Let whoever waits look again."""
@@ -132,6 +151,8 @@ class Admission:
             self.pacer.rate = self._limits.rate * gate.share
         self.wake()
         self.turned.set()
+        for onlooker in self._onlookers:
+            onlooker(gate)
         self._tell(gate.reason or "the archive is back")
 
     def _tell(self, reason: str, *, imposed: bool = True) -> None:

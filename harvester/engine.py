@@ -11,12 +11,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
 from . import events as ev
-from .admission import PROBING, Admission
+from .admission import PROBING
 from .errors import StoreError, StoreFullError
 from .failures import Failure, FailureKind, FetchError
 from .gate import Gate, Sign, sign_of
@@ -25,7 +25,7 @@ from .limits import Limits
 from .outcomes import Failed, Fetched, Rejected, Saved
 from .pace import wait_or
 from .retry import Agenda, Assignment, Leftover, wait_before_retry
-from .seams import Archive, Inspect, Store
+from .seams import Archive, Doorkeeper, Inspect, Store
 from .spectra import SpectrumId, Target
 from .stopping import Cause, Stop
 
@@ -43,7 +43,8 @@ HANDS = 2  # workers for each request that may be in flight: while one asks, ano
 class Engine:
     """One harvest of ``targets``; ``await run()`` returns when nothing is left or the stop says so.
 
-    ``known_good`` are spectra that the archive had: they tell an archive that is away from spectra that are bad.
+    ``known_good`` are spectra that the archive had: they tell an archive that is away from spectra that are bad. One
+    that is not ``patient`` returns when only retries are left, which ``put_off`` then names.
     """
 
     targets: Iterable[Target]
@@ -51,13 +52,14 @@ class Engine:
     store: Store
     inspect: Inspect
     limits: Limits
-    admission: Admission
+    admission: Doorkeeper
     emit: Callable[[ev.Event], None]
     stop: Stop
     known_good: Sequence[Target] = ()
     leftovers: Sequence[Leftover] = ()
     chance: Random = field(default_factory=Random)
     wall: Callable[[], float] = time.time
+    patient: bool = True
     _agenda: Agenda = field(init=False)
     _queue: asyncio.Queue[Assignment | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
@@ -76,6 +78,7 @@ class Engine:
         # One waiting assignment a worker hides the producer's latency; more would only delay retries that are due.
         self._queue = asyncio.Queue(self.limits.concurrency)
         self._changed = asyncio.Event()
+        self.admission.on_probe(self._hear_of_probe)
 
     async def run(self) -> None:
         """Harvest until done, drained or aborted. Whatever goes wrong is in the stop's cause, and in the log."""
@@ -95,6 +98,10 @@ class Engine:
         except TimeoutError:
             if not patience.expired():
                 raise
+
+    def put_off(self) -> list[Leftover]:
+        """The retries that are left once it has returned."""
+        return self._agenda.put_off(self._now())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -117,17 +124,21 @@ class Engine:
 
     async def _produce(self) -> None:
         """Feed the queue from the agenda until nothing is left or the stop is set; then one sentinel a worker."""
-        while not self.stop.draining.is_set() and not self._agenda.finished:
+        while not self.stop.draining.is_set() and not self._done:
             self._changed.clear()
             assignment = self._agenda.take(self._now())
             if assignment is not None:
                 await self._queue.put(assignment)
-            elif not self._agenda.finished:
+            elif not self._done:
                 self._seek_evidence()
                 due = self._agenda.next_due
                 await (wait_or(self._changed, due - self._now()) if due is not None else self._changed.wait())
         for _ in range(HANDS * self.limits.concurrency):
             await self._queue.put(None)
+
+    @property
+    def _done(self) -> bool:
+        return self._agenda.finished if self.patient else self._agenda.resting
 
     def _seek_evidence(self) -> None:
         """Nobody else is asking, so nobody will tell whether the archive is well: ask for a known-good spectrum."""
@@ -174,13 +185,14 @@ class Engine:
                 path = await self.store.quarantine(target, fetched, verdict)
                 self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
                 return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
+            told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
+            saved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
+            self.emit(ev.SpectrumProved(self.wall(), saved))
             await self._put(target, fetched.body)
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
             return None
-        elapsed = self._now() - started
-        told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
-        self.emit(ev.SpectrumSaved(self.wall(), Saved(target, verdict, assignment.attempt, elapsed, *told)))
+        self.emit(ev.SpectrumSaved(self.wall(), replace(saved, elapsed=self._now() - started)))
         self._agenda.settle()
         self._patience.pop(target.did, None)
         self._heard_good(target)
@@ -318,11 +330,9 @@ class Engine:
         return True
 
     async def _ask_whether_it_is_there(self) -> None:
-        if not await self.admission.pacer.turn(self.stop.draining):
-            return
         known = self._canary is not None
         target = self._canary or self._bystander(None)
-        if target is None:
+        if target is None or not await self.admission.probe(self.stop.draining):
             return
         failure = await self._ask_for(target)
         if failure is None:
@@ -332,6 +342,8 @@ class Engine:
         elif Refusals.is_one(failure):
             return  # somebody else is asked at once: these may be a block of spectra that are not public
         self.admission.probed(failure, canary=known or failure is None)
+
+    def _hear_of_probe(self, failure: Failure | None) -> None:
         self._judge(failure)
         self._changed.set()
 

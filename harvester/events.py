@@ -122,6 +122,14 @@ class BodyQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SpectrumProved(Event):
+    """Bytes passed the gates and are about to get their name; ``outcome`` is what will be saved."""
+
+    outcome: Saved
+    logged: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
 class SpectrumSaved(Event):
     """A verified spectrum has its name on disk, durably."""
 
@@ -199,6 +207,7 @@ EVENTS: tuple[type[Event], ...] = (
     AnswerReceived,
     RetryScheduled,
     BodyQuarantined,
+    SpectrumProved,
     SpectrumSaved,
     SpectrumFailed,
     HarvestPaused,

@@ -71,7 +71,18 @@ class Agenda:
     @property
     def finished(self) -> bool:
         """Nothing fresh, nothing to retry, nothing handed out and unsettled."""
-        return self._exhausted and not self._retries and not self._open
+        return self.resting and not self._retries
+
+    @property
+    def resting(self) -> bool:
+        """Nothing fresh, and nothing handed out and unsettled: at most retries are waited for."""
+        return self._exhausted and not self._open
+
+    def put_off(self, now: float) -> list[Leftover]:
+        """The retries that are waited for, the first due first."""
+        return [
+            Leftover(due.assignment.target, due.assignment.attempt, due.time - now) for due in sorted(self._retries)
+        ]
 
     @property
     def open(self) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from . import events as ev
+from .failures import Failure
+from .gate import Gate, Sign
 from .outcomes import Fetched, Rejected, Verified
 from .spectra import Target
 
@@ -18,6 +21,32 @@ class Archive(Protocol):
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
         """Ask once, which may take a few requests on the way. FetchError for anything but a 200."""
         ...
+
+
+class Doorkeeper(Protocol):
+    """Who may ask, and when: an ``Admission``, or its place-holder on a machine that is far from it."""
+
+    gate: Gate
+    full: bool
+    turned: asyncio.Event
+
+    async def enter(self, stop: asyncio.Event) -> bool: ...
+
+    def leave(self, latency: float | None) -> None: ...
+
+    async def go_on(self, stop: asyncio.Event) -> bool: ...
+
+    def heard(self, sign: Sign, failure: Failure | None = None) -> None: ...
+
+    def doubt(self, reason: str) -> None: ...
+
+    async def probe(self, stop: asyncio.Event) -> bool: ...
+
+    def probed(self, failure: Failure | None, canary: bool) -> None: ...
+
+    def on_probe(self, judge: Callable[[Failure | None], None]) -> None: ...
+
+    def wake(self) -> None: ...
 
 
 class Store(Protocol):

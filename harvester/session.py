@@ -10,22 +10,21 @@ import random
 import resource
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from . import events as ev
-from .admission import Admission
-from .archive.client import WebArchive, user_agent
-from .engine import Engine
-from .errors import StoreError
+from .archive.client import user_agent
+from .errors import HarvestError, StoreError
 from .findings import Sound
+from .labour import Labour, Task, alone, hired
 from .ledger import reader
 from .ledger.rebuild import ensure_usable
 from .ledger.writer import LedgerWriter
 from .onlookers import looking_on
-from .outcomes import Rejected, Verified
 from .pace import wait_or
 from .preparation import Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
@@ -34,18 +33,18 @@ from .schedule import Shift, nights_left
 from .seams import Shelf, Store
 from .settings import CONFIG, Configuration
 from .shelves import shelf_of
-from .spectra import Target
 from .stats import HarvestStats, Tally, ended_how
 from .stopping import PRECEDENCE, Cause, Stop
 from .stores.directory import DirectoryStore
 from .stores.disk import storing
 from .stores.lock import hold
 from .stores.replacement import replacing
-from .verify import inspect
 from .vigil import Vigil, shift_at
 from .watchers.event_log import EventLog
 
 log = logging.getLogger(__name__)
+
+Hire = Callable[[Task], AbstractAsyncContextManager[Labour]]
 
 MOMENT = 0.05  # seconds between two looks at whether everything is enrolled
 DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
@@ -141,7 +140,7 @@ async def harvest(
             for watcher in (ledger, log, book):
                 bus.add(watcher)
             async with store:
-                await engage(preparation, store, run, bus, stop, tally, chance, hours)
+                await engage(preparation, store, run, bus, stop, tally, chance, hours, partial(hired, folder=folder))
             while ledger.enrolling and not await wait_or(stop.draining, MOMENT):
                 pass  # an interrupted run leaves the rest of the list to the next one
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
@@ -208,34 +207,20 @@ async def engage(
     tally: Tally,
     chance: Chance,
     hours: Shift,
+    hire: Hire = alone,
 ) -> None:
-    """The engine between its first and its last event: whatever the preparation lists is asked for and proved."""
-    plan, limits = preparation.plan, preparation.configuration.settings.limits
-    admission = Admission(limits, bus.emit, chance.dice, chance.wall)
-    async with AsyncExitStack() as stack:
-        configuration = await stack.enter_async_context(_at_hand(preparation.configuration))
-
-        async def turn() -> bool:
-            return await admission.go_on(stop.draining)
-
-        contact = configuration.settings.contact
-        client = WebArchive(configuration.route, limits, contact, bus.emit, turn, chance.wall)
-        archive = await stack.enter_async_context(client)
+    """The harvest between its first and its last event: whatever the preparation lists is asked for and proved."""
+    async with _at_hand(preparation.configuration) as configuration:
+        task = Task(configuration, preparation, store, bus.emit, stop, chance.dice, chance.wall)
         bus.emit(_started(configuration, preparation, run, chance.wall()))
-        expected = configuration.expectation
-
-        def prove(target: Target, body: bytes) -> Verified | Rejected:
-            return inspect(body, target.did, expected)
-
-        engine = Engine(
-            preparation.targets, archive, store, prove, limits, admission, bus.emit, stop,
-            plan.present[:1], preparation.leftovers, chance.dice, chance.wall,
-        )  # fmt: skip
-        vigil = Vigil(hours, bus.emit, stop, client.renew, chance.wall)
         try:
-            async with vigil.keep():
-                if await vigil.opening():
-                    await engine.run()
+            async with hire(task) as labour:
+                vigil = Vigil(hours, bus.emit, stop, labour.renew, chance.wall)
+                async with vigil.keep():
+                    if await vigil.opening():
+                        await labour.run()
+        except HarvestError as error:
+            stop.drain(Cause(str(error), error.exit_code))
         except Exception as bug:
             log.exception("bug in the engine")
             stop.drain(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1))

@@ -157,6 +157,9 @@ class Settings(BaseSettings):
     ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
     refresh: Annotated[bool, Field(description="ask again for those that are there, too, and replace them")] = False
+    processes: Annotated[
+        int, Ge(1), Le(256), Field(description="processes of this machine that fetch, under one pace and one ledger")
+    ] = 1
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
     window: Annotated[
         Window | None,

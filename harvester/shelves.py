@@ -10,12 +10,17 @@ from .expectation import Expectation
 from .findings import Examined, Finding
 from .seams import Shelf
 from .settings import Configuration
+from .stores.address import ObjectAddress
 from .stores.directory import DirectoryStore
 
 
 def shelf_of(configuration: Configuration) -> Shelf:
     """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
-    place = configuration.place
+    return shelf_at(configuration.place, configuration.home, configuration.settings.refresh)
+
+
+def shelf_at(place: ObjectAddress | Path, home: Path, refresh: bool) -> Shelf:
+    """The store at ``place``, whose books are below ``home``; ``refresh`` replaces what is there. Raises as above."""
     if isinstance(place, Path):
         return DirectoryStore(place)
     try:
@@ -23,7 +28,7 @@ def shelf_of(configuration: Configuration) -> Shelf:
         from .stores.service import opened
     except ImportError:
         raise UsageError(f"--out {place}: object stores need obstore: pip install 'harvester[objects]'") from None
-    return ObjectStore(str(place), opened(place), configuration.home, configuration.settings.refresh)
+    return ObjectStore(str(place), opened(place), home, refresh)
 
 
 def proved_again(

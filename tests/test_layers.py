@@ -42,8 +42,8 @@ RANKS = (
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings", "profiles"},
     {"shelves", "interruption"},
-    {"onlookers", "preparation", "provenance", "dataset", "report"},
-    {"session", "stocktake", "calibrations", "collection", "versions"},
+    {"onlookers", "preparation", "provenance", "dataset", "report", "cluster"},
+    {"labour", "session", "stocktake", "calibrations", "collection", "versions"},
     {"cli", "library"},
     {"__main__"},
 )

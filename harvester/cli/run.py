@@ -32,6 +32,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @click.command("run")
 @wanted
 @watched
+@click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:
     """Fetch what the catalogue lists and the disk lacks, verify it, and say what came of it.

@@ -1,0 +1,152 @@
+"""One hand's work on one shard: the engine of a harvest, with the broker at the other end of a line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
+
+from .. import events as ev
+from ..archive.client import WebArchive
+from ..engine import Engine
+from ..errors import HarvestError
+from ..outcomes import Rejected, Saved
+from ..retry import Leftover
+from ..seams import Shelf
+from ..spectra import SpectrumId, Target
+from ..stopping import Cause, Stop
+from .commission import Commission
+from .distant import DistantAdmission
+from .line import Line, attend
+from .messages import Begun, FromBroker, Halted, Joined, Renewed, Stopped, Told
+from .shards import Shard
+
+log = logging.getLogger(__name__)
+
+LOST = Cause("nobody lets this hand ask any more", 4)
+
+
+async def work_on(shard: Shard, commission: Commission, line: Line) -> list[Leftover]:
+    """Harvest the shard as the broker lets it; the retries that it would have to wait for. It ends with the line.
+
+    Faults of the run (a full disk, a bug) are told to the broker, and stop all hands alike.
+    """
+    try:
+        return await _Hand(shard, commission, line).work()
+    except HarvestError as error:
+        line.say(Stopped(Cause(str(error), error.exit_code)))
+    except Exception as bug:
+        log.exception("bug in the work on shard %d", shard.number)
+        line.say(Stopped(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1)))
+    return []
+
+
+class _Hand:
+    def __init__(self, shard: Shard, commission: Commission, line: Line) -> None:
+        self._shard, self._commission, self._line = shard, commission, line
+        self._stop = Stop()
+        self._admission = DistantAdmission(line.say, self._stop.draining)
+        self._begun: asyncio.Queue[Begun | None] = asyncio.Queue(1)  # the first answer, and there is no other
+        self._archive: WebArchive | None = None
+        self._renewing: set[asyncio.Task[None]] = set()
+        self._known: Cause | None = None  # why all stop, as far as the broker said so
+
+    async def work(self) -> list[Leftover]:
+        self._stop.on_change(self._tell_why)
+        self._line.say(Joined(self._shard.number))
+        listening = asyncio.create_task(self._listen())
+        try:
+            begun = await self._begun.get()
+            return [] if begun is None else await self._harvest(begun)
+        finally:
+            listening.cancel()
+            await asyncio.wait((listening, *self._renewing))
+
+    async def _harvest(self, begun: Begun) -> list[Leftover]:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(self._commission.shelf())
+            client = self._commission.archive(self._tell, self._turn, time.time)
+            self._archive = await stack.enter_async_context(client)
+            engine = await self._engine(begun, store, client)
+            await engine.run()
+        return [] if self._stop.draining.is_set() else engine.put_off()
+
+    async def _engine(self, begun: Begun, store: Shelf, archive: WebArchive) -> Engine:
+        """With what is still to do: what a lost hand stored is there, whether or not it could still say so."""
+        shard, commission = self._shard, self._commission
+        retries = {each.target.did: each for each in (*shard.leftovers, *begun.retries)}
+        fresh = [target for target in shard.targets if target.did not in retries]
+        done = set(begun.settled)
+        if begun.again:
+            open_ones = [target for target in (*fresh, *_targets(retries)) if target.did not in done]
+            for saved in await asyncio.to_thread(_stored, open_ones, store, commission, begun):
+                self._tell(ev.SpectrumSaved(time.time(), saved))
+                done.add(saved.target.did)
+        return Engine(
+            [target for target in fresh if target.did not in done],
+            archive, store, commission.prove, commission.limits, self._admission, self._tell, self._stop,
+            (shard.canary,) if shard.canary else (),
+            [each for did, each in retries.items() if did not in done],
+            patient=shard.patient,
+        )  # fmt: skip
+
+    async def _listen(self) -> None:
+        await attend(self._line, self._heed)
+        with suppress(asyncio.QueueFull):
+            self._begun.put_nowait(None)
+        self._known = LOST
+        self._stop.abort(LOST)
+
+    def _heed(self, message: FromBroker) -> None:
+        match message:
+            case Begun():
+                self._begun.put_nowait(message)
+            case Halted(cause=cause, now=now):
+                self._known = cause
+                (self._stop.abort if now else self._stop.drain)(cause)
+            case Renewed():
+                self._renew()
+            case _:
+                self._admission.heed(message)
+
+    def _renew(self) -> None:
+        if self._archive is not None:
+            task = asyncio.create_task(self._archive.renew())
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+
+    def _tell(self, event: ev.Event) -> None:
+        self._line.say(Told(event))
+
+    def _tell_why(self) -> None:
+        """Unless it is the broker's reason: then it knows."""
+        if self._stop.cause not in (None, self._known):
+            self._line.say(Stopped(self._stop.cause))
+
+    async def _turn(self) -> bool:
+        return await self._admission.go_on(self._stop.draining)
+
+
+def _targets(retries: Mapping[SpectrumId, Leftover]) -> Iterator[Target]:
+    return (each.target for each in retries.values())
+
+
+def _stored(targets: Iterable[Target], store: Shelf, commission: Commission, begun: Begun) -> list[Saved]:
+    """Those that are in the store: as they were about to be stored or, unless they would be replaced, as they prove."""
+    announced = {saved.target.did: saved for saved in begun.proved}
+    found = []
+    for target in targets:
+        try:
+            verdict = commission.prove(target, store.read(target.name))
+        except FileNotFoundError:
+            continue
+        if isinstance(verdict, Rejected):
+            continue  # only a refresh finds such a file: a harvest sets it aside before it begins
+        saved = announced.get(target.did)
+        if saved is not None and saved.verified.sha256 == verdict.sha256:
+            found.append(saved)
+        elif not commission.refresh:
+            found.append(Saved(target, verdict, 1, 0.0, ""))
+    return found

@@ -1,0 +1,101 @@
+"""The line between a hand and the broker: messages in order, as long as both are there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+_LENGTH = struct.Struct("!Q")
+
+
+class LineLostError(Exception):
+    """The other end is gone."""
+
+
+class Line(Protocol):
+    """One end. ``say`` never waits; what is said within one turn of the loop goes out together."""
+
+    def say(self, message: Any) -> None: ...
+
+    async def heard(self) -> list[Any]:
+        """What the other end said since, at least one message. LineLostError once it is gone."""
+        ...
+
+
+class Inbox:
+    """A line whose messages somebody else brings: ``put`` them in, and ``lose`` it when no more will come."""
+
+    def __init__(self, say: Callable[[Any], None]) -> None:
+        self.say = say
+        self._heard: list[Any] = []
+        self._lost = False
+        self._news = asyncio.Event()
+
+    def put(self, message: Any) -> None:
+        self._heard.append(message)
+        self._news.set()
+
+    def lose(self) -> None:
+        self._lost = True
+        self._news.set()
+
+    async def heard(self) -> list[Any]:
+        await self._news.wait()
+        if not self._heard:
+            raise LineLostError
+        heard, self._heard = self._heard, []
+        if not self._lost:
+            self._news.clear()
+        return heard
+
+
+class SocketLine:
+    """A line over a socket, both ends of which are ours: messages are pickled, and nobody else can write to it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._unsaid: list[Any] = []
+
+    @classmethod
+    async def over(cls, end: socket.socket) -> SocketLine:
+        return cls(*await asyncio.open_connection(sock=end, limit=1 << 20))
+
+    def say(self, message: Any) -> None:
+        if not self._unsaid:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsaid.append(message)
+
+    def _flush(self) -> None:
+        said, self._unsaid = self._unsaid, []
+        body = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+        if not self._writer.is_closing():
+            self._writer.write(_LENGTH.pack(len(body)) + body)
+
+    async def heard(self) -> list[Any]:
+        try:
+            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+            said: list[Any] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - a socketpair of ours
+        except (asyncio.IncompleteReadError, ConnectionError) as gone:
+            raise LineLostError from gone
+        return said
+
+    async def close(self) -> None:
+        """Say what is still to be said, and hang up."""
+        if self._unsaid:
+            self._flush()
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+async def attend(line: Line, heed: Callable[[Any], None], until: asyncio.Future[Any] | None = None) -> None:
+    """Pass on what is heard ``until`` that is done, or the other end is gone."""
+    with contextlib.suppress(LineLostError):
+        while until is None or not until.done():
+            for message in await line.heard():
+                heed(message)
