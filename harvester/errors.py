@@ -33,6 +33,12 @@ class StoreFullError(StoreError):
     """Local storage has no room at the moment: that may pass."""
 
 
+class ClusterError(HarvestError):
+    """Those who were to do the work are not there, or cannot do it: no spectrum's fault, and another run may."""
+
+    exit_code = 4
+
+
 class DirectoryHeldError(HarvestError):
     """Another harvest works in this directory."""
 

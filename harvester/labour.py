@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from . import events as ev
 from .admission import Admission
 from .archive.client import WebArchive
 from .engine import Engine
+from .errors import UsageError
 from .outcomes import Rejected, Verified
 from .preparation import Preparation
 from .seams import Store
-from .settings import Configuration
+from .settings import Configuration, Settings
 from .spectra import Target
 from .stopping import Stop
 from .verify import inspect
+
+if TYPE_CHECKING:
+    from .cluster.shards import Deal
+
+ANSWERS = 10.0  # seconds that a scheduler gets to be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,12 @@ class Task:
     def known_good(self) -> list[Target]:
         """A spectrum that the archive had, if there is one."""
         return list(self.preparation.plan.present[:1])
+
+    def deal(self) -> Deal:
+        """Its targets, for many hands."""
+        from .cluster.shards import Deal
+
+        return Deal(self.preparation.targets, self.preparation.leftovers, next(iter(self.known_good), None))
 
     def admission(self) -> Admission:
         return Admission(self.configuration.settings.limits, self.emit, self.dice, self.wall)
@@ -73,29 +88,58 @@ async def alone(task: Task) -> AsyncIterator[Labour]:
 
 
 @asynccontextmanager
-async def together(task: Task, complaints: Path) -> AsyncIterator[Labour]:
-    """As many hands as the settings say, under one admission; ``complaints`` has what they say that is no message."""
+async def by_processes(task: Task, complaints: Path) -> AsyncIterator[Labour]:
+    """Processes of this machine, under one admission; ``complaints`` has what they say that is no message."""
     from .cluster.broker import Broker
     from .cluster.commission import Commission
     from .cluster.foreman import Foreman
     from .cluster.processes import ProcessCrew
-    from .cluster.shards import Deal
 
-    deal = Deal(task.preparation.targets, task.preparation.leftovers, next(iter(task.known_good), None))
     commission = Commission.of(task.configuration)
+    count = task.configuration.settings.processes
     broker = Broker(task.admission(), task.emit, task.stop, task.wall)
-    async with (
-        broker,
-        ProcessCrew(task.configuration.settings.processes, commission, broker, complaints) as crew,
-    ):
+    async with broker, ProcessCrew(count, commission, broker, complaints) as crew:
+        yield Labour(Foreman(task.deal(), crew, task.stop).run, broker.renew)
 
-        async def renew() -> None:
-            broker.renew()
 
-        yield Labour(Foreman(deal, crew, task.stop).run, renew)
+@asynccontextmanager
+async def by_dask(task: Task, topic: str) -> AsyncIterator[Labour]:
+    """The workers of a Dask cluster, whose scheduler has the admission."""
+    from .cluster.commission import Commission
+    from .cluster.dask_crew import dask_crew
+    from .cluster.foreman import Foreman
+
+    settings, commission = task.configuration.settings, Commission.of(task.configuration)
+    async with dask_crew(settings.scheduler, settings.processes, topic, commission, task.emit, task.stop) as crew:
+        yield Labour(Foreman(task.deal(), crew, task.stop).run, crew.renew)
 
 
 def hired(task: Task, folder: Path) -> AbstractAsyncContextManager[Labour]:
     """Whom the settings ask for; ``folder`` is the run's own."""
     settings = task.configuration.settings
-    return together(task, folder / "processes.log") if settings.processes > 1 else alone(task)
+    if settings.on_dask:
+        return by_dask(task, f"harvester-{folder.name}")
+    return by_processes(task, folder / "processes.log") if settings.processes > 1 else alone(task)
+
+
+def check(settings: Settings) -> None:
+    """UsageError if those whom the settings ask for cannot be had here: before the night, not in it."""
+    if not settings.on_dask:
+        return
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise UsageError("--engine dask needs distributed: pip install 'harvester[dask]'") from None
+    if settings.scheduler is not None:
+        _check_answers(settings.scheduler)
+
+
+def _check_answers(scheduler: str) -> None:
+    there = urlsplit(scheduler)
+    try:
+        socket.create_connection((there.hostname or "", there.port or 0), ANSWERS).close()
+    except OSError as error:
+        raise UsageError(
+            f"--scheduler {scheduler}: nobody answers there ({error.strerror or error}); start one with "
+            "`dask scheduler`, and give the address that it prints"
+        ) from None

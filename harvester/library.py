@@ -21,6 +21,7 @@ from .catalog import Catalogue
 from .collection import Harvest
 from .dataset.holdings import require_ledger
 from .events import Event, EventBus
+from .labour import check as check_labour
 from .ledger import reader
 from .limits import Limits
 from .listed import listed_catalogue
@@ -65,6 +66,7 @@ async def harvest(
     """
     configuration = _configured(config, {**settings, "progress": progress}, catalog)
     check(configuration.settings)
+    check_labour(configuration.settings)
     stop = Stop()
     return await _to_its_end(asyncio.create_task(_harvest(configuration, catalog, stop, on_event)), stop)
 

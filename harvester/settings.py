@@ -113,6 +113,13 @@ def _webhook(value: object) -> object:
     return value
 
 
+def _scheduler(value: object) -> object:
+    value = _none_if_said(value)
+    if isinstance(value, str) and not re.fullmatch(r"(?:tcp|tls|ucx|wss?)://[^\s/]+:\d+", value):
+        raise ValueError("an address is expected, like tcp://10.0.0.1:8786")
+    return value
+
+
 Omittable = Annotated[str | None, BeforeValidator(_none_if_said)]
 
 
@@ -157,9 +164,17 @@ class Settings(BaseSettings):
     ] = None
     only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
     refresh: Annotated[bool, Field(description="ask again for those that are there, too, and replace them")] = False
+    engine: Annotated[
+        Literal["local", "dask"], Field(description="who fetches: this machine, or the workers of a Dask cluster")
+    ] = "local"
     processes: Annotated[
         int, Ge(1), Le(256), Field(description="processes of this machine that fetch, under one pace and one ledger")
     ] = 1
+    scheduler: Annotated[
+        str | None,
+        BeforeValidator(_scheduler),
+        Field(description="address of a Dask scheduler, tcp://HOST:PORT, whose workers fetch"),
+    ] = None
     progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
     window: Annotated[
         Window | None,
@@ -190,6 +205,11 @@ class Settings(BaseSettings):
     ] = None
     labels: Annotated[Labelling, Field(description="what the catalogue's labels are called and mean")] = Labelling()
     limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
+
+    @property
+    def on_dask(self) -> bool:
+        """Whether a Dask cluster does the work: one of this machine, unless a scheduler is named."""
+        return self.engine == "dask" or self.scheduler is not None
 
 
 TABLES = {"labels": Labelling, "limits": Limits}

@@ -24,8 +24,9 @@ COUNT = 300
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that ``pid`` started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that any thread of ``pid`` started."""
+    told = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children in told for child in children]
 
 
 def all_end(pids: list[int], patience: float = 20.0) -> bool:

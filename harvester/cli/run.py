@@ -32,6 +32,8 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @click.command("run")
 @wanted
 @watched
+@click.option("--engine", metavar="WHO", help="local, or dask: the workers of a cluster [local]")
+@click.option("--scheduler", metavar="ADDRESS", help="with Dask: tcp://HOST:PORT of its scheduler [one of our own]")
 @click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:
@@ -41,6 +43,7 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
+    from ..labour import check as check_labour
     from ..onlookers import check
     from ..preparation import catalogue_of, prepare
     from ..session import held, new_run_name
@@ -48,6 +51,7 @@ def command(**flags: Any) -> int:
 
     config = configuration(flags)
     check(config.settings)
+    check_labour(config.settings)
     catalogue = catalogue_of(config)
     run = new_run_name()
     with held(config, run) as store:

@@ -111,7 +111,7 @@ class Broker:
         """Nobody will work on this shard any more."""
         self._shards.pop(shard, None)
 
-    def renew(self) -> None:
+    async def renew(self) -> None:
         """Have all connections made anew."""
         self._say_to_all(Renewed())
 

@@ -54,25 +54,37 @@ class Inbox:
         return heard
 
 
+class Bundle:
+    """What is said within one turn of the loop, pickled and sent by ``send`` in one piece."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._unsaid: list[Any] = []
+
+    def say(self, message: Any) -> None:
+        if not self._unsaid:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._unsaid.append(message)
+
+    def flush(self) -> None:
+        if self._unsaid:
+            said, self._unsaid = self._unsaid, []
+            self._send(pickle.dumps(said, pickle.HIGHEST_PROTOCOL))
+
+
 class SocketLine:
     """A line over a socket, both ends of which are ours: messages are pickled, and nobody else can write to it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self._unsaid: list[Any] = []
+        self._bundle = Bundle(self._send)
+        self.say = self._bundle.say
 
     @classmethod
     async def over(cls, end: socket.socket) -> SocketLine:
         return cls(*await asyncio.open_connection(sock=end, limit=1 << 20))
 
-    def say(self, message: Any) -> None:
-        if not self._unsaid:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsaid.append(message)
-
-    def _flush(self) -> None:
-        said, self._unsaid = self._unsaid, []
-        body = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+    def _send(self, body: bytes) -> None:
         if not self._writer.is_closing():
             self._writer.write(_LENGTH.pack(len(body)) + body)
 
@@ -86,8 +98,7 @@ class SocketLine:
 
     async def close(self) -> None:
         """Say what is still to be said, and hang up."""
-        if self._unsaid:
-            self._flush()
+        self._bundle.flush()
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

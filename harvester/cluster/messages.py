@@ -165,6 +165,13 @@ class Halted:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Nobody will work on this shard any more."""
+
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The hand has ended its work on a shard, and hands these retries back."""
 

@@ -1,0 +1,160 @@
+"""Hands on a Dask cluster: the workers of a scheduler somewhere, or of one that is started here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import pickle
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count as counting
+from typing import Any
+
+from distributed import Client, KilledWorker, LocalCluster
+from distributed.client import FutureCancelledError
+
+from .. import events as ev
+from ..errors import ClusterError
+from ..retry import Leftover
+from ..stopping import Cause, Stop
+from . import dask_hand
+from .commission import Commission
+from .dask_plugin import BrokerPlugin
+from .foreman import HandLostError
+from .line import Bundle
+from .messages import Forgotten, Halted, Renewed, Stopped
+from .shards import Shard
+
+log = logging.getLogger(__name__)
+
+FEWEST = 32  # shards that are given out at once: workers that come later find some waiting
+MARGIN = 10.0  # seconds after ``limits.grace`` that a cluster gets to say that its hands have ended
+LOOK = 0.2  # seconds between two looks at a cluster that is to end
+CONNECT = 30.0  # seconds for the scheduler to answer
+
+
+class DaskCrew:
+    """The workers that ``client``'s scheduler has, whenever they come and go. ``topic`` is the run's own name there."""
+
+    def __init__(self, client: Client, threads: int, topic: str, commission: Commission, stop: Stop) -> None:
+        self._client, self._topic, self._commission, self._stop = client, topic, commission, stop
+        self._known: Cause | None = None
+        self._commands = Bundle(self._send)
+        self._count = counting(1)
+        self._sending: set[asyncio.Task[Any]] = set()
+        self.hands = max(FEWEST, 2 * threads)
+        stop.on_change(self._halt)
+
+    async def work(self, shard: Shard) -> Sequence[Leftover]:
+        key = f"{self._topic}-{shard.number}-{next(self._count)}"
+        future = self._client.submit(dask_hand.work_here, shard, self._commission, self._topic, pure=False, key=key)
+        result = asyncio.ensure_future(future.result())
+        try:
+            if not await self._ends(result):
+                return ()
+            leftovers: Sequence[Leftover] = result.result()
+        except (KilledWorker, FutureCancelledError) as lost:
+            raise HandLostError(f"{type(lost).__name__}: {lost}") from None
+        finally:
+            result.cancel()
+            future.release()
+        self._commands.say(Forgotten(shard.number))
+        return leftovers
+
+    async def _ends(self, result: asyncio.Future[Any]) -> bool:
+        """Wait until it has a result; False if the run is to end, and nobody is there to be waited for."""
+        draining = asyncio.create_task(self._stop.draining.wait())
+        await asyncio.wait((result, draining), return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        begun = asyncio.get_running_loop().time()
+        while not result.done() and await self._client.nthreads():
+            patience = MARGIN + (0.0 if self._stop.aborting.is_set() else self._commission.limits.grace)
+            if asyncio.get_running_loop().time() - begun > patience:
+                break
+            await asyncio.wait((result,), timeout=LOOK)
+        return result.done()
+
+    async def renew(self) -> None:
+        self._commands.say(Renewed())
+
+    async def listen(self, emit: Callable[[ev.Event], None]) -> None:
+        """Pass on what the broker tells, until cancelled; without the scheduler, the run ends."""
+        try:
+            while True:
+                for told in pickle.loads(await self._ask("news")):  # noqa: S301 - our own plugin pickled it
+                    if told is None:
+                        return
+                    if isinstance(told, Stopped):
+                        self._known = told.cause
+                        self._stop.drain(told.cause)
+                    else:
+                        emit(told)
+        except OSError as gone:
+            self._stop.abort(Cause(f"the Dask scheduler is gone ({gone})", 4))
+
+    async def end(self) -> None:
+        """Have the broker say its last words, and leave."""
+        self._commands.flush()
+        while self._sending:
+            await asyncio.wait(self._sending)
+        with contextlib.suppress(OSError):
+            await self._ask("do", said=pickle.dumps([]))
+
+    def _halt(self) -> None:
+        cause, now = self._stop.cause, self._stop.aborting.is_set()
+        if cause is not None and (now or cause != self._known):
+            self._commands.say(Halted(cause, now))
+
+    def _send(self, said: bytes) -> None:
+        task = asyncio.create_task(self._sent(said))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _sent(self, said: bytes) -> None:
+        with contextlib.suppress(OSError):  # the scheduler is gone: whoever listens to it says so
+            await self._ask("do", said=said)
+
+    async def _ask(self, what: str, **said: bytes) -> Any:
+        return await getattr(self._client.scheduler, f"{self._topic}-{what}")(**said)
+
+
+@asynccontextmanager
+async def dask_crew(
+    scheduler: str | None, count: int, topic: str, commission: Commission, emit: Callable[[ev.Event], None], stop: Stop
+) -> AsyncIterator[DaskCrew]:
+    """The workers of the ``scheduler``, or ``count`` on this machine. ClusterError if they cannot be had."""
+    async with AsyncExitStack() as stack:
+        try:
+            address = scheduler or await stack.enter_async_context(_local_cluster(count))
+            client = await stack.enter_async_context(Client(address, asynchronous=True, timeout=CONNECT))
+            await client.register_plugin(BrokerPlugin(topic, client.id, commission.limits))
+            threads = sum((await client.nthreads()).values())
+        except (OSError, ImportError, RuntimeError) as error:
+            raise ClusterError(
+                f"the Dask scheduler {scheduler or 'on this machine'} cannot be used ({error}); check its address, and "
+                "that scheduler and workers have harvester[dask] in the same version"
+            ) from error
+        crew = DaskCrew(client, threads, topic, commission, stop)
+        listening = asyncio.create_task(crew.listen(emit))
+        try:
+            yield crew
+        finally:
+            await crew.end()
+            await asyncio.wait((listening,), timeout=MARGIN)
+            listening.cancel()
+            with contextlib.suppress(OSError):
+                await client.unregister_scheduler_plugin(topic)
+
+
+def _local_cluster(count: int) -> LocalCluster:
+    """Without a dashboard of its own: ours shows what there is to see."""
+    return LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        dashboard_address=None,
+        worker_dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        preload=[dask_hand.__name__],
+        asynchronous=True,
+    )

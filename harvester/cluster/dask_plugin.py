@@ -1,0 +1,142 @@
+"""The broker in a Dask scheduler: a plugin, not an actor, since an actor is lost with the worker that has it.
+
+Workers reach it by the stream that they have to their scheduler anyway, the run that gave the work by asking for news.
+Everything that is said is pickled by us, so that Dask only carries bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from typing import Any
+
+from distributed import SchedulerPlugin
+from distributed.scheduler import Scheduler
+
+from .. import __version__
+from .. import events as ev
+from ..admission import Admission
+from ..limits import Limits
+from ..stopping import Cause, Stop
+from .broker import Broker, Guest
+from .line import Bundle
+from .messages import Forgotten, Halted, Renewed, Stopped
+
+DRIVER_GONE = Cause("the run that gave this work is gone", 4)
+NEWS = 20.0  # seconds after which the run is told that there are none
+
+
+class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
+    """Lets the workers ask for the run ``topic``, which the client ``driver`` gave; it ends with either.
+
+    ``version`` is the run's: a scheduler that has another one says so, and is not used.
+    """
+
+    def __init__(self, topic: str, driver: str, limits: Limits, version: str = __version__) -> None:
+        self.name = self.topic = topic
+        self._driver, self._limits, self._version = driver, limits, version
+
+    async def start(self, scheduler: Scheduler) -> None:
+        if self._version != __version__:
+            raise RuntimeError(f"the scheduler has harvester {__version__}, the run has {self._version}")
+        self._scheduler = scheduler
+        self._stop = Stop()
+        self._known: Cause | None = None
+        self._news: list[ev.Event | Stopped | None] = []
+        self._something = asyncio.Event()
+        self._guests: dict[str, tuple[str, Guest]] = {}
+        self._over = asyncio.Event()
+        self._stop.on_change(self._tell_why)
+        self._life = asyncio.create_task(self._live())
+        scheduler.handlers[f"{self.topic}-news"] = self.news
+        scheduler.handlers[f"{self.topic}-do"] = self.do
+        scheduler.stream_handlers[self.topic] = self.heed
+
+    async def _live(self) -> None:
+        admission = Admission(self._limits, self._tell)
+        async with Broker(admission, self._tell, self._stop, time.time) as self._broker:
+            await self._over.wait()
+        self._tell(None)
+
+    # ---- the workers
+
+    def heed(self, worker: str, line: str, said: bytes | None) -> None:
+        """A hand on ``worker`` said something on its ``line``; None: it has ended."""
+        if line not in self._guests:
+            self._guests[line] = worker, self._broker.welcome(Bundle(self._sender(worker, line)).say)
+        guest = self._guests[line][1]
+        if said is None:
+            self._broker.lose(guest)
+            del self._guests[line]
+            return
+        for message in pickle.loads(said):  # noqa: S301 - whoever reaches a scheduler may run code there anyway
+            self._broker.heed(guest, message)
+
+    def _sender(self, worker: str, line: str) -> Any:
+        def send(said: bytes) -> None:
+            if worker in self._scheduler.stream_comms:
+                self._scheduler.stream_comms[worker].send({"op": self.topic, "line": line, "said": said})
+
+        return send
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **more: Any) -> None:
+        """Whatever its hands held is free again."""
+        for line, (where, guest) in tuple(self._guests.items()):
+            if where == worker:
+                self._broker.lose(guest)
+                del self._guests[line]
+
+    # ---- the run
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        if client == self._driver and not self._over.is_set():
+            self._known = DRIVER_GONE
+            self._stop.abort(DRIVER_GONE)
+            self._over.set()
+            self._leave()
+
+    async def news(self) -> bytes:
+        """What happened since the run last asked, after a while perhaps nothing; None is the last that it hears."""
+        try:
+            async with asyncio.timeout(NEWS):
+                await self._something.wait()
+        except TimeoutError:
+            pass
+        self._something.clear()
+        news, self._news = self._news, []
+        if None in news:
+            self._leave()
+        return pickle.dumps(news, pickle.HIGHEST_PROTOCOL)
+
+    def _leave(self) -> None:
+        for name in (f"{self.topic}-news", f"{self.topic}-do"):
+            self._scheduler.handlers.pop(name, None)
+        self._scheduler.stream_handlers[self.topic] = _unheard
+
+    async def do(self, said: bytes) -> None:
+        """What the run has to say; nothing at all: it is over."""
+        messages = pickle.loads(said)  # noqa: S301 - as above
+        for message in messages:
+            match message:
+                case Halted(cause=cause, now=now):
+                    self._known = cause
+                    (self._stop.abort if now else self._stop.drain)(cause)
+                case Renewed():
+                    await self._broker.renew()
+                case Forgotten(shard=shard):
+                    self._broker.forget(shard)
+        if not messages:
+            self._over.set()
+
+    def _tell(self, event: ev.Event | Stopped | None) -> None:
+        self._news.append(event)
+        self._something.set()
+
+    def _tell_why(self) -> None:
+        if self._stop.cause is not None and self._stop.cause != self._known:
+            self._tell(Stopped(self._stop.cause))
+
+
+def _unheard(**said: Any) -> None:
+    """What hands still say once the run is over."""
