@@ -12,15 +12,14 @@ import re
 import signal
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from .batches import batches
+from .batches import Pool, batches, in_order
 from .errors import StoreError
 from .failures import FailureKind
 from .findings import DIGEST, Damaged, Examined, Finding, Missing, Record, Sound, Stray, Unreadable
@@ -50,7 +49,7 @@ def audit(
     What fits into one chunk is done here, without other processes. With more, ``__main__`` must be importable (the
     processes are spawned), and BrokenProcessPool is raised if the system kills one of them.
     """
-    examine = partial(_examine_all, folder, expected)
+    examine = partial(examine_files, folder, expected)
     chunks = batches(work, chunk)
     first = next(chunks, [])
     second = next(chunks, None)
@@ -58,16 +57,11 @@ def audit(
         for some in chain([first], [] if second is None else [second], chunks):
             yield from (examine_file(folder, each, expected) for each in some)
         return
-    ahead: deque[Future[list[Finding]]] = deque()
     # Spawned, not forked: the caller may have threads. Two chunks a process hide the way there and back.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_with_parent) as pool:
         try:
-            for some in chain([first, second], chunks):
-                ahead.append(pool.submit(examine, some))
-                if len(ahead) >= 2 * processes:
-                    yield from ahead.popleft().result()
-            while ahead:
-                yield from ahead.popleft().result()
+            for findings in in_order(Pool(pool, processes), examine, chain([first, second], chunks)):
+                yield from findings
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -77,15 +71,9 @@ def audit_through(
 ) -> Generator[Finding, None, None]:
     """The same for what is far away: ``hands`` at once, each waiting for its own. What ``read`` raises as StoreError
     ends it."""
-    ahead: deque[Future[Finding]] = deque()
     with ThreadPoolExecutor(hands) as pool:
         try:
-            for each in work:
-                ahead.append(pool.submit(examine, each, expected, read))
-                if len(ahead) >= 2 * hands:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            yield from in_order(Pool(pool, hands), lambda each: examine(each, expected, read), work)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -103,7 +91,8 @@ def _leave_with_parent() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def _examine_all(folder: Path, expected: Expectation, some: list[Examined]) -> list[Finding]:
+def examine_files(folder: Path, expected: Expectation, some: list[Examined]) -> list[Finding]:
+    """What each of these files proves to be."""
     return [examine_file(folder, each, expected) for each in some]
 
 

@@ -1,12 +1,24 @@
-"""Many things, a handful at a time: what keeps memory flat however long the list is."""
+"""Many things, a handful at a time: what keeps memory flat however long the list is, whoever works on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Others who do work: ``width`` of them at once."""
+
+    executor: Executor
+    width: int
 
 
 def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -14,3 +26,18 @@ def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(things)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def in_order(pool: Pool, work: Callable[[T], R], things: Iterable[T]) -> Generator[R, None, None]:
+    """What ``work`` makes of each of ``things``, in their order; two for each of the pool are under way at most."""
+    ahead: deque[Future[R]] = deque()
+    try:
+        for thing in things:
+            ahead.append(pool.executor.submit(work, thing))
+            if len(ahead) >= 2 * pool.width:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        for left in ahead:
+            left.cancel()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from . import events as ev
 from .admission import Admission
 from .archive.client import WebArchive
+from .batches import Pool
 from .engine import Engine
 from .errors import UsageError
 from .outcomes import Rejected, Verified
@@ -120,6 +121,22 @@ def hired(task: Task, folder: Path) -> AbstractAsyncContextManager[Labour]:
     if settings.on_dask:
         return by_dask(task, f"harvester-{folder.name}")
     return by_processes(task, folder / "processes.log") if settings.processes > 1 else alone(task)
+
+
+@contextmanager
+def pool_for(settings: Settings, processes: int) -> Iterator[Pool | None]:
+    """The Dask workers that the settings ask for, ``processes`` of them if on this machine; None if they ask for none.
+
+    UsageError or ClusterError if they cannot be had.
+    """
+    check(settings)
+    if not settings.on_dask:
+        yield None
+        return
+    from .cluster.dask_pool import dask_pool
+
+    with dask_pool(settings.scheduler, processes) as pool:
+        yield pool
 
 
 def check(settings: Settings) -> None:

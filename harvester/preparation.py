@@ -109,7 +109,7 @@ def _examine(configuration: Configuration, unproved: Sequence[Target], store: Sh
     if not unproved:
         return []
     work = (Examined(target.name, Record(target.did)) for target in unproved)
-    return list(proved_again(store, work, configuration.expectation, os.cpu_count() or 1))
+    return list(proved_again(configuration, store, work, os.cpu_count() or 1))
 
 
 def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequence[Finding]) -> None:

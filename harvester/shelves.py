@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+from .batches import Pool, batches, in_order
 from .errors import UsageError
 from .expectation import Expectation
 from .findings import Examined, Finding
@@ -32,11 +35,40 @@ def shelf_at(place: ObjectAddress | Path, home: Path, refresh: bool) -> Shelf:
 
 
 def proved_again(
-    shelf: Shelf, work: Iterable[Examined], expected: Expectation, processes: int
+    configuration: Configuration, shelf: Shelf, work: Iterable[Examined], processes: int, pool: Pool | None = None
 ) -> Generator[Finding, None, None]:
-    """A finding for each of ``work``, in its order: from a folder by several processes, from afar by many downloads."""
-    from .audit import audit, audit_through
+    """A finding for each of ``work``, in its order: from a folder by several processes, from afar by many downloads,
+    or, wherever they are, by a ``pool`` of other machines."""
+    from .audit import CHUNK, audit, audit_through
 
+    expected = configuration.expectation
+    if pool is not None:
+        place, home = absolute(configuration)
+        examine = partial(_proved_there, place, home, expected)
+        return _one_by_one(in_order(pool, examine, batches(work, CHUNK)))
     if isinstance(shelf, DirectoryStore):
         return audit(shelf.folder, work, expected, processes)
     return audit_through(shelf.read, work, expected)
+
+
+def _one_by_one(chunks: Generator[list[Finding], None, None]) -> Generator[Finding, None, None]:
+    with closing(chunks):
+        for some in chunks:
+            yield from some
+
+
+def _proved_there(
+    place: ObjectAddress | Path, home: Path, expected: Expectation, some: list[Examined]
+) -> list[Finding]:
+    """On another machine: what has these names in the store at ``place``."""
+    from .audit import audit_through, examine_files
+
+    if isinstance(place, Path):
+        return examine_files(place, expected, some)
+    return list(audit_through(shelf_at(place, home, refresh=False).read, some, expected))
+
+
+def absolute(configuration: Configuration) -> tuple[ObjectAddress | Path, Path]:
+    """Where the spectra are, and the local folder of their books, for whoever has another working directory."""
+    place = configuration.place
+    return place.absolute() if isinstance(place, Path) else place, configuration.home.absolute()

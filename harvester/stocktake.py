@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .batches import batches
+from .batches import Pool, batches
 from .errors import StoreError, UsageError
 from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Record, Sound, Stray, too_common
 from .interruption import unsettled
@@ -65,8 +65,10 @@ class Stock:
                 self.faults.append(finding)
 
 
-def take_stock(configuration: Configuration, *, fix: bool, processes: int, progress: Progress) -> Stock:
-    """Prove every file of the configuration's folder again.
+def take_stock(
+    configuration: Configuration, *, fix: bool, processes: int, progress: Progress, pool: Pool | None = None
+) -> Stock:
+    """Prove every file of the configuration's folder again, by ``processes`` of this machine or by a ``pool``.
 
     Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may go on meanwhile. With it, damaged files go
     to quarantine and the ledger is brought to what the disk has, so that the next run fetches what is not there.
@@ -79,7 +81,7 @@ def take_stock(configuration: Configuration, *, fix: bool, processes: int, progr
         raise UsageError(
             f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
         )
-    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place))
+    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place), pool)
     try:
         if not fix:
             stocktake.look()
@@ -102,6 +104,7 @@ class _Stocktake:
     processes: int
     progress: Progress
     stock: Stock
+    pool: Pool | None
 
     @property
     def ledger(self) -> Path:
@@ -152,7 +155,7 @@ class _Stocktake:
     ) -> Iterator[tuple[str, str]]:
         """The sound files with their digests, while everything else is booked."""
         done = 0
-        findings = proved_again(self.store, work, self.configuration.expectation, self.processes)
+        findings = proved_again(self.configuration, self.store, work, self.processes, self.pool)
         with closing(findings):
             for some in batches(findings, TOGETHER):
                 learn(some)

@@ -19,7 +19,7 @@ import pytest
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.ledger import reader
 
-from .harvesting import fits_names, leftovers, write_catalogue
+from .harvesting import fits_names, harvest_demo, leftovers, write_catalogue
 from .test_processes import all_end, children_of
 
 pytest.importorskip("distributed", reason="needs the extra dask")
@@ -168,3 +168,33 @@ async def test_a_scheduler_that_is_not_there_is_told_before_anything_is_asked(tm
     assert run.process.returncode == 2
     assert words.decode().count("\n") <= 2
     assert "tcp://127.0.0.1:9: nobody answers there" in words.decode()
+
+
+async def _said(*arguments: str) -> tuple[int, str]:
+    """Exit code and standard output of a command."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "harvester", *arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def test_workers_prove_and_prepare_spectra_to_the_same_findings_and_bytes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    await harvest_demo(out, 120)
+    damaged = sorted(out.glob("*.fits"))[7]
+    damaged.write_bytes(damaged.read_bytes()[:-2880])
+    async with cluster(2) as address:
+        by_dask = ["--out", str(out), "--scheduler", address]
+        proved = [await _said("verify", "--json", *how) for how in (by_dask, by_dask[:2])]
+        files = [tmp_path / "far.parquet", tmp_path / "near.parquet"]
+        exported = [
+            (await _said("export", str(file), *how, "--resample", "6519 6732 140"))[0]
+            for file, how in zip(files, (by_dask, by_dask[:2]), strict=True)
+        ]
+    assert proved[0] == proved[1]
+    assert [fault["path"] for fault in json.loads(proved[0][1])["damaged"]] == [str(damaged)]
+    assert proved[0][0] == 3
+    assert exported == [3, 3]
+    assert files[0].read_bytes() == files[1].read_bytes()

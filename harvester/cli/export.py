@@ -11,7 +11,7 @@ import click
 
 from .advice import advised
 from .destination import destination
-from .options import configuration, listed, place
+from .options import configuration, listed, place, worked
 from .progress import signs_of_life
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ EXAMPLES = 20  # spectra that are named; the card names all
 @click.argument("file", metavar="FILE")
 @place
 @listed
+@worked
+@click.option("--processes", metavar="N", help="with Dask, and no scheduler: processes of this machine [1]")
 @click.option("--flux", type=click.Choice(["float64", "float32"]), default="float64", help="precision [float64]")
 @click.option("--vacuum", is_flag=True, help="convert wavelengths in air to vacuum")
 @click.option("--smooth", metavar="SIGMA", type=float, help="convolve with a Gaussian of SIGMA pixels")
@@ -44,6 +46,7 @@ def command(file: str, **flags: Any) -> int:
     """
     from ..dataset.card import card
     from ..dataset.export import Order, export
+    from ..labour import pool_for
 
     order = Order(
         destination("export", file, ".parquet", ".h5", ".hdf5"),
@@ -54,8 +57,11 @@ def command(file: str, **flags: Any) -> int:
     )
     config = configuration(flags)
     began = time.monotonic()
-    with signs_of_life("exporting", "exported") as progress:
-        dataset = export(config, order, progress, card)
+    with (
+        pool_for(config.settings, config.settings.processes) as pool,
+        signs_of_life("exporting", "exported") as progress,
+    ):
+        dataset = export(config, order, progress, card, pool)
     beside = order.card
     print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)
     return INCOMPLETE if dataset.outcome.damaged or dataset.outcome.absent else 0

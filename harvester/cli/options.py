@@ -50,6 +50,10 @@ _HOURS = (
     click.option("--window", metavar="'20:00-06:00 [ZONE]'", help="ask within these hours only"),
     click.option("--deadline", metavar="HH:MM|DURATION", help="end in order at 06:00, or 8h after the start"),
 )
+_ENGINE = (
+    click.option("--engine", metavar="WHO", help="local, or dask: the workers of a cluster [local]"),
+    click.option("--scheduler", metavar="ADDRESS", help="with Dask: tcp://HOST:PORT of its scheduler [one of our own]"),
+)
 _ONLOOKERS = (
     click.option("--metrics-file", metavar="FILE", help="write metrics for node_exporter there"),
     click.option("--metrics-port", metavar="N", help="serve metrics for Prometheus on 127.0.0.1:N"),
@@ -80,6 +84,11 @@ def asked(command: F) -> F:
 def watched(command: F) -> F:
     """Who is told besides the terminal."""
     return _all(_ONLOOKERS, command)
+
+
+def worked(command: F) -> F:
+    """Who does the work."""
+    return _all(_ENGINE, command)
 
 
 def _all(options: tuple[Callable[[Any], Any], ...], command: F) -> F:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from .advice import advised
-from .options import configuration, wanted, watched
+from .options import configuration, wanted, watched, worked
 from .plan import in_words
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @click.command("run")
 @wanted
 @watched
-@click.option("--engine", metavar="WHO", help="local, or dask: the workers of a cluster [local]")
-@click.option("--scheduler", metavar="ADDRESS", help="with Dask: tcp://HOST:PORT of its scheduler [one of our own]")
+@worked
 @click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .advice import advised
-from .options import configuration, place
+from .options import configuration, place, worked
 from .progress import signs_of_life
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ EXAMPLES = 20  # faults of one gate that are shown; --json lists all
 @click.option("--fluxcalib", metavar="VALUE", help="what was asked for then [normalized]")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="what was asked for then; metres if no unit")
 @click.option("--fix", is_flag=True, help="quarantine what is damaged, bring the ledger to what the disk has")
+@worked
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that check [one a core]")
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
 def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
@@ -36,12 +37,13 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     Asks nothing of the archive. Writes SHA256SUMS of what is sound, for `sha256sum -c`. Exit code 0 if all is sound, 3
     if anything is damaged or missing, also where --fix made it ready to be fetched again by the next run.
     """
+    from ..labour import pool_for
     from ..stocktake import take_stock
 
     config = configuration(flags)
-    began = time.monotonic()
-    with signs_of_life("verifying", "verified") as progress:
-        stock = take_stock(config, fix=fix, processes=processes or os.cpu_count() or 1, progress=progress)
+    began, processes = time.monotonic(), processes or os.cpu_count() or 1
+    with pool_for(config.settings, processes) as pool, signs_of_life("verifying", "verified") as progress:
+        stock = take_stock(config, fix=fix, processes=processes, progress=progress, pool=pool)
     if as_json:
         print(json.dumps(_as_json(stock), indent=1))
     else:

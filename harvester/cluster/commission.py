@@ -14,7 +14,7 @@ from ..limits import Limits
 from ..outcomes import Rejected, Verified
 from ..seams import Shelf
 from ..settings import Configuration
-from ..shelves import shelf_at
+from ..shelves import absolute, shelf_at
 from ..spectra import Target
 from ..stores.address import ObjectAddress
 from ..verify import inspect
@@ -37,14 +37,13 @@ class Commission:
 
     @classmethod
     def of(cls, configuration: Configuration) -> Commission:
-        settings, place = configuration.settings, configuration.place
+        settings = configuration.settings
         return cls(
             configuration.route,
             settings.limits,
             settings.contact,
             configuration.expectation,
-            place.absolute() if isinstance(place, Path) else place,
-            configuration.home.absolute(),
+            *absolute(configuration),
             settings.refresh,
         )
 

@@ -126,7 +126,7 @@ async def dask_crew(
     """The workers of the ``scheduler``, or ``count`` on this machine. ClusterError if they cannot be had."""
     async with AsyncExitStack() as stack:
         try:
-            address = scheduler or await stack.enter_async_context(_local_cluster(count))
+            address = scheduler or await stack.enter_async_context(local_cluster(count, asynchronous=True))
             client = await stack.enter_async_context(Client(address, asynchronous=True, timeout=CONNECT))
             await client.register_plugin(BrokerPlugin(topic, client.id, commission.limits))
             threads = sum((await client.nthreads()).values())
@@ -147,8 +147,8 @@ async def dask_crew(
                 await client.unregister_scheduler_plugin(topic)
 
 
-def _local_cluster(count: int) -> LocalCluster:
-    """Without a dashboard of its own: ours shows what there is to see."""
+def local_cluster(count: int, asynchronous: bool = False) -> LocalCluster:
+    """``count`` worker processes. Without a dashboard of its own: ours shows what there is to see."""
     return LocalCluster(
         n_workers=count,
         threads_per_worker=1,
@@ -156,5 +156,5 @@ def _local_cluster(count: int) -> LocalCluster:
         worker_dashboard_address=None,
         silence_logs=logging.CRITICAL,
         preload=[dask_hand.__name__],
-        asynchronous=True,
+        asynchronous=asynchronous,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import __version__
 from ..archive.profile import ArchiveProfile
+from ..batches import Pool
 from ..complaints import did_you_mean
 from ..errors import UsageError
 from ..labelling import Labelling
@@ -27,9 +28,10 @@ from .holdings import DamagedError
 from .objects import Objects
 from .parquet import parquet_file, require_pyarrow
 from .recipe import NOTHING, Recipe
-from .sample import LeftOutError, Sample, UntoldError, sample_of
+from .sample import LeftOutError, Sample, UntoldError
 from .source import Origin, Source
 from .split import Split
+from .workshop import Workshop
 
 Progress = Callable[[int, int], None]
 """Called with how many spectra are done and how many there are."""
@@ -114,15 +116,21 @@ def opener(order: Order) -> Open:
     return hdf5_file
 
 
-def export(configuration: Configuration, order: Order, progress: Progress, describe: Describe | None = None) -> Dataset:
+def export(
+    configuration: Configuration,
+    order: Order,
+    progress: Progress,
+    describe: Describe | None = None,
+    pool: Pool | None = None,
+) -> Dataset:
     """Write the data set ``order`` of the configuration's harvest. UsageError if there is none to make, or no way to.
 
     With ``describe`` its card is put beside it. Leaves nothing behind if it fails. What is damaged or has no place in
-    it is left out and told in the outcome.
+    it is left out and told in the outcome. A ``pool`` reads and prepares the spectra; the file is written here.
     """
     if order.card.is_dir():
         raise UsageError(f"{order.card}: a folder has the name of the card; give the data set another one")
-    return _Export(configuration, order, progress, opener(order), describe).run()
+    return _Export(configuration, order, progress, opener(order), describe, pool).run()
 
 
 class _Export:
@@ -135,6 +143,7 @@ class _Export:
         progress: Progress,
         open_file: Open,
         describe: Describe | None,
+        pool: Pool | None,
     ) -> None:
         self._describe = describe
         self._source = Source(configuration)
@@ -146,6 +155,7 @@ class _Export:
         named = "archive" in configuration.settings.model_fields_set
         own = named or configuration.profile.name == self._origin.archive
         self._profile = configuration.profile if own else None
+        self._workshop = Workshop(configuration, order.recipe, self._profile, pool)
         self._passes = 1 if order.split is None else 2
         self._seen = 0
 
@@ -205,15 +215,16 @@ class _Export:
     def _samples(self, outcome: Outcome) -> Iterator[Sample]:
         """All samples, prepared; into ``outcome`` goes what is none."""
         total = self._passes * self._origin.count
-        for holding in self._source:
-            try:
-                yield self._order.recipe.applied_to(sample_of(holding, self._profile))
-            except DamagedError as error:
-                outcome.damaged.append((holding.name, str(error)))
-            except LeftOutError as error:
-                outcome.left_out.append((holding.name, str(error)))
-            except UntoldError as error:
-                raise UsageError(f"{error}, and give that with --archive FILE.toml") from None
+        for holding, made in self._workshop.made(self._source):
+            match made:
+                case Sample():
+                    yield made
+                case DamagedError():
+                    outcome.damaged.append((holding.name, str(made)))
+                case LeftOutError():
+                    outcome.left_out.append((holding.name, str(made)))
+                case UntoldError():
+                    raise UsageError(f"{made}, and give that with --archive FILE.toml")
             self._seen += 1
             self._progress(self._seen, total)
 
