@@ -214,16 +214,16 @@ class Index:
 
 
 class Register(Mapping[S, int]):
-    """Texts, each with a number of its own, as a dict would have them: the texts differ, and none is ever taken out."""
+    """Texts, each with a number of its own, as a dict would have them, but a text keeps its first number for ever."""
 
     def __init__(self, pairs: Iterable[tuple[S, int]] = ()) -> None:
         self._texts = Roster[S]()
         self._numbers = array("Q")
         self._index = Index(self._texts.__getitem__)
         for text, number in pairs:
-            self._index.setdefault(text, len(self._texts))
-            self._texts.append(text)
-            self._numbers.append(number)
+            if self._index.setdefault(text, len(self._texts)) == len(self._texts):
+                self._texts.append(text)
+                self._numbers.append(number)
 
     def __getitem__(self, text: S) -> int:
         place = self._index.get(text)

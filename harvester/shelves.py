@@ -11,13 +11,16 @@ from .findings import Examined, Finding
 from .seams import Shelf
 from .settings import Configuration
 from .stores.directory import DirectoryStore
+from .stores.layout import Layout
 
 
 def shelf_of(configuration: Configuration) -> Shelf:
     """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
-    place = configuration.place
+    place, layout = configuration.place, configuration.settings.layout
     if isinstance(place, Path):
-        return DirectoryStore(place)
+        return DirectoryStore(place, Layout(layout) if layout else None)
+    if layout is not None:
+        raise UsageError(f"--layout {layout}: {place} has no folders that could fill up; leave --layout out")
     try:
         from .stores.objects import ObjectStore
         from .stores.service import opened
@@ -33,5 +36,5 @@ def proved_again(
     from .audit import audit, audit_through
 
     if isinstance(shelf, DirectoryStore):
-        return audit(shelf.folder, work, expected, processes)
+        return audit(shelf.folder, work, expected, processes, places=shelf.layout.paths)
     return audit_through(shelf.read, work, expected)

@@ -41,7 +41,7 @@ RANKS = (
     {"admission", "observation", "listed"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings", "profiles"},
-    {"shelves", "interruption"},
+    {"shelves", "interruption", "relocation"},
     {"onlookers", "preparation", "provenance", "dataset", "report"},
     {"session", "stocktake", "calibrations", "collection", "versions"},
     {"cli", "library"},

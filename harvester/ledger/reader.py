@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,17 @@ def receipts(path: Path) -> Receipts:
     """What is known of stored spectra, by case-folded name."""
     sql = "SELECT folded, did, bytes FROM spectrum WHERE +status IN ('present', 'saved') ORDER BY did"
     return Receipts((row[0], row[1], row[2]) for row in _rows(path, sql))
+
+
+_NAMED = "SELECT name FROM spectrum WHERE +status IN ('present', 'saved') AND folded"
+
+
+def stored_among(path: Path, names: Sequence[str]) -> frozenset[str]:
+    """Those of a few hundred ``names`` that files of stored spectra have."""
+    marks = ",".join("?" * len(names))
+    folded = (name.casefold() if name.isascii() else "" for name in names)  # ours are; others may not even be text
+    found = {row["name"] for row in _rows(path, f"{_NAMED} IN ({marks})", *folded)}
+    return frozenset(name for name in names if name in found)
 
 
 def unsettled(path: Path) -> tuple[float, frozenset[str]] | None:

@@ -19,8 +19,8 @@ from obstore.store import ObjectStore as Service
 from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
 from ..spectra import Target
-from .directory import STATE, SUFFIX
 from .disk import storing
+from .layout import STATE, SUFFIX
 from .manifest import MANIFEST, write_sha256sums
 from .quarantine import Quarantine, reason_for_suspect
 from .service import knows_no_conditions, serving
