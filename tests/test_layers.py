@@ -34,6 +34,7 @@ RANKS = (
         "receipt",
         "vigil",
         "plan",
+        "matching",
         "verify",
         "seams",
         "difference",

@@ -112,18 +112,21 @@ class DirectoryStore:
         if self._moved:
             settled(self.folder, self.layout)
 
-    def sizes(self) -> Mapping[str, int]:
-        """Name (without ``.fits``) to size in bytes of every FITS file that is there. Empty if there is no folder.
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Name (without ``.fits``) and size in bytes of every FITS file that is there. None if there is no folder.
 
         What has the name of a spectrum but is no file (a folder, a link) counts as empty: it cannot be one.
         """
         try:
             with storing(self.folder):
-                return Register(_measured(self._entries()))
+                yield from _measured(self._entries())
         except StoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return {}
-            raise
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+
+    def sizes(self) -> Mapping[str, int]:
+        """The same, to be looked up."""
+        return Register(self.files())
 
     def written_since(self, moment: float) -> Iterator[str]:
         """The names of the files that were written at ``moment`` (seconds since 1970) or later. StoreError."""
