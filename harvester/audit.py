@@ -14,6 +14,7 @@ import stat
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import wait
@@ -35,27 +36,40 @@ CHUNK = 200  # files handed to a process at once: about a tenth of a second, so 
 HANDS = 16  # downloads at once
 LARGEST = 2**30  # bytes of a file that is read at all: far above any spectrum, far below what would fill the memory
 
+Places = Callable[[Path, str], Iterable[Path]]
+"""Where in a folder the file of a name may lie, the likeliest first. A process of its own gets it pickled."""
+
 Read = Callable[[str], bytes | Rejected]
 """The bytes of what has a name, or why they are no spectrum. FileNotFoundError if there is nothing."""
 
 _SLUG = re.compile(r"[A-Za-z0-9_]+-(?:[0-9a-f]{8}|[0-9a-f]{64})")
 
 
+def flat(folder: Path, name: str) -> Iterable[Path]:
+    """All files lie beside each other."""
+    return (folder / f"{name}.fits",)
+
+
 def audit(
-    folder: Path, work: Iterable[Examined], expected: Expectation, processes: int = 1, chunk: int = CHUNK
+    folder: Path,
+    work: Iterable[Examined],
+    expected: Expectation,
+    processes: int = 1,
+    chunk: int = CHUNK,
+    places: Places = flat,
 ) -> Generator[Finding, None, None]:
     """A finding for each of ``work``, in its order, as it comes; ``work`` is taken only as fast as it is done.
 
     What fits into one chunk is done here, without other processes. With more, ``__main__`` must be importable (the
     processes are spawned), and BrokenProcessPool is raised if the system kills one of them.
     """
-    examine = partial(examine_files, folder, expected)
+    examine = partial(examine_files, folder, expected, places)
     chunks = batches(work, chunk)
     first = next(chunks, [])
     second = next(chunks, None)
     if processes <= 1 or second is None:
         for some in chain([first], [] if second is None else [second], chunks):
-            yield from (examine_file(folder, each, expected) for each in some)
+            yield from (examine_file(folder, each, expected, places) for each in some)
         return
     # Spawned, not forked: the caller may have threads. Two chunks a process hide the way there and back.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_with_parent) as pool:
@@ -91,14 +105,14 @@ def _leave_with_parent() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def examine_files(folder: Path, expected: Expectation, some: list[Examined]) -> list[Finding]:
+def examine_files(folder: Path, expected: Expectation, places: Places, some: list[Examined]) -> list[Finding]:
     """What each of these files proves to be."""
-    return [examine_file(folder, each, expected) for each in some]
+    return [examine_file(folder, each, expected, places) for each in some]
 
 
-def examine_file(folder: Path, examined: Examined, expected: Expectation) -> Finding:
+def examine_file(folder: Path, examined: Examined, expected: Expectation, places: Places = flat) -> Finding:
     """What one file proves to be. Never raises for what is in a file or on a disk."""
-    return examine(examined, expected, lambda name: _read(folder / f"{name}.fits"))
+    return examine(examined, expected, lambda name: _read_from(places(folder, name)))
 
 
 def examine(examined: Examined, expected: Expectation, read: Read) -> Finding:
@@ -121,6 +135,14 @@ def examine(examined: Examined, expected: Expectation, read: Read) -> Finding:
         return Unreadable(name, did, f"it cannot be read: {error.strerror or error}")
     except Exception as bug:  # noqa: BLE001 - one odd file must not end the audit, nor be taken for damaged by it
         return Unreadable(name, did, plain_line(f"a bug of ours tripped over it ({type(bug).__name__}: {bug})"))
+
+
+def _read_from(paths: Iterable[Path]) -> bytes | Rejected:
+    """The first that is there."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            return _read(path)
+    raise FileNotFoundError
 
 
 def _read(path: Path) -> bytes | Rejected:
@@ -169,6 +191,17 @@ def _compare(name: str, did: SpectrumId | None, verified: Verified, record: Reco
 def could_be_ours(name: str) -> bool:
     """Whether some spectrum's file may have this stem."""
     return plain_name(SpectrumId(f"ivo://a/{name}")) == name or _SLUG.fullmatch(name) is not None
+
+
+def claims(path: Path, name: str, card: str | None) -> bool:
+    """Whether the file at ``path`` says by its identity card that it is the spectrum whose file is called ``name``."""
+    if card is None or not could_be_ours(name):
+        return False
+    try:
+        raw = _read(path)
+    except OSError:
+        return False
+    return not isinstance(raw, Rejected) and _spectrum_of(name, claimed_did(raw, card)) is not None
 
 
 def claimed_did(raw: bytes, card: str | None) -> str | None:

@@ -17,12 +17,13 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO, overload
 
 from .errors import UsageError
-from .roster import Index, Roster, RosterOnDisk, Selection
+from .names import Segments
+from .roster import Roster, RosterOnDisk, Selection
 from .spectra import SpectrumId, parse_did
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
@@ -57,6 +58,12 @@ class Catalogue:
     malformed: int = 0
     sha256: str | None = None
     has_addresses: bool = False
+    known: Segments | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def segments(self) -> Segments:
+        """The DIDs by their last segments."""
+        return self.known or Segments.of(self.dids)
 
     def address(self, number: int) -> str:
         """The access URL of a spectrum, '' where the catalogue tells none."""
@@ -174,7 +181,7 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
     ``expected`` is about how many rows will come, where that is known: room is made for them at once.
     """
     dids = Roster[SpectrumId]()
-    seen = Index(dids.__getitem__, expected)
+    segments = Segments(dids, expected)
     total = blank = malformed = 0
     reader = csv.reader(text, skipinitialspace=True)
     with _sentences(source, reader):
@@ -196,7 +203,7 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
                 did = parse_did(given)
             except ValueError as error:
                 raise _no_did(given, error, id_column, f"{source}, line {line}") from None
-            if seen.setdefault(did, len(dids)) == len(dids):
+            if segments.note(did):
                 dids.append(did)
                 try:
                     columns.append(tuple(fields))
@@ -204,7 +211,8 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
                     raise UsageError(f"catalogue {source}, line {line}: {error}") from None
     if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
-    return Catalogue(source, dids, columns, total - len(dids), blank, malformed, has_addresses=ADDRESS in header)
+    duplicates = total - len(dids)
+    return Catalogue(source, dids, columns, duplicates, blank, malformed, None, ADDRESS in header, segments)
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from .batches import batches
 from .ledger import reader
 from .seams import Shelf
 from .stores.directory import DirectoryStore
+
+TOGETHER = 400  # names a query of the ledger
 
 
 def unsettled(store: Shelf) -> frozenset[str] | None:
@@ -12,10 +15,12 @@ def unsettled(store: Shelf) -> frozenset[str] | None:
 
     Their digests in the ledger are those of the files that they replaced: they have to prove themselves. StoreError.
     """
-    run = reader.unsettled(store.ledger)
-    if run is None:
+    run = reader.last_run(store.ledger)
+    if run is None or run.ended is not None:
         return None
-    began, others = run
     if not isinstance(store, DirectoryStore):
         return frozenset()  # of objects only another machine's clock tells when they were written
-    return frozenset(name for name in store.written_since(began) if name.casefold() in others)
+    newer: set[str] = set()
+    for some in batches(store.written_since(run.started), TOGETHER):
+        newer |= reader.others_than(store.ledger, run.run, some)
+    return frozenset(newer)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .catalog import Catalogue
-from .names import assign_names
-from .roster import Register, Roster, Selection
+from .matching import FITS_BLOCK, Match, Receipt, Receipts, Standing, Told, is_suspect
+from .names import names_of
+from .roster import Selection
 from .spectra import SpectrumId, Target
 
-FITS_BLOCK = 2880  # FITS 4.0, section 3.1: every file is a whole number of these
-
-UNKNOWN = -1  # bytes of a file that was never proved
+__all__ = ["FITS_BLOCK", "USUAL_RATE", "HarvestPlan", "Receipt", "Receipts", "is_suspect", "make_plan"]
 
 USUAL_RATE = 10.0  # answers a second that a DaCHS gives at any concurrency: the estimate where no rate is set
 
@@ -67,43 +65,6 @@ class HarvestPlan:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the ledger knows of a stored spectrum: whose it is, and its size in bytes if it was proved."""
-
-    did: SpectrumId
-    size: int | None
-
-
-class Receipts(Mapping[str, Receipt]):
-    """Receipts by the case-folded names of the files, in little memory.
-
-    ``told`` are case-folded name, DID, and size in bytes of each stored spectrum; its order is best that of the DIDs.
-    """
-
-    def __init__(self, told: Iterable[tuple[str, SpectrumId, int | None]]) -> None:
-        self._dids = Roster[SpectrumId]()
-        self._sizes = array("q")
-        self._places = Register(self._kept(told))
-
-    def _kept(self, told: Iterable[tuple[str, SpectrumId, int | None]]) -> Iterator[tuple[str, int]]:
-        for place, (name, did, size) in enumerate(told):
-            self._dids.append(did)
-            self._sizes.append(UNKNOWN if size is None else size)
-            yield name, place
-
-    def __getitem__(self, name: str) -> Receipt:
-        place = self._places[name]
-        size = self._sizes[place]
-        return Receipt(self._dids[place], None if size == UNKNOWN else size)
-
-    def __len__(self) -> int:
-        return len(self._dids)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-
 class _Owners(Mapping[str, SpectrumId]):
     """Whose the names are that receipts are for."""
 
@@ -121,29 +82,23 @@ class _Owners(Mapping[str, SpectrumId]):
 
 
 def make_plan(
-    catalogue: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None
+    catalogue: Catalogue,
+    stored: Mapping[str, int] | Iterable[tuple[str, int]],
+    receipts: Mapping[str, Receipt] | Iterable[Told] | None = None,
 ) -> HarvestPlan:
-    """The plan for ``catalogue`` over ``stored`` (name to size in bytes), by the ``receipts`` for case-folded names."""
-    known = receipts or {}
-    dids = catalogue.dids
-    names = assign_names(dids, _Owners(known))
-    numbers = {standing: array("I") for standing in ("present", "missing", "suspect", "unproved")}
-    found = 0
+    """The plan for ``catalogue`` over ``stored`` (name, size in bytes), by the ``receipts`` for case-folded names."""
+    dids, segments = catalogue.dids, catalogue.segments
+    match = Match(segments)
+    held = Receipts(match.receipts(_told(receipts or ())))
+    names = names_of(segments, _Owners(held))
+    match.files(stored.items() if isinstance(stored, Mapping) else stored, names, held)
 
     def target(number: int) -> Target:
         return names.target(dids[number], catalogue.address(number))
 
-    for number, did in enumerate(dids):
-        name = names.of(did)
-        size = stored.get(name)
-        if size is None:
-            numbers["missing"].append(number)
-        else:
-            found += 1
-            numbers[_standing(size, known.get(name.casefold()))].append(number)
     return HarvestPlan(
-        **{standing: Selection(target, those) for standing, those in numbers.items()},
-        strays=[] if found == len(stored) else _strays(stored, map(names.of, dids)),
+        **{standing.name.lower(): Selection(target, match.numbers(standing)) for standing in Standing},
+        strays=match.strays,
         duplicates=catalogue.duplicates,
         malformed=catalogue.malformed,
         blank=catalogue.blank,
@@ -151,18 +106,7 @@ def make_plan(
     )
 
 
-def _standing(size: int, receipt: Receipt | None) -> str:
-    """What a file of ``size`` bytes is, by what the ledger knows of it."""
-    if is_suspect(size):
-        return "suspect"
-    return "present" if receipt is not None and receipt.size == size else "unproved"
-
-
-def is_suspect(size: int) -> bool:
-    """Whether a file of ``size`` bytes cannot be FITS, whatever is in it."""
-    return size == 0 or size % FITS_BLOCK != 0
-
-
-def _strays(stored: Iterable[str], listed: Iterable[str]) -> list[str]:
-    wanted = Register((name, 0) for name in listed)
-    return sorted(name for name in stored if name not in wanted)
+def _told(receipts: Mapping[str, Receipt] | Iterable[Told]) -> Iterable[Told]:
+    if isinstance(receipts, Mapping):
+        return ((name, receipt.did, receipt.size) for name, receipt in receipts.items())
+    return receipts

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,9 +91,9 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     """
     ledger = store.ledger
     newer = unsettled(store)
-    receipts = reader.receipts(ledger)
-    newest = {name.casefold(): replace(receipts[name.casefold()], size=None) for name in newer or ()}
-    plan = make_plan(catalogue, store.sizes(), ChainMap(newest, receipts) if newest else receipts)  # type: ignore[arg-type]
+    doubtful = frozenset(name.casefold() for name in newer or ())
+    receipts = ((name, did, None if name in doubtful else size) for name, did, size in reader.remembered(ledger))
+    plan = make_plan(catalogue, store.files(), receipts)
     _refuse_to_mix(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
     findings = _examine(configuration, plan.unproved, store)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, takewhile
+from itertools import chain, compress, takewhile
 from pathlib import Path
 from tempfile import gettempdir, mkstemp
 from typing import Generic, TypeVar, cast, overload
@@ -152,7 +152,7 @@ class Index:
 
     An open hash table without order or end. For each slot there is a byte of its text's hash, 0 if it is empty, which
     only says where it is worth comparing, and a number. Two texts are the same only if they are equal to the letter.
-    Room for as many as are ``expected`` is made at once. Numbers ascend, and all below the last one have a text.
+    Room for as many as are ``expected`` is made at once. Numbers ascend.
     """
 
     def __init__(self, text_of: Callable[[int], str], expected: int = 0) -> None:
@@ -200,30 +200,37 @@ class Index:
         return None
 
     def _grow(self, count: int) -> None:
-        """Twice the slots. The old ones go first: the ``count`` texts tell again what was in them."""
-        homes = 2 * self._homes
+        """Twice the slots. The old ones go first: the texts of the numbers, all below ``count``, tell again what was in
+        them, in the order in which they are quickly had."""
+        known = bytearray(count)
+        for number in compress(self._numbers, self._tags):
+            known[number] = 1
+        self._fill(known, 2 * self._homes)
+
+    def _fill(self, known: bytearray, homes: int) -> None:
+        """Anew, with the numbers that are marked as ``known``."""
         self._tags, self._numbers = bytearray(), array("I")
         self._make(homes)
-        for number, text in enumerate(map(self._text_of, range(count))):
-            tag, _, end = self._search(text)
+        for number in compress(range(len(known)), known):
+            tag, _, end = self._search(self._text_of(number))
             if end < 0:
-                self._grow(count)
+                self._fill(known, 2 * homes)
                 return
             self._tags[end], self._numbers[end] = tag, number
-        self._room -= count
+            self._room -= 1
 
 
 class Register(Mapping[S, int]):
-    """Texts, each with a number of its own, as a dict would have them: the texts differ, and none is ever taken out."""
+    """Texts, each with a number of its own, as a dict would have them, but a text keeps its first number for ever."""
 
     def __init__(self, pairs: Iterable[tuple[S, int]] = ()) -> None:
         self._texts = Roster[S]()
         self._numbers = array("Q")
         self._index = Index(self._texts.__getitem__)
         for text, number in pairs:
-            self._index.setdefault(text, len(self._texts))
-            self._texts.append(text)
-            self._numbers.append(number)
+            if self._index.setdefault(text, len(self._texts)) == len(self._texts):
+                self._texts.append(text)
+                self._numbers.append(number)
 
     def __getitem__(self, text: S) -> int:
         place = self._index.get(text)

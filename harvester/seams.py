@@ -101,6 +101,11 @@ class Shelf(Store, Protocol):
         """Make ready for writing. Only for whoever holds the lock. StoreError."""
         ...
 
+    def files(self) -> Iterable[tuple[str, int]]:
+        """Name (without ``.fits``) and size in bytes of what is stored, one by one; twice what is moved meanwhile.
+        StoreError."""
+        ...
+
     def sizes(self) -> Mapping[str, int]:
         """Name (without ``.fits``) to size in bytes of what is stored. StoreError."""
         ...

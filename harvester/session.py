@@ -29,6 +29,7 @@ from .pace import wait_or
 from .preparation import Preparation
 from .provenance import PROFILE, PROVENANCE, collected, document, profile_sha256, profile_text
 from .receipt import Guestbook, Politeness
+from .relocation import relocate
 from .schedule import Shift, nights_left
 from .seams import Shelf, Store
 from .settings import CONFIG, Configuration
@@ -99,6 +100,7 @@ def held(configuration: Configuration, run: str) -> Iterator[Shelf]:
     with hold(store.lock, run):
         store.tidy()
         ensure_usable(store.ledger)
+        relocate(store, configuration)
         yield store
 
 

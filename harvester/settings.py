@@ -43,6 +43,7 @@ from .words import masked
 PREFIX = "HARVESTER_"
 CONFIG = "config.toml"
 
+Layout = Literal["flat", "hashed"]
 Progress = Literal["auto", "rich", "plain", "json", "none"]
 
 
@@ -141,6 +142,11 @@ class Settings(BaseSettings):
         Path | None,
         BeforeValidator(_none_if_said),
         Field(description="local folder for the ledger and logs of harvests into object stores; data if not set"),
+    ] = None
+    layout: Annotated[
+        Layout | None,
+        BeforeValidator(_none_if_said),
+        Field(description="how spectra lie in the folder: flat, or hashed (in 256 folders); as it has them, else flat"),
     ] = None
     archive: Annotated[
         str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), a profile's FILE.toml, or a dlget URL")

@@ -15,17 +15,24 @@ from .seams import Shelf
 from .settings import Configuration
 from .stores.address import ObjectAddress
 from .stores.directory import DirectoryStore
+from .stores.layout import Layout
 
 
 def shelf_of(configuration: Configuration) -> Shelf:
     """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
-    return shelf_at(configuration.place, configuration.home, configuration.settings.refresh)
+    settings = configuration.settings
+    return shelf_at(configuration.place, configuration.home, settings.refresh, settings.layout)
 
 
-def shelf_at(place: ObjectAddress | Path, home: Path, refresh: bool) -> Shelf:
-    """The store at ``place``, whose books are below ``home``; ``refresh`` replaces what is there. Raises as above."""
+def shelf_at(place: ObjectAddress | Path, home: Path, refresh: bool, layout: str | None = None) -> Shelf:
+    """The store at ``place``, whose books are below ``home``; ``refresh`` replaces what is there. Raises as above.
+
+    ``layout``: None for the one that a folder has.
+    """
     if isinstance(place, Path):
-        return DirectoryStore(place)
+        return DirectoryStore(place, Layout(layout) if layout else None)
+    if layout is not None:
+        raise UsageError(f"--layout {layout}: {place} has no folders that could fill up; leave --layout out")
     try:
         from .stores.objects import ObjectStore
         from .stores.service import opened
@@ -47,7 +54,7 @@ def proved_again(
         examine = partial(_proved_there, place, home, expected)
         return _one_by_one(in_order(pool, examine, batches(work, CHUNK)))
     if isinstance(shelf, DirectoryStore):
-        return audit(shelf.folder, work, expected, processes)
+        return audit(shelf.folder, work, expected, processes, places=shelf.layout.paths)
     return audit_through(shelf.read, work, expected)
 
 
@@ -64,7 +71,7 @@ def _proved_there(
     from .audit import audit_through, examine_files
 
     if isinstance(place, Path):
-        return examine_files(place, expected, some)
+        return examine_files(place, expected, DirectoryStore(place).layout.paths, some)
     return list(audit_through(shelf_at(place, home, refresh=False).read, some, expected))
 
 

@@ -15,11 +15,12 @@ from .findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Record
 from .interruption import unsettled
 from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
 from .ledger.schema import open_for_writing
+from .relocation import relocate
 from .seams import Shelf
 from .settings import Configuration
 from .shelves import proved_again, shelf_of
 from .spectra import SpectrumId, Target
-from .stores.directory import STATE
+from .stores.layout import STATE
 from .stores.lock import hold
 
 LEDGER_FILE = "ledger.sqlite"
@@ -38,6 +39,8 @@ class Stock:
     """
 
     place: str
+    lies: Callable[[str], Path | str] = field(repr=False, compare=False)
+    """Where the file of a name lies, or would."""
     sound: int = 0
     redated: int = 0
     strays: int = 0
@@ -52,7 +55,7 @@ class Stock:
 
     def path(self, fault: Fault) -> str:
         """The file that a fault is about."""
-        return f"{self.place}/{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else f"{self.place}/{fault.name}.fits"
+        return f"{self.place}/{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else str(self.lies(fault.name))
 
     def add(self, finding: Finding) -> None:
         match finding:
@@ -81,7 +84,7 @@ def take_stock(
         raise UsageError(
             f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
         )
-    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place), pool)
+    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place, store.path), pool)
     try:
         if not fix:
             stocktake.look()
@@ -128,6 +131,9 @@ class _Stocktake:
             self.stock.notes.append(told)
             if "damaged" in told:
                 self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", told))
+        relocate(self.store, self.configuration)
+        if isinstance(self.configuration.place, Path) and self.store.caution:
+            self.stock.notes.append(self.store.caution)
         names = self._names()
         with closing(open_for_writing(self.ledger)) as connection:
             free_names(connection)

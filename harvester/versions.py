@@ -85,7 +85,7 @@ def on_disk(folder: Path, configuration: Configuration, processes: int) -> Versi
     contents: list[Content] = []
     unsettled: dict[str, str] = {}
     try:
-        for finding in audit(folder, _undigested(store), expected, processes):
+        for finding in audit(folder, _undigested(store), expected, processes, places=store.layout.paths):
             match finding:
                 case Sound(did=str(did), verified=proof):
                     contents.append(Content(did, proof.sha256, proof.content_digest))

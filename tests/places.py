@@ -15,11 +15,13 @@ from obstore.store import ObjectStore as Service
 
 from harvester.seams import Shelf
 from harvester.stores.directory import DirectoryStore
+from harvester.stores.layout import Layout
 from harvester.stores.objects import ObjectStore
 
 from .object_servers import BUCKET, SERVERS, S3Server
 
-KINDS = ("directory", "memory", "file", "moto", "rclone")
+KINDS = ("directory", "hashed", "memory", "file", "moto", "rclone")
+BUCKETS = KINDS[2:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Place:
     at: Callable[[str], bytes]
     names: Callable[[], set[str]]
     """What lies beside each other there, without our own state."""
+    listed: Callable[[str], str] = str
+    """What the sums call a spectrum's file."""
 
 
 def ready(place: Place, replace: bool = False) -> Shelf:
@@ -51,6 +55,26 @@ def a_directory(folder: Path) -> Place:
         return {path.name for path in folder.iterdir() if path.name != ".harvester"}
 
     return Place(lambda replace: DirectoryStore(folder), lay, lambda name: (folder / name).read_bytes(), names)
+
+
+def a_hashed_directory(folder: Path) -> Place:
+    """Spectra are where their names tell; anything else is where it is laid."""
+    flat = a_directory(folder)
+
+    def placed(name: str) -> str:
+        spectrum = name.endswith(".fits") and name[0] != "." and "/" not in name
+        return Layout.HASHED.place(name.removesuffix(".fits")) if spectrum else name
+
+    def names() -> set[str]:
+        return {path.name for path in folder.rglob("*") if path.is_file() and ".harvester" not in path.parts}
+
+    return Place(
+        lambda replace: DirectoryStore(folder, Layout.HASHED),
+        lambda name, body: flat.lay(placed(name), body),
+        lambda name: flat.at(placed(name)),
+        names,
+        placed,
+    )
 
 
 def a_service(service: Service, home: Path, url: str) -> Place:
@@ -99,6 +123,8 @@ def bucket(request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest
 def place_of(kind: str, tmp_path: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Place:
     if kind == "directory":
         return a_directory(tmp_path / "out")
+    if kind == "hashed":
+        return a_hashed_directory(tmp_path / "out")
     if kind == "memory":
         return a_service(MemoryStore(), tmp_path, "memory://")
     url = f"s3://{BUCKET}/{uuid4().hex[:8]}"

@@ -22,6 +22,8 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, errn
 OLD, NEW = b"old" * 960, b"new" * 5 * 960
 SYNCFS = reports_write_errors()
 FILES = [("one.fits", NEW), ("two.fits", NEW)]
+HASHED = [("ab/one.fits", NEW), ("cd/two.fits", NEW), ("ab/three.fits", NEW)]
+Files = list[tuple[str, bytes]]
 
 
 @dataclass
@@ -50,26 +52,35 @@ class Saboteur:
         return sabotaged
 
 
-def commit_under(saboteur: Saboteur, folder: Path) -> list[OSError | None]:
+def commit_under(saboteur: Saboteur, folder: Path, files: Files = FILES) -> list[OSError | None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in CALLS:
             patch.setattr(os, name, saboteur.wrap(name, getattr(os, name)))
         patch.setattr(recipe, "sync_file_system", saboteur.wrap("syncfs", sync_file_system))
-        return recipe.commit(folder, FILES, saboteur.together)
+        return recipe.commit(folder, files, saboteur.together)
 
 
-def calls_of_a_good_commit(folder: Path, together: bool) -> list[str]:
+def calls_of_a_good_commit(folder: Path, together: bool, files: Files) -> list[str]:
     saboteur = Saboteur(short=True, together=together)
-    assert commit_under(saboteur, folder) == [None, None]
+    assert commit_under(saboteur, made_for(files, folder), files) == [None] * len(files)
     return saboteur.made
+
+
+def made_for(files: Files, folder: Path) -> Path:
+    """The folder, with the folders in it that the files need."""
+    for name, _ in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def open_descriptors() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
-def check(folder: Path, results: list[OSError | None], before: dict[str, bytes], what: str) -> None:
-    for (name, body), result in zip(FILES, results, strict=True):
+def check(
+    folder: Path, results: list[OSError | None], before: dict[str, bytes], what: str, files: Files = FILES
+) -> None:
+    for (name, body), result in zip(files, results, strict=True):
         path = folder / name
         now = path.read_bytes() if path.exists() else None
         if result is None:
@@ -78,27 +89,28 @@ def check(folder: Path, results: list[OSError | None], before: dict[str, bytes],
             assert now in (body, before.get(name)), f"{what}: a wrong file is visible"
 
 
-@pytest.mark.parametrize("before", [{}, {"one.fits": OLD}], ids=["new", "overwriting"])
+@pytest.mark.parametrize("files", [FILES, HASHED], ids=["flat", "hashed"])
+@pytest.mark.parametrize("overwriting", [False, True], ids=["new", "overwriting"])
 @pytest.mark.parametrize("short", [False, True], ids=["whole writes", "short writes"])
 @pytest.mark.parametrize("together", [False, SYNCFS], ids=["each synced", "synced together"])
 def test_no_failing_call_leaves_a_wrong_state(
-    tmp_path: Path, before: dict[str, bytes], short: bool, together: bool
+    tmp_path: Path, files: Files, overwriting: bool, short: bool, together: bool
 ) -> None:
-    (tmp_path / "count").mkdir()
-    made = calls_of_a_good_commit(tmp_path / "count", together)
+    before = {files[0][0]: OLD} if overwriting else {}
+    folders = len({Path(name).parent for name, _ in files})
+    made = calls_of_a_good_commit(tmp_path / "count", together, files)
     assert {"open", "write", "fsync", "close", "replace", *(["syncfs"] if together else [])} == set(made)
-    assert made.count("fsync") == (1 if together else 1 + len(FILES))
+    assert made.count("fsync") == (folders if together else folders + len(files))
     for at, name in enumerate(made):
         for number in ERRORS:
-            folder = tmp_path / f"{at}-{number}"
-            folder.mkdir()
+            folder = made_for(files, tmp_path / f"{at}-{number}")
             for file, body in before.items():
                 (folder / file).write_bytes(body)
             descriptors = open_descriptors()
-            results = commit_under(Saboteur(at, number, short, together=together), folder)
+            results = commit_under(Saboteur(at, number, short, together=together), folder, files)
             assert open_descriptors() == descriptors
-            check(folder, results, before, f"{name} (call {at}) fails with {errno.errorcode[number]}")
-            assert not list(folder.glob(".*.part")), f"{name} (call {at}): a temporary file is left"
+            check(folder, results, before, f"{name} (call {at}) fails with {errno.errorcode[number]}", files)
+            assert not list(folder.rglob(".*.part")), f"{name} (call {at}): a temporary file is left"
 
 
 def test_even_a_clean_up_that_fails_leaves_only_what_the_next_start_sweeps(tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from harvester.demo import DemoArchive, RequestLog, listed_dids, serve
 from harvester.outcomes import Verified
 from harvester.spectra import SpectrumId
+from harvester.stores.layout import Layout
 from harvester.verify import Expectation, inspect
 
-from .harvesting import fits_names, leftovers, write_catalogue
+from .harvesting import leftovers, write_catalogue
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT, CONCURRENCY, KILLS = 250, 6, 5
@@ -49,7 +52,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         expected = Expectation(normalized=True)
         while not self.done.is_set():
-            for path in self.folder.glob("*.fits"):
+            for path in self.folder.rglob("*.fits"):
                 did = SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/{path.stem}")
                 try:
                     body = path.read_bytes()
@@ -61,8 +64,9 @@ class Watch(threading.Thread):
             time.sleep(0.001)
 
 
-def start(url: str, catalogue: Path, out: Path, mutant: str) -> subprocess.Popen[bytes]:
+def start(url: str, catalogue: Path, out: Path, mutant: str, layout: Layout) -> subprocess.Popen[bytes]:
     flags = ["--archive", url, "--catalog", str(catalogue), "--out", str(out), "--rate", "0", "--progress", "none"]
+    flags += ["--layout", layout]
     program = f"{MUTANTS[mutant]}\nfrom harvester.cli import main\nmain()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *flags, "--concurrency", str(CONCURRENCY)],
@@ -72,7 +76,9 @@ def start(url: str, catalogue: Path, out: Path, mutant: str) -> subprocess.Popen
     )
 
 
-async def harvest_through_kills(tmp_path: Path, mutant: str) -> tuple[Watch, RequestLog, int]:
+async def harvest_through_kills(
+    tmp_path: Path, mutant: str, layout: Layout = Layout.FLAT
+) -> tuple[Watch, RequestLog, int]:
     """Kill harvests at random moments until KILLS have hit, then let one finish; its exit code comes last."""
     chance = random.Random(5)
     out = tmp_path / "out"
@@ -82,25 +88,26 @@ async def harvest_through_kills(tmp_path: Path, mutant: str) -> tuple[Watch, Req
     async with serve(DemoArchive(count=COUNT, latency=0.06)) as archive:
         for _ in range(KILLS):
             seen = archive.log.requests
-            process = start(archive.dlget, catalogue, out, mutant)
+            process = start(archive.dlget, catalogue, out, mutant, layout)
             async with asyncio.timeout(20):
                 while archive.log.requests == seen:  # noqa: ASYNC110 - the log is a counter, it has no event to wait for
                     await asyncio.sleep(0.01)
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             process.kill()
             await asyncio.to_thread(process.wait)
-        code = await asyncio.to_thread(start(archive.dlget, catalogue, out, mutant).wait)
+        code = await asyncio.to_thread(start(archive.dlget, catalogue, out, mutant, layout).wait)
     watch.done.set()
     watch.join()
     return watch, archive.log, code
 
 
-async def test_kills_leave_only_whole_files_and_repeat_only_what_was_in_flight(tmp_path: Path) -> None:
-    watch, log, code = await harvest_through_kills(tmp_path, "none")
+@pytest.mark.parametrize("layout", Layout)
+async def test_kills_leave_only_whole_files_and_repeat_only_what_was_in_flight(tmp_path: Path, layout: Layout) -> None:
+    watch, log, code = await harvest_through_kills(tmp_path, "none", layout)
     assert code == 0
     assert watch.checks > COUNT
     assert not watch.wrong
-    assert len(fits_names(tmp_path / "out")) == COUNT
+    assert len({path.name for path in (tmp_path / "out").rglob("*.fits")}) == COUNT
     assert not leftovers(tmp_path)
     assert log.requests - COUNT <= KILLS * CONCURRENCY
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester.stores.layout import Layout
 from harvester.stores.syncing import reports_write_errors
 
 MISSING = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
@@ -31,8 +32,13 @@ WRITER = """
 import hashlib, os, sys
 from pathlib import Path
 from harvester.stores import commit as recipe
+from harvester.stores.layout import Layout, lay_out
 
 folder, acknowledged, mutant, together = Path(sys.argv[1]), open(sys.argv[2], "a"), sys.argv[3], sys.argv[4] == "True"
+layout = Layout(sys.argv[5])
+(folder / ".harvester").mkdir()
+lay_out(folder, layout)
+parts = 3 if layout is Layout.FLAT else 6  # so many folders are synced one by one, or all at once
 if mutant == "rename without fsync":
     recipe.os = type("NoSync", (), {**vars(os), "fsync": staticmethod(lambda descriptor: None)})
     recipe.sync_file_system = lambda descriptor: None
@@ -40,7 +46,7 @@ if mutant == "write in place":
     recipe.commit = lambda folder, files, together: [(folder / name).write_bytes(body) and None for name, body in files]
 for number in range(100_000):
     body = lambda part: hashlib.sha256(f"{number} {part}".encode()).digest() * 1170
-    files = [(f"n{number}-{part}.fits", body(part)) for part in range(3)]
+    files = [(layout.place(f"n{number}-{part}"), body(part)) for part in range(parts)]
     results = recipe.commit(folder, files, together)
     for (name, _), result in zip(files, results):
         if result is None:
@@ -71,7 +77,9 @@ def mounted(image: Path, place: Path) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
-def cut_power(tmp_path: Path, mutant: str, after: float, together: bool = False) -> Aftermath:
+def cut_power(
+    tmp_path: Path, mutant: str, after: float, together: bool = False, layout: Layout = Layout.FLAT
+) -> Aftermath:
     image, copy, log = tmp_path / "disk", tmp_path / "disk after", tmp_path / "acknowledged"
     with image.open("wb") as file:
         file.truncate(96 * 1024 * 1024)
@@ -79,7 +87,8 @@ def cut_power(tmp_path: Path, mutant: str, after: float, together: bool = False)
     log.touch()
     with mounted(image, tmp_path / "before") as folder:
         here = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, folder, log, mutant, str(together)], env=here)
+        how = [mutant, str(together), layout]
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, folder, log, *how], env=here)
         while not log.stat().st_size:
             time.sleep(0.01)
         time.sleep(after)
@@ -89,20 +98,23 @@ def cut_power(tmp_path: Path, mutant: str, after: float, together: bool = False)
         writer.kill()
         writer.wait()
     with mounted(copy, tmp_path / "after") as folder:
-        found = {path.name: path.read_bytes() for path in folder.glob("*.fits")}
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.fits")}
     corrupt = sum(body != expected(name) for name, body in found.items())
     return Aftermath(len(acknowledged), len(set(acknowledged) - set(found)), corrupt, len(found))
 
 
 def expected(name: str) -> bytes:
-    number, _, part = name.removeprefix("n").removesuffix(".fits").partition("-")
+    number, _, part = Path(name).name.removeprefix("n").removesuffix(".fits").partition("-")
     return hashlib.sha256(f"{number} {part}".encode()).digest() * 1170
 
 
 @pytest.mark.parametrize("after", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("together", [False, reports_write_errors()], ids=["each synced", "synced together"])
-def test_no_acknowledged_file_is_lost_and_none_is_corrupt(tmp_path: Path, after: float, together: bool) -> None:
-    found = cut_power(tmp_path, "none", after, together)
+@pytest.mark.parametrize("layout", Layout)
+def test_no_acknowledged_file_is_lost_and_none_is_corrupt(
+    tmp_path: Path, after: float, together: bool, layout: Layout
+) -> None:
+    found = cut_power(tmp_path, "none", after, together, layout)
     assert found.acknowledged > 0
     assert (found.missing, found.corrupt) == (0, 0)
 

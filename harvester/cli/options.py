@@ -25,6 +25,7 @@ _PLACE = (
     click.option("--state", metavar="DIR", help="with an object store: local folder for ledger and logs [data]"),
     click.option("--archive", metavar="NAME|FILE|URL", help="profile, profile's FILE.toml, or dlget URL [ondrejov]"),
 )
+_LAYOUT = click.option("--layout", metavar="HOW", help="flat, or hashed: spectra in 256 folders [as it is, else flat]")
 _WANTED = (
     click.option("--catalog", metavar="FILE|-", help="CSV of wanted spectra; - is standard input"),
     click.option("--id-column", metavar="NAME", help="its column with the publisher DIDs [id]"),
@@ -73,7 +74,7 @@ def listed(command: F) -> F:
 
 def wanted(command: F) -> F:
     """What is wanted, of whom, and within which limits."""
-    return _all((*_PLACE, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)
+    return _all((*_PLACE, _LAYOUT, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)
 
 
 def asked(command: F) -> F:

@@ -55,9 +55,10 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
     """The DID in the file ``name`` of the output directory, which may have lost its ledger; None if there is none."""
     from ..names import plain_name
     from ..spectra import SpectrumId, parse_did
+    from ..stores.directory import DirectoryStore
     from ..verify import RejectedError, read_spectrum
 
-    path = config.out / f"{name}.fits"
+    path = DirectoryStore(config.out).path(name)
     if "/" in name or plain_name(SpectrumId(name)) is None or not path.is_file():
         return None
     try:
@@ -69,9 +70,11 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
 def _stored(did: SpectrumId, config: Configuration) -> Path | None:
     """The file that ``did`` has, under either of the names that it may have been given."""
     from ..names import plain_name, slug_name
+    from ..stores.directory import DirectoryStore
 
+    store = DirectoryStore(config.out)
     names = [name for name in (slug_name(did), plain_name(did)) if name]
-    return next((path for name in names if (path := config.out / f"{name}.fits").is_file()), None)
+    return next((path for name in names if (path := store.path(name)).is_file()), None)
 
 
 def _read(did: SpectrumId, config: Configuration, path: Path) -> Calibrated:

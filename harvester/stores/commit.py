@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .syncing import sync_file_system
+from .syncing import ENOUGH, sync_file_system
 
 HOST = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:32] or "host"
 OLD = 24 * 3600.0  # seconds after which a leftover of another host is taken for dead
@@ -23,12 +23,12 @@ OLD = 24 * 3600.0  # seconds after which a leftover of another host is taken for
 def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = False) -> list[OSError | None]:
     """Give each ``(file name, bytes)`` its name in ``folder``; per file, None if it is durable or what went wrong.
 
-    ``together``: one sync of the file system in place of one for each file. A file that failed left nothing behind,
-    neither under its name nor under a temporary one, except where only the folder's own sync failed: then the file is
-    whole and visible, but not acknowledged.
+    A name may lie in a sub-folder that is there, as ``ab/name.fits``. ``together``: one sync of the file system in
+    place of one for each file. A file that failed left nothing behind, neither under its name nor under a temporary
+    one, except where only a folder's own sync failed: then the file is whole and visible, but not acknowledged.
     """
     results: list[OSError | None] = [None] * len(files)
-    parts = [folder / part_name(name) for name, _ in files]
+    parts = [_part_of(folder / name) for name, _ in files]
     try:
         with _opened(folder) as descriptor:
             for at, (_, body) in enumerate(files):
@@ -38,7 +38,7 @@ def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = Fa
                 results = [result or lost for result in results]
             for at, (name, _) in enumerate(files):
                 results[at] = results[at] or _tried(parts[at].replace, folder / name)
-            os.fsync(descriptor)
+            _sync_names(folder, descriptor, list(dict.fromkeys(part.parent for part in parts)), together)
     except OSError as error:
         results = [result or error for result in results]
     finally:
@@ -47,6 +47,22 @@ def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = Fa
                 with suppress(OSError):  # it may never have been made; what is left is swept at the next start
                     part.unlink()
     return results
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(part_name(path.name))
+
+
+def _sync_names(folder: Path, descriptor: int, touched: Sequence[Path], together: bool) -> None:
+    """Make the names in the ``touched`` folders durable; ``descriptor`` is of ``folder``, which they are in or are."""
+    if together and len(touched) >= ENOUGH:
+        sync_file_system(descriptor)
+        return
+    for each in touched:
+        if each == folder:
+            os.fsync(descriptor)
+        else:
+            sync_folder(each)
 
 
 def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,14 +19,14 @@ from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
 from ..roster import Register
 from ..spectra import Target
-from .commit import commit, has_room, sweep
+from .commit import commit, has_room
 from .disk import storage_fault, storing
+from .layout import STATE, SUFFIX, Layout, astray_in, lay_out, layout_of, spectra_in
 from .manifest import write_sha256sums
+from .moving import bring, settled, sweep_all
 from .quarantine import Quarantine
 from .syncing import Together, can_sync_together
 
-STATE = ".harvester"
-SUFFIX = ".fits"
 MOMENT = 0.010  # seconds that the first of a batch waits for others, where the last one did not come alone
 FULL = 32  # files: more share a sync no better
 
@@ -40,17 +41,20 @@ class _Delivery:
 
 
 class DirectoryStore:
-    """Spectra as ``<name>.fits`` in one folder, our own state in ``.harvester`` inside it.
+    """Spectra as ``<name>.fits`` in one folder or in 256 of them, our own state in ``.harvester`` inside it.
+
+    ``wanted`` is the layout that it shall have from the next run on; None: the one that it has.
 
     One thread writes. It commits together whatever has arrived while it was busy, so that dense arrivals share a
     sync of the folder and sparse ones wait for nobody. Its queue needs no bound of its own: each worker waits for
     its file, so it never holds more than ``concurrency`` of them.
     """
 
-    caution = ""
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: Layout | None = None) -> None:
         self.folder = folder
+        self.layout = layout_of(folder)
+        self._wanted = wanted
+        self._moved = 0
         self.place = str(folder)
         self.state = folder / STATE
         self.ledger = self.state / "ledger.sqlite"
@@ -61,9 +65,24 @@ class DirectoryStore:
         self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
+    @property
+    def caution(self) -> str:
+        """What becomes, or became, of the layout, in one sentence; empty if nothing."""
+        flat = self.layout is Layout.FLAT
+        if self._moved:
+            there = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
+            return f"moved {self._moved:,} spectra into {there}, as the layout {self.layout} has it"
+        if self._wanted not in (None, self.layout) and self.state.is_dir():
+            return f"it is laid out {self.layout}: a run moves its spectra, as --layout {self._wanted} asks"
+        return ""
+
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / f"{name}{SUFFIX}"
+        return self.folder / self._place(name)
+
+    def _place(self, name: str) -> str:
+        places = self.layout.places(name)
+        return next((place for place in places if os.path.lexists(self.folder / place)), places[0])
 
     def prepare(self) -> None:
         """Make the folders. StoreError if that cannot be done."""
@@ -72,43 +91,65 @@ class DirectoryStore:
             self.state.mkdir(mode=0o700, exist_ok=True)
 
     def tidy(self) -> None:
-        """Remove what killed runs left behind. Only for whoever holds the lock. StoreError."""
-        with storing(self.folder):
-            sweep(self.folder)
+        """Take the layout that is wanted, and remove what killed runs left behind. Only for whoever holds the lock.
+        StoreError."""
+        self.layout = self._wanted or layout_of(self.folder)
+        lay_out(self.folder, self.layout)
+        sweep_all(self.folder)
         self._quarantine.prepare()
 
-    def sizes(self) -> Mapping[str, int]:
-        """Name (without ``.fits``) to size in bytes of every FITS file that is there. Empty if there is no folder.
+    def astray(self) -> Iterator[str]:
+        """The names of files that lie as in the other layout, while their own place is free. StoreError."""
+        return (name for name, entry in astray_in(self.folder, self.layout) if entry.is_file(follow_symlinks=False))
+
+    def bring(self, names: Iterable[str]) -> None:
+        """Move the spectra with these names to their places. Only with the lock held; ``settle`` ends it.
+        StoreError."""
+        self._moved += bring(self.folder, self.layout, names)
+
+    def settle(self) -> None:
+        """Make durable what was moved. StoreError."""
+        if self._moved:
+            settled(self.folder, self.layout)
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Name (without ``.fits``) and size in bytes of every FITS file that is there. None if there is no folder.
 
         What has the name of a spectrum but is no file (a folder, a link) counts as empty: it cannot be one.
         """
         try:
-            with storing(self.folder), os.scandir(self.folder) as entries:
-                return Register(
-                    (entry.name.removesuffix(SUFFIX), _size(entry))
-                    for entry in entries
-                    if entry.name.endswith(SUFFIX) and entry.name[0] != "."
-                )
+            with storing(self.folder):
+                yield from _measured(self._entries())
         except StoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return {}
-            raise
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+
+    def sizes(self) -> Mapping[str, int]:
+        """The same, to be looked up."""
+        return Register(self.files())
 
     def written_since(self, moment: float) -> Iterator[str]:
         """The names of the files that were written at ``moment`` (seconds since 1970) or later. StoreError."""
-        with storing(self.folder), os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(SUFFIX) and entry.stat(follow_symlinks=False).st_mtime >= moment:
-                    yield entry.name.removesuffix(SUFFIX)
+        with storing(self.folder):
+            for name, entry in self._entries():
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime >= moment:
+                        yield name
+
+    def _entries(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """What is there, some of it twice while it is moved: what is astray comes first, or it could be missed."""
+        return chain(astray_in(self.folder, self.layout), spectra_in(self.folder, self.layout))
 
     def read(self, name: str) -> bytes:
         """The file's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
-        try:
-            return self.path(name).read_bytes()
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise storage_fault(self.path(name), error) from error
+        for place in self.layout.places(name):
+            try:
+                return (self.folder / place).read_bytes()
+            except FileNotFoundError as error:
+                gone = error
+            except OSError as error:
+                raise storage_fault(self.folder / place, error) from error
+        raise gone
 
     def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
         """Move files that are no spectra to quarantine, out of the way of the ones that will be. StoreError.
@@ -116,11 +157,11 @@ class DirectoryStore:
         ``more`` goes into the reason as it is.
         """
         for target in targets:
-            self._quarantine.set_aside(self.folder, target, detail, **more)
+            self._quarantine.set_aside(self.path(target.name).parent, target, detail, **more)
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
-        write_sha256sums(self.folder, rows)
+        write_sha256sums(self.folder, ((self._place(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
         self._writer.start()
@@ -141,10 +182,11 @@ class DirectoryStore:
             if not written.done():
                 written.set_result(error)
 
-        self._deliveries.put(_Delivery(target.file_name, body, lambda error: _call_soon(loop, settle, error)))
+        place = self.layout.place(target.name)
+        self._deliveries.put(_Delivery(place, body, lambda error: _call_soon(loop, settle, error)))
         error = await written
         if isinstance(error, OSError):
-            raise storage_fault(self.folder / target.file_name, error) from error
+            raise storage_fault(self.folder / place, error) from error
         if error is not None:
             raise error
 
@@ -187,6 +229,15 @@ class DirectoryStore:
             return [bug] * len(files)
         finally:
             self._together = self._together.after(len(files), time.monotonic() - began)
+
+
+def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple[str, int]]:
+    for name, entry in entries:
+        try:
+            size = _size(entry)
+        except FileNotFoundError:
+            continue  # it went away, or to its other place, where it is seen later
+        yield name, size
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -7,7 +7,7 @@ folder: losing that loses history and no spectrum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -18,9 +18,10 @@ from obstore.store import ObjectStore as Service
 
 from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
+from ..roster import Register
 from ..spectra import Target
-from .directory import STATE, SUFFIX
 from .disk import storing
+from .layout import STATE, SUFFIX
 from .manifest import MANIFEST, write_sha256sums
 from .quarantine import Quarantine, reason_for_suspect
 from .service import knows_no_conditions, serving
@@ -73,15 +74,18 @@ class ObjectStore:
             "longer and cannot keep two harvests apart that write at the same moment"
         )
 
-    def sizes(self) -> Mapping[str, int]:
-        """Name (without ``.fits``) to size in bytes of every FITS object that is there. StoreError."""
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Name (without ``.fits``) and size in bytes of every FITS object that is there. StoreError."""
         with serving(self.place):
-            return {
-                found["path"].removesuffix(SUFFIX): found["size"]
-                for some in obstore.list(self._service, chunk_size=1000)
-                for found in some
-                if found["path"].endswith(SUFFIX) and "/" not in found["path"] and found["path"][0] != "."
-            }
+            for some in obstore.list(self._service, chunk_size=1000):
+                for found in some:
+                    path = found["path"]
+                    if path.endswith(SUFFIX) and "/" not in path and path[0] != ".":
+                        yield path.removesuffix(SUFFIX), found["size"]
+
+    def sizes(self) -> Mapping[str, int]:
+        """The same, to be looked up."""
+        return Register(self.files())
 
     def read(self, name: str) -> bytes:
         """The object's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
