@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -125,14 +126,17 @@ class Guestbook:
     def _sent(self, time: float) -> None:
         """Count it, and what went out in the second before it."""
         second = self._second
-        if second and time < second[-1]:
+        if second and time < second[-1] - 1.0:
             second.clear()  # the clock was set back
-        second.append(time)
-        while time - second[0] >= 1.0:
+        if second and time < second[-1]:
+            insort(second, time)  # of several hands one may tell a little later than another
+        else:
+            second.append(time)
+        while second[-1] - second[0] >= 1.0:
             second.popleft()
         self._busiest = max(self._busiest, len(second))
         self._requests += 1
-        self._first, self._last = self._first or time, time
+        self._first, self._last = min(self._first or time, time), max(self._last, time)
 
     def _paced(self, rate: float, concurrency: int, imposed: bool) -> None:
         before, self._allowed = self._allowed, (rate, concurrency)

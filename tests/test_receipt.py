@@ -57,6 +57,11 @@ def test_a_clock_that_is_set_back_makes_no_busy_second_of_two_quiet_ones() -> No
     assert told(*sent(1000.0, 1000.5, 900.0, 900.5, 901.2)).busiest_second == 2
 
 
+def test_hands_that_tell_in_another_order_than_they_asked_make_the_busy_second_no_quieter() -> None:
+    assert told(*sent(1000.0, 1000.4, 1000.2, 1000.6, 1000.5)).busiest_second == 5
+    assert told(*sent(1000.4, 1000.0, 1001.2, 1001.1)).busiest_second == 3
+
+
 def test_pauses_are_told_apart_by_their_reason() -> None:
     receipt = told(
         ev.HarvestPaused(1000.0, "503", 1060.0, ev.Pause.RETRY_AFTER),
