@@ -54,7 +54,7 @@ class Header(Mapping[str, Value]):
                 raise malformed(f"the header has {count} {keyword.decode().rstrip()} cards where one is allowed")
 
     def __getitem__(self, name: str) -> Value:
-        value = self._parsed(name.encode().ljust(8))
+        value = self._parsed(_keyword(name))
         if value is None:
             raise KeyError(name)
         return value
@@ -64,7 +64,7 @@ class Header(Mapping[str, Value]):
 
         RejectedError if it is written as no value is; as a mapping the header leaves such cards out.
         """
-        keyword = name.encode().ljust(8)
+        keyword = _keyword(name)
         field = self._fields.get(keyword)
         if field is None:
             return None
@@ -84,19 +84,18 @@ class Header(Mapping[str, Value]):
         if field is None or keyword in _COMMENTARY:
             return None
         value = _read(field)
-        return self._text(value, keyword, field) if isinstance(value, bytes) else value
+        return self._continued(value, keyword, field) if isinstance(value, bytes) else value
 
-    def _text(self, first: bytes, keyword: bytes, field: bytes) -> str:
+    def _continued(self, first: bytes, keyword: bytes, field: bytes) -> str:
         parts = [first]
-        if first.rstrip(b" ").endswith(b"&"):
-            place = self.cards.index((keyword, field))
-            for follower, rest in self.cards[place + 1 :]:
-                more = _CONTINUATION.fullmatch(rest) if follower == b"CONTINUE" else None
-                if more is None or not parts[-1].rstrip(b" ").endswith(b"&"):
-                    break
-                parts[-1] = parts[-1].rstrip(b" ")[:-1]
-                parts.append(more[1])
-        return b"".join(parts).replace(b"''", b"'").decode().rstrip(" ")
+        place = self.cards.index((keyword, field))
+        for follower, rest in self.cards[place + 1 :]:
+            more = _CONTINUATION.fullmatch(rest) if follower == b"CONTINUE" else None
+            if more is None or not _goes_on(parts[-1]):
+                break
+            parts[-1] = parts[-1].rstrip(b" ")[:-1]
+            parts.append(more[1])
+        return _text(b"".join(parts))
 
     def integer(self, name: str, lowest: int, highest: int) -> int:
         """The value of a mandatory card; RejectedError unless it is an integer from ``lowest`` to ``highest``."""
@@ -124,15 +123,20 @@ class Header(Mapping[str, Value]):
         return None if value is None else float(value)
 
 
+@lru_cache(1024)  # few names are ever asked for, each of every spectrum
+def _keyword(name: str) -> bytes:
+    return name.encode().ljust(8)
+
+
 @lru_cache(4096)  # the spectra of an archive share nearly all their cards
-def _read(field: bytes) -> bytes | bool | int | float | None:
-    """The value in a card's field; a string as the bytes between its quotes."""
+def _read(field: bytes) -> bytes | Value | None:
+    """The value in a card's field; of a string that may go on in the next card, the bytes between its quotes."""
     found = _VALUE.fullmatch(field)
     if found is None:
         return None
     match found.lastgroup:
         case "text":
-            return found["text"]
+            return found["text"] if _goes_on(found["text"]) else _text(found["text"])
         case "truth":
             return found["truth"] == b"T"
         case "whole":
@@ -140,6 +144,14 @@ def _read(field: bytes) -> bytes | bool | int | float | None:
         case "real":
             return float(found["real"].replace(b"D", b"E"))
     return None
+
+
+def _goes_on(part: bytes) -> bool:
+    return part.rstrip(b" ").endswith(b"&")
+
+
+def _text(quoted: bytes) -> str:
+    return quoted.replace(b"''", b"'").decode().rstrip(" ")
 
 
 def _first_bad_card(block: bytes) -> int:
