@@ -99,7 +99,7 @@ class WebArchive:
                 total=limits.total_timeout, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
             ),
             requote_redirect_url=False,
-            trace_configs=[self._wire()],
+            request_class=_told(self._on_wire),
         )
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
@@ -163,17 +163,19 @@ class WebArchive:
 
         return wait
 
-    def _wire(self) -> aiohttp.TraceConfig:
-        """Tells what really goes out on the wire."""
+    def _on_wire(self, url: str) -> None:
+        self._emit(ev.RequestSent(self._wall(), url))
 
-        async def count(
-            session: aiohttp.ClientSession, context: object, sent: aiohttp.TraceRequestHeadersSentParams
-        ) -> None:
-            self._emit(ev.RequestSent(self._wall(), str(sent.url)))
 
-        trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(count)
-        return trace
+def _told(tell: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
+    """Requests that ``tell`` their address when they go out on the wire; aiohttp's traces cost a fifth of a request."""
+
+    class Told(aiohttp.ClientRequest):
+        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            tell(str(self.url))
+            return await super().send(conn)
+
+    return Told
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus, urlencode
 
 from ..band import Band
 from ..spectra import SpectrumId
@@ -45,5 +46,15 @@ class DlgetRequest:
 
     def url(self, did: SpectrumId) -> str:
         """The complete address, every value encoded exactly once."""
-        separator = "" if self.endpoint.endswith(("?", "&")) else "&" if "?" in self.endpoint else "?"
-        return f"{self.endpoint}{separator}{urlencode(self.parameters(did))}"
+        before, behind = _around(self)
+        return f"{before}{quote_plus(did)}{behind}"
+
+
+@lru_cache(16)  # what one harvest asks of every spectrum alike is encoded once
+def _around(request: DlgetRequest) -> tuple[str, str]:
+    """What stands before and behind the DID in every address."""
+    endpoint = request.endpoint
+    separator = "" if endpoint.endswith(("?", "&")) else "&" if "?" in endpoint else "?"
+    (name, _), *others = request.parameters(SpectrumId(""))
+    behind = urlencode(others)
+    return f"{endpoint}{separator}{name}=", f"&{behind}" if behind else ""

@@ -133,7 +133,7 @@ def _lie_mostly_within(values: NDArray[np.float64], lowest: float, highest: floa
     """Whether so few lie outside that both values in the middle are within, and so the median: a count, no sorting."""
     most = (values.size - 1) // 2
     below, above = np.count_nonzero(values < lowest), np.count_nonzero(values > highest)
-    return below <= most and above <= most
+    return bool(below <= most and above <= most)
 
 
 def _median(values: NDArray[np.float64]) -> float:
