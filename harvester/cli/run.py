@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def command(**flags: Any) -> int:
         how = chosen(config.settings.progress)
         if how != "none":
             _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
+        gc.freeze()  # what is loaded and planned by now stays to the end: no collection walks through it again
         return asyncio.run(_harvest(preparation, store, run, how))
 
 

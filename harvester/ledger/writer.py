@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import socket
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -44,7 +44,9 @@ class LedgerWriter:
         self._run = ""
         self._enrolment: Enrolment | None = None
         self._connection = open_for_writing(path)
-        self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
+        self._statements = deque[Statement]()
+        self._due = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self.fault: sqlite3.Error | None = None
         self._failing_since = 0.0
@@ -56,7 +58,8 @@ class LedgerWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._statements.put(None)
+        self._ended = True
+        self._due.set()
         self._thread.join(FAREWELL)
         self._connection.close()
 
@@ -92,10 +95,15 @@ class LedgerWriter:
     def __call__(self, event: ev.Event) -> None:
         if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
             raise self.fault
+        if not event.logged:  # most are not, and change nothing
+            return
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
-        for statement in chain(self._introduced(event), statements(event, self._run)):
-            self._statements.put_nowait(statement)
+        if len(self._statements) >= BACKLOG:
+            raise BlockingIOError(f"{self._path}: the disk does not keep up with the ledger")
+        self._statements.extend(chain(self._introduced(event), statements(event, self._run)))
+        if len(self._statements) >= BATCH:
+            self._due.set()
 
     def _introduced(self, event: ev.Event) -> Iterable[Statement]:
         """What a spectrum needs that something happens to before it is known to be enrolled."""
@@ -127,17 +135,14 @@ class LedgerWriter:
                 self.fault = None
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
-        batch: list[Statement] = []
-        deadline = time.monotonic() + (0.0 if self._has_rows else PATIENCE)
-        while len(batch) < BATCH:
-            try:
-                statement = self._statements.get(timeout=max(deadline - time.monotonic(), 0.001))
-            except queue.Empty:
-                break
-            if statement is None:
-                return batch, True
-            batch.append(statement)
-        return batch, False
+        """What has come, once that is enough or was long enough ago; the thread is not woken for each of it."""
+        self._due.wait(0.0 if self._has_rows else PATIENCE)
+        self._due.clear()  # before looking: what comes meanwhile sets it again
+        ended = self._ended
+        batch = [self._statements.popleft() for _ in range(min(BATCH, len(self._statements)))]
+        if ended or len(self._statements) >= BATCH:
+            self._due.set()
+        return batch, ended and not self._statements
 
     def _commit(self, batch: list[Statement]) -> None:
         if not batch:
