@@ -227,16 +227,17 @@ class EventBus:
     """Hands every event to every watcher, in the order they were added."""
 
     def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = list(watchers)
+        self._watchers = tuple(watchers)
         self.lost: list[WatcherLost] = []
 
     def add(self, watcher: Watcher) -> None:
-        self._watchers.append(watcher)
+        self._watchers += (watcher,)
 
     def emit(self, event: Event) -> None:
         broken: list[WatcherLost] = []
-        for watcher in tuple(self._watchers):
-            if watcher not in self._watchers:
+        watchers = self._watchers
+        for watcher in watchers:
+            if self._watchers is not watchers and watcher not in self._watchers:
                 continue  # it broke meanwhile, over an event that another watcher emitted
             try:
                 watcher(event)
@@ -247,7 +248,7 @@ class EventBus:
             self.emit(lost)
 
     def _drop(self, watcher: Watcher, error: Exception, time: float) -> WatcherLost:
-        self._watchers.remove(watcher)
+        self._watchers = tuple(other for other in self._watchers if other is not watcher)
         name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
         lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
         self.lost.append(lost)

@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -19,35 +15,19 @@ from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
 from ..roster import Register
 from ..spectra import Target
-from .commit import commit, has_room
+from .commit import has_room
+from .committer import Committer
 from .disk import storage_fault, storing
 from .layout import STATE, SUFFIX, Layout, astray_in, lay_out, layout_of, spectra_in
 from .manifest import write_sha256sums
 from .moving import bring, settled, sweep_all
 from .quarantine import Quarantine
-from .syncing import Together, can_sync_together
-
-MOMENT = 0.010  # seconds that the first of a batch waits for others, where the last one did not come alone
-FULL = 32  # files: more share a sync no better
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """A file on its way to the writer thread; ``done`` is called there with what became of it."""
-
-    name: str
-    body: bytes
-    done: Callable[[Exception | None], None]
 
 
 class DirectoryStore:
     """Spectra as ``<name>.fits`` in one folder or in 256 of them, our own state in ``.harvester`` inside it.
 
     ``wanted`` is the layout that it shall have from the next run on; None: the one that it has.
-
-    One thread writes. It commits together whatever has arrived while it was busy, so that dense arrivals share a
-    sync of the folder and sparse ones wait for nobody. Its queue needs no bound of its own: each worker waits for
-    its file, so it never holds more than ``concurrency`` of them.
     """
 
     def __init__(self, folder: Path, wanted: Layout | None = None) -> None:
@@ -60,10 +40,7 @@ class DirectoryStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
-        self._dense = False
-        self._together = Together(can_sync_together(folder))
-        self._deliveries: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
+        self._committer = Committer(folder)
 
     @property
     def caution(self) -> str:
@@ -164,31 +141,21 @@ class DirectoryStore:
         write_sha256sums(self.folder, ((self._place(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
-        self._writer.start()
+        await self._committer.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._deliveries.put(None)
-        await asyncio.to_thread(self._writer.join)
+        await self._committer.__aexit__(kind, error, trace)
 
     async def put(self, target: Target, body: bytes) -> None:
         """Give ``body`` its name, durably. StoreError if that cannot be done."""
-        loop = asyncio.get_running_loop()
-        written: asyncio.Future[Exception | None] = loop.create_future()
-
-        def settle(error: Exception | None) -> None:
-            if not written.done():
-                written.set_result(error)
-
         place = self.layout.place(target.name)
-        self._deliveries.put(_Delivery(place, body, lambda error: _call_soon(loop, settle, error)))
-        error = await written
-        if isinstance(error, OSError):
+        try:
+            await self._committer.put(place, body)
+        except OSError as error:
             raise storage_fault(self.folder / place, error) from error
-        if error is not None:
-            raise error
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
         """Keep a body that is no spectrum, and beside it, as JSON, what was asked and why it was refused."""
@@ -198,37 +165,6 @@ class DirectoryStore:
     async def has_room(self, size: int) -> bool:
         """Whether a file of ``size`` bytes can be written now: found out by writing one."""
         return await asyncio.to_thread(has_room, self.folder, size)
-
-    def _write(self) -> None:
-        """The writer thread: commit what has arrived, together, until told to end."""
-        ended = False
-        while not ended:
-            batch = self._next_batch()
-            files = [delivery for delivery in batch if delivery is not None]
-            ended = len(files) < len(batch)
-            for file, result in zip(files, self._commit(files), strict=True):
-                file.done(result)
-
-    def _next_batch(self) -> Sequence[_Delivery | None]:
-        """What has arrived; where arrivals are dense, also what arrives within a moment."""
-        batch = [self._deliveries.get()]
-        until = time.monotonic() + (MOMENT if self._dense else 0.0)
-        with contextlib.suppress(queue.Empty):
-            while batch[-1] is not None and len(batch) < FULL:
-                batch.append(self._deliveries.get(timeout=max(0.0, until - time.monotonic())))
-        self._dense = len(batch) > 1
-        return batch
-
-    def _commit(self, files: Sequence[_Delivery]) -> Sequence[Exception | None]:
-        if not files:
-            return []
-        together, began = self._together.suits(len(files)), time.monotonic()
-        try:
-            return commit(self.folder, [(file.name, file.body) for file in files], together)
-        except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
-            return [bug] * len(files)
-        finally:
-            self._together = self._together.after(len(files), time.monotonic() - began)
 
 
 def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple[str, int]]:
@@ -242,10 +178,3 @@ def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple
 
 def _size(entry: os.DirEntry[str]) -> int:
     return entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
-
-
-def _call_soon(
-    loop: asyncio.AbstractEventLoop, settle: Callable[[Exception | None], None], error: Exception | None
-) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more, and the file is there
-        loop.call_soon_threadsafe(settle, error)

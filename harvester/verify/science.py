@@ -115,10 +115,18 @@ def _check_flux(flux: NDArray[np.float64], expected: Expectation) -> None:
     if not expected.normalized:
         return
     lowest, highest = expected.median_flux
+    if _is_surely_typical(flux, lowest, highest):
+        return
     median = _median(flux)
     if not lowest <= median <= highest:
         detail = f"the median flux is {median:.6g}, outside {lowest:g} to {highest:g}"
         raise _refused(FailureKind.NOT_NORMALIZED, f"{detail}: the continuum of a normalized spectrum lies at 1")
+
+
+def _is_surely_typical(values: NDArray[np.float64], lowest: float, highest: float) -> bool:
+    """Whether fewer than half of the values lie on either side, so that the median cannot; in a fifth of its time."""
+    fewer = (values.size - 1) // 2
+    return int(np.count_nonzero(values < lowest)) <= fewer and int(np.count_nonzero(values > highest)) <= fewer
 
 
 def _median(values: NDArray[np.float64]) -> float:
