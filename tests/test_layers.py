@@ -39,7 +39,7 @@ RANKS = (
         "seams",
         "difference",
     },
-    {"admission", "observation", "listed"},
+    {"admission", "observation", "listed", "room"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings", "profiles"},
     {"shelves", "interruption", "relocation"},
