@@ -145,3 +145,17 @@ def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
     numbers, peak = done.stdout.splitlines()  # not ru_maxrss, which begins with the memory of whoever started us
     assert '"missing": 1000000' in numbers
     assert int(peak.split()[1]) < ENOUGH * 1024
+
+
+@QUICK
+@given(TEXTS, st.sampled_from([str, Alike]), st.integers(1, 3))
+def test_a_quick_index_finds_what_a_careful_one_finds(texts: list[str], kind: type[str], step: int) -> None:
+    wanted = {text: step * number for number, text in enumerate(dict.fromkeys(texts))}
+    by_number = {number: text for text, number in wanted.items()}
+    index = Index(by_number.__getitem__, quick=True)
+    for text, number in wanted.items():
+        assert index.setdefault(text, number) == number
+    for text, number in wanted.items():
+        assert index.likely(text) == index.get(text) == number
+    assert index.likely("ab" * 20) is None
+    assert kind is not Alike or index.get(kind("ab" * 20)) is None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import queue
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -234,14 +235,10 @@ class DirectoryStore:
 def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple[str, int]]:
     for name, entry in entries:
         try:
-            size = _size(entry)
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # it went away, or to its other place, where it is seen later
-        yield name, size
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    return entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
+        yield name, status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _call_soon(
