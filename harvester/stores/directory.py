@@ -79,9 +79,10 @@ class DirectoryStore:
 
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / self._place(name)
+        return self.folder / self.within(name)
 
-    def _place(self, name: str) -> str:
+    def within(self, name: str) -> str:
+        """The same relative to the folder, as ``SHA256SUMS`` has it."""
         places = self.layout.places(name)
         return next((place for place in places if os.path.lexists(self.folder / place)), places[0])
 
@@ -162,7 +163,7 @@ class DirectoryStore:
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
-        write_sha256sums(self.folder, ((self._place(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
+        write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
         self._writer.start()
