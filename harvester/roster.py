@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, repeat, takewhile
 from pathlib import Path
@@ -26,6 +27,8 @@ BEYOND = 1 << 9  # slots behind the last home slot, so that no search has to beg
 BLOCK = 16  # texts that share the beginning of their first
 END = 0xFF  # no byte of UTF-8: it ends a text
 ANY = "surrogatepass"  # file names need not be text
+PART = 50_000  # texts that are sorted at once
+EVERY = 1000  # texts of which one is looked at to tell where the parts begin
 IN_MEMORY = 1 << 20  # bytes of a roster on disk that wait to be written
 
 
@@ -95,12 +98,31 @@ class Roster(Sequence[S]):
         piece = pieces[number % BLOCK]
         return cast(S, (pieces[0][1 : 1 + piece[0]] + piece[1:]).decode(errors=ANY))
 
+    def __eq__(self, other: object) -> bool:
+        """Equal to any sequence of the same texts, but to no text."""
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # as for any list
+
     def __iter__(self) -> Iterator[S]:
         for block in range(len(self._starts)):
             pieces = self._pieces(block)
             head = pieces[0][1:]
             for piece in pieces[:-1]:
                 yield cast(S, (head[: piece[0]] + piece[1:]).decode(errors=ANY))
+
+
+def ordered(texts: Iterable[S]) -> Iterator[S]:
+    """The texts in their order, of which about ``PART`` are there as objects at any time."""
+    roster = Roster(texts)
+    bounds = sorted(roster[::EVERY])[PART // EVERY :: PART // EVERY]
+    parts = [array("I") for _ in range(len(bounds) + 1)]
+    for number, text in enumerate(roster):
+        parts[bisect(bounds, text)].append(number)
+    for part in parts:
+        yield from sorted(map(roster.__getitem__, part))
 
 
 class RosterOnDisk(Roster[S]):
