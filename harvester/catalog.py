@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TextIO, overload
 
 from .errors import UsageError
-from .names import Segments
 from .roster import Roster, RosterOnDisk, Selection
+from .segments import Segments
 from .spectra import SpectrumId, parse_did
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain, compress
 
-from .names import Names, Segments, folded
+from .names import Names
 from .roster import Register, Roster
+from .segments import Segments, folded
 from .spectra import SpectrumId
 
 FITS_BLOCK = 2880  # FITS 4.0, section 3.1: every file is a whole number of these
