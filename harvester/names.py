@@ -85,8 +85,9 @@ def names_of(segments: Segments, held: Mapping[str, SpectrumId]) -> Names:
             kept = slug_name(did, 64)
         if first != did and _slug_it_has(first, held) is None:
             special[first] = slug_name(first, 64)
-        if (kept or slug) != usual.of(did):
-            special[did] = kept or slug
+        name = kept or slug
+        if name != slug or (place >= len(unsafe) and name != usual.of(did)):
+            special[did] = name
     return replace(usual, special=special)
 
 
