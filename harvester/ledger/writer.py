@@ -32,7 +32,9 @@ BATCH = 100  # rows a transaction at most, and seconds between two: what a power
 PATIENCE = 0.5
 LONGEST_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
 FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
+PRESSED = 1000  # statements that wait, at which the catalogue's rows let them go first
 BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
+BREATH = 0.010  # seconds that each event then leaves to the writer: the harvest slows down, and nothing is lost
 
 
 class LedgerWriter:
@@ -44,7 +46,7 @@ class LedgerWriter:
         self._run = ""
         self._enrolment: Enrolment | None = None
         self._connection = open_for_writing(path)
-        self._statements: queue.Queue[Statement | None] = queue.Queue(BACKLOG)
+        self._statements: queue.SimpleQueue[Statement | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self.fault: sqlite3.Error | None = None
         self._failing_since = 0.0
@@ -95,7 +97,9 @@ class LedgerWriter:
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
         for statement in chain(self._introduced(event), statements(event, self._run)):
-            self._statements.put_nowait(statement)
+            self._statements.put(statement)
+        if self._statements.qsize() > BACKLOG:
+            time.sleep(BREATH)
 
     def _introduced(self, event: ev.Event) -> Iterable[Statement]:
         """What a spectrum needs that something happens to before it is known to be enrolled."""
@@ -116,8 +120,8 @@ class LedgerWriter:
             try:
                 self._commit(kept)
                 kept = []
-                if self._enrolment is not None and not self._enrolment.complete and not ended:
-                    self._enrolment.go_on(self._connection)
+                if not ended and self._statements.qsize() < PRESSED:
+                    self._go_on()
             except sqlite3.Error as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
@@ -125,6 +129,10 @@ class LedgerWriter:
                 time.sleep(0.0 if ended else PATIENCE)
             else:
                 self.fault = None
+
+    def _go_on(self) -> None:
+        if self._enrolment is not None and not self._enrolment.complete:
+            self._enrolment.go_on(self._connection)
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
         batch: list[Statement] = []

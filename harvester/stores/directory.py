@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -55,9 +56,10 @@ class DirectoryStore:
 
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / self._place(name)
+        return self.folder / self.within(name)
 
-    def _place(self, name: str) -> str:
+    def within(self, name: str) -> str:
+        """The same relative to the folder, as ``SHA256SUMS`` has it."""
         places = self.layout.places(name)
         return next((place for place in places if os.path.lexists(self.folder / place)), places[0])
 
@@ -138,7 +140,7 @@ class DirectoryStore:
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
-        write_sha256sums(self.folder, ((self._place(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
+        write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
         await self._committer.__aenter__()
@@ -170,11 +172,7 @@ class DirectoryStore:
 def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple[str, int]]:
     for name, entry in entries:
         try:
-            size = _size(entry)
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # it went away, or to its other place, where it is seen later
-        yield name, size
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    return entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
+        yield name, status.st_size if stat.S_ISREG(status.st_mode) else 0
