@@ -1,8 +1,9 @@
 """How long a large catalogue keeps its first request waiting, and how much memory that takes.
 
 python benchmarks/size.py [COUNT ...]: 13,334, a million and ten million unless told otherwise. Each is harvested from a
-demo archive in another process, into an empty folder and, up to a million, into one that lacks only the last hundred,
-until a hundred requests are answered and everything is enrolled. The files that are there are links to a few.
+demo archive in another process, into an empty folder and into one that lacks only the last hundred, until a hundred
+requests are answered and everything is enrolled. The files that are there are links to a few; more than a million are
+laid out in 256 folders.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from pathlib import Path
 
 from harvester import events as ev
 from harvester.demo import listed_dids
-from harvester.names import assign_names
+from harvester.names import names_of
 from harvester.preparation import catalogue_of, prepare
 from harvester.session import harvest, held, new_run_name
 from harvester.settings import Configuration, load
 from harvester.stats import Tally
 from harvester.stopping import Stop
+from harvester.stores.layout import layout_of
 from harvester.verify.structure import BLOCK
 
 ASKED = 100  # spectra at either end, which the archive has
 LINKS = 30_000  # names that a file system lets one file have
-MOST_PRESENT = 1_000_000  # more names in one folder than a disk should be asked for
+MOST_FLAT = 1_000_000  # more names in one folder than a disk should be asked for
 HEADINGS = f"{'spectra':>11} {'there':>11} {'request s':>10} {'CPU s':>7} {'MB then':>8} {'end s':>8} {'peak MB':>8}"
 
 
@@ -83,17 +85,19 @@ def measured(config: Configuration, began: float) -> str:
     return f"{begin} {time.time() - began:>8.1f} {peak():>8.0f}"
 
 
-def configured(url: str, catalogue: str, out: str) -> Configuration:
+def configured(url: str, catalogue: str, out: str, layout: str) -> Configuration:
     limits = {"rate": 0, "concurrency": 8}
-    return load({"catalog": catalogue, "out": out, "archive": url, "limit": ASKED, "limits": limits})
+    asked = {"catalog": catalogue, "out": out, "archive": url, "layout": layout}
+    return load({**asked, "limit": ASKED, "limits": limits})
 
 
 def fill(config: Configuration) -> None:
     """All but the last spectra, as an earlier run would have left them: one file under many names, and the ledger."""
     catalogue = catalogue_of(config)
-    names, last = assign_names(catalogue.dids), len(catalogue.dids) - ASKED
+    names, last = names_of(catalogue.segments, {}), len(catalogue.dids) - ASKED
+    layout = layout_of(config.out)
     for number, did in enumerate(islice(catalogue.dids, ASKED, last)):
-        path = config.out / f"{names.of(did)}.fits"
+        path = config.out / layout.place(names.of(did))
         if number % LINKS == 0:
             path.write_bytes(bytes(BLOCK))
             origin = path
@@ -108,7 +112,7 @@ def fill(config: Configuration) -> None:
 
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
-        print(measured(configured(*sys.argv[3:6]), float(sys.argv[2])), flush=True)
+        print(measured(configured(*sys.argv[3:7]), float(sys.argv[2])), flush=True)
         return
     counts = [int(argument) for argument in sys.argv[1:]] or [13_334, 1_000_000, 10_000_000]
     demo = [sys.executable, "-m", "harvester", "demo", "--count", str(2 * ASKED), "--latency", "0.1"]
@@ -129,11 +133,10 @@ def measure(url: str, count: int, folder: Path) -> None:
     catalogue, out = folder / "wanted.csv", folder / "out"
     write_catalogue(catalogue, count)
     run = [sys.executable, __file__, "--one"]
-    asked = [url, str(catalogue), str(out)]
+    asked = [url, str(catalogue), str(out), "flat" if count <= MOST_FLAT else "hashed"]
     subprocess.run([*run, str(time.time()), *asked], check=True)
-    if count <= MOST_PRESENT:
-        fill(configured(url, str(catalogue), str(out)))
-        subprocess.run([*run, str(time.time()), *asked], check=True)
+    fill(configured(*asked))
+    subprocess.run([*run, str(time.time()), *asked], check=True)
 
 
 if __name__ == "__main__":

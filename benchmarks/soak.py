@@ -1,7 +1,7 @@
 """A long harvest at full speed against a demo archive in another process: what grows, what lags?
 
-python benchmarks/soak.py [COUNT]: prints open files, asyncio tasks, memory and the loop's lag at the start, at every
-tenth, and at the end.
+python benchmarks/soak.py [COUNT [FOLDER]]: prints open files, asyncio tasks, memory and the loop's lag at the start, at
+every tenth, and at the end. What it fetched stays in FOLDER, if there is one, laid out as HARVESTER_LAYOUT says.
 """
 
 from __future__ import annotations
@@ -98,6 +98,9 @@ def main() -> int:
     try:
         url = archive.stdout.readline().strip()
         print(HEADINGS)
+        if sys.argv[2:]:
+            Path(sys.argv[2]).mkdir(parents=True)
+            return asyncio.run(soak(count, url, Path(sys.argv[2])))
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
             return asyncio.run(soak(count, url, Path(folder)))
     finally:

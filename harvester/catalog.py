@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TextIO, overload
 
 from .errors import UsageError
-from .names import Segments
 from .roster import Roster, RosterOnDisk, Selection
+from .segments import Segments
 from .spectra import SpectrumId, parse_did
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
@@ -63,7 +63,7 @@ class Catalogue:
     @property
     def segments(self) -> Segments:
         """The DIDs by their last segments."""
-        return self.known or Segments.of(self.dids)
+        return Segments.of(self.dids) if self.known is None or self.known.spent else self.known
 
     def address(self, number: int) -> str:
         """The access URL of a spectrum, '' where the catalogue tells none."""
@@ -186,25 +186,26 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
     reader = csv.reader(text, skipinitialspace=True)
     with _sentences(source, reader):
         header = _header(reader, source, id_column)
-        position = header.index(id_column)
+        position, width = header.index(id_column), len(header)
         columns = _Columns(header[:position] + header[position + 1 :])
         line = reader.line_num
         for fields in reader:
             first, line = line + 1, reader.line_num
-            if not "".join(fields).strip():
+            given = fields[position].strip() if position < len(fields) else ""
+            if not given and not "".join(fields).strip():
                 blank += 1
                 continue
             total += 1
-            malformed += len(fields) != len(header)
+            malformed += len(fields) != width
             if line > first:
                 _no_row_inside(fields, position, f"{source}, line {first}")
-            given = fields.pop(position).strip() if position < len(fields) else ""
             try:
                 did = parse_did(given)
             except ValueError as error:
                 raise _no_did(given, error, id_column, f"{source}, line {line}") from None
             if segments.note(did):
                 dids.append(did)
+                del fields[position]
                 try:
                     columns.append(tuple(fields))
                 except ValueError as error:

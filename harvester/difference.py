@@ -6,13 +6,14 @@ with the same content digest are the same spectrum under another header.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import merge
 from itertools import groupby
 from typing import NamedTuple
 
+from .roster import Roster
 from .spectra import SpectrumId
 
 
@@ -45,7 +46,7 @@ class Difference:
     """How many spectra are the same to the last bit, and which are not, in the order of their DIDs."""
 
     same: int = 0
-    changes: dict[Change, list[SpectrumId]] = field(default_factory=lambda: {change: [] for change in Change})
+    changes: Mapping[Change, Roster[SpectrumId]] = field(default_factory=lambda: {each: Roster() for each in Change})
 
     @property
     def differs(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from . import events as ev
 from .admission import PROBING
-from .errors import StoreError, StoreFullError
+from .errors import StoreError
 from .failures import Failure, FailureKind, FetchError
 from .gate import Gate, Sign, sign_of
 from .judgement import Condemned, Refusals
@@ -25,6 +25,7 @@ from .limits import Limits
 from .outcomes import Failed, Fetched, Rejected, Saved
 from .pace import wait_or
 from .retry import Agenda, Assignment, Leftover, wait_before_retry
+from .room import PatientStore
 from .seams import Archive, Doorkeeper, Inspect, Store
 from .spectra import SpectrumId, Target
 from .stopping import Cause, Stop
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
-TRIES_TO_STORE = 10  # of one spectrum, where there is room again each time
-LOOK_FOR_ROOM = 1.0  # seconds between two looks at a full disk
 HANDS = 2  # workers for each request that may be in flight: while one asks, another verifies and waits for the disk
 
 
@@ -70,7 +69,7 @@ class Engine:
     _last_good: float = field(init=False, default=float("-inf"))
     _bugs: int = field(init=False, default=0)
     _draining: bool = field(init=False, default=False)
-    _disk: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _patient: PatientStore = field(init=False)
 
     def __post_init__(self) -> None:
         self._agenda = Agenda(self.targets)
@@ -78,6 +77,7 @@ class Engine:
         # One waiting assignment a worker hides the producer's latency; more would only delay retries that are due.
         self._queue = asyncio.Queue(self.limits.concurrency)
         self._changed = asyncio.Event()
+        self._patient = PatientStore(self.store, self.admission, self.stop, self.limits.disk_wait, self.emit, self.wall)
         self.admission.on_probe(self._hear_of_probe)
 
     async def run(self) -> None:
@@ -188,7 +188,7 @@ class Engine:
             told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
             saved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
             self.emit(ev.SpectrumProved(self.wall(), saved))
-            await self._put(target, fetched.body)
+            await self._patient.put(target, fetched.body)
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
             return None
@@ -202,40 +202,6 @@ class Engine:
         """This machine's fault: it concerns the run, and no spectrum."""
         self._agenda.give_back(assignment, self._now())
         self.stop.drain(Cause(str(error), error.exit_code))
-
-    async def _put(self, target: Target, body: bytes) -> None:
-        """Store it; where there is no room at the moment, all who have something to store wait for room together."""
-        for left in reversed(range(TRIES_TO_STORE)):
-            try:
-                await self.store.put(target, body)
-            except StoreFullError as error:
-                if not left or not await self._room(error, len(body)):
-                    raise
-            else:
-                return
-
-    async def _room(self, error: StoreFullError, size: int) -> bool:
-        """Wait until the disk has room again; False if it does not in time, or there is no time left."""
-        async with self._disk:
-            self.admission.full = True
-            try:
-                return await self.store.has_room(size) or await self._look_for_room(error, size)
-            finally:
-                self.admission.full = False
-                self.admission.wake()
-
-    async def _look_for_room(self, error: StoreFullError, size: int) -> bool:
-        if self.stop.draining.is_set():
-            return False
-        deadline = self._now() + self.limits.disk_wait
-        until = self.wall() + self.limits.disk_wait
-        self.emit(ev.HarvestPaused(self.wall(), str(error), until, ev.Pause.DISK))
-        while self._now() < deadline and not await wait_or(self.stop.draining, LOOK_FOR_ROOM):
-            if await self.store.has_room(size):
-                self.emit(ev.HarvestResumed(self.wall(), "what is fetched can be stored again"))
-                return True
-        self.stop.drain(Cause(str(error), error.exit_code))
-        return False
 
     def _heard_good(self, target: Target) -> None:
         self._bugs = 0

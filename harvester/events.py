@@ -227,11 +227,11 @@ class EventBus:
     """Hands every event to every watcher, in the order they were added."""
 
     def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = watchers
+        self._watchers = tuple(watchers)
         self.lost: list[WatcherLost] = []
 
     def add(self, watcher: Watcher) -> None:
-        self._watchers = (*self._watchers, watcher)
+        self._watchers += (watcher,)
 
     def emit(self, event: Event) -> None:
         broken: list[WatcherLost] = []

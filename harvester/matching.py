@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain, compress
 
-from .names import Names, Segments, folded, last_segment
+from .names import Names
 from .roster import Register, Roster
+from .segments import Segments, folded
 from .spectra import SpectrumId
 
 FITS_BLOCK = 2880  # FITS 4.0, section 3.1: every file is a whole number of these
 UNKNOWN = -1  # bytes of a file that was never proved
-TOO_LARGE = 2**32 - 1  # bytes that four bytes cannot hold: such a file is proved anew each time
+MOST_BLOCKS = 2**16 - 1  # that two bytes can count, 189 MB
 
 Told = tuple[str, SpectrumId, int | None]
 """What the ledger tells of a stored spectrum: case-folded name, DID, and size in bytes if it was proved."""
@@ -75,20 +76,28 @@ class Match:
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments
-        self._proved = array("I", bytes(4)) * len(segments.dids)  # size and 1 by the ledger; 0 is unknown
+        self._proved = array("H")  # FITS blocks that the ledger knows of; 0 is unknown; empty while it knows none
         self._standing = bytearray(len(segments.dids))
         self.strays: Sequence[str] = []
 
     def receipts(self, told: Iterable[Told]) -> Iterator[Told]:
         """Those that decide on names: of spectra that are called otherwise than by their segment, or that have the name
         of another."""
-        dids, named, shared = self._segments.dids, self._segments.named, self._segments.shared
+        named, is_of, shared = self._segments.named, self._segments.is_of, self._segments.shared
         for name, did, size in told:
             number = named(name)
-            if number is not None and name not in shared and dids[number] == did:
-                self._proved[number] = size + 1 if size is not None and size < TOO_LARGE else 0
+            if number is not None and name not in shared and is_of(number, did, name):
+                if size is not None and not is_suspect(size):
+                    self._prove(number, size // FITS_BLOCK)
             elif number is not None or name != folded(did):
                 yield name, did, size
+
+    def _prove(self, number: int, blocks: int) -> None:
+        if not self._proved:
+            self._proved = array("H", bytes(2)) * len(self._segments.dids)
+        if blocks > MOST_BLOCKS and self._proved.typecode == "H":
+            self._proved = array("I", self._proved)
+        self._proved[number] = blocks
 
     def files(self, stored: Iterable[tuple[str, int]], names: Names, held: Mapping[str, Receipt]) -> None:
         """Hold the files against the ``names``; ``held`` are the receipts that were told apart. Some may come twice."""
@@ -110,24 +119,22 @@ class Match:
         return frozenset(number for number in map(self._segments.named, keys) if number is not None)
 
     def _unmatched(self, stored: Iterable[tuple[str, int]], apart: frozenset[int]) -> Iterator[tuple[str, int]]:
-        dids, named, proved, standing = self._segments.dids, self._segments.named, self._proved, self._standing
+        named, is_called = self._segments.named, self._segments.is_called
+        proved, standing, present = self._proved or bytes(len(self._standing)), self._standing, int(Standing.PRESENT)
         for name, size in stored:
             number = named(name.casefold())
-            if number is None or number in apart or not names_exactly(dids[number], name):
+            if number is None or number in apart or not is_called(number, name):
                 yield name, size
+            elif size and size == proved[number] * FITS_BLOCK:
+                standing[number] = present
             else:
-                known = proved[number]
-                standing[number] = _standing(size, known - 1 if known else None)
+                standing[number] = Standing.SUSPECT if is_suspect(size) else Standing.UNPROVED
 
     def numbers(self, standing: Standing) -> Sequence[int]:
         """The numbers of those that stand so."""
         chosen = self._standing.translate(bytes(each == standing for each in range(256)))
-        return array("I", compress(range(len(chosen)), chosen))
-
-
-def names_exactly(did: SpectrumId, name: str) -> bool:
-    """Whether this is the DID's last segment to the letter: disks may tell upper from lower case."""
-    return did.endswith(f"/{name}") or last_segment(did) == name
+        everybody = range(len(chosen))
+        return everybody if all(chosen) else array("I", compress(everybody, chosen))
 
 
 def _standing(size: int, proved: int | None) -> Standing:

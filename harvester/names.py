@@ -12,27 +12,21 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .roster import Index
+from .segments import Segments, folded, is_plain, last_segment
 from .spectra import SpectrumId, Target
 
-_PLAIN = re.compile(  # neither like a slug, nor a device of Windows, nor with a dot at either end
-    r"(?!.*-[0-9a-fA-F]{8,}\Z)(?!(?ai:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z))"
-    r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,78}[A-Za-z0-9_+-])?"
-)
 _UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
-_ENDING = re.compile(r"(?ai:\.fits?(?:\.gz)?)\Z")
 _SLUG_LENGTH = 60
-LONGEST_DEVICE, LONGEST_SAFE = 4, 80  # characters of a device's name (com1), and of a name that is taken as it is
 
 
 def plain_name(did: SpectrumId) -> str | None:
     """The DID's last segment, without ``.fits``, where it is a safe file stem everywhere, else None."""
     segment = last_segment(did)
-    return segment if _is_plain(segment) else None
+    return segment if is_plain(segment) else None
 
 
 def slug_name(did: SpectrumId, digits: int = 8) -> str:
@@ -46,71 +40,25 @@ def slug_name(did: SpectrumId, digits: int = 8) -> str:
 class Names:
     """The names of one catalogue's spectra: ``names.of(did)`` for each of its DIDs.
 
-    ``special`` holds only the DIDs whose name is not simply their last segment.
+    A DID is called by its last segment if that is safe and not ``shared`` (case-folded), else by its slug; ``special``
+    has those that are called otherwise.
     """
 
     special: Mapping[SpectrumId, str] = field(default_factory=dict)
     collisions: int = 0
+    shared: frozenset[str] = frozenset()
 
     def of(self, did: SpectrumId) -> str:
-        return self.special.get(did) or last_segment(did)
+        return self.special.get(did) or self.usual(did)
+
+    def usual(self, did: SpectrumId) -> str:
+        """What a DID is called that is not special."""
+        segment = last_segment(did)
+        alone = is_plain(segment) and not (self.shared and segment.casefold() in self.shared)
+        return segment if alone else slug_name(did)
 
     def target(self, did: SpectrumId, address: str = "") -> Target:
         return Target(did, self.of(did), address)
-
-
-class Segments:
-    """The distinct DIDs of a catalogue, found by the last segments that name their files: one look-up for both.
-
-    Most segments are safe and nobody else's. The DIDs of all others are found by themselves.
-    """
-
-    def __init__(self, dids: Sequence[SpectrumId], expected: int = 0) -> None:
-        self.dids = dids
-        self.shared: set[str] = set()
-        self._count = 0
-        self._named = Index(lambda number: folded(self.dids[number]), expected)
-        self._others = array("I")
-        self._by_did = Index(lambda place: self.dids[self._others[place]])
-
-    @classmethod
-    def of(cls, dids: Sequence[SpectrumId]) -> Segments:
-        """All of these, which differ."""
-        segments = cls(dids, len(dids))
-        for did in dids:
-            segments.note(did)
-        return segments
-
-    def note(self, did: SpectrumId) -> bool:
-        """Whether ``did`` is none of those before it: then it has to be the next one of ``dids``."""
-        new = self._is_new(did)
-        self._count += new
-        return new
-
-    def _is_new(self, did: SpectrumId) -> bool:
-        segment = last_segment(did)
-        if _is_plain(segment):
-            key = segment.casefold()
-            first = self._named.setdefault(key, self._count)
-            if first == self._count:
-                return True
-            if self.dids[first] == did:
-                return False
-            self.shared.add(key)
-        place = len(self._others)
-        if self._by_did.setdefault(did, place) != place:
-            return False
-        self._others.append(self._count)
-        return True
-
-    def named(self, name: str) -> int | None:
-        """The number of the first DID with this safe last segment, which is case-folded."""
-        return self._named.get(name)
-
-    @property
-    def others(self) -> Sequence[int]:
-        """The numbers of the DIDs whose segment is unsafe, or that of one before them."""
-        return self._others
 
 
 def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | None = None) -> Names:
@@ -122,53 +70,47 @@ def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | N
 
 def names_of(segments: Segments, held: Mapping[str, SpectrumId]) -> Names:
     """The same for ``segments``. What is ``held`` by others than one would expect is enough."""
-    dids, shared = segments.dids, segments.shared
-    unsafe = (did for did in map(dids.__getitem__, segments.others) if plain_name(did) is None)
-    special = {did: slug_name(did) for did in unsafe}
-    unsafes = len(special)
-    kept = _slugs_they_have(dids, held)
-    if shared or held:
-        for did in dids:
-            key = folded(did)
-            if did not in special and (did in kept or held.get(key, did) != did or (key in shared and key not in held)):
-                special[did] = slug_name(did)
-    collisions = len(special) - unsafes
-    return Names(_lengthen_clashes(special, held) | kept, collisions)
+    dids, shared = segments.dids, frozenset(segments.shared)
+    special: dict[SpectrumId, str] = {}
+    unsafe = array("I", (number for number in segments.others if plain_name(dids[number]) is None))
+    crossed = array("I", _crossed(segments, held, special) if shared or held else ())
+    usual = Names({}, len(crossed), shared)
+    slugs = Index(lambda place: slug_name(dids[slugged[place]]).casefold(), len(unsafe) + len(crossed))
+    slugged = unsafe + crossed
+    for place, number in enumerate(slugged):
+        did, slug = dids[number], slug_name(dids[number])
+        first = dids[slugged[slugs.setdefault(slug.casefold(), place)]]
+        kept = _slug_it_has(did, held)
+        if kept is None and (first != did or slug.casefold() in held):
+            kept = slug_name(did, 64)
+        if first != did and _slug_it_has(first, held) is None:
+            special[first] = slug_name(first, 64)
+        name = kept or slug
+        if name != slug or (place >= len(unsafe) and name != usual.of(did)):
+            special[did] = name
+    return replace(usual, special=special)
 
 
-def last_segment(did: SpectrumId) -> str:
-    """Where identifiers are made of paths (``ivo://org.gavo.dc/~?feros/data/f08751.fits``) it has an ending, too."""
-    segment = did.rpartition("/")[2]
-    return _ENDING.sub("", segment) if "." in segment else segment
-
-
-def _is_plain(segment: str) -> bool:
-    if LONGEST_DEVICE < len(segment) <= LONGEST_SAFE and segment.isascii() and segment.isalnum():
-        return True  # the pattern says so, too, and takes four times as long
-    return _PLAIN.fullmatch(segment) is not None
-
-
-def folded(did: SpectrumId) -> str:
-    """The DID's last segment as a case-insensitive disk has it."""
-    return last_segment(did).casefold()
-
-
-def _slugs_they_have(dids: Iterable[SpectrumId], held: Mapping[str, SpectrumId]) -> dict[SpectrumId, str]:
-    owners = {did for name, did in held.items() if name != folded(did)}
-    slugs = {did: _slug_it_has(did, held) for did in dids if did in owners} if owners else {}
-    return {did: slug for did, slug in slugs.items() if slug is not None}
+def _crossed(segments: Segments, held: Mapping[str, SpectrumId], special: dict[SpectrumId, str]) -> Iterator[int]:
+    """The numbers of the DIDs with a safe segment that is another's, too, or was when they got their name. One that has
+    it and keeps it is ``special``."""
+    slugged = {did for name, did in held.items() if plain_name(did) is not None and name != folded(did)}
+    for number, did in enumerate(segments.dids):
+        segment = plain_name(did)
+        if segment is None:
+            continue
+        key = segment.casefold()
+        owner = held.get(key)
+        if owner == did:
+            if key in segments.shared:
+                special[did] = segment
+        elif owner is not None or key in segments.shared or (did in slugged and _slug_it_has(did, held)):
+            yield number
 
 
 def _slug_it_has(did: SpectrumId, held: Mapping[str, SpectrumId]) -> str | None:
     """The slug under which ``did`` is stored already, though its last segment may be free by now."""
-    if held.get(folded(did)) == did:
+    if not held or held.get(folded(did)) == did:
         return None
     slugs = (slug_name(did, digits) for digits in (8, 64))
     return next((slug for slug in slugs if held.get(slug.casefold()) == did), None)
-
-
-def _lengthen_clashes(special: dict[SpectrumId, str], held: Mapping[str, SpectrumId]) -> dict[SpectrumId, str]:
-    """Slugs that meet after all (a 32-bit digest and the same legible part) get the whole digest."""
-    met = Counter(name.casefold() for name in special.values())
-    clashing = {did for did, name in special.items() if met[name.casefold()] > 1 or name.casefold() in held}
-    return {did: slug_name(did, 64) if did in clashing else name for did, name in special.items()}

@@ -92,6 +92,7 @@ def make_plan(
     held = Receipts(match.receipts(_told(receipts or ())))
     names = names_of(segments, _Owners(held))
     match.files(stored.items() if isinstance(stored, Mapping) else stored, names, held)
+    segments.forget()
 
     def target(number: int) -> Target:
         return names.target(dids[number], catalogue.address(number))

@@ -93,6 +93,10 @@ class Shelf(Store, Protocol):
         """Where the spectrum that is called ``name`` lies, or would."""
         ...
 
+    def within(self, name: str) -> str:
+        """The same relative to the place, as ``SHA256SUMS`` has it."""
+        ...
+
     def prepare(self) -> None:
         """Make what the lock needs. StoreError."""
         ...

@@ -16,6 +16,7 @@ from .interruption import unsettled
 from .ledger.rebuild import damage_of, ensure_usable, free_names, record, work_list
 from .ledger.schema import open_for_writing
 from .relocation import relocate
+from .roster import Register, ordered
 from .seams import Shelf
 from .settings import Configuration
 from .shelves import proved_again, shelf_of
@@ -80,7 +81,7 @@ def take_stock(
     store = shelf_of(configuration)
     if isinstance(configuration.place, Path) and not configuration.place.is_dir():
         raise UsageError(f"{store.place}: no such folder; give the one that was harvested into with --out")
-    if not store.ledger.exists() and not store.sizes():
+    if not store.ledger.exists() and next(iter(store.files()), None) is None:
         raise UsageError(
             f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
         )
@@ -144,10 +145,11 @@ class _Stocktake:
             self._list(self._examined(self._work(names), len(names), learn), must=True)
             self._set_aside(connection)
 
-    def _names(self) -> list[str]:
-        return sorted(self.store.sizes())
+    def _names(self) -> Register[str]:
+        """What is there, in its order."""
+        return Register((name, 0) for name in ordered(name for name, _ in self.store.files()))
 
-    def _work(self, names: Sequence[str]) -> Iterator[Examined]:
+    def _work(self, names: Register[str]) -> Iterator[Examined]:
         """The work list; what is newer than the ledger's word of it need not be what was saved before."""
         newer = unsettled(self.store) or frozenset()
         for each in work_list(self.ledger, names):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import finalize
 
 from . import events as ev
 from .audit import audit
@@ -19,6 +20,7 @@ from .ledger import history, reader
 from .ledger.rebuild import work_list
 from .plan import make_plan
 from .preparation import Preparation
+from .roster import Register, ordered
 from .session import Chance, engage
 from .settings import Configuration
 from .spectra import SpectrumId
@@ -82,26 +84,43 @@ def on_disk(folder: Path, configuration: Configuration, processes: int) -> Versi
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give the one that was harvested into with --out")
     expected = replace(configuration.expectation, normalized=False, band=None)
-    contents: list[Content] = []
+    contents = _Contents()
     unsettled: dict[str, str] = {}
     try:
         for finding in audit(folder, _undigested(store), expected, processes, places=store.layout.paths):
             match finding:
                 case Sound(did=str(did), verified=proof):
-                    contents.append(Content(did, proof.sha256, proof.content_digest))
+                    contents.add(Content(did, proof.sha256, proof.content_digest))
                 case Sound(name=name):
                     unsettled[f"{name}.fits"] = "neither ledger nor file tells which spectrum it is"
                 case Damaged(name=name, did=did, detail=detail) | Unreadable(name=name, did=did, detail=detail):
                     unsettled[did or f"{name}.fits"] = detail
     except sqlite3.Error as error:
         raise StoreError(f"{store.ledger}: the ledger cannot be used ({error}); see `harvester verify`") from error
-    return Version(f"{folder}, as it lies there now", sorted(contents), reader.asked_shape(store.ledger), unsettled)
+    return Version(f"{folder}, as it lies there now", contents, reader.asked_shape(store.ledger), unsettled)
 
 
 def _undigested(store: DirectoryStore) -> Iterable[Examined]:
     """The files with the spectra that they are known to be, whatever digests the ledger remembers."""
-    for known in work_list(store.ledger, sorted(store.sizes())):
+    names = Register((name, 0) for name in ordered(name for name, _ in store.files()))
+    for known in work_list(store.ledger, names):
         yield replace(known, record=known.record and Record(known.record.did))
+
+
+class _Contents:
+    """Contents that come in any order, and are told by DID; they are in a temporary file, which goes with them."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None)
+        finalize(self, self._rows.close)
+        self._rows.execute("CREATE TABLE content(did TEXT, sha256 TEXT, content_digest TEXT)")
+        self._rows.execute("BEGIN")
+
+    def add(self, content: Content) -> None:
+        self._rows.execute("INSERT INTO content VALUES(?, ?, ?)", content)
+
+    def __iter__(self) -> Iterator[Content]:
+        return (Content(*row) for row in self._rows.execute("SELECT * FROM content ORDER BY did, sha256"))
 
 
 class _Answers:

@@ -16,14 +16,18 @@ from pathlib import Path
 
 import pytest
 
+from harvester import events as ev
 from harvester.catalog import Catalogue
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.failures import FailureKind
-from harvester.ledger import enrolment, reader
+from harvester.failures import Failure, FailureKind
+from harvester.ledger import enrolment, reader, writer
 from harvester.ledger.enrolment import Enrolment
 from harvester.ledger.schema import open_for_writing
+from harvester.ledger.writer import LedgerWriter, Statement
+from harvester.outcomes import Failed
 from harvester.plan import HarvestPlan, Receipt, make_plan
-from harvester.spectra import SpectrumId
+from harvester.spectra import SpectrumId, Target
+from harvester.stats import HarvestStats
 
 from .harvesting import fits_names, harvest_from, plan_faults, write_catalogue
 
@@ -171,3 +175,45 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
         labels = [columns for _, columns, _ in rows(ledger)]
         assert len(labels) == COUNT
         assert "{}" not in labels
+
+
+def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_ledger(
+    ledger: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "EVERY", 2)
+    monkeypatch.setattr(enrolment, "PART", 4)
+    names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", enrolment.PIECE
+    ledger.execute("CREATE TABLE told(name TEXT)")
+    ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
+    plan, catalogue = planned(names)
+    work = Enrolment(ledger, plan, catalogue)
+    while not work.complete:
+        work.go_on(ledger)
+    told = [name for (name,) in ledger.execute("SELECT name FROM told ORDER BY rowid")]
+    assert sorted(told) == sorted(target.name for target in plan.wanted)
+    dids = {target.name: target.did for target in plan.wanted}
+    rest = [dids[name] for name in told[asked_first:]]
+    assert rest == sorted(rest)
+
+
+def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BACKLOG", 5)
+    commit = LedgerWriter._commit
+
+    def slowly(self: LedgerWriter, batch: list[Statement]) -> None:
+        time.sleep(0.005)
+        commit(self, batch)
+
+    monkeypatch.setattr(LedgerWriter, "_commit", slowly)
+    names = [f"n{number:03}" for number in range(300)]
+    dids = [did(name) for name in names]
+    catalogue = Catalogue("a list", dids, ["{}"] * len(dids))
+    with LedgerWriter(tmp_path / "ledger.sqlite", HarvestStats) as ledger:
+        ledger.enrol(make_plan(catalogue, {}), catalogue, "nothing")
+        for number, name in enumerate(names):
+            failure = Failure(FailureKind.NOT_FOUND, "no such", status=404)
+            ledger(ev.SpectrumFailed(float(number), Failed(Target(did(name), name), failure, 1, 0.0, "http://x")))
+    assert ledger.fault is None
+    assert len(reader.failures(tmp_path / "ledger.sqlite")) == 300

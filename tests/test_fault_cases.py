@@ -568,7 +568,7 @@ async def test_a_harvester_that_skips_the_verification_fails_this_suite(
     def believe(raw: bytes, *_: object) -> Verified:
         return Verified(len(raw), "", "", 2, 0.0, 1.0, "")
 
-    monkeypatch.setattr("harvester.session.inspect", believe)
+    monkeypatch.setattr("harvester.labour.inspect", believe)
     noticed = 0
     spoilt = [case for case in WIRE if case.kind and case.kind not in (CUT, TIMEOUT, GARBLED)][:12]
     for number, case in enumerate(spoilt):

@@ -28,14 +28,14 @@ COUNT, CONCURRENCY, KILLS = 250, 6, 5
 MUTANTS = {
     "none": "",
     "write in place": """
-from harvester.stores import directory
+from harvester.stores import committer
 def in_place(folder, files, together):
     import time
     for name, body in files:
         with (folder / name).open("wb") as file:
             file.write(body[:9000]); file.flush(); time.sleep(0.002); file.write(body[9000:])
     return [None] * len(files)
-directory.commit = in_place
+committer.commit = in_place
 """,
 }
 

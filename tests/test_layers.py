@@ -16,7 +16,7 @@ HOME = Path(harvester.__file__).parent
 
 RANKS = (
     {"", "spectra", "words", "errors", "batches", "roster", "mounts"},
-    {"failures", "names", "band", "limits", "labelling", "schedule", "palette", "complaints"},
+    {"failures", "names", "segments", "band", "limits", "labelling", "schedule", "palette", "complaints"},
     {
         "outcomes",
         "packing",
@@ -39,7 +39,7 @@ RANKS = (
         "seams",
         "difference",
     },
-    {"admission", "observation", "listed"},
+    {"admission", "observation", "listed", "room"},
     {"archive", "stores", "ledger", "engine", "audit", "watchers", "demo", "figures", "specutils"},
     {"settings", "profiles"},
     {"shelves", "interruption", "relocation"},

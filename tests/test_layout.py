@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -111,6 +113,13 @@ def test_every_command_finds_its_way_in_a_hashed_directory(flat: Path, command: 
     assert lying(flat) == places(Layout.HASHED)
     Path("wanted.csv").write_text("\n".join(["id", *listed_dids(COUNT)]))
     assert told(*command, "--out", str(flat), "--archive", "demo").return_value in (0, None)
+
+
+def test_the_report_tells_the_digest_of_the_sums_as_they_are(flat: Path) -> None:
+    harvested(flat, layout="hashed")
+    proved(flat)
+    shown = json.loads(told("report", "--json", "--out", str(flat)).output)
+    assert shown["digest"] == hashlib.sha256((flat / "SHA256SUMS").read_bytes()).hexdigest()
 
 
 def test_what_is_damaged_is_told_by_its_place_and_fetched_anew_to_the_same(flat: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harvester.catalog import Catalogue, read_catalogue
 from harvester.cli import commands
-from harvester.names import slug_name
+from harvester.names import assign_names, slug_name
 from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
 from harvester.spectra import SpectrumId, Target
 
@@ -155,3 +155,46 @@ def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
 def test_it_says_at_which_pace_it_reckons(rate: str, words: str) -> None:
     told = CliRunner().invoke(commands, ["plan", "--archive", "demo", "--rate", rate], standalone_mode=False)
     assert told.stdout.splitlines()[-1].endswith(words)
+
+
+SEGMENTS = st.sampled_from(["abcde1", "ABCDE1", "abcde2", "Vega55", "x y", "abcde3.fits", "c"])
+WHOSE = st.tuples(st.sampled_from(["one", "two", "Three"]), SEGMENTS).map("/".join)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(WHOSE, unique=True, max_size=8),
+    st.lists(WHOSE, unique=True, max_size=8),
+    st.dictionaries(st.sampled_from(["abcde1", "ABCDE1", "abcde2", "Vega55", "vega55", "abcde3", "K"]), SIZES),
+    st.data(),
+)
+def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
+    listed: list[str], earlier: list[str], stray: dict[str, int], data: st.DataObject
+) -> None:
+    before = assign_names([did(path) for path in earlier])
+    sizes = {before.of(did(path)): data.draw(SIZES) for path in earlier}
+    proved = {path: data.draw(st.sampled_from([FITS_BLOCK, 3 * FITS_BLOCK, None])) for path in earlier}
+    receipts = {before.of(did(path)).casefold(): Receipt(did(path), proved[path]) for path in earlier}
+    stored = {**stray, **sizes}
+    plan = make_plan(catalogue(*listed), stored, receipts)
+    owners = {name: receipt.did for name, receipt in receipts.items()}
+    now = assign_names([did(path) for path in listed], owners)
+    for path in listed:
+        name = now.of(did(path))
+        size, receipt = stored.get(name), receipts.get(name.casefold())
+        if size is None:
+            where = plan.missing
+        elif is_suspect(size):
+            where = plan.suspect
+        else:
+            where = plan.present if receipt is not None and receipt.size == size else plan.unproved
+        assert Target(did(path), name) in list(where)
+    assert plan.strays == sorted(set(stored) - {now.of(did(path)) for path in listed})
+
+
+def test_more_beginnings_than_a_byte_can_number_are_told_apart_all_the_same() -> None:
+    paths = [f"field{number}/star{number}" for number in range(600)]
+    receipts = {f"star{number}": Receipt(did(f"field{number}/star{number}"), FITS_BLOCK) for number in range(600)}
+    receipts["star599"] = Receipt(did("field0/star599"), FITS_BLOCK)
+    plan = make_plan(catalogue(*paths), {f"star{number}": FITS_BLOCK for number in range(600)}, receipts)
+    assert (len(plan.present), names(plan.missing)) == (599, [slug_name(did("field599/star599"))])

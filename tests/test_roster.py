@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harvester.catalog import RECENT, read_catalogue
 from harvester.errors import StoreError
-from harvester.roster import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection
+from harvester.roster import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection, ordered
 
 NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text
 QUICK = settings(deadline=None, max_examples=60)
@@ -145,3 +145,32 @@ def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
     numbers, peak = done.stdout.splitlines()  # not ru_maxrss, which begins with the memory of whoever started us
     assert '"missing": 1000000' in numbers
     assert int(peak.split()[1]) < ENOUGH * 1024
+
+
+@QUICK
+@given(TEXTS, st.sampled_from([str, Alike]), st.integers(1, 3))
+def test_a_quick_index_finds_what_a_careful_one_finds(texts: list[str], kind: type[str], step: int) -> None:
+    wanted = {text: step * number for number, text in enumerate(dict.fromkeys(texts))}
+    by_number = {number: text for text, number in wanted.items()}
+    index = Index(by_number.__getitem__, quick=True)
+    for text, number in wanted.items():
+        assert index.setdefault(text, number) == number
+    for text, number in wanted.items():
+        assert index.likely(text) == index.get(text) == number
+    assert index.likely("ab" * 20) is None
+    assert kind is not Alike or index.get(kind("ab" * 20)) is None
+
+
+@QUICK
+@given(TEXTS)
+def test_texts_are_ordered_part_by_part_as_they_would_be_at_once(texts: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harvester.roster.EVERY", 2)
+        patch.setattr("harvester.roster.PART", 4)
+        assert list(ordered(texts)) == sorted(texts)
+
+
+def test_a_roster_equals_any_sequence_of_its_texts() -> None:
+    assert Roster(["a", "b"]) == ["a", "b"]
+    assert Roster(["a", "b"]) != ["a", "c"]
+    assert Roster(["a", "b"]) != "ab"

@@ -160,7 +160,7 @@ def _as_json(old: Version, new: Version, difference: Difference, unsettled: Mapp
         "before": old.label,
         "after": new.label,
         "same": difference.same,
-        **{change.value: dids for change, dids in difference.changes.items()},
+        **{change.value: list(dids) for change, dids in difference.changes.items()},
         "unsettled": [{"id": did, "detail": why} for did, why in sorted(unsettled.items())],
     }
     return json.dumps(told, indent=1)

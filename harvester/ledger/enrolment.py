@@ -9,7 +9,8 @@ what differs.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice, repeat
 
@@ -19,6 +20,8 @@ from ..spectra import SpectrumId
 from .schema import next_run
 
 PIECE = 2000  # rows a transaction: a few hundredths of a second, in which what happened waits to be written down
+PART = 50_000  # rows that are sorted at once, for the same reason: about a tenth of a second
+EVERY = 1000  # rows of which one is looked at to tell where the parts begin
 
 Listed = tuple[SpectrumId, str, int]
 """What is listed, its status by the disk, and its place in the catalogue."""
@@ -47,15 +50,21 @@ class Enrolment:
 
     def _sorted(self) -> Iterator[list[Listed]]:
         """In the order of the DIDs, by the piece; the pieces are empty while the rows are handed over."""
-        listed = self._listed()
+        listed, bounds = self._listed(), self._bounds()
         with closing(sqlite3.connect("", check_same_thread=False)) as aside:  # without a name: its file goes with it
-            aside.execute("CREATE TABLE listed(did TEXT, status TEXT, number INTEGER)")
+            aside.execute(_PARTS)
             while some := list(islice(listed, PIECE)):
-                aside.executemany("INSERT INTO listed VALUES(?, ?, ?)", some)
+                parted = sorted((bisect(bounds, did), number, did, status) for did, status, number in some)
+                aside.executemany("INSERT INTO listed VALUES(?, ?, ?, ?)", parted)
                 yield []
-            rows = aside.execute("SELECT did, status, number FROM listed ORDER BY did")
-            while piece := rows.fetchmany(PIECE):
-                yield piece
+            for part in range(len(bounds) + 1):
+                rows = aside.execute("SELECT did, status, number FROM listed WHERE part = ? ORDER BY did", (part,))
+                while piece := rows.fetchmany(PIECE):
+                    yield piece
+
+    def _bounds(self) -> Sequence[SpectrumId]:
+        """The DIDs at which all but the first part begin. SQLite's order is that of Python: by code points."""
+        return sorted(self._catalogue.dids[::EVERY])[PART // EVERY :: PART // EVERY]
 
     def _next_piece(self) -> list[Listed] | None:
         if self._lead == len(self._wanted) + len(self._present):
@@ -86,11 +95,18 @@ class Enrolment:
             connection.executemany(_ENROL, (row for row in rows if row[0] not in known))
             connection.executemany(_DESCRIBE, (row for row in rows if row[0] in known))
         self._piece = self._next_piece()
+        if self.complete:
+            self.heard_of.clear()  # it has grown with the harvest, and nobody asks any more
 
     def _row(self, did: SpectrumId, status: str, number: int) -> tuple[str, str, str, str, str, int]:
         name = self._wanted.thing(number).name
         return did, name, name.casefold(), self._catalogue.columns[number], status, self._run
 
+
+# Rows of a part lie together, so that each is read, and sorted, by itself.
+_PARTS = """
+CREATE TABLE listed(part INTEGER, number INTEGER, did TEXT, status TEXT, PRIMARY KEY(part, number)) WITHOUT ROWID
+"""
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(did)"
 # What a catalogue does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.

@@ -120,20 +120,22 @@ _NAMED = "SELECT name FROM spectrum WHERE +status IN ('present', 'saved') AND fo
 
 def stored_among(path: Path, names: Sequence[str]) -> frozenset[str]:
     """Those of a few hundred ``names`` that files of stored spectra have."""
-    return _stored_among(path, names)
-
-
-def _stored_among(path: Path, names: Sequence[str], more: str = "", *values: str) -> frozenset[str]:
-    marks = ",".join("?" * len(names))
-    folded = [name.casefold() for name in names if name.isascii()]  # ours are; others may not even be text
-    folded += [""] * (len(names) - len(folded))
-    found = {row["name"] for row in _rows(path, f"{_NAMED} IN ({marks}) {more}", *folded, *values)}
-    return frozenset(name for name in names if name in found)
+    return _stored_as(path, names) & frozenset(names)
 
 
 def others_than(path: Path, run: str, names: Sequence[str]) -> frozenset[str]:
-    """Those of a few hundred ``names`` of stored spectra that ``run`` has not written down as its own."""
-    return _stored_among(path, names, "AND run IS NOT (SELECT number FROM run WHERE run = ?)", run)
+    """Those of a few hundred ``names``, whatever their case, of stored spectra that ``run`` has not written down as its
+    own."""
+    others = _stored_as(path, names, "AND run IS NOT (SELECT number FROM run WHERE run = ?)", run)
+    folded = {name.casefold() for name in others}
+    return frozenset(name for name in names if name.casefold() in folded)
+
+
+def _stored_as(path: Path, names: Sequence[str], more: str = "", *values: str) -> frozenset[str]:
+    """The names of stored spectra that are ``names`` but for the case."""
+    folded = [name.casefold() for name in names if name.isascii()]  # ours are; others may not even be text
+    marks = ",".join("?" * len(folded))
+    return frozenset(row["name"] for row in _rows(path, f"{_NAMED} IN ({marks}) {more}", *folded, *values))
 
 
 def dids_named(path: Path, name: str) -> list[SpectrumId]:

@@ -6,7 +6,7 @@ The files are the truth. A ledger that cannot be read is moved aside, never repa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,9 +77,9 @@ def damage_of(path: Path) -> str | None:
         raise StoreError(f"{path}: the ledger cannot be read ({error})") from error
 
 
-def work_list(path: Path, names: Sequence[str]) -> Iterator[Examined]:
-    """Each of ``names`` (stems of the files on disk) with the ledger's record of it, in order; then every spectrum
-    that the ledger believes stored and ``names`` lacks. Without a ledger: the names alone.
+def work_list(path: Path, names: Mapping[str, object]) -> Iterator[Examined]:
+    """Each of ``names`` (stems of the files on disk, whatever they map to) with the ledger's record of it, in order;
+    then every spectrum that the ledger believes stored and ``names`` lacks. Without a ledger: the names alone.
     """
     connection = open_for_reading(path)
     if connection is None:
@@ -89,8 +89,7 @@ def work_list(path: Path, names: Sequence[str]) -> Iterator[Examined]:
         for some in batches(names, PAGE):
             records = _records(connection, some)
             yield from (Examined(name, records.get(name)) for name in some)
-        listed = frozenset(names)
-        yield from (examined for examined in _all(connection) if examined.name not in listed)
+        yield from (examined for examined in _all(connection) if examined.name not in names)
 
 
 def _records(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Record]:

@@ -32,7 +32,9 @@ BATCH = 100  # rows a transaction at most, and seconds between two: what a power
 PATIENCE = 0.5
 LONGEST_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
 FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
+PRESSED = 1000  # statements that wait, at which the catalogue's rows let them go first
 BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
+BREATH = 0.010  # seconds that each event then leaves to the writer: the harvest slows down, and nothing is lost
 
 
 class LedgerWriter:
@@ -99,11 +101,11 @@ class LedgerWriter:
             return
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
-        if len(self._statements) >= BACKLOG:
-            raise BlockingIOError(f"{self._path}: the disk does not keep up with the ledger")
         self._statements.extend(chain(self._introduced(event), statements(event, self._run)))
         if len(self._statements) >= BATCH:
             self._due.set()
+        if len(self._statements) > BACKLOG:
+            time.sleep(BREATH)
 
     def _introduced(self, event: ev.Event) -> Iterable[Statement]:
         """What a spectrum needs that something happens to before it is known to be enrolled."""
@@ -124,8 +126,8 @@ class LedgerWriter:
             try:
                 self._commit(kept)
                 kept = []
-                if self._enrolment is not None and not self._enrolment.complete and not ended:
-                    self._enrolment.go_on(self._connection)
+                if not ended and len(self._statements) < PRESSED:
+                    self._go_on()
             except sqlite3.Error as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
@@ -133,6 +135,10 @@ class LedgerWriter:
                 time.sleep(0.0 if ended else PATIENCE)
             else:
                 self.fault = None
+
+    def _go_on(self) -> None:
+        if self._enrolment is not None and not self._enrolment.complete:
+            self._enrolment.go_on(self._connection)
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
         """What has come, once that is enough or was long enough ago; the thread is not woken for each of it."""

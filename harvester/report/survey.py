@@ -86,7 +86,7 @@ def digest_of_all(store: Shelf) -> str:
     """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
     digest = hashlib.sha256()
     for name, sha256 in reader.digests(store.ledger):
-        digest.update(f"{sha256}  {name}\n".encode())
+        digest.update(f"{sha256}  {store.within(name.removesuffix('.fits'))}\n".encode())
     return digest.hexdigest()
 
 

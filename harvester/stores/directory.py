@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -16,22 +16,19 @@ from ..errors import StoreError
 from ..outcomes import Fetched, Rejected
 from ..roster import Register
 from ..spectra import Target
-from .commit import commit, has_room
+from .commit import has_room
+from .committer import Committer
 from .disk import storage_fault, storing
-from .grouping import File, GroupCommit
 from .layout import STATE, SUFFIX, Layout, astray_in, lay_out, layout_of, spectra_in
 from .manifest import write_sha256sums
 from .moving import bring, settled, sweep_all
 from .quarantine import Quarantine
-from .syncing import Together, can_sync_together
 
 
 class DirectoryStore:
     """Spectra as ``<name>.fits`` in one folder or in 256 of them, our own state in ``.harvester`` inside it.
 
     ``wanted`` is the layout that it shall have from the next run on; None: the one that it has.
-
-    One thread writes, and commits together what arrives while it is busy (``grouping.py``).
     """
 
     def __init__(self, folder: Path, wanted: Layout | None = None) -> None:
@@ -44,8 +41,7 @@ class DirectoryStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
-        self._together = Together(can_sync_together(folder))
-        self._group = GroupCommit(self._commit)
+        self._committer = Committer(folder)
 
     @property
     def caution(self) -> str:
@@ -60,9 +56,10 @@ class DirectoryStore:
 
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / self._place(name)
+        return self.folder / self.within(name)
 
-    def _place(self, name: str) -> str:
+    def within(self, name: str) -> str:
+        """The same relative to the folder, as ``SHA256SUMS`` has it."""
         places = self.layout.places(name)
         return next((place for place in places if os.path.lexists(self.folder / place)), places[0])
 
@@ -143,25 +140,24 @@ class DirectoryStore:
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
-        write_sha256sums(self.folder, ((self._place(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
+        write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
-        self._group.start()
+        await self._committer.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._group.end()
+        await self._committer.__aexit__(kind, error, trace)
 
     async def put(self, target: Target, body: bytes) -> None:
         """Give ``body`` its name, durably. StoreError if that cannot be done."""
         place = self.layout.place(target.name)
-        error = await self._group.put((place, body))
-        if isinstance(error, OSError):
+        try:
+            await self._committer.put(place, body)
+        except OSError as error:
             raise storage_fault(self.folder / place, error) from error
-        if error is not None:
-            raise error
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
         """Keep a body that is no spectrum, and beside it, as JSON, what was asked and why it was refused."""
@@ -172,24 +168,11 @@ class DirectoryStore:
         """Whether a file of ``size`` bytes can be written now: found out by writing one."""
         return await asyncio.to_thread(has_room, self.folder, size)
 
-    def _commit(self, files: Sequence[File]) -> Sequence[Exception | None]:
-        together, began = self._together.suits(len(files)), time.monotonic()
-        try:
-            return commit(self.folder, files, together)
-        except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
-            return [bug] * len(files)
-        finally:
-            self._together = self._together.after(len(files), time.monotonic() - began)
-
 
 def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple[str, int]]:
     for name, entry in entries:
         try:
-            size = _size(entry)
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # it went away, or to its other place, where it is seen later
-        yield name, size
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    return entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
+        yield name, status.st_size if stat.S_ISREG(status.st_mode) else 0

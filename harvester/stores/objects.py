@@ -51,6 +51,10 @@ class ObjectStore:
         """Where the spectrum that is called ``name`` lies, or would."""
         return f"{self.place}/{name}{SUFFIX}"
 
+    def within(self, name: str) -> str:
+        """The same relative to that address, as ``SHA256SUMS`` has it."""
+        return f"{name}{SUFFIX}"
+
     def prepare(self) -> None:
         """Make the local folder. StoreError if that cannot be done."""
         with storing(self.state):

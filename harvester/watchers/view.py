@@ -109,7 +109,8 @@ class DashboardView:
             self._places[event.target.did] = place
             if event.attempt > 1:
                 self._due = max(0, self._due - 1)
-        name = plain_line(event.target.name, 80)
+        held = self._slots[place]
+        name = held.name if held else plain_line(event.target.name, 80)
         self._slots[place] = InFlight(event.target.did, name, event.phase, event.attempt, event.time)
 
     def _free_place(self) -> int | None:

@@ -1,0 +1,110 @@
+"""Group commit: one thread gives files their names, those together that come together.
+
+While it is busy, files wait; what has come meanwhile is its next batch. So dense arrivals share a sync, and sparse ones
+wait for nobody. Whole batches go to the thread and come back: waking it, and being woken, for each file costs more than
+writing it, since every wake-up is a fight for the interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .commit import commit
+from .syncing import Together, can_sync_together
+
+MOMENT = 0.002  # seconds that the first of a batch waits for others, where the last one did not come alone
+FULL = 32  # files: more share a sync no better
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A file on its way; ``written`` will be what went wrong with it, or None."""
+
+    name: str
+    body: bytes
+    written: asyncio.Future[Exception | None]
+
+
+class Committer:
+    """Puts files into ``folder``; an async context manager, of one loop.
+
+    What waits needs no bound of its own: each worker waits for its file, so there are never more than workers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._together = Together(can_sync_together(folder))
+        self._waiting: list[_Delivery] = []
+        self._soon: asyncio.Handle | None = None
+        self._busy = self._dense = False
+        self._batches: queue.SimpleQueue[list[_Delivery] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop
+        self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._waiting:
+            self._hand_over()
+        self._batches.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def put(self, name: str, body: bytes) -> None:
+        """Give ``body`` the name ``name`` (below the folder), durably. OSError if that cannot be done."""
+        written: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._waiting.append(_Delivery(name, body, written))
+        if self._busy:
+            pass  # it goes with the next batch
+        elif len(self._waiting) >= FULL:
+            self._hand_over()
+        elif self._soon is None:
+            self._soon = self._loop.call_later(MOMENT if self._dense else 0.0, self._hand_over)
+        fault = await written
+        if fault is not None:
+            raise fault
+
+    def _hand_over(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        batch, self._waiting = self._waiting[:FULL], self._waiting[FULL:]
+        self._busy, self._dense = True, len(batch) > 1
+        self._batches.put(batch)
+
+    def _settle(self, batch: Sequence[_Delivery], faults: Sequence[Exception | None]) -> None:
+        self._busy = False
+        for delivery, fault in zip(batch, faults, strict=True):
+            if not delivery.written.done():
+                delivery.written.set_result(fault)
+        if self._waiting:
+            self._hand_over()
+
+    def _write(self) -> None:
+        """The thread: commit batches until told to end."""
+        while (batch := self._batches.get()) is not None:
+            faults = self._commit(batch)
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more, and the files are there
+                self._loop.call_soon_threadsafe(self._settle, batch, faults)
+
+    def _commit(self, batch: Sequence[_Delivery]) -> Sequence[Exception | None]:
+        together, began = self._together.suits(len(batch)), time.monotonic()
+        try:
+            return commit(self._folder, [(delivery.name, delivery.body) for delivery in batch], together)
+        except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
+            return [bug] * len(batch)
+        finally:
+            self._together = self._together.after(len(batch), time.monotonic() - began)
