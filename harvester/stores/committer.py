@@ -1,14 +1,16 @@
 """Group commit: one thread gives files their names, those together that come together.
 
-While it is busy, files wait; what has come meanwhile is its next batch. So dense arrivals share a sync, and sparse ones
-wait for nobody. Whole batches go to the thread and come back: waking it, and being woken, for each file costs more than
-writing it, since every wake-up is a fight for the interpreter.
+While it is busy, files wait; what has come meanwhile is its next batch, and where arrivals are dense what comes in a
+moment after it. So dense arrivals share a sync, and sparse ones wait for nobody. Whole batches go to the thread and
+come back: waking it, and being woken, for each file costs more than writing it, since every wake-up is a fight for the
+interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -19,9 +21,9 @@ from types import TracebackType
 from typing import Self
 
 from .commit import commit
-from .syncing import Together, can_sync_together
+from .syncing import ENOUGH, Together, can_sync_together
 
-MOMENT = 0.002  # seconds that the first of a batch waits for others, where the last one did not come alone
+MOMENT = 0.010  # seconds that a batch waits for others, where enough to share a sync come in that time
 FULL = 32  # files: more share a sync no better
 
 
@@ -46,6 +48,7 @@ class Committer:
         self._waiting: list[_Delivery] = []
         self._soon: asyncio.Handle | None = None
         self._busy = self._dense = False
+        self._handed_over = -math.inf
         self._batches: queue.SimpleQueue[list[_Delivery] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
@@ -58,7 +61,7 @@ class Committer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._waiting:
+        while self._waiting:
             self._hand_over()
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -67,22 +70,26 @@ class Committer:
         """Give ``body`` the name ``name`` (below the folder), durably. OSError if that cannot be done."""
         written: asyncio.Future[Exception | None] = self._loop.create_future()
         self._waiting.append(_Delivery(name, body, written))
-        if self._busy:
-            pass  # it goes with the next batch
-        elif len(self._waiting) >= FULL:
-            self._hand_over()
-        elif self._soon is None:
-            self._soon = self._loop.call_later(MOMENT if self._dense else 0.0, self._hand_over)
+        if not self._busy:
+            self._prepare()
         fault = await written
         if fault is not None:
             raise fault
+
+    def _prepare(self) -> None:
+        """Hand over what waits: at once if it is enough, or in a moment, for which others may come."""
+        if len(self._waiting) >= FULL:
+            self._hand_over()
+        elif self._soon is None:
+            self._soon = self._loop.call_later(MOMENT if self._dense else 0.0, self._hand_over)
 
     def _hand_over(self) -> None:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
         batch, self._waiting = self._waiting[:FULL], self._waiting[FULL:]
-        self._busy, self._dense = True, len(batch) > 1
+        self._busy, before, self._handed_over = True, self._handed_over, self._loop.time()
+        self._dense = len(batch) * MOMENT >= ENOUGH * (self._handed_over - before)
         self._batches.put(batch)
 
     def _settle(self, batch: Sequence[_Delivery], faults: Sequence[Exception | None]) -> None:
@@ -91,7 +98,7 @@ class Committer:
             if not delivery.written.done():
                 delivery.written.set_result(fault)
         if self._waiting:
-            self._hand_over()
+            self._prepare()
 
     def _write(self) -> None:
         """The thread: commit batches until told to end."""
