@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -49,11 +50,13 @@ class Task:
         """A spectrum that the archive had, if there is one."""
         return list(self.preparation.plan.present[:1])
 
-    def deal(self) -> Deal:
-        """Its targets, for many hands."""
-        from .cluster.shards import Deal
+    def deal(self, hands: int) -> Deal:
+        """Its targets, for so many hands, from now on."""
+        from .cluster.shards import Deal, size_for
 
-        return Deal(self.preparation.targets, self.preparation.leftovers, next(iter(self.known_good), None))
+        preparation, now = self.preparation, asyncio.get_running_loop().time()
+        size = size_for(preparation.wanted, hands, self.configuration.settings.limits.rate)
+        return Deal(preparation.targets, preparation.leftovers, now, next(iter(self.known_good), None), size)
 
     def admission(self) -> Admission:
         return Admission(self.configuration.settings.limits, self.emit, self.dice, self.wall)
@@ -96,30 +99,31 @@ async def by_processes(task: Task, complaints: Path) -> AsyncIterator[Labour]:
     from .cluster.foreman import Foreman
     from .cluster.processes import ProcessCrew
 
-    commission = Commission.of(task.configuration)
+    commission = Commission.of(task.configuration, complaints.parent)
     count = task.configuration.settings.processes
     broker = Broker(task.admission(), task.emit, task.stop, task.wall)
-    async with broker, ProcessCrew(count, commission, broker, complaints) as crew:
-        yield Labour(Foreman(task.deal(), crew, task.stop).run, broker.renew)
+    async with broker, ProcessCrew(count, commission, broker, task.stop, complaints) as crew:
+        yield Labour(Foreman(task.deal(count), crew, task.stop).run, broker.renew)
 
 
 @asynccontextmanager
-async def by_dask(task: Task, topic: str) -> AsyncIterator[Labour]:
-    """The workers of a Dask cluster, whose scheduler has the admission."""
+async def by_dask(task: Task, folder: Path) -> AsyncIterator[Labour]:
+    """The workers of a Dask cluster, whose scheduler has the admission; ``folder`` is the run's own."""
     from .cluster.commission import Commission
     from .cluster.dask_crew import dask_crew
     from .cluster.foreman import Foreman
 
-    settings, commission = task.configuration.settings, Commission.of(task.configuration)
+    settings, commission = task.configuration.settings, Commission.of(task.configuration, folder)
+    topic = f"harvester-{folder.name}"
     async with dask_crew(settings.scheduler, settings.processes, topic, commission, task.emit, task.stop) as crew:
-        yield Labour(Foreman(task.deal(), crew, task.stop).run, crew.renew)
+        yield Labour(Foreman(task.deal(crew.threads or settings.processes), crew, task.stop).run, crew.renew)
 
 
 def hired(task: Task, folder: Path) -> AbstractAsyncContextManager[Labour]:
     """Whom the settings ask for; ``folder`` is the run's own."""
     settings = task.configuration.settings
     if settings.on_dask:
-        return by_dask(task, f"harvester-{folder.name}")
+        return by_dask(task, folder)
     return by_processes(task, folder / "processes.log") if settings.processes > 1 else alone(task)
 
 
@@ -155,8 +159,8 @@ def _check_answers(scheduler: str) -> None:
     there = urlsplit(scheduler)
     try:
         socket.create_connection((there.hostname or "", there.port or 0), ANSWERS).close()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise UsageError(
-            f"--scheduler {scheduler}: nobody answers there ({error.strerror or error}); start one with "
+            f"--scheduler {scheduler}: nobody answers there ({error}); start one with "
             "`dask scheduler`, and give the address that it prints"
         ) from None

@@ -116,8 +116,10 @@ def _webhook(value: object) -> object:
 
 def _scheduler(value: object) -> object:
     value = _none_if_said(value)
-    if isinstance(value, str) and not re.fullmatch(r"(?:tcp|tls|ucx|wss?)://[^\s/]+:\d+", value):
-        raise ValueError("an address is expected, like tcp://10.0.0.1:8786")
+    if isinstance(value, str):
+        told = re.fullmatch(r"(?:tcp|tls)://[^\s/]+:(\d{1,5})", value)
+        if told is None or not 0 < int(told[1]) < 65_536:
+            raise ValueError("an address is expected, like tcp://10.0.0.1:8786")
     return value
 
 

@@ -17,10 +17,10 @@ from harvester.archive.request import DlgetRequest
 from harvester.archive.routes import Processed
 from harvester.cluster.broker import Broker, Guest
 from harvester.cluster.commission import Commission
-from harvester.cluster.foreman import Foreman, HandLostError
+from harvester.cluster.foreman import Foreman
 from harvester.cluster.hand import work_on
-from harvester.cluster.line import Inbox
-from harvester.cluster.shards import Deal, Shard
+from harvester.cluster.line import HandLostError, Inbox
+from harvester.cluster.shards import Deal, Shard, size_for
 from harvester.expectation import Expectation
 from harvester.limits import Limits
 from harvester.outcomes import Rejected, Verified
@@ -95,6 +95,7 @@ def commission(limits: Limits, archive: SimulatedArchive, store: SharedStore | N
         Expectation(),
         Path("/nowhere"),
         Path("/nowhere"),
+        Path("/nowhere"),
         store=store or SharedStore(),
         asked=archive,
     )
@@ -107,16 +108,25 @@ def _soon(heed: Callable[..., None], *said: Any) -> None:
 class LoopCrew:
     """Hands that are tasks of this loop. ``kill`` takes one away as kill -9 does: in the middle of anything."""
 
-    def __init__(self, hands: int, commission: Commission, broker: Broker) -> None:
-        self.hands, self._commission, self._broker = hands, commission, broker
+    def __init__(self, hands: int, commission: Commission, broker: Broker, wall: Callable[[], float]) -> None:
+        self.hands, self._commission, self._broker, self._wall = hands, commission, broker, wall
         self.shards: list[Shard] = []
         self.at_work: list[tuple[asyncio.Task[list[Leftover]], Guest]] = []
+        self._frozen: list[Guest] = []
 
     async def work(self, shard: Shard) -> Sequence[Leftover]:
         self.shards.append(shard)
-        inbox = Inbox(lambda message: _soon(self._broker.heed, guest, message))
-        guest = self._broker.welcome(lambda message: _soon(inbox.put, message))
-        work = asyncio.create_task(work_on(shard, self._commission, inbox))
+
+        def say(message: Any) -> None:
+            if guest not in self._frozen:
+                _soon(self._broker.heed, guest, message)
+
+        def cut() -> None:
+            work.cancel()
+
+        inbox = Inbox(say)
+        guest = self._broker.welcome(lambda message: _soon(inbox.put, message), cut)
+        work = asyncio.create_task(work_on(shard, self._commission, inbox, self._wall))
         self.at_work.append((work, guest))
         try:
             back = await asyncio.shield(work)
@@ -129,6 +139,10 @@ class LoopCrew:
             self.at_work.remove((work, guest))
         self._broker.forget(shard.number)
         return back
+
+    def freeze(self) -> None:
+        """Nobody hears anything more of the first hand."""
+        self._frozen.append(self.at_work[0][1])
 
     def kill(self, which: int = 0) -> None:
         work, guest = self.at_work[which]
@@ -145,7 +159,6 @@ class Bench:
     limits: Limits
     store: SharedStore = field(default_factory=SharedStore)
     hands: int = HANDS
-    size: int = 20
     known_good: Target | None = None
     tally: Tally = field(default_factory=Tally)
     stop: Stop = field(default_factory=Stop)
@@ -167,14 +180,16 @@ class Bench:
         async with self._crew() as crew:
             if meanwhile is not None:
                 loop.call_later(after, meanwhile, self)
-            await Foreman(Deal(targets(self.count), (), self.known_good, self.size), crew, self.stop).run()
+            size = size_for(self.count, self.hands, self.limits.rate)
+            deal = Deal(targets(self.count), (), loop.time(), self.known_good, size)
+            await Foreman(deal, crew, self.stop).run()
         return loop.time() - began
 
     @asynccontextmanager
     async def _crew(self) -> AsyncIterator[LoopCrew]:
         admission = Admission(self.limits, self.emit, Random(1), self.wall)
         async with Broker(admission, self.emit, self.stop, self.wall) as broker:
-            self.crew = LoopCrew(self.hands, commission(self.limits, self.archive, self.store), broker)
+            self.crew = LoopCrew(self.hands, commission(self.limits, self.archive, self.store), broker, self.wall)
             yield self.crew
 
     def of(self, kind: type[ev.Event]) -> list[ev.Event]:

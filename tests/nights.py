@@ -77,7 +77,12 @@ async def _hang(target: Target) -> Fetched:
     raise FetchError(Failure(FailureKind.TIMEOUT, "no answer in time"))
 
 
+async def _refuse_the_request(target: Target) -> Fetched:
+    raise FetchError(Failure(FailureKind.REFUSED_REQUEST, "HTTP 422: UsageError", 422))
+
+
 _AWAY = {
+    "422": _refuse_the_request,
     "refuse": _refuse,
     "503": _busy,
     "503, Retry-After 600": _busy_for_ten_minutes,

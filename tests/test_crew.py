@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from harvester import events as ev
+from harvester.cluster.broker import BEAT, SILENCE
 from harvester.errors import StoreError
 from harvester.failures import FailureKind
 from harvester.limits import Limits
@@ -37,7 +38,7 @@ def test_all_hands_together_ask_for_each_spectrum_once() -> None:
     run_virtually(it.run())
     assert it.store.names == {target.name for target in targets(200)}
     assert set(asked(it).values()) == {1}
-    assert len(it.crew.shards) == 10, "in shards of twenty"
+    assert len(it.crew.shards) == 12, "four for each hand"
 
 
 def test_all_hands_together_keep_one_pace_and_one_ceiling() -> None:
@@ -52,15 +53,17 @@ def test_all_hands_together_keep_one_pace_and_one_ceiling() -> None:
 
 
 def test_a_night_with_an_outage_loses_no_healthy_spectrum_and_asks_little_meanwhile() -> None:
-    archive = SimulatedArchive([Outage(HOUR, 3 * HOUR)], frozenset({"ivo://a/b/n10", "ivo://a/b/n2000"}))
-    it = bench(6000, archive, rate=1.0)
-    it.size = 300
-    took = run_virtually(it.run())
-    stats = it.tally.stats
-    assert (stats.saved, stats.failed) == (5998, 2)
-    assert stats.failures == {FailureKind.SERVER_ERROR: 2}
-    assert took <= 6000 + 2 * HOUR + 20 * 60
-    during = sum(HOUR + 60 <= moment < 3 * HOUR for moment in archive.asked)
+    def night(*outages: Outage) -> tuple[Bench, float]:
+        archive = SimulatedArchive(outages, frozenset({"ivo://a/b/n10", "ivo://a/b/n2000"}))
+        it = bench(6000, archive, rate=1.0)
+        return it, run_virtually(it.run())
+
+    quiet, usual = night()
+    it, took = night(Outage(HOUR, 3 * HOUR))
+    for stats in (quiet.tally.stats, it.tally.stats):
+        assert (stats.saved, stats.failures) == (5998, {FailureKind.SERVER_ERROR: 2})
+    assert took - usual <= 2 * HOUR + 600, "as the README promises"
+    during = sum(HOUR + 60 <= moment < 3 * HOUR for moment in it.archive.asked)
     assert during <= 60, "one hand asks for all, at growing intervals"
 
 
@@ -68,7 +71,6 @@ def test_a_night_with_an_outage_loses_no_healthy_spectrum_and_asks_little_meanwh
 def test_every_kind_of_outage_is_waited_for_by_all_hands(how: str) -> None:
     archive = SimulatedArchive([Outage(300, 2000, how)])
     it = bench(1500, archive, rate=2.0)
-    it.size = 100
     run_virtually(it.run())
     assert (it.tally.stats.saved, it.tally.stats.failed) == (1500, 0)
 
@@ -170,6 +172,43 @@ def test_a_retry_that_is_far_off_keeps_no_hand_from_fresh_spectra() -> None:
     assert failed.outcome.attempts == 3, "counted on, whoever asks"
     saved = [event.time for event in it.told if isinstance(event, ev.SpectrumSaved)]
     assert max(saved) - min(saved) < 200, "nobody waited for it"
+
+
+def test_a_retry_is_asked_for_when_it_is_due_and_not_when_all_else_is_done() -> None:
+    archive = SimulatedArchive(poisoned=frozenset({"ivo://a/b/n0"}), latency=0.5)
+    it = bench(3000, archive, rate=2.0, attempts=2, first_wait=200.0)
+    run_virtually(it.run())
+    (retry,) = it.of(ev.RetryScheduled)
+    (failed,) = it.of(ev.SpectrumFailed)
+    assert isinstance(retry, ev.RetryScheduled)
+    assert failed.time - retry.due < 60, "as soon as a hand is free"
+    assert max(event.time for event in it.of(ev.SpectrumSaved)) > failed.time + 600
+
+
+def test_refusals_of_all_requests_end_the_run_as_soon_however_many_hands_meet_them() -> None:
+    requests = {}
+    for hands in (1, 3, 16):
+        it = bench(500, SimulatedArchive([Outage(0, 1e9, "422")]))
+        it.hands = hands
+        run_virtually(it.run())
+        assert it.stop.cause is not None
+        assert it.stop.cause.exit_code == 7
+        requests[hands] = len(it.archive.asked)
+    assert requests[16] <= requests[1] + 16
+
+
+def test_a_hand_that_says_nothing_any_more_is_taken_for_lost() -> None:
+    it = bench(200, SimulatedArchive(latency=1.0), concurrency=2)
+    took = run_virtually(it.run(lambda it: it.crew.freeze(), after=21.0))
+    assert it.tally.stats.saved == 200
+    assert took <= 200 / 2 * 1.5 + SILENCE + BEAT
+
+
+def test_a_pause_that_the_archive_asks_for_charges_no_spectrum() -> None:
+    archive = SimulatedArchive([Outage(10, 300, "503, Retry-After 600")], latency=0.5)
+    it = bench(400, archive, rate=5.0, attempts=1)
+    run_virtually(it.run())
+    assert (it.tally.stats.saved, it.tally.stats.failed) == (400, 0)
 
 
 def test_a_fault_of_the_disk_at_one_hand_stops_all() -> None:

@@ -14,9 +14,13 @@ from typing import Any, Self
 
 from .. import events as ev
 from ..admission import PROBING, Admission
-from ..gate import FIRST_ALARM, Gate
-from ..stopping import Cause, Stop
+from ..failures import Failure
+from ..gate import FIRST_ALARM, Gate, Sign
+from ..judgement import Refusals
+from ..stopping import Stop
 from .messages import (
+    TAKEN_OVER,
+    Alive,
     Declined,
     Doubted,
     FromBroker,
@@ -41,15 +45,18 @@ from .messages import (
 )
 from .shards import Progress
 
-TAKEN_OVER = Cause("somebody else works on this now", 4)
+BEAT = 5.0  # seconds between two looks at who has said nothing for long
+SILENCE = 60.0  # seconds without a word after which a hand is taken for lost: it says one every few seconds
 
 
 @dataclass(slots=True, eq=False)
 class Guest:
-    """A hand as the broker knows it: how to reach it, its shard, and what it holds."""
+    """A hand as the broker knows it: how to reach it, how to end it, when it was last heard, and what it holds."""
 
     say: Callable[[FromBroker], None]
-    shard: int = 0
+    cut: Callable[[], None]
+    heard: float
+    shard: int | None = None
     held: int = 0
     full: bool = False
     wanting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -69,6 +76,7 @@ class Broker:
         self._candidates: list[Guest] = []
         self._seen = _in_short(admission.gate)
         self._halted = False
+        self._refusals = Refusals()
         self._tasks = asyncio.TaskGroup()
         admission.on_turn(self._gate_turned)
         admission.on_probe(lambda failure: self._say_to_all(Judged(failure)))
@@ -76,18 +84,26 @@ class Broker:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
+        self._watch = self._tasks.create_task(self._look_for_silent())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watch.cancel()
         for guest in tuple(self._guests):
             self.lose(guest)
-        await self._tasks.__aexit__(kind, error, trace)
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
 
-    def welcome(self, say: Callable[[FromBroker], None]) -> Guest:
-        """A hand that can be reached by ``say``. What it says is for ``heed``; ``lose`` it when it is gone."""
-        guest = Guest(say)
+    def welcome(self, say: Callable[[FromBroker], None], cut: Callable[[], None] = lambda: None) -> Guest:
+        """A hand that can be reached by ``say``. What it says is for ``heed``; ``lose`` it when it is gone.
+
+        ``cut`` ends one that says nothing any more.
+        """
+        guest = Guest(say, cut, self._now())
         self._guests.add(guest)
         self._task(guest, self._serve(guest))
         return guest
@@ -103,7 +119,8 @@ class Broker:
             self._admission.leave(None)
         self._candidates = [other for other in self._candidates if other is not guest]
         self._note_room()
-        if self._prober is guest:
+        asks_on = self._prober is guest
+        if asks_on:
             self._prober = None
             self._lend_probe()
 
@@ -118,8 +135,12 @@ class Broker:
     def heed(self, guest: Guest, message: FromHand) -> None:
         """Do what a hand's message asks for."""
         if guest not in self._guests:
-            return  # it was taken for lost, and somebody else does its work
+            guest.say(Halted(TAKEN_OVER, now=True))
+            return
+        guest.heard = self._now()
         match message:
+            case Alive():
+                pass
             case Wanted():
                 guest.wanting.release()
             case Left(latency=latency):
@@ -128,7 +149,7 @@ class Broker:
             case Told(event=event):
                 self._note(guest, event)
             case Heard(sign=sign, failure=failure):
-                self._admission.heard(sign, failure)
+                self._hear(sign, failure)
             case Joined(shard=shard):
                 self._begin(guest, shard)
             case Onward(probing=probing):
@@ -137,6 +158,14 @@ class Broker:
                 self._heed_prober(guest, message)
             case _:
                 self._heed_trouble(guest, message)
+
+    def _hear(self, sign: Sign, failure: Failure | None) -> None:
+        """Refusals in a row are the request's fault, whichever hands meet them."""
+        self._admission.heard(sign, failure)
+        if failure is None:
+            self._refusals.heard_other()
+        elif self._refusals.heard(failure):
+            self._admission.doubt(f"{failure.detail}; is it the request?")
 
     def _heed_trouble(self, guest: Guest, message: Doubted | Full | Stopped) -> None:
         match message:
@@ -149,13 +178,14 @@ class Broker:
                 self._stop.drain(cause)
 
     def _heed_prober(self, guest: Guest, message: Probing | Probed | Declined) -> None:
-        if self._prober is guest:
+        asks_on = self._prober is guest
+        if asks_on:
             self._prober = None
         if isinstance(message, Probed):
             self._admission.probed(message.failure, message.canary)
             self._gate_turned(self._admission.gate, anew=True)
         elif isinstance(message, Probing):
-            self._candidates.append(guest)
+            self._candidates.insert(0 if asks_on else len(self._candidates), guest)  # it knows best what is to be asked
         self._lend_probe()
 
     def _begin(self, guest: Guest, shard: int) -> None:
@@ -172,9 +202,17 @@ class Broker:
 
     def _note(self, guest: Guest, event: ev.Event) -> None:
         """That all drain is told once, by whoever stops them."""
-        progress = self._shards.get(guest.shard)
+        progress = None if guest.shard is None else self._shards.get(guest.shard)
         if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.note(event)):
             self._emit(event)
+
+    async def _look_for_silent(self) -> None:
+        """One that is frozen would keep its permits, and the probe, for ever."""
+        while True:
+            await asyncio.sleep(BEAT)
+            for guest in [guest for guest in self._guests if self._now() - guest.heard > SILENCE]:
+                self.lose(guest)
+                guest.cut()
 
     # ---- permits
 

@@ -1,4 +1,4 @@
-"""A process of a crew: ``python -m harvester.cluster.child DESCRIPTOR``, the number of an open socket to its parent.
+"""A process of a crew. Its last argument is the number of an open socket to its parent.
 
 It ends when its parent does. Signals are the parent's business: what it drains, its hands drain.
 """
@@ -10,11 +10,12 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from .commission import Commission
 from .hand import work_on
-from .line import Inbox, SocketLine, attend
+from .line import HandLostError, Inbox, SocketLine, attend
 from .messages import Done
 from .shards import Shard
 
@@ -38,7 +39,8 @@ class _Child:
 
     async def _serve(self, shard: Shard, inbox: Inbox) -> None:
         assert self._commission is not None
-        self._line.say(Done(await work_on(shard, self._commission, inbox)))
+        with suppress(HandLostError):  # then the line is gone, or soon will be
+            self._line.say(Done(await work_on(shard, self._commission, inbox)))
 
     async def live(self) -> None:
         await attend(self._line, self.heed)
@@ -58,8 +60,4 @@ def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(_live(int(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
+    asyncio.run(_live(int(sys.argv[-1])))

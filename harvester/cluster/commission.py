@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import __version__
 from .. import events as ev
 from ..archive.client import WebArchive
 from ..archive.routes import Route
+from ..errors import ClusterError
 from ..expectation import Expectation
 from ..limits import Limits
 from ..outcomes import Rejected, Verified
@@ -17,6 +20,7 @@ from ..settings import Configuration
 from ..shelves import absolute, shelf_at
 from ..spectra import Target
 from ..stores.address import ObjectAddress
+from ..stores.moving import sweep_all
 from ..verify import inspect
 
 
@@ -24,7 +28,8 @@ from ..verify import inspect
 class Commission:
     """How spectra are asked for, what they must prove, and where they go. Paths are absolute: a hand may be anywhere.
 
-    ``refresh``: what is stored already is replaced.
+    refresh: what is stored already is replaced. run: the run's own folder, which whoever stores beside it can see.
+    version: of harvester, which all have to share.
     """
 
     route: Route
@@ -33,10 +38,12 @@ class Commission:
     expected: Expectation
     place: ObjectAddress | Path
     home: Path
+    run: Path
     refresh: bool = False
+    version: str = __version__
 
     @classmethod
-    def of(cls, configuration: Configuration) -> Commission:
+    def of(cls, configuration: Configuration, run: Path) -> Commission:
         settings = configuration.settings
         return cls(
             configuration.route,
@@ -44,12 +51,26 @@ class Commission:
             settings.contact,
             configuration.expectation,
             *absolute(configuration),
+            run.absolute(),
             settings.refresh,
         )
 
     def shelf(self) -> Shelf:
-        """The store. StoreError if it cannot be used from here."""
+        """The store. StoreError if it cannot be used from here, ClusterError if it is another one that has its name."""
+        here = socket.gethostname()
+        if self.version != __version__:
+            raise ClusterError(f"the run has harvester {self.version}, its worker {here} has {__version__}: update one")
+        if isinstance(self.place, Path) and not self.run.is_dir():
+            raise ClusterError(
+                f"{self.place}: the worker {here} sees another folder there than the run does, or none; --out must be "
+                "on a disk that all of them share, or in an object store"
+            )
         return shelf_at(self.place, self.home, self.refresh)
+
+    def sweep(self) -> None:
+        """Remove what killed hands of this machine left half-written. StoreError."""
+        if isinstance(self.place, Path):
+            sweep_all(self.place)
 
     def archive(
         self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]

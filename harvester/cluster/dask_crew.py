@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import pickle
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count as counting
 from typing import Any
@@ -21,8 +21,7 @@ from ..stopping import Cause, Stop
 from . import dask_hand
 from .commission import Commission
 from .dask_plugin import BrokerPlugin
-from .foreman import HandLostError
-from .line import Bundle
+from .line import Bundle, HandLostError
 from .messages import Forgotten, Halted, Renewed, Stopped
 from .shards import Shard
 
@@ -43,7 +42,7 @@ class DaskCrew:
         self._commands = Bundle(self._send)
         self._count = counting(1)
         self._sending: set[asyncio.Task[Any]] = set()
-        self.hands = max(FEWEST, 2 * threads)
+        self.threads, self.hands = threads, max(FEWEST, 2 * threads)
         stop.on_change(self._halt)
 
     async def work(self, shard: Shard) -> Sequence[Leftover]:
@@ -51,7 +50,7 @@ class DaskCrew:
         future = self._client.submit(dask_hand.work_here, shard, self._commission, self._topic, pure=False, key=key)
         result = asyncio.ensure_future(future.result())
         try:
-            if not await self._ends(result):
+            if not await self._ends(result, key):
                 return ()
             leftovers: Sequence[Leftover] = result.result()
         except (KilledWorker, FutureCancelledError) as lost:
@@ -62,13 +61,13 @@ class DaskCrew:
         self._commands.say(Forgotten(shard.number))
         return leftovers
 
-    async def _ends(self, result: asyncio.Future[Any]) -> bool:
+    async def _ends(self, result: asyncio.Future[Any], key: str) -> bool:
         """Wait until it has a result; False if the run is to end, and nobody is there to be waited for."""
         draining = asyncio.create_task(self._stop.draining.wait())
         await asyncio.wait((result, draining), return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
         begun = asyncio.get_running_loop().time()
-        while not result.done() and await self._client.nthreads():
+        while not result.done() and not await self._waits_for_a_worker(key):
             patience = MARGIN + (0.0 if self._stop.aborting.is_set() else self._commission.limits.grace)
             if asyncio.get_running_loop().time() - begun > patience:
                 break
@@ -90,15 +89,15 @@ class DaskCrew:
                         self._stop.drain(told.cause)
                     else:
                         emit(told)
-        except OSError as gone:
-            self._stop.abort(Cause(f"the Dask scheduler is gone ({gone})", 4))
+        except ClusterError as gone:
+            self._stop.abort(Cause(str(gone), gone.exit_code))
 
     async def end(self) -> None:
         """Have the broker say its last words, and leave."""
         self._commands.flush()
         while self._sending:
             await asyncio.wait(self._sending)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ClusterError):
             await self._ask("do", said=pickle.dumps([]))
 
     def _halt(self) -> None:
@@ -112,11 +111,19 @@ class DaskCrew:
         task.add_done_callback(self._sending.discard)
 
     async def _sent(self, said: bytes) -> None:
-        with contextlib.suppress(OSError):  # the scheduler is gone: whoever listens to it says so
+        with contextlib.suppress(ClusterError):  # whoever listens to the scheduler says that it is gone
             await self._ask("do", said=said)
 
     async def _ask(self, what: str, **said: bytes) -> Any:
-        return await getattr(self._client.scheduler, f"{self._topic}-{what}")(**said)
+        """Have the broker's plugin do something. ClusterError if it cannot be reached."""
+        with gone():
+            return await getattr(self._client.scheduler, f"{self._topic}-{what}")(**said)
+
+    async def _waits_for_a_worker(self, key: str) -> bool:
+        """Whether no worker has got the task yet, so that nothing of it can be in flight."""
+        with gone():
+            processing = await self._client.processing()
+        return not any(key in keys for keys in processing.values())
 
 
 @asynccontextmanager
@@ -130,11 +137,8 @@ async def dask_crew(
             client = await stack.enter_async_context(Client(address, asynchronous=True, timeout=CONNECT))
             await client.register_plugin(BrokerPlugin(topic, client.id, commission.limits))
             threads = sum((await client.nthreads()).values())
-        except (OSError, ImportError, RuntimeError) as error:
-            raise ClusterError(
-                f"the Dask scheduler {scheduler or 'on this machine'} cannot be used ({error}); check its address, and "
-                "that scheduler and workers have harvester[dask] in the same version"
-            ) from error
+        except Exception as error:  # whatever answers there, or whatever Dask makes of it
+            raise ClusterError(unusable(scheduler, error)) from error
         crew = DaskCrew(client, threads, topic, commission, stop)
         listening = asyncio.create_task(crew.listen(emit))
         try:
@@ -143,8 +147,28 @@ async def dask_crew(
             await crew.end()
             await asyncio.wait((listening,), timeout=MARGIN)
             listening.cancel()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(ClusterError), gone():
                 await client.unregister_scheduler_plugin(topic)
+
+
+def unusable(scheduler: str | None, error: Exception) -> str:
+    """Why a cluster cannot be used, and what to look at."""
+    if scheduler is None:
+        advice = "a script that starts one needs `if __name__ == '__main__':` around what it does"
+        return f"no Dask cluster can be started on this machine ({error}); {advice}"
+    return (
+        f"the Dask scheduler {scheduler} cannot be used ({type(error).__name__}: {error}); check its address, and that "
+        "scheduler and workers have harvester[dask] in the same version"
+    )
+
+
+@contextlib.contextmanager
+def gone() -> Iterator[None]:
+    """What Dask raises in many ways, where its scheduler went away, is a ClusterError."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, AttributeError, KeyError) as error:
+        raise ClusterError(f"the Dask scheduler is gone ({type(error).__name__}: {error})") from error
 
 
 def local_cluster(count: int, asynchronous: bool = False) -> LocalCluster:

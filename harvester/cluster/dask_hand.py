@@ -21,8 +21,10 @@ _inboxes: dict[str, Inbox] = {}
 
 
 def dask_setup(worker: Worker) -> None:
-    """Where this module is preloaded, on a worker of this machine: Ctrl-C is the run's business, which drains."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Where this module is preloaded, on a worker of this machine: Ctrl-C, or a terminal that is closed, is the run's
+    business, which drains."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def work_here(shard: Shard, commission: Commission, topic: str) -> Sequence[Leftover]:

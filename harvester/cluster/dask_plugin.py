@@ -7,6 +7,7 @@ Everything that is said is pickled by us, so that Dask only carries bytes.
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import time
 from typing import Any
@@ -18,13 +19,18 @@ from .. import __version__
 from .. import events as ev
 from ..admission import Admission
 from ..limits import Limits
+from ..pace import wait_or
 from ..stopping import Cause, Stop
 from .broker import Broker, Guest
 from .line import Bundle
 from .messages import Forgotten, Halted, Renewed, Stopped
 
+log = logging.getLogger(__name__)
+
 DRIVER_GONE = Cause("the run that gave this work is gone", 4)
+DRIVER_SILENT = Cause("the run that gave this work has not been heard for a minute: frozen, or cut off", 4)
 NEWS = 20.0  # seconds after which the run is told that there are none
+SILENCE = 60.0  # seconds
 
 
 class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
@@ -47,6 +53,7 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
         self._something = asyncio.Event()
         self._guests: dict[str, tuple[str, Guest]] = {}
         self._over = asyncio.Event()
+        self._asked = asyncio.get_running_loop().time()
         self._stop.on_change(self._tell_why)
         self._life = asyncio.create_task(self._live())
         scheduler.handlers[f"{self.topic}-news"] = self.news
@@ -55,15 +62,35 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
 
     async def _live(self) -> None:
         admission = Admission(self._limits, self._tell)
-        async with Broker(admission, self._tell, self._stop, time.time) as self._broker:
-            await self._over.wait()
-        self._tell(None)
+        try:
+            async with Broker(admission, self._tell, self._stop, time.time) as self._broker:
+                while not await wait_or(self._over, NEWS):
+                    self._look_for_driver()
+        finally:
+            self._tell(None)
+
+    def _look_for_driver(self) -> None:
+        """Hours, deadline and Ctrl-C are the run's: while it is frozen, nobody asks."""
+        if asyncio.get_running_loop().time() - self._asked > SILENCE:
+            self._stop.drain(DRIVER_SILENT)
 
     # ---- the workers
 
     def heed(self, worker: str, line: str, said: bytes | None) -> None:
-        """A hand on ``worker`` said something on its ``line``; None: it has ended."""
+        """A hand on ``worker`` said something on its ``line``; None: it has ended.
+
+        What goes wrong here stops the run: raised, it would have the scheduler throw out the worker.
+        """
+        try:
+            self._heed(worker, line, said)
+        except Exception as fault:
+            log.exception("what %s said cannot be heeded", worker)
+            self._stop.drain(Cause(f"the worker {worker} cannot be understood ({type(fault).__name__}: {fault})", 4))
+
+    def _heed(self, worker: str, line: str, said: bytes | None) -> None:
         if line not in self._guests:
+            if said is None:
+                return
             self._guests[line] = worker, self._broker.welcome(Bundle(self._sender(worker, line)).say)
         guest = self._guests[line][1]
         if said is None:
@@ -98,11 +125,8 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
 
     async def news(self) -> bytes:
         """What happened since the run last asked, after a while perhaps nothing; None is the last that it hears."""
-        try:
-            async with asyncio.timeout(NEWS):
-                await self._something.wait()
-        except TimeoutError:
-            pass
+        self._asked = asyncio.get_running_loop().time()
+        await wait_or(self._something, NEWS)
         self._something.clear()
         news, self._news = self._news, []
         if None in news:
@@ -112,7 +136,12 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
     def _leave(self) -> None:
         for name in (f"{self.topic}-news", f"{self.topic}-do"):
             self._scheduler.handlers.pop(name, None)
-        self._scheduler.stream_handlers[self.topic] = _unheard
+        self._scheduler.stream_handlers[self.topic] = self._dismiss
+
+    def _dismiss(self, worker: str, line: str, said: bytes | None) -> None:
+        """A hand that begins, or goes on, when the run is over is told so."""
+        if said is not None:
+            self._sender(worker, line)(pickle.dumps([Halted(DRIVER_GONE, now=True)]))
 
     async def do(self, said: bytes) -> None:
         """What the run has to say; nothing at all: it is over."""
@@ -136,7 +165,3 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
     def _tell_why(self) -> None:
         if self._stop.cause is not None and self._stop.cause != self._known:
             self._tell(Stopped(self._stop.cause))
-
-
-def _unheard(**said: Any) -> None:
-    """What hands still say once the run is over."""

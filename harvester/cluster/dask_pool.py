@@ -9,7 +9,7 @@ from distributed import Client
 
 from ..batches import Pool
 from ..errors import ClusterError
-from .dask_crew import CONNECT, local_cluster
+from .dask_crew import CONNECT, local_cluster, unusable
 
 
 @contextmanager
@@ -20,6 +20,6 @@ def dask_pool(scheduler: str | None, count: int) -> Iterator[Pool]:
             address = scheduler or stack.enter_context(local_cluster(count))
             client = stack.enter_context(Client(address, timeout=CONNECT, set_as_default=False))
             client.wait_for_workers(1, timeout=CONNECT)
-        except OSError as error:
-            raise ClusterError(f"the Dask cluster {scheduler or 'on this machine'} cannot be used: {error}") from error
+        except Exception as error:  # whatever answers there, or whatever Dask makes of it
+            raise ClusterError(unusable(scheduler, error)) from error
         yield Pool(client.get_executor(pure=False), sum(client.nthreads().values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from random import Random
 
 from ..admission import PROBING, Judge
 from ..failures import Failure
@@ -40,6 +41,7 @@ class DistantAdmission:
         self._full = False
         self._entering, self._going_on, self._probing = Waiting(), Waiting(), Waiting()
         self._judges: list[Judge] = []
+        self._chance = Random()  # noqa: S311 - jitter, no secret
 
     @property
     def full(self) -> bool:
@@ -64,6 +66,8 @@ class DistantAdmission:
         self._say(Left(latency))
 
     def heard(self, sign: Sign, failure: Failure | None = None) -> None:
+        if failure is not None and failure.retry_after is not None:  # what it says holds before it has come round
+            self.gate = self.gate.after(sign, failure, asyncio.get_running_loop().time(), self._chance)
         self._say(Heard(sign, failure))
 
     def doubt(self, reason: str) -> None:

@@ -9,15 +9,12 @@ from typing import Protocol
 
 from ..retry import Leftover
 from ..stopping import Cause, Stop
+from .line import HandLostError
 from .shards import Deal, Shard
 
 log = logging.getLogger(__name__)
 
 LOSSES = 5  # hands lost on one shard, one after the other: then it is not chance
-
-
-class HandLostError(Exception):
-    """Whoever worked on a shard was killed, or is out of reach."""
 
 
 class Crew(Protocol):
@@ -42,10 +39,13 @@ class Foreman:
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
-        """Until everything is settled, or the stop says so and every hand has ended."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._crew.hands):
-                group.create_task(self._oversee())
+        """Until everything is settled, or the stop says so and every hand has ended. Raises a crew's first fault."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._crew.hands):
+                    group.create_task(self._oversee())
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
 
     async def _oversee(self) -> None:
         """Give one hand after the other something to do."""
@@ -56,19 +56,22 @@ class Foreman:
             finally:
                 async with self._changed:
                     self._busy -= 1
-                    self._deal.hand_back(back)
+                    self._deal.hand_back(back, self._now())
                     self._changed.notify_all()
 
     async def _next(self) -> Shard | None:
         """The next shard; None once there will be none, which is certain only when nobody works any more."""
         async with self._changed:
             while not self._stop.draining.is_set():
-                shard = self._deal.next()
+                shard = self._deal.next(self._now())
                 if shard is not None or not self._busy:
                     self._busy += shard is not None
                     return shard
                 await self._changed.wait()
         return None
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _settled(self, shard: Shard) -> Sequence[Leftover]:
         """What comes back of a shard, by as many hands as it takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 
 from .. import events as ev
@@ -19,22 +19,29 @@ from ..spectra import SpectrumId, Target
 from ..stopping import Cause, Stop
 from .commission import Commission
 from .distant import DistantAdmission
-from .line import Line, attend
-from .messages import Begun, FromBroker, Halted, Joined, Renewed, Stopped, Told
+from .line import HandLostError, Line, attend
+from .messages import TAKEN_OVER, Alive, Begun, FromBroker, Halted, Joined, Renewed, Stopped, Told
 from .shards import Shard
 
 log = logging.getLogger(__name__)
 
 LOST = Cause("nobody lets this hand ask any more", 4)
+BEAT = 5.0  # seconds between two signs of life
+ANSWER = 60.0  # seconds in which a broker that is there says what is known of a shard
 
 
-async def work_on(shard: Shard, commission: Commission, line: Line) -> list[Leftover]:
-    """Harvest the shard as the broker lets it; the retries that it would have to wait for. It ends with the line.
+async def work_on(
+    shard: Shard, commission: Commission, line: Line, wall: Callable[[], float] = time.time
+) -> list[Leftover]:
+    """Harvest the shard as the broker lets it; the retries that it would have to wait for.
 
-    Faults of the run (a full disk, a bug) are told to the broker, and stop all hands alike.
+    Faults of the run (a full disk, a bug) are told to the broker, and stop all hands alike. HandLostError if the broker
+    is out of reach, or takes this hand for lost.
     """
     try:
-        return await _Hand(shard, commission, line).work()
+        return await _Hand(shard, commission, line, wall).work()
+    except HandLostError:
+        raise
     except HarvestError as error:
         line.say(Stopped(Cause(str(error), error.exit_code)))
     except Exception as bug:
@@ -44,8 +51,8 @@ async def work_on(shard: Shard, commission: Commission, line: Line) -> list[Left
 
 
 class _Hand:
-    def __init__(self, shard: Shard, commission: Commission, line: Line) -> None:
-        self._shard, self._commission, self._line = shard, commission, line
+    def __init__(self, shard: Shard, commission: Commission, line: Line, wall: Callable[[], float]) -> None:
+        self._shard, self._commission, self._line, self._wall = shard, commission, line, wall
         self._stop = Stop()
         self._admission = DistantAdmission(line.say, self._stop.draining)
         self._begun: asyncio.Queue[Begun | None] = asyncio.Queue(1)  # the first answer, and there is no other
@@ -56,18 +63,25 @@ class _Hand:
     async def work(self) -> list[Leftover]:
         self._stop.on_change(self._tell_why)
         self._line.say(Joined(self._shard.number))
-        listening = asyncio.create_task(self._listen())
+        beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._live())]
         try:
-            begun = await self._begun.get()
-            return [] if begun is None else await self._harvest(begun)
+            async with asyncio.timeout(ANSWER):
+                begun = await self._begun.get()
+            back = [] if begun is None else await self._harvest(begun)
+        except TimeoutError:
+            raise HandLostError("no broker answers") from None
         finally:
-            listening.cancel()
-            await asyncio.wait((listening, *self._renewing))
+            for task in beside:
+                task.cancel()
+            await asyncio.wait((*beside, *self._renewing))
+        if self._stop.cause in (LOST, TAKEN_OVER):
+            raise HandLostError(self._stop.cause.reason)
+        return back
 
     async def _harvest(self, begun: Begun) -> list[Leftover]:
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(self._commission.shelf())
-            client = self._commission.archive(self._tell, self._turn, time.time)
+            client = self._commission.archive(self._tell, self._turn, self._wall)
             self._archive = await stack.enter_async_context(client)
             engine = await self._engine(begun, store, client)
             await engine.run()
@@ -82,29 +96,40 @@ class _Hand:
         if begun.again:
             open_ones = [target for target in (*fresh, *_targets(retries)) if target.did not in done]
             for saved in await asyncio.to_thread(_stored, open_ones, store, commission, begun):
-                self._tell(ev.SpectrumSaved(time.time(), saved))
+                self._tell(ev.SpectrumSaved(self._wall(), saved))
                 done.add(saved.target.did)
         return Engine(
             [target for target in fresh if target.did not in done],
             archive, store, commission.prove, commission.limits, self._admission, self._tell, self._stop,
             (shard.canary,) if shard.canary else (),
             [each for did, each in retries.items() if did not in done],
-            patient=shard.patient,
+            wall=self._wall, patient=shard.patient,
         )  # fmt: skip
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self._line.say(Alive())
 
     async def _listen(self) -> None:
         await attend(self._line, self._heed)
-        with suppress(asyncio.QueueFull):
-            self._begun.put_nowait(None)
+        self._begin(None)
         self._known = LOST
         self._stop.abort(LOST)
+
+    def _begin(self, begun: Begun | None) -> None:
+        """With what is known of the shard; None: not at all, unless it has begun."""
+        with suppress(asyncio.QueueFull):
+            self._begun.put_nowait(begun)
 
     def _heed(self, message: FromBroker) -> None:
         match message:
             case Begun():
-                self._begun.put_nowait(message)
+                self._begin(message)
             case Halted(cause=cause, now=now):
                 self._known = cause
+                if now:
+                    self._begin(None)
                 (self._stop.abort if now else self._stop.drain)(cause)
             case Renewed():
                 self._renew()

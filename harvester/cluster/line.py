@@ -17,6 +17,10 @@ class LineLostError(Exception):
     """The other end is gone."""
 
 
+class HandLostError(Exception):
+    """Whoever worked on a shard was killed, is out of reach, or was taken for lost: another hand goes on with it."""
+
+
 class Line(Protocol):
     """One end. ``say`` never waits; what is said within one turn of the loop goes out together."""
 
@@ -104,9 +108,10 @@ class SocketLine:
             await self._writer.wait_closed()
 
 
-async def attend(line: Line, heed: Callable[[Any], None], until: asyncio.Future[Any] | None = None) -> None:
-    """Pass on what is heard ``until`` that is done, or the other end is gone."""
+async def attend(line: Line, heed: Callable[[Any], bool | None]) -> None:
+    """Pass on what is heard, until it is heeded by False or the other end is gone."""
     with contextlib.suppress(LineLostError):
-        while until is None or not until.done():
+        while True:
             for message in await line.heard():
-                heed(message)
+                if heed(message) is False:
+                    return

@@ -13,6 +13,9 @@ from ..retry import Leftover
 from ..spectra import SpectrumId
 from ..stopping import Cause
 
+TAKEN_OVER = Cause("somebody else works on this now", 4)
+"""What a hand is told that was taken for lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -94,7 +97,13 @@ class Stopped:
     cause: Cause
 
 
-FromHand = Joined | Wanted | Left | Onward | Heard | Doubted | Full | Probing | Declined | Probed | Told | Stopped
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The hand is there, though it may have nothing to say for long."""
+
+
+Asked = Wanted | Left | Onward | Heard | Probing | Declined | Probed
+FromHand = Alive | Joined | Asked | Doubted | Full | Told | Stopped
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ..errors import ClusterError
+from ..pace import wait_or
 from ..retry import Leftover
+from ..stopping import Stop
 from .broker import Broker
 from .commission import Commission
-from .foreman import HandLostError
-from .line import SocketLine, attend
+from .line import HandLostError, SocketLine, attend
 from .messages import Done
 from .shards import Shard
 
 log = logging.getLogger(__name__)
 
-FAREWELL = 10.0  # seconds that a process gets to end once nothing is asked of it any more
-_HOME = str(Path(__file__).resolve().parents[2])
+FAREWELL = 10.0  # seconds that a process gets to end once nothing is asked of it any more, or beyond its grace
+_PROGRAM = """
+import sys
+sys.path.append({home!r})
+from harvester.cluster.child import main
+main()
+"""
 
 
 class ProcessCrew:
@@ -34,13 +40,13 @@ class ProcessCrew:
     What they have to complain of goes into the file ``complaints``. One that was killed is replaced when it is needed.
     """
 
-    def __init__(self, count: int, commission: Commission, broker: Broker, complaints: Path) -> None:
+    def __init__(self, count: int, commission: Commission, broker: Broker, stop: Stop, complaints: Path) -> None:
         self.hands = count
-        self._commission, self._broker, self._complaints = commission, broker, complaints
+        self._commission, self._broker, self._stop, self._complaints = commission, broker, stop, complaints
+        self._lost = False
         self._idle: list[_Child] = []
 
     async def __aenter__(self) -> Self:
-        self._idle = [await _Child.hired(self._commission, self._complaints) for _ in range(self.hands)]
         return self
 
     async def __aexit__(
@@ -48,6 +54,8 @@ class ProcessCrew:
     ) -> None:
         for child in self._idle:
             await child.dismiss()
+        if self._lost:
+            await asyncio.to_thread(self._commission.sweep)
         with contextlib.suppress(OSError):
             if not self._complaints.stat().st_size:
                 self._complaints.unlink()
@@ -55,16 +63,20 @@ class ProcessCrew:
     async def work(self, shard: Shard) -> Sequence[Leftover]:
         child = self._idle.pop() if self._idle else await _Child.hired(self._commission, self._complaints)
         try:
-            leftovers = await child.work(shard, self._broker)
-        except HandLostError:
-            await child.dismiss()
-            raise
+            leftovers = await child.work(shard, self._broker, self._patience())
         except BaseException:
-            child.kill()
+            self._lost = True
+            await child.dismiss()
             raise
         self._broker.forget(shard.number)
         self._idle.append(child)
         return leftovers
+
+    async def _patience(self) -> None:
+        """Returns when nobody can be waited for any longer."""
+        await self._stop.draining.wait()
+        await wait_or(self._stop.aborting, self._commission.limits.grace)
+        await asyncio.sleep(FAREWELL)
 
 
 class _Child:
@@ -77,39 +89,48 @@ class _Child:
     async def hired(cls, commission: Commission, complaints: Path) -> _Child:
         """A new one. It shares nothing with us but a socket, which ends with either of us."""
         ours, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, (_HOME, os.environ.get("PYTHONPATH"))))
-        with theirs, complaints.open("ab") as words:
-            process = subprocess.Popen(  # noqa: ASYNC220, S603 - it takes milliseconds, once; the words are ours
-                [sys.executable, "-m", "harvester.cluster.child", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL, stdout=words, stderr=words, pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": path},
-            )  # fmt: skip
+        program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]))
+        try:
+            with theirs, complaints.open("ab") as words:
+                process = subprocess.Popen(  # noqa: ASYNC220, S603 - it takes milliseconds, once; the words are ours
+                    [sys.executable, "-c", program, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL, stdout=words, stderr=words, pass_fds=(theirs.fileno(),), process_group=0,
+                )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            raise ClusterError(f"no further process can be started ({error}); try fewer --processes") from error
         child = cls(process, await SocketLine.over(ours))
         child._line.say(commission)
         return child
 
-    async def work(self, shard: Shard, broker: Broker) -> Sequence[Leftover]:
-        """Have it work on ``shard``, with ``broker`` at this end of the line. HandLostError if it is killed."""
-        guest = broker.welcome(self._line.say)
-        done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+    async def work(self, shard: Shard, broker: Broker, patience: Coroutine[Any, Any, None]) -> Sequence[Leftover]:
+        """Have it work on ``shard``, with ``broker`` at this end of the line, as long as ``patience`` lasts.
+        HandLostError if it is killed, or does not end in time."""
+        guest = broker.welcome(self._line.say, self._process.kill)
+        done: list[Done] = []
 
-        def heed(message: Any) -> None:
+        def heed(message: Any) -> bool:
             if isinstance(message, Done):
-                done.set_result(message)
-            else:
-                broker.heed(guest, message)
+                done.append(message)
+                return False
+            broker.heed(guest, message)
+            return True
 
         self._line.say(shard)
+        listening, waiting = asyncio.create_task(attend(self._line, heed)), asyncio.create_task(patience)
         try:
-            await attend(self._line, heed, until=done)
-            if not done.done():
-                raise HandLostError(f"process {self._process.pid} ended")
-            return done.result().leftovers
+            await asyncio.wait((listening, waiting), return_when=asyncio.FIRST_COMPLETED)
         finally:
             broker.lose(guest)
-
-    def kill(self) -> None:
-        self._process.kill()
+            listening.cancel()
+            waiting.cancel()
+            await asyncio.wait((listening, waiting))
+        if not listening.cancelled():
+            listening.result()
+        if not done:
+            self._process.kill()
+            raise HandLostError(f"process {self._process.pid} ended, or is out of reach")
+        return done[0].leftovers
 
     async def dismiss(self) -> None:
         """Hang up, and see to it that it ends."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
 
 from .. import events as ev
 from ..outcomes import Saved
@@ -13,7 +14,9 @@ from ..retry import Leftover
 from ..spectra import SpectrumId, Target
 from .messages import Begun
 
-SIZE = 300  # spectra: a minute's work for most archives, so that hands end together, and handing over costs nothing
+SIZE = 300  # spectra at most: handing over costs nothing then
+MINUTE = 60.0  # seconds of work, where the rate says how long that is
+SHARES = 4  # of the list for each hand, so that all end together
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +34,55 @@ class Shard:
 
 
 class Deal:
-    """Deals shards until nothing is left: fresh ones in the plan's order, then whatever was handed back.
+    """Deals shards until nothing is left, by a clock in loop seconds: what is due first, fresh ones in the plan's
+    order, and at last those that have to be waited for.
 
-    ``count`` of the fresh targets, and what an earlier run left, are in memory at a time.
+    ``size`` of the fresh targets are in memory at a time, and all retries that are waited for.
     """
 
     def __init__(
-        self,
-        targets: Iterable[Target],
-        leftovers: Sequence[Leftover] = (),
-        canary: Target | None = None,
-        size: int = SIZE,
+        self, targets: Iterable[Target], leftovers: Iterable[Leftover], now: float, canary: Target | None, size: int
     ) -> None:
         self._fresh: Iterator[Target] = iter(targets)
-        self._back = deque(leftovers)
         self._canary, self._size = canary, size
+        self._back: list[tuple[float, int, Leftover]] = []
+        self._order = count()
         self._dealt = 0
+        self.hand_back(leftovers, now)
 
-    def next(self) -> Shard | None:
+    def next(self, now: float) -> Shard | None:
         """The next shard; None while there is nothing that nobody works on."""
-        fresh = tuple(islice(self._fresh, self._size))
-        back = () if fresh else tuple(self._back.popleft() for _ in range(min(self._size, len(self._back))))
-        if not fresh and not back:
+        due = self._taken(now, now)
+        fresh = tuple(islice(self._fresh, self._size - len(due)))
+        if not due and not fresh:
+            due = self._taken(now, math.inf)
+        if not due and not fresh:
             return None
         self._dealt += 1
-        return Shard(self._dealt, fresh, back, not fresh, self._canary)
+        patient = any(each.due for each in due)
+        return Shard(self._dealt, fresh, due, patient, self._canary)
 
-    def hand_back(self, leftovers: Iterable[Leftover]) -> None:
+    def hand_back(self, leftovers: Iterable[Leftover], now: float) -> None:
         """Retries that a hand had to wait for."""
-        self._back.extend(leftovers)
+        for each in leftovers:
+            heapq.heappush(self._back, (now + each.due, next(self._order), each))
+
+    def _taken(self, now: float, until: float) -> tuple[Leftover, ...]:
+        """As many as make a shard of those that are due ``until`` then; their waits are from ``now``."""
+        taken: list[Leftover] = []
+        while self._back and self._back[0][0] <= until and len(taken) < self._size:
+            due, _, each = heapq.heappop(self._back)
+            taken.append(replace(each, due=max(0.0, due - now)))
+        return tuple(taken)
+
+
+def size_for(spectra: int, hands: int, rate: float) -> int:
+    """How large shards are where ``rate`` requests a second are allowed (0: any number).
+
+    Every hand has several, and is done with each within a minute: then retries that are due find somebody.
+    """
+    minute = MINUTE * rate / hands if rate else SIZE
+    return max(1, math.ceil(min(SIZE, minute, spectra / (SHARES * hands))))
 
 
 @dataclass(slots=True)
