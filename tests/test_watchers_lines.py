@@ -160,6 +160,7 @@ SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (ev.AnswerReceived(NOON, target(1), 200, 0.5, 1), WHO | {"status", "latency", "size"}),
     (ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.TLS, "x"), NOON), WHO | FAILURE | {"attempt", "due"}),
     (ev.BodyQuarantined(NOON, target(1), Gate.SCIENCE, "p"), WHO | {"gate", "path"}),
+    (ev.SpectrumProved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumSaved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumFailed(NOON, failed(1)), WHO | TRIED | FAILURE),
     (ev.PaceChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "imposed"}),
