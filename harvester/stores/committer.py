@@ -23,7 +23,7 @@ from typing import Self
 from .commit import commit
 from .syncing import ENOUGH, Together, can_sync_together
 
-MOMENT = 0.010  # seconds that a batch waits for others, where enough to share a sync come in that time
+MOMENT = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
 FULL = 32  # files: more share a sync no better
 
 
