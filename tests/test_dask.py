@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ async def _started(stack: AsyncExitStack, what: str, *how: str) -> asyncio.subpr
     )
 
     async def end() -> None:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it was killed before
+            process.terminate()
         await process.communicate()
 
     stack.push_async_callback(end)
@@ -104,6 +105,11 @@ def workers_of(pid: int) -> list[int]:
     return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+def written(pid: int) -> int:
+    """Bytes that ``pid`` wrote to files and sockets."""
+    return int(Path(f"/proc/{pid}/io").read_text().partition("wchar:")[2].split()[0])
+
+
 async def test_two_of_four_workers_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serve(DemoArchive(count=COUNT, latency=0.02)) as archive:
@@ -111,6 +117,7 @@ async def test_two_of_four_workers_are_killed_and_nothing_is_lost(tmp_path: Path
             await run.until("spectrum_saved", 40)
             workers = workers_of(run.process.pid)
             assert len(workers) == 4
+            assert all(written(worker) > 100_000 for worker in workers), "each has stored some"
             for victim in workers[:2]:
                 os.kill(victim, signal.SIGKILL)
             summary = await run.end()
@@ -158,6 +165,21 @@ async def test_hands_whose_run_was_killed_ask_for_nothing_more(tmp_path: Path) -
     assert summary["exit_code"] == 0
     assert len(fits_names(out)) == COUNT
     assert sum(asked.values()) - COUNT <= 8
+
+
+async def test_a_scheduler_that_goes_away_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, AsyncExitStack() as stack:
+        scheduler = await _started(stack, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        address = await _address(scheduler)
+        await _started(stack, "worker", address, "--nthreads", "1", "--no-dashboard")
+        async with running(archive, out, "--scheduler", address, rate=20) as run:
+            await run.until("spectrum_saved", 10)
+            scheduler.kill()
+            summary = await run.end()
+    assert summary["exit_code"] == 4
+    assert "scheduler is gone" in summary["reason"]
+    assert summary["saved"] >= 10
 
 
 async def test_a_scheduler_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:

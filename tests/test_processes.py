@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -10,15 +11,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harvester import events as ev
+from harvester.cluster.line import HandLostError
+from harvester.cluster.processes import _Child
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.ledger import reader
 from harvester.stopping import Cause, Stop
 
-from .harvesting import fits_names, harvest_from, leftovers, plan_faults, write_catalogue
+from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
 
 COUNT = 300
 
@@ -71,38 +75,87 @@ async def test_faults_come_to_the_same_in_several_processes(tmp_path: Path) -> N
     assert len(list((tmp_path / "out/.harvester/quarantine").glob("*.json"))) > 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
-async def test_killed_processes_lose_nothing_and_the_pace_stays(tmp_path: Path) -> None:
-    killed: list[int] = []
+async def test_killed_processes_lose_nothing_and_the_pace_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[int] = []
+    worked, lost = set[int](), list[int]()
+    work = _Child.work
+
+    async def watched(child: _Child, *how: Any) -> Any:
+        pid = child._process.pid
+        at_work.append(pid)
+        worked.add(pid)
+        try:
+            return await work(child, *how)
+        except HandLostError:
+            lost.append(pid)
+            raise
+        finally:
+            at_work.remove(pid)
+
+    monkeypatch.setattr(_Child, "work", watched)
+    seen: list[ev.Event] = []
 
     def kill_two(event: ev.Event) -> None:
         if isinstance(event, ev.SpectrumSaved):
             seen.append(event)
             if len(seen) in (60, 120):
-                victim = next(pid for pid in children_of(os.getpid()) if pid in hands() and pid not in killed)
-                killed.append(victim)
-                os.kill(victim, signal.SIGKILL)
+                os.kill(at_work[0], signal.SIGKILL)
 
-    def hands() -> list[int]:
-        return [
-            pid for pid in children_of(os.getpid())
-            if b"harvester.cluster.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]  # fmt: skip
-
-    seen: list[ev.Event] = []
     limits = {"rate": 100, "concurrency": 8}
     async with serve(DemoArchive(count=COUNT, latency=0.02)) as archive:
         told = await harvest_from(
             archive, tmp_path / "out", listed_dids(COUNT), processes=4, limits=limits, watchers=[kill_two]
         )
-        asked = archive.log.by_did
-        busiest = archive.log.busiest_second
-    assert len(killed) == 2
+        asked, busiest = archive.log.by_did, archive.log.busiest_second
+    assert len(worked) >= 4, "each had its part, and the lost ones were replaced"
+    assert len(lost) == 2
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
     assert len(fits_names(tmp_path / "out")) == COUNT
     assert sum(asked.values()) - COUNT <= 2 * 8, "no more than was in flight"
     assert len(list(reader.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
+    assert not leftovers(tmp_path / "out"), "what the killed ones were writing is swept"
     assert busiest <= 105
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
+async def test_a_process_that_is_frozen_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+    async with serve(DemoArchive(count=COUNT, latency=0.2)) as archive:
+        catalogue = write_catalogue(tmp_path / "wanted.csv", listed_dids(COUNT))
+        asked = ["--archive", archive.dlget, "--catalog", str(catalogue), "--out", str(tmp_path / "out")]
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "harvester", *asked, "--processes", "2", "--progress", "json",
+            stdout=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "HARVESTER_LIMITS__GRACE": "1"}, limit=1 << 22,
+        )  # fmt: skip
+        assert run.stdout is not None
+        while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
+            pass
+        hands = children_of(run.pid)
+        os.kill(hands[0], signal.SIGSTOP)
+        run.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            await run.communicate()
+        assert run.returncode == 130
+        assert await asyncio.to_thread(all_end, hands)
+
+
+async def test_a_process_that_cannot_be_started_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("harvester.cluster.processes.subprocess.Popen", refuse)
+    told = await harvest_demo(tmp_path / "out", 10, processes=2)
+    assert told.report.stats.exit_code == 4
+    assert "no further process can be started" in told.report.stats.reason
+
+
+async def test_processes_store_in_256_folders_as_well(tmp_path: Path) -> None:
+    told = await harvest_demo(tmp_path / "out", 60, processes=2, layout="hashed")
+    assert told.report.stats.exit_code == 0
+    assert len(list((tmp_path / "out").glob("??/*.fits"))) == 60
 
 
 async def test_a_drain_reaches_every_process(tmp_path: Path) -> None:
@@ -126,7 +179,7 @@ async def test_a_drain_reaches_every_process(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
 async def test_processes_do_not_outlive_the_one_that_was_killed(tmp_path: Path) -> None:
-    async with serve(DemoArchive(count=COUNT, latency=0.2)) as archive:
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
         catalogue = write_catalogue(tmp_path / "wanted.csv", listed_dids(COUNT))
         asked = ["--archive", archive.dlget, "--catalog", str(catalogue), "--out", str(tmp_path / "out")]
         how = ["--processes", "2", "--rate", "0", "--progress", "json"]

@@ -1,0 +1,46 @@
+"""What a hand is told of the harvest, and what keeps it from storing where nobody looks."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harvester import __version__
+from harvester.cluster.commission import Commission
+from harvester.errors import ClusterError, StoreError
+from harvester.settings import load
+from harvester.stores.directory import DirectoryStore
+
+
+def commissioned(out: Path) -> Commission:
+    """As a run in ``out`` commissions its hands."""
+    run = out / ".harvester/runs/r"
+    run.mkdir(parents=True)
+    return Commission.of(load({"out": str(out), "band": "6500 6600 AA", "contact": "me@observatory.example"}), run)
+
+
+def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:
+    told = commissioned(tmp_path / "out")
+    there = pickle.loads(pickle.dumps(told))
+    assert there == told
+    assert there.place.is_absolute()
+    assert isinstance(there.shelf(), DirectoryStore)
+
+
+def test_a_hand_that_sees_another_folder_than_the_run_stores_nothing(tmp_path: Path) -> None:
+    told = commissioned(tmp_path / "out")
+    with pytest.raises(ClusterError, match="sees another folder there than the run does, or none"):
+        replace(told, run=tmp_path / "out/.harvester/runs/another").shelf()
+
+
+def test_a_hand_of_another_version_says_which(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=f"the run has harvester 0.0.1, its worker .* has {__version__}"):
+        replace(commissioned(tmp_path / "out"), version="0.0.1").shelf()
+
+
+def test_those_who_cannot_work_are_no_fault_of_the_disk() -> None:
+    assert not issubclass(ClusterError, StoreError)
+    assert ClusterError.exit_code == 4
