@@ -39,6 +39,7 @@ class DaskCrew:
     def __init__(self, client: Client, threads: int, topic: str, commission: Commission, stop: Stop) -> None:
         self._client, self._topic, self._commission, self._stop = client, topic, commission, stop
         self._known: Cause | None = None
+        self._ending = False
         self._commands = Bundle(self._send)
         self._count = counting(1)
         self._sending: set[asyncio.Task[Any]] = set()
@@ -83,6 +84,7 @@ class DaskCrew:
             while True:
                 for told in pickle.loads(await self._ask("news")):  # noqa: S301 - our own plugin pickled it
                     if told is None:
+                        self._broker_left()
                         return
                     if isinstance(told, Stopped):
                         self._known = told.cause
@@ -92,8 +94,13 @@ class DaskCrew:
         except ClusterError as gone:
             self._stop.abort(Cause(str(gone), gone.exit_code))
 
+    def _broker_left(self) -> None:
+        if not self._ending:
+            self._stop.abort(Cause("a bug of ours: the broker in the Dask scheduler failed; its log says how", 1))
+
     async def end(self) -> None:
         """Have the broker say its last words, and leave."""
+        self._ending = True
         self._commands.flush()
         while self._sending:
             await asyncio.wait(self._sending)

@@ -14,7 +14,7 @@ from .shards import Deal, Shard
 
 log = logging.getLogger(__name__)
 
-LOSSES = 5  # hands lost on one shard, one after the other: then it is not chance
+LOSSES = 10  # hands lost on one shard, one after the other: then it is not chance
 
 
 class Crew(Protocol):
