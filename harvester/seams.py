@@ -93,6 +93,11 @@ class Shelf(Store, Protocol):
         """Where the spectrum that is called ``name`` lies, or would."""
         ...
 
+    @property
+    def moved(self) -> int:
+        """How many spectra were brought from one layout to another since this store was opened."""
+        ...
+
     def within(self, name: str) -> str:
         """The same relative to the place, as ``SHA256SUMS`` has it."""
         ...

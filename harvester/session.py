@@ -175,7 +175,7 @@ async def _give_account(report: Report, preparation: Preparation, store: Shelf) 
 async def _close_books(report: Report, preparation: Preparation, store: Shelf) -> Report:
     """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
-        if report.stats.saved or preparation.findings or preparation.after_interruption:
+        if report.stats.saved or preparation.findings or preparation.after_interruption or store.moved:
             await asyncio.to_thread(store.write_sums, reader.digests(store.ledger))
         await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:

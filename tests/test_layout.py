@@ -149,6 +149,13 @@ async def test_moving_there_and_back_asks_the_archive_for_nothing(tmp_path: Path
     assert {path.name: path.read_bytes() for path in out.rglob("*.fits")} == before
 
 
+def test_the_sums_tell_where_spectra_lie_also_of_a_run_that_only_moved_them(flat: Path) -> None:
+    for layout in ("hashed", "flat"):
+        assert harvested(flat, layout=layout).summary["saved"] == 0
+        checked = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=flat, check=False)
+        assert checked.returncode == 0
+
+
 def test_the_folders_go_with_the_layout_unless_somebody_keeps_something_there(flat: Path) -> None:
     harvested(flat, layout="hashed")
     (flat / "ab" / "notes.txt").write_text("mine")

@@ -35,7 +35,7 @@ class DirectoryStore:
         self.folder = folder
         self.layout = layout_of(folder)
         self._wanted = wanted
-        self._moved = 0
+        self.moved = 0
         self.place = str(folder)
         self.state = folder / STATE
         self.ledger = self.state / "ledger.sqlite"
@@ -47,9 +47,9 @@ class DirectoryStore:
     def caution(self) -> str:
         """What becomes, or became, of the layout, in one sentence; empty if nothing."""
         flat = self.layout is Layout.FLAT
-        if self._moved:
+        if self.moved:
             there = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
-            return f"moved {self._moved:,} spectra into {there}, as the layout {self.layout} has it"
+            return f"moved {self.moved:,} spectra into {there}, as the layout {self.layout} has it"
         if self._wanted not in (None, self.layout) and self.state.is_dir():
             return f"it is laid out {self.layout}: a run moves its spectra, as --layout {self._wanted} asks"
         return ""
@@ -84,11 +84,11 @@ class DirectoryStore:
     def bring(self, names: Iterable[str]) -> None:
         """Move the spectra with these names to their places. Only with the lock held; ``settle`` ends it.
         StoreError."""
-        self._moved += bring(self.folder, self.layout, names)
+        self.moved += bring(self.folder, self.layout, names)
 
     def settle(self) -> None:
         """Make durable what was moved. StoreError."""
-        if self._moved:
+        if self.moved:
             settled(self.folder, self.layout)
 
     def files(self) -> Iterator[tuple[str, int]]:

@@ -42,6 +42,7 @@ class ObjectStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self.caution = ""
+        self.moved = 0
         self._service = service
         self._replace = replace
         self._conditional = True
