@@ -11,7 +11,7 @@ import pytest
 from harvester import mounts
 from harvester.mounts import file_system
 from harvester.spectra import SpectrumId, Target
-from harvester.stores import directory, syncing
+from harvester.stores import committer, directory, syncing
 from harvester.stores.commit import commit
 
 
@@ -49,12 +49,10 @@ async def test_only_a_file_system_that_keeps_the_promise_is_synced_whole(
         asked.append(whole)
         return commit(folder, files)
 
-    monkeypatch.setattr(directory, "commit", watched)
+    monkeypatch.setattr(committer, "commit", watched)
     store = directory.DirectoryStore(mounted / place)
     store.prepare()
     targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(8)]
-    puts = asyncio.gather(*(store.put(target, bytes(2880)) for target in targets))
-    await asyncio.sleep(0)  # all are waiting when the writer begins, so that they are one batch
-    async with store:
-        await puts
+    async with store:  # they come in one turn of the loop, so that they are one batch
+        await asyncio.gather(*(store.put(target, bytes(2880)) for target in targets))
     assert asked == [together]
