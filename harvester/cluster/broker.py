@@ -119,8 +119,7 @@ class Broker:
             self._admission.leave(None)
         self._candidates = [other for other in self._candidates if other is not guest]
         self._note_room()
-        asks_on = self._prober is guest
-        if asks_on:
+        if self._prober is guest:
             self._prober = None
             self._lend_probe()
 
