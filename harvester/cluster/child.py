@@ -6,7 +6,6 @@ It ends when its parent does. Signals are the parent's business: what it drains,
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import socket
 import sys
@@ -57,7 +56,4 @@ async def _live(descriptor: int) -> None:
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     asyncio.run(_live(int(sys.argv[-1])))

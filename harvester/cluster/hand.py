@@ -65,11 +65,8 @@ class _Hand:
         self._line.say(Joined(self._shard.number))
         beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._live())]
         try:
-            async with asyncio.timeout(ANSWER):
-                begun = await self._begun.get()
+            begun = await self._answer()
             back = [] if begun is None else await self._harvest(begun)
-        except TimeoutError:
-            raise HandLostError("no broker answers") from None
         finally:
             for task in beside:
                 task.cancel()
@@ -77,6 +74,13 @@ class _Hand:
         if self._stop.cause in (LOST, TAKEN_OVER):
             raise HandLostError(self._stop.cause.reason)
         return back
+
+    async def _answer(self) -> Begun | None:
+        try:
+            async with asyncio.timeout(ANSWER):
+                return await self._begun.get()
+        except TimeoutError:
+            raise HandLostError("no broker answers") from None
 
     async def _harvest(self, begun: Begun) -> list[Leftover]:
         async with AsyncExitStack() as stack:
