@@ -10,13 +10,16 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from .syncing import ENOUGH, sync_file_system
 
 HOST = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:32] or "host"
+_RUN = secrets.token_hex(4)  # pids come round again, in containers soon
+_numbers = count()
 OLD = 24 * 3600.0  # seconds after which a leftover of another host is taken for dead
 
 
@@ -28,41 +31,37 @@ def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = Fa
     one, except where only a folder's own sync failed: then the file is whole and visible, but not acknowledged.
     """
     results: list[OSError | None] = [None] * len(files)
-    parts = [_part_of(folder / name) for name, _ in files]
+    parts = [part_name(name) for name, _ in files]
     try:
         with _opened(folder) as descriptor:
             for at, (_, body) in enumerate(files):
-                results[at] = _tried(_write, parts[at], body, not together)
+                results[at] = _tried(_write, parts[at], body, not together, descriptor)
             if together:
                 lost = _tried(sync_file_system, descriptor)
                 results = [result or lost for result in results]
             for at, (name, _) in enumerate(files):
-                results[at] = results[at] or _tried(parts[at].replace, folder / name)
-            _sync_names(folder, descriptor, list(dict.fromkeys(part.parent for part in parts)), together)
+                results[at] = results[at] or _tried(_replace, parts[at], name, descriptor)
+            _sync_names(folder, descriptor, dict.fromkeys(name.rpartition("/")[0] for name, _ in files), together)
     except OSError as error:
         results = [result or error for result in results]
     finally:
         for part, result in zip(parts, results, strict=True):
             if result is not None:
                 with suppress(OSError):  # it may never have been made; what is left is swept at the next start
-                    part.unlink()
+                    (folder / part).unlink()
     return results
 
 
-def _part_of(path: Path) -> Path:
-    return path.with_name(part_name(path.name))
-
-
-def _sync_names(folder: Path, descriptor: int, touched: Sequence[Path], together: bool) -> None:
-    """Make the names in the ``touched`` folders durable; ``descriptor`` is of ``folder``, which they are in or are."""
+def _sync_names(folder: Path, descriptor: int, touched: Collection[str], together: bool) -> None:
+    """Make the names in the ``touched`` folders durable; they are in ``folder``, which ``descriptor`` is of, or ''."""
     if together and len(touched) >= ENOUGH:
         sync_file_system(descriptor)
         return
     for each in touched:
-        if each == folder:
-            os.fsync(descriptor)
+        if each:
+            sync_folder(folder / each)
         else:
-            sync_folder(each)
+            os.fsync(descriptor)
 
 
 def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:
@@ -73,8 +72,9 @@ def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:
     return None
 
 
-def _write(path: Path, body: bytes, sync: bool = True) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _write(path: str | Path, body: bytes, sync: bool = True, folder: int | None = None) -> None:
+    """Make the file at ``path``, below the open ``folder`` if that is given."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         left = memoryview(body)
         while left:  # near a full disk a write is short before it fails
@@ -83,6 +83,10 @@ def _write(path: Path, body: bytes, sync: bool = True) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _replace(part: str, name: str, folder: int) -> None:
+    os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def sync_folder(folder: Path) -> None:
@@ -101,8 +105,9 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def part_name(name: str) -> str:
-    """A temporary name that nobody else uses, and that tells a later run whose it was."""
-    return f".{name}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    """A temporary name in the folder of ``name``, that nobody else uses, and that tells a later run whose it was."""
+    folder, slash, own = name.rpartition("/")
+    return f"{folder}{slash}.{own}.{HOST}.{os.getpid()}.{_RUN}{next(_numbers):x}.part"
 
 
 def has_room(folder: Path, size: int) -> bool:
@@ -133,7 +138,7 @@ def _is_dead(entry: os.DirEntry[str]) -> bool:
         return False  # not one of ours
     if parts[-4] == HOST and int(parts[-3]) != os.getpid() and not _lives(int(parts[-3])):
         return True
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD  # pids come round again, in containers soon
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD
 
 
 def _lives(pid: int) -> bool:

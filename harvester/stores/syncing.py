@@ -13,6 +13,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ..mounts import file_system
@@ -53,7 +54,11 @@ def can_sync_together(folder: Path) -> bool:
 
 def sync_file_system(descriptor: int) -> None:
     """Make all that was written since ``descriptor`` was opened durable, on the file system that it is on. OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syncfs(descriptor):
+    if _libc().syncfs(descriptor):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)

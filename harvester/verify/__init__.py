@@ -33,10 +33,10 @@ def inspect(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Exp
 
 def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verified:
     hdus = walk(raw)
-    part = spectral_part(hdus)
+    hdu, part = spectral_part(hdus)
     primary = hdus[0].header
-    check_identity(did, expected.identity_card, part.hdu.header, primary)
-    spectrum = decoded(raw, primary, part)
+    check_identity(did, expected.identity_card, hdu.header, primary)
+    spectrum = decoded(raw, primary, hdu, part)
     wave_min, wave_max = check_science(spectrum, expected)
     return Verified(
         size=len(raw),

@@ -1,4 +1,4 @@
-"""FITS headers: 80-character cards, split in one pass and understood one by one, when asked for (FITS 4.0 section 4).
+"""FITS headers: 80-character cards, understood one by one, when asked for (FITS 4.0 section 4).
 
 Cards are told apart by their place alone, every 80 bytes, so that text within a value or a comment never counts.
 """
@@ -6,17 +6,15 @@ Cards are told apart by their place alone, every 80 bytes, so that text within a
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from .arrangement import CARD, CONTINUE, arrangement, cards_but, is_keyword, keywords_of
 from .rejection import malformed
 
 Value = str | float | int | bool
 
-# Left-justified keyword, then 72 printable characters. findall skips what does not match; the count tells.
-_KEYWORD = rb"|".join(rb"[A-Z0-9_-]{%d} {%d}" % (length, 8 - length) for length in range(8, -1, -1))
-_CARD = re.compile(rb"(%s)([ -~]{72})" % _KEYWORD)
+_PRINTABLE = bytes(range(ord(" "), ord("~") + 1))
 _VALUE = re.compile(
     rb"= +(?:'(?P<text>[^']*(?:''[^']*)*)'"
     rb"|(?P<truth>[TF])"
@@ -25,36 +23,50 @@ _VALUE = re.compile(
     rb"|\([^)]*\))? *(?:/.*)?"
 )
 _CONTINUATION = re.compile(rb" +'([^']*(?:''[^']*)*)' *(?:/.*)?")
-_COMMENTARY = frozenset({b"COMMENT ", b"HISTORY ", b"CONTINUE", b"HIERARCH", b" " * 8})
-# A second card of these could mean either; of others the first counts, as for astropy.
-_MUST_BE_UNIQUE = re.compile(rb"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|T[A-Z]+\d*|DS_IDPUB|OBJECT")
+_COMMENTARY = frozenset({b"COMMENT ", b"HISTORY ", CONTINUE, b"HIERARCH", b" " * 8})
 
 
 class Header(Mapping[str, Value]):
     """The values of a header by keyword. Cards without a value, or with a complex one, are left out."""
 
-    __slots__ = ("_fields", "cards")
+    __slots__ = ("_block", "_keywords", "_places", "structure")
+
+    structure: bytes
+    """The cards alone that the size and the form of the data follow from: many spectra have the same ones."""
 
     def __init__(self, block: bytes) -> None:
         """``block`` is whole cards, without the END card. RejectedError if they are no cards."""
-        self.cards: list[tuple[bytes, bytes]] = _CARD.findall(block)
-        if len(self.cards) * 80 != len(block):
+        if len(block) % CARD:
+            raise malformed(f"the header card {len(block) // CARD + 1} is cut short")
+        self._block, self._keywords = block, keywords_of(block)
+        arranged = arrangement(self._keywords)
+        if not arranged.sound or block.translate(None, _PRINTABLE):
             raise malformed(f"the header card {_first_bad_card(block)} is not written in FITS characters")
-        self._fields = dict(self.cards)
-        if len(self._fields) != len(self.cards):
-            self._fields = dict(reversed(self.cards))
-            self._refuse_ambiguity()
-        if b"END     " in self._fields:
+        self._places = arranged.places
+        for keyword, places in arranged.ambiguous.items():
+            self._refuse_ambiguity(keyword, sum(block.startswith(b"= ", place + 8) for place in places))
+        if b"END     " in self._places:
             raise malformed("an END card of the header is not blank")
+        self.structure = b"".join([block[run] for run in arranged.structural])
 
-    def _refuse_ambiguity(self) -> None:
-        times = Counter(keyword for keyword, field in self.cards if field.startswith(b"= "))
-        for keyword, count in times.items():
-            if count > 1 and _MUST_BE_UNIQUE.fullmatch(keyword.rstrip()):
-                raise malformed(f"the header has {count} {keyword.decode().rstrip()} cards where one is allowed")
+    def _refuse_ambiguity(self, keyword: bytes, count: int) -> None:
+        if count > 1:
+            raise malformed(f"the header has {count} {keyword.decode().rstrip()} cards where one is allowed")
+
+    @property
+    def cards(self) -> list[tuple[bytes, bytes]]:
+        """Every card as its keyword, 8 bytes, and its field, 72 bytes."""
+        block = self._block
+        return [(block[at : at + 8], block[at + 8 : at + CARD]) for at in range(0, len(block), CARD)]
+
+    def but(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
+        """The cards with other keywords than those ``left_out``: how many there are, and their bytes."""
+        count, runs = cards_but(self._keywords, left_out)
+        return count, b"".join([self._block[run] for run in runs])
 
     def __getitem__(self, name: str) -> Value:
-        value = self._parsed(_keyword(name))
+        place = self._places.get(_keyword(name))
+        value = None if place is None else self._parsed(place)
         if value is None:
             raise KeyError(name)
         return value
@@ -64,37 +76,40 @@ class Header(Mapping[str, Value]):
 
         RejectedError if it is written as no value is; as a mapping the header leaves such cards out.
         """
-        keyword = _keyword(name)
-        field = self._fields.get(keyword)
-        if field is None:
+        place = self._places.get(_keyword(name))
+        if place is None:
             return None
-        value = self._parsed(keyword)
-        if value is None and field.startswith(b"= ") and not _VALUE.fullmatch(field):
+        value = self._parsed(place)
+        if value is None and self._block.startswith(b"= ", place + 8) and not _VALUE.fullmatch(self._field(place)):
             raise malformed(f"the value of the header's {name} card is not written as FITS demands")
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return (keyword.decode().rstrip() for keyword in self._fields if self._parsed(keyword) is not None)
+        return (keyword.decode().rstrip() for keyword, place in self._places.items() if self._parsed(place) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _parsed(self, keyword: bytes) -> Value | None:
-        field = self._fields.get(keyword)
-        if field is None or keyword in _COMMENTARY:
-            return None
-        value = _read(field)
-        return self._continued(value, keyword, field) if isinstance(value, bytes) else value
+    def _field(self, place: int) -> bytes:
+        return self._block[place + 8 : place + CARD]
 
-    def _continued(self, first: bytes, keyword: bytes, field: bytes) -> str:
+    def _parsed(self, place: int) -> Value | None:
+        """The value of the card that begins at ``place``, if it has one."""
+        value = _read(self._field(place))
+        if value is None or self._block[place : place + 8] in _COMMENTARY:
+            return None
+        return self._continued(value, place + CARD) if isinstance(value, bytes) else value
+
+    def _continued(self, first: bytes, place: int) -> str:
+        """The string that begins with ``first`` and goes on in the card at ``place``, if that continues it."""
         parts = [first]
-        place = self.cards.index((keyword, field))
-        for follower, rest in self.cards[place + 1 :]:
-            more = _CONTINUATION.fullmatch(rest) if follower == b"CONTINUE" else None
-            if more is None or not _goes_on(parts[-1]):
+        while self._block.startswith(CONTINUE, place) and _goes_on(parts[-1]):
+            more = _CONTINUATION.fullmatch(self._field(place))
+            if more is None:
                 break
             parts[-1] = parts[-1].rstrip(b" ")[:-1]
             parts.append(more[1])
+            place += CARD
         return _text(b"".join(parts))
 
     def integer(self, name: str, lowest: int, highest: int) -> int:
@@ -155,5 +170,7 @@ def _text(quoted: bytes) -> str:
 
 
 def _first_bad_card(block: bytes) -> int:
-    starts = range(0, len(block), 80)
-    return next(n for n, at in enumerate(starts, 1) if not _CARD.fullmatch(block, at, at + 80))
+    """The first card, from 1 on, with a bad keyword or a character that no header has."""
+    starts = range(0, len(block), CARD)
+    alone = (block[at : at + CARD] for at in starts)
+    return next(n for n, card in enumerate(alone, 1) if not is_keyword(card[:8]) or card.translate(None, _PRINTABLE))

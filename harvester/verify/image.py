@@ -25,7 +25,6 @@ _IRAF_UNIT = re.compile(r"\bunits=(\w+)")
 class Image:
     """An image of one row with wavelengths: pixel p, from 1 on, has ``first + (p - reference) * step``."""
 
-    hdu: Hdu
     points: int
     first: float
     reference: float
@@ -33,11 +32,11 @@ class Image:
     unit: str
 
 
-def spectrum_image(hdus: Iterable[Hdu]) -> Image | None:
+def spectrum_image(hdus: Iterable[Hdu]) -> tuple[Hdu, Image] | None:
     """The first image of one row; None where there is none. RejectedError if it is not on a scale of wavelengths."""
     for hdu in hdus:
         if hdu.kind in ("PRIMARY", "IMAGE") and _row_length(hdu.header):
-            return _image(hdu)
+            return hdu, _image(hdu.header)
     return None
 
 
@@ -47,8 +46,7 @@ def _row_length(header: Header) -> int:
     return lengths[0] if lengths and set(lengths[1:]) <= {1} else 0
 
 
-def _image(hdu: Hdu) -> Image:
-    header = hdu.header
+def _image(header: Header) -> Image:
     kind = header.text("CTYPE1")
     if kind.lower() not in _LINEAR or header.value("DC-FLAG") == 1:
         told = "DC-FLAG = 1 (a logarithmic scale)" if kind.lower() in _LINEAR else f"CTYPE1 = {kind!r}"
@@ -58,7 +56,7 @@ def _image(hdu: Hdu) -> Image:
     if first is None or not step:
         raise _unscaled("the image has no scale of wavelengths: CRVAL1 and CDELT1 (or CD1_1) are missing, or no step")
     reference = header.real("CRPIX1") or 0.0  # the standard's default (section 8.2), which is not the first pixel
-    return Image(hdu, _row_length(header), first, reference, step, _unit(header))
+    return Image(_row_length(header), first, reference, step, _unit(header))
 
 
 def _unscaled(detail: str) -> RejectedError:
@@ -79,13 +77,13 @@ def _unit(header: Header) -> str:
 
 
 @np.errstate(all="ignore")  # what becomes NaN or infinite here is judged by the science gate, not warned about
-def decode_image(raw: bytes, primary: Header, image: Image) -> Spectrum:
-    """The arrays of ``image``, whose bytes are in ``raw``."""
-    header = image.hdu.header
+def decode_image(raw: bytes, primary: Header, hdu: Hdu, image: Image) -> Spectrum:
+    """The arrays of ``image``, which is ``hdu`` in ``raw``."""
+    header = hdu.header
     pixels = np.arange(1, image.points + 1, dtype=np.float64)
     wave = image.first + (pixels - image.reference) * image.step
     kind = np.dtype(_NUMBERS[header.integer("BITPIX", -64, 64)])
-    stored = np.ndarray((image.points,), kind, raw, image.hdu.start)
+    stored = np.ndarray((image.points,), kind, raw, hdu.start)
     return Spectrum(wave, image.unit, _scaled(stored, header), header.text("BUNIT"), 1, primary, header)
 
 

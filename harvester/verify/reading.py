@@ -17,17 +17,17 @@ def read_spectrum(body: bytes | bytearray | memoryview, unit: str = "") -> Spect
     """
     raw = bytes(body)
     hdus = walk(raw)
-    spectrum = decoded(raw, hdus[0].header, spectral_part(hdus))
+    spectrum = decoded(raw, hdus[0].header, *spectral_part(hdus))
     return spectrum if spectrum.unit else replace(spectrum, unit=unit)
 
 
-def spectral_part(hdus: list[Hdu]) -> Table | Image:
-    """The HDU with the spectrum; RejectedError where none can have one."""
+def spectral_part(hdus: list[Hdu]) -> tuple[Hdu, Table | Image]:
+    """The HDU with the spectrum, and what it is; RejectedError where none can have one."""
     tables = any(hdu.kind == "BINTABLE" for hdu in hdus)
     image = None if tables else spectrum_image(hdus)
     return image or spectrum_table(hdus)
 
 
-def decoded(raw: bytes, primary: Header, part: Table | Image) -> Spectrum:
-    """The arrays of ``part``; RejectedError if they are no spectrum."""
-    return decode_image(raw, primary, part) if isinstance(part, Image) else decode(raw, primary, part)
+def decoded(raw: bytes, primary: Header, hdu: Hdu, part: Table | Image) -> Spectrum:
+    """The arrays of ``part``, which is in ``hdu``; RejectedError if they are no spectrum."""
+    return decode_image(raw, primary, hdu, part) if isinstance(part, Image) else decode(raw, primary, hdu, part)

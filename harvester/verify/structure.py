@@ -6,6 +6,7 @@ The sizes that headers declare are only ever compared with the bytes at hand: no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..failures import FailureKind
 from ..outcomes import Gate
@@ -81,8 +82,8 @@ def _hdu(body: bytes, position: int) -> Hdu:
     if body[end + 80 : start] != b" " * (start - end - 80):
         raise malformed("the header is not padded with blanks")
     header = Header(body[position:end])
-    kind = _kind(header, primary=position == 0)
-    hdu = Hdu(header, kind, start, _data_size(header))
+    kind, size = _extent(header.structure, primary=position == 0)
+    hdu = Hdu(header, kind, start, size)
     if hdu.end > len(body):
         raise _truncated(body, f"of {hdu.end:,} that its headers declare")
     padding = b" " if kind == "TABLE" else b"\0"
@@ -120,6 +121,13 @@ def _truncated(body: bytes, where: str) -> RejectedError:
     return RejectedError(
         Gate.STRUCTURE, FailureKind.TRUNCATED, f"the FITS file ends after {len(body):,} bytes, {where}{report}"
     )
+
+
+@lru_cache(256)  # spectra with as many points have the same
+def _extent(structure: bytes, primary: bool) -> tuple[str, int]:
+    """The kind of an HDU and the bytes of its data, by its structural cards."""
+    header = Header(structure)
+    return _kind(header, primary), _data_size(header)
 
 
 def _kind(header: Header, primary: bool) -> str:
