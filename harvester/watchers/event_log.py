@@ -60,13 +60,15 @@ class EventLog:
                 async with asyncio.timeout(EVERY):
                     await self._ending.wait()
             await self._flush()
-        await self._flush()
+        while self._lines and not self._broken:  # what came while the last ones were being written
+            await self._flush()
 
     async def _flush(self) -> None:
-        while self._lines and not self._broken:
-            lines, self._lines = self._lines, []
-            try:
-                async with aiofiles.open(self._path, "a", encoding="utf-8") as file:
-                    await file.write("\n".join(lines) + "\n")
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
-                self.fault, self._broken = error, True
+        if self._broken or not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        try:
+            async with aiofiles.open(self._path, "a", encoding="utf-8") as file:
+                await file.write("\n".join(lines) + "\n")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
+            self.fault, self._broken = error, True
