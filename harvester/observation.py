@@ -91,6 +91,5 @@ def _medium(spectrum: Spectrum) -> str:
 
 def _told_of_axis(header: Header, axis: int) -> str:
     """The words of the spectral column: its TCOMM card, and the comment behind its name, where DaCHS puts them."""
-    keyword = f"TTYPE{axis}".encode().ljust(8)
-    comments = [field.partition(b"/")[2].decode("ascii", "replace") for name, field in header.cards if name == keyword]
-    return " ".join([*comments, str(header.get(f"TCOMM{axis}", ""))])
+    comment = header.field(f"TTYPE{axis}").partition(b"/")[2].decode("ascii", "replace")
+    return f"{comment} {header.get(f'TCOMM{axis}', '')}"

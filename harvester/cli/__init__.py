@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
@@ -75,6 +76,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line and leave with the exit code that the README's table gives it."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no matrix here is worth numpy's thread a core
     try:
         code = commands.main(prog_name="harvester", standalone_mode=False)
     except click.ClickException as error:

@@ -61,7 +61,7 @@ class DirectoryStore:
     def within(self, name: str) -> str:
         """The same relative to the folder, as ``SHA256SUMS`` has it."""
         places = self.layout.places(name)
-        return next((place for place in places if os.path.lexists(self.folder / place)), places[0])
+        return next((place for place in places if os.path.lexists(f"{self.folder}/{place}")), self.layout.place(name))
 
     def prepare(self) -> None:
         """Make the folders. StoreError if that cannot be done."""

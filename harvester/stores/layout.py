@@ -43,10 +43,11 @@ class Layout(StrEnum):
         """Where the spectrum that is called ``name`` lies, relative to the directory: ``ab/NAME.fits`` if hashed."""
         return f"{folder_of(name)}/{name}{SUFFIX}" if self is Layout.HASHED else f"{name}{SUFFIX}"
 
-    def places(self, name: str) -> tuple[str, str, str]:
+    def places(self, name: str) -> Iterator[str]:
         """Where it may lie: the right place comes first, and last again for what is moved while one looks."""
-        right = self.place(name)
-        return right, self.other.place(name), right
+        yield self.place(name)
+        yield self.other.place(name)
+        yield self.place(name)
 
     def paths(self, folder: Path, name: str) -> tuple[Path, ...]:
         """The same in ``folder``."""

@@ -53,11 +53,10 @@ class Header(Mapping[str, Value]):
         if count > 1:
             raise malformed(f"the header has {count} {keyword.decode().rstrip()} cards where one is allowed")
 
-    @property
-    def cards(self) -> list[tuple[bytes, bytes]]:
-        """Every card as its keyword, 8 bytes, and its field, 72 bytes."""
-        block = self._block
-        return [(block[at : at + 8], block[at + 8 : at + CARD]) for at in range(0, len(block), CARD)]
+    def field(self, name: str) -> bytes:
+        """What stands behind the keyword of a card, 72 bytes; none where there is no such card."""
+        place = self._places.get(_keyword(name))
+        return b"" if place is None else self._field(place)
 
     def but(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
         """The cards with other keywords than those ``left_out``: how many there are, and their bytes."""

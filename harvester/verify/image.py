@@ -68,8 +68,8 @@ def _unit(header: Header) -> str:
     told = header.text("CUNIT1")
     if told:
         return told
-    for keyword, field in header.cards:
-        found = _BRACKETED.fullmatch(field) if keyword in (b"CDELT1  ", b"CD1_1   ", b"CRVAL1  ") else None
+    for name in ("CRVAL1", "CDELT1", "CD1_1"):
+        found = _BRACKETED.fullmatch(header.field(name))
         if found:
             return found[1].decode()
     iraf = _IRAF_UNIT.search(header.text("WAT1_001"))
