@@ -17,6 +17,7 @@ from itertools import islice, repeat
 from ..catalog import Catalogue
 from ..plan import HarvestPlan
 from ..spectra import SpectrumId
+from .bulk import write_rows
 from .schema import next_run
 
 PIECE = 2000  # rows a transaction: a few hundredths of a second, in which what happened waits to be written down
@@ -89,11 +90,9 @@ class Enrolment:
             connection.execute("BEGIN IMMEDIATE")
             rows = [self._row(*listed) for listed in self._piece or ()]
             known = {did for did, *_ in rows if did in self.heard_of}
-            # A name that passes to another DID must be free before that one's row comes.
-            free = "UPDATE spectrum SET folded = did WHERE folded = ? AND did <> ?"
-            connection.executemany(free, ((folded, did) for did, _, folded, *_ in rows))
-            connection.executemany(_ENROL, (row for row in rows if row[0] not in known))
-            connection.executemany(_DESCRIBE, (row for row in rows if row[0] in known))
+            write_rows(connection, _FREE, [(folded, did) for did, _, folded, *_ in rows])
+            write_rows(connection, _ENROL, [row for row in rows if row[0] not in known])
+            write_rows(connection, _DESCRIBE, [row for row in rows if row[0] in known])
         self._piece = self._next_piece()
         if self.complete:
             self.heard_of.clear()  # it has grown with the harvest, and nobody asks any more
@@ -108,7 +107,14 @@ _PARTS = """
 CREATE TABLE listed(part INTEGER, number INTEGER, did TEXT, status TEXT, PRIMARY KEY(part, number)) WITHOUT ROWID
 """
 
-_INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(did)"
+# A name that passes to another DID must be free before that one's row comes.
+_FREE = """
+WITH new(folded, did) AS (VALUES {rows})
+UPDATE spectrum SET folded = did WHERE did IN (
+    SELECT old.did FROM new CROSS JOIN spectrum AS old ON old.folded = new.folded WHERE old.did <> new.did)
+"""
+
+_INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
 # What a catalogue does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.
 _NAMED = """name = excluded.name, folded = excluded.folded,
     columns = json_patch(spectrum.columns, excluded.columns)"""
@@ -129,10 +135,4 @@ _ENROL = f"""
 WHERE {_RENAMED}
     OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
     OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
-"""
-
-# A spectrum that something happens to before its turn to be enrolled has come: its name may still be another's.
-MEET = """
-INSERT OR IGNORE INTO spectrum(did, name, folded, status, run)
-VALUES(?1, ?2, ?1, 'wanted', (SELECT number FROM run WHERE run = ?3))
 """

@@ -9,11 +9,12 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from .. import __version__
 from .. import events as ev
@@ -22,11 +23,12 @@ from ..findings import Finding
 from ..outcomes import Failed, Saved
 from ..plan import HarvestPlan
 from ..stats import HarvestStats
-from .enrolment import MEET, Enrolment
+from .bulk import Row, write_rows
+from .enrolment import Enrolment
 from .rebuild import record
 from .schema import open_for_writing, using
 
-Statement = tuple[str, Sequence[Any]]
+Statement = tuple[str, Row]
 
 BATCH = 100  # rows a transaction at most, and seconds between two: what a power cut can cost of the ledger
 PATIENCE = 0.5
@@ -101,21 +103,22 @@ class LedgerWriter:
             return
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
-        self._statements.extend(chain(self._introduced(event), statements(event, self._run)))
+        self._remember(event)
+        self._statements.extend(statements(event, self._run))
         if len(self._statements) >= BATCH:
             self._due.set()
         if len(self._statements) > BACKLOG:
             time.sleep(BREATH)
 
-    def _introduced(self, event: ev.Event) -> Iterable[Statement]:
-        """What a spectrum needs that something happens to before it is known to be enrolled."""
-        if self._enrolment is None or self._enrolment.complete:
-            return ()
-        if not isinstance(event, ev.SpectrumSaved | ev.SpectrumFailed | ev.RetryScheduled):
-            return ()
-        target = event.target if isinstance(event, ev.RetryScheduled) else event.outcome.target
-        self._enrolment.heard_of.add(target.did)
-        return [(MEET, (target.did, target.name, self._run))]
+    def _remember(self, event: ev.Event) -> None:
+        """Of a spectrum that something happens to, the ledger knows better than what is still to be enrolled."""
+        if not self._has_rows or self._enrolment is None:
+            return
+        match event:
+            case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
+                self._enrolment.heard_of.add(outcome.target.did)
+            case ev.RetryScheduled(target=target):
+                self._enrolment.heard_of.add(target.did)
 
     def _write(self) -> None:
         ended = False
@@ -155,8 +158,8 @@ class LedgerWriter:
             return
         with self._connection:
             self._connection.execute("BEGIN")
-            for sql, values in batch:
-                self._connection.execute(sql, values)
+            for statement, alike in groupby(batch, itemgetter(0)):
+                write_rows(self._connection, statement, [row for _, row in alike])
             summary = json.dumps(self._numbers().summary(time.time()))
             self._connection.execute("UPDATE run SET summary = ? WHERE run = ?", (summary, self._run))
 
@@ -166,17 +169,32 @@ INSERT INTO run(run, started, host, pid, version, archive, endpoint, shape, user
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+# A spectrum may have its row yet to come: something happens to it before its turn to be enrolled. Then it comes without
+# its name, which may still be another's.
 _SAVED = """
-UPDATE spectrum SET status = 'saved', attempts = ?, due = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?,
-    wave_min = ?, wave_max = ?, object = ?, kind = NULL, detail = NULL, http_status = 200, last_tried = ?, saved = ?,
-    elapsed = ?, url = ?, etag = ?, last_modified = ?, run = (SELECT number FROM run WHERE run = ?) WHERE did = ?
+INSERT INTO spectrum(did, name, folded, status, attempts, bytes, sha256, content_digest, points, wave_min, wave_max,
+    object, http_status, last_tried, saved, elapsed, url, etag, last_modified, run)
+WITH new(did, name, attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, saved, elapsed, url,
+    etag, last_modified, run) AS (VALUES {rows})
+SELECT did, name, did, 'saved', attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, 200, saved,
+    saved, elapsed, url, etag, last_modified, number FROM new LEFT JOIN run USING (run) WHERE true
+ON CONFLICT(did) DO UPDATE SET status = 'saved', attempts = excluded.attempts, due = NULL, bytes = excluded.bytes,
+    sha256 = excluded.sha256, content_digest = excluded.content_digest, points = excluded.points,
+    wave_min = excluded.wave_min, wave_max = excluded.wave_max, object = excluded.object, kind = NULL, detail = NULL,
+    http_status = 200, last_tried = excluded.last_tried, saved = excluded.saved, elapsed = excluded.elapsed,
+    url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified, run = excluded.run
 """
 
 # A spectrum that is there and could not be refreshed is still there, as it came.
 _TRIED = """
-UPDATE spectrum SET status = ?, attempts = ?, due = ?, kind = ?, detail = ?, http_status = ?, last_tried = ?,
-    elapsed = ?, url = coalesce(?, url), run = (SELECT number FROM run WHERE run = ?)
-WHERE did = ? AND status NOT IN ('present', 'saved')
+INSERT INTO spectrum(did, name, folded, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run)
+WITH new(did, name, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run) AS (VALUES {rows})
+SELECT did, name, did, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, number
+    FROM new LEFT JOIN run USING (run) WHERE true
+ON CONFLICT(did) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, due = excluded.due,
+    kind = excluded.kind, detail = excluded.detail, http_status = excluded.http_status,
+    last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, spectrum.url), run = excluded.run
+WHERE spectrum.status NOT IN ('present', 'saved')
 """
 
 
@@ -191,7 +209,7 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
             return [_failed(outcome, time, run)]
         case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=why, due=due):
             tried = ("retry", attempt, due, why.kind, why.detail, why.status, time, None, None)
-            return [(_TRIED, (*tried, run, target.did))]
+            return [(_TRIED, (target.did, target.name, *tried, run))]
         case ev.HarvestEnded(time=time):
             return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
         case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.WatcherLost():
@@ -206,17 +224,17 @@ def _started(event: ev.HarvestStarted) -> Statement:
 
 
 def _saved(outcome: Saved, time: float, run: str) -> Statement:
-    proof = outcome.verified
+    target, proof = outcome.target, outcome.verified
     waves = (proof.points, proof.wave_min, proof.wave_max, proof.object_name)
     digests = (proof.size, proof.sha256, proof.content_digest)
-    story = (time, time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
-    return _SAVED, (outcome.attempts, *digests, *waves, *story, run, outcome.target.did)
+    story = (time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
+    return _SAVED, (target.did, target.name, outcome.attempts, *digests, *waves, *story, run)
 
 
 def _failed(outcome: Failed, time: float, run: str) -> Statement:
-    why = outcome.failure
+    target, why = outcome.target, outcome.failure
     tried = (outcome.attempts, None, why.kind, why.detail, why.status, time)
-    return _TRIED, ("failed", *tried, outcome.elapsed, outcome.url, run, outcome.target.did)
+    return _TRIED, (target.did, target.name, "failed", *tried, outcome.elapsed, outcome.url, run)
 
 
 def _noted(event: ev.Event, run: str) -> Statement:

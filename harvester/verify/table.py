@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from .structure import LARGEST_DATA, Hdu
 
 _TFORM = re.compile(r"(\d{0,12})([LXBIJKAEDCMPQ])([!-~]*)")
 _WIDTH = {"L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "P": 8, "M": 16, "Q": 16}
-_NUMBERS = {
+_NUMBERS: dict[str, np.dtype[Any]] = {
     "I": np.dtype(">i2"),
     "J": np.dtype(">i4"),
     "K": np.dtype(">i8"),
