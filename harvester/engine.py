@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
@@ -186,13 +186,14 @@ class Engine:
                 self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
                 return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
             told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
-            saved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
-            self.emit(ev.SpectrumProved(self.wall(), saved))
+            proved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
+            self.emit(ev.SpectrumProved(self.wall(), proved))
             await self._patient.put(target, fetched.body)
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
             return None
-        self.emit(ev.SpectrumSaved(self.wall(), replace(saved, elapsed=self._now() - started)))
+        saved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
+        self.emit(ev.SpectrumSaved(self.wall(), saved))
         self._agenda.settle()
         self._patience.pop(target.did, None)
         self._heard_good(target)

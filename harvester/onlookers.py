@@ -67,5 +67,5 @@ async def looking_on(settings: Settings, bus: ev.EventBus, tally: Tally) -> Asyn
                 await stack.enter_async_context(text_file(metrics, settings.metrics_file, broken))
         if settings.notify is not None:
             those.webhook = Webhook(settings.notify, lambda: tally.stats)
-            bus.add(await stack.enter_async_context(those.webhook))
+            bus.add(await stack.enter_async_context(those.webhook), logged_only=True)
         yield those

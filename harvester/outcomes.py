@@ -21,8 +21,8 @@ class Fetched:
 
     def header(self, name: str) -> str | None:
         """The first header of that name, which has no case; None where there is none, or one too odd to keep."""
-        values = (value for other, value in self.headers if other.casefold() == name.casefold())
-        value = next(values, "")
+        wanted = name.casefold()
+        value = next((value for other, value in self.headers if other.casefold() == wanted), "")
         return value if value.isprintable() and 0 < len(value) <= LONGEST_HEADER else None
 
 

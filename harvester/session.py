@@ -139,8 +139,9 @@ async def harvest(
     _allow_as_many_files_as_possible()
     with ledger, _log_file(folder / "harvester.log"):
         async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:
-            for watcher in (ledger, log, book):
-                bus.add(watcher)
+            bus.add(ledger, logged_only=True)
+            bus.add(log, logged_only=True)
+            bus.add(book)
             async with store:
                 await engage(preparation, store, run, bus, stop, tally, chance, hours, partial(hired, folder=folder))
             while ledger.enrolling and not await wait_or(stop.draining, MOMENT):

@@ -197,12 +197,13 @@ def test_what_json_cannot_say_is_null() -> None:
 def test_json_lines_are_the_logged_events_and_the_summary_comes_last() -> None:
     stream = io.StringIO()
     outlet = Outlet(stream)
-    watcher = JsonLines(outlet)
+    watcher, bus = JsonLines(outlet), ev.EventBus()
+    bus.add(watcher, logged_only=True)
     ended = ev.HarvestEnded(NOON, "complete", 0)
     for event in (started(), ev.RequestSent(NOON, "u"), ev.SpectrumFailed(NOON, failed(1, detail="\x1b[31mž")), ended):
-        watcher(event)
+        bus.emit(event)
     watcher.end({"listed": 3}, NOON)
-    watcher(ev.WatcherLost(NOON, "late", "x"))
+    bus.emit(ev.WatcherLost(NOON, "late", "x"))
     assert outlet.close()
     assert stream.getvalue().isascii()
     assert "\x1b" not in stream.getvalue()

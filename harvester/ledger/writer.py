@@ -40,7 +40,7 @@ BREATH = 0.010  # seconds that each event then leaves to the writer: the harvest
 
 
 class LedgerWriter:
-    """Call it with events; use it as a context manager around the harvest. ``numbers`` tells how far it is."""
+    """Call it with logged events; use it as a context manager around the harvest. ``numbers`` tells how far it is."""
 
     def __init__(self, path: Path, numbers: Callable[[], HarvestStats]) -> None:
         self._path = path
@@ -99,8 +99,6 @@ class LedgerWriter:
     def __call__(self, event: ev.Event) -> None:
         if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
             raise self.fault
-        if not event.logged:  # most are not, and change nothing
-            return
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
         self._remember(event)
@@ -193,7 +191,8 @@ SELECT did, name, did, status, attempts, due, kind, detail, http_status, last_tr
     FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, due = excluded.due,
     kind = excluded.kind, detail = excluded.detail, http_status = excluded.http_status,
-    last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, spectrum.url), run = excluded.run
+    last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, spectrum.url),
+    run = excluded.run
 WHERE spectrum.status NOT IN ('present', 'saved')
 """
 

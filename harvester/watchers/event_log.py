@@ -19,7 +19,7 @@ BACKLOG = 50_000  # lines in memory while the disk is slow; then the log gives u
 
 
 class EventLog:
-    """Call it with events; use it as an async context manager around the harvest, and look at ``fault`` afterwards."""
+    """Call it with logged events; use it as an async context manager around the harvest, then look at ``fault``."""
 
     def __init__(self, path: Path) -> None:
         self.fault: Exception | None = None
@@ -34,7 +34,7 @@ class EventLog:
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
-        if event.logged and not self._broken:
+        if not self._broken:
             if len(self._lines) >= BACKLOG:
                 raise BlockingIOError(f"{self._path}: the disk does not keep up with the event log")
             self._lines.append(json.dumps(to_json(event)))

@@ -94,7 +94,7 @@ class JsonLines:
         self._ended = False
 
     def __call__(self, event: ev.Event) -> None:
-        if event.logged and not self._ended and not isinstance(event, ev.HarvestEnded):
+        if not self._ended and not isinstance(event, ev.HarvestEnded):
             self._outlet.say(_line(to_json(event)))
 
     def end(self, summary: Mapping[str, object], time: float) -> None:

@@ -60,5 +60,5 @@ async def on_stage(
         elif how == "plain":
             bus.add(await stack.enter_async_context(PlainLines(outlet, numbers)))
         elif how == "json":
-            bus.add(stage.json_lines)
+            bus.add(stage.json_lines, logged_only=True)
         yield stage

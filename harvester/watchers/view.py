@@ -18,6 +18,7 @@ MOST_SLOTS = 512
 MOST_DUES = 64
 MOST_TROUBLES = 16
 SPARKLINE = 20
+LONGEST_NAME = 80
 
 
 class DashboardView:
@@ -33,7 +34,7 @@ class DashboardView:
         self._until: float | None = None
         self._ceiling = self._allowed = Allowance()
         self._slowed = ""
-        self._slots: list[InFlight | None] = []
+        self._slots: list[ev.PhaseEntered | None] = []
         self._places: dict[SpectrumId, int] = {}
         self._due, self._dues = 0, list[float]()
         self._asked_to_wait: tuple[float, float] | None = None
@@ -75,7 +76,7 @@ class DashboardView:
             until=self._until,
             start=self._start,
             stats=self._numbers(),
-            slots=tuple(self._slots),
+            slots=tuple(map(_in_flight, self._slots)),
             allowed=self._allowed,
             ceiling=self._ceiling,
             slowed=self._slowed,
@@ -109,9 +110,7 @@ class DashboardView:
             self._places[event.target.did] = place
             if event.attempt > 1:
                 self._due = max(0, self._due - 1)
-        held = self._slots[place]
-        name = held.name if held else plain_line(event.target.name, 80)
-        self._slots[place] = InFlight(event.target.did, name, event.phase, event.attempt, event.time)
+        self._slots[place] = event
 
     def _free_place(self) -> int | None:
         if None in self._slots:
@@ -137,7 +136,7 @@ class DashboardView:
 
     def _trouble(self, time: float, target: Target, failure: Failure, again: float | None) -> None:
         words = plain_line(failure.detail) or failure.kind.meaning
-        self._troubles.append(Trouble(time, plain_line(target.name, 80), failure.kind, words, again))
+        self._troubles.append(Trouble(time, plain_line(target.name, LONGEST_NAME), failure.kind, words, again))
 
     def _change_state(self, event: ev.Event) -> None:
         match event:
@@ -156,7 +155,7 @@ class DashboardView:
             case ev.HarvestDraining(time=time, reason=reason):
                 self._enter(State.DRAINING, reason, time, time + self._grace if self._grace is not None else None)
                 for slot in [slot for slot in self._slots if slot and slot.phase is ev.Phase.TURN]:
-                    self._release(slot.did)
+                    self._release(slot.target.did)
             case ev.HarvestEnded(time=time, reason=reason):
                 self._enter(State.ENDED, reason, time)
                 self._slots.clear()
@@ -168,3 +167,10 @@ class DashboardView:
             return
         self._state, self._why, self._until = state, plain_line(why), until
         self._progress.pause(now, state is State.PAUSED)
+
+
+def _in_flight(event: ev.PhaseEntered | None) -> InFlight | None:
+    if event is None:
+        return None
+    name = plain_line(event.target.name, LONGEST_NAME)
+    return InFlight(event.target.did, name, event.phase, event.attempt, event.time)
