@@ -17,7 +17,7 @@ from ..seams import Shelf
 from ..verify import Spectrum
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
-MOST_AT_THE_END = 2_000  # of a run, which nobody wants to wait for
+MOST_AT_THE_END = 1_000  # of a run, which nobody wants to wait for: a quarter of a second
 MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a download
 
 
