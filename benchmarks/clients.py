@@ -73,6 +73,10 @@ def _notebook(errand: Errand) -> Command:
     return ["-m", "benchmarks.notebook", errand.listed(errand.urls), str(errand.out)]
 
 
+def _plain(errand: Errand) -> Command:
+    return ["-m", "benchmarks.plain", errand.listed(errand.urls), str(errand.out), str(errand.concurrency)]
+
+
 def _curl(*more: str) -> Callable[[Errand], Command]:
     def command(errand: Errand) -> Command:
         lines = [f"url = {url}\noutput = {errand.out / url.rpartition('/')[2]}" for url in errand.urls]
@@ -115,5 +119,6 @@ CLIENTS: tuple[Client, ...] = (
     Client("rclone copyurl", "rclone", _rclone),
     Client("aria2", "aria2c", _aria2),
     Client("parfive", "parfive", _parfive),
+    Client("aiohttp, no more", sys.executable, _plain),
     Client("the notebook's loop", sys.executable, _notebook, one_by_one=True),
 )
