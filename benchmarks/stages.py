@@ -82,7 +82,7 @@ def _nobody(_told: object) -> None:
 def verification(batch: Batch) -> Iterator[Stage]:
     """The gates, whole and by their parts."""
     walked = [(raw, walk(raw)) for raw in batch.bodies]
-    parts = [(raw, hdus[0].header, spectral_part(hdus)) for raw, hdus in walked]
+    parts = [(raw, hdus[0].header, *spectral_part(hdus)) for raw, hdus in walked]
     spectra = [decoded(*part) for part in parts]
     pairs = list(zip(batch.bodies, batch.targets, strict=True))
     yield "verify, all gates", lambda: [inspect(raw, target.did, _EXPECTED) for raw, target in pairs]
