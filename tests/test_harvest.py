@@ -299,7 +299,7 @@ async def test_a_full_disk_ends_the_run_and_charges_no_spectrum(
 
     from harvester.stores import commit
 
-    def full(path: str, body: bytes, sync: bool, folder: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(commit, "_write", full)
