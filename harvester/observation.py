@@ -91,5 +91,5 @@ def _medium(spectrum: Spectrum) -> str:
 
 def _told_of_axis(header: Header, axis: int) -> str:
     """The words of the spectral column: its TCOMM card, and the comment behind its name, where DaCHS puts them."""
-    comment = header.field(f"TTYPE{axis}").partition(b"/")[2].decode("ascii", "replace")
-    return f"{comment} {header.get(f'TCOMM{axis}', '')}"
+    comments = [field.partition(b"/")[2].decode("ascii", "replace") for field in header.fields(f"TTYPE{axis}")]
+    return " ".join([*comments, str(header.get(f"TCOMM{axis}", ""))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from .failures import FetchError
 from .findings import Damaged, Examined, Finding, Record, Sound, too_common
 from .interruption import unsettled
 from .ledger import reader
+from .matching import Told
 from .plan import USUAL_RATE, HarvestPlan, make_plan
 from .retry import Leftover
 from .seams import Shelf
@@ -91,8 +92,10 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     """
     ledger = store.ledger
     newer = unsettled(store)
-    doubtful = frozenset(name.casefold() for name in newer or ())
-    receipts = ((name, did, None if name in doubtful else size) for name, did, size in reader.remembered(ledger))
+    receipts: Iterable[Told] = reader.remembered(ledger)
+    if newer:
+        doubtful = frozenset(name.casefold() for name in newer)
+        receipts = ((name, did, None if name in doubtful else size) for name, did, size in receipts)
     plan = make_plan(catalogue, store.files(), receipts)
     _refuse_to_mix(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)

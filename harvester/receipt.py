@@ -102,9 +102,8 @@ class Guestbook:
 
     def __call__(self, event: ev.Event) -> None:
         match event:
-            case ev.PhaseEntered(target=target, phase=phase):
-                if phase is ev.Phase.ANSWER:
-                    self._asked.add(target.did)
+            case ev.PhaseEntered(target=target, phase=ev.Phase.ANSWER):
+                self._asked.add(target.did)
             case ev.RequestSent(time=time):
                 self._sent(time)
             case ev.AnswerReceived(size=size):

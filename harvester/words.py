@@ -45,7 +45,7 @@ def plain_line(text: str, most: int = 200) -> str:
 
     Unicode's category C has controls, bidirectional overrides and surrogates; Z has line and paragraph separators.
     """
-    if len(text) <= most and text.isascii() and text.isprintable():  # nearly all are
+    if len(text) <= min(most, _TYPICAL) and text.isascii() and text.isprintable():  # nearly all are
         return " ".join(text.split())
     short = _ESCAPES.sub(" ", text[:_TYPICAL])
     line = " ".join("".join(" " if unicodedata.category(mark)[0] in "CZ" else mark for mark in short).split())

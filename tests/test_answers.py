@@ -191,4 +191,5 @@ def test_words_are_what_a_person_would_read(body: bytes, words: str) -> None:
 def test_words_are_cut_to_what_a_line_holds() -> None:
     assert plain_line("x" * 201) == "x" * 199 + "…"
     assert plain_line("x" * 200) == "x" * 200
+    assert len(plain_line("x" * 300_000, 300_000)) < 300_000
     assert len(first_words(b"word " * 100_000)) == 200

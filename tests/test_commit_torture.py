@@ -127,8 +127,8 @@ def test_even_a_clean_up_that_fails_leaves_only_what_the_next_start_sweeps(tmp_p
 
 
 def test_a_committer_that_believes_a_short_write_fails_this_torture(tmp_path: Path) -> None:
-    def believing(path: str, body: bytes, sync: bool, folder: int) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+    def believing(folder: int, name: str, body: bytes, sync: bool) -> None:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=folder)
         os.write(descriptor, body)
         os.fsync(descriptor)
         os.close(descriptor)

@@ -149,3 +149,24 @@ def test_the_originals_of_the_demo_archive_are_such_images() -> None:
     assert proved.points == observation.points
     assert proved.wave_min == pytest.approx(observation.wave_limits[0] * 1e-10)
     assert proved.object_name == observation.star.name
+
+
+@pytest.mark.parametrize(
+    ("cards", "unit"),
+    [
+        (["CDELT1  = 1.0 / [nm] step", "CRVAL1  = 400.0 / [Angstrom] first"], "nm"),
+        (["CRVAL1  = 400.0 / [Angstrom] first", "CDELT1  = 1.0 / [nm] step"], "Angstrom"),
+        (["CRVAL1  = 400.0 / first", "CRVAL1  = 400.0 / [nm] again", "CDELT1  = 1.0"], "nm"),
+    ],
+)
+def test_the_first_card_of_the_scale_that_names_a_unit_counts(cards: list[str], unit: str) -> None:
+    hdu = fits.PrimaryHDU(FLUX.astype(">f4"))
+    body = written(hdu)
+    end = body.index(b"END" + b" " * 77)
+    more = "".join(card.ljust(80) for card in cards).encode()
+    assert read_spectrum(_with(body, end, more)).unit == unit
+
+
+def _with(body: bytes, end: int, more: bytes) -> bytes:
+    """``body`` with these cards before its END; its header has room for them."""
+    return body[:end] + more + body[end : 2880 - len(more)] + body[2880:]

@@ -18,8 +18,8 @@ from pathlib import Path
 from .syncing import ENOUGH, sync_file_system
 
 HOST = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:32] or "host"
-_RUN = secrets.token_hex(4)  # pids come round again, in containers soon
-_numbers = count()
+_TOKEN = secrets.token_hex(4)  # of this process: pids come round again, in containers soon
+_serial = count()
 OLD = 24 * 3600.0  # seconds after which a leftover of another host is taken for dead
 
 
@@ -31,37 +31,40 @@ def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = Fa
     one, except where only a folder's own sync failed: then the file is whole and visible, but not acknowledged.
     """
     results: list[OSError | None] = [None] * len(files)
-    parts = [part_name(name) for name, _ in files]
     try:
         with _opened(folder) as descriptor:
-            for at, (_, body) in enumerate(files):
-                results[at] = _tried(_write, parts[at], body, not together, descriptor)
-            if together:
-                lost = _tried(sync_file_system, descriptor)
-                results = [result or lost for result in results]
-            for at, (name, _) in enumerate(files):
-                results[at] = results[at] or _tried(_replace, parts[at], name, descriptor)
-            _sync_names(folder, descriptor, dict.fromkeys(name.rpartition("/")[0] for name, _ in files), together)
+            _commit(descriptor, files, together, results)
     except OSError as error:
         results = [result or error for result in results]
-    finally:
-        for part, result in zip(parts, results, strict=True):
-            if result is not None:
-                with suppress(OSError):  # it may never have been made; what is left is swept at the next start
-                    (folder / part).unlink()
     return results
 
 
-def _sync_names(folder: Path, descriptor: int, touched: Collection[str], together: bool) -> None:
-    """Make the names in the ``touched`` folders durable; they are in ``folder``, which ``descriptor`` is of, or ''."""
+def _commit(folder: int, files: Sequence[tuple[str, bytes]], together: bool, results: list[OSError | None]) -> None:
+    """The same below the open ``folder``: what is wrong with a file goes into ``results``, what with all is raised."""
+    parts = [part_name(name) for name, _ in files]
+    for at, (_, body) in enumerate(files):
+        results[at] = _tried(_write, folder, parts[at], body, not together)
+    if together and (lost := _tried(sync_file_system, folder)):
+        results[:] = [result or lost for result in results]
+    for at, (name, _) in enumerate(files):
+        results[at] = results[at] or _tried(_replace, folder, parts[at], name)
+    for part, result in zip(parts, results, strict=True):
+        if result is not None:  # it may never have been made; what is left is swept at the next start
+            _tried(_unlink, folder, part)
+    _sync_names(folder, dict.fromkeys(name.rpartition("/")[0] for name, _ in files), together)
+
+
+def _sync_names(folder: int, touched: Collection[str], together: bool) -> None:
+    """Make the names in the ``touched`` folders durable, which are in ``folder``, or, if '', are it."""
     if together and len(touched) >= ENOUGH:
-        sync_file_system(descriptor)
+        sync_file_system(folder)
         return
     for each in touched:
         if each:
-            sync_folder(folder / each)
+            with _opened(each, folder) as descriptor:
+                os.fsync(descriptor)
         else:
-            os.fsync(descriptor)
+            os.fsync(folder)
 
 
 def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:
@@ -72,9 +75,8 @@ def _tried(call: Callable[..., object], *arguments: object) -> OSError | None:
     return None
 
 
-def _write(path: str | Path, body: bytes, sync: bool = True, folder: int | None = None) -> None:
-    """Make the file at ``path``, below the open ``folder`` if that is given."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
+def _write(folder: int, name: str, body: bytes, sync: bool = True) -> None:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         left = memoryview(body)
         while left:  # near a full disk a write is short before it fails
@@ -85,8 +87,12 @@ def _write(path: str | Path, body: bytes, sync: bool = True, folder: int | None 
         os.close(descriptor)
 
 
-def _replace(part: str, name: str, folder: int) -> None:
+def _replace(folder: int, part: str, name: str) -> None:
     os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _unlink(folder: int, name: str) -> None:
+    os.unlink(name, dir_fd=folder)
 
 
 def sync_folder(folder: Path) -> None:
@@ -96,8 +102,8 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _opened(path: str | Path, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         yield descriptor
     finally:
@@ -107,19 +113,20 @@ def _opened(folder: Path) -> Iterator[int]:
 def part_name(name: str) -> str:
     """A temporary name in the folder of ``name``, that nobody else uses, and that tells a later run whose it was."""
     folder, slash, own = name.rpartition("/")
-    return f"{folder}{slash}.{own}.{HOST}.{os.getpid()}.{_RUN}{next(_numbers):x}.part"
+    return f"{folder}{slash}.{own}.{HOST}.{os.getpid()}.{_TOKEN}{next(_serial):x}.part"
 
 
 def has_room(folder: Path, size: int) -> bool:
     """Whether a file of ``size`` bytes can be made in ``folder`` now: found out by making one."""
-    part = folder / part_name("room")
+    part = part_name("room")
     try:
-        _write(part, bytes(size))
+        with _opened(folder) as descriptor:
+            try:
+                _write(descriptor, part, bytes(size))
+            finally:
+                _tried(_unlink, descriptor, part)
     except OSError:
         return False
-    finally:
-        with suppress(OSError):
-            part.unlink()
     return True
 
 

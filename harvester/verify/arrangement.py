@@ -6,25 +6,31 @@ So keywords are understood once for each arrangement, not for each spectrum, of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
 
 import numpy as np
+
+from .memory import remembered
 
 CARD = 80  # bytes, of them 8 for the keyword
 CONTINUE = b"CONTINUE"
 
 _KEYWORDS = np.dtype({"names": ["keyword"], "formats": ["S8"], "itemsize": CARD})
-_KEYWORD = re.compile(rb"[A-Z0-9_-]* *")  # left-justified in its eight bytes
+# Left-justified in its eight bytes; eight blanks are one, too.
+_KEYWORD = rb"|".join(rb"[A-Z0-9_-]{%d} {%d}" % (length, 8 - length) for length in range(8, -1, -1))
+_ALL_KEYWORDS = re.compile(rb"(?:%s)*" % _KEYWORD)
 # A second card of these could mean either; of others the first counts, as for astropy.
-_MUST_BE_UNIQUE = re.compile(rb"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|T[A-Z]+\d*|DS_IDPUB|OBJECT")
+_MUST_BE_UNIQUE = re.compile(rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|T[A-Z]+\d*|DS_IDPUB|OBJECT) *")
 # What the size and the form of the data follow from (FITS 4.0, sections 4.4.1, 4.4.2 and 7.3).
 _STRUCTURAL = re.compile(
-    rb"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|GROUPS|[PG]COUNT|TFIELDS|THEAP"
-    rb"|T(?:TYPE|FORM|UNIT|UTYP|SCAL|ZERO|NULL|DISP|DIM)\d+"
+    rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|GROUPS|[PG]COUNT|TFIELDS|THEAP"
+    rb"|T(?:TYPE|FORM|UNIT|UTYP|SCAL|ZERO|NULL|DISP|DIM)\d+) *"
 )
+
+
+Placed = tuple[int, bytes]
+"""Where a card begins, in bytes, and its keyword."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +50,65 @@ def keywords_of(block: bytes) -> bytes:
     return np.frombuffer(block, _KEYWORDS)["keyword"].tobytes() if block else b""
 
 
-def is_keyword(keyword: bytes) -> bool:
-    """Whether these 8 bytes are one; eight blanks are, too."""
-    return _KEYWORD.fullmatch(keyword) is not None
+def are_keywords(keywords: bytes) -> bool:
+    """Whether these bytes are keywords, 8 bytes each."""
+    return _ALL_KEYWORDS.fullmatch(keywords) is not None
 
 
-@lru_cache(64)  # an archive has a handful; the longest header that is read takes a megabyte here
+def is_structural(keyword: bytes) -> bool:
+    """Whether the size or the form of the data follows from the card with these 8 bytes."""
+    return _STRUCTURAL.fullmatch(keyword) is not None
+
+
+@remembered
 def arrangement(keywords: bytes) -> Arrangement:
     """The arrangement of cards with these ``keywords``, as ``keywords_of`` gives them."""
-    cards: dict[bytes, list[int]] = {}
-    for place, keyword in _placed(keywords):
-        cards.setdefault(keyword, []).append(place)
+    placed = list(_placed(keywords))
+    places = {keyword: place for place, keyword in reversed(placed)}
     return Arrangement(
-        places={keyword: places[0] for keyword, places in cards.items()},
-        ambiguous={
-            keyword: places
-            for keyword, places in cards.items()
-            if len(places) > 1 and _MUST_BE_UNIQUE.fullmatch(keyword.rstrip())
-        },
-        structural=_runs(place for place, keyword in _owned(keywords) if _STRUCTURAL.fullmatch(keyword.rstrip())),
-        sound=all(map(is_keyword, cards)),
+        places,
+        _ambiguous(placed) if len(places) < len(placed) else {},
+        _runs(_structural(placed, set(filter(is_structural, places)))),
+        are_keywords(keywords),
     )
 
 
-@lru_cache(64)
-def cards_but(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
+@remembered
+def places_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
     """How many cards have other keywords than those that are ``left_out``, and where they are."""
     kept = [place for place, keyword in _placed(keywords) if keyword not in left_out]
     return len(kept), _runs(kept)
 
 
-def _placed(keywords: bytes) -> Iterator[tuple[int, bytes]]:
-    return ((CARD * (at // 8), keywords[at : at + 8]) for at in range(0, len(keywords), 8))
+def _placed(keywords: bytes) -> Iterator[Placed]:
+    return ((at // 8 * CARD, keywords[at : at + 8]) for at in range(0, len(keywords), 8))
 
 
-def _owned(keywords: bytes) -> Iterator[tuple[int, bytes]]:
-    """Where each card begins, and the keyword that it belongs to: a CONTINUE card belongs to the one before it."""
+def _ambiguous(placed: Iterable[Placed]) -> Mapping[bytes, Sequence[int]]:
+    cards: dict[bytes, list[int]] = {}
+    for place, keyword in placed:
+        cards.setdefault(keyword, []).append(place)
+    several = ((keyword, places) for keyword, places in cards.items() if len(places) > 1)
+    return {keyword: places for keyword, places in several if _MUST_BE_UNIQUE.fullmatch(keyword)}
+
+
+def _structural(placed: Iterable[Placed], structural: Collection[bytes]) -> Iterator[int]:
+    """Where the cards with ``structural`` keywords begin; a CONTINUE card belongs to the one before it."""
     owner = b""
-    for place, keyword in _placed(keywords):
+    for place, keyword in placed:
         owner = owner if keyword == CONTINUE else keyword
-        yield place, owner
+        if owner in structural:
+            yield place
 
 
 def _runs(places: Iterable[int]) -> Sequence[slice]:
     """The slices of a header's bytes that hold the cards at ``places``; neighbours share one."""
-    runs = groupby(enumerate(places), lambda pair: pair[1] - pair[0] * CARD)
-    return tuple(slice(run[0][1], run[-1][1] + CARD) for run in (list(group) for _, group in runs))
+    runs: list[slice] = []
+    begin = end = 0
+    for place in places:
+        if place != end:
+            runs.append(slice(begin, end))
+            begin = place
+        end = place + CARD
+    runs.append(slice(begin, end))
+    return tuple(run for run in runs if run.start < run.stop)

@@ -6,10 +6,10 @@ Cards are told apart by their place alone, every 80 bytes, so that text within a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from .arrangement import CARD, CONTINUE, arrangement, cards_but, is_keyword, keywords_of
+from .arrangement import CARD, CONTINUE, are_keywords, arrangement, keywords_of, places_without
 from .rejection import malformed
 
 Value = str | float | int | bool
@@ -44,23 +44,25 @@ class Header(Mapping[str, Value]):
             raise malformed(f"the header card {_first_bad_card(block)} is not written in FITS characters")
         self._places = arranged.places
         for keyword, places in arranged.ambiguous.items():
-            self._refuse_ambiguity(keyword, sum(block.startswith(b"= ", place + 8) for place in places))
+            self._refuse_ambiguity(keyword, places)
         if b"END     " in self._places:
             raise malformed("an END card of the header is not blank")
         self.structure = b"".join([block[run] for run in arranged.structural])
 
-    def _refuse_ambiguity(self, keyword: bytes, count: int) -> None:
+    def _refuse_ambiguity(self, keyword: bytes, places: Iterable[int]) -> None:
+        count = sum(self._block.startswith(b"= ", place + 8) for place in places)
         if count > 1:
             raise malformed(f"the header has {count} {keyword.decode().rstrip()} cards where one is allowed")
 
-    def field(self, name: str) -> bytes:
-        """What stands behind the keyword of a card, 72 bytes; none where there is no such card."""
-        place = self._places.get(_keyword(name))
-        return b"" if place is None else self._field(place)
+    def fields(self, *names: str) -> list[bytes]:
+        """What stands behind the keyword, 72 bytes, on each card with one of these names, in the order of the cards."""
+        keywords, wanted = self._keywords, {_keyword(name) for name in names}
+        cards = range(len(keywords) // 8)
+        return [self._field(n * CARD) for n in cards if keywords[8 * n : 8 * n + 8] in wanted]
 
-    def but(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
+    def without(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
         """The cards with other keywords than those ``left_out``: how many there are, and their bytes."""
-        count, runs = cards_but(self._keywords, left_out)
+        count, runs = places_without(self._keywords, left_out)
         return count, b"".join([self._block[run] for run in runs])
 
     def __getitem__(self, name: str) -> Value:
@@ -172,4 +174,4 @@ def _first_bad_card(block: bytes) -> int:
     """The first card, from 1 on, with a bad keyword or a character that no header has."""
     starts = range(0, len(block), CARD)
     alone = (block[at : at + CARD] for at in starts)
-    return next(n for n, card in enumerate(alone, 1) if not is_keyword(card[:8]) or card.translate(None, _PRINTABLE))
+    return next(n for n, card in enumerate(alone, 1) if not are_keywords(card[:8]) or card.translate(None, _PRINTABLE))

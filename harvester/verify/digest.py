@@ -18,7 +18,7 @@ def content_digest(raw: bytes, hdus: Iterable[Hdu]) -> str:
     view = memoryview(raw)
     for hdu in hdus:
         left_out = _NOT_IN_PRIMARY if hdu.kind == "PRIMARY" else _NEVER
-        count, cards = hdu.header.but(left_out)
+        count, cards = hdu.header.without(left_out)
         # The lengths keep what is a card and what is data apart.
         digest.update(b"%d cards %d bytes\n" % (count, hdu.size))
         digest.update(cards)

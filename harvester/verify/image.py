@@ -68,8 +68,8 @@ def _unit(header: Header) -> str:
     told = header.text("CUNIT1")
     if told:
         return told
-    for name in ("CRVAL1", "CDELT1", "CD1_1"):
-        found = _BRACKETED.fullmatch(header.field(name))
+    for field in header.fields("CDELT1", "CD1_1", "CRVAL1"):
+        found = _BRACKETED.fullmatch(field)
         if found:
             return found[1].decode()
     iraf = _IRAF_UNIT.search(header.text("WAT1_001"))

@@ -6,17 +6,17 @@ The sizes that headers declare are only ever compared with the bytes at hand: no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ..failures import FailureKind
 from ..outcomes import Gate
 from ..packing import GZIP, PackingError, unpacked
 from .cards import Header
+from .memory import remembered
 from .quoting import describe, describe_tail, quote
 from .rejection import RejectedError, malformed
 
 BLOCK = 2880
-LONGEST_HEADER = 128 * BLOCK  # 4,608 cards: more than any spectrum has, and split in milliseconds
+LONGEST_HEADER = 128 * BLOCK  # 4,608 cards: more than any spectrum has, and understood in a hundredth of a second
 LARGEST_UNPACKED = 2**26
 MOST_HDUS = 64
 LARGEST_DATA = 2**40  # a terabyte; what is declared above it is nonsense rather than missing
@@ -82,7 +82,7 @@ def _hdu(body: bytes, position: int) -> Hdu:
     if body[end + 80 : start] != b" " * (start - end - 80):
         raise malformed("the header is not padded with blanks")
     header = Header(body[position:end])
-    kind, size = _extent(header.structure, primary=position == 0)
+    kind, size = _extent(header.structure, position == 0)
     hdu = Hdu(header, kind, start, size)
     if hdu.end > len(body):
         raise _truncated(body, f"of {hdu.end:,} that its headers declare")
@@ -123,7 +123,7 @@ def _truncated(body: bytes, where: str) -> RejectedError:
     )
 
 
-@lru_cache(256)  # spectra with as many points have the same
+@remembered  # spectra with as many points have the same
 def _extent(structure: bytes, primary: bool) -> tuple[str, int]:
     """The kind of an HDU and the bytes of its data, by its structural cards."""
     header = Header(structure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..outcomes import Gate
 from .cards import Header, Value
+from .memory import remembered
 from .rejection import malformed
 from .structure import LARGEST_DATA, Hdu
 
@@ -85,7 +85,7 @@ def spectrum_table(hdus: list[Hdu]) -> tuple[Hdu, Table]:
     return next((found for found in tables if found[1].wave and found[1].flux), tables[0])
 
 
-@lru_cache(256)  # spectra with as many points have the same
+@remembered  # spectra with as many points have the same
 def _table(structure: bytes) -> Table:
     """The table that these structural cards describe."""
     header = Header(structure)
