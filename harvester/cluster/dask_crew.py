@@ -21,7 +21,7 @@ from ..stopping import Cause, Stop
 from . import dask_hand
 from .commission import Commission
 from .dask_plugin import BrokerPlugin
-from .line import Bundle, HandLostError
+from .line import Bundle, HandLostError, packed
 from .messages import Forgotten, Halted, Renewed, Stopped
 from .shards import Shard
 
@@ -105,7 +105,7 @@ class DaskCrew:
         while self._sending:
             await asyncio.wait(self._sending)
         with contextlib.suppress(ClusterError):
-            await self._ask("do", said=pickle.dumps([]))
+            await self._ask("do", said=packed([]))
 
     def _halt(self) -> None:
         cause, now = self._stop.cause, self._stop.aborting.is_set()

@@ -22,7 +22,7 @@ from ..limits import Limits
 from ..pace import wait_or
 from ..stopping import Cause, Stop
 from .broker import Broker, Guest
-from .line import Bundle
+from .line import Bundle, packed
 from .messages import Forgotten, Halted, Renewed, Stopped
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
         news, self._news = self._news, []
         if None in news:
             self._leave()
-        return pickle.dumps(news, pickle.HIGHEST_PROTOCOL)
+        return packed(news)
 
     def _leave(self) -> None:
         for name in (f"{self.topic}-news", f"{self.topic}-do"):
@@ -141,7 +141,7 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
     def _dismiss(self, worker: str, line: str, said: bytes | None) -> None:
         """A hand that begins, or goes on, when the run is over is told so."""
         if said is not None:
-            self._sender(worker, line)(pickle.dumps([Halted(DRIVER_GONE, now=True)]))
+            self._sender(worker, line)(packed([Halted(DRIVER_GONE, now=True)]))
 
     async def do(self, said: bytes) -> None:
         """What the run has to say; nothing at all: it is over."""

@@ -1,0 +1,64 @@
+"""What a hand and the broker say to each other arrives as it was said."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import fields, is_dataclass
+from random import Random
+from typing import Any, get_args
+
+import pytest
+
+from harvester import events as ev
+from harvester.cluster import messages
+from harvester.cluster.line import packed
+from harvester.failures import Failure, FailureKind
+from harvester.gate import Gate, Sign
+from harvester.outcomes import Failed, Saved, Verified
+from harvester.retry import Leftover
+from harvester.spectra import SpectrumId, Target
+from harvester.stopping import Cause
+
+TARGET = Target(SpectrumId("ivo://asu.cas.cz/stel/ccd700/sh270028"), "sh270028")
+FAILURE = Failure(FailureKind.BUSY, "503 - \u010dekej", 503, 1.5)
+SAVED = Saved(TARGET, Verified(37440, "a" * 64, "b" * 64, 1997, 6.2e-7, 6.7e-7, "HD 1"), 2, 0.1, "http://x", '"tag"')
+GATE = Gate().after(Sign.TROUBLE, FAILURE, 3.0, Random(1))
+EXAMPLES: dict[str, Any] = {
+    "outcome": SAVED,
+    "target": TARGET,
+    "failure": FAILURE,
+    "sign": Sign.TROUBLE,
+    "gate": GATE,
+    "cause": Cause("stopped by Ctrl-C", 130),
+    "settled": frozenset({TARGET.did}),
+    "retries": (Leftover(TARGET, 2, 0.5),),
+    "leftovers": (Leftover(TARGET, 2, 0.5),),
+    "proved": (SAVED,),
+    "event": ev.SpectrumSaved(1.0, SAVED),
+    "phase": ev.Phase.BODY,
+    "kind": ev.Pause.DISK,
+}
+KINDS = sorted(
+    {kind for kind in vars(messages).values() if is_dataclass(kind) and kind.__module__ == messages.__name__}
+    | set(ev.EVENTS),
+    key=str,
+)
+
+
+def example(kind: Any) -> Any:
+    return kind(*(EXAMPLES.get(field.name, field.name) for field in fields(kind)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_message_and_event_arrives_as_it_was_said(kind: Any) -> None:
+    said = [example(kind), example(kind)]
+    assert pickle.loads(packed(said)) == said
+
+
+def test_what_is_told_of_a_spectrum_that_failed_and_of_a_gate_in_its_course_arrives() -> None:
+    said = [
+        messages.Told(ev.SpectrumFailed(1.0, Failed(TARGET, FAILURE, 3, 1.0, ""))),
+        messages.Turned(EXAMPLES["gate"]),
+    ]
+    assert pickle.loads(packed(said)) == said
+    assert {type(message) for message in said} < set(get_args(messages.FromHand) + get_args(messages.FromBroker))
