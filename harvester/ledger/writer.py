@@ -70,11 +70,11 @@ class LedgerWriter:
     @property
     def enrolling(self) -> bool:
         """Whether something of the catalogue is still to be written down, and can be."""
-        return self._has_rows and self.fault is None and self._thread.is_alive()
+        return self._unfinished is not None and self.fault is None and self._thread.is_alive()
 
     @property
-    def _has_rows(self) -> bool:
-        return self._enrolment is not None and not self._enrolment.complete
+    def _unfinished(self) -> Enrolment | None:
+        return None if self._enrolment is None or self._enrolment.complete else self._enrolment
 
     def enrol(self, plan: HarvestPlan, catalogue: Catalogue, shape: str) -> None:
         """Begin to write down what is listed; the writer goes on with it between events.
@@ -92,8 +92,8 @@ class LedgerWriter:
     def record(self, findings: Sequence[Finding]) -> None:
         """Write down what an audit proved, once everything is enrolled: names pass to their owners first."""
         with using(self._path):
-            while findings and self._enrolment is not None and not self._enrolment.complete:
-                self._enrolment.go_on(self._connection)
+            while findings and (enrolment := self._unfinished) is not None:
+                enrolment.go_on(self._connection)
             record(self._connection, findings)
 
     def __call__(self, event: ev.Event) -> None:
@@ -110,13 +110,14 @@ class LedgerWriter:
 
     def _remember(self, event: ev.Event) -> None:
         """Of a spectrum that something happens to, the ledger knows better than what is still to be enrolled."""
-        if not self._has_rows or self._enrolment is None:
+        enrolment = self._unfinished
+        if enrolment is None:
             return
         match event:
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
-                self._enrolment.heard_of.add(outcome.target.did)
+                enrolment.heard_of.add(outcome.target.did)
             case ev.RetryScheduled(target=target):
-                self._enrolment.heard_of.add(target.did)
+                enrolment.heard_of.add(target.did)
 
     def _write(self) -> None:
         ended = False
@@ -127,8 +128,8 @@ class LedgerWriter:
             try:
                 self._commit(kept)
                 kept = []
-                if not ended and len(self._statements) < PRESSED:
-                    self._go_on()
+                if not ended and len(self._statements) < PRESSED and (enrolment := self._unfinished) is not None:
+                    enrolment.go_on(self._connection)
             except sqlite3.Error as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
@@ -137,13 +138,9 @@ class LedgerWriter:
             else:
                 self.fault = None
 
-    def _go_on(self) -> None:
-        if self._enrolment is not None and not self._enrolment.complete:
-            self._enrolment.go_on(self._connection)
-
     def _next_batch(self) -> tuple[list[Statement], bool]:
         """What has come, once that is enough or was long enough ago; the thread is not woken for each of it."""
-        self._due.wait(0.0 if self._has_rows else PATIENCE)
+        self._due.wait(PATIENCE if self._unfinished is None else 0.0)
         self._due.clear()  # before looking: what comes meanwhile sets it again
         ended = self._ended
         batch = [self._statements.popleft() for _ in range(min(BATCH, len(self._statements)))]
