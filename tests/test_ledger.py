@@ -20,8 +20,11 @@ from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError, UsageError
 from harvester.failures import FailureKind
 from harvester.ledger import reader, schema, writer
+from harvester.ledger.bulk import write_rows
 from harvester.ledger.rebuild import ensure_usable
 from harvester.ledger.writer import LedgerWriter
+from harvester.outcomes import Saved, Verified
+from harvester.spectra import SpectrumId, Target
 from harvester.stopping import Cause, Stop
 
 from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
@@ -428,3 +431,23 @@ def test_a_sound_ledger_needs_nothing(out: Path) -> None:
     before = ledger_of(out).read_bytes()
     assert ensure_usable(ledger_of(out)) is None
     assert ledger_of(out).read_bytes() == before
+
+
+@pytest.mark.parametrize("run", ["second", "never begun"])
+def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_same(tmp_path: Path, run: str) -> None:
+    target = Target(SpectrumId("ivo://org/a"), "a")
+    proof = Verified(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, "")
+    with closing(schema.open_for_writing(tmp_path / "ledger.sqlite")) as ledger:
+        for name in ("first", "second"):
+            ledger.execute(
+                "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, 0, '', 1, '', '')", (name,)
+            )
+        ledger.execute(
+            "INSERT INTO spectrum(did, name, folded, status, sha256, run) VALUES('ivo://org/a', 'a', 'a', 'saved', 'o', 1)"
+        )
+        ledger.execute("INSERT INTO past VALUES('ivo://org/a', 1, 2, 'o', NULL)")
+        event = ev.SpectrumSaved(1.0, Saved(target, proof, 1, 0.1, "http://archive"))
+        for statement, row in writer.statements(event, run):
+            write_rows(ledger, statement, [row])
+        assert ledger.execute("SELECT sha256, folded FROM spectrum").fetchall() == [("n" * 64, "a")]
+        assert ledger.execute("SELECT sha256 FROM past").fetchall() == [("o",)]

@@ -18,7 +18,7 @@ VERSION = 2
 
 # A row's ``run`` is the number of the run that brought it into its state; NULL: before there were numbers. Whatever
 # gives a stored row another run leaves the version before in ``past``: a directory's content at the end of any run can
-# be told, and an unchanged spectrum costs nothing.
+# be told, and an unchanged spectrum costs nothing. An upsert takes away the OR IGNORE of what a trigger inserts.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run(
     number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, host TEXT NOT NULL,
@@ -43,8 +43,9 @@ CREATE TABLE IF NOT EXISTS past(
 ) WITHOUT ROWID;
 
 CREATE TRIGGER IF NOT EXISTS spectrum_past AFTER UPDATE OF run ON spectrum
-WHEN OLD.status IN ('present', 'saved') AND OLD.sha256 NOT NULL AND OLD.run IS NOT NEW.run
-BEGIN INSERT OR IGNORE INTO past VALUES(OLD.did, OLD.run, NEW.run, OLD.sha256, OLD.content_digest); END;
+WHEN OLD.status IN ('present', 'saved') AND OLD.sha256 NOT NULL AND OLD.run IS NOT NEW.run AND NEW.run NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM past WHERE did = OLD.did AND until = NEW.run)
+BEGIN INSERT INTO past VALUES(OLD.did, OLD.run, NEW.run, OLD.sha256, OLD.content_digest); END;
 
 CREATE VIEW IF NOT EXISTS provenance AS
 SELECT did, name, status, attempts, http_status, strftime('%Y-%m-%dT%H:%M:%fZ', asked, 'unixepoch') AS asked, url,
