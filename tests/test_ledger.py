@@ -438,13 +438,10 @@ def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_
     target = Target(SpectrumId("ivo://org/a"), "a")
     proof = Verified(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, "")
     with closing(schema.open_for_writing(tmp_path / "ledger.sqlite")) as ledger:
-        for name in ("first", "second"):
-            ledger.execute(
-                "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, 0, '', 1, '', '')", (name,)
-            )
-        ledger.execute(
-            "INSERT INTO spectrum(did, name, folded, status, sha256, run) VALUES('ivo://org/a', 'a', 'a', 'saved', 'o', 1)"
-        )
+        begun = "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, 0, '', 1, '', '')"
+        ledger.executemany(begun, [("first",), ("second",)])
+        stored = "INSERT INTO spectrum(did, name, folded, status, sha256, run) VALUES(?, 'a', 'a', 'saved', 'o', 1)"
+        ledger.execute(stored, (target.did,))
         ledger.execute("INSERT INTO past VALUES('ivo://org/a', 1, 2, 'o', NULL)")
         event = ev.SpectrumSaved(1.0, Saved(target, proof, 1, 0.1, "http://archive"))
         for statement, row in writer.statements(event, run):
