@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 Hire = Callable[[Task], AbstractAsyncContextManager[Labour]]
 
-MOMENT = 0.05  # seconds between two looks at whether everything is enrolled
+MOMENT = 0.01  # seconds between two looks at whether the ledger has taken in everything
 DEMO_FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # passing ones: something to see, nothing lost
 
 
@@ -146,12 +146,22 @@ async def harvest(
                 await engage(preparation, store, run, bus, stop, tally, chance, hours, partial(hired, folder=folder))
             while ledger.enrolling and not await wait_or(stop.draining, MOMENT):
                 pass  # an interrupted run leaves the rest of the list to the next one
+        await _last_rows(ledger, stop)
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
     report = Report(tally.stats, folder, lost, book.politeness, hours.night)
     report = await _close_books(await _give_account(report, preparation, store), preparation, store)
     return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
+
+
+async def _last_rows(ledger: LedgerWriter, stop: Stop) -> None:
+    """Let the ledger take in what it has not yet. A signal, another than one that ended the run, ends that."""
+    impatient = stop.aborting if stop.draining.is_set() else stop.draining
+    ledger.finish()
+    while ledger.finishing:
+        if await wait_or(impatient, MOMENT):
+            ledger.give_up()
 
 
 def _allow_as_many_files_as_possible() -> None:

@@ -25,6 +25,7 @@ from harvester.ledger.rebuild import ensure_usable
 from harvester.ledger.writer import LedgerWriter
 from harvester.outcomes import Saved, Verified
 from harvester.spectra import SpectrumId, Target
+from harvester.stats import HarvestStats
 from harvester.stopping import Cause, Stop
 
 from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
@@ -448,3 +449,32 @@ def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_
             write_rows(ledger, statement, [row])
         assert ledger.execute("SELECT sha256, folded FROM spectrum").fetchall() == [("n" * 64, "a")]
         assert ledger.execute("SELECT sha256 FROM past").fetchall() == [("o",)]
+
+
+def test_a_ledger_that_another_program_holds_to_the_end_is_told_and_still_takes_its_rows_when_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread alone closes the connection: closed under it, SQLite crashes the whole process."""
+    monkeypatch.setattr(writer, "FAREWELL", 0.2)
+    path = tmp_path / "ledger.sqlite"
+    target = Target(SpectrumId("ivo://org/a"), "a")
+    saved = Saved(target, Verified(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, ""), 1, 0.1, "http://archive")
+    ledger = LedgerWriter(path, HarvestStats)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with ledger:
+            other.execute("BEGIN EXCLUSIVE")
+            ledger(ev.SpectrumSaved(1.0, saved))
+        assert "another program" in str(ledger.fault)
+        assert not ledger.finishing
+        other.execute("COMMIT")
+        ledger._thread.join()
+        assert other.execute("SELECT did, status FROM spectrum").fetchall() == [("ivo://org/a", "saved")]
+
+
+def test_what_keeps_a_sound_ledger_from_being_used_is_no_reason_to_make_a_new_one(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another program holds it: end that"), schema.using(tmp_path):
+        raise sqlite3.OperationalError("database is locked")
+    with pytest.raises(StoreError, match="make room and run again"), schema.using(tmp_path):
+        raise sqlite3.OperationalError("database or disk is full")
+    with pytest.raises(StoreError, match="verify --fix"), schema.using(tmp_path):
+        raise sqlite3.DatabaseError("file is not a database")

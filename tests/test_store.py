@@ -129,3 +129,19 @@ def test_the_lock_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
     assert not is_held(path)
     with hold(path, "third"):
         pass
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["moved", "replaced"])
+async def test_nothing_is_stored_in_a_folder_that_is_not_the_one_the_run_began_in(tmp_path: Path, anew: bool) -> None:
+    out = tmp_path / "out"
+    store = DirectoryStore(out)
+    store.prepare()
+    async with store:
+        await store.put(TARGET, BODY)
+        out.rename(tmp_path / "elsewhere")
+        if anew:
+            out.mkdir()
+        with pytest.raises(StoreError, match="moved, replaced or unmounted while the run went on"):
+            await store.put(Target(SpectrumId("ivo://a/b/two"), "two"), BODY)
+    assert sorted(path.name for path in tmp_path.rglob("*.fits")) == ["one.fits"]
+    assert not list(tmp_path.rglob("*.part"))

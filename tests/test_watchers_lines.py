@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiofiles
 import pytest
 
 from harvester import events as ev
@@ -257,6 +262,45 @@ async def test_a_disk_that_fails_the_last_lines_is_the_callers_to_tell(tmp_path:
     async with EventLog(tmp_path / "not there" / "events.jsonl") as log:
         log(started())
     assert isinstance(log.fault, FileNotFoundError)
+
+
+class NoRoom:
+    """A file on a disk that takes ten bytes more and is full then."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.truncate, self.seek = file, file.truncate, file.seek
+
+    async def write(self, some: memoryview) -> int:
+        if len(some) < len(STARTED):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await self._file.write(some[:10])
+        return 10
+
+
+STARTED = json.dumps(to_json(started())) + "\n"
+
+
+async def test_a_disk_that_is_full_for_a_while_costs_no_line_and_tears_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, path = aiofiles.open, tmp_path / "events.jsonl"
+
+    @contextlib.asynccontextmanager
+    async def full(*how: Any, **more: Any) -> AsyncIterator[NoRoom]:
+        async with opened(*how, **more) as file:
+            yield NoRoom(file)
+
+    async with EventLog(path) as log:
+        log(started())
+        await log._flush()
+        with monkeypatch.context() as while_full:
+            while_full.setattr(aiofiles, "open", full)
+            log(started())
+            await log._flush()
+            assert path.read_text() == STARTED
+        log(started())
+    assert path.read_text() == 3 * STARTED
+    assert log.fault is None
 
 
 async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path) -> None:

@@ -133,10 +133,16 @@ def using(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(
-            f"{path}: the ledger cannot be used ({error}); `python -m harvester verify --fix` makes a new one, "
-            "no spectrum is lost by that"
-        ) from error
+        raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(str(error))}") from error
+
+
+def _advice(fault: str) -> str:
+    """What to do about it: nothing is wrong with a ledger that another program holds, or that finds no room."""
+    if "locked" in fault:
+        return "another program holds it: end that, and run again"
+    if "full" in fault:
+        return "make room and run again"
+    return "`python -m harvester verify --fix` makes a new one, no spectrum is lost by that"
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

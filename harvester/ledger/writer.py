@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import sqlite3
@@ -10,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -51,7 +53,8 @@ class LedgerWriter:
         self._statements = deque[Statement]()
         self._due = threading.Event()
         self._ended = False
-        self._thread = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
+        self._deadline = math.inf
+        self._thread = threading.Thread(target=self._live, name="ledger-writer", daemon=True)
         self.fault: sqlite3.Error | None = None
         self._failing_since = 0.0
 
@@ -62,10 +65,25 @@ class LedgerWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.finish()
+        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        if self._thread.is_alive():
+            self.fault = sqlite3.OperationalError("its last rows wait for another program, or for a slow disk")
+
+    def finish(self) -> None:
+        """No more events come: what has come is written, for which there is a while."""
+        self._deadline = min(self._deadline, time.monotonic() + FAREWELL)
         self._ended = True
         self._due.set()
-        self._thread.join(FAREWELL)
-        self._connection.close()
+
+    def give_up(self) -> None:
+        """Wait for nothing any more."""
+        self._deadline = 0.0
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the last rows are still to be waited for."""
+        return self._thread.is_alive() and time.monotonic() < self._deadline
 
     @property
     def enrolling(self) -> bool:
@@ -118,6 +136,11 @@ class LedgerWriter:
                 enrolment.heard_of.add(outcome.target.did)
             case ev.RetryScheduled(target=target):
                 enrolment.heard_of.add(target.did)
+
+    def _live(self) -> None:
+        """The thread. Only it knows when nobody uses the connection any more."""
+        with closing(self._connection):
+            self._write()
 
     def _write(self) -> None:
         ended = False

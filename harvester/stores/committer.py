@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import math
 import queue
 import threading
@@ -24,6 +25,7 @@ from .commit import commit
 from .syncing import ENOUGH, Together, can_sync_together
 
 MOMENT = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
+MOVED = "it was moved, replaced or unmounted"
 FULL = 32  # files: more share a sync no better
 
 
@@ -51,10 +53,12 @@ class Committer:
         self._handed_over = -math.inf
         self._batches: queue.SimpleQueue[list[_Delivery] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
+        self._began_in: tuple[int, int]
         self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._began_in = _identity(self._folder)
         self._thread.start()
         return self
 
@@ -110,8 +114,23 @@ class Committer:
     def _commit(self, batch: Sequence[_Delivery]) -> Sequence[Exception | None]:
         together, began = self._together.suits(len(batch)), time.monotonic()
         try:
+            self._refuse_another_folder()
             return commit(self._folder, [(delivery.name, delivery.body) for delivery in batch], together)
         except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
             return [bug] * len(batch)
         finally:
             self._together = self._together.after(len(batch), time.monotonic() - began)
+
+    def _refuse_another_folder(self) -> None:
+        """What is stored beside another ledger, or none, is lost to this one. OSError."""
+        if _identity(self._folder) != self._began_in:
+            raise OSError(errno.ESTALE, MOVED)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What a folder has for itself, whatever it is called. OSError."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        raise OSError(errno.ESTALE, MOVED) from None
+    return found.st_dev, found.st_ino

@@ -143,7 +143,8 @@ class DirectoryStore:
         write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
-        await self._committer.__aenter__()
+        with storing(self.folder):
+            await self._committer.__aenter__()
         return self
 
     async def __aexit__(

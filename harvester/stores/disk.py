@@ -20,7 +20,7 @@ _PLAIN_WORDS = {
     errno.ENFILE: "the system has too many open files; close some and run again",
     errno.EFBIG: "the file size limit is reached (ulimit -f)",
     errno.ENOTDIR: "part of that path is a file; choose another --out",
-    errno.ESTALE: "the network file system lost it; run again when it is mounted anew",
+    errno.ESTALE: "the folder was moved, replaced or unmounted while the run went on; bring it back and run again",
 }
 
 

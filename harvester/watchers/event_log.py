@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +17,7 @@ from .. import events as ev
 from .json_lines import to_json
 
 EVERY = 0.5  # seconds
+FULL = (errno.ENOSPC, errno.EDQUOT)
 BACKLOG = 50_000  # lines in memory while the disk is slow; then the log gives up, and the bus says so
 
 
@@ -68,7 +71,22 @@ class EventLog:
             return
         lines, self._lines = self._lines, []
         try:
-            async with aiofiles.open(self._path, "a", encoding="utf-8") as file:
-                await file.write("\n".join(lines) + "\n")
+            await self._append("\n".join(lines) + "\n")
+        except OSError as error:
+            if error.errno in FULL and not self._ending.is_set():
+                self._lines = lines + self._lines  # there may be room again
+            else:
+                self.fault, self._broken = error, True
         except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
             self.fault, self._broken = error, True
+
+    async def _append(self, text: str) -> None:
+        """All of it, or nothing."""
+        async with aiofiles.open(self._path, "ab", buffering=0) as file:
+            before, left = await file.seek(0, os.SEEK_END), memoryview(text.encode())
+            try:
+                while left:
+                    left = left[await file.write(left) :]
+            except OSError:
+                await file.truncate(before)
+                raise
