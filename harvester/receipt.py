@@ -82,8 +82,8 @@ class Guestbook:
     def __init__(self, user_agent: str) -> None:
         self._seen = Politeness(user_agent)
         self._second = deque[float]()
-        self._asked = set[SpectrumId]()  # and not settled yet
-        self._settled = self._requests = self._busiest = self._bytes = 0
+        self._asked = dict[SpectrumId, int]()  # in which attempt, and not settled yet
+        self._settled = self._requests = self._retries = self._busiest = self._bytes = 0
         self._first = self._last = 0.0
         self._allowed = (0.0, 0)
         self._paused: tuple[ev.Pause, float] | None = None
@@ -95,6 +95,7 @@ class Guestbook:
             requests=self._requests,
             busiest_second=self._busiest,
             spectra=self._settled + len(self._asked),
+            retries=self._retries,
             bytes=self._bytes,
             first=self._first,
             last=self._last,
@@ -102,17 +103,16 @@ class Guestbook:
 
     def __call__(self, event: ev.Event) -> None:
         match event:
-            case ev.PhaseEntered(target=target, phase=ev.Phase.ANSWER):
-                self._asked.add(target.did)
+            case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.ANSWER):
+                self._retries += self._asked.get(target.did, attempt) != attempt
+                self._asked[target.did] = attempt
             case ev.RequestSent(time=time):
                 self._sent(time)
             case ev.AnswerReceived(size=size):
                 self._bytes += size
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
-                self._asked.discard(outcome.target.did)
+                self._asked.pop(outcome.target.did, None)
                 self._settled += 1
-            case ev.RetryScheduled():
-                self._seen = replace(self._seen, retries=self._seen.retries + 1)
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
                 self._allowed = (rate, 1)  # a harvest feels its way up from one request at a time

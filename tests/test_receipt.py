@@ -32,11 +32,17 @@ def test_a_run_that_asked_nothing_has_an_empty_receipt() -> None:
     assert (receipt["requests"], receipt["first_request"], receipt["pauses"]) == (0, None, {})
 
 
+def test_a_retry_is_on_it_once_it_was_asked() -> None:
+    retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
+    assert told(ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.ANSWER), *sent(1000.0), retry).as_json()["retries"] == 0
+
+
 def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
     answered = ev.AnswerReceived(1001.0, STAR, 200, 0.5, 2880)
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
-    asked = ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.ANSWER)
-    receipt = told(asked, *sent(1000.0, 1002.0, 1004.0), asked, answered, retry).as_json()
+    asked, again = (ev.PhaseEntered(1000.0, STAR, attempt, ev.Phase.ANSWER) for attempt in (1, 2))
+    redirected = asked
+    receipt = told(asked, *sent(1000.0, 1002.0, 1004.0), redirected, answered, retry, again).as_json()
     assert receipt["user_agent"] == "harvester/1"
     assert receipt["host"] == "a.example"
     assert (receipt["first_request"], receipt["last_request"]) == ("1970-01-01T00:16:40Z", "1970-01-01T00:16:44Z")
