@@ -59,5 +59,5 @@ def _in_words(record: RunRecord, doing: str) -> list[str]:
     if doing == "ended":
         lines.append(f"  {numbers['reason']} (exit code {numbers['exit_code']})")
     if doing == "interrupted":
-        lines.append("  it was killed without a farewell; the same command goes on where it stopped")
+        lines.append("  it ended without a word to the ledger (killed, or no room); the same command goes on")
     return lines
