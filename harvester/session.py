@@ -156,8 +156,9 @@ async def harvest(
 
 
 async def _last_rows(ledger: LedgerWriter, stop: Stop) -> None:
-    """Let the ledger take in what it has not yet. A signal, another than one that ended the run, ends that."""
-    impatient = stop.aborting if stop.draining.is_set() else stop.draining
+    """Let the ledger take in what it has not yet. A signal that comes meanwhile ends the patience for it."""
+    impatient = asyncio.Event()
+    stop.on_change(impatient.set)
     ledger.finish()
     while ledger.finishing:
         if await wait_or(impatient, MOMENT):
