@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -192,8 +192,7 @@ class Engine:
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
             return None
-        saved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
-        self.emit(ev.SpectrumSaved(self.wall(), saved))
+        self.emit(ev.SpectrumSaved(self.wall(), replace(proved, elapsed=self._now() - started)))
         self._agenda.settle()
         self._patience.pop(target.did, None)
         self._heard_good(target)

@@ -478,3 +478,5 @@ def test_what_keeps_a_sound_ledger_from_being_used_is_no_reason_to_make_a_new_on
         raise sqlite3.OperationalError("database or disk is full")
     with pytest.raises(StoreError, match="verify --fix"), schema.using(tmp_path):
         raise sqlite3.DatabaseError("file is not a database")
+    with pytest.raises(StoreError, match="verify --fix"), schema.using(tmp_path):
+        raise PermissionError(13, "Permission denied", "/data/full/locked")

@@ -133,11 +133,12 @@ def using(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(str(error))}") from error
+        raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(error)}") from error
 
 
-def _advice(fault: str) -> str:
+def _advice(error: Exception) -> str:
     """What to do about it: nothing is wrong with a ledger that another program holds, or that finds no room."""
+    fault = str(error) if isinstance(error, sqlite3.Error) else ""  # the system's words have a path in them
     if "locked" in fault:
         return "another program holds it: end that, and run again"
     if "full" in fault:

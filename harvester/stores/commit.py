@@ -61,8 +61,7 @@ def _sync_names(folder: int, touched: Collection[str], together: bool) -> None:
         return
     for each in touched:
         if each:
-            with _opened(each, folder) as descriptor:
-                os.fsync(descriptor)
+            sync_folder(each, folder)
         else:
             os.fsync(folder)
 
@@ -95,9 +94,9 @@ def _unlink(folder: int, name: str) -> None:
     os.unlink(name, dir_fd=folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
-    with _opened(folder) as descriptor:
+def sync_folder(path: str | Path, folder: int | None = None) -> None:
+    """Make the names in the folder at ``path`` durable; below the open ``folder``, if that is given."""
+    with _opened(path, folder) as descriptor:
         os.fsync(descriptor)
 
 

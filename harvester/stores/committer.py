@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import errno
 import math
+import os
 import queue
 import threading
 import time
@@ -25,7 +26,6 @@ from .commit import commit
 from .syncing import ENOUGH, Together, can_sync_together
 
 MOMENT = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
-MOVED = "it was moved, replaced or unmounted"
 FULL = 32  # files: more share a sync no better
 
 
@@ -124,7 +124,7 @@ class Committer:
     def _refuse_another_folder(self) -> None:
         """What is stored beside another ledger, or none, is lost to this one. OSError."""
         if _identity(self._folder) != self._began_in:
-            raise OSError(errno.ESTALE, MOVED)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -132,5 +132,5 @@ def _identity(folder: Path) -> tuple[int, int]:
     try:
         found = folder.stat()
     except FileNotFoundError:
-        raise OSError(errno.ESTALE, MOVED) from None
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None
     return found.st_dev, found.st_ino

@@ -63,12 +63,12 @@ def is_structural(keyword: bytes) -> bool:
 @remembered
 def arrangement(keywords: bytes) -> Arrangement:
     """The arrangement of cards with these ``keywords``, as ``keywords_of`` gives them."""
-    placed = list(_placed(keywords))
-    places = {keyword: place for place, keyword in reversed(placed)}
+    cards = list(placed(keywords))
+    places = {keyword: place for place, keyword in reversed(cards)}
     return Arrangement(
         places,
-        _ambiguous(placed) if len(places) < len(placed) else {},
-        _runs(_structural(placed, set(filter(is_structural, places)))),
+        _ambiguous(cards) if len(places) < len(cards) else {},
+        _runs(_structural(cards, set(filter(is_structural, places)))),
         are_keywords(keywords),
     )
 
@@ -76,26 +76,27 @@ def arrangement(keywords: bytes) -> Arrangement:
 @remembered
 def places_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
     """How many cards have other keywords than those that are ``left_out``, and where they are."""
-    kept = [place for place, keyword in _placed(keywords) if keyword not in left_out]
+    kept = [place for place, keyword in placed(keywords) if keyword not in left_out]
     return len(kept), _runs(kept)
 
 
-def _placed(keywords: bytes) -> Iterator[Placed]:
+def placed(keywords: bytes) -> Iterator[Placed]:
+    """The cards with these ``keywords``, in their order."""
     return ((at // 8 * CARD, keywords[at : at + 8]) for at in range(0, len(keywords), 8))
 
 
-def _ambiguous(placed: Iterable[Placed]) -> Mapping[bytes, Sequence[int]]:
-    cards: dict[bytes, list[int]] = {}
-    for place, keyword in placed:
-        cards.setdefault(keyword, []).append(place)
-    several = ((keyword, places) for keyword, places in cards.items() if len(places) > 1)
+def _ambiguous(cards: Iterable[Placed]) -> Mapping[bytes, Sequence[int]]:
+    found: dict[bytes, list[int]] = {}
+    for place, keyword in cards:
+        found.setdefault(keyword, []).append(place)
+    several = ((keyword, places) for keyword, places in found.items() if len(places) > 1)
     return {keyword: places for keyword, places in several if _MUST_BE_UNIQUE.fullmatch(keyword)}
 
 
-def _structural(placed: Iterable[Placed], structural: Collection[bytes]) -> Iterator[int]:
+def _structural(cards: Iterable[Placed], structural: Collection[bytes]) -> Iterator[int]:
     """Where the cards with ``structural`` keywords begin; a CONTINUE card belongs to the one before it."""
     owner = b""
-    for place, keyword in placed:
+    for place, keyword in cards:
         owner = owner if keyword == CONTINUE else keyword
         if owner in structural:
             yield place

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from .arrangement import CARD, CONTINUE, are_keywords, arrangement, keywords_of, places_without
+from .arrangement import CARD, CONTINUE, are_keywords, arrangement, keywords_of, placed, places_without
 from .rejection import malformed
 
 Value = str | float | int | bool
@@ -56,9 +56,8 @@ class Header(Mapping[str, Value]):
 
     def fields(self, *names: str) -> list[bytes]:
         """What stands behind the keyword, 72 bytes, on each card with one of these names, in the order of the cards."""
-        keywords, wanted = self._keywords, {_keyword(name) for name in names}
-        cards = range(len(keywords) // 8)
-        return [self._field(n * CARD) for n in cards if keywords[8 * n : 8 * n + 8] in wanted]
+        wanted = {_keyword(name) for name in names}
+        return [self._field(place) for place, keyword in placed(self._keywords) if keyword in wanted]
 
     def without(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
         """The cards with other keywords than those ``left_out``: how many there are, and their bytes."""

@@ -72,13 +72,11 @@ class EventLog:
         lines, self._lines = self._lines, []
         try:
             await self._append("\n".join(lines) + "\n")
-        except OSError as error:
-            if error.errno in FULL and not self._ending.is_set():
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
+            if isinstance(error, OSError) and error.errno in FULL and not self._ending.is_set():
                 self._lines = lines + self._lines  # there may be room again
             else:
                 self.fault, self._broken = error, True
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
-            self.fault, self._broken = error, True
 
     async def _append(self, text: str) -> None:
         """All of it, or nothing."""
