@@ -91,7 +91,7 @@ def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
     seen = Politeness(
         "harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600, pauses,
     )  # fmt: skip
-    what = Farewell(stats(4, saved=100, retries=21), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
+    what = Farewell(stats(4, saved=100, retries=22), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
     words = "\n".join(farewell(what, width=120))
     assert "9 121 to go (2 more nights at the rate reached)" in words
     assert "asked 9 231 times for 9 210 spectra, 2.6 a second, 6 in the busiest one · 21 retries\n" in words

@@ -137,7 +137,7 @@ def _failures(stats: HarvestStats, width: int, glyphs: Glyphs) -> list[Line]:
 def _traffic(what: Farewell, glyphs: Glyphs) -> list[str]:
     """The politeness receipt; without one, the little that the numbers alone tell."""
     stats, seen = what.stats, what.politeness
-    retries = plural(stats.retries, "retry", "retries")
+    retries = plural(stats.retries if seen is None else seen.retries, "retry", "retries")
     asked = f"the archive was asked {plural(stats.requests, 'time')}"
     if seen is None or not seen.requests:
         seconds = max(1.0, (stats.ended or what.now) - stats.started)
