@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .wares import Wares
+from benchmarks.wares import Wares
 
 Command = list[str]
 _HERE = str(Path(sys.executable).parent)  # where pip puts programs, whether or not the environment is activated

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .hosts import SCENARIOS, hosted
-from .wares import Wares, make_wares, score
+from benchmarks.hosts import SCENARIOS, hosted
+from benchmarks.wares import Wares, make_wares, score
 
 ROUNDS = 3
 HANDS: dict[str, list[str]] = {
@@ -90,7 +90,7 @@ def _hands(pid: int) -> Iterator[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"spawn_main" in command or b"harvester.cluster.child" in command:
+            if b"spawn_main" in command or b"harvester.parallel.process_worker" in command:
                 yield int(child)
 
 

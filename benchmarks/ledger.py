@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harvester import events as ev
-from harvester.catalog import Catalogue
-from harvester.ledger import reader
+from harvester.catalog.plan import make_plan
+from harvester.catalog.reader import Catalogue
+from harvester.events.stats import HarvestStats
+from harvester.ledger import queries
 from harvester.ledger.writer import LedgerWriter
-from harvester.outcomes import Saved, Verified
-from harvester.plan import make_plan
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import HarvestStats
+from harvester.model.outcomes import Saved, Verified
+from harvester.model.target import SpectrumId, Target
 
 URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
 
@@ -61,9 +61,9 @@ def measure(rows: int, path: Path) -> None:
                         time.sleep(0.01)
 
     timed("save, a commit each hundred, synced", rows, save_all)
-    timed("receipts (every start)", rows, lambda: reader.receipts(path))
-    timed("digests (SHA256SUMS)", rows, lambda: sum(1 for _ in reader.digests(path)))
-    timed("failures", rows, lambda: reader.failures(path))
+    timed("receipts (every start)", rows, lambda: queries.receipts(path))
+    timed("digests (SHA256SUMS)", rows, lambda: sum(1 for _ in queries.digests(path)))
+    timed("failures", rows, lambda: queries.failures(path))
     size = sum(file.stat().st_size for file in path.parent.iterdir())
     print(f"{size / 2**20:,.0f} MiB, {size / rows:.0f} bytes a row; fault: {ledger.fault}")
 

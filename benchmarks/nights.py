@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from harvester.failures import FetchError
-from harvester.outcomes import Verified
-from harvester.spectra import SpectrumId, Target
+from harvester.model.failures import FetchError
+from harvester.model.outcomes import Verified
+from harvester.model.target import SpectrumId, Target
 from tests.nights import HOUR, Outage, SimulatedArchive, prove, spend_night
 from tests.virtual_time import run_virtually
 

@@ -20,10 +20,9 @@ from statistics import median
 import obstore
 from obstore.store import from_url
 
+from benchmarks.hosts import SCENARIOS, hosted
+from benchmarks.wares import Wares, make_wares, score
 from tests.object_servers import BUCKET, moto, rclone
-
-from .hosts import SCENARIOS, hosted
-from .wares import Wares, make_wares, score
 
 
 def harvest(archive: str, catalogue: Path, out: str, concurrency: int, work: Path) -> tuple[float, float]:

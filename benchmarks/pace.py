@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harvester.pace import Pacer
+from harvester.engine.rate_limit import Pacer
 
 SECONDS = 6.0
 

@@ -16,11 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
-from .clients import CLIENTS, Client
-from .hosts import SCENARIOS, Scenario
-from .race import Run, race
-from .results import HEADINGS, blocks, lines, result
-from .wares import Wares, make_wares
+from benchmarks.clients import CLIENTS, Client
+from benchmarks.hosts import SCENARIOS, Scenario
+from benchmarks.race import Run, race
+from benchmarks.results import HEADINGS, blocks, lines, result
+from benchmarks.wares import Wares, make_wares
 
 _PATIENT = 200  # files for clients that ask one by one, where each answer takes its time
 Entry = tuple[Client, int]

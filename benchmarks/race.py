@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .clients import Client, Command, Errand
-from .hosts import HOME, Scenario, hosted
-from .wares import Score, Wares, score
+from benchmarks.clients import Client, Command, Errand
+from benchmarks.hosts import HOME, Scenario, hosted
+from benchmarks.wares import Score, Wares, score
 
 _LOOK = 0.05  # seconds between two looks at a client's memory
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from .clients import Client
-from .race import Run
-from .wares import Score
+from benchmarks.clients import Client
+from benchmarks.race import Run
+from benchmarks.wares import Score
 
 HEADINGS = f"{'client':22} {'at once':>7} {'files/s':>8} {'ratio':>6} {'wall s':>7} {'CPU s/1,000':>11} {'MB':>5}"
 HEADINGS += f" {'right':>6} {'wrong':>6} {'missing':>7}  exit"

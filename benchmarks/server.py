@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import cast
 
-from .faults import Fault, deal, reply
+from benchmarks.faults import Fault, deal, reply
 
 _WANTED = re.compile(rb"(GET|HEAD) /(?:dlget\?ID=[^ &]*(?:/|%2F))?(\w+)(?:\.fits)?[ &?]", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nConnection: *close", re.IGNORECASE)

@@ -21,15 +21,17 @@ from itertools import islice
 from pathlib import Path
 
 from harvester import events as ev
+from harvester.catalog.names import names_of
+from harvester.config.configuration import Configuration
+from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.names import names_of
-from harvester.preparation import catalogue_of, prepare
-from harvester.session import harvest, held, new_run_name
-from harvester.settings import Configuration, load
-from harvester.stats import Tally
-from harvester.stopping import Stop
-from harvester.stores.layout import layout_of
-from harvester.verify.structure import BLOCK
+from harvester.engine.shutdown import Stop
+from harvester.events.bus import EventBus
+from harvester.events.stats import Tally
+from harvester.fits.hdu import BLOCK
+from harvester.run.execute import harvest, held, new_run_name
+from harvester.run.prepare import catalogue_of, prepare
+from harvester.storage.layout import layout_of
 
 ASKED = 100  # spectra at either end, which the archive has
 LINKS = 30_000  # names that a file system lets one file have
@@ -79,7 +81,7 @@ def measured(config: Configuration, began: float) -> str:
     with held(config, run) as store:
         preparation = prepare(config, catalogue, store)
         there = len(preparation.plan.present)
-        asyncio.run(harvest(preparation, store, run, ev.EventBus(tally, clock), stop, tally))
+        asyncio.run(harvest(preparation, store, run, EventBus(tally, clock), stop, tally))
     first, cpu, then = clock.first
     begin = f"{len(catalogue.dids):>11,} {there:>11,} {first:>10.1f} {cpu:>7.1f} {then:>8.0f}"
     return f"{begin} {time.time() - began:>8.1f} {peak():>8.0f}"

@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 
 from harvester import events as ev
+from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.preparation import catalogue_of, prepare
-from harvester.session import harvest, held, new_run_name
-from harvester.settings import load
-from harvester.stats import Tally
-from harvester.stopping import Stop
+from harvester.engine.shutdown import Stop
+from harvester.events.bus import EventBus
+from harvester.events.stats import Tally
+from harvester.run.execute import harvest, held, new_run_name
+from harvester.run.prepare import catalogue_of, prepare
 
 LOOK = 0.005  # seconds between two looks at the loop's clock
 HEADINGS = f"{'saved':>8} {'seconds':>8} {'files':>6} {'tasks':>6} {'MB':>7} {'p99 lag':>8} {'worst':>8}"
@@ -79,7 +80,7 @@ async def soak(count: int, url: str, folder: Path) -> int:
         preparation = prepare(config, catalogue_of(config), store)
         tally, observer = Tally(), Observer(count)
         listening = asyncio.create_task(observer.listen())
-        report = await harvest(preparation, store, run, ev.EventBus(tally, observer), Stop(), tally)
+        report = await harvest(preparation, store, run, EventBus(tally, observer), Stop(), tally)
         listening.cancel()
     await asyncio.wait([listening])
     observer.tell()

@@ -17,28 +17,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.hosts import SCENARIOS, hosted
+from benchmarks.wares import make_wares
 from harvester import events as ev
+from harvester.archive.access import Processed
 from harvester.archive.client import WebArchive
-from harvester.archive.request import DlgetRequest
-from harvester.archive.routes import Processed
 from harvester.demo import COLLECTION
-from harvester.expectation import Expectation
-from harvester.limits import Limits
-from harvester.outcomes import Saved, Verified
-from harvester.receipt import Guestbook
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import Tally
-from harvester.stores.commit import commit
+from harvester.events.bus import EventBus
+from harvester.events.politeness import Guestbook
+from harvester.events.serialize import to_json
+from harvester.events.stats import Tally
+from harvester.fits.hdu import walk
+from harvester.fits.reader import decoded, spectral_part
+from harvester.model.limits import Limits
+from harvester.model.outcomes import Saved, Verified
+from harvester.model.target import SpectrumId, Target
+from harvester.storage.atomic import commit
+from harvester.ui.state import DashboardView
 from harvester.verify import inspect
+from harvester.verify.checks import check_science
 from harvester.verify.digest import content_digest
-from harvester.verify.reading import decoded, spectral_part
-from harvester.verify.science import check_science
-from harvester.verify.structure import walk
-from harvester.watchers.json_lines import to_json
-from harvester.watchers.view import DashboardView
-
-from .hosts import SCENARIOS, hosted
-from .wares import make_wares
+from harvester.verify.expectation import Expectation
+from harvester.vo.soda import DlgetRequest
 
 _AT_ONCE = 8
 _EXPECTED = Expectation(normalized=True)
@@ -107,14 +107,14 @@ def told(batch: Batch) -> Iterator[Stage]:
         (target, proof) for target, proof in zip(batch.targets, proofs, strict=True) if isinstance(proof, Verified)
     ]
     tally = Tally()
-    counted, shown = ev.EventBus(tally, Guestbook("benchmark")), ev.EventBus(DashboardView(lambda: tally.stats))
+    counted, shown = EventBus(tally, Guestbook("benchmark")), EventBus(DashboardView(lambda: tally.stats))
     for name, bus in (("events, counted", counted), ("events, on the dashboard", shown)):
         yield name, partial(_tell, bus, sound)
     saved = [ev.SpectrumSaved(0.0, Saved(target, proof, 1, 0.1, "")) for target, proof in sound]
     yield "a line of events.jsonl", lambda: [to_json(event) for event in saved]
 
 
-def _tell(bus: ev.EventBus, sound: Sequence[tuple[Target, Verified]]) -> None:
+def _tell(bus: EventBus, sound: Sequence[tuple[Target, Verified]]) -> None:
     for target, proof in sound:
         for event in _story(target, proof):
             bus.emit(event)

@@ -8,13 +8,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .collection import Harvest, StoredSpectrum
-    from .dataset.holdings import DamagedError
-    from .errors import ArchiveError, DirectoryHeldError, HarvestError, StoreError, UsageError
-    from .library import harvest, harvest_sync, open_harvest, plan_harvest, verify_store
+from ._version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from .api import harvest, harvest_sync, open_harvest, plan_harvest, verify_store
+    from .dataset.stored_files import DamagedError
+    from .errors import ArchiveError, DirectoryHeldError, HarvestError, StoreError, UsageError
+    from .results import Harvest, StoredSpectrum
 
 __all__ = [
     "ArchiveError",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-_HOMES = ("errors", "dataset.holdings", "collection", "library")
+_HOMES = ("errors", "dataset.stored_files", "results", "api")
 
 if not TYPE_CHECKING:  # who checks types believes that a module with __getattr__ has whatever is misspelt
 

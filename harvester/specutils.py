@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, TypeAlias
 import astropy.units as u
 from astropy.io import fits
 
-from .observation import observation_of
-from .verify import RejectedError, Spectrum, read_spectrum
+from .fits.errors import RejectedError
+from .fits.observation import observation_of
+from .fits.reader import read_spectrum
+from .fits.spectrum import Spectrum
 
 try:
     import specutils

@@ -11,26 +11,25 @@ from random import Random
 from typing import Any, cast
 
 from harvester import events as ev
-from harvester.admission import Admission
+from harvester.archive.access import Processed
 from harvester.archive.client import WebArchive
-from harvester.archive.request import DlgetRequest
-from harvester.archive.routes import Processed
-from harvester.cluster.broker import Broker, Guest
-from harvester.cluster.commission import Commission
-from harvester.cluster.foreman import Foreman
-from harvester.cluster.hand import work_on
-from harvester.cluster.line import HandLostError, Inbox
-from harvester.cluster.shards import Deal, Shard, size_for
-from harvester.expectation import Expectation
-from harvester.limits import Limits
-from harvester.outcomes import Rejected, Verified
-from harvester.retry import Leftover
-from harvester.seams import Shelf
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import Tally
-from harvester.stopping import Stop
-
-from .nights import SimulatedArchive, SimulatedStore, prove
+from harvester.engine.shutdown import Stop
+from harvester.engine.throttle import Admission
+from harvester.engine.work_queue import Leftover
+from harvester.events.stats import Tally
+from harvester.model.limits import Limits
+from harvester.model.outcomes import Rejected, Verified
+from harvester.model.target import SpectrumId, Target
+from harvester.parallel.channel import HandLostError, Inbox
+from harvester.parallel.coordinator import Broker, Guest
+from harvester.parallel.dispatcher import Foreman
+from harvester.parallel.job_spec import Commission
+from harvester.parallel.shards import Deal, Shard, size_for
+from harvester.parallel.worker import work_on
+from harvester.storage.interface import Shelf
+from harvester.verify.expectation import Expectation
+from harvester.vo.soda import DlgetRequest
+from tests.nights import SimulatedArchive, SimulatedStore, prove
 
 HANDS = 3
 

@@ -26,7 +26,7 @@ from harvester.demo import DemoArchive, RequestLog, RunningArchive
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration, Spectrum, synthesize
-from harvester.spectra import SpectrumId
+from harvester.model.target import SpectrumId
 
 TODAY = date(2024, 5, 17)
 

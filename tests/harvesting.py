@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harvester import events as ev
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
-from harvester.preparation import catalogue_of, prepare
-from harvester.session import Report, harvest, held, new_run_name
-from harvester.settings import load
-from harvester.spectra import SpectrumId
-from harvester.stats import Tally
-from harvester.stopping import Stop
+from harvester.engine.shutdown import Stop
+from harvester.events.bus import EventBus, Watcher
+from harvester.events.stats import Tally
+from harvester.model.target import SpectrumId
+from harvester.run.execute import harvest, held, new_run_name
+from harvester.run.finish import Report
+from harvester.run.prepare import catalogue_of, prepare
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -67,7 +69,7 @@ async def harvest_from(
     dids: Iterable[SpectrumId],
     *,
     stop: Stop | None = None,
-    watchers: Iterable[ev.Watcher] = (),
+    watchers: Iterable[Watcher] = (),
     limits: Mapping[str, Any] | None = None,
     profile: str | None = None,
     **flags: Any,
@@ -86,7 +88,7 @@ async def harvest_from(
     with held(configuration, run) as store:
         preparation = prepare(configuration, catalogue_of(configuration), store)
         tally = Tally()
-        bus = ev.EventBus(tally, seen.append, *watchers)
+        bus = EventBus(tally, seen.append, *watchers)
         report = await harvest(preparation, store, run, bus, stop or Stop(), tally)
     return Told(report, seen, archive)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from harvester import events as ev
-from harvester.admission import Admission
-from harvester.engine import Engine
-from harvester.failures import Failure, FailureKind, FetchError
-from harvester.limits import Limits
-from harvester.outcomes import Fetched, Gate, Rejected, Verified
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import HarvestStats, Tally, ended_how
-from harvester.stopping import Stop
+from harvester.engine.engine import Engine
+from harvester.engine.shutdown import Stop
+from harvester.engine.throttle import Admission
+from harvester.events.stats import HarvestStats, Tally, ended_how
+from harvester.model.failures import Failure, FailureKind, FetchError
+from harvester.model.limits import Limits
+from harvester.model.outcomes import Fetched, Gate, Rejected, Verified
+from harvester.model.target import SpectrumId, Target
 
 HOUR = 3600.0
 

@@ -16,13 +16,13 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from harvester.demo.answers import Answer, not_found, usage_error
-from harvester.demo.dlget import RefusedError, read_request
 from harvester.demo.fits import Value, original_fits
 from harvester.demo.observations import observe
+from harvester.demo.responses import Answer, not_found, usage_error
+from harvester.demo.soda import RefusedError, read_request
 from harvester.demo.votables import HEAD, param, row, service
 from harvester.demo.votables import field as column
-from harvester.spectra import SpectrumId
+from harvester.model.target import SpectrumId
 
 COUNT = 12
 NAMES = [f"f{8751 + number:05d}.fits" for number in range(COUNT)]

@@ -13,12 +13,11 @@ import pytest
 from obstore.store import MemoryStore, from_url
 from obstore.store import ObjectStore as Service
 
-from harvester.seams import Shelf
-from harvester.stores.directory import DirectoryStore
-from harvester.stores.layout import Layout
-from harvester.stores.objects import ObjectStore
-
-from .object_servers import BUCKET, SERVERS, S3Server
+from harvester.storage.directory import DirectoryStore
+from harvester.storage.interface import Shelf
+from harvester.storage.layout import Layout
+from harvester.storage.object_store import ObjectStore
+from tests.object_servers import BUCKET, SERVERS, S3Server
 
 KINDS = ("directory", "hashed", "memory", "file", "moto", "rclone")
 BUCKETS = KINDS[2:]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.archive.answers import LONGEST_PATIENCE, judge, retry_after
-from harvester.failures import FailureKind
-from harvester.words import first_words, plain_line
+from harvester.archive.responses import LONGEST_PATIENCE, judge, retry_after
+from harvester.formatting import first_words, plain_line
+from harvester.model.failures import FailureKind
 
 WILD = settings(deadline=None, max_examples=150)
 

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from harvester.audit import audit
+from harvester.audit.check_store import Stock, take_stock
+from harvester.audit.files import audit
+from harvester.catalog.names import slug_name
+from harvester.config.configuration import Configuration
+from harvester.config.loading import load
 from harvester.demo import listed_dids
 from harvester.errors import DirectoryHeldError, StoreError, UsageError
-from harvester.findings import Damaged, Examined, Sound
-from harvester.names import slug_name
-from harvester.settings import Configuration, load
-from harvester.spectra import SpectrumId
-from harvester.stocktake import Stock, take_stock
-from harvester.stores.lock import hold
-from harvester.verify import Expectation
-from harvester.verify.structure import walk
-
-from .harvesting import fits_names, harvest_demo
+from harvester.fits.hdu import walk
+from harvester.model.findings import Damaged, Examined, Sound
+from harvester.model.target import SpectrumId
+from harvester.storage.lock import hold
+from harvester.verify.expectation import Expectation
+from tests.harvesting import fits_names, harvest_demo
 
 COUNT = 16
 DIDS = list(listed_dids(COUNT))
@@ -242,7 +242,7 @@ def test_what_cannot_be_read_is_told_and_left_where_it_is(out: Path) -> None:
 
 def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = iter([OSError(5, "Input/output error"), ZeroDivisionError("oops")])
-    monkeypatch.setattr("harvester.audit._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
+    monkeypatch.setattr("harvester.audit.files._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
     found = list(audit(out, [Examined(NAMES[0]), Examined(NAMES[1])], Expectation()))
     assert [getattr(fault, "gate", "") for fault in found] == ["reading", "reading"]
     assert "Input/output error" in str(found[0])

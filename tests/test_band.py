@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.band import LONGEST, SHORTEST, Band, parse_band
+from harvester.model.band import LONGEST, SHORTEST, Band, parse_band
 
 WILD = settings(deadline=None, max_examples=60)
 

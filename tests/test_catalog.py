@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog import Catalogue, parse_catalogue, read_catalogue
+from harvester.catalog.from_python import listed_catalogue
+from harvester.catalog.reader import Catalogue, parse_catalogue, read_catalogue
 from harvester.errors import UsageError
-from harvester.listed import listed_catalogue
 
 WILD = settings(deadline=None, max_examples=100)
 

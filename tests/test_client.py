@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from harvester import events as ev
+from harvester.archive.access import Linked, Processed
 from harvester.archive.client import WebArchive
-from harvester.archive.request import DlgetRequest
-from harvester.archive.routes import Linked, Processed
-from harvester.failures import FailureKind, FetchError
-from harvester.limits import Limits
-from harvester.outcomes import Fetched
-from harvester.spectra import SpectrumId, Target
-
-from .test_routes import document
+from harvester.model.failures import FailureKind, FetchError
+from harvester.model.limits import Limits
+from harvester.model.outcomes import Fetched
+from harvester.model.target import SpectrumId, Target
+from harvester.vo.soda import DlgetRequest
+from tests.test_routes import document
 
 TARGET = Target(SpectrumId("ivo://a/b/one"), "one")
 BODY = b"S" * 5760

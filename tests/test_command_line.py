@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harvester.demo import listed_dids
-
-from .harvesting import fits_names, leftovers, write_catalogue
+from tests.harvesting import fits_names, leftovers, write_catalogue
 
 HARVESTER = [sys.executable, "-m", "harvester"]
 HERE = Path(__file__).resolve().parents[1]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harvester import __version__
-from harvester.cluster.commission import Commission
+from harvester._version import __version__
+from harvester.config.loading import load
 from harvester.errors import ClusterError, StoreError
-from harvester.settings import load
-from harvester.stores.directory import DirectoryStore
+from harvester.parallel.job_spec import Commission
+from harvester.storage.directory import DirectoryStore
 
 
 def commissioned(out: Path) -> Commission:

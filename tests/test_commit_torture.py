@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harvester.stores import commit as recipe
-from harvester.stores.syncing import reports_write_errors, sync_file_system
+from harvester.storage import atomic as recipe
+from harvester.storage.fsync import reports_write_errors, sync_file_system
 
 CALLS = ("open", "write", "fsync", "close", "replace", "unlink")
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EACCES, errno.EINTR)

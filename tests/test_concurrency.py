@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.concurrency import Concurrency, Turn
+from harvester.engine.concurrency import Concurrency, Turn
 
 
 def settle(latency_at: Callable[[int], float], ceiling: int, answers: int = 3000) -> list[int]:

@@ -8,16 +8,15 @@ from collections import Counter
 import pytest
 
 from harvester import events as ev
-from harvester.cluster.broker import BEAT, SILENCE
 from harvester.errors import StoreError
-from harvester.failures import FailureKind
-from harvester.limits import Limits
-from harvester.spectra import Target
-from harvester.stopping import Cause
-
-from .crews import HANDS, Bench, SharedStore, targets
-from .nights import HOUR, Outage, SimulatedArchive
-from .virtual_time import run_virtually
+from harvester.model.exit_codes import Cause
+from harvester.model.failures import FailureKind
+from harvester.model.limits import Limits
+from harvester.model.target import Target
+from harvester.parallel.coordinator import BEAT, SILENCE
+from tests.crews import HANDS, Bench, SharedStore, targets
+from tests.nights import HOUR, Outage, SimulatedArchive
+from tests.virtual_time import run_virtually
 
 INTERRUPT = Cause("stopped by Ctrl-C", 130)
 

@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
-from harvester.ledger import reader
-
-from .harvesting import fits_names, harvest_demo, leftovers, write_catalogue
-from .test_processes import all_end, children_of
+from harvester.ledger import queries
+from tests.harvesting import fits_names, harvest_demo, leftovers, write_catalogue
+from tests.test_processes import all_end, children_of
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks for the workers in /proc")
@@ -124,7 +123,7 @@ async def test_two_of_four_workers_are_killed_and_nothing_is_lost(tmp_path: Path
         asked, busiest = archive.log.by_did, archive.log.busiest_second
     assert (summary["saved"], summary["remaining"], summary["exit_code"]) == (COUNT, 0, 0)
     assert fits_names(out) == {f"{did.rpartition('/')[2]}.fits" for did in listed_dids(COUNT)}
-    assert len(list(reader.stored_dids(out / ".harvester/ledger.sqlite"))) == COUNT, "a complete ledger"
+    assert len(list(queries.stored_dids(out / ".harvester/ledger.sqlite"))) == COUNT, "a complete ledger"
     assert sum(asked.values()) - COUNT <= 8, "no more than was in flight"
     assert busiest <= 42, "40 a second, and 5 % for the time that a message takes"
     assert not leftovers(out)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.dataset.columns import Column, Kind, Kinds
-from harvester.dataset.fields import NAMES
+from harvester.dataset.catalog_columns import Column, Kind, Kinds
+from harvester.dataset.schema import NAMES
 
 
 def columns_of(*rows: dict[str, str], taken: frozenset[str] = frozenset()) -> tuple[Column, ...]:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from astropy.io import fits as astropy_fits
 
+from harvester.demo.catalog import COLLECTION, listed_dids, listing
 from harvester.demo.fits import Cutout, card, cut, original_fits, spectrum_fits
-from harvester.demo.listing import COLLECTION, listed_dids, listing
 from harvester.demo.observations import STARS, Profile, observe, star
 from harvester.demo.synthesis import Calibration, Spectrum, synthesize
-from harvester.spectra import SpectrumId
+from harvester.model.target import SpectrumId
 
 GENUINE = sorted((Path(__file__).resolve().parents[2] / "shared/real/fits").glob("*.fits"))
 BAND = Cutout(6.282e-07, 6.733e-07)

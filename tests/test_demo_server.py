@@ -28,8 +28,8 @@ from harvester.demo import (
     serve,
 )
 from harvester.demo.fits import original_fits, original_size
-from harvester.demo.log import RequestLog
 from harvester.demo.observations import observe
+from harvester.demo.request_log import RequestLog
 
 DIDS = list(listed_dids(40))
 DID, OTHER = DIDS[0], DIDS[1]
@@ -365,7 +365,7 @@ def test_log_knows_its_busiest_second() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_program_announces_itself_and_ends_cleanly(number: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "harvester.demo", "--count", "3", "--faults", "nan=0.5", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "harvester", "demo", "--count", "3", "--faults", "nan=0.5", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
     url = (await process.stdout.readline()).decode().strip()

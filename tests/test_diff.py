@@ -24,19 +24,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.catalog import read_catalogue
+from harvester.catalog.reader import read_catalogue
 from harvester.cli import commands
 from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration, Spectrum, synthesize
-from harvester.difference import Change, Content, compare
+from harvester.diff import Change, compare
 from harvester.errors import UsageError
-from harvester.ledger import history, reader
-from harvester.spectra import SpectrumId
-
-from .fault_server import Exchange, Fault, FaultServer, head, ok, says, serving_faults
-from .harvesting import Told, harvest_demo, harvest_from
+from harvester.ledger import history, queries
+from harvester.model.findings import Content
+from harvester.model.target import SpectrumId
+from tests.fault_server import Exchange, Fault, FaultServer, head, ok, says, serving_faults
+from tests.harvesting import Told, harvest_demo, harvest_from
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 6
@@ -217,9 +217,9 @@ async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_
 
 def _digested(out: Path) -> list[Content]:
     """What lies there, by the proofs of an audit that knows no ledger."""
-    from harvester.audit import audit
-    from harvester.expectation import Expectation
-    from harvester.findings import Examined, Sound
+    from harvester.audit.files import audit
+    from harvester.model.findings import Examined, Sound
+    from harvester.verify.expectation import Expectation
 
     found = audit(out, (Examined(path.stem) for path in out.glob("*.fits")), Expectation())
     sound = [finding for finding in found if isinstance(finding, Sound) and finding.did]
@@ -468,7 +468,7 @@ async def test_what_a_killed_refresh_replaced_is_learned_and_not_taken_for_damag
         assert (again.report.stats.present, sum(server.asked.values())) == (COUNT, 0)
     digests = dict(line.split("  ")[::-1] for line in (out / "SHA256SUMS").read_text().splitlines())
     assert digests == {f"{name}.fits": sha256((out / f"{name}.fits").read_bytes()).hexdigest() for name in NAMES}
-    assert dict(reader.digests(ledger)) == digests
+    assert dict(queries.digests(ledger)) == digests
 
 
 async def test_a_file_damaged_since_a_run_was_killed_is_still_damaged(tmp_path: Path) -> None:

@@ -15,21 +15,21 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
-from harvester.archive.asker import Asker
-from harvester.archive.constraints import Constraints
-from harvester.archive.discovery import Findings, in_words
-from harvester.archive.listing import Listed
-from harvester.archive.survey import discover, list_spectra
-from harvester.catalog import read_catalogue
+from harvester.catalog.reader import read_catalogue
 from harvester.cli import commands
+from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.demo.fits import original_size
 from harvester.demo.observations import observe
+from harvester.discovery.build_profile import in_words
+from harvester.discovery.client import Asker
+from harvester.discovery.discover import discover, list_spectra
 from harvester.errors import ArchiveError, HarvestError
-from harvester.limits import Limits
-from harvester.profiles import load_profile
-
-from .harvesting import fits_names
+from harvester.model.limits import Limits
+from harvester.vo.constraints import Constraints
+from harvester.vo.descriptors import Findings
+from harvester.vo.listing import Listed
+from tests.harvesting import fits_names
 
 COUNT = 30
 DIDS = list(listed_dids(COUNT))
@@ -299,7 +299,7 @@ async def test_failures_are_told_in_the_services_own_words(handler: Handler, wor
 
 
 async def test_a_document_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.archive.asker._LARGEST", 20_000)
+    monkeypatch.setattr("harvester.discovery.client._LARGEST", 20_000)
     with pytest.raises(ArchiveError, match="larger than anything that was expected"):
         await found(answering(listing(1000)))
 
@@ -349,7 +349,7 @@ async def test_rows_are_folded_into_fits_and_units_are_heeded() -> None:
 
 
 async def test_what_the_archive_sends_although_it_is_excluded_is_left_out() -> None:
-    from harvester.band import Band
+    from harvester.model.band import Band
 
     told = await listed(answering(listing(6)), Rows(), band=Band(1e-7, 2e-7))
     assert (told.spectra, told.outside) == (0, 3)
@@ -368,7 +368,7 @@ def limited(rows: int, hard: int, where: str) -> Handler:
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 async def test_an_overflow_is_asked_again_with_more(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.archive.query_data.MAXRECS", (20, 500))
+    monkeypatch.setattr("harvester.discovery.ssap.MAXRECS", (20, 500))
     sink = Rows()
     told = await listed(limited(100, 1000, where), sink)
     assert (told.spectra, len(sink.rows), told.more) == (50, 50, False)
@@ -376,7 +376,7 @@ async def test_an_overflow_is_asked_again_with_more(where: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 async def test_an_overflow_that_stays_is_told(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvester.archive.query_data.MAXRECS", (20, 60))
+    monkeypatch.setattr("harvester.discovery.ssap.MAXRECS", (20, 60))
     with pytest.raises(ArchiveError, match=r"lists 60 rows .* narrow the list with --band"):
         await listed(limited(100, 1000, where), Rows())
 

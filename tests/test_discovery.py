@@ -9,31 +9,22 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from harvester.archive.asker import in_short
-from harvester.archive.discovery import (
-    Document,
-    find_links,
-    find_soda,
-    gather,
-    in_words,
-    is_inside,
-    make_profile,
-    processing,
-    read_link,
-    read_soda,
-    with_query,
-)
 from harvester.archive.profile import ArchiveProfile
-from harvester.archive.tables import Param, Service
-from harvester.archive.votable import read_votable
+from harvester.config.configuration import Configuration
+from harvester.config.loading import load
+from harvester.config.profiles import load_profile, shipped_profiles
 from harvester.demo import listed_dids
 from harvester.demo.votables import datalink_votable
+from harvester.discovery.build_profile import in_words, make_profile
+from harvester.discovery.client import in_short
 from harvester.errors import UsageError
-from harvester.profiles import load_profile, shipped_profiles
-from harvester.settings import Configuration, load
-from harvester.spectra import SpectrumId
-
-from .test_votable import recorded
+from harvester.model.target import SpectrumId
+from harvester.vo.descriptors import find_links, find_soda, processing, read_link, read_soda
+from harvester.vo.document import Document, gather
+from harvester.vo.urls import is_inside, with_query
+from harvester.vo.votable import read_votable
+from harvester.vo.votable_model import Param, Service
+from tests.test_votable import recorded
 
 DID = SpectrumId("ivo://asu.cas.cz/stel/ccd700/tg160037")
 SSAP = "http://voarchive.asu.cas.cz/ccd700/q/ssa/ssap.xml"

@@ -9,19 +9,19 @@ from random import Random
 import pytest
 
 from harvester import events as ev
-from harvester.admission import Admission
-from harvester.engine import HANDS, Engine
+from harvester.engine.engine import HANDS, Engine
+from harvester.engine.shutdown import Stop
+from harvester.engine.throttle import Admission
+from harvester.engine.work_queue import Leftover
 from harvester.errors import StoreError, StoreFullError
-from harvester.failures import Failure, FailureKind, FetchError
-from harvester.limits import Limits
-from harvester.outcomes import Fetched
-from harvester.retry import Leftover
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import Tally
-from harvester.stopping import Cause, Stop
-
-from .nights import SimulatedArchive, SimulatedStore, prove
-from .virtual_time import run_virtually
+from harvester.events.stats import Tally
+from harvester.model.exit_codes import Cause
+from harvester.model.failures import Failure, FailureKind, FetchError
+from harvester.model.limits import Limits
+from harvester.model.outcomes import Fetched
+from harvester.model.target import SpectrumId, Target
+from tests.nights import SimulatedArchive, SimulatedStore, prove
+from tests.virtual_time import run_virtually
 
 INTERRUPT = Cause("stopped by Ctrl-C", 130)
 

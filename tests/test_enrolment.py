@@ -17,19 +17,18 @@ from pathlib import Path
 import pytest
 
 from harvester import events as ev
-from harvester.catalog import Catalogue
+from harvester.catalog.plan import HarvestPlan, Receipt, make_plan
+from harvester.catalog.reader import Catalogue
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.failures import Failure, FailureKind
-from harvester.ledger import enrolment, reader, writer
-from harvester.ledger.enrolment import Enrolment
+from harvester.events.stats import HarvestStats
+from harvester.ledger import catalog_import, queries, writer
+from harvester.ledger.catalog_import import Enrolment
 from harvester.ledger.schema import open_for_writing
 from harvester.ledger.writer import LedgerWriter, Statement
-from harvester.outcomes import Failed
-from harvester.plan import HarvestPlan, Receipt, make_plan
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import HarvestStats
-
-from .harvesting import fits_names, harvest_from, plan_faults, write_catalogue
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.outcomes import Failed
+from harvester.model.target import SpectrumId, Target
+from tests.harvesting import fits_names, harvest_from, plan_faults, write_catalogue
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 40
@@ -50,7 +49,7 @@ main()
 
 @pytest.fixture(autouse=True)
 def few_rows_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enrolment, "PIECE", 3)
+    monkeypatch.setattr(catalog_import, "PIECE", 3)
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ def kill_in_mid_run(command: list[str], ledger: Path) -> None:
     """Kill -9 once the ledger knows of a failure and a few spectra."""
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(HERE)}) as process:
         deadline = time.monotonic() + 60
-        while not (ledger.exists() and reader.failures(ledger) and len(list(reader.stored_dids(ledger))) > 5):
+        while not (ledger.exists() and queries.failures(ledger) and len(list(queries.stored_dids(ledger))) > 5):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()
@@ -163,9 +162,9 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
         flags = ["--catalog", str(catalogue), "--out", str(out), "--rate", "0", "--progress", "none"]
         command = [sys.executable, "-c", SLOW, "--archive", archive.dlget, *flags]
         await asyncio.to_thread(kill_in_mid_run, command, path)
-        told = reader.failures(path)
+        told = queries.failures(path)
         assert [(failure.did, failure.kind) for failure in told] == [(dids[2], FailureKind.NOT_FOUND)]
-        there = set(reader.stored_dids(path))
+        there = set(queries.stored_dids(path))
         assert {f"{each.rpartition('/')[2]}.fits" for each in there} <= fits_names(out)
         asked = archive.log.requests
         await harvest_from(archive, out, dids)
@@ -179,9 +178,9 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
 def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_ledger(
     ledger: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enrolment, "EVERY", 2)
-    monkeypatch.setattr(enrolment, "PART", 4)
-    names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", enrolment.PIECE
+    monkeypatch.setattr(catalog_import, "EVERY", 2)
+    monkeypatch.setattr(catalog_import, "PART", 4)
+    names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.PIECE
     ledger.execute("CREATE TABLE told(name TEXT)")
     ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
     plan, catalogue = planned(names)
@@ -215,4 +214,4 @@ def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_i
             failure = Failure(FailureKind.NOT_FOUND, "no such", status=404)
             ledger(ev.SpectrumFailed(float(number), Failed(Target(did(name), name), failure, 1, 0.0, "http://x")))
     assert ledger.fault is None
-    assert len(reader.failures(tmp_path / "ledger.sqlite")) == 300
+    assert len(queries.failures(tmp_path / "ledger.sqlite")) == 300

@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from harvester import events as ev
-from harvester.events import Event, EventBus, HarvestDraining, HarvestResumed, WatcherLost
+from harvester.events import Event, HarvestDraining, HarvestResumed, WatcherLost
+from harvester.events.bus import EventBus
 
 KINDS = [kind for kind in vars(ev).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
 

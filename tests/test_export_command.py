@@ -20,8 +20,7 @@ from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
-
-from .harvesting import harvest_demo, plan_faults, write_catalogue
+from tests.harvesting import harvest_demo, plan_faults, write_catalogue
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 8

@@ -24,17 +24,15 @@ from astropy.time import Time
 from pyarrow import parquet
 
 from harvester.archive.profile import ArchiveProfile
+from harvester.config.loading import load
 from harvester.dataset.card import card
 from harvester.dataset.export import Dataset, Order, export
-from harvester.dataset.grid import Grid
-from harvester.dataset.recipe import Recipe
+from harvester.dataset.preprocessing import Grid, Recipe
 from harvester.dataset.split import Split
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.demo.observations import observe
 from harvester.errors import StoreError, UsageError
-from harvester.settings import load
-
-from .harvesting import harvest_from
+from tests.harvesting import harvest_from
 
 COUNT = 30
 

@@ -33,11 +33,10 @@ from harvester import events as ev
 from harvester.cli import commands
 from harvester.demo import listed_dids
 from harvester.demo.synthesis import Spectrum
-from harvester.failures import FailureKind
-from harvester.outcomes import Verified
-from harvester.stores import commit
-
-from .fault_server import (
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Verified
+from harvester.storage import atomic
+from tests.fault_server import (
     Exchange,
     Fault,
     certificate,
@@ -51,7 +50,7 @@ from .fault_server import (
     serving_faults,
     whole,
 )
-from .harvesting import Told, fits_names, harvest_from, leftovers
+from tests.harvesting import Told, fits_names, harvest_from, leftovers
 
 HERE = Path(__file__).resolve().parents[1]
 PURE_PYTHON = aiohttp.http_parser.HttpResponseParser is HttpResponseParserPy
@@ -94,7 +93,7 @@ BOMB = gzip.compress(b"\0" * 40_000_000)
 def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the archive is well is asked at once, not after a second."""
     for name, seconds in {"FIRST_PROBE": 0.01, "SECOND_PROBE": 0.05, "NEXT_GOOD_PROBE": 0.01}.items():
-        monkeypatch.setattr(f"harvester.gate.{name}", seconds)
+        monkeypatch.setattr(f"harvester.engine.circuit_breaker.{name}", seconds)
 
 
 def assert_no_wrong_file(out: Path) -> None:
@@ -548,7 +547,7 @@ async def test_a_disk_that_fails_ends_the_run_in_one_sentence_and_charges_no_spe
 
     async with serving_faults({}) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(commit, "_write" if number != errno.EIO else "_opened", fail)
+            patch.setattr(atomic, "_write" if number != errno.EIO else "_opened", fail)
             told = await harvest_from(server.archive, tmp_path / "out", DIDS)
         assert_no_wrong_file(tmp_path / "out")
         stats = told.report.stats
@@ -568,7 +567,7 @@ async def test_a_harvester_that_skips_the_verification_fails_this_suite(
     def believe(raw: bytes, *_: object) -> Verified:
         return Verified(len(raw), "", "", 2, 0.0, 1.0, "")
 
-    monkeypatch.setattr("harvester.labour.inspect", believe)
+    monkeypatch.setattr("harvester.run.runners.inspect", believe)
     noticed = 0
     spoilt = [case for case in WIRE if case.kind and case.kind not in (CUT, TIMEOUT, GARBLED)][:12]
     for number, case in enumerate(spoilt):

@@ -18,15 +18,13 @@ from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
 from harvester.errors import UsageError
-from harvester.figures import panels as figures
-from harvester.figures.in_terminal import panel_lines
-from harvester.figures.subject import Panel, h_alpha, subject_of, wave_label
-from harvester.figures.terminal_plot import ASCII, BRAILLE, Floats, Ink, Mark, ink_for, plot_lines
-from harvester.observation import angstroms
-from harvester.spectra import SpectrumId
-from harvester.verify import Spectrum, read_spectrum
-
-from .verify_files import recard
+from harvester.fits.reader import read_spectrum
+from harvester.fits.spectrum import Spectrum, angstroms
+from harvester.model.target import SpectrumId
+from harvester.plots import figure as figures
+from harvester.plots.panel import Panel, h_alpha, subject_of, wave_label
+from harvester.plots.terminal import ASCII, BRAILLE, Floats, Ink, Mark, ink_for, panel_lines, plot_lines
+from tests.verify_files import recard
 
 DID = next(iter(listed_dids(1)))
 GENUINE = sorted((Path(__file__).resolve().parents[2] / "shared/real/fits").glob("*.fits"))

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harvester.calibrations import Calibrated, fetch_calibrations, settings_offered
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, serve
-from harvester.failures import FailureKind
-from harvester.settings import load
-
-from .harvesting import harvest_demo, plan_faults
-from .test_command_line import demo, run
-from .test_figures import svg_words
+from harvester.model.failures import FailureKind
+from harvester.run.calibrations import Calibrated, fetch_calibrations, settings_offered
+from tests.harvesting import harvest_demo, plan_faults
+from tests.test_command_line import demo, run
+from tests.test_figures import svg_words
 
 DIDS = list(listed_dids(10))
 DID = DIDS[0]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.failures import Failure, FailureKind
-from harvester.gate import FIRST_ALARM, GOOD_PROBES, Gate, Sign, State, sign_of
+from harvester.engine.circuit_breaker import FIRST_ALARM, GOOD_PROBES, Gate, Sign, State, sign_of
+from harvester.model.failures import Failure, FailureKind
 
 REFUSED = Failure(FailureKind.UNREACHABLE, "connection refused")
 BROKEN = Failure(FailureKind.SERVER_ERROR, "HTTP 500: oops", 500)

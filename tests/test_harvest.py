@@ -11,13 +11,13 @@ from astropy.io import fits
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, parse_faults, serve
-from harvester.engine import HANDS
-from harvester.failures import FailureKind
-from harvester.ledger.reader import failures, last_run
-from harvester.spectra import SpectrumId
-from harvester.stopping import Cause, Stop
-
-from .harvesting import QUICK, fits_names, harvest_demo, harvest_from, leftovers, plan_faults
+from harvester.engine.engine import HANDS
+from harvester.engine.shutdown import Stop
+from harvester.ledger.queries import failures, last_run
+from harvester.model.exit_codes import Cause
+from harvester.model.failures import FailureKind
+from harvester.model.target import SpectrumId
+from tests.harvesting import QUICK, fits_names, harvest_demo, harvest_from, leftovers, plan_faults
 
 
 async def test_every_listed_spectrum_is_on_disk_under_its_name_and_is_itself(tmp_path: Path) -> None:
@@ -297,12 +297,12 @@ async def test_a_full_disk_ends_the_run_and_charges_no_spectrum(
 ) -> None:
     import errno
 
-    from harvester.stores import commit
+    from harvester.storage import atomic
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(commit, "_write", full)
+    monkeypatch.setattr(atomic, "_write", full)
     told = await harvest_demo(tmp_path / "out", 10)
     stats = told.report.stats
     assert (stats.exit_code, stats.failed, stats.remaining) == (6, 0, 10)

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.dataset.holdings import DamagedError, holdings, read
+from harvester.dataset.stored_files import DamagedError, holdings, read
 from harvester.errors import UsageError
-from harvester.observation import observation_of
-from harvester.stores.directory import DirectoryStore
-
-from .harvesting import harvest_demo, plan_faults
+from harvester.fits.observation import observation_of
+from harvester.storage.directory import DirectoryStore
+from tests.harvesting import harvest_demo, plan_faults
 
 
 async def test_each_stored_spectrum_comes_with_its_receipt_and_its_label(tmp_path: Path) -> None:

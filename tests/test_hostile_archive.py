@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from harvester.demo import listed_dids
-
-from .fault_server import Exchange, Fault, endless, head, ok, says, serving_faults
-from .harvesting import fits_names, write_catalogue
+from tests.fault_server import Exchange, Fault, endless, head, ok, says, serving_faults
+from tests.harvesting import fits_names, write_catalogue
 
 HERE = Path(__file__).resolve().parents[1]
 DIDS = list(listed_dids(8))

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from harvester.demo import DemoArchive, RequestLog, listed_dids, serve
-from harvester.outcomes import Verified
-from harvester.spectra import SpectrumId
-from harvester.stores.layout import Layout
-from harvester.verify import Expectation, inspect
-
-from .harvesting import leftovers, write_catalogue
+from harvester.model.outcomes import Verified
+from harvester.model.target import SpectrumId
+from harvester.storage.layout import Layout
+from harvester.verify import inspect
+from harvester.verify.expectation import Expectation
+from tests.harvesting import leftovers, write_catalogue
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT, CONCURRENCY, KILLS = 250, 6, 5

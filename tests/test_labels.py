@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from harvester.dataset.h_alpha import OFFSETS, Rows, around_h_alpha, has_emission
-from harvester.dataset.labels import MOST_PAIRS, Labelled, LabelReport, check_labels
+from harvester.dataset.label_checks import MOST_PAIRS, Labelled, LabelReport, check_labels
+from harvester.demo.catalog import listed_dids
 from harvester.demo.fits import spectrum_fits
-from harvester.demo.listing import listed_dids
 from harvester.demo.observations import Profile, observe
 from harvester.demo.synthesis import Calibration, Spectrum, synthesize
-from harvester.failures import FailureKind
-from harvester.labelling import Labelling
-from harvester.ledger.reader import FailureRecord
-from harvester.observation import observation_of
-from harvester.spectra import SpectrumId
-from harvester.verify import read_spectrum
+from harvester.fits.observation import observation_of
+from harvester.fits.reader import read_spectrum
+from harvester.ledger.queries import FailureRecord
+from harvester.model.failures import FailureKind
+from harvester.model.labels import Labelling
+from harvester.model.target import SpectrumId
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared" / "real"
 MEANT = Labelling(emission=("0", "3"))

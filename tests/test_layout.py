@@ -17,18 +17,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 import harvester
+from harvester.audit.check_store import Stock, take_stock
 from harvester.cli import commands
+from harvester.config.configuration import shelf_of
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError, UsageError
-from harvester.settings import load
-from harvester.shelves import shelf_of
-from harvester.stocktake import Stock, take_stock
-from harvester.stores import moving
-from harvester.stores.commit import HOST
-from harvester.stores.directory import DirectoryStore
-from harvester.stores.layout import FOLDERS, Layout, folder_of, layout_of
-
-from .harvesting import harvest_from
+from harvester.storage import layout as layouts
+from harvester.storage.atomic import HOST
+from harvester.storage.directory import DirectoryStore
+from harvester.storage.layout import FOLDERS, Layout, folder_of, layout_of
+from tests.harvesting import harvest_from
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 20
@@ -211,8 +210,8 @@ def test_a_move_that_is_cut_short_is_understood_by_all_and_finished_by_the_next_
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", cut)
-        patch.setattr(moving, "settled", _killed(Killed))
-        patch.setattr("harvester.stores.directory.settled", _killed(Killed))
+        patch.setattr(layouts, "settled", _killed(Killed))
+        patch.setattr("harvester.storage.directory.settled", _killed(Killed))
         with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever becomes of it on its way through a thread
             harvested(flat, layout=there.value)
     assert len(lying(flat) & places(there)) == moves

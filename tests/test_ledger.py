@@ -17,18 +17,19 @@ from click.testing import CliRunner
 from harvester import events as ev
 from harvester.cli import commands
 from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.engine.shutdown import Stop
 from harvester.errors import StoreError, UsageError
-from harvester.failures import FailureKind
-from harvester.ledger import reader, schema, writer
+from harvester.events.bus import Watcher
+from harvester.events.stats import HarvestStats
+from harvester.ledger import queries, schema, writer
 from harvester.ledger.bulk import write_rows
-from harvester.ledger.rebuild import ensure_usable
+from harvester.ledger.repair import ensure_usable
 from harvester.ledger.writer import LedgerWriter
-from harvester.outcomes import Saved, Verified
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import HarvestStats
-from harvester.stopping import Cause, Stop
-
-from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
+from harvester.model.exit_codes import Cause
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Saved, Verified
+from harvester.model.target import SpectrumId, Target
+from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
 
 COUNT = 8
 DIDS = list(listed_dids(COUNT))
@@ -198,12 +199,12 @@ def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> No
     with closing(sqlite3.connect(path)) as old:
         old.executescript(OLDER[1] + ";" + OF_VERSION_1.format(*DIDS) + "PRAGMA user_version=1")
     with pytest.raises(StoreError, match=r"written by an older harvester \(schema 1\); a run, or .*verify --fix"):
-        reader.last_run(path)
+        queries.last_run(path)
     assert ensure_usable(path) is None, "as every run begins"
-    assert {name: known.did for name, known in reader.receipts(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
-    assert reader.retries(path) == {DIDS[1]: (2, 900.0)}
-    assert list(reader.digests(path)) == [("x.fits", "ab"), ("z.fits", "ef")]
-    latest = reader.last_run(path)
+    assert {name: known.did for name, known in queries.receipts(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
+    assert queries.retries(path) == {DIDS[1]: (2, 900.0)}
+    assert list(queries.digests(path)) == [("x.fits", "ab"), ("z.fits", "ef")]
+    latest = queries.last_run(path)
     assert latest is not None
     assert (latest.run, latest.summary) == ("20260102T200000-bbbb", {"saved": 1})
     with closing(sqlite3.connect(path)) as new:
@@ -244,10 +245,10 @@ async def test_readers_in_other_threads_are_never_disturbed_and_never_disturb(tm
     def watch() -> None:
         while not done.is_set():
             try:
-                record = reader.last_run(ledger_of(out))
+                record = queries.last_run(ledger_of(out))
                 saved.append(record.summary.get("saved", 0) if record else 0)
-                list(reader.digests(ledger_of(out)))
-                reader.failures(ledger_of(out))
+                list(queries.digests(ledger_of(out)))
+                queries.failures(ledger_of(out))
             except Exception as fault:  # noqa: BLE001 - whatever it is, the test must see it
                 faults.append(fault)
                 return
@@ -262,7 +263,7 @@ async def test_readers_in_other_threads_are_never_disturbed_and_never_disturb(tm
     assert faults == []
     assert told.report.lost == []
     assert told.report.stats.saved == 100
-    assert reader.last_run(ledger_of(out)).summary["saved"] == 100  # type: ignore[union-attr]
+    assert queries.last_run(ledger_of(out)).summary["saved"] == 100  # type: ignore[union-attr]
 
 
 async def test_a_disk_that_breaks_under_the_ledger_costs_history_and_no_spectrum(
@@ -330,7 +331,7 @@ async def test_what_we_remember_is_private_to_the_user(tmp_path: Path) -> None:
 # ---- what it remembers
 
 
-def stop_at_first(kind: type[ev.Event], stop: Stop) -> ev.Watcher:
+def stop_at_first(kind: type[ev.Event], stop: Stop) -> Watcher:
     def watch(event: ev.Event) -> None:
         if isinstance(event, kind):
             stop.interrupt(Cause("stopped by Ctrl-C", 130))
@@ -346,12 +347,12 @@ async def test_attempts_and_due_times_outlive_the_run(tmp_path: Path) -> None:
         watchers = [stop_at_first(ev.RetryScheduled, stop)]
         first = await harvest_from(archive, out, DIDS[:3], stop=stop, watchers=watchers, limits=limits)
         (scheduled,) = first.of(ev.RetryScheduled)
-        assert reader.retries(ledger_of(out)) == {bad: (1, scheduled.due)}
+        assert queries.retries(ledger_of(out)) == {bad: (1, scheduled.due)}
         second = await harvest_from(archive, out, DIDS[:3], limits={"attempts": 3})
         assert archive.log.by_did[bad] == 3
     (failed,) = second.of(ev.SpectrumFailed)
     assert (failed.outcome.attempts, failed.outcome.failure.kind) == (3, FailureKind.SERVER_ERROR)
-    assert reader.retries(ledger_of(out)) == {}
+    assert queries.retries(ledger_of(out)) == {}
 
 
 async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
@@ -361,7 +362,7 @@ async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
         path.unlink()
     told = await harvest_demo(out, COUNT, fluxcalib="relative")
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
-    assert reader.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
+    assert queries.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
 
 
 ANOTHER = 'name = "{}"\ntitle = "Another archive"\nendpoint = "http://{}/dlget"\n'

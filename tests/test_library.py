@@ -17,15 +17,14 @@ from astropy.table import Table
 
 import harvester
 from harvester import events as ev
-from harvester.collection import EXAMPLES
+from harvester.api import LIMITS
 from harvester.demo import DemoArchive, FaultPlan, Planned, listed_dids, serve
-from harvester.ledger.reader import FailureRecord
-from harvester.library import LIMITS
-from harvester.limits import Limits
-from harvester.stores.directory import DirectoryStore
-from harvester.stores.lock import hold
-
-from .harvesting import QUICK, fits_names, leftovers, plan_faults, write_catalogue
+from harvester.ledger.queries import FailureRecord
+from harvester.model.limits import Limits
+from harvester.results import EXAMPLES
+from harvester.storage.directory import DirectoryStore
+from harvester.storage.lock import hold
+from tests.harvesting import QUICK, fits_names, leftovers, plan_faults, write_catalogue
 
 DIDS = list(listed_dids(100))
 

@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 
 from harvester import events as ev
-from harvester.cluster import messages
-from harvester.cluster.line import packed
-from harvester.failures import Failure, FailureKind
-from harvester.gate import Gate, Sign
-from harvester.outcomes import Failed, Saved, Verified
-from harvester.retry import Leftover
-from harvester.spectra import SpectrumId, Target
-from harvester.stopping import Cause
+from harvester.engine.circuit_breaker import Gate, Sign
+from harvester.engine.work_queue import Leftover
+from harvester.model.exit_codes import Cause
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.outcomes import Failed, Saved, Verified
+from harvester.model.target import SpectrumId, Target
+from harvester.parallel import messages
+from harvester.parallel.channel import packed
 
 TARGET = Target(SpectrumId("ivo://asu.cas.cz/stel/ccd700/sh270028"), "sh270028")
 FAILURE = Failure(FailureKind.BUSY, "503 - \u010dekej", 503, 1.5)

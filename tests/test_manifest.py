@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import StoreError
-from harvester.stores.manifest import write_sha256sums
+from harvester.storage.atomic import write_sha256sums
 
 NAMES = ["_a.fits", "sh270028.fits", "stel_ccd700_x-0a1b2c3d.fits"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harvester import mounts
-from harvester.mounts import file_system
-from harvester.spectra import SpectrumId, Target
-from harvester.stores import committer, directory, syncing
-from harvester.stores.commit import commit
+from harvester.model import filesystem
+from harvester.model.filesystem import file_system
+from harvester.model.target import SpectrumId, Target
+from harvester.storage import directory, fsync, group_commit
+from harvester.storage.atomic import commit
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"systemd-1 {tmp_path}/c autofs rw 0 0\n/dev/sdb {tmp_path}/c ext3 rw 0 0\n"
         f"/dev/sdc {tmp_path}/my\\040disk fuseblk rw 0 0\noverlay {tmp_path}/layers overlay rw 0 0\n"
     )
-    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "mounts")
-    mounts.MOUNTS.write_text(table)
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
+    filesystem.MOUNTS.write_text(table)
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def test_the_longest_mount_has_a_path_and_of_two_on_one_place_the_later(mounted:
 
 
 def test_where_there_is_no_such_table_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
     assert file_system(tmp_path) == ""
 
 
@@ -42,14 +42,14 @@ def test_where_there_is_no_such_table_nothing_is_told(tmp_path: Path, monkeypatc
 async def test_only_a_file_system_that_keeps_the_promise_is_synced_whole(
     place: str, together: bool, mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syncing, "reports_write_errors", lambda: True)
+    monkeypatch.setattr(fsync, "reports_write_errors", lambda: True)
     asked: list[bool] = []
 
     def watched(folder: Path, files: Sequence[tuple[str, bytes]], whole: bool) -> list[OSError | None]:
         asked.append(whole)
         return commit(folder, files)
 
-    monkeypatch.setattr(committer, "commit", watched)
+    monkeypatch.setattr(group_commit, "commit", watched)
     store = directory.DirectoryStore(mounted / place)
     store.prepare()
     targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(8)]

@@ -11,12 +11,11 @@ from functools import cache
 import pytest
 
 from harvester import events as ev
-from harvester.failures import FailureKind
-from harvester.limits import Limits
-from harvester.stats import HarvestStats
-
-from .nights import HOUR, Night, Outage, spend_night
-from .virtual_time import run_virtually
+from harvester.events.stats import HarvestStats
+from harvester.model.failures import FailureKind
+from harvester.model.limits import Limits
+from tests.nights import HOUR, Night, Outage, spend_night
+from tests.virtual_time import run_virtually
 
 LISTED = 13_334
 POISON = (10, 2000, 5000, 9000, 13_000)

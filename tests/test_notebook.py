@@ -10,8 +10,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 import harvester
-
-from .harvesting import leftovers
+from tests.harvesting import leftovers
 
 PATIENCE = 120  # seconds for the kernel to say something
 

@@ -17,17 +17,16 @@ from obstore.store import from_url
 
 from harvester import events as ev
 from harvester.cli import main
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.ledger import reader
-from harvester.preparation import catalogue_of, prepare
-from harvester.session import held
-from harvester.settings import load
-from harvester.stores.address import parse_address
+from harvester.ledger import queries
+from harvester.run.execute import held
+from harvester.run.prepare import catalogue_of, prepare
+from harvester.storage.url import parse_address
 from harvester.verify import inspect
-
-from .harvesting import Told, harvest_demo, harvest_from
-from .object_servers import BUCKET, between, free_port, rclone
-from .places import Servers, bucket, servers
+from tests.harvesting import Told, harvest_demo, harvest_from
+from tests.object_servers import BUCKET, between, free_port, rclone
+from tests.places import Servers, bucket, servers
 
 __all__ = ["bucket", "servers"]
 
@@ -53,7 +52,7 @@ def prove_all(url: str, told: Told, count: int = COUNT) -> None:
     """Exactly the listed spectra are there, each sound, and each the very bytes that the ledger remembers."""
     configuration = load({"out": url, "archive": told.archive.dlget})
     objects = stored(url)
-    digests = dict(reader.digests(home(url) / ".harvester" / "ledger.sqlite"))
+    digests = dict(queries.digests(home(url) / ".harvester" / "ledger.sqlite"))
     dids = {did.rpartition("/")[2] + ".fits": did for did in listed_dids(count)}
     assert set(objects) == set(dids) == set(digests)
     for name, body in objects.items():
@@ -262,7 +261,7 @@ def test_other_commands_say_what_to_do(command: str) -> None:
 
 
 def test_without_the_library_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "harvester.stores.objects", None)
+    monkeypatch.setitem(sys.modules, "harvester.storage.object_store", None)
     code, said = typed("plan", "--archive", "demo", "--out", "s3://bucket/prefix")
     assert (code, "pip install 'harvester[objects]'" in said) == (2, True)
 

@@ -16,15 +16,15 @@ from aiohttp import web
 
 from harvester import events as ev
 from harvester.cli.run import _without_secrets
+from harvester.config.loading import load
 from harvester.errors import UsageError
-from harvester.onlookers import check
-from harvester.settings import load
-from harvester.stats import Tally
-from harvester.watchers.metrics import Metrics, scrape_port, text_file
-from harvester.watchers.webhook import Webhook
-
-from .harvesting import harvest_demo, plan_faults
-from .virtual_time import run_virtually
+from harvester.events.bus import EventBus
+from harvester.events.stats import Tally
+from harvester.monitoring.metrics import Metrics, scrape_port, text_file
+from harvester.monitoring.webhook import Webhook
+from harvester.run.observers import check
+from tests.harvesting import harvest_demo, plan_faults
+from tests.virtual_time import run_virtually
 
 SECRET = "T0/B0/xyzzy"
 STARTED = ev.HarvestStarted(1000.0, "run", "demo", "h", "out", 9, 2, 7, 5.0, 8)
@@ -102,7 +102,7 @@ async def test_numbers_are_served_on_loopback_while_it_lasts_and_no_longer() -> 
             return str(answer.read().decode())
 
     async with scrape_port(metrics, port, grumble):
-        bus = ev.EventBus(tally, metrics)
+        bus = EventBus(tally, metrics)
         bus.emit(STARTED)
         bus.emit(ev.PaceChanged(1001.0, 2.5, 3, "slower"))
         bus.emit(ev.HarvestPaused(1001.0, "503", 1100.0))

@@ -15,16 +15,15 @@ from click.testing import CliRunner
 
 from harvester import events as ev
 from harvester.cli import commands
+from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.demo.observations import observe
 from harvester.errors import UsageError
-from harvester.failures import FailureKind
-from harvester.profiles import load_profile
-from harvester.spectra import SpectrumId
-
-from .harvesting import fits_names, harvest_from
-from .other_archives import COUNT, DIDS, NAMES, OtherArchive, other_archive
-from .test_discover_command import in_a_thread
+from harvester.model.failures import FailureKind
+from harvester.model.target import SpectrumId
+from tests.harvesting import fits_names, harvest_from
+from tests.other_archives import COUNT, DIDS, NAMES, OtherArchive, other_archive
+from tests.test_discover_command import in_a_thread
 
 QUICK = ["--rate", "0", "--attempts", "3", "--progress", "none"]
 OUT = Path("data/mine")

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from harvester.cli import commands
-from harvester.limits import Limits
+from harvester.model.limits import Limits
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 SERVICE, TIMER = re.findall(r"```ini\n(.*?)```", README, re.DOTALL)

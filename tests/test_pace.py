@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.pace import CATCH_UP, Pacer, Schedule, wait_or
-
-from .virtual_time import run_virtually, virtual_loop
+from harvester.engine.rate_limit import CATCH_UP, Pacer, Schedule, wait_or
+from tests.virtual_time import run_virtually, virtual_loop
 
 TURN_OF_THE_CLOCK = 1e-6  # seconds: what adding floats may cost
 

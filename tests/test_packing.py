@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.failures import FailureKind, FetchError
-from harvester.packing import PackingError, unpacked
-
-from .test_client import ask, ok, serving
-from .verify_files import refused, spectrum_file
+from harvester.fits.gzip import PackingError, unpacked
+from harvester.model.failures import FailureKind, FetchError
+from tests.test_client import ask, ok, serving
+from tests.verify_files import refused, spectrum_file
 
 FILE = spectrum_file()
 PACKED = gzip.compress(FILE)

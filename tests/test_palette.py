@@ -8,10 +8,10 @@ from dataclasses import asdict
 import pytest
 from rich.console import Console
 
-from harvester.figures import look
 from harvester.palette import DARK, LIGHT, TERMINAL, Colours
+from harvester.plots import style
 from harvester.report.page import stylesheet
-from harvester.watchers.canvas import Drawing
+from harvester.ui.canvas import Drawing
 
 
 def luminance(colour: str) -> float:
@@ -42,10 +42,10 @@ def test_the_terminals_colours_can_be_seen_on_black_and_on_white() -> None:
 
 
 def test_report_and_figures_draw_with_the_same_colours() -> None:
-    style = stylesheet()
-    assert (LIGHT.ink, LIGHT.mark) == (look.INK, look.MARK)
-    assert f"--ink:{look.INK};--mark:{look.MARK};" in style
-    assert f"--ink:{DARK.ink};" in style
+    sheet = stylesheet()
+    assert (LIGHT.ink, LIGHT.mark) == (style.INK, style.MARK)
+    assert f"--ink:{style.INK};--mark:{style.MARK};" in sheet
+    assert f"--ink:{DARK.ink};" in sheet
 
 
 @pytest.mark.parametrize(("system", "painted"), [("truecolor", "38;2;26;158;118"), ("standard", "32")])

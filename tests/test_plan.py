@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog import Catalogue, read_catalogue
+from harvester.catalog.names import assign_names, slug_name
+from harvester.catalog.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
+from harvester.catalog.reader import Catalogue, read_catalogue
 from harvester.cli import commands
-from harvester.names import assign_names, slug_name
-from harvester.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
-from harvester.spectra import SpectrumId, Target
+from harvester.model.target import SpectrumId, Target
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared/real/ondrejov-dataset.csv"
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.stores.layout import Layout
-from harvester.stores.syncing import reports_write_errors
+from harvester.storage.fsync import reports_write_errors
+from harvester.storage.layout import Layout
 
 MISSING = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(

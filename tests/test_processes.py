@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from harvester import events as ev
-from harvester.cluster.line import HandLostError
-from harvester.cluster.processes import _Child
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.ledger import reader
-from harvester.stopping import Cause, Stop
-
-from .harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
+from harvester.engine.shutdown import Stop
+from harvester.ledger import queries
+from harvester.model.exit_codes import Cause
+from harvester.parallel.channel import HandLostError
+from harvester.parallel.process_pool import _Child
+from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
 
 COUNT = 300
 
@@ -61,7 +61,7 @@ async def test_processes_fetch_together_what_one_would(tmp_path: Path) -> None:
     assert not leftovers(tmp_path / "out")
     assert len({event.outcome.target.did for event in told.of(ev.SpectrumSaved)}) == COUNT
     assert not (told.report.folder / "processes.log").exists(), "nobody complained"
-    stored = list(reader.stored(tmp_path / "out/.harvester/ledger.sqlite"))
+    stored = list(queries.stored(tmp_path / "out/.harvester/ledger.sqlite"))
     assert len(stored) == COUNT
     assert all(row["url"] and row["run_name"] == summary["run"] for row in stored)
 
@@ -114,7 +114,7 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
     assert len(fits_names(tmp_path / "out")) == COUNT
     assert sum(asked.values()) - COUNT <= 2 * 8, "no more than was in flight"
-    assert len(list(reader.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
+    assert len(list(queries.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
     assert not leftovers(tmp_path / "out"), "what the killed ones were writing is swept"
     assert busiest <= 105
 
@@ -146,7 +146,7 @@ async def test_a_process_that_cannot_be_started_is_told_in_a_sentence(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    monkeypatch.setattr("harvester.cluster.processes.subprocess.Popen", refuse)
+    monkeypatch.setattr("harvester.parallel.process_pool.subprocess.Popen", refuse)
     told = await harvest_demo(tmp_path / "out", 10, processes=2)
     assert told.report.stats.exit_code == 4
     assert "no further process can be started" in told.report.stats.reason

@@ -14,14 +14,15 @@ from typing import Any
 import prov.model
 
 from harvester import events as ev
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.provenance import profile_text
-from harvester.settings import load
-from harvester.stopping import Cause, Stop
-from harvester.verify import Expectation, inspect
-
-from .fault_server import Fault, ok, says, serving_faults
-from .harvesting import Told, harvest_demo, harvest_from, plan_faults
+from harvester.engine.shutdown import Stop
+from harvester.model.exit_codes import Cause
+from harvester.run.provenance import profile_text
+from harvester.verify import inspect
+from harvester.verify.expectation import Expectation
+from tests.fault_server import Fault, ok, says, serving_faults
+from tests.harvesting import Told, harvest_demo, harvest_from, plan_faults
 
 COUNT = 6
 DIDS = list(listed_dids(COUNT))

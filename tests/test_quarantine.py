@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import StoreError
-from harvester.failures import FailureKind
-from harvester.outcomes import Fetched, Gate, Rejected
-from harvester.spectra import SpectrumId, Target
-from harvester.stores.commit import HOST
-from harvester.stores.quarantine import Quarantine
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.target import SpectrumId, Target
+from harvester.storage.atomic import HOST
+from harvester.storage.quarantine import Quarantine
 
 PAGE = Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "a page")
 ROOM = 12_000  # bytes: three bodies of 3000 with their reasons

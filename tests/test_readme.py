@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from harvester import events as ev
 from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
+from harvester.config.loading import load, setting_names
 from harvester.errors import HarvestError
-from harvester.failures import FailureKind
-from harvester.settings import load, setting_names
-from harvester.spectra import SpectrumId, Target
-from harvester.stopping import PRECEDENCE
+from harvester.model.exit_codes import PRECEDENCE
+from harvester.model.failures import FailureKind
+from harvester.model.target import SpectrumId, Target
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 ROWS = {line.split("|")[1].strip(): line for line in README.splitlines() if line.startswith("|")}
@@ -78,7 +78,7 @@ def test_every_flag_in_the_readme_exists(name: str) -> None:
 
 
 def test_limits_are_documented_where_they_are_defined() -> None:
-    from harvester.limits import Limits
+    from harvester.model.limits import Limits
 
     source = (Path(__file__).resolve().parents[1] / "harvester" / "limits.py").read_text(encoding="utf-8")
     for field in fields(Limits):

@@ -15,8 +15,7 @@ import pytest
 
 import harvester
 from harvester.demo import listed_dids
-
-from .harvesting import fits_names, write_catalogue
+from tests.harvesting import fits_names, write_catalogue
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 DATA_SET, *EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.failures import Failure, FailureKind
-from harvester.receipt import Guestbook, Pauses, Politeness
-from harvester.spectra import SpectrumId, Target
+from harvester.events.politeness import Guestbook, Pauses, Politeness
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.target import SpectrumId, Target
 
 STAR = Target(SpectrumId("ivo://a/b/n1"), "n1")
 STARTED = ev.HarvestStarted(1000.0, "run", "a", "a.example", "out", 9, 0, 9, 5.0, 8)

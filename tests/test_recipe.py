@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harvester.dataset.grid import Axis, Grid, axis_of, parse_grid
-from harvester.dataset.recipe import Recipe, smoothed, vacuum_of
-from harvester.dataset.sample import LeftOutError, Sample, UntoldError
-from harvester.observation import Observation
-from harvester.spectra import SpectrumId
-from harvester.verify import read_spectrum
+from harvester.dataset.preprocessing import Axis, Grid, Recipe, axis_of, parse_grid, smoothed, vacuum_of
+from harvester.dataset.samples import LeftOutError, Sample, UntoldError
+from harvester.fits.observation import Observation
+from harvester.fits.reader import read_spectrum
+from harvester.model.target import SpectrumId
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared" / "real" / "fits"
 Array = NDArray[np.float64]

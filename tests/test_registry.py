@@ -12,12 +12,11 @@ from aiohttp import web
 from pyvo import registry
 from pyvo.registry.regtap import RegistryResource, get_RegTAP_service
 
-from harvester.archive.registry import is_ivoid, look_up
+from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
+from harvester.discovery.registry import is_ivoid, look_up
 from harvester.errors import ArchiveError, UsageError
-from harvester.profiles import load_profile
-
-from .test_discover_command import command, fault_of, in_a_thread, rows_of
+from tests.test_discover_command import command, fault_of, in_a_thread, rows_of
 
 COUNT = 20
 SSA, TAP = "ivo://ivoa.net/std/ssa", "ivo://ivoa.net/std/tap"

@@ -16,18 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.config.profiles import load_profile
 from harvester.errors import StoreError, UsageError
-from harvester.profiles import load_profile
-from harvester.report import writing
-from harvester.report.books import open_books
-from harvester.report.markup import Markup, element
-from harvester.report.material import Material, gather
+from harvester.report import page as pages
+from harvester.report.data.report_data import Material, gather
+from harvester.report.data.run_record import open_books
+from harvester.report.html import Markup, element
 from harvester.report.page import page, policy, stylesheet
-from harvester.report.panorama import _places
-from harvester.stores.directory import DirectoryStore
-
-from .harvesting import Told, harvest_demo, plan_faults
-from .test_command_line import run
+from harvester.report.sections.stacked_spectra import _places
+from harvester.storage.directory import DirectoryStore
+from tests.harvesting import Told, harvest_demo, plan_faults
+from tests.test_command_line import run
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)> & \u202e"
 
@@ -244,7 +243,7 @@ async def test_a_page_that_cannot_be_made_costs_one_line_and_no_harvest(
     def broken(path: Path, content: bytes) -> None:
         raise StoreError(f"{path}: the disk is full; make room and run again")
 
-    monkeypatch.setattr(writing, "write_page", broken)
+    monkeypatch.setattr(pages, "write_page", broken)
     told = await harvest_demo(tmp_path / "out", 3)
     assert told.report.page is None
     assert [line for line in told.report.lost if line.startswith("report: StoreError")] == list(told.report.lost)

@@ -20,8 +20,7 @@ import pytest
 from matplotlib import image
 
 from harvester.palette import DARK, LIGHT
-
-from .harvesting import harvest_demo, plan_faults
+from tests.harvesting import harvest_demo, plan_faults
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get install chromium, then these tests run")

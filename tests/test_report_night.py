@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.failures import Failure, FailureKind
-from harvester.outcomes import Failed, Saved, Verified
-from harvester.report.night import MOST_BINS, MOST_TOLD, Night, read_night
-from harvester.spectra import SpectrumId, Target
-from harvester.watchers.json_lines import to_json
+from harvester.events.serialize import to_json
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.outcomes import Failed, Saved, Verified
+from harvester.model.target import SpectrumId, Target
+from harvester.report.data.timeline import MOST_BINS, MOST_TOLD, Night, read_night
 
 START = datetime(2026, 11, 22, 21, tzinfo=UTC).timestamp()
 TARGET = Target(SpectrumId("ivo://a/b"), "b")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from harvester.archive.request import DlgetRequest
-from harvester.band import Band, parse_band
-from harvester.spectra import SpectrumId, parse_did
+from harvester.model.band import Band, parse_band
+from harvester.model.target import SpectrumId, parse_did
+from harvester.vo.soda import DlgetRequest
 
 DLGET = "http://voarchive.asu.cas.cz/ccd700/q/sdl/dlget"
 GENUINE = SpectrumId("ivo://asu.cas.cz/stel/ccd700/vh130075")

@@ -15,12 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, Planned, listed_dids, serve
-from harvester.outcomes import Verified
-from harvester.spectra import SpectrumId
-from harvester.stopping import Cause, Stop
-from harvester.verify import Expectation, inspect
-
-from .harvesting import Told, fits_names, harvest_from, leftovers
+from harvester.engine.shutdown import Stop
+from harvester.model.exit_codes import Cause
+from harvester.model.outcomes import Verified
+from harvester.model.target import SpectrumId
+from harvester.verify import inspect
+from harvester.verify.expectation import Expectation
+from tests.harvesting import Told, fits_names, harvest_from, leftovers
 
 MOST = 12
 DIDS = list(listed_dids(MOST))
@@ -155,7 +156,7 @@ class Resume(RuleBasedStateMachine):
 
 def test_every_way_back_to_a_whole_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in {"FIRST_PROBE": 0.01, "SECOND_PROBE": 0.05, "NEXT_GOOD_PROBE": 0.01}.items():
-        monkeypatch.setattr(f"harvester.gate.{name}", seconds)
+        monkeypatch.setattr(f"harvester.engine.circuit_breaker.{name}", seconds)
     quick = settings(
         max_examples=12, stateful_step_count=8, deadline=None, database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

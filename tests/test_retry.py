@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.failures import Failure, FailureKind
-from harvester.limits import Limits
-from harvester.retry import GROWTH, Agenda, Assignment, wait_before_retry
-from harvester.spectra import SpectrumId, Target
+from harvester.engine.backoff import GROWTH, wait_before_retry
+from harvester.engine.work_queue import Agenda, Assignment
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.limits import Limits
+from harvester.model.target import SpectrumId, Target
 
 LIMITS = Limits(attempts=6, first_wait=5.0, max_wait=1800.0)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog import RECENT, read_catalogue
+from harvester.catalog.packed_strings import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection, ordered
+from harvester.catalog.reader import RECENT, read_catalogue
 from harvester.errors import StoreError
-from harvester.roster import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection, ordered
 
 NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text
 QUICK = settings(deadline=None, max_examples=60)
@@ -165,8 +165,8 @@ def test_a_quick_index_finds_what_a_careful_one_finds(texts: list[str], kind: ty
 @given(TEXTS)
 def test_texts_are_ordered_part_by_part_as_they_would_be_at_once(texts: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harvester.roster.EVERY", 2)
-        patch.setattr("harvester.roster.PART", 4)
+        patch.setattr("harvester.catalog.packed_strings.EVERY", 2)
+        patch.setattr("harvester.catalog.packed_strings.PART", 4)
         assert list(ordered(texts)) == sorted(texts)
 
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.archive.addresses import admitted
-from harvester.archive.links import file_of
-from harvester.archive.routes import Direct, Linked, filled
+from harvester.archive.access import Direct, Linked, filled
+from harvester.archive.url_policy import admitted
+from harvester.config.loading import load
 from harvester.demo import listed_dids
 from harvester.demo.votables import datalink_votable, error_votable
 from harvester.errors import UsageError
-from harvester.failures import FailureKind, FetchError
-from harvester.outcomes import Fetched
-from harvester.settings import load
-from harvester.spectra import SpectrumId, Target
+from harvester.model.failures import FailureKind, FetchError
+from harvester.model.outcomes import Fetched
+from harvester.model.target import SpectrumId, Target
+from harvester.vo.datalink import file_of
 
 DID = SpectrumId("ivo://org.gavo.dc/~?feros/data/f 08751+x.fits")
 HOSTS = frozenset({"dc.example"})

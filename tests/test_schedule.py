@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.schedule import Deadline, Window, finish, nights_left, parse_deadline, parse_window, shift
+from harvester.model.schedule import Deadline, Window, finish, nights_left, parse_deadline, parse_window, shift
 
 PRAGUE = "Europe/Prague"
 NIGHT = Window(time(20), time(6), PRAGUE)

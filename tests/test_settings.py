@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from harvester.band import Band
+from harvester.config.configuration import TABLES, Configuration
+from harvester.config.loading import load, setting_names
+from harvester.config.profiles import load_profile, shipped_profiles
+from harvester.config.settings import Settings
 from harvester.errors import UsageError
-from harvester.limits import Limits
-from harvester.profiles import load_profile, shipped_profiles
-from harvester.settings import TABLES, Configuration, Settings, load, setting_names
+from harvester.model.band import Band
+from harvester.model.limits import Limits
 
 DOCUMENTED = Path(__file__).resolve().parents[1] / "config.toml"
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.names import Names, assign_names, plain_name, slug_name
-from harvester.spectra import LONGEST_DID, SpectrumId, Target, parse_did
+from harvester.catalog.names import Names, assign_names, plain_name, slug_name
+from harvester.model.target import LONGEST_DID, SpectrumId, Target, parse_did
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared/real/ondrejov-dataset.csv"
 
@@ -159,7 +159,7 @@ def test_unsafe_segments_are_no_collisions() -> None:
 def test_slugs_that_meet_get_the_whole_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     real = slug_name
     monkeypatch.setattr(
-        "harvester.names.slug_name", lambda one, digits=8: "x-00000000" if digits == 8 else real(one, digits)
+        "harvester.catalog.names.slug_name", lambda one, digits=8: "x-00000000" if digits == 8 else real(one, digits)
     )
     one, two = ids("a b", "a  b")
     names = {assign_names([one, two]).target(each).name for each in (one, two)}

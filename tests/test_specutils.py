@@ -17,8 +17,7 @@ from specutils.io.registers import identify_spectrum_format
 
 import harvester
 from harvester.specutils import FORMAT
-
-from .harvesting import harvest_demo
+from tests.harvesting import harvest_demo
 
 GENUINE = Path(__file__).resolve().parents[2] / "shared" / "real" / "fits"
 

@@ -11,17 +11,16 @@ from astropy.units import arcsec, deg
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harvester.dataset.objects import Objects
 from harvester.dataset.split import Split, parse_shares
+from harvester.dataset.stars import Objects
 from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
-from harvester.observation import Observation, observation_of
-from harvester.spectra import SpectrumId
-from harvester.verify import read_spectrum
-
-from .verify_files import recard
+from harvester.fits.observation import Observation, observation_of
+from harvester.fits.reader import read_spectrum
+from harvester.model.target import SpectrumId
+from tests.verify_files import recard
 
 SHARES = (0.8, 0.1, 0.1)
 STARS = st.dictionaries(

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import DirectoryHeldError, StoreError
-from harvester.failures import FailureKind
-from harvester.outcomes import Fetched, Gate, Rejected
-from harvester.spectra import SpectrumId, Target
-from harvester.stores.commit import HOST, commit, part_name, sweep
-from harvester.stores.directory import DirectoryStore
-from harvester.stores.lock import hold, is_held
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.target import SpectrumId, Target
+from harvester.storage.atomic import HOST, commit, part_name, sweep
+from harvester.storage.directory import DirectoryStore
+from harvester.storage.lock import hold, is_held
 
 BODY = b"x" * 2880
 TARGET = Target(SpectrumId("ivo://a/b/one"), "one")

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import StoreError
-from harvester.failures import FailureKind
-from harvester.outcomes import Fetched, Gate, Rejected
-from harvester.spectra import SpectrumId, Target
-
-from .places import BUCKETS, KINDS, Place, Servers, place_of, ready, servers
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.target import SpectrumId, Target
+from tests.places import BUCKETS, KINDS, Place, Servers, place_of, ready, servers
 
 __all__ = ["servers"]
 

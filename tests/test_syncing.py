@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.stores.syncing import SHY, TOO_LONG, Together, reports_write_errors, sync_file_system
+from harvester.storage.fsync import SHY, TOO_LONG, Together, reports_write_errors, sync_file_system
 
 
 def test_dense_arrivals_are_synced_together_and_sparse_ones_each() -> None:

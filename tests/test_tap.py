@@ -13,30 +13,28 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.archive import pages
-from harvester.archive.adql import conditions, is_table_name, literal, select
-from harvester.archive.asker import Asker
-from harvester.archive.constraints import Constraints
-from harvester.archive.discovery import Findings
-from harvester.archive.listing import Listed
-from harvester.archive.query_data import list_at_once
-from harvester.archive.survey import discover, list_spectra
-from harvester.archive.tables import Field, SpectraTable, Table
-from harvester.archive.tap import base_of, is_tap
-from harvester.band import Band
+from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
-from harvester.demo.adql import Row, parse
+from harvester.demo.adql import AdqlError, Row, parse
 from harvester.demo.observations import observe
 from harvester.demo.ssap import answer_query
 from harvester.demo.tap import Catalogue, answer_tap
-from harvester.demo.tap_schema import COLUMNS_OF
-from harvester.demo.tokens import AdqlError
+from harvester.demo.vosi import COLUMNS_OF
 from harvester.demo.votables import datalink_votable
+from harvester.discovery import tap_pages
+from harvester.discovery.client import Asker
+from harvester.discovery.discover import discover, list_spectra
+from harvester.discovery.ssap import list_at_once
+from harvester.discovery.tap import base_of, is_tap
 from harvester.errors import ArchiveError
-from harvester.limits import Limits
-from harvester.profiles import load_profile
-
-from .test_discover_command import Rows, command, fault_of, in_a_thread, rows_of, server
+from harvester.model.band import Band
+from harvester.model.limits import Limits
+from harvester.vo.adql import conditions, is_table_name, literal, select
+from harvester.vo.constraints import Constraints
+from harvester.vo.descriptors import Findings
+from harvester.vo.listing import Listed
+from harvester.vo.votable_model import Field, SpectraTable, Table
+from tests.test_discover_command import Rows, command, fault_of, in_a_thread, rows_of, server
 
 COUNT = 400  # of several stars, and of more nights than one
 DIDS = list(listed_dids(COUNT))
@@ -126,7 +124,7 @@ def test_both_services_list_the_same(archive: RunningArchive) -> None:
 
 @pytest.mark.parametrize("size", [3, 7, 800, 801])
 async def test_pages_of_any_size_tear_no_spectrum_apart(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", size)
+    monkeypatch.setattr(tap_pages, "PAGE", size)
     told, sink = await listed(whole)
     assert (told.spectra, told.rows, told.remark) == (COUNT, 2 * COUNT, "")
     assert [row["id"] for row in sink.rows] == sorted(DIDS)
@@ -140,7 +138,7 @@ async def listed_by_tap_alone(answer: Answer) -> None:
 
 
 async def test_a_page_must_hold_more_than_one_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 2)
+    monkeypatch.setattr(tap_pages, "PAGE", 2)
     with pytest.raises(ArchiveError, match="do not go on"):
         await listed_by_tap_alone(whole)
 
@@ -163,7 +161,7 @@ def failing_behind(query: dict[str, str], told: bytes) -> web.Response:
 async def test_a_page_that_fails_is_asked_for_again_from_where_it_was(
     fault: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     number = 0
 
     def sometimes(query: dict[str, str], told: bytes) -> web.Response:
@@ -191,13 +189,13 @@ def asking_to_wait(seconds: int) -> Answer:
 
 
 async def test_a_wait_of_hours_is_not_waited_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     with pytest.raises(ArchiveError, match="HTTP 503: backup; it wants to be left alone for 360 minutes"):
         await listed_by_tap_alone(asking_to_wait(21_600))
 
 
 def test_a_shorter_wait_is_waited_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     with in_a_thread(lambda: server(spoiled(asking_to_wait(1)))) as url:
         found = command(url.replace("/ssap", "/tap"), "--catalog", "all.csv")
     assert len(rows_of("all.csv")) == COUNT
@@ -286,7 +284,7 @@ async def test_a_count_that_is_none_is_told(count: str) -> None:
 async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     disordered, chance = sorted(DIDS), Random(seed)
     for _ in range(COUNT // 16):
         disordered.insert(chance.randrange(COUNT), disordered.pop(chance.randrange(COUNT)))
@@ -303,7 +301,7 @@ async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
 
 
 async def test_a_page_goes_on_behind_what_the_service_said_blanks_and_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     asked: list[str] = []
 
     def blank(query: dict[str, str], told: bytes) -> web.Response:
@@ -316,7 +314,7 @@ async def test_a_page_goes_on_behind_what_the_service_said_blanks_and_all(monkey
 
 
 async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     number = 0
 
     def endless(query: dict[str, str], told: bytes) -> web.Response:
@@ -332,7 +330,7 @@ async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest
 
 
 async def test_a_service_that_heeds_no_condition_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "PAGE", 100)
+    monkeypatch.setattr(tap_pages, "PAGE", 100)
     first: dict[str, bytes] = {}
 
     def forgetful(query: dict[str, str], told: bytes) -> web.Response:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .harvesting import fits_names
+from tests.harvesting import fits_names
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 8

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.band import Band
-from harvester.failures import FailureKind as Kind
-from harvester.outcomes import Gate
-from harvester.spectra import SpectrumId
-from harvester.verify import Expectation, read_spectrum
-
-from .verify_files import FLUX, WAVE, accepted, primary, recard, referee, spectrum_file, verdict, written
+from harvester.fits.reader import read_spectrum
+from harvester.model.band import Band
+from harvester.model.failures import FailureKind as Kind
+from harvester.model.outcomes import Gate
+from harvester.model.target import SpectrumId
+from harvester.verify.expectation import Expectation
+from tests.verify_files import FLUX, WAVE, accepted, primary, recard, referee, spectrum_file, verdict, written
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "shared/real/fits").glob("*.fits"))
 EXPECTED = Expectation(band=Band(6.282e-07, 6.733e-07), normalized=True)

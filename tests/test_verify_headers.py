@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.verify import Header, read_spectrum, structure, table
-from harvester.verify.arrangement import CARD, arrangement, is_structural, keywords_of, places_without
-from harvester.verify.memory import LONGEST, remembered
-from harvester.verify.structure import walk
-
-from .verify_files import FLUX, WAVE, accepted, refused, spectrum_file
+from harvester.fits import hdu, table
+from harvester.fits.hdu import walk
+from harvester.fits.header import Header
+from harvester.fits.header_layout import (
+    CARD,
+    LONGEST,
+    arrangement,
+    is_structural,
+    keywords_of,
+    places_without,
+    remembered,
+)
+from harvester.fits.reader import read_spectrum
+from tests.verify_files import FLUX, WAVE, accepted, refused, spectrum_file
 
 KEYWORDS = ["NAXIS1", "TTYPE1", "TFORM1", "OBJECT", "CHECKSUM", "CONTINUE", "HISTORY", ""]
 
@@ -53,11 +61,11 @@ def test_whatever_the_structure_is_asked_for_is_among_the_structural_cards(monke
             asked.add(name)
             return super().value(name)
 
-    for module in (structure, table):
+    for module in (hdu, table):
         monkeypatch.setattr(module, "Header", Listening)
     hdus = walk(spectrum_file())
-    for hdu in hdus:
-        structure._extent.__wrapped__(hdu.header.structure, hdu is hdus[0])  # type: ignore[attr-defined]
+    for one in hdus:
+        hdu._extent.__wrapped__(one.header.structure, one is hdus[0])  # type: ignore[attr-defined]
     table._table.__wrapped__(hdus[1].header.structure)  # type: ignore[attr-defined]
     assert {"NAXIS2", "TFORM1", "TZERO2", "TUNIT2", "PCOUNT", "EXTEND", "GROUPS", "THEAP"} <= asked
     assert [name for name in asked if not is_structural(name.ljust(8).encode())] == []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from astropy.io import fits
 
-from harvester.failures import FailureKind as Kind
-from harvester.outcomes import Gate
-from harvester.spectra import SpectrumId
-from harvester.verify import Expectation, Header
-
-from .verify_files import DID, accepted, recard, refused, spectrum_file, verdict
+from harvester.fits.header import Header
+from harvester.model.failures import FailureKind as Kind
+from harvester.model.outcomes import Gate
+from harvester.model.target import SpectrumId
+from harvester.verify.expectation import Expectation
+from tests.verify_files import DID, accepted, recard, refused, spectrum_file, verdict
 
 GOOD = spectrum_file()
 LONG = SpectrumId("ivo://example.org/" + "a-long-path/" * 12 + "it's")

@@ -14,11 +14,11 @@ from astropy.wcs import WCS
 from harvester.demo import listed_dids
 from harvester.demo.fits import original_fits
 from harvester.demo.observations import observe
-from harvester.failures import FailureKind
-from harvester.outcomes import Gate
-from harvester.verify import Expectation, read_spectrum
-
-from .verify_files import ANY, DID, FLUX, accepted, refused, spectrum_file, verdict, written
+from harvester.fits.reader import read_spectrum
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Gate
+from harvester.verify.expectation import Expectation
+from tests.verify_files import ANY, DID, FLUX, accepted, refused, spectrum_file, verdict, written
 
 PLAIN = replace(ANY, identity_card=None)
 SCALE = {"CRVAL1": 6282.1, "CDELT1": 0.25, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.outcomes import Rejected, Verified
-from harvester.verify import Expectation, inspect, read_spectrum
-
-from .verify_files import ANY, DID, FLUX, WAVE, referee, spectrum_file
+from harvester.fits.reader import read_spectrum
+from harvester.model.outcomes import Rejected, Verified
+from harvester.verify import inspect
+from harvester.verify.expectation import Expectation
+from tests.verify_files import ANY, DID, FLUX, WAVE, referee, spectrum_file
 
 NAMELESS = Expectation(identity_card=None, step_tolerance=None, axis_tolerance=1e9)
 FILES = [

@@ -6,13 +6,24 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.band import Band
-from harvester.failures import FailureKind as Kind
-from harvester.outcomes import Gate
-from harvester.verify import Expectation
-from harvester.verify.science import _median
-
-from .verify_files import DID, FLUX, WAVE, Array, accepted, primary, recard, refused, spectrum_file, verdict, written
+from harvester.model.band import Band
+from harvester.model.failures import FailureKind as Kind
+from harvester.model.outcomes import Gate
+from harvester.verify.checks import _median
+from harvester.verify.expectation import Expectation
+from tests.verify_files import (
+    DID,
+    FLUX,
+    WAVE,
+    Array,
+    accepted,
+    primary,
+    recard,
+    refused,
+    spectrum_file,
+    verdict,
+    written,
+)
 
 GOOD = spectrum_file()
 NORMALIZED = Expectation(normalized=True)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.failures import FailureKind as Kind
-from harvester.outcomes import Gate
-from harvester.verify import RejectedError, inspect, read_spectrum
-
-from .verify_files import (
+from harvester.fits.errors import RejectedError
+from harvester.fits.reader import read_spectrum
+from harvester.model.failures import FailureKind as Kind
+from harvester.model.outcomes import Gate
+from harvester.verify import inspect
+from tests.verify_files import (
     ANY,
     DID,
     FLUX,

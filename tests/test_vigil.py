@@ -11,23 +11,23 @@ from pathlib import Path
 import pytest
 
 from harvester import events as ev
-from harvester.admission import Admission
+from harvester.archive.access import Processed
 from harvester.archive.client import WebArchive
-from harvester.archive.routes import Processed
+from harvester.catalog.names import assign_names
+from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.engine import Engine
-from harvester.limits import Limits
-from harvester.names import assign_names
-from harvester.schedule import Deadline, Window
-from harvester.settings import load
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import Tally, ended_how
-from harvester.stopping import Cause, Stop
-from harvester.vigil import Vigil, shift_at
-
-from .harvesting import harvest_demo
-from .nights import HOUR, SimulatedArchive, SimulatedStore, prove
-from .virtual_time import run_virtually
+from harvester.engine.engine import Engine
+from harvester.engine.shutdown import Stop
+from harvester.engine.throttle import Admission
+from harvester.events.stats import Tally, ended_how
+from harvester.model.exit_codes import Cause
+from harvester.model.limits import Limits
+from harvester.model.schedule import Deadline, Window
+from harvester.model.target import SpectrumId, Target
+from harvester.run.clock import Vigil, shift_at
+from tests.harvesting import harvest_demo
+from tests.nights import HOUR, SimulatedArchive, SimulatedStore, prove
+from tests.virtual_time import run_virtually
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 EVENING_TO_MORNING = Window(time(20), time(6), "UTC")

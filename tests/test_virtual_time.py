@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from .virtual_time import run_virtually, virtual_loop
+from tests.virtual_time import run_virtually, virtual_loop
 
 
 def test_a_night_passes_in_no_time_and_to_the_second() -> None:

@@ -17,11 +17,11 @@ from astropy.io import votable as astropy_votable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.archive.tables import Event, Info, Service, Table, VotableError
-from harvester.archive.votable import VotableReader, read_votable
 from harvester.demo import listed_dids
 from harvester.demo.ssap import answer_query
 from harvester.demo.votables import datalink_votable
+from harvester.vo.votable import VotableReader, read_votable
+from harvester.vo.votable_model import Event, Info, Service, Table, VotableError
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared/real/ssap"
 DEMO = b"".join(answer_query([("REQUEST", "queryData")], listed_dids(5), "http://demo.example"))

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.failures import Failure, FailureKind
-from harvester.watchers.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
-from harvester.watchers.layout import lay_out
-from harvester.watchers.outlet import Outlet
-from harvester.watchers.terminal import Terminal
-from harvester.words import plain_line, speakable
-
-from .test_watchers_view import NOON, Seen, failed, seen, started, steady, target
+from harvester.formatting import plain_line, speakable
+from harvester.model.failures import Failure, FailureKind
+from harvester.ui.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
+from harvester.ui.output_thread import Outlet
+from harvester.ui.page_layout import lay_out
+from harvester.ui.terminal import Terminal
+from tests.test_watchers_view import NOON, Seen, failed, seen, started, steady, target
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x1b[2J \x9b5A\u202eback [bold]no markup[/bold] \r\n:smile: ž"
 

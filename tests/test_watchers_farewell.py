@@ -8,16 +8,15 @@ from dataclasses import replace
 import pytest
 
 from harvester import events as ev
-from harvester.failures import FailureKind
-from harvester.receipt import Pauses, Politeness
-from harvester.stats import HarvestStats
-from harvester.watchers import figures
-from harvester.watchers.canvas import ASCII, UNICODE, Glyphs, plain
-from harvester.watchers.farewell import Commands, Farewell, lines, say
-from harvester.watchers.outlet import Outlet
-from harvester.watchers.terminal import Terminal
-
-from .test_watchers_view import NOON
+from harvester.events.politeness import Pauses, Politeness
+from harvester.events.stats import HarvestStats
+from harvester.formatting import clock, count, duration, percent, plural, size, time_of_day, wall
+from harvester.model.failures import FailureKind
+from harvester.ui.canvas import ASCII, UNICODE, Glyphs, plain
+from harvester.ui.output_thread import Outlet
+from harvester.ui.summary import Commands, Farewell, lines, say
+from harvester.ui.terminal import Terminal
+from tests.test_watchers_view import NOON
 
 
 def stats(code: int | None, **changes: object) -> HarvestStats:
@@ -146,29 +145,29 @@ def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (figures.count(13_334), "13 334"),
-        (figures.plural(1, "retry", "retries"), "1 retry"),
-        (figures.plural(0, "time"), "0 times"),
-        (figures.size(0), "0 B"),
-        (figures.size(999), "999 B"),
-        (figures.size(999.9), "1.0 kB"),
-        (figures.size(163_400_000), "163 MB"),
-        (figures.size(9.96e9), "10 GB"),
-        (figures.clock(6821), "01:53:41"),
-        (figures.clock(3 * 86_400 + 14_706), "3 d 04:05:06"),
-        (figures.clock(float("nan")), "--:--:--"),
-        (figures.duration(0.014), "0.014 s"),
-        (figures.duration(0.71), "0.71 s"),
-        (figures.duration(9.999), "10 s"),
-        (figures.duration(119.6), "2 min"),
-        (figures.duration(125), "2 min 5 s"),
-        (figures.duration(6821), "1 h 53 min"),
-        (figures.duration(3 * 86_400 + 3600), "3 d 1 h"),
-        (figures.duration(float("inf")), "unknown"),
-        (figures.time_of_day(float("inf")), "--:--:--"),
-        (figures.wall(float("nan"), NOON), "--:--"),
-        (figures.percent(13_333, 13_334), "99 %"),
-        (figures.percent(0, 0), "100 %"),
+        (count(13_334), "13 334"),
+        (plural(1, "retry", "retries"), "1 retry"),
+        (plural(0, "time"), "0 times"),
+        (size(0), "0 B"),
+        (size(999), "999 B"),
+        (size(999.9), "1.0 kB"),
+        (size(163_400_000), "163 MB"),
+        (size(9.96e9), "10 GB"),
+        (clock(6821), "01:53:41"),
+        (clock(3 * 86_400 + 14_706), "3 d 04:05:06"),
+        (clock(float("nan")), "--:--:--"),
+        (duration(0.014), "0.014 s"),
+        (duration(0.71), "0.71 s"),
+        (duration(9.999), "10 s"),
+        (duration(119.6), "2 min"),
+        (duration(125), "2 min 5 s"),
+        (duration(6821), "1 h 53 min"),
+        (duration(3 * 86_400 + 3600), "3 d 1 h"),
+        (duration(float("inf")), "unknown"),
+        (time_of_day(float("inf")), "--:--:--"),
+        (wall(float("nan"), NOON), "--:--"),
+        (percent(13_333, 13_334), "99 %"),
+        (percent(0, 0), "100 %"),
     ],
 )
 def test_figures_read_like_a_person_writes_them(said: str, expected: str) -> None:

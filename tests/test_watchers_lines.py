@@ -16,17 +16,18 @@ import aiofiles
 import pytest
 
 from harvester import events as ev
-from harvester.failures import Failure, FailureKind
-from harvester.outcomes import Gate
-from harvester.stats import Tally
-from harvester.watchers import event_log
-from harvester.watchers.event_log import EventLog
-from harvester.watchers.json_lines import JsonLines, to_json
-from harvester.watchers.outlet import Outlet
-from harvester.watchers.plain import PlainLines
-from harvester.words import first_words
-
-from .test_watchers_view import NOON, failed, saved, started, steady, target
+from harvester.events.bus import EventBus
+from harvester.events.serialize import to_json
+from harvester.events.stats import Tally
+from harvester.formatting import first_words
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.outcomes import Gate
+from harvester.monitoring import event_log
+from harvester.monitoring.event_log import EventLog
+from harvester.ui.json_lines import JsonLines
+from harvester.ui.output_thread import Outlet
+from harvester.ui.plain_lines import PlainLines
+from tests.test_watchers_view import NOON, failed, saved, started, steady, target
 
 
 class Script:
@@ -202,7 +203,7 @@ def test_what_json_cannot_say_is_null() -> None:
 def test_json_lines_are_the_logged_events_and_the_summary_comes_last() -> None:
     stream = io.StringIO()
     outlet = Outlet(stream)
-    watcher, bus = JsonLines(outlet), ev.EventBus()
+    watcher, bus = JsonLines(outlet), EventBus()
     bus.add(watcher, logged_only=True)
     ended = ev.HarvestEnded(NOON, "complete", 0)
     for event in (started(), ev.RequestSent(NOON, "u"), ev.SpectrumFailed(NOON, failed(1, detail="\x1b[31mž")), ended):
@@ -305,7 +306,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_no_line_and_tears_none(
 
 async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path) -> None:
     async with EventLog(tmp_path / "not there" / "events.jsonl") as log:
-        bus = ev.EventBus(log)
+        bus = EventBus(log)
         bus.emit(started())
         await log._flush()
         bus.emit(started())

@@ -14,10 +14,10 @@ import pytest
 
 import harvester
 from harvester import events as ev
-from harvester.watchers.json_lines import JsonLines
-from harvester.watchers.outlet import Outlet
-
-from .test_watchers_view import NOON, started
+from harvester.events.bus import EventBus
+from harvester.ui.json_lines import JsonLines
+from harvester.ui.output_thread import Outlet
+from tests.test_watchers_view import NOON, started
 
 HOME = Path(harvester.__file__).parent.parent
 ENOUGH_TO_FILL_A_PIPE = "x" * 1_000_000
@@ -109,7 +109,7 @@ def test_the_bus_drops_and_names_who_speaks_to_a_reader_that_is_gone() -> None:
     reader.close()
     outlet = Outlet(writer)
     lines = JsonLines(outlet)
-    bus = ev.EventBus(lines)
+    bus = EventBus(lines)
     bus.emit(started())
     outlet.drain()
     bus.emit(ev.HarvestResumed(NOON, "back"))
@@ -144,7 +144,7 @@ def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for() -> None:
 def test_a_process_ends_in_silence_whatever_its_reader_does(reader_is_there: bool) -> None:
     """The interpreter must neither wait for the thread at its end nor complain about the pipe."""
     code = (
-        "import sys; from harvester.watchers.outlet import Outlet; outlet = Outlet(sys.stdout)\n"
+        "import sys; from harvester.ui.output_thread import Outlet; outlet = Outlet(sys.stdout)\n"
         "outlet.say('x' * 1_000_000); outlet.close(0.2); sys.exit(7)"
     )
     reading, writing = os.pipe()

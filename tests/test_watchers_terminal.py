@@ -15,12 +15,12 @@ from typing import IO
 import pytest
 
 from harvester import events as ev
-from harvester.stats import Tally
-from harvester.watchers.dashboard import Dashboard, can_redraw
-from harvester.watchers.outlet import Outlet
-from harvester.watchers.terminal import Echo, Terminal
-
-from .test_watchers_view import NOON, saved, started
+from harvester.events.bus import EventBus
+from harvester.events.stats import Tally
+from harvester.ui.dashboard import Dashboard, can_redraw
+from harvester.ui.output_thread import Outlet
+from harvester.ui.terminal import Echo, Terminal
+from tests.test_watchers_view import NOON, saved, started
 
 
 class FakeTerminal(io.StringIO):
@@ -125,7 +125,7 @@ async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_sai
 
 async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None:
     lost: list[ev.WatcherLost] = []
-    bus = ev.EventBus()
+    bus = EventBus()
     async with dashboard(terminal(FakeTerminal()), lost) as watcher:
         bus.add(watcher)
         bus.emit(ev.SpectrumSaved(NOON, None))  # type: ignore[arg-type]  # the point: something is wrong with it

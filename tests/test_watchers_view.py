@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.failures import Failure, FailureKind
-from harvester.outcomes import Failed, Gate, Saved, Verified
-from harvester.spectra import SpectrumId, Target
-from harvester.stats import Tally
-from harvester.watchers.canvas import ASCII, UNICODE, width_of
-from harvester.watchers.layout import lay_out
-from harvester.watchers.meters import Progress, Pulse
-from harvester.watchers.scene import Allowance, Scene, State
-from harvester.watchers.view import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, DashboardView
+from harvester.events.stats import Tally
+from harvester.model.failures import Failure, FailureKind
+from harvester.model.outcomes import Failed, Gate, Saved, Verified
+from harvester.model.target import SpectrumId, Target
+from harvester.ui.canvas import ASCII, UNICODE, width_of
+from harvester.ui.page_layout import lay_out
+from harvester.ui.rates import Progress, Pulse
+from harvester.ui.state import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, Allowance, DashboardView, Scene, State
 
 NOON = 1_795_383_000.0
 

@@ -10,10 +10,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from harvester.failures import FailureKind
-from harvester.outcomes import Gate, Rejected, Verified
-from harvester.spectra import SpectrumId
-from harvester.verify import Expectation, inspect
+from harvester.model.failures import FailureKind
+from harvester.model.outcomes import Gate, Rejected, Verified
+from harvester.model.target import SpectrumId
+from harvester.verify import inspect
+from harvester.verify.expectation import Expectation
 
 DID = SpectrumId("ivo://example.org/stel/ccd/ab120034")
 WAVE = np.linspace(6282.1, 6732.9, 300)

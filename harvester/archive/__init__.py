@@ -1,1 +1,1 @@
-"""How spectra are asked for: the profile of an archive, the request, the client, and what answers mean."""
+"""The archive over HTTP: its profile, the client, and what its responses mean."""

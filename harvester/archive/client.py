@@ -20,17 +20,17 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from .. import __version__
 from .. import events as ev
-from ..failures import Failure, FailureKind, FetchError
-from ..limits import Limits
-from ..outcomes import Fetched
-from ..packing import GZIP, PackingError, unpacked
-from ..spectra import Target
-from .addresses import next_place
-from .answers import judge
-from .faults import failure_of
-from .routes import Route
+from .._version import __version__
+from ..fits.gzip import GZIP, PackingError, unpacked
+from ..model.failures import Failure, FailureKind, FetchError
+from ..model.limits import Limits
+from ..model.outcomes import Fetched
+from ..model.target import Target
+from .access import Route
+from .http_errors import failure_of
+from .responses import judge
+from .url_policy import next_place
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt
 
-Mode = Literal["soda", "datalink", "direct"]
+from ..vo.descriptors import Mode
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")
 

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .advice import advised
-from .destination import destination
-from .options import asked, configuration
+from .hints import advised
+from .options import asked, configuration, destination
 
 if TYPE_CHECKING:
     from .. import events as ev
-    from ..difference import Change, Content, Difference
-    from ..settings import Configuration
-    from ..spectra import SpectrumId
-    from ..versions import Version
+    from ..config.configuration import Configuration
+    from ..diff import Change, Difference, Version
+    from ..model.findings import Content
+    from ..model.target import SpectrumId
 
 DIFFERENT, UNSETTLED = 3, 4
 EXAMPLES = 10  # spectra of one kind that are shown; --json lists all
@@ -48,7 +47,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     into memory only). Exit codes: 0 the same content, 3 different, 4 the same as far as it could be compared; of the
     archive also 5, 7 and 130 as for run.
     """
-    from ..difference import Change, compare
+    from ..diff import Change, compare
 
     file = None if csv_file is None else destination("--csv", csv_file)
     how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
@@ -74,8 +73,8 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
 
 def _versions(names: tuple[str, str], config: Configuration, how: dict[str, Any]) -> tuple[Sequence[Version], int]:
     """Both versions, and the exit code of a run that could not ask the archive."""
+    from ..diff import ARCHIVE, Version, version_named
     from ..errors import UsageError
-    from ..versions import ARCHIVE, Version, version_named
 
     processes = how["processes"] or os.cpu_count() or 1
     if ARCHIVE not in names:
@@ -98,10 +97,10 @@ def _chosen(contents: Sequence[Content], how: dict[str, Any]) -> Sequence[Conten
 
 
 async def _ask(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
-    from ..events import EventBus
-    from ..stats import Tally
-    from ..stopping import Stop
-    from ..versions import in_archive
+    from ..diff import in_archive
+    from ..engine.shutdown import Stop
+    from ..events.bus import EventBus
+    from ..events.stats import Tally
     from .run import signals
 
     tally, stop = Tally(), Stop()
@@ -149,7 +148,7 @@ def _refuse_unlike(old: Version, new: Version) -> None:
 
 def _write_changed(path: Path, dids: Sequence[SpectrumId], config: Configuration) -> None:
     from ..ledger.history import columns
-    from ..stores.directory import DirectoryStore
+    from ..storage.directory import DirectoryStore
     from .failures import write_catalogue
 
     write_catalogue(path, list(columns(DirectoryStore(config.out).ledger, dids)))
@@ -167,7 +166,7 @@ def _as_json(old: Version, new: Version, difference: Difference, unsettled: Mapp
 
 
 def _in_words(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:
-    from ..watchers.figures import count, plural
+    from ..formatting import count, plural
 
     lines = [f"A  {old.label}", f"B  {new.label}", "", f"{count(difference.same)}  the same, to the last bit"]
     for change, dids in difference.changes.items():
@@ -181,14 +180,14 @@ def _in_words(old: Version, new: Version, difference: Difference, unsettled: Map
 
 
 def _group(change: Change, dids: Sequence[SpectrumId]) -> list[str]:
-    from ..watchers.figures import count
+    from ..formatting import count
 
     name = change.value.replace("_", " ")
     return [f"{count(len(dids))}  {name}: {change.meaning}", *_some(dids)] if dids else []
 
 
 def _some(lines: Sequence[str]) -> list[str]:
-    from ..words import plain_line
+    from ..formatting import plain_line
 
     more = [f"    and {len(lines) - EXAMPLES} more (--json lists all)"] if len(lines) > EXAMPLES else []
     return [*(f"    {plain_line(line, 300)}" for line in lines[:EXAMPLES]), *more]

@@ -18,15 +18,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from .destination import destination
-from .options import configuration
+from .options import configuration, destination
 
 if TYPE_CHECKING:
-    from ..archive.constraints import Constraints
-    from ..archive.discovery import Findings
-    from ..archive.listing import Listed
-    from ..archive.registry import Registered
-    from ..settings import Configuration
+    from ..config.configuration import Configuration
+    from ..discovery.registry import Registered
+    from ..vo.constraints import Constraints
+    from ..vo.descriptors import Findings
+    from ..vo.listing import Listed
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ def command(
     Asks for one row (and one datalink document, and for TAP at the usual place), says what it found, and writes it
     down. Exit code 5, with the service's own words, where it cannot be told.
     """
-    from ..archive.discovery import in_words, make_profile
+    from ..discovery.build_profile import in_words, make_profile
     from ..errors import UsageError
 
     for file in _destinations(output, catalog):
@@ -102,10 +101,10 @@ def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
 
 def _service(url: str) -> Registered:
     """What is asked: ``url`` itself, or what the registry says is there."""
-    from ..archive.discovery import is_web
     from ..archive.profile import has_credentials
-    from ..archive.registry import Registered, is_ivoid, look_up
+    from ..discovery.registry import Registered, is_ivoid, look_up
     from ..errors import UsageError
+    from ..vo.urls import is_web
 
     service = asyncio.run(look_up(url)) if is_ivoid(url) else Registered(url, "")
     if has_credentials(service.url):
@@ -118,9 +117,9 @@ def _service(url: str) -> Registered:
 def _constraints(
     pos: str | None, size: float | None, target: str | None, band: str | None, time: str | None
 ) -> Constraints:
-    from ..archive.constraints import Constraints, parse_position, parse_time
-    from ..band import parse_band
     from ..errors import UsageError
+    from ..model.band import parse_band
+    from ..vo.constraints import Constraints, parse_position, parse_time
 
     if size and not pos:
         raise UsageError(f"--size {size}: it is the size of a circle; say where with --pos 'RA DEC'")
@@ -161,8 +160,8 @@ async def _survey(
     sheet: _Sheet | None,
     most: int | None,
 ) -> tuple[Findings, Listed | None]:
-    from ..archive.asker import Asker
-    from ..archive.survey import discover, list_spectra
+    from ..discovery.client import Asker
+    from ..discovery.discover import discover, list_spectra
 
     def tell(words: str) -> None:
         print(f"  {words}", file=sys.stderr, flush=True)
@@ -213,8 +212,8 @@ class _Sheet:
 @contextmanager
 def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
     """A list that appears under its name, or on standard output, only once it is whole."""
-    from ..stores.disk import storing
-    from ..stores.replacement import replacing
+    from ..storage.atomic import replacing
+    from ..storage.errors import storing
 
     if catalog is None:
         yield None
@@ -230,7 +229,7 @@ def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
 
 
 def _write(path: Path, text: str) -> None:
-    from ..stores.replacement import replacing
+    from ..storage.atomic import replacing
 
     with replacing(path.resolve()) as part:
         part.write_text(text, encoding="utf-8")

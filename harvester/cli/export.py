@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .advice import advised
-from .destination import destination
-from .options import configuration, listed, place, worked
+from .hints import advised
+from .options import configuration, destination, listed, place, worked
 from .progress import signs_of_life
 
 if TYPE_CHECKING:
+    from ..config.configuration import Configuration
     from ..dataset.export import Dataset
-    from ..dataset.recipe import Recipe
+    from ..dataset.preprocessing import Recipe
     from ..dataset.split import Split
-    from ..settings import Configuration
 
 INCOMPLETE = 3
 EXAMPLES = 20  # spectra that are named; the card names all
@@ -46,7 +45,7 @@ def command(file: str, **flags: Any) -> int:
     """
     from ..dataset.card import card
     from ..dataset.export import Order, export
-    from ..labour import pool_for
+    from ..run.runners import pool_for
 
     order = Order(
         destination("export", file, ".parquet", ".h5", ".hdf5"),
@@ -68,8 +67,7 @@ def command(file: str, **flags: Any) -> int:
 
 
 def _recipe(vacuum: bool, smooth: float | None, resample: str | None) -> Recipe:
-    from ..dataset.grid import parse_grid
-    from ..dataset.recipe import BROADEST, Recipe
+    from ..dataset.preprocessing import BROADEST, Recipe, parse_grid
     from ..errors import UsageError
 
     if smooth is not None and not 0 < smooth <= BROADEST:
@@ -95,7 +93,7 @@ def _split(shares: str | None, seed: int | None) -> Split | None:
 
 
 def _in_words(dataset: Dataset, config: Configuration, beside: Path, seconds: float) -> Iterator[str]:
-    from ..watchers.figures import count, duration, plural, size
+    from ..formatting import count, duration, plural, size
 
     outcome, file = dataset.outcome, dataset.order.file
     spectra = plural(outcome.written, "spectrum", "spectra")
@@ -123,7 +121,7 @@ def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
-    from ..watchers.figures import plural
+    from ..formatting import plural
 
     if dataset.outcome.damaged:
         yield f"to set damaged files aside: {advised('verify', config.place, '--fix')}"

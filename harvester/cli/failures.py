@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .destination import destination
-from .options import configuration, place
+from .options import configuration, destination, place
 
 if TYPE_CHECKING:
-    from ..ledger.reader import FailureRecord
-    from ..settings import Configuration
+    from ..config.configuration import Configuration
+    from ..ledger.queries import FailureRecord
 
 EXAMPLES = 3
 
@@ -30,9 +29,9 @@ EXAMPLES = 3
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     """What is not there and why, grouped, in the server's own words, and what to do about it."""
     from ..errors import UsageError
-    from ..ledger.reader import failures, last_run
-    from ..report.books import again
-    from ..stores.directory import DirectoryStore
+    from ..ledger.queries import failures, last_run
+    from ..report.data.run_record import again
+    from ..storage.directory import DirectoryStore
 
     file = None if csv_file is None else destination("--csv", csv_file)
     config = configuration(flags)
@@ -81,7 +80,7 @@ def write_catalogue(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -
 
 
 def _in_words(found: Sequence[FailureRecord], config: Configuration, again: str) -> list[str]:
-    from ..watchers.figures import plural
+    from ..formatting import plural
 
     if not found:
         return [f"no failures in {config.place}"]

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .destination import destination
-from .options import configuration, place
+from .options import configuration, destination, place
 
 if TYPE_CHECKING:
-    from ..calibrations import Calibrated
-    from ..figures.subject import Panel
-    from ..settings import Configuration
-    from ..spectra import SpectrumId
+    from ..config.configuration import Configuration
+    from ..model.target import SpectrumId
+    from ..plots.panel import Panel
+    from ..run.calibrations import Calibrated
 
 KINDS = (".png", ".svg", ".pdf")
 
@@ -36,9 +35,9 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     ID is a publisher DID, or the name of a spectrum that the output directory knows. Each setting is asked for once,
     and each answer is proved. Exit codes: 0 a panel has data, 5 none has, 2 usage.
     """
-    from ..calibrations import fetch_calibrations, settings_offered
     from ..errors import UsageError
-    from ..figures.panels import require_matplotlib
+    from ..plots.figure import require_matplotlib
+    from ..run.calibrations import fetch_calibrations, settings_offered
 
     config = configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
     if config.profile.mode != "soda":
@@ -65,9 +64,9 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
 def identified(spectrum: str, config: Configuration) -> SpectrumId:
     """The DID that ``spectrum`` is, or is the name of in the output directory. UsageError."""
     from ..errors import UsageError
-    from ..ledger.reader import dids_named
-    from ..spectra import parse_did
-    from ..stores.directory import DirectoryStore
+    from ..ledger.queries import dids_named
+    from ..model.target import parse_did
+    from ..storage.directory import DirectoryStore
 
     if "://" in spectrum:
         try:
@@ -83,21 +82,21 @@ def identified(spectrum: str, config: Configuration) -> SpectrumId:
 
 def figure_file(did: SpectrumId, output: str | None) -> Path:
     """Where the figure goes; UsageError, before anything is asked, where it cannot go."""
-    from ..names import plain_name, slug_name
+    from ..catalog.names import plain_name, slug_name
 
     return destination("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
 
 
 def panel_of(one: Calibrated) -> Panel:
-    from ..figures.subject import Panel
+    from ..plots.panel import Panel
 
     return Panel(one.fluxcalib, one.spectrum, one.trouble, one.failure.detail if one.failure else "")
 
 
 def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:
     """Draw into ``file``. StoreError if the disk does not take it."""
-    from ..figures.panels import draw
-    from ..stores.replacement import replacing
+    from ..plots.figure import draw
+    from ..storage.atomic import replacing
 
     with replacing(file) as part:
         part.write_bytes(draw(did, panels, file.suffix.lower().removeprefix(".")))
@@ -108,7 +107,7 @@ def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None
 
 def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
     """Draw in the terminal, as wide as it is, with as many rows for each panel as fit (6 to 12)."""
-    from ..figures.in_terminal import panel_lines
+    from ..plots.terminal import panel_lines
 
     columns, rows = shutil.get_terminal_size()
     height = min(12, max(6, rows // len(panels) - 4))
@@ -117,7 +116,7 @@ def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
 
 def why_nothing(did: SpectrumId, fetched: Sequence[Calibrated]) -> str:
     """One sentence: what the archive said, or what it did not say, and what to do."""
-    from ..words import plain_line
+    from ..formatting import plain_line
 
     failures = [one.failure for one in fetched if one.failure is not None]
     first = failures[0]

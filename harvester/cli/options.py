@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from ..settings import Configuration
+    from ..config.configuration import Configuration
 
 SHARED = {"config", "out", "state", "archive", "catalog", "id_column", "fluxcalib", "band", "format", "contact"}
 """Options that say which harvest of whom is meant: another command about the same harvest needs them."""
@@ -100,9 +101,25 @@ def _all(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
 
 def configuration(flags: dict[str, Any]) -> Configuration:
     """The configuration under a command's flags. UsageError if anything in it is wrong."""
-    from ..settings import load
+    from ..config.loading import load
 
     config = flags.pop("config", None)
     limits = {name: flags.pop(name) for name in LIMITS if name in flags}
     given = {name: value for name, value in limits.items() if value is not None}
     return load(flags | ({"limits": given} if given else {}), config)
+
+
+def destination(option: str, file: str, *endings: str) -> Path:
+    """Where the file that ``option`` names goes. UsageError for a folder, in none, or without one of ``endings``."""
+    from ..errors import UsageError
+
+    path = Path(file)
+    if endings and path.suffix.lower() not in endings:
+        *others, last = endings
+        either = f"{', '.join(others)} or {last}" if others else last
+        raise UsageError(f"{option} {file}: give a file that ends in {either}")
+    if path.is_dir():
+        raise UsageError(f"{option} {file}: it is a directory; give a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {file}: there is no directory {path.parent}; make it first, or give another file")
+    return path

@@ -12,7 +12,7 @@ import click
 from .options import configuration, wanted
 
 if TYPE_CHECKING:
-    from ..preparation import Preparation
+    from ..run.prepare import Preparation
 
 WORK_TO_DO = 10
 
@@ -25,8 +25,8 @@ def command(as_json: bool, **flags: Any) -> int:
 
     Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
     """
-    from ..preparation import catalogue_of, prepare
-    from ..shelves import shelf_of
+    from ..config.configuration import shelf_of
+    from ..run.prepare import catalogue_of, prepare
 
     config = configuration(flags)
     preparation = prepare(config, catalogue_of(config), shelf_of(config))
@@ -41,9 +41,9 @@ def command(as_json: bool, **flags: Any) -> int:
 
 def in_words(preparation: Preparation) -> list[str]:
     """The plan as lines for people; what is zero is left out."""
+    from ..catalog.plan import USUAL_RATE
+    from ..formatting import count, duration
     from ..ledger.schema import is_on_network
-    from ..plan import USUAL_RATE
-    from ..watchers.figures import count, duration
 
     plan, config = preparation.plan, preparation.configuration
     parts = [
@@ -81,7 +81,7 @@ def _nights(preparation: Preparation) -> dict[str, object]:
     """How many nights it takes and when it is done, where the hours are limited."""
     from datetime import UTC, datetime
 
-    from ..schedule import finish, nights_left, shift
+    from ..model.schedule import finish, nights_left, shift
 
     settings, now = preparation.configuration.settings, datetime.now(UTC)
     night = shift(now, settings.window, settings.deadline).night
@@ -96,7 +96,7 @@ def _nights(preparation: Preparation) -> dict[str, object]:
 def _hours_in_words(preparation: Preparation) -> list[str]:
     from datetime import datetime
 
-    from ..watchers.figures import plural, wall
+    from ..formatting import plural, wall
 
     settings, told = preparation.configuration.settings, _nights(preparation)
     if not told:

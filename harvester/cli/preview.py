@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .destination import destination
 from .fluxcalib import KINDS, identified, panel_of, show_panels, why_nothing, write_figure
-from .options import configuration, place
+from .options import configuration, destination, place
 
 if TYPE_CHECKING:
-    from ..calibrations import Calibrated
-    from ..settings import Configuration
-    from ..spectra import SpectrumId
+    from ..config.configuration import Configuration
+    from ..model.target import SpectrumId
+    from ..run.calibrations import Calibrated
 
 
 @click.command("preview")
@@ -31,7 +30,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     ID is a publisher DID, or the name of a spectrum in the output directory. Exit codes: 0 drawn, 3 the stored file is
     damaged, 5 the archive has none, 2 usage.
     """
-    from ..figures.panels import require_matplotlib
+    from ..plots.figure import require_matplotlib
 
     config = configuration(flags)
     did = _of_file(spectrum, config) or identified(spectrum, config)
@@ -53,10 +52,11 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
 
 def _of_file(name: str, config: Configuration) -> SpectrumId | None:
     """The DID in the file ``name`` of the output directory, which may have lost its ledger; None if there is none."""
-    from ..names import plain_name
-    from ..spectra import SpectrumId, parse_did
-    from ..stores.directory import DirectoryStore
-    from ..verify import RejectedError, read_spectrum
+    from ..catalog.names import plain_name
+    from ..fits.errors import RejectedError
+    from ..fits.reader import read_spectrum
+    from ..model.target import SpectrumId, parse_did
+    from ..storage.directory import DirectoryStore
 
     path = DirectoryStore(config.out).path(name)
     if "/" in name or plain_name(SpectrumId(name)) is None or not path.is_file():
@@ -69,8 +69,8 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
 
 def _stored(did: SpectrumId, config: Configuration) -> Path | None:
     """The file that ``did`` has, under either of the names that it may have been given."""
-    from ..names import plain_name, slug_name
-    from ..stores.directory import DirectoryStore
+    from ..catalog.names import plain_name, slug_name
+    from ..storage.directory import DirectoryStore
 
     store = DirectoryStore(config.out)
     names = [name for name in (slug_name(did), plain_name(did)) if name]
@@ -79,10 +79,10 @@ def _stored(did: SpectrumId, config: Configuration) -> Path | None:
 
 def _read(did: SpectrumId, config: Configuration, path: Path) -> Calibrated:
     """The spectrum in ``path``, as the run that stored it asked for it. StoreError if it cannot be read."""
-    from ..calibrations import proved
-    from ..ledger.reader import asked_shape
-    from ..stores.directory import DirectoryStore
-    from ..stores.disk import storing
+    from ..ledger.queries import asked_shape
+    from ..run.calibrations import proved
+    from ..storage.directory import DirectoryStore
+    from ..storage.errors import storing
 
     shape = asked_shape(DirectoryStore(config.out).ledger)
     asked = re.search(r"FLUXCALIB=([^,]+)", shape or "")
@@ -93,6 +93,6 @@ def _read(did: SpectrumId, config: Configuration, path: Path) -> Calibrated:
 
 
 def _fetched(did: SpectrumId, config: Configuration) -> Calibrated:
-    from ..calibrations import fetch_calibrations
+    from ..run.calibrations import fetch_calibrations
 
     return asyncio.run(fetch_calibrations(config, did, [config.settings.fluxcalib]))[0]

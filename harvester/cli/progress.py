@@ -13,7 +13,7 @@ Progress = Callable[[int, int], None]
 @contextmanager
 def signs_of_life(doing: str, done: str) -> Iterator[Progress]:
     """A bar on a terminal, else a line for each tenth: ``verifying``, or ``verified 10 %``."""
-    from ..watchers.dashboard import can_redraw
+    from ..ui.dashboard import can_redraw
 
     if not can_redraw(sys.stderr):
         yield _tenths(done)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .destination import destination
-from .options import configuration, place
+from .options import configuration, destination, place
 
 if TYPE_CHECKING:
-    from ..settings import Configuration
+    from ..config.configuration import Configuration
 
 
 @click.command("report")
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
     """Make one self-contained HTML file about a run (default: the last): what is there, what is not and why."""
-    from ..report.material import gather
-    from ..report.page import page
-    from ..report.writing import report_file, write_page
-    from ..shelves import shelf_of
+    from ..config.configuration import shelf_of
+    from ..report.data.report_data import gather
+    from ..report.page import page, report_file, write_page
 
     file = None if output is None else destination("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
@@ -46,7 +44,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
 
 def _told_of_labels(config: Configuration, file: str | None) -> dict[str, Any]:
     """What the settings file and the archive that somebody named say of labels; a default says nothing."""
-    from ..settings import CONFIG, read_file
+    from ..config.loading import CONFIG, read_file
 
     said = set(read_file(Path(file or CONFIG), file).get("labels", {}))
     if "archive" in config.settings.model_fields_set:

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .advice import advised
+from .hints import advised
 from .options import configuration, wanted, watched, worked
 from .plan import in_words
 
 if TYPE_CHECKING:
-    from ..preparation import Preparation
-    from ..seams import Shelf
-    from ..session import Report
-    from ..stopping import Stop
-    from ..watchers.farewell import Commands
-    from ..watchers.stage import Stage
+    from ..engine.shutdown import Stop
+    from ..run.finish import Report
+    from ..run.prepare import Preparation
+    from ..storage.interface import Shelf
+    from ..ui.display import Stage
+    from ..ui.summary import Commands
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -43,11 +43,11 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
-    from ..labour import check as check_labour
-    from ..onlookers import check
-    from ..preparation import catalogue_of, prepare
-    from ..session import held, new_run_name
-    from ..watchers.stage import chosen
+    from ..run.execute import held, new_run_name
+    from ..run.observers import check
+    from ..run.prepare import catalogue_of, prepare
+    from ..run.runners import check as check_labour
+    from ..ui.display import chosen
 
     config = configuration(flags)
     check(config.settings)
@@ -70,12 +70,12 @@ def _show(words: str, stream: TextIO) -> None:
 
 
 async def _harvest(preparation: Preparation, store: Shelf, run: str, how: str) -> int:
-    from ..events import EventBus
-    from ..session import harvest
-    from ..stats import Tally
-    from ..stopping import Stop
-    from ..watchers.outlet import Outlet
-    from ..watchers.stage import on_stage
+    from ..engine.shutdown import Stop
+    from ..events.bus import EventBus
+    from ..events.stats import Tally
+    from ..run.execute import harvest
+    from ..ui.display import on_stage
+    from ..ui.output_thread import Outlet
 
     tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
     bus = EventBus(tally)
@@ -92,7 +92,7 @@ async def _harvest(preparation: Preparation, store: Shelf, run: str, how: str) -
 @contextmanager
 def signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
     """The first signal drains, the second aborts, the third leaves at once."""
-    from ..stopping import Cause
+    from ..model.exit_codes import Cause
 
     loop = asyncio.get_running_loop()
 
@@ -123,9 +123,9 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None:
-    from ..watchers.farewell import Farewell, say
-    from ..watchers.outlet import Outlet
-    from ..watchers.terminal import Terminal
+    from ..ui.output_thread import Outlet
+    from ..ui.summary import Farewell, say
+    from ..ui.terminal import Terminal
 
     if stage.how == "json":
         stage.json_lines.end(report.summary, time.time())
@@ -154,8 +154,8 @@ def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None
 
 def _commands(preparation: Preparation) -> Commands:
     """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
-    from ..report.books import typed
-    from ..watchers.farewell import Commands
+    from ..report.data.run_record import typed
+    from ..ui.summary import Commands
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
@@ -170,7 +170,7 @@ def _commands(preparation: Preparation) -> Commands:
 
 def _without_secrets(arguments: Sequence[str]) -> list[str]:
     """What was typed, fit for a log: of a webhook's address no more than its host."""
-    from ..words import masked
+    from ..formatting import masked
 
     told = list(arguments)
     for place, argument in enumerate(told):

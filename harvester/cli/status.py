@@ -10,7 +10,7 @@ import click
 from .options import configuration, place
 
 if TYPE_CHECKING:
-    from ..ledger.reader import RunRecord
+    from ..ledger.queries import RunRecord
 
 
 @click.command("status")
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
 def command(as_json: bool, **flags: Any) -> int:
     """How a running, or the last, harvest stands; from any terminal, without disturbing it."""
-    from ..ledger.reader import last_run
-    from ..stores.directory import DirectoryStore
-    from ..stores.lock import is_held
+    from ..ledger.queries import last_run
+    from ..storage.directory import DirectoryStore
+    from ..storage.lock import is_held
 
     config = configuration(flags)
     store = DirectoryStore(config.home)
@@ -43,7 +43,7 @@ def _state(record: RunRecord, held: bool) -> str:
 
 
 def _in_words(record: RunRecord, doing: str) -> list[str]:
-    from ..watchers.figures import count, duration, size, wall
+    from ..formatting import count, duration, size, wall
 
     numbers = record.summary
     done = numbers["present"] + numbers["saved"]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .advice import advised
+from .hints import advised
 from .options import configuration, place, worked
 from .progress import signs_of_life
 
 if TYPE_CHECKING:
-    from ..stocktake import Stock
+    from ..audit.check_store import Stock
 
 DAMAGE = 3
 EXAMPLES = 20  # faults of one gate that are shown; --json lists all
@@ -37,8 +37,8 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     Asks nothing of the archive. Writes SHA256SUMS of what is sound, for `sha256sum -c`. Exit code 0 if all is sound, 3
     if anything is damaged or missing, also where --fix made it ready to be fetched again by the next run.
     """
-    from ..labour import pool_for
-    from ..stocktake import take_stock
+    from ..audit.check_store import take_stock
+    from ..run.runners import pool_for
 
     config = configuration(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1
@@ -68,7 +68,7 @@ def _as_json(stock: Stock) -> dict[str, object]:
 
 
 def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
-    from ..watchers.figures import count, duration, plural
+    from ..formatting import count, duration, plural
 
     verdict = f"{plural(len(stock.faults), 'fault')}" if stock.faults else "all sound"
     lines = [f"{plural(stock.checked, 'spectrum', 'spectra')} checked in {stock.place}, {duration(seconds)}: {verdict}"]
@@ -86,8 +86,8 @@ def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
 
 
 def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
-    from ..findings import READING
-    from ..watchers.figures import plural
+    from ..formatting import plural
+    from ..model.findings import READING
 
     if not stock.faults:
         return

@@ -1,1 +1,1 @@
-"""What becomes of a harvest: the spectra on disk joined with all that is known of them."""
+"""The stored spectra joined with everything known about them, for export, report and API."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from ..archive.profile import ArchiveProfile
-from ..words import plain_line
+from ..formatting import plain_line
 from .export import Dataset
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

@@ -13,25 +13,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..archive.profile import ArchiveProfile
-from ..batches import Pool
-from ..complaints import did_you_mean
+from ..config.configuration import Configuration
+from ..config.messages import did_you_mean
 from ..errors import UsageError
-from ..labelling import Labelling
-from ..settings import Configuration
-from ..stores.replacement import replacing
-from ..words import plain_line
-from .fields import Layout, Write
+from ..formatting import plain_line
+from ..model.batching import Pool
+from ..model.labels import Labelling
+from ..storage.atomic import replacing
 from .hdf5 import hdf5_file, require_h5py
-from .holdings import DamagedError
-from .objects import Objects
 from .parquet import parquet_file, require_pyarrow
-from .recipe import NOTHING, Recipe
-from .sample import LeftOutError, Sample, UntoldError
+from .preprocessing import NOTHING, Recipe
+from .sample_builder import Workshop
+from .samples import LeftOutError, Sample, UntoldError
+from .schema import Layout, Write
 from .source import Origin, Source
 from .split import Split
-from .workshop import Workshop
+from .stars import Objects
+from .stored_files import DamagedError
 
 Progress = Callable[[int, int], None]
 """Called with how many spectra are done and how many there are."""

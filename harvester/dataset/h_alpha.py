@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..observation import angstroms
-from ..verify import Spectrum
+from ..fits.spectrum import Spectrum, angstroms
 
 Rows = NDArray[np.float32]
 """Shape (spectra, ``OFFSETS.size``): flux around H-alpha, in units of the continuum beside it."""

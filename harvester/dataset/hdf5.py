@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
-from .fields import METADATA, Layout, Told, Write, time_of
-from .sample import Sample
+from .samples import Sample
+from .schema import METADATA, Layout, Told, Write, time_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

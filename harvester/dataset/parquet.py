@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from .fields import METADATA, Layout, Write, axis_told
-from .sample import Sample
+from .samples import Sample
+from .schema import METADATA, Layout, Write, axis_told
 
 ROWS = 512  # of a row group: 8 MB of flux, which is what is in memory at a time
 

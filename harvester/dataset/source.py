@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..catalog import LONGEST_COLUMN, NO_TEXT, Catalogue, read_catalogue
-from ..ledger import reader
-from ..roster import Register
-from ..settings import Configuration
-from ..shelves import shelf_of
-from ..spectra import SpectrumId
-from .columns import Column, Kinds
-from .fields import NAMES
-from .holdings import Holding, holdings
+from ..catalog.packed_strings import Register
+from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalogue, read_catalogue
+from ..config.configuration import Configuration, shelf_of
+from ..ledger import queries
+from ..model.target import SpectrumId
+from .catalog_columns import Column, Kinds
+from .schema import NAMES
+from .stored_files import Holding, holdings
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Source:
     def origin(self) -> Origin:
         """What the ledger tells of them all. Reads no file."""
         count, kinds = 0, Kinds()
-        archive_of = {record.run: record.archive for record in reader.runs(self._store.ledger)}
+        archive_of = {record.run: record.archive for record in queries.runs(self._store.ledger)}
         archives: set[str] = set()
         servers: set[str] = set()
         runs: set[str] = set()
@@ -106,7 +105,7 @@ class Source:
             count,
             kinds.columns(NAMES),
             tuple(sorted(archives)),
-            reader.asked_shape(self._store.ledger),
+            queries.asked_shape(self._store.ledger),
             tuple(sorted(servers)),
             tuple(sorted(runs)),
             (saved[0], saved[1]) if saved else None,

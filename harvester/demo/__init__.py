@@ -5,10 +5,10 @@ It is the far end of the wire, so it shares no code with what downloads and veri
 
 from __future__ import annotations
 
-from .archive import DEMO_COUNT, DemoArchive, RunningArchive
+from .catalog import COLLECTION, Labelled, listed_dids, listing
+from .config import DEMO_COUNT, DemoArchive, RunningArchive
 from .faults import FAULTS, Fault, FaultPlan, Planned, parse_faults
-from .listing import COLLECTION, Labelled, listed_dids, listing
-from .log import RequestLog
+from .request_log import RequestLog
 from .server import serve, serve_forever
 
 __all__ = [

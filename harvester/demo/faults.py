@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..spectra import SpectrumId
-from .answers import HTML, TEXT, XML, Answer, Delivery, no_data, page, server_error
-from .dlget import FITS, Asked, no_spectrum
+from ..model.target import SpectrumId
 from .fits import BLOCK
 from .observations import observe
+from .responses import HTML, TEXT, XML, Answer, Delivery, no_data, page, server_error
+from .soda import FITS, Asked, no_spectrum
 from .synthesis import Calibration, Spectrum
 from .votables import error_votable
 

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from enum import IntEnum
 from functools import lru_cache
 
-from ..spectra import SpectrumId
+from ..model.target import SpectrumId
 
 STARS = 1400  # the genuine archive has about one object for ten spectra
 _MJD_ZERO = date(1858, 11, 17)

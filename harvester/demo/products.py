@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime, parsedate_to_datetime
 
-from .answers import TEXT, Answer
 from .columns import FITS_MIME, VOTABLE_MIME
 from .fits import original_fits
 from .observations import Observation
+from .responses import TEXT, Answer
 from .synthesis import Calibration, synthesize
 from .votables import spectrum_votable
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from .archive import DemoArchive, RunningArchive
-from .log import RequestLog
-from .service import Service
+from .app import Service
+from .config import DemoArchive, RunningArchive
+from .request_log import RequestLog
 
 _LONGEST_REQUEST_LINE = 16384
 

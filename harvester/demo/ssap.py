@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..spectra import SpectrumId
+from ..model.target import SpectrumId
 from .columns import constants, fields, rows_of
-from .constraints import Query, read_query
 from .observations import Observation, observe
+from .ssap_query import Query, read_query
 from .votables import HEAD, error_votable, links_block, param, row, service, soda_block
 
 _PIECE = 100  # spectra in one piece of the stream

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-from ..spectra import SpectrumId
-from .adql import Query, Row, parse
+from ..model.target import SpectrumId
+from .adql import AdqlError, Query, Row, parse
 from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, Column, constants, declared, rows_of
 from .fits import Value
 from .observations import Observation, observe
-from .tap_schema import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
-from .tokens import AdqlError
+from .vosi import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
 from .votables import HEAD, error_votable, links_block, row, service, stream
 
 _PIECE = 200  # rows in one piece of the stream

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..spectra import SpectrumId
+from ..model.target import SpectrumId
 from .fits import Value, original_size
 from .observations import Observation, observe
 from .synthesis import Spectrum

@@ -1,1 +1,1 @@
-"""What happened to each spectrum, durably."""
+"""The SQLite database of a harvest: what happened to each spectrum."""

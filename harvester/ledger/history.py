@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..difference import Content
-from ..spectra import SpectrumId
+from ..model.findings import Content
+from ..model.target import SpectrumId
 from .schema import open_for_reading, using
 
 # Stored now, since that run or before; or stored then, and not since a later one. Both tables have the order of DIDs.

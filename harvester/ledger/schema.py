@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
-from ..mounts import file_system
+from ..model.filesystem import file_system
 
 VERSION = 2
 

@@ -18,16 +18,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .. import __version__
 from .. import events as ev
-from ..catalog import Catalogue
-from ..findings import Finding
-from ..outcomes import Failed, Saved
-from ..plan import HarvestPlan
-from ..stats import HarvestStats
+from .._version import __version__
+from ..catalog.plan import HarvestPlan
+from ..catalog.reader import Catalogue
+from ..events.stats import HarvestStats
+from ..model.findings import Finding
+from ..model.outcomes import Failed, Saved
 from .bulk import Row, write_rows
-from .enrolment import Enrolment
-from .rebuild import record
+from .catalog_import import Enrolment
+from .repair import record
 from .schema import open_for_writing, using
 
 Statement = tuple[str, Row]

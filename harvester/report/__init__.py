@@ -1,1 +1,1 @@
-"""The morning after: one run, as one page to look at."""
+"""One run as one HTML page."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from dataclasses import fields
 from importlib.resources import files
+from pathlib import Path
 
 from ..palette import DARK, LIGHT, Colours
-from .absent import absent
-from .doubts import doubts
-from .extent import extent
-from .keeping import care, provenance, sizes
-from .manners import receipt
-from .markup import Child, Markup, element, joined
-from .material import Material
-from .panorama import panorama
-from .pictures import quarantined, unusual, usual
-from .told import asked, headline, opening
-from .traffic import traffic
+from ..storage.atomic import replacing
+from ..storage.interface import Shelf
+from .data.report_data import Material, gather
+from .data.run_record import folder_of
+from .html import Child, Markup, element, joined
+from .sections.coverage import extent
+from .sections.gallery import quarantined, unusual, usual
+from .sections.integrity import care, provenance, sizes
+from .sections.label_checks import doubts
+from .sections.missing import absent
+from .sections.overview import asked, headline, opening
+from .sections.politeness import receipt
+from .sections.stacked_spectra import panorama
+from .sections.timeline import traffic
 
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M1 11h4l2-8 2 8h6' "
@@ -92,3 +97,24 @@ def policy(style: str) -> str:
     """Nothing is loaded from anywhere, nothing runs; the one stylesheet is known by its digest."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+NAME = "report.html"
+
+
+def report_file(store: Shelf, run: str) -> Path:
+    """Where a run's report is kept."""
+    return folder_of(store, run) / NAME
+
+
+def write_report(store: Shelf, run: str, most: int) -> Path:
+    """The report of ``run`` in the run's own folder, over at most ``most`` spectra. StoreError if it cannot be made."""
+    path = report_file(store, run)
+    write_page(path, page(gather(store, run, time.time(), most=most)))
+    return path
+
+
+def write_page(path: Path, content: bytes) -> None:
+    """Nobody ever reads half of it. StoreError if it cannot be written."""
+    with replacing(path) as part:
+        part.write_bytes(content)

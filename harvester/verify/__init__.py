@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import hashlib
 
-from ..expectation import Expectation
-from ..outcomes import Rejected, Verified
-from ..spectra import SpectrumId
-from .cards import Header, Value
+from ..fits.errors import RejectedError
+from ..fits.hdu import walk
+from ..fits.reader import decoded, spectral_part
+from ..model.outcomes import Rejected, Verified
+from ..model.target import SpectrumId
+from .checks import check_identity, check_science
 from .digest import content_digest
-from .identity import check_identity
-from .reading import decoded, read_spectrum, spectral_part
-from .rejection import RejectedError
-from .science import check_science, metres
-from .structure import walk
-from .table import Spectrum
+from .expectation import Expectation
 
-__all__ = ["Expectation", "Header", "RejectedError", "Spectrum", "Value", "inspect", "metres", "read_spectrum"]
+__all__ = ["inspect"]
 
 
 def inspect(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Expectation) -> Verified | Rejected:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from harvester.demo import listed_dids
-
-from .witness import Witness, is_installed, standing
+from tests.dachs.witness import Witness, is_installed, standing
 
 COUNT = 300
 REQUIRED = os.environ.get("DACHS") == "required"

@@ -14,7 +14,7 @@ from harvester.demo.fits import original_fits
 from harvester.demo.observations import PUBLISHED, Observation, observe
 from harvester.demo.synthesis import Calibration, synthesize
 from harvester.demo.votables import spectrum_votable
-from harvester.spectra import SpectrumId
+from harvester.model.target import SpectrumId
 
 
 def write_holdings(folder: Path, dids: Iterable[SpectrumId]) -> None:

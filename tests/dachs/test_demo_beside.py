@@ -15,12 +15,11 @@ from urllib.parse import quote
 import pytest
 
 from harvester.demo import FAULTS, listed_dids
-from harvester.demo.dlget import Asked
 from harvester.demo.observations import observe
-
-from .conftest import COUNT
-from .exchange import ask, interfaces, raw
-from .witness import Witness
+from harvester.demo.soda import Asked
+from tests.dachs.conftest import COUNT
+from tests.dachs.exchange import ask, interfaces, raw
+from tests.dachs.witness import Witness
 
 DID = next(iter(listed_dids(1)))
 NAME = DID.rpartition("/")[2]
@@ -133,7 +132,7 @@ REQUESTS: list[tuple[str, str, dict[str, str]]] = [
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
-    command = [sys.executable, "-m", "harvester.demo", "--count", str(COUNT)]
+    command = [sys.executable, "-m", "harvester", "demo", "--count", str(COUNT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().partition("/ccd700/")[0]

@@ -16,17 +16,16 @@ import pyvo
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from harvester.catalog import read_catalogue
+from harvester.catalog.reader import read_catalogue
+from harvester.config.profiles import load_profile
 from harvester.demo import listed_dids
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration, synthesize
-from harvester.profiles import load_profile
-from harvester.spectra import SpectrumId
-
-from ..harvesting import fits_names, leftovers, write_catalogue
-from .conftest import COUNT
-from .harvests import Harvest, harvester, harvesting
-from .witness import Witness
+from harvester.model.target import SpectrumId
+from tests.dachs.conftest import COUNT
+from tests.dachs.harvests import Harvest, harvester, harvesting
+from tests.dachs.witness import Witness
+from tests.harvesting import fits_names, leftovers, write_catalogue
 
 DIDS = list(listed_dids(COUNT))
 Start = Callable[..., AbstractContextManager[Harvest]]

@@ -21,9 +21,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from harvester.spectra import SpectrumId
-
-from .holdings import write_holdings
+from harvester.model.target import SpectrumId
+from tests.dachs.holdings import write_holdings
 
 _DACHS = Path("/usr/bin/dachs")
 _RESOURCE = Path(__file__).with_name("ccd700.rd")

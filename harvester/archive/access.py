@@ -1,0 +1,99 @@
+"""The three ways to a spectrum, as addresses: by SODA, by its datalink document, or where it lies. No I/O.
+
+What they have in common is the wire (``client.py``); what they differ in is which addresses are asked, one after
+the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from ..model.outcomes import Fetched
+from ..model.target import SpectrumId, Target
+from ..vo.datalink import file_of, is_votable
+from ..vo.soda import DlgetRequest
+from ..vo.urls import with_query
+from .profile import ArchiveProfile
+from .url_policy import admitted
+
+
+class Route(Protocol):
+    """Which addresses lead to a spectrum; ``hosts`` are those that may be asked besides the first one's."""
+
+    @property
+    def hosts(self) -> Collection[str]: ...
+
+    def address(self, target: Target) -> str:
+        """What is asked first. FetchError if there is nothing that may be asked."""
+        ...
+
+    def onward(self, target: Target, answer: Fetched) -> str | None:
+        """What is asked next, None if ``answer`` is the spectrum itself. FetchError if it leads nowhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A SODA service makes it, as it is asked to."""
+
+    request: DlgetRequest
+    hosts: Collection[str] = ()
+
+    def address(self, target: Target) -> str:
+        return self.request.url(target.did)
+
+    def onward(self, target: Target, answer: Fetched) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Its datalink document says where it lies; ``service`` gives the documents, else the catalogue's addresses do."""
+
+    service: str
+    hosts: Collection[str]
+
+    def address(self, target: Target) -> str:
+        if self.service:
+            return with_query(self.service, {"ID": target.did})
+        return admitted(target.address, self.hosts)
+
+    def onward(self, target: Target, answer: Fetched) -> str | None:
+        if not is_votable(answer.body):
+            return None
+        return admitted(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """It lies where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalogue does."""
+
+    template: str
+    hosts: Collection[str]
+
+    def address(self, target: Target) -> str:
+        return admitted(filled(self.template, target.did) if self.template else target.address, self.hosts)
+
+    def onward(self, target: Target, answer: Fetched) -> str | None:
+        return None
+
+
+def route_of(profile: ArchiveProfile, request: DlgetRequest) -> Route:
+    """How the archive's spectra are had."""
+    match profile.mode:
+        case "datalink":
+            return Linked(profile.endpoint, profile.all_hosts)
+        case "direct":
+            return Direct(profile.endpoint, profile.all_hosts)
+    return Processed(request, profile.all_hosts)
+
+
+def filled(template: str, did: SpectrumId) -> str:
+    """The address of one spectrum. ``path`` is what the archive itself named, behind its authority or its ``?``."""
+    _, question, local = did.partition("?")
+    path = local if question else did.partition("://")[2].partition("/")[2]
+    address = template.replace("{id}", quote(did, safe="")).replace("{path}", quote(path))
+    return address.replace("{name}", quote(did.rpartition("/")[2], safe=""))

@@ -1,0 +1,75 @@
+"""Which addresses are asked: HTTP on hosts that the user or the profile named, without credentials.
+
+What a server or a catalogue tells is not trusted: an address may lead to the user's own network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from yarl import URL
+
+from ..formatting import plain_line
+from ..model.failures import Failure, FailureKind, FetchError
+from ..vo.urls import fit
+
+
+def next_place(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
+    """The absolute address that a redirect leads to; FetchError where a careful client does not go.
+
+    The origin's host or one of ``hosts``, http or https, never from https back to http, no credentials in the address.
+    """
+    try:
+        there = urljoin(place, location)
+        here, target = urlsplit(place), _split(there)
+        known = {urlsplit(origin).hostname, *hosts}
+    except ValueError:
+        raise FetchError(Failure(FailureKind.REDIRECTED, "sent on to an address that is none"), origin) from None
+    reason = _objection(target, known)
+    if reason is None and here.scheme == "https" and target.scheme == "http":
+        reason = "that gives up encryption"
+    if reason:
+        raise FetchError(Failure(FailureKind.REDIRECTED, f"sent on to {_shown(target)!a}: {reason}"), origin)
+    return there
+
+
+def admitted(url: str, hosts: Collection[str]) -> str:
+    """The address that a catalogue or a datalink document tells, as it is asked; FetchError if it may not be."""
+    if not url:
+        raise FetchError(Failure(FailureKind.NO_ADDRESS, "the catalogue tells no access_url for it"))
+    fitting = fit(url)
+    try:
+        target = _split(fitting)
+    except ValueError:
+        words = f"its address is none: {plain_line(url, 120)}"
+        raise FetchError(Failure(FailureKind.NO_ADDRESS, words)) from None
+    reason = _objection(target, hosts)
+    if reason:
+        advice = f" (hosts in the archive's profile has {', '.join(sorted(hosts)) or 'none'})"
+        words = f"its address is {_shown(target)!a}: {reason}{advice if 'host' in reason else ''}"
+        raise FetchError(Failure(FailureKind.NO_ADDRESS, words))
+    return fitting
+
+
+def _split(url: str) -> SplitResult:
+    """ValueError if it is no address at all."""
+    target = urlsplit(url)
+    URL(url, encoded=True)
+    if target.port == 0:
+        raise ValueError(url)
+    return target
+
+
+def _objection(target: SplitResult, hosts: Collection[str | None]) -> str | None:
+    if target.scheme not in ("http", "https"):
+        return "that is not HTTP"
+    if target.hostname not in hosts:
+        return "that is another host"
+    if target.username or target.password:
+        return "that carries credentials"
+    return None
+
+
+def _shown(target: SplitResult) -> str:
+    return f"{target.scheme}://{target.hostname}{target.path}"[:120]

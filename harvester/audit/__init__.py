@@ -1,0 +1,1 @@
+"""Verify again what is stored, and compare it with the ledger."""

@@ -1,0 +1,1 @@
+"""The list of wanted spectra: read it, name its files, find what is missing."""

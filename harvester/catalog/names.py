@@ -1,0 +1,116 @@
+"""File names for publisher DIDs: safe on every file system, stable, and never two spectra under one name.
+
+A DID's last segment names the file, as the notebook did (``ivo://asu.cas.cz/stel/ccd700/sh270028`` is
+``sh270028.fits``; so is ``.../sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalogue
+share (also when only case differs: macOS, Windows), gives way to a slug of the whole path and 8 hex digits of the DID's
+BLAKE2b digest. Segments that already look like such a slug count as unsafe, so that the two kinds of name can never
+meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..model.target import SpectrumId, Target
+from .did_index import Segments, folded, is_plain, last_segment
+from .packed_strings import Index
+
+_UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
+_SLUG_LENGTH = 60
+
+
+def plain_name(did: SpectrumId) -> str | None:
+    """The DID's last segment, without ``.fits``, where it is a safe file stem everywhere, else None."""
+    segment = last_segment(did)
+    return segment if is_plain(segment) else None
+
+
+def slug_name(did: SpectrumId, digits: int = 8) -> str:
+    """A name made of what is legible in the DID's path and ``digits`` hex digits of the DID's digest."""
+    path = did.partition("://")[2].partition("/")[2]
+    legible = _UNSAFE_RUN.sub("_", path).strip("_")[-_SLUG_LENGTH:].lstrip("_") or "spectrum"
+    return f"{legible}-{hashlib.blake2b(did.encode(), digest_size=32).hexdigest()[:digits]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one catalogue's spectra: ``names.of(did)`` for each of its DIDs.
+
+    A DID is called by its last segment if that is safe and not ``shared`` (case-folded), else by its slug; ``special``
+    has those that are called otherwise.
+    """
+
+    special: Mapping[SpectrumId, str] = field(default_factory=dict)
+    collisions: int = 0
+    shared: frozenset[str] = frozenset()
+
+    def of(self, did: SpectrumId) -> str:
+        return self.special.get(did) or self.usual(did)
+
+    def usual(self, did: SpectrumId) -> str:
+        """What a DID is called that is not special."""
+        segment = last_segment(did)
+        alone = is_plain(segment) and not (self.shared and segment.casefold() in self.shared)
+        return segment if alone else slug_name(did)
+
+    def target(self, did: SpectrumId, address: str = "") -> Target:
+        return Target(did, self.of(did), address)
+
+
+def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | None = None) -> Names:
+    """Names for distinct ``dids``. ``taken`` (case-folded name to DID) are names that earlier harvests gave away:
+    a DID keeps the name it has there, and no other DID gets it.
+    """
+    return names_of(Segments.of(dids), taken or {})
+
+
+def names_of(segments: Segments, held: Mapping[str, SpectrumId]) -> Names:
+    """The same for ``segments``. What is ``held`` by others than one would expect is enough."""
+    dids, shared = segments.dids, frozenset(segments.shared)
+    special: dict[SpectrumId, str] = {}
+    unsafe = array("I", (number for number in segments.others if plain_name(dids[number]) is None))
+    crossed = array("I", _crossed(segments, held, special) if shared or held else ())
+    usual = Names({}, len(crossed), shared)
+    slugs = Index(lambda place: slug_name(dids[slugged[place]]).casefold(), len(unsafe) + len(crossed))
+    slugged = unsafe + crossed
+    for place, number in enumerate(slugged):
+        did, slug = dids[number], slug_name(dids[number])
+        first = dids[slugged[slugs.setdefault(slug.casefold(), place)]]
+        kept = _slug_it_has(did, held)
+        if kept is None and (first != did or slug.casefold() in held):
+            kept = slug_name(did, 64)
+        if first != did and _slug_it_has(first, held) is None:
+            special[first] = slug_name(first, 64)
+        name = kept or slug
+        if name != slug or (place >= len(unsafe) and name != usual.of(did)):
+            special[did] = name
+    return replace(usual, special=special)
+
+
+def _crossed(segments: Segments, held: Mapping[str, SpectrumId], special: dict[SpectrumId, str]) -> Iterator[int]:
+    """The numbers of the DIDs with a safe segment that is another's, too, or was when they got their name. One that has
+    it and keeps it is ``special``."""
+    slugged = {did for name, did in held.items() if plain_name(did) is not None and name != folded(did)}
+    for number, did in enumerate(segments.dids):
+        segment = plain_name(did)
+        if segment is None:
+            continue
+        key = segment.casefold()
+        owner = held.get(key)
+        if owner == did:
+            if key in segments.shared:
+                special[did] = segment
+        elif owner is not None or key in segments.shared or (did in slugged and _slug_it_has(did, held)):
+            yield number
+
+
+def _slug_it_has(did: SpectrumId, held: Mapping[str, SpectrumId]) -> str | None:
+    """The slug under which ``did`` is stored already, though its last segment may be free by now."""
+    if not held or held.get(folded(did)) == did:
+        return None
+    slugs = (slug_name(did, digits) for digits in (8, 64))
+    return next((slug for slug in slugs if held.get(slug.casefold()) == did), None)

@@ -1,0 +1,63 @@
+"""What is wrong with a value that somebody gave, in our words instead of those of the library that noticed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..formatting import masked
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "tuple": "a list",
+    "dict": "a table",
+    "dataclass": "a table",
+}
+"""By the beginning of an error's type: ``int_parsing``, ``int_type``, ``int_from_float``."""
+_UNREADABLE = ("parsing", "type", "from_float", "exact_type")
+
+
+def complaint(error: ErrorDetails, where: str, known: Sequence[str], what: str) -> str:
+    """One sentence for the first thing that is wrong: ``where`` it was given (a flag, a file, or "" for an argument).
+
+    known: the names that there are, one for each ``what``.
+    """
+    kind, value = error["type"], error["input"]
+    key = ".".join(str(part) for part in error["loc"])
+    if kind == "missing":
+        return f"{where}: {key} is missing; add it"
+    is_address = isinstance(value, str) and "://" in value
+    is_unknown = kind in ("extra_forbidden", "unexpected_keyword_argument")
+    told = masked(str(value)) if key == "notify" or (is_address and (is_unknown or key == "out")) else value
+    shown = (
+        f"{where} {told!r}"
+        if where.startswith("--")
+        else f"{where}: {key} = {told!r}"
+        if where
+        else f"{key} = {told!r}"
+    )
+    if is_unknown:
+        return f"{shown}: there is no such {what}{did_you_mean(key, known)}"
+    return f"{shown}: {_fault(kind, error['msg'])}"
+
+
+def _fault(kind: str, message: str) -> str:
+    expected, _, trouble = kind.partition("_")
+    if expected in _EXPECTED and trouble in _UNREADABLE:
+        return f"it should be {_EXPECTED[expected]}"
+    return message.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
+
+
+def did_you_mean(wrong: str, right: Sequence[str], prefix: str = "") -> str:
+    """The name that was meant, as the end of a sentence; empty if none is near. ``prefix`` is what all begin with."""
+    leaf = wrong.removeprefix(prefix).lower()
+    elsewhere = [name for name in right if name.lower().endswith((f".{leaf}", f"__{leaf}"))]  # outside its table
+    near = elsewhere or difflib.get_close_matches(wrong, right, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""

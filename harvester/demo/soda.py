@@ -1,0 +1,162 @@
+"""SODA as DaCHS' ``dlget`` speaks it for spectra: parameters in, an answer out, nothing of the network in between.
+
+The order and the words of the checks follow DaCHS 2.7 with a strict set of parameters (SODA 1.0; DALI 1.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from ..model.target import SpectrumId
+from .fits import Cutout, cut, spectrum_fits
+from .observations import Observation, observe
+from .responses import TEXT, Answer, multi_valued, no_data, not_found, server_error, usage_error
+from .synthesis import Calibration, Spectrum, synthesize
+from .votables import full_did, spectrum_votable
+
+FITS = "application/fits"
+VOTABLE = "application/x-votable+xml"
+_KNOWN = frozenset({"ID", "FLUXCALIB", "BAND", "FORMAT", "RESPONSEFORMAT"})
+_SINGLE = ("FLUXCALIB", "BAND", "FORMAT")
+_ENDINGS = {
+    FITS: "fits",
+    VOTABLE: "vot",
+    f"{VOTABLE};serialization=tabledata": "vottd",
+    f"{VOTABLE};serialization=TABLEDATA;version=1.5": "vot5",
+    "text/csv": "csv",
+    TEXT: "txt",
+}
+
+Parameters = Iterable[tuple[str, str]]
+Spoil = Callable[[Spectrum], Spectrum]
+
+
+class RefusedError(Exception):
+    """The request gets this answer, and no spectrum."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One well-formed request: which spectrum, how calibrated, cut and written. ``stem`` names the file sent."""
+
+    observation: Observation
+    stem: str
+    calibration: Calibration = Calibration.UNCALIBRATED
+    cutout: Cutout | None = None
+    format: str = VOTABLE
+
+    def spectrum(self) -> Spectrum:
+        whole = synthesize(self.observation, self.calibration)
+        return cut(whole, self.cutout) if self.cutout else whole
+
+    def answer(self, spoil: Spoil | None = None) -> Answer:
+        """The spectrum, ``spoil``-ed if a fault wants so; 204 where nothing lies within the cutout."""
+        spectrum = self.spectrum()
+        if not spectrum.wave.size:
+            return no_data()
+        spectrum = spoil(spectrum) if spoil else spectrum
+        return Answer(self._document(spectrum), self.format, file_name=f"{self.stem}.{_ENDINGS[self.format]}")
+
+    def _document(self, spectrum: Spectrum) -> bytes:
+        if self.format == FITS:
+            return spectrum_fits(self.observation, self.calibration, spectrum, was_cut=self.cutout is not None)
+        if self.format == "text/csv":
+            did = f"# ssa_pubDID = {self.observation.did} // Dataset identifier assigned by the publisher"
+            return _text(spectrum, ",", f"{did}\r\nspectral,flux\r\n", "\r\n")
+        if self.format == TEXT:
+            return _text(spectrum, "\t", "")
+        unit = "count" if self.calibration is Calibration.UNCALIBRATED else ""
+        return spectrum_votable(self.observation, spectrum, unit=unit, tabledata=self.format != VOTABLE)
+
+    def of(self, observation: Observation) -> Asked:
+        """The same request for another spectrum."""
+        return replace(self, observation=observation)
+
+
+def _text(spectrum: Spectrum, separator: str, head: str, end: str = "\n") -> bytes:
+    rows = zip(spectrum.wave.tolist(), spectrum.flux.tolist(), strict=True)
+    return (head + "".join(f"{wave!r}{separator}{flux!r}{end}" for wave, flux in rows)).encode()
+
+
+def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
+    """The request in ``parameters``; RefusedError, with the answer it gets, where it is no good one."""
+    values: dict[str, list[str]] = {}
+    for name, value in parameters:
+        values.setdefault(name.upper(), []).append(value)
+    did, stem = _identifier(values.get("ID", []), known)
+    if refused := refuse_unknown(values, _KNOWN):
+        raise RefusedError(refused)
+    for name in _SINGLE:
+        if len(values.get(name, [])) > 1:
+            raise RefusedError(multi_valued(name, values[name]))
+    return Asked(
+        observation=observe(did),
+        stem=f"{stem}_proc" if values.keys() - {"ID", "RESPONSEFORMAT"} else stem,
+        calibration=_calibration(values.get("FLUXCALIB", [""])[0]),
+        cutout=_cutout(values.get("BAND", [""])[0]),
+        format=_format(values.get("FORMAT", [""])[0]),
+    )
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> Answer | None:
+    """DaCHS takes no parameter that the service does not have, in dlget and dlmeta."""
+    unknown = [name.lower() for name in names if name not in known]
+    words = f"The following parameter(s) are not accepted by this service: {','.join(sorted(unknown))}"
+    return usage_error(f"Field (various): {words}") if unknown else None
+
+
+def no_spectrum(did: str) -> Answer:
+    return not_found(f"No spectrum with this pubDID known here (pubDID: {full_did(did)})")
+
+
+def _identifier(ids: list[str], known: Callable[[str], bool]) -> tuple[SpectrumId, str]:
+    """The last ID counts, the first names the file: that is how DaCHS takes two."""
+    if not ids:
+        raise RefusedError(usage_error("Field ID: ID is mandatory with dlget"))
+    did = ids[-1]
+    if not did:
+        raise RefusedError(server_error("IndexError", "string index out of range"))
+    if "\udc80" <= max(did) <= "\udcff":
+        raise RefusedError(server_error("AttributeError", "'BinaryItem' object has no attribute 'startswith'"))
+    if "\0" in did:
+        raise RefusedError(server_error("ValueError", "A string literal cannot contain NUL (0x00) characters."))
+    if not known(did):
+        raise RefusedError(no_spectrum(did))
+    return SpectrumId(did), ids[0].rpartition("/")[2]
+
+
+def _calibration(text: str) -> Calibration:
+    for calibration in Calibration:
+        if text.lower() == calibration.value.lower():
+            return calibration
+    if text:
+        raise RefusedError(usage_error(f"Field FLUXCALIB: {text!r} is not a valid value for FLUXCALIB"))
+    return Calibration.UNCALIBRATED
+
+
+def _cutout(text: str) -> Cutout | None:
+    if not text.strip():
+        return None
+    try:
+        limits = [float(part) for part in text.split()]
+    except ValueError:
+        raise RefusedError(usage_error(f"Field BAND: {text!r} is not a valid literal for BAND")) from None
+    if len(limits) != 2:
+        words = f"Invalid literal for double[2] (field anonymous): '<{len(limits)} token(s)>'"
+        raise RefusedError(usage_error(f"Field BAND: Bad parameter literal {[text]} ({words})"))
+    if any(map(math.isnan, limits)):
+        words = "unsupported operand type(s) for *: 'NoneType' and 'float'"
+        raise RefusedError(server_error("TypeError", words))
+    return Cutout(*limits)
+
+
+def _format(text: str) -> str:
+    if text and text not in _ENDINGS:
+        raise RefusedError(usage_error(f"Field FORMAT: {text!r} is not a valid value for FORMAT"))
+    return text or VOTABLE

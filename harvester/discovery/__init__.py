@@ -1,0 +1,1 @@
+"""Find out what an unknown archive offers, and list its spectra."""

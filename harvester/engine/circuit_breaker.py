@@ -1,0 +1,133 @@
+"""Whether the archive is there: one judgement for all workers, from what each of them hears.
+
+FLOWING: requests go out. HOLDING: nobody asks but one prober, at growing intervals, first for a spectrum that is known
+to be good. If that one comes while others fail, the archive is well and those spectra are bad; if it fails too, the
+archive is away, and nothing that failed meanwhile is charged to a spectrum. RAMPING: it is back, after three good
+answers; the pace grows to what it was with every further one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from random import Random
+
+from ..model.failures import Failure, FailureKind
+
+WINDOW = 20  # latest outcomes that are looked at
+FIRST_ALARM, LAST_ALARM = 5, WINDOW  # failures that raise the alarm; more after each false one
+FIRST_PROBE = 1.0  # seconds: one question soon tells bad spectra from an archive that is away
+SECOND_PROBE, LONGEST_PROBE, GROWTH = 15.0, 300.0, 1.6  # seconds between probes that fail, and how they grow
+NEXT_GOOD_PROBE = 1.0  # seconds after a good probe
+GOOD_PROBES = 3
+RAMP_START, RAMP_STEP = 0.1, 0.02  # share of the pace; full after 45 good answers
+LONGEST_JITTER = 30.0  # seconds on top of a Retry-After, so that its guests do not all come back at once
+
+
+class Sign(Enum):
+    """What one answer says about the archive."""
+
+    GOOD = auto()
+    ALIVE = auto()
+    """An answer about this very spectrum or request: it is not there, not ours, damaged."""
+    TROUBLE = auto()
+    """What an archive that is away looks like, though one bad spectrum may look like it too."""
+
+
+class State(Enum):
+    """Of the gate."""
+
+    FLOWING = auto()
+    HOLDING = auto()
+    RAMPING = auto()
+
+
+def sign_of(failure: Failure) -> Sign:
+    return Sign.TROUBLE if failure.kind.outage else Sign.ALIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The state, and the little that it was judged from. Times are loop seconds; decisions only, no clock inside."""
+
+    state: State = State.FLOWING
+    recent: tuple[Sign, ...] = ()
+    alarm: int = FIRST_ALARM
+    reason: str = ""
+    since: float = 0.0
+    until: float = 0.0
+    """When the next probe is due, while HOLDING."""
+    obeying: bool = False
+    """The archive itself asked for the pause."""
+    failed_probes: int = 0
+    good_probes: int = 0
+    share: float = 1.0
+    """Of the allowed pace, while RAMPING."""
+
+    @property
+    def holding(self) -> bool:
+        return self.state is State.HOLDING
+
+    @property
+    def outage(self) -> bool:
+        """It is known to be the archive's fault that we hold."""
+        return self.holding and (self.obeying or self.failed_probes > 0)
+
+    def after(self, sign: Sign, failure: Failure | None, now: float, chance: Random) -> Gate:
+        """An ordinary request was answered, or failed."""
+        if failure is not None and failure.retry_after is not None:
+            return self._obey(failure, failure.retry_after, now, chance)
+        if self.holding:
+            return self
+        recent = (*self.recent, sign)[-WINDOW:]
+        heard = replace(self, recent=recent)
+        if sign is Sign.TROUBLE:
+            troubles = recent.count(Sign.TROUBLE)
+            alarmed = troubles >= self.alarm and 2 * troubles >= len(recent)
+            return heard.hold(_words(failure), now) if alarmed or self.state is State.RAMPING else heard
+        return heard._grown() if sign is Sign.GOOD else heard
+
+    def hold(self, reason: str, now: float) -> Gate:
+        """Hold and probe."""
+        return replace(
+            self, state=State.HOLDING, reason=reason, since=now, until=now + FIRST_PROBE, recent=(), obeying=False,
+            failed_probes=0, good_probes=0,
+        )  # fmt: skip
+
+    def after_probe(self, failure: Failure | None, canary: bool, now: float, chance: Random) -> Gate:
+        """A probe was answered; ``canary``: it asked for a spectrum that is known to be good."""
+        if failure is not None and failure.retry_after is not None:
+            return self._obey(failure, failure.retry_after, now, chance)
+        if failure is not None and sign_of(failure) is Sign.TROUBLE:
+            interval = min(SECOND_PROBE * GROWTH**self.failed_probes, LONGEST_PROBE) * chance.uniform(0.8, 1.2)
+            return replace(
+                self, failed_probes=self.failed_probes + 1, good_probes=0, until=now + interval, reason=_words(failure)
+            )
+        if canary and not self.outage:
+            return Gate(alarm=min(2 * self.alarm, LAST_ALARM))
+        if self.good_probes + 1 < GOOD_PROBES:
+            return replace(self, good_probes=self.good_probes + 1, until=now + NEXT_GOOD_PROBE)
+        return Gate(State.RAMPING, share=RAMP_START)
+
+    def _obey(self, failure: Failure, wait: float, now: float, chance: Random) -> Gate:
+        until = now + wait + chance.uniform(0.0, min(0.1 * wait, LONGEST_JITTER))
+        if self.holding and until <= self.until + 1.0:
+            return replace(self, obeying=True)  # what was in flight says the same again
+        since = self.since if self.holding else now
+        return replace(
+            self, state=State.HOLDING, reason=_words(failure), since=since, until=until, recent=(), obeying=True,
+            failed_probes=self.failed_probes + 1 if self.holding else 0,
+            good_probes=0,
+        )  # fmt: skip
+
+    def _grown(self) -> Gate:
+        if self.state is not State.RAMPING:
+            return self if self.alarm == FIRST_ALARM else replace(self, alarm=FIRST_ALARM)
+        share = round(self.share + RAMP_STEP, 3)
+        return Gate() if share >= 1.0 else replace(self, share=share)
+
+
+def _words(failure: Failure | None) -> str:
+    if failure is None:
+        return "no good answer"
+    return failure.detail if failure.kind is not FailureKind.UNREACHABLE else f"unreachable: {failure.detail}"

@@ -1,0 +1,66 @@
+"""What the engine asks of the world, and nothing more: an archive, a store, and a proof of what came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from .. import events as ev
+from ..model.failures import Failure
+from ..model.outcomes import Fetched, Rejected, Verified
+from ..model.target import Target
+from .circuit_breaker import Gate, Sign
+
+
+class Archive(Protocol):
+    """Where spectra come from."""
+
+    async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+        """Ask once, which may take a few requests on the way. FetchError for anything but a 200."""
+        ...
+
+
+class Doorkeeper(Protocol):
+    """Who may ask, and when: an ``Admission``, or its place-holder on a machine that is far from it."""
+
+    gate: Gate
+    full: bool
+    turned: asyncio.Event
+
+    async def enter(self, stop: asyncio.Event) -> bool: ...
+
+    def leave(self, latency: float | None) -> None: ...
+
+    async def go_on(self, stop: asyncio.Event) -> bool: ...
+
+    def heard(self, sign: Sign, failure: Failure | None = None) -> None: ...
+
+    def doubt(self, reason: str) -> None: ...
+
+    async def probe(self, stop: asyncio.Event) -> bool: ...
+
+    def probed(self, failure: Failure | None, canary: bool) -> None: ...
+
+    def on_probe(self, judge: Callable[[Failure | None], None]) -> None: ...
+
+    def wake(self) -> None: ...
+
+
+class Store(Protocol):
+    """Where spectra go. Neither method may be cut short by cancellation once it has begun to write."""
+
+    async def put(self, target: Target, body: bytes) -> None:
+        """Give ``body`` the target's name, durably and at once. StoreError if that cannot be done."""
+        ...
+
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+        """Keep a body that is not the spectrum apart, and say where. StoreError if that cannot be done."""
+        ...
+
+    async def has_room(self, size: int) -> bool:
+        """Whether ``size`` more bytes can be written now."""
+        ...
+
+
+Inspect = Callable[[Target, bytes], Verified | Rejected]

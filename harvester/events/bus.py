@@ -1,0 +1,45 @@
+"""Deliver events to observers, one after the other; one that fails is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .types import Event, WatcherLost
+
+Watcher = Callable[[Event], None]
+
+
+class EventBus:
+    """Hands every event to every watcher, in the order they were added."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = self._attentive = tuple(watchers)
+        self.lost: list[WatcherLost] = []
+
+    def add(self, watcher: Watcher, *, logged_only: bool = False) -> None:
+        """Tell ``watcher`` every event from now on; ``logged_only``: it is spared the many that are not logged."""
+        self._watchers += (watcher,)
+        if not logged_only:
+            self._attentive += (watcher,)
+
+    def emit(self, event: Event) -> None:
+        broken: list[WatcherLost] = []
+        lost_before = len(self.lost)
+        for watcher in self._watchers if event.logged else self._attentive:
+            if len(self.lost) > lost_before and watcher not in self._watchers:
+                continue  # it broke meanwhile, over an event that another watcher emitted
+            try:
+                watcher(event)
+            except Exception as error:  # noqa: BLE001 - whatever breaks in a watcher must not break the harvest
+                if watcher in self._watchers:
+                    broken.append(self._drop(watcher, error, event.time))
+        for lost in broken:
+            self.emit(lost)
+
+    def _drop(self, watcher: Watcher, error: Exception, time: float) -> WatcherLost:
+        self._watchers = tuple(other for other in self._watchers if other is not watcher)
+        self._attentive = tuple(other for other in self._attentive if other is not watcher)
+        name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
+        lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
+        self.lost.append(lost)
+        return lost

@@ -1,0 +1,1 @@
+"""Read spectra from FITS bytes; no I/O."""

@@ -1,0 +1,51 @@
+"""Files that archives keep packed: a ``.fits.gz`` becomes FITS before anybody judges it."""
+
+from __future__ import annotations
+
+import zlib
+
+from ..model.failures import FailureKind
+
+GZIP = b"\x1f\x8b"
+PIECE = 64 * 1024  # bytes that zlib is given at once: what stands behind a member's end it copies
+MOST_MEMBERS = 1000  # of one file; a block gzip (BGZF) of a spectrum has a few hundred at most
+
+
+class PackingError(ValueError):
+    """A gzip file that is not whole; ``kind`` says how, the message is a clause for people."""
+
+    def __init__(self, kind: FailureKind, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+
+
+def unpacked(body: bytes, most: int) -> bytes:
+    """The content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. PackingError."""
+    content = bytearray()
+    whole, at, members = memoryview(body), 0, 0
+    while body.startswith(GZIP, at):
+        if members == MOST_MEMBERS:
+            raise PackingError(FailureKind.MALFORMED_FITS, f"the gzip file has more than {MOST_MEMBERS:,} members")
+        at = _member(whole, at, content, most)
+        members += 1
+    if body[at:].strip(b"\0"):
+        behind = len(body) - at
+        raise PackingError(FailureKind.TRAILING_BYTES, f"{behind:,} bytes stand behind the end of the gzip file")
+    return bytes(content)
+
+
+def _member(body: memoryview, at: int, content: bytearray, most: int) -> int:
+    """Unpack the member that begins ``at`` to the end of ``content``; where it ends."""
+    inflate = zlib.decompressobj(wbits=31)
+    while not inflate.eof:
+        piece = body[at : at + PIECE]
+        if not piece:
+            raise PackingError(FailureKind.TRUNCATED, f"the gzip file ends after {len(body):,} bytes, before its end")
+        try:
+            content += inflate.decompress(piece, most + 1 - len(content))
+        except zlib.error as error:
+            raise PackingError(FailureKind.MALFORMED_FITS, f"the gzip file is damaged ({error})") from None
+        if len(content) > most:
+            raise PackingError(FailureKind.TOO_LARGE, f"the gzip file holds more than {most:,} bytes")
+        at += len(piece)
+    return at - len(inflate.unused_data)

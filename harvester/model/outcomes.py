@@ -1,0 +1,85 @@
+"""What can become of a spectrum: outcomes are values (faults of a whole run are exceptions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .failures import Failure, FailureKind
+from .target import Target
+
+LONGEST_HEADER = 256  # characters of a header's value that are kept: an entity tag has a few dozen
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer with status 200: ``body`` is whole as far as HTTP can tell, which proves nothing yet."""
+
+    body: bytes
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, which has no case; None where there is none, or one too odd to keep."""
+        wanted = name.casefold()
+        value = next((value for other, value in self.headers if other.casefold() == wanted), "")
+        return value if value.isprintable() and 0 < len(value) <= LONGEST_HEADER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the bytes of a spectrum proved.
+
+    ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
+    ``content_digest`` leaves out what the server rewrites on every request (hex strings both).
+    """
+
+    size: int
+    sha256: str
+    content_digest: str
+    points: int
+    wave_min: float
+    wave_max: float
+    object_name: str
+
+
+class Gate(StrEnum):
+    """The three proofs that bytes must pass, in this order."""
+
+    STRUCTURE = "structure"
+    IDENTITY = "identity"
+    SCIENCE = "science"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Bytes that are not the spectrum asked for: which gate they failed, and how."""
+
+    gate: Gate
+    kind: FailureKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The spectrum is on disk, verified and durable. ``elapsed`` is seconds from its turn to its commit; ``etag`` and
+    ``last_modified`` are what the server calls this version (RFC 9110, section 8.8), if it does."""
+
+    target: Target
+    verified: Verified
+    attempts: int
+    elapsed: float
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The spectrum was given up for this run. ``elapsed`` is seconds of its last attempt."""
+
+    target: Target
+    failure: Failure
+    attempts: int
+    elapsed: float
+    url: str

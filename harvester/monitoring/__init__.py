@@ -1,0 +1,1 @@
+"""Observers for machines: event log, metrics, webhook."""

@@ -1,0 +1,90 @@
+"""``events.jsonl``: what happened, one JSON object a line, appended twice a second and never in the harvest's way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiofiles
+
+from .. import events as ev
+from ..events.serialize import to_json
+
+EVERY = 0.5  # seconds
+FULL = (errno.ENOSPC, errno.EDQUOT)
+BACKLOG = 50_000  # lines in memory while the disk is slow; then the log gives up, and the bus says so
+
+
+class EventLog:
+    """Call it with logged events; use it as an async context manager around the harvest, then look at ``fault``."""
+
+    def __init__(self, path: Path) -> None:
+        self.fault: Exception | None = None
+        """What went wrong in writing and no event has raised yet: after the last event nobody else tells it."""
+        self._path = path
+        self._broken = False
+        self._lines: list[str] = []
+        self._ending = asyncio.Event()
+        self._task: asyncio.Task[None]
+
+    def __call__(self, event: ev.Event) -> None:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        if not self._broken:
+            if len(self._lines) >= BACKLOG:
+                raise BlockingIOError(f"{self._path}: the disk does not keep up with the event log")
+            self._lines.append(json.dumps(to_json(event)))
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="event-log")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        try:
+            await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._task])  # the last lines are worth the moment; then the cancellation goes on
+            raise
+
+    async def _run(self) -> None:
+        """Never cancelled: a write that was cut short would leave its lines neither here nor there."""
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._ending.wait()
+            await self._flush()
+        while self._lines and not self._broken:  # what came while the last ones were being written
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._broken or not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        try:
+            await self._append("\n".join(lines) + "\n")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
+            if isinstance(error, OSError) and error.errno in FULL and not self._ending.is_set():
+                self._lines = lines + self._lines  # there may be room again
+            else:
+                self.fault, self._broken = error, True
+
+    async def _append(self, text: str) -> None:
+        """All of it, or nothing."""
+        async with aiofiles.open(self._path, "ab", buffering=0) as file:
+            before, left = await file.seek(0, os.SEEK_END), memoryview(text.encode())
+            try:
+                while left:
+                    left = left[await file.write(left) :]
+            except OSError:
+                await file.truncate(before)
+                raise

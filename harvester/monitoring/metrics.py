@@ -1,0 +1,176 @@
+"""The harvest as Prometheus sees it: a text file for node_exporter, a port to be scraped, or both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import events as ev
+from ..errors import UsageError
+from ..events.stats import HarvestStats
+from ..model.target import SpectrumId
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Gauge
+
+EVERY = 15.0  # seconds between two text files
+LOOPBACK = "127.0.0.1"  # numbers are nobody's business unless their owner puts a proxy before them
+LATENCIES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 600.0)
+SUCCESS = "harvester_last_success_timestamp_seconds"
+
+ON_THE_WIRE = (ev.Phase.ANSWER, ev.Phase.BODY)
+
+
+def require_prometheus() -> None:
+    """UsageError where prometheus-client is not installed."""
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError:
+        raise UsageError("metrics need prometheus-client: pip install 'harvester[metrics]'") from None
+
+
+class Metrics:
+    """Keeps the numbers of one run in a registry of its own; add it to the bus, behind the tally."""
+
+    def __init__(self, numbers: Callable[[], HarvestStats]) -> None:
+        require_prometheus()
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self.registry = where = CollectorRegistry()
+        self._numbers = numbers
+        self._flying = set[SpectrumId]()
+        self._requests = Counter("harvester_requests", "Requests sent on the wire", registry=where)
+        self._retries = Counter("harvester_retries", "Attempts that were worth another", registry=where)
+        self._bytes = Counter("harvester_bytes", "Bytes of answers received", registry=where)
+        self._latency = Histogram(
+            "harvester_latency_seconds", "From a request to the last byte", buckets=LATENCIES, registry=where
+        )
+        self._spectra = Gauge(
+            "harvester_spectra", "Spectra listed, by what became of them", ["outcome"], registry=where
+        )
+        self._failures = Gauge("harvester_failures", "Spectra given up, by kind", ["kind"], registry=where)
+        self._remaining = self._gauge("harvester_remaining", "Spectra listed and neither here nor given up")
+        self._in_flight = self._gauge("harvester_in_flight", "Requests in flight")
+        self._rate = self._gauge("harvester_rate_allowed", "Requests a second allowed now; 0 is no limit")
+        self._concurrency = self._gauge("harvester_concurrency_allowed", "Requests at once allowed now")
+        self._paused = self._gauge("harvester_paused", "1 while nobody asks anything")
+        self._success = self._gauge(SUCCESS, "When a spectrum was last stored, or found that none is missing")
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        from prometheus_client import Gauge
+
+        return Gauge(name, meaning, registry=self.registry)
+
+    def __call__(self, event: ev.Event) -> None:
+        match event:
+            case ev.PhaseEntered(target=target, phase=phase):
+                self._fly(target.did, phase in ON_THE_WIRE)
+            case ev.RequestSent():
+                self._requests.inc()
+            case ev.AnswerReceived(latency=latency, size=size):
+                self._latency.observe(latency)
+                self._bytes.inc(size)
+            case ev.RetryScheduled(target=target):
+                self._retries.inc()
+                self._fly(target.did, False)
+            case ev.SpectrumSaved(time=time, outcome=saved):
+                self._success.set(time)
+                self._settle(saved.target.did)
+            case ev.SpectrumFailed(outcome=failed):
+                self._settle(failed.target.did)
+                self._failures.labels(failed.failure.kind.value).inc()
+            case _:
+                self._change(event)
+
+    def _change(self, event: ev.Event) -> None:
+        match event:
+            case (
+                ev.HarvestStarted(rate=rate, concurrency=concurrency)
+                | ev.PaceChanged(rate=rate, concurrency=concurrency)
+            ):
+                self._rate.set(rate)
+                self._concurrency.set(concurrency)
+                self._count()
+            case ev.HarvestPaused():
+                self._paused.set(1)
+            case ev.HarvestResumed() | ev.HarvestDraining():
+                self._paused.set(0)
+            case ev.HarvestEnded(time=time, exit_code=code):
+                self._paused.set(0)
+                self._in_flight.set(0)
+                if code == 0:
+                    self._success.set(time)
+                self._count()
+
+    def _fly(self, did: SpectrumId, up: bool) -> None:
+        (self._flying.add if up else self._flying.discard)(did)
+        self._in_flight.set(len(self._flying))
+
+    def _settle(self, did: SpectrumId) -> None:
+        self._fly(did, False)
+        self._count()
+
+    def _count(self) -> None:
+        stats = self._numbers()
+        for outcome, number in (("present", stats.present), ("saved", stats.saved), ("failed", stats.failed)):
+            self._spectra.labels(outcome).set(number)
+        self._remaining.set(stats.remaining)
+
+    def remember(self, path: Path) -> None:
+        """Take over when an earlier run last succeeded: a run that fails must not look as if none ever had."""
+        with contextlib.suppress(OSError, ValueError):
+            told = re.search(rf"^{SUCCESS} (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            self._success.set(float(told[1]) if told else 0.0)
+
+
+@asynccontextmanager
+async def text_file(metrics: Metrics, path: Path, broken: Callable[[Exception], None]) -> AsyncIterator[None]:
+    """Write the numbers to ``path``, whole or not at all, every now and then and at the end."""
+    metrics.remember(path)
+    writing = asyncio.create_task(_write_on(metrics.registry, path, broken), name="metrics-file")
+    try:
+        yield
+    finally:
+        writing.cancel()
+        await asyncio.wait((writing,))
+        await _write(metrics.registry, path, broken)
+
+
+async def _write_on(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> None:
+    while await _write(registry, path, broken):  # noqa: ASYNC110 - it is not waiting for the file, it is a clock
+        await asyncio.sleep(EVERY)
+
+
+async def _write(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> bool:
+    from prometheus_client import write_to_textfile
+
+    try:
+        await asyncio.to_thread(write_to_textfile, str(path), registry)
+    except OSError as error:
+        broken(error)
+        return False
+    return True
+
+
+@asynccontextmanager
+async def scrape_port(metrics: Metrics, port: int, broken: Callable[[Exception], None]) -> AsyncIterator[None]:
+    """Serve the numbers on loopback, in a thread of its own, and be gone afterwards."""
+    from prometheus_client import start_http_server
+
+    try:
+        server, thread = start_http_server(port, LOOPBACK, metrics.registry)
+    except OSError as error:
+        broken(error)
+        yield
+        return
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        await asyncio.to_thread(thread.join)

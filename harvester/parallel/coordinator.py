@@ -1,0 +1,278 @@
+"""The one who lets all hands ask: an admission for each archive, whoever does the asking, and a memory of each shard.
+
+A hand that is lost gives back its permits; its turns are lost with it, so that the pace can fall below what is
+allowed, and never rise above it. One hand at a time asks whether an archive is there that seemed to be away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+from .. import events as ev
+from ..engine.circuit_breaker import FIRST_ALARM, Gate, Sign
+from ..engine.outage import Refusals
+from ..engine.shutdown import Stop
+from ..engine.throttle import PROBING, Admission
+from ..model.failures import Failure
+from .messages import (
+    TAKEN_OVER,
+    Alive,
+    Declined,
+    Doubted,
+    FromBroker,
+    FromHand,
+    Full,
+    Halted,
+    Heard,
+    Joined,
+    Judged,
+    Left,
+    Onward,
+    OnwardPermitted,
+    Permitted,
+    Probed,
+    ProbePermitted,
+    Probing,
+    Renewed,
+    Stopped,
+    Told,
+    Turned,
+    Wanted,
+)
+from .shards import Progress
+
+BEAT = 5.0  # seconds between two looks at who has said nothing for long
+SILENCE = 60.0  # seconds without a word after which a hand is taken for lost: it says one every few seconds
+
+
+@dataclass(slots=True, eq=False)
+class Guest:
+    """A hand as the broker knows it: how to reach it, how to end it, when it was last heard, and what it holds."""
+
+    say: Callable[[FromBroker], None]
+    cut: Callable[[], None]
+    heard: float
+    shard: int | None = None
+    held: int = 0
+    full: bool = False
+    wanting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Broker:
+    """An async context manager: whoever waits for a permit waits within it. ``emit`` takes what the hands tell."""
+
+    def __init__(
+        self, admission: Admission, emit: Callable[[ev.Event], None], stop: Stop, wall: Callable[[], float]
+    ) -> None:
+        self._admission, self._emit, self._stop, self._wall = admission, emit, stop, wall
+        self._guests: set[Guest] = set()
+        self._shards: dict[int, Progress] = {}
+        self._prober: Guest | None = None
+        self._candidates: list[Guest] = []
+        self._seen = _in_short(admission.gate)
+        self._halted = False
+        self._refusals = Refusals()
+        self._tasks = asyncio.TaskGroup()
+        admission.on_turn(self._gate_turned)
+        admission.on_probe(lambda failure: self._say_to_all(Judged(failure)))
+        stop.on_change(self._halt)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._watch = self._tasks.create_task(self._look_for_silent())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch.cancel()
+        for guest in tuple(self._guests):
+            self.lose(guest)
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
+
+    def welcome(self, say: Callable[[FromBroker], None], cut: Callable[[], None] = lambda: None) -> Guest:
+        """A hand that can be reached by ``say``. What it says is for ``heed``; ``lose`` it when it is gone.
+
+        ``cut`` ends one that says nothing any more.
+        """
+        guest = Guest(say, cut, self._now())
+        self._guests.add(guest)
+        self._task(guest, self._serve(guest))
+        return guest
+
+    def lose(self, guest: Guest) -> None:
+        """The hand is gone, or done: nothing that it holds is in use any more."""
+        if guest not in self._guests:
+            return
+        self._guests.remove(guest)
+        for task in guest.tasks:
+            task.cancel()
+        for _ in range(guest.held):
+            self._admission.leave(None)
+        self._candidates = [other for other in self._candidates if other is not guest]
+        self._note_room()
+        if self._prober is guest:
+            self._prober = None
+            self._lend_probe()
+
+    def forget(self, shard: int) -> None:
+        """Nobody will work on this shard any more."""
+        self._shards.pop(shard, None)
+
+    async def renew(self) -> None:
+        """Have all connections made anew."""
+        self._say_to_all(Renewed())
+
+    def heed(self, guest: Guest, message: FromHand) -> None:
+        """Do what a hand's message asks for."""
+        if guest not in self._guests:
+            guest.say(Halted(TAKEN_OVER, now=True))
+            return
+        guest.heard = self._now()
+        match message:
+            case Alive():
+                pass
+            case Wanted():
+                guest.wanting.release()
+            case Left(latency=latency):
+                guest.held -= 1
+                self._admission.leave(latency)
+            case Told(event=event):
+                self._note(guest, event)
+            case Heard(sign=sign, failure=failure):
+                self._hear(sign, failure)
+            case Joined(shard=shard):
+                self._begin(guest, shard)
+            case Onward(probing=probing):
+                self._task(guest, self._lend_turn(guest, probing))
+            case Probing() | Probed() | Declined():
+                self._heed_prober(guest, message)
+            case _:
+                self._heed_trouble(guest, message)
+
+    def _hear(self, sign: Sign, failure: Failure | None) -> None:
+        """Refusals in a row are the request's fault, whichever hands meet them."""
+        self._admission.heard(sign, failure)
+        if failure is None:
+            self._refusals.heard_other()
+        elif self._refusals.heard(failure):
+            self._admission.doubt(f"{failure.detail}; is it the request?")
+
+    def _heed_trouble(self, guest: Guest, message: Doubted | Full | Stopped) -> None:
+        match message:
+            case Doubted(reason=reason):
+                self._admission.doubt(reason)
+            case Full(full=full):
+                guest.full = full
+                self._note_room()
+            case Stopped(cause=cause):
+                self._stop.drain(cause)
+
+    def _heed_prober(self, guest: Guest, message: Probing | Probed | Declined) -> None:
+        asks_on = self._prober is guest
+        if asks_on:
+            self._prober = None
+        if isinstance(message, Probed):
+            self._admission.probed(message.failure, message.canary)
+            self._gate_turned(self._admission.gate, anew=True)
+        elif isinstance(message, Probing):
+            self._candidates.insert(0 if asks_on else len(self._candidates), guest)  # it knows best what is to be asked
+        self._lend_probe()
+
+    def _begin(self, guest: Guest, shard: int) -> None:
+        """Whoever worked on it before, and was lost, works on it no more."""
+        for other in [other for other in self._guests if other.shard == shard and other is not guest]:
+            if self._stop.cause is None:
+                other.say(Halted(TAKEN_OVER, now=True))
+            self.lose(other)
+        guest.shard = shard
+        guest.say(self._shards.setdefault(shard, Progress()).begun(self._wall()))
+        guest.say(self._gate_seen())
+        if self._stop.cause is not None:
+            guest.say(Halted(self._stop.cause, self._stop.aborting.is_set()))
+
+    def _note(self, guest: Guest, event: ev.Event) -> None:
+        """That all drain is told once, by whoever stops them."""
+        progress = None if guest.shard is None else self._shards.get(guest.shard)
+        if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.note(event)):
+            self._emit(event)
+
+    async def _look_for_silent(self) -> None:
+        """One that is frozen would keep its permits, and the probe, for ever."""
+        while True:
+            await asyncio.sleep(BEAT)
+            for guest in [guest for guest in self._guests if self._now() - guest.heard > SILENCE]:
+                self.lose(guest)
+                guest.cut()
+
+    # ---- permits
+
+    async def _serve(self, guest: Guest) -> None:
+        """Let the hand's workers ask, one after the other; the admission's line is the same for all hands."""
+        while await guest.wanting.acquire() and await self._admission.enter(self._stop.draining):
+            guest.held += 1
+            guest.say(Permitted())
+
+    async def _lend_turn(self, guest: Guest, probing: bool) -> None:
+        PROBING.set(probing)
+        if await self._admission.go_on(self._stop.draining):
+            guest.say(OnwardPermitted())
+
+    def _lend_probe(self) -> None:
+        if self._prober is None and self._candidates and self._admission.gate.holding:
+            self._prober = self._candidates.pop(0)
+            self._task(self._prober, self._let_probe(self._prober))
+
+    async def _let_probe(self, guest: Guest) -> None:
+        if await self._admission.probe(self._stop.draining):
+            guest.say(ProbePermitted())
+
+    def _note_room(self) -> None:
+        self._admission.full = any(guest.full for guest in self._guests)
+        self._admission.wake()
+
+    # ---- what all hear
+
+    def _gate_turned(self, gate: Gate, anew: bool = False) -> None:
+        """Hands need to know what holds them, not each answer that the gate takes note of."""
+        before, self._seen = self._seen, _in_short(gate)
+        if anew or before != self._seen:
+            self._candidates.clear()
+            self._say_to_all(self._gate_seen())
+
+    def _gate_seen(self) -> Turned:
+        return Turned.seen_at(self._now(), self._seen)
+
+    def _halt(self) -> None:
+        if not self._halted and self._stop.cause is not None:
+            self._halted = True
+            self._emit(ev.HarvestDraining(self._wall(), self._stop.cause.reason))
+        self._admission.wake()
+        self._admission.turned.set()
+        if self._stop.cause is not None:
+            self._say_to_all(Halted(self._stop.cause, self._stop.aborting.is_set()))
+
+    def _say_to_all(self, message: FromBroker) -> None:
+        for guest in self._guests:
+            guest.say(message)
+
+    def _task(self, guest: Guest, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(work)
+        guest.tasks.add(task)
+        task.add_done_callback(guest.tasks.discard)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _in_short(gate: Gate) -> Gate:
+    """The gate without what changes with every answer."""
+    return replace(gate, recent=(), alarm=FIRST_ALARM, share=1.0)

@@ -1,0 +1,129 @@
+"""What stands in for the admission where an engine is far from it: permits come over a line, from the broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from random import Random
+
+from ..engine.circuit_breaker import Gate, Sign
+from ..engine.throttle import PROBING, Judge
+from ..model.failures import Failure
+from .messages import (
+    Declined,
+    Doubted,
+    FromHand,
+    Full,
+    Heard,
+    Judged,
+    Left,
+    Onward,
+    OnwardPermitted,
+    Permitted,
+    Probed,
+    ProbePermitted,
+    Probing,
+    Turned,
+    Wanted,
+)
+
+Waiting = deque[asyncio.Future[bool]]
+
+
+class DistantAdmission:
+    """A ``Doorkeeper`` for one engine. ``heed`` what the broker says; ``say`` takes what is for the broker."""
+
+    def __init__(self, say: Callable[[FromHand], None], stop: asyncio.Event) -> None:
+        self._say, self._stop = say, stop
+        self.gate = Gate()
+        self.turned = asyncio.Event()
+        self._full = False
+        self._entering, self._going_on, self._probing = Waiting(), Waiting(), Waiting()
+        self._judges: list[Judge] = []
+        self._chance = Random()  # noqa: S311 - jitter, no secret
+
+    @property
+    def full(self) -> bool:
+        return self._full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self._full = full
+        self._say(Full(full))
+
+    async def enter(self, stop: asyncio.Event) -> bool:
+        return await self._permitted(self._entering, Wanted(), stop)
+
+    async def go_on(self, stop: asyncio.Event) -> bool:
+        return await self._permitted(self._going_on, Onward(PROBING.get()), stop)
+
+    async def probe(self, stop: asyncio.Event) -> bool:
+        """Wait to be the one who asks; False too once the gate turned, since somebody else has asked."""
+        return await self._permitted(self._probing, Probing(), stop)
+
+    def leave(self, latency: float | None) -> None:
+        self._say(Left(latency))
+
+    def heard(self, sign: Sign, failure: Failure | None = None) -> None:
+        if failure is not None and failure.retry_after is not None:  # what it says holds before it has come round
+            self.gate = self.gate.after(sign, failure, asyncio.get_running_loop().time(), self._chance)
+        self._say(Heard(sign, failure))
+
+    def doubt(self, reason: str) -> None:
+        self._say(Doubted(reason))
+
+    def probed(self, failure: Failure | None, canary: bool) -> None:
+        self._say(Probed(failure, canary))
+
+    def on_probe(self, judge: Judge) -> None:
+        self._judges.append(judge)
+
+    def wake(self) -> None:
+        """Once there is no asking any more, let go of whoever waits to."""
+        if self._stop.is_set():
+            for waiting in (self._entering, self._going_on, self._probing):
+                _dismiss(waiting)
+
+    def heed(self, message: object) -> None:
+        """Take in what the broker says. What is permitted to nobody any more is given back."""
+        match message:
+            case Permitted():
+                if not _admit(self._entering):
+                    self._say(Left())
+            case OnwardPermitted():
+                _admit(self._going_on)
+            case ProbePermitted():
+                if not _admit(self._probing):
+                    self._say(Declined())
+            case Turned():
+                self.gate = message.at(asyncio.get_running_loop().time())
+                _dismiss(self._probing)
+                self.turned.set()
+            case Judged(failure=failure):
+                for judge in self._judges:
+                    judge(failure)
+
+    async def _permitted(self, waiting: Waiting, request: FromHand, stop: asyncio.Event) -> bool:
+        if stop.is_set():
+            return False
+        permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting.append(permit)
+        self._say(request)
+        return await permit
+
+
+def _admit(waiting: Waiting) -> bool:
+    while waiting:
+        permit = waiting.popleft()
+        if not permit.done():
+            permit.set_result(True)
+            return True
+    return False
+
+
+def _dismiss(waiting: Waiting) -> None:
+    while waiting:
+        permit = waiting.popleft()
+        if not permit.done():
+            permit.set_result(False)

@@ -1,0 +1,182 @@
+"""One hand's work on one shard: the engine of a harvest, with the broker at the other end of a line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
+
+from .. import events as ev
+from ..archive.client import WebArchive
+from ..engine.engine import Engine
+from ..engine.shutdown import Stop
+from ..engine.work_queue import Leftover
+from ..errors import HarvestError
+from ..model.exit_codes import Cause
+from ..model.outcomes import Rejected, Saved
+from ..model.target import SpectrumId, Target
+from ..storage.interface import Shelf
+from .channel import HandLostError, Line, attend
+from .job_spec import Commission
+from .messages import TAKEN_OVER, Alive, Begun, FromBroker, Halted, Joined, Renewed, Stopped, Told
+from .remote_throttle import DistantAdmission
+from .shards import Shard
+
+log = logging.getLogger(__name__)
+
+LOST = Cause("nobody lets this hand ask any more", 4)
+BEAT = 5.0  # seconds between two signs of life
+ANSWER = 60.0  # seconds in which a broker that is there says what is known of a shard
+
+
+async def work_on(
+    shard: Shard, commission: Commission, line: Line, wall: Callable[[], float] = time.time
+) -> list[Leftover]:
+    """Harvest the shard as the broker lets it; the retries that it would have to wait for.
+
+    Faults of the run (a full disk, a bug) are told to the broker, and stop all hands alike. HandLostError if the broker
+    is out of reach, or takes this hand for lost.
+    """
+    try:
+        return await _Hand(shard, commission, line, wall).work()
+    except HandLostError:
+        raise
+    except HarvestError as error:
+        line.say(Stopped(Cause(str(error), error.exit_code)))
+    except Exception as bug:
+        log.exception("bug in the work on shard %d", shard.number)
+        line.say(Stopped(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1)))
+    return []
+
+
+class _Hand:
+    def __init__(self, shard: Shard, commission: Commission, line: Line, wall: Callable[[], float]) -> None:
+        self._shard, self._commission, self._line, self._wall = shard, commission, line, wall
+        self._stop = Stop()
+        self._admission = DistantAdmission(line.say, self._stop.draining)
+        self._begun: asyncio.Queue[Begun | None] = asyncio.Queue(1)  # the first answer, and there is no other
+        self._archive: WebArchive | None = None
+        self._renewing: set[asyncio.Task[None]] = set()
+        self._known: Cause | None = None  # why all stop, as far as the broker said so
+
+    async def work(self) -> list[Leftover]:
+        self._stop.on_change(self._tell_why)
+        self._line.say(Joined(self._shard.number))
+        beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._live())]
+        try:
+            begun = await self._answer()
+            back = [] if begun is None else await self._harvest(begun)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.wait((*beside, *self._renewing))
+        if self._stop.cause in (LOST, TAKEN_OVER):
+            raise HandLostError(self._stop.cause.reason)
+        return back
+
+    async def _answer(self) -> Begun | None:
+        try:
+            async with asyncio.timeout(ANSWER):
+                return await self._begun.get()
+        except TimeoutError:
+            raise HandLostError("no broker answers") from None
+
+    async def _harvest(self, begun: Begun) -> list[Leftover]:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(self._commission.shelf())
+            client = self._commission.archive(self._tell, self._turn, self._wall)
+            self._archive = await stack.enter_async_context(client)
+            engine = await self._engine(begun, store, client)
+            await engine.run()
+        return [] if self._stop.draining.is_set() else engine.put_off()
+
+    async def _engine(self, begun: Begun, store: Shelf, archive: WebArchive) -> Engine:
+        """With what is still to do: what a lost hand stored is there, whether or not it could still say so."""
+        shard, commission = self._shard, self._commission
+        retries = {each.target.did: each for each in (*shard.leftovers, *begun.retries)}
+        fresh = [target for target in shard.targets if target.did not in retries]
+        done = set(begun.settled)
+        if begun.again:
+            open_ones = [target for target in (*fresh, *_targets(retries)) if target.did not in done]
+            for saved in await asyncio.to_thread(_stored, open_ones, store, commission, begun):
+                self._tell(ev.SpectrumSaved(self._wall(), saved))
+                done.add(saved.target.did)
+        return Engine(
+            [target for target in fresh if target.did not in done],
+            archive, store, commission.prove, commission.limits, self._admission, self._tell, self._stop,
+            (shard.canary,) if shard.canary else (),
+            [each for did, each in retries.items() if did not in done],
+            wall=self._wall, patient=shard.patient,
+        )  # fmt: skip
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self._line.say(Alive())
+
+    async def _listen(self) -> None:
+        await attend(self._line, self._heed)
+        self._begin(None)
+        self._known = LOST
+        self._stop.abort(LOST)
+
+    def _begin(self, begun: Begun | None) -> None:
+        """With what is known of the shard; None: not at all, unless it has begun."""
+        with suppress(asyncio.QueueFull):
+            self._begun.put_nowait(begun)
+
+    def _heed(self, message: FromBroker) -> None:
+        match message:
+            case Begun():
+                self._begin(message)
+            case Halted(cause=cause, now=now):
+                self._known = cause
+                if now:
+                    self._begin(None)
+                (self._stop.abort if now else self._stop.drain)(cause)
+            case Renewed():
+                self._renew()
+            case _:
+                self._admission.heed(message)
+
+    def _renew(self) -> None:
+        if self._archive is not None:
+            task = asyncio.create_task(self._archive.renew())
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+
+    def _tell(self, event: ev.Event) -> None:
+        self._line.say(Told(event))
+
+    def _tell_why(self) -> None:
+        """Unless it is the broker's reason: then it knows."""
+        if self._stop.cause not in (None, self._known):
+            self._line.say(Stopped(self._stop.cause))
+
+    async def _turn(self) -> bool:
+        return await self._admission.go_on(self._stop.draining)
+
+
+def _targets(retries: Mapping[SpectrumId, Leftover]) -> Iterator[Target]:
+    return (each.target for each in retries.values())
+
+
+def _stored(targets: Iterable[Target], store: Shelf, commission: Commission, begun: Begun) -> list[Saved]:
+    """Those that are in the store: as they were about to be stored or, unless they would be replaced, as they prove."""
+    announced = {saved.target.did: saved for saved in begun.proved}
+    found = []
+    for target in targets:
+        try:
+            verdict = commission.prove(target, store.read(target.name))
+        except FileNotFoundError:
+            continue
+        if isinstance(verdict, Rejected):
+            continue  # only a refresh finds such a file: a harvest sets it aside before it begins
+        saved = announced.get(target.did)
+        if saved is not None and saved.verified.sha256 == verdict.sha256:
+            found.append(saved)
+        elif not commission.refresh:
+            found.append(Saved(target, verdict, 1, 0.0, ""))
+    return found

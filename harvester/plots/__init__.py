@@ -1,0 +1,1 @@
+"""Plots of spectra: in a file (matplotlib, extra ``plots``) and in the terminal."""

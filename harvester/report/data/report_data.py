@@ -1,0 +1,82 @@
+"""All that a report tells, gathered once: the page and the JSON are two ways to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from ...archive.profile import ArchiveProfile
+from ...config.profiles import load_profile
+from ...dataset.label_checks import LabelReport, check_labels
+from ...errors import UsageError
+from ...model.labels import Labelling
+from ...storage.interface import Shelf
+from ...storage.run_folder import PROFILE
+from .gallery import Gallery, hang
+from .run_record import Books, open_books
+from .sampling import MOST_READ, Survey, look_at
+from .timeline import Night, read_night
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One run's report before it is said. ``made``: seconds since 1970."""
+
+    books: Books
+    survey: Survey
+    night: Night
+    gallery: Gallery
+    labels: LabelReport
+    labelling: Labelling
+    archive: str
+    made: float
+
+    def as_json(self) -> Mapping[str, object]:
+        """What ``report --json`` prints."""
+        survey = self.survey
+        return {
+            "run": self.books.run,
+            "summary": dict(self.books.summary),
+            "stored": survey.stored,
+            "bytes": survey.bytes,
+            "digest": survey.digest,
+            "read": len(survey.seen),
+            "damaged": [{"name": name, "detail": detail} for name, detail in survey.damaged],
+            "labels": {**self.labels.as_json(), "stored": survey.by_label},
+            "unusual": [picture.did for picture in self.gallery.unusual],
+        }
+
+
+def gather(
+    store: Shelf,
+    run: str | None,
+    made: float,
+    *,
+    told: Mapping[str, Any] = MappingProxyType({}),
+    most: int = MOST_READ,
+) -> Material:
+    """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
+
+    told: of its labels, by field of ``Labelling``, in place of what the run was told. UsageError if there is no such
+    run, StoreError if the disk fails.
+    """
+    books = open_books(store, run)
+    meant = replace(books.labelling, **told)
+    archive = _profile_of(books)
+    unit = archive.spectral_unit if archive else ""
+    survey = look_at(store, meant.column, most, unit)
+    checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
+    night = read_night(books.folder / "events.jsonl")
+    gallery = hang(survey, store, meant, {failure.name for failure in books.failures}, unit)
+    return Material(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
+
+
+def _profile_of(books: Books) -> ArchiveProfile | None:
+    """The profile that the run was given, from its own folder, else from where it came from."""
+    for place in (str(books.folder / PROFILE), str(books.asked.get("archive", ""))):
+        with suppress(UsageError):
+            return load_profile(place)
+    return None

@@ -1,0 +1,122 @@
+"""One look at what is stored: each spectrum read once, and kept of it only what the report needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
+from ...dataset.label_checks import Labelled
+from ...dataset.stored_files import DamagedError, Holding, holdings, read
+from ...fits.observation import Observation, observation_of
+from ...fits.spectrum import Spectrum
+from ...ledger import queries
+from ...storage.interface import Shelf
+
+MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
+MOST_AT_THE_END = 1_000  # of a run, which nobody wants to wait for: a quarter of a second
+MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a download
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A spectrum that was read: where it is, what it is of, and its part of the label checks."""
+
+    holding: Holding
+    observation: Observation
+    labelled: Labelled
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is stored: ``stored`` in all, ``seen`` of them. ``rows`` are around H-alpha, as ``Labelled.row`` counts.
+
+    damaged: name and what is wrong with the file; by_status: spectra and bytes; ranges: see ``reader.ranges``.
+    """
+
+    stored: int
+    seen: Sequence[Seen]
+    rows: Rows
+    damaged: Sequence[tuple[str, str]]
+    by_status: dict[str, tuple[int, int]]
+    by_label: dict[str, int]
+    ranges: Sequence[tuple[int, int, int]]
+    digest: str
+
+    @property
+    def sampled(self) -> bool:
+        """Whether not all that is stored was looked at."""
+        return len(self.seen) + len(self.damaged) < self.stored
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for status, (_, size) in self.by_status.items() if status in ("present", "saved"))
+
+
+RANGE_STEP = 1e-10  # metres
+
+
+def look_at(store: Shelf, column: str, most: int = MOST_READ, unit: str = "") -> Survey:
+    """Survey ``store``, whose labels are in ``column``; ``unit``: of wavelengths whose file names none.
+
+    UsageError without a ledger, StoreError if the disk fails.
+    """
+    ledger = store.ledger
+    by_status = queries.counts(ledger)
+    stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
+    glance = _Glance(column)
+    for holding in holdings(store, unit, min(1.0, most / max(1, stored))):
+        glance.at(holding)
+    return Survey(
+        stored,
+        glance.seen,
+        np.array(glance.rows, np.float32).reshape(-1, OFFSETS.size),
+        glance.damaged,
+        by_status,
+        queries.counts_by(ledger, column),
+        queries.ranges(ledger, RANGE_STEP),
+        digest_of_all(store),
+    )
+
+
+def digest_of_all(store: Shelf) -> str:
+    """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
+    digest = hashlib.sha256()
+    for name, sha256 in queries.digests(store.ledger):
+        digest.update(f"{sha256}  {store.within(name.removesuffix('.fits'))}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass(slots=True)
+class _Glance:
+    column: str
+    seen: list[Seen] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+
+    def at(self, holding: Holding) -> None:
+        try:
+            spectrum = read(holding)
+        except DamagedError as error:
+            self.damaged.append((holding.name, str(error)))
+            return
+        told = observation_of(spectrum)
+        row = around_h_alpha(spectrum, told.h_alpha)
+        number = None if row is None else len(self.rows)
+        if row is not None:
+            self.rows.append(row)
+        label = holding.columns.get(self.column, "").strip()
+        labelled = Labelled(holding.did, label, holding.wave_min, holding.wave_max, _digest(spectrum), number)
+        self.seen.append(Seen(_slim(holding), told, labelled))
+
+
+def _slim(holding: Holding) -> Holding:
+    """What it takes to read it again."""
+    return replace(holding, columns={}, content_digest=None, url=None)
+
+
+def _digest(spectrum: Spectrum) -> bytes:
+    return hashlib.sha256(spectrum.flux.tobytes()).digest()

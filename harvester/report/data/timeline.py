@@ -1,0 +1,180 @@
+"""The night in a few hundred bins: a fold over ``events.jsonl`` whose memory does not grow with the night.
+
+A bin's width doubles whenever the night outgrows the bins, so a million events cost one pass and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ...storage.errors import storing
+
+MOST_BINS = 480
+MOST_TOLD = 40  # pauses that are listed one by one
+# Nearly all lines are these: to read them whole takes three times as long. Nobody else's words can look so, since JSON
+# escapes quotes.
+_SAVED = re.compile(
+    r'\{"event": "(?P<event>spectrum_saved)", "time": "(?P<time>[^"]*)".*?"elapsed": (?P<elapsed>[\d.e-]+),'
+)
+_TENTH = math.log(1.1)  # latencies are kept in steps of 10 %
+
+
+@dataclass(slots=True)
+class Bin:
+    """What came of requests within one stretch of time. ``elapsed`` counts spectra by the logarithm of seconds."""
+
+    saved: int = 0
+    failed: int = 0
+    slowed: int = 0
+    elapsed: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def attempts(self) -> int:
+        """Each ends in a spectrum or in a failure."""
+        return self.saved + self.failed
+
+    def absorb(self, other: Bin) -> None:
+        self.saved += other.saved
+        self.failed += other.failed
+        self.slowed += other.slowed
+        self.elapsed.update(other.elapsed)
+
+    def percentile(self, share: float) -> float | None:
+        """Seconds that so large a share of the spectra took at most, to 10 %; None without any."""
+        left = share * sum(self.elapsed.values())
+        for step in sorted(self.elapsed):
+            left -= self.elapsed[step]
+            if left <= 0:
+                return math.exp((step + 0.5) * _TENTH)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A pause: nobody asked anything. ``kind`` as in events.jsonl; seconds since 1970."""
+
+    kind: str
+    start: float
+    end: float
+    why: str
+
+
+@dataclass(slots=True)
+class Night:
+    """What happened between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
+
+    start: float = 0.0
+    end: float = 0.0
+    width: float = 1.0
+    bins: list[Bin] = field(default_factory=list)
+    pauses: list[Span] = field(default_factory=list)
+    pauses_counted: int = 0
+    slow_downs: Counter[str] = field(default_factory=Counter)
+    quarantined: int = 0
+    unreadable: int = 0
+    ended: bool = False
+    _allowed: tuple[float, float] = (math.inf, math.inf)
+    _paused: tuple[str, float, str] | None = None
+
+    @property
+    def asked(self) -> int:
+        return sum(one.attempts for one in self.bins)
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """Take one event in, as events.jsonl has it."""
+        time = datetime.fromisoformat(event["time"]).timestamp()
+        self.start = self.start or time
+        self.end = max(self.end, time)
+        match event["event"]:
+            case "spectrum_saved":
+                self._saved(time, float(event["elapsed"]))
+            case "retry_scheduled" | "spectrum_failed":
+                self._bin(time).failed += 1
+            case "harvest_started":
+                self._allowed = (event["rate"] or math.inf, 1)
+            case "pace_changed":
+                why = str(event["reason"]) if event.get("imposed", True) else ""
+                self._paced(time, event["rate"] or math.inf, event["concurrency"], why)
+            case "body_quarantined":
+                self.quarantined += 1
+            case "harvest_paused":
+                self._pause(str(event.get("kind", "")), time, str(event["reason"]))
+            case "harvest_resumed" | "harvest_draining" | "harvest_ended" as name:
+                self._resume(time)
+                self.ended = name == "harvest_ended"
+
+    def close(self) -> None:
+        """There is no more: a pause that was going on ends with the last that is known."""
+        self._resume(self.end)
+
+    def _saved(self, time: float, elapsed: float) -> None:
+        here = self._bin(time)
+        here.saved += 1
+        here.elapsed[math.floor(math.log(max(elapsed, 1e-3)) / _TENTH)] += 1
+
+    def _bin(self, time: float) -> Bin:
+        """The bin of ``time``; a clock that was set back does not go before the first."""
+        while (place := max(0, int((time - self.start) / self.width))) >= MOST_BINS:
+            self._halve()
+        while len(self.bins) <= place:
+            self.bins.append(Bin())
+        return self.bins[place]
+
+    def _halve(self) -> None:
+        for left, right in zip(self.bins[::2], self.bins[1::2], strict=False):
+            left.absorb(right)
+        self.bins, self.width = self.bins[::2], 2 * self.width
+
+    def _paced(self, time: float, rate: float, concurrency: float, why: str) -> None:
+        before, self._allowed = self._allowed, (rate, concurrency)
+        if why and (rate < before[0] or concurrency < before[1]):
+            self._bin(time).slowed += 1
+            if why in self.slow_downs or len(self.slow_downs) < MOST_TOLD:
+                self.slow_downs[why] += 1
+
+    def _pause(self, kind: str, time: float, why: str) -> None:
+        """A pause that goes on is the same one, unless it goes on for another reason."""
+        if self._paused is None or self._paused[0] != kind:
+            self._resume(time)
+            self._paused = (kind, time, why)
+            self.pauses_counted += 1
+
+    def _resume(self, time: float) -> None:
+        paused, self._paused = self._paused, None
+        if paused is not None and len(self.pauses) < MOST_TOLD:
+            self.pauses.append(Span(paused[0], paused[1], max(time, paused[1]), paused[2]))
+
+
+def read_night(path: Path) -> Night:
+    """The night that ``path`` tells of. Empty if there is no such file. StoreError if it cannot be read."""
+    night = Night()
+    if path.exists():
+        with storing(path), path.open(encoding="utf-8", errors="replace") as lines:
+            for event in _events(lines, night):
+                night.happened(event)
+    night.close()
+    return night
+
+
+def _events(lines: Iterable[str], night: Night) -> Iterator[Mapping[str, Any]]:
+    """Each line's event; what is none (the last line of a run that was killed) is counted."""
+    for line in lines:
+        saved = _SAVED.match(line)
+        if saved is not None:
+            yield saved.groupdict()
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            night.unreadable += 1
+            continue
+        if isinstance(event, dict) and isinstance(event.get("time"), str):
+            yield event

@@ -1,0 +1,1 @@
+"""One run, from a catalog to the written summary."""

@@ -1,0 +1,209 @@
+"""One run from configuration to summary: the wiring that the command line and the library share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from .. import events as ev
+from ..archive.client import user_agent
+from ..audit.recovery import relocate
+from ..config.configuration import Configuration, shelf_of
+from ..config.loading import CONFIG
+from ..engine.interfaces import Store
+from ..engine.rate_limit import wait_or
+from ..engine.shutdown import Stop
+from ..errors import HarvestError
+from ..events.bus import EventBus
+from ..events.politeness import Guestbook
+from ..events.stats import Tally, ended_how
+from ..ledger.repair import ensure_usable
+from ..ledger.writer import LedgerWriter
+from ..model.exit_codes import Cause
+from ..model.findings import Sound
+from ..model.schedule import Shift
+from ..monitoring.event_log import EventLog
+from ..storage.errors import storing
+from ..storage.interface import Shelf
+from ..storage.lock import hold
+from ..storage.run_folder import PROFILE
+from .clock import Vigil, shift_at
+from .demo_archive import _at_hand
+from .finish import Report, _close_books, _give_account
+from .observers import looking_on
+from .prepare import Preparation
+from .provenance import profile_sha256, profile_text
+from .runners import Labour, Task, alone, hired
+
+log = logging.getLogger(__name__)
+
+Hire = Callable[[Task], AbstractAsyncContextManager[Labour]]
+
+MOMENT = 0.01  # seconds between two looks at whether the ledger has taken in everything
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a test replaces to have a whole night in a second: the wall clock, and the dice."""
+
+    wall: Callable[[], float] = time.time
+    dice: random.Random = field(default_factory=random.Random)
+
+
+def new_run_name(now: datetime | None = None) -> str:
+    """Sortable by time, and unique among runs of one directory."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
+
+
+@contextmanager
+def held(configuration: Configuration, run: str) -> Iterator[Shelf]:
+    """The store, on this machine ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
+    store = shelf_of(configuration)
+    store.prepare()
+    with hold(store.lock, run):
+        store.tidy()
+        ensure_usable(store.ledger)
+        relocate(store, configuration)
+        yield store
+
+
+def open_books(preparation: Preparation, store: Shelf, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
+    """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
+    store.set_aside(preparation.plan.suspect, "no sound spectrum")
+    ledger = LedgerWriter(store.ledger, lambda: tally.stats)
+    ledger.enrol(preparation.plan, preparation.catalogue, preparation.configuration.request.shape)
+    ledger.record([finding for finding in preparation.findings if isinstance(finding, Sound)])
+    folder = store.state / "runs" / run
+    with storing(folder):
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / CONFIG).write_text(preparation.configuration.as_toml(), "utf-8", "backslashreplace")
+        (folder / PROFILE).write_bytes(profile_text(preparation.configuration).encode())
+    return ledger, folder
+
+
+async def harvest(
+    preparation: Preparation,
+    store: Shelf,
+    run: str,
+    bus: EventBus,
+    stop: Stop,
+    tally: Tally,
+    chance: Chance | None = None,
+) -> Report:
+    """Fetch what the preparation found missing, and leave the books of the run beside the spectra.
+
+    ``tally`` is on the bus already, before all who read from it.
+    """
+    chance = chance or Chance()
+    settings = preparation.configuration.settings
+    hours = shift_at(chance.wall(), settings.window, settings.deadline)
+    book = Guestbook(user_agent(settings.contact))
+    ledger, folder = open_books(preparation, store, run, tally)
+    _allow_as_many_files_as_possible()
+    with ledger, _log_file(folder / "harvester.log"):
+        async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:
+            bus.add(ledger, logged_only=True)
+            bus.add(log, logged_only=True)
+            bus.add(book)
+            async with store:
+                await engage(preparation, store, run, bus, stop, tally, chance, hours, partial(hired, folder=folder))
+            while ledger.enrolling and not await wait_or(stop.draining, MOMENT):
+                pass  # an interrupted run leaves the rest of the list to the next one
+        await _last_rows(ledger, stop)
+    lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
+    lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
+    lost += onlookers.faults
+    report = Report(tally.stats, folder, lost, book.politeness, hours.night)
+    report = await _close_books(await _give_account(report, preparation, store), preparation, store)
+    return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
+
+
+async def _last_rows(ledger: LedgerWriter, stop: Stop) -> None:
+    """Let the ledger take in what it has not yet. A signal that comes meanwhile ends the patience for it."""
+    impatient = asyncio.Event()
+    stop.on_change(impatient.set)
+    ledger.finish()
+    while ledger.finishing:
+        if await wait_or(impatient, MOMENT):
+            ledger.give_up()
+
+
+def _allow_as_many_files_as_possible() -> None:
+    """Connections need descriptors, and many systems begin with few of those that they would allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def engage(
+    preparation: Preparation,
+    store: Store,
+    run: str,
+    bus: EventBus,
+    stop: Stop,
+    tally: Tally,
+    chance: Chance,
+    hours: Shift,
+    hire: Hire = alone,
+) -> None:
+    """The harvest between its first and its last event: whatever the preparation lists is asked for and proved."""
+    async with _at_hand(preparation.configuration) as configuration:
+        task = Task(configuration, preparation, store, bus.emit, stop, chance.dice, chance.wall)
+        bus.emit(_started(configuration, preparation, run, chance.wall()))
+        try:
+            async with hire(task) as labour:
+                vigil = Vigil(hours, bus.emit, stop, labour.renew, chance.wall)
+                async with vigil.keep():
+                    if await vigil.opening():
+                        await labour.run()
+        except HarvestError as error:
+            stop.drain(Cause(str(error), error.exit_code))
+        except Exception as bug:
+            log.exception("bug in the engine")
+            stop.drain(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
+    reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
+    bus.emit(ev.HarvestEnded(chance.wall(), reason, exit_code))
+
+
+def _started(configuration: Configuration, preparation: Preparation, run: str, now: float) -> ev.HarvestStarted:
+    limits, plan = configuration.settings.limits, preparation.plan
+    return ev.HarvestStarted(
+        time=now,
+        run=run,
+        archive=configuration.profile.name,
+        host=configuration.profile.host,
+        out=str(configuration.place),
+        listed=plan.listed,
+        present=len(plan.present) - preparation.refreshed,
+        wanted=preparation.wanted,
+        rate=limits.rate,
+        concurrency=limits.concurrency,
+        endpoint=configuration.profile.endpoint,
+        shape=configuration.request.shape,
+        user_agent=user_agent(configuration.settings.contact),
+        profile_sha256=profile_sha256(preparation.configuration),
+    )
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Python's own log of this package, tracebacks of our bugs above all, in the run's folder."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("harvester")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

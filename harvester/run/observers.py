@@ -1,0 +1,72 @@
+"""Who looks on besides the terminal, if the settings say so: metrics and the webhook. None may cost a harvest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from .. import events as ev
+from ..config.settings import Settings
+from ..engine.shutdown import Stop
+from ..events.bus import EventBus
+from ..events.stats import Tally
+from ..monitoring.metrics import Metrics, require_prometheus, scrape_port, text_file
+from ..monitoring.webhook import Webhook
+
+
+def check(settings: Settings) -> None:
+    """UsageError if something that is asked for is not installed: before the night, not in it."""
+    if settings.metrics_file is not None or settings.metrics_port is not None:
+        require_prometheus()
+
+
+@dataclass(slots=True)
+class Onlookers:
+    """Those of one run. ``faults`` are what became of them, in words."""
+
+    webhook: Webhook | None = None
+    _faults: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> Sequence[str]:
+        told = self.webhook.faults if self.webhook else []
+        return [*self._faults, *(f"webhook: {fault}" for fault in told)]
+
+    def lose(self, name: str, bus: EventBus) -> Callable[[Exception], None]:
+        """What to call when the onlooker ``name`` breaks."""
+
+        def broken(error: Exception) -> None:
+            words = f"{type(error).__name__}: {error}"
+            self._faults.append(f"{name}: {words}")
+            bus.emit(ev.WatcherLost(time.time(), name, words))
+
+        return broken
+
+    async def say_goodbye(self, summary: Mapping[str, object], stop: Stop) -> Sequence[str]:
+        """Once the books are closed. What went wrong with that is known to nobody yet."""
+        known = len(self.faults)
+        if self.webhook is not None:
+            await self.webhook.end(summary, stop.aborting)
+        return self.faults[known:]
+
+
+@asynccontextmanager
+async def looking_on(settings: Settings, bus: EventBus, tally: Tally) -> AsyncIterator[Onlookers]:
+    """Those whom the settings invite, for as long as the harvest lasts."""
+    those = Onlookers()
+    async with AsyncExitStack() as stack:
+        if settings.metrics_file is not None or settings.metrics_port is not None:
+            metrics = Metrics(lambda: tally.stats)
+            bus.add(metrics)
+            if settings.metrics_port is not None:
+                broken = those.lose("metrics port", bus)
+                await stack.enter_async_context(scrape_port(metrics, settings.metrics_port, broken))
+            if settings.metrics_file is not None:
+                broken = those.lose("metrics file", bus)
+                await stack.enter_async_context(text_file(metrics, settings.metrics_file, broken))
+        if settings.notify is not None:
+            those.webhook = Webhook(settings.notify, lambda: tally.stats)
+            bus.add(await stack.enter_async_context(those.webhook), logged_only=True)
+        yield those

@@ -1,0 +1,1 @@
+"""Where spectra are kept: a directory, an object store, or nowhere."""

@@ -1,1 +1,0 @@
-"""Where spectra end up."""

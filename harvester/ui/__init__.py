@@ -1,0 +1,1 @@
+"""Terminal output of a run: dashboard, plain lines, JSON lines and the run summary."""

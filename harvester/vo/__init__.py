@@ -1,0 +1,1 @@
+"""Virtual Observatory formats: VOTable, datalink, SODA, SSAP and ADQL; no I/O."""

@@ -1,0 +1,311 @@
+"""A tolerant, safe, streaming reader of VOTables (VOTable 1.4, sections 3 to 5): bytes in, what they say out.
+
+Strict readers fail on answers of genuine services (``arraysize="m"``, ``datatype="TIMESTAMP"``), and a whole listing
+does not fit in memory as elements. So: any namespace or none, no opinion on datatypes, every value a text, rows as they
+come. What it insists on is that the document is well-formed, is a VOTable, and ends where it should. Entities are never
+expanded nor loaded: a DOCTYPE that declares anything is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from xml.parsers import expat
+
+from ..formatting import first_words
+from .votable_binary import BinaryRows
+from .votable_model import Event, Field, Info, Param, Service, Table, VotableError
+
+MOST_BYTES = 1 << 30  # a million rows of DaCHS
+_MOST_IN_VAIN = 8 << 20  # bytes that complete nothing: more than any row has; expat takes ever longer over one comment
+_OPENING = 64 * 1024  # what a page that is no VOTable has to say, it says early
+
+
+class VotableReader:
+    """Takes a document in pieces and gives what each piece completed. VotableError, and nothing else, for bad ones."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._left = most_bytes
+        self._in_vain = 0
+        self._opening = b""
+        self._is_foreign = False  # then only its words count, which may need a few more pieces
+        self._handlers = Handlers()
+        self._parser = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._handlers.start
+        parser.EndElementHandler = self._handlers.end
+        parser.CharacterDataHandler = self._handlers.text
+        parser.StartDoctypeDeclHandler = _refuse_declarations
+        parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """What ``piece`` completed, in the document's order."""
+        self._left -= len(piece)
+        if self._left < 0:
+            raise VotableError("it is larger than anything that was expected")
+        if not self._handlers.is_votable and len(self._opening) < _OPENING:
+            self._opening += piece[:_OPENING]
+        events = self._parse(piece, False)
+        self._in_vain = 0 if events else self._in_vain + len(piece)
+        if self._in_vain > _MOST_IN_VAIN:
+            raise VotableError("one of its elements is longer than anything that was expected")
+        return events
+
+    def close(self) -> list[Event]:
+        """What the end of the document completed; VotableError if it ended too early."""
+        return self._parse(b"", True)
+
+    def _parse(self, piece: bytes, last: bool) -> list[Event]:
+        if not self._is_foreign:
+            try:
+                self._parser.Parse(piece, last)
+            except ForeignError:
+                self._is_foreign = True
+            except expat.ExpatError as error:
+                if self._handlers.is_votable:
+                    words = expat.ErrorString(error.code)
+                    raise VotableError(f"it is damaged in line {error.lineno}: {words}") from None
+                self._is_foreign = True
+            except (ValueError, LookupError) as error:  # an encoding that nobody knows
+                raise VotableError(f"it cannot be read: {error}") from None
+        if self._is_foreign and (last or len(self._opening) >= _OPENING):
+            said = first_words(self._opening)
+            raise VotableError(f"it is no VOTable but says: {said}" if said else "it is empty, or no XML")
+        return self._handlers.taken()
+
+
+def read_votable(pieces: Iterable[bytes], most_bytes: int = MOST_BYTES) -> Iterator[Event]:
+    """Everything that a document says, as it comes."""
+    reader = VotableReader(most_bytes)
+    for piece in pieces:
+        yield from reader.feed(piece)
+    yield from reader.close()
+
+
+def _refuse_declarations(name: str, system: str | None, public: str | None, has_internal_subset: bool) -> None:
+    if has_internal_subset:  # where entities are declared that expand without end, or read files of ours
+        raise VotableError("its DOCTYPE has declarations, which no VOTable needs")
+
+
+_LONGEST_TEXT = 1 << 20  # of one cell or one INFO
+
+
+_MOST_COLUMNS = 2000
+
+
+_MOST_REMARKS = 10_000  # tables, services and INFOs, which unlike rows are kept
+
+
+_DEEPEST = 100
+
+
+class ForeignError(Exception):
+    """The document is of another kind."""
+
+
+class Handlers:
+    """What expat calls; collects the events."""
+
+    def __init__(self) -> None:
+        self.is_votable = False
+        self._events: list[Event] = []
+        self._remarks = 0
+        self._path: list[str] = []
+        self._said: list[str] | None = None  # the text of the element that is open, where it matters
+        self._length = 0
+        self._row: list[str] = []
+        self._stream: BinaryRows | None = None
+        self._table: _TableDraft | None = None
+        self._services: list[_ServiceDraft] = []
+        self._param: _ParamDraft | None = None
+        self._info: dict[str, str] = {}
+
+    def taken(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(":")[2].upper()
+        if not self._path and name != "VOTABLE":
+            raise ForeignError
+        if len(self._path) >= _DEEPEST:
+            raise VotableError("its elements are nested too deeply")
+        self.is_votable = True
+        self._path.append(name)
+        match name:
+            case "TD":
+                self._said, self._length = [], 0
+            case "TR":
+                self._row = []
+            case "INFO":
+                self._said, self._length = [], 0
+                self._info = attributes
+            case "DATA":
+                self._head()
+            case "FITS" if "DATA" in self._path:
+                raise VotableError("its rows are written as FITS, which is not read")
+            case "STREAM" if self._table and "DATA" in self._path:
+                self._open_stream(attributes)
+            case _:
+                self._open(name, attributes)
+
+    def _open(self, name: str, attributes: dict[str, str]) -> None:
+        """An element that describes."""
+        match name:
+            case "RESOURCE":
+                self._services.append(_ServiceDraft(attributes.get("ID", "")))
+            case "GROUP" if self._services:
+                self._services[-1].open_group(attributes.get("name", ""))
+            case "TABLE":
+                self._table = _TableDraft()
+            case "FIELD" if self._table:
+                self._table.add(self._table.fields, attributes)
+            case "PARAM":
+                self._param = _ParamDraft(attributes)
+            case "MIN" | "MAX" | "OPTION" | "LINK" if self._param:
+                self._param.add(name, attributes)
+
+    def _open_stream(self, attributes: dict[str, str]) -> None:
+        if "href" in attributes or attributes.get("encoding") != "base64":
+            raise VotableError("its rows are elsewhere, or in another encoding than base64")
+        fields = self._table.fields if self._table else []
+        self._stream = BinaryRows(fields, has_flags="BINARY2" in self._path)
+
+    def end(self, tag: str) -> None:
+        match self._path.pop():
+            case "TD" | "TR" | "STREAM" as name:
+                self._end_rows(name)
+            case "INFO":
+                text = "".join(self._said or ()).strip()
+                self._remark(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
+                self._said = None
+            case "PARAM" if self._param:
+                self._keep(self._param)
+                self._param = None
+            case "TABLE":
+                self._head()
+                self._table = None
+            case "GROUP" if self._services:
+                self._services[-1].close_group()
+            case "RESOURCE":
+                service = self._services.pop().made()
+                if service:
+                    self._remark(service)
+
+    def _end_rows(self, name: str) -> None:
+        match name:
+            case "TD":
+                if len(self._row) < _MOST_COLUMNS:
+                    self._row.append(_cell("".join(self._said or ())))
+                self._said = None
+            case "TR":
+                self._events.append(tuple(self._row))
+            case "STREAM" if self._stream:
+                self._stream.close()
+                self._stream = None
+
+    def text(self, words: str) -> None:
+        if self._stream:
+            self._events += self._stream.feed(words)
+        if self._said is None:
+            return
+        self._length += len(words)
+        if self._length > _LONGEST_TEXT:
+            raise VotableError("one of its values is longer than anything that was expected")
+        self._said.append(words)
+
+    def _head(self) -> None:
+        """Tell of the table once all its columns are known, which is before its first row."""
+        if self._table and not self._table.told:
+            self._table.told = True
+            self._remark(Table(tuple(self._table.fields), tuple(self._table.constants)))
+
+    def _remark(self, event: Event) -> None:
+        self._remarks += 1
+        if self._remarks > _MOST_REMARKS:
+            raise VotableError("it has more tables, services and remarks than anything that was expected")
+        self._events.append(event)
+
+    def _keep(self, param: _ParamDraft) -> None:
+        if self._table:
+            self._table.add(self._table.constants, param.attributes)
+        elif self._services:
+            self._services[-1].add(param.made())
+
+
+def _cell(text: str) -> str:
+    """As the service has it, blanks and all, unless it is laid out in lines for people to read."""
+    return text.strip() if "\n" in text else text
+
+
+class _TableDraft:
+    """A TABLE whose columns are being read."""
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.constants: list[Field] = []
+        self.told = False
+
+    def add(self, columns: list[Field], attributes: dict[str, str]) -> None:
+        if len(columns) >= _MOST_COLUMNS:
+            raise VotableError("it has more columns than anything that was expected")
+        told = {
+            name: attributes.get(name, "")
+            for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
+        }
+        columns.append(Field(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
+
+
+class _ParamDraft:
+    """A PARAM whose VALUES are being read."""
+
+    def __init__(self, attributes: dict[str, str]) -> None:
+        self.attributes = attributes
+        self._limits = {"MIN": "", "MAX": ""}
+        self._options: list[str] = []
+        self._source = ""
+
+    def add(self, name: str, attributes: dict[str, str]) -> None:
+        value = attributes.get("value", "").strip()
+        if name == "OPTION":
+            if value and len(self._options) < _MOST_COLUMNS:
+                self._options.append(value)
+        elif name == "LINK":  # how services said it before there was ref
+            role = attributes.get("content-role", attributes.get("content_role", ""))
+            self._source = value.removeprefix("#") if role.endswith("id-source") else self._source
+        else:
+            self._limits[name] = value
+
+    def made(self) -> Param:
+        told = {name: self.attributes.get(name, "").strip() for name in ("name", "value", "unit", "ucd")}
+        ref = self.attributes.get("ref", "") or self._source
+        return Param(
+            **told, ref=ref, minimum=self._limits["MIN"], maximum=self._limits["MAX"], options=tuple(self._options)
+        )
+
+
+class _ServiceDraft:
+    """A RESOURCE, which is a service if it has an accessURL."""
+
+    def __init__(self, name: str) -> None:
+        self._id = name
+        self._groups: list[str] = []
+        self._inputs: list[Param] = []
+        self._about: dict[str, str] = {}
+
+    def open_group(self, name: str) -> None:
+        self._groups.append(name.casefold())
+
+    def close_group(self) -> None:
+        if self._groups:
+            self._groups.pop()
+
+    def add(self, param: Param) -> None:
+        if "inputparams" in self._groups:
+            if len(self._inputs) < _MOST_COLUMNS:
+                self._inputs.append(param)
+        elif not self._groups:
+            self._about.setdefault(param.name.casefold(), param.value)
+
+    def made(self) -> Service | None:
+        url = self._about.get("accessurl")
+        return Service(self._id, url, self._about.get("standardid", ""), tuple(self._inputs)) if url else None

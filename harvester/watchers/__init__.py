@@ -1,1 +1,0 @@
-"""Who watches a harvest: dashboard, plain lines, JSON lines, farewell. They know events, and nothing else."""
