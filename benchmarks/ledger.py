@@ -14,11 +14,11 @@ from pathlib import Path
 
 from harvester import events as ev
 from harvester.catalog.plan import make_plan
-from harvester.catalog.reader import Catalogue
+from harvester.catalog.reader import Catalog
 from harvester.events.stats import HarvestStats
 from harvester.ledger import queries
 from harvester.ledger.writer import LedgerWriter
-from harvester.model.outcomes import Saved, Verified
+from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 
 URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
@@ -34,7 +34,7 @@ def timed(what: str, rows: int, work: Callable[[], object]) -> None:
 def measure(rows: int, path: Path) -> None:
     """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
     targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
-    catalogue = Catalogue("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
+    catalogue = Catalog("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
     plan = make_plan(catalogue, {})
 
     def enrol() -> None:
@@ -51,7 +51,9 @@ def measure(rows: int, path: Path) -> None:
         with ledger:
             ledger(ev.HarvestStarted(time.time(), "r", "a", "h", "out", rows, 0, rows, 0, 8))
             for number, target in enumerate(targets):
-                proof = Verified(37_440, f"{number:064x}", f"{number + 1:064x}", 1997, 6.2e-7, 6.7e-7, "HD 50975")
+                proof = VerifiedSpectrum(
+                    37_440, f"{number:064x}", f"{number + 1:064x}", 1997, 6.2e-7, 6.7e-7, "HD 50975"
+                )
                 saved = ev.SpectrumSaved(time.time(), Saved(target, proof, 1, 0.2, URL))
                 while True:
                     try:

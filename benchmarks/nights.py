@@ -9,7 +9,7 @@ import asyncio
 from random import Random
 
 from harvester.model.failures import FetchError
-from harvester.model.outcomes import Verified
+from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from tests.nights import HOUR, Outage, SimulatedArchive, prove, spend_night
 from tests.virtual_time import run_virtually
@@ -46,7 +46,7 @@ async def plain_client(outages: list[Outage], poisoned: frozenset[str]) -> tuple
                 await asyncio.sleep(slot - loop.time())
                 try:
                     answer = await archive.fetch(target, lambda phase: None)
-                    if isinstance(prove(target, answer.body), Verified):
+                    if isinstance(prove(target, answer.body), VerifiedSpectrum):
                         saved += 1
                         break
                 except FetchError:

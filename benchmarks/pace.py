@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from harvester.engine.rate_limit import Pacer
+from harvester.engine.rate_limit import RateLimiter
 
 SECONDS = 6.0
 
 
 async def measure(rate: float) -> list[float]:
-    loop, stop, pacer, turns = asyncio.get_running_loop(), asyncio.Event(), Pacer(rate), list[float]()
+    loop, stop, pacer, turns = asyncio.get_running_loop(), asyncio.Event(), RateLimiter(rate), list[float]()
     end = loop.time() + SECONDS
 
     async def work() -> None:

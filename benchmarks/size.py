@@ -25,11 +25,11 @@ from harvester.catalog.names import names_of
 from harvester.config.configuration import Configuration
 from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.engine.shutdown import Stop
+from harvester.engine.shutdown import Shutdown
 from harvester.events.bus import EventBus
-from harvester.events.stats import Tally
+from harvester.events.stats import StatsCollector
 from harvester.fits.hdu import BLOCK
-from harvester.run.execute import harvest, held, new_run_name
+from harvester.run.execute import execute, locked_store, new_run_name
 from harvester.run.prepare import catalogue_of, prepare
 from harvester.storage.layout import layout_of
 
@@ -76,12 +76,12 @@ class Clock:
 
 def measured(config: Configuration, began: float) -> str:
     """One run; what it took, as a line."""
-    run, tally, clock, stop = new_run_name(), Tally(), Clock(began), Stop()
+    run, tally, clock, stop = new_run_name(), StatsCollector(), Clock(began), Shutdown()
     catalogue = catalogue_of(config)
-    with held(config, run) as store:
+    with locked_store(config, run) as store:
         preparation = prepare(config, catalogue, store)
         there = len(preparation.plan.present)
-        asyncio.run(harvest(preparation, store, run, EventBus(tally, clock), stop, tally))
+        asyncio.run(execute(preparation, store, run, EventBus(tally, clock), stop, tally))
     first, cpu, then = clock.first
     begin = f"{len(catalogue.dids):>11,} {there:>11,} {first:>10.1f} {cpu:>7.1f} {then:>8.0f}"
     return f"{begin} {time.time() - began:>8.1f} {peak():>8.0f}"

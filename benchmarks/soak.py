@@ -19,10 +19,10 @@ from pathlib import Path
 from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.engine.shutdown import Stop
+from harvester.engine.shutdown import Shutdown
 from harvester.events.bus import EventBus
-from harvester.events.stats import Tally
-from harvester.run.execute import harvest, held, new_run_name
+from harvester.events.stats import StatsCollector
+from harvester.run.execute import execute, locked_store, new_run_name
 from harvester.run.prepare import catalogue_of, prepare
 
 LOOK = 0.005  # seconds between two looks at the loop's clock
@@ -76,11 +76,11 @@ async def soak(count: int, url: str, folder: Path) -> int:
     limits = {"rate": 0, "concurrency": 16}
     config = load({"catalog": str(catalogue), "out": str(folder / "out"), "archive": url, "limits": limits})
     run = new_run_name()
-    with held(config, run) as store:
+    with locked_store(config, run) as store:
         preparation = prepare(config, catalogue_of(config), store)
-        tally, observer = Tally(), Observer(count)
+        tally, observer = StatsCollector(), Observer(count)
         listening = asyncio.create_task(observer.listen())
-        report = await harvest(preparation, store, run, EventBus(tally, observer), Stop(), tally)
+        report = await execute(preparation, store, run, EventBus(tally, observer), Shutdown(), tally)
         listening.cancel()
     await asyncio.wait([listening])
     observer.tell()

@@ -20,29 +20,29 @@ from pathlib import Path
 from benchmarks.hosts import SCENARIOS, hosted
 from benchmarks.wares import make_wares
 from harvester import events as ev
-from harvester.archive.access import Processed
-from harvester.archive.client import WebArchive
+from harvester.archive.access import SodaAccess
+from harvester.archive.client import ArchiveClient
 from harvester.demo import COLLECTION
 from harvester.events.bus import EventBus
-from harvester.events.politeness import Guestbook
+from harvester.events.politeness import PolitenessRecorder
 from harvester.events.serialize import to_json
-from harvester.events.stats import Tally
-from harvester.fits.hdu import walk
+from harvester.events.stats import StatsCollector
+from harvester.fits.hdu import read_hdus
 from harvester.fits.reader import decoded, spectral_part
 from harvester.model.limits import Limits
-from harvester.model.outcomes import Saved, Verified
+from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.storage.atomic import commit
 from harvester.ui.state import DashboardView
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from harvester.verify.checks import check_science
 from harvester.verify.digest import content_digest
 from harvester.verify.expectation import Expectation
-from harvester.vo.soda import DlgetRequest
+from harvester.vo.soda import SodaRequest
 
 _AT_ONCE = 8
 _EXPECTED = Expectation(normalized=True)
-_ASKED = DlgetRequest("http://127.0.0.1/dlget")
+_ASKED = SodaRequest("http://127.0.0.1/dlget")
 Stage = tuple[str, Callable[[], object]]
 
 
@@ -65,8 +65,8 @@ async def _fetch(batch: Batch) -> None:
         return True
 
     waiting = iter(batch.targets)
-    route = Processed(DlgetRequest(f"{batch.url}/dlget"))
-    async with WebArchive(route, Limits(concurrency=_AT_ONCE), None, _nobody, turn) as archive:
+    route = SodaAccess(SodaRequest(f"{batch.url}/dlget"))
+    async with ArchiveClient(route, Limits(concurrency=_AT_ONCE), None, _nobody, turn) as archive:
 
         async def work() -> None:
             for target in waiting:
@@ -81,12 +81,12 @@ def _nobody(_told: object) -> None:
 
 def verification(batch: Batch) -> Iterator[Stage]:
     """The gates, whole and by their parts."""
-    walked = [(raw, walk(raw)) for raw in batch.bodies]
+    walked = [(raw, read_hdus(raw)) for raw in batch.bodies]
     parts = [(raw, hdus[0].header, *spectral_part(hdus)) for raw, hdus in walked]
     spectra = [decoded(*part) for part in parts]
     pairs = list(zip(batch.bodies, batch.targets, strict=True))
-    yield "verify, all gates", lambda: [inspect(raw, target.did, _EXPECTED) for raw, target in pairs]
-    yield "  headers and sizes", lambda: [spectral_part(walk(raw)) for raw in batch.bodies]
+    yield "verify, all gates", lambda: [verify_spectrum(raw, target.did, _EXPECTED) for raw, target in pairs]
+    yield "  headers and sizes", lambda: [spectral_part(read_hdus(raw)) for raw in batch.bodies]
     yield "  arrays", lambda: [decoded(*part) for part in parts]
     yield "  science", lambda: [check_science(spectrum, _EXPECTED) for spectrum in spectra]
     yield "  SHA-256 of the file", lambda: [hashlib.sha256(raw).hexdigest() for raw in batch.bodies]
@@ -102,30 +102,34 @@ def committed(batch: Batch, folder: Path, together: int) -> None:
 
 def told(batch: Batch) -> Iterator[Stage]:
     """What is said of one spectrum, to whoever counts, and to whoever shows or writes it."""
-    proofs = [inspect(raw, target.did, _EXPECTED) for raw, target in zip(batch.bodies, batch.targets, strict=True)]
-    sound = [
-        (target, proof) for target, proof in zip(batch.targets, proofs, strict=True) if isinstance(proof, Verified)
+    proofs = [
+        verify_spectrum(raw, target.did, _EXPECTED) for raw, target in zip(batch.bodies, batch.targets, strict=True)
     ]
-    tally = Tally()
-    counted, shown = EventBus(tally, Guestbook("benchmark")), EventBus(DashboardView(lambda: tally.stats))
+    sound = [
+        (target, proof)
+        for target, proof in zip(batch.targets, proofs, strict=True)
+        if isinstance(proof, VerifiedSpectrum)
+    ]
+    tally = StatsCollector()
+    counted, shown = EventBus(tally, PolitenessRecorder("benchmark")), EventBus(DashboardView(lambda: tally.stats))
     for name, bus in (("events, counted", counted), ("events, on the dashboard", shown)):
         yield name, partial(_tell, bus, sound)
     saved = [ev.SpectrumSaved(0.0, Saved(target, proof, 1, 0.1, "")) for target, proof in sound]
     yield "a line of events.jsonl", lambda: [to_json(event) for event in saved]
 
 
-def _tell(bus: EventBus, sound: Sequence[tuple[Target, Verified]]) -> None:
+def _tell(bus: EventBus, sound: Sequence[tuple[Target, VerifiedSpectrum]]) -> None:
     for target, proof in sound:
         for event in _story(target, proof):
             bus.emit(event)
 
 
-def _story(target: Target, proof: Verified) -> Iterator[ev.Event]:
+def _story(target: Target, proof: VerifiedSpectrum) -> Iterator[ev.Event]:
     now = time.time()
     for phase in ev.Phase:
         yield ev.PhaseEntered(now, target, 1, phase)
     yield ev.RequestSent(now, _ASKED.url(target.did))
-    yield ev.AnswerReceived(now, target, 200, 0.01, proof.size)
+    yield ev.ResponseReceived(now, target, 200, 0.01, proof.size)
     yield ev.SpectrumSaved(now, Saved(target, proof, 1, 0.1, ""))
 
 

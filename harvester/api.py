@@ -17,42 +17,42 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .audit.check_store import Stock, take_stock
-from .catalog.from_python import listed_catalogue
-from .catalog.packed_strings import Register
-from .catalog.reader import Catalogue
+from .audit.check_store import StoreCheck, check_store
+from .catalog.from_python import catalog_from_python
+from .catalog.packed_strings import StringMap
+from .catalog.reader import Catalog
 from .config.configuration import Configuration
 from .config.loading import load
 from .dataset.stored_files import require_ledger
-from .engine.shutdown import Stop
+from .engine.shutdown import Shutdown
 from .events import Event
 from .events.bus import EventBus
-from .events.stats import Tally
+from .events.stats import StatsCollector
 from .ledger import queries
-from .model.exit_codes import Cause
+from .model.exit_codes import StopReason
 from .model.limits import Limits
 from .results import Harvest
-from .run.execute import harvest as harvest_session
-from .run.execute import held, new_run_name
-from .run.finish import Report
+from .run.execute import execute as harvest_session
+from .run.execute import locked_store, new_run_name
+from .run.finish import RunResult
 from .run.observers import check
 from .run.prepare import Preparation, catalogue_of, prepare
 from .run.runners import check as check_labour
 from .storage.directory import DirectoryStore
-from .storage.interface import Shelf
-from .ui.display import chosen, on_stage
-from .ui.output_thread import Outlet
+from .storage.interface import Store
+from .ui.display import chosen, displaying
+from .ui.output_thread import OutputThread
 
 T = TypeVar("T")
 PathName = str | os.PathLike[str]
-Wanted = PathName | Iterable[Any]
+RequestedSpectra = PathName | Iterable[Any]
 """A CSV file, or publisher DIDs, mappings, or a table (astropy, pandas, polars) with an ``id`` column."""
 
 LIMITS = frozenset(field.name for field in fields(Limits))
 
 
 async def harvest(
-    catalog: Wanted | None = None,
+    catalog: RequestedSpectra | None = None,
     *,
     config: PathName | None = None,
     progress: str | None = None,
@@ -71,12 +71,12 @@ async def harvest(
     configuration = _configured(config, {**settings, "progress": progress}, catalog)
     check(configuration.settings)
     check_labour(configuration.settings)
-    stop = Stop()
+    stop = Shutdown()
     return await _to_its_end(asyncio.create_task(_harvest(configuration, catalog, stop, on_event)), stop)
 
 
 def harvest_sync(
-    catalog: Wanted | None = None,
+    catalog: RequestedSpectra | None = None,
     *,
     config: PathName | None = None,
     progress: str | None = None,
@@ -91,7 +91,9 @@ def harvest_sync(
     return _in_own_thread(harvest(catalog, config=config, progress=progress, on_event=on_event, **settings))
 
 
-def plan_harvest(catalog: Wanted | None = None, *, config: PathName | None = None, **settings: Any) -> Preparation:
+def plan_harvest(
+    catalog: RequestedSpectra | None = None, *, config: PathName | None = None, **settings: Any
+) -> Preparation:
     """What a harvest would ask for: ``plan.counts()``, ``targets``, ``eta`` in seconds. Changes and asks nothing."""
     configuration = _configured(config, settings, catalog)
     return prepare(configuration, _catalogue(configuration, catalog), DirectoryStore(configuration.out))
@@ -107,16 +109,16 @@ def open_harvest(out: PathName) -> Harvest:
 
 def verify_store(
     out: PathName, *, fix: bool = False, processes: int = 1, config: PathName | None = None, **settings: Any
-) -> Stock:
+) -> StoreCheck:
     """Prove every file in ``out`` again, asking nothing; ``fix`` sets aside what is damaged, for the next harvest.
 
     More ``processes`` need an importable ``__main__``. UsageError if there is no such folder.
     """
     configuration = _configured(config, {**settings, "out": Path(out).absolute()}, None)
-    return take_stock(configuration, fix=fix, processes=processes, progress=lambda done, total: None)
+    return check_store(configuration, fix=fix, processes=processes, progress=lambda done, total: None)
 
 
-def _configured(config: PathName | None, settings: dict[str, Any], catalog: Wanted | None) -> Configuration:
+def _configured(config: PathName | None, settings: dict[str, Any], catalog: RequestedSpectra | None) -> Configuration:
     """Where a setting is None it is said to be ``none``: None in Python, too, means without."""
     limits = {**(settings.pop("limits", None) or {})}
     limits |= {name: settings.pop(name) for name in LIMITS & settings.keys()}
@@ -132,43 +134,46 @@ def _said(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _catalogue(configuration: Configuration, catalog: Wanted | None) -> Catalogue:
+def _catalogue(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
     if catalog is None or isinstance(catalog, (str, os.PathLike)):
         return catalogue_of(configuration)
-    return listed_catalogue(catalog, configuration.settings.id_column)
+    return catalog_from_python(catalog, configuration.settings.id_column)
 
 
 async def _harvest(
-    configuration: Configuration, catalog: Wanted | None, stop: Stop, on_event: Callable[[Event], None] | None
+    configuration: Configuration,
+    catalog: RequestedSpectra | None,
+    stop: Shutdown,
+    on_event: Callable[[Event], None] | None,
 ) -> Harvest:
     """One run. What reads much of the disk is done in threads: the loop is somebody else's."""
     out, run = configuration.out.absolute(), new_run_name()
     catalogue = await asyncio.to_thread(_catalogue, configuration, catalog)
     async with AsyncExitStack() as stack:
-        store = await asyncio.to_thread(stack.enter_context, held(configuration, run))
+        store = await asyncio.to_thread(stack.enter_context, locked_store(configuration, run))
         preparation = await asyncio.to_thread(prepare, configuration, catalogue, store)
         report = await _run(preparation, store, run, stop, on_event)
-    return Harvest(out, report.summary, Register((did, 0) for did in catalogue.dids), tuple(report.lost))
+    return Harvest(out, report.summary, StringMap((did, 0) for did in catalogue.dids), tuple(report.lost))
 
 
 async def _run(
-    preparation: Preparation, store: Shelf, run: str, stop: Stop, on_event: Callable[[Event], None] | None
-) -> Report:
-    tally = Tally()
+    preparation: Preparation, store: Store, run: str, stop: Shutdown, on_event: Callable[[Event], None] | None
+) -> RunResult:
+    tally = StatsCollector()
     bus = EventBus(tally)
     out, settings = preparation.configuration.out, preparation.configuration.settings
     async with AsyncExitStack() as stack:
         if settings.progress != "none":
-            outlet = Outlet(sys.stdout)
+            outlet = OutputThread(sys.stdout)
             stack.callback(outlet.close)
             how = chosen(settings.progress)
-            await stack.enter_async_context(on_stage(how, outlet, bus, tally, out, settings.limits.grace))
+            await stack.enter_async_context(displaying(how, outlet, bus, tally, out, settings.limits.grace))
         if on_event is not None:
             bus.add(on_event)
         return await harvest_session(preparation, store, run, bus, stop, tally)
 
 
-async def _to_its_end(work: asyncio.Task[T], stop: Stop) -> T:
+async def _to_its_end(work: asyncio.Task[T], stop: Shutdown) -> T:
     """What ``work`` returns. Cancelled, stop it in order, and say so only once it has ended."""
     cancelled = None
     while not work.done():
@@ -176,7 +181,7 @@ async def _to_its_end(work: asyncio.Task[T], stop: Stop) -> T:
             await asyncio.wait((work,))
         except asyncio.CancelledError as error:
             cancelled = error
-            stop.interrupt(Cause("stopped by its caller", 130))
+            stop.interrupt(StopReason("stopped by its caller", 130))
     result = work.result()
     if cancelled is not None:
         raise cancelled

@@ -18,24 +18,24 @@ from weakref import finalize
 
 from . import events as ev
 from .audit.files import audit
-from .catalog.packed_strings import Register, Roster, ordered
+from .catalog.packed_strings import PackedStrings, StringMap, ordered
 from .catalog.plan import make_plan
-from .catalog.reader import Catalogue
+from .catalog.reader import Catalog
 from .config.configuration import Configuration
-from .engine.shutdown import Stop
+from .engine.shutdown import Shutdown
 from .errors import StoreError, UsageError
 from .events.bus import EventBus
-from .events.stats import Tally
+from .events.stats import StatsCollector
 from .ledger import history, queries
-from .ledger.repair import work_list
+from .ledger.repair import files_to_check
 from .model.failures import FailureKind
-from .model.findings import Content, Damaged, Examined, Record, Sound, Unreadable
+from .model.findings import Content, Damaged, FileToCheck, Record, Sound, Unreadable
 from .model.target import SpectrumId
-from .run.clock import shift_at
-from .run.execute import Chance, engage
+from .run.clock import run_window
+from .run.execute import Clock, run_engine
 from .run.prepare import Preparation
 from .storage.directory import DirectoryStore
-from .storage.null import Nowhere
+from .storage.null import NullStore
 
 
 class Change(StrEnum):
@@ -59,7 +59,9 @@ class Difference:
     """How many spectra are the same to the last bit, and which are not, in the order of their DIDs."""
 
     same: int = 0
-    changes: Mapping[Change, Roster[SpectrumId]] = field(default_factory=lambda: {each: Roster() for each in Change})
+    changes: Mapping[Change, PackedStrings[SpectrumId]] = field(
+        default_factory=lambda: {each: PackedStrings() for each in Change}
+    )
 
     @property
     def differs(self) -> bool:
@@ -125,7 +127,7 @@ def version_named(name: str, configuration: Configuration, processes: int) -> Ve
     ledger = DirectoryStore(folder).ledger
     if not ledger.exists():
         return on_disk(folder, configuration, processes)
-    return Version(f"{folder}, as its ledger has it", history.contents_at(ledger), queries.asked_shape(ledger))
+    return Version(f"{folder}, as its ledger has it", history.contents_at(ledger), queries.request_parameters(ledger))
 
 
 def _at_end_of(name: str, store: DirectoryStore) -> Version:
@@ -163,13 +165,13 @@ def on_disk(folder: Path, configuration: Configuration, processes: int) -> Versi
                     unsettled[did or f"{name}.fits"] = detail
     except sqlite3.Error as error:
         raise StoreError(f"{store.ledger}: the ledger cannot be used ({error}); see `harvester verify`") from error
-    return Version(f"{folder}, as it lies there now", contents, queries.asked_shape(store.ledger), unsettled)
+    return Version(f"{folder}, as it lies there now", contents, queries.request_parameters(store.ledger), unsettled)
 
 
-def _undigested(store: DirectoryStore) -> Iterable[Examined]:
+def _undigested(store: DirectoryStore) -> Iterable[FileToCheck]:
     """The files with the spectra that they are known to be, whatever digests the ledger remembers."""
-    names = Register((name, 0) for name in ordered(name for name, _ in store.files()))
-    for known in work_list(store.ledger, names):
+    names = StringMap((name, 0) for name in ordered(name for name, _ in store.files()))
+    for known in files_to_check(store.ledger, names):
         yield replace(known, record=known.record and Record(known.record.did))
 
 
@@ -212,22 +214,22 @@ async def in_archive(
     configuration: Configuration,
     dids: Sequence[SpectrumId],
     bus: EventBus,
-    stop: Stop,
-    tally: Tally,
-    chance: Chance | None = None,
+    stop: Shutdown,
+    tally: StatsCollector,
+    chance: Clock | None = None,
 ) -> Version:
     """What the archive has of ``dids`` now: asked for as a run would, proved, compared in memory, and kept nowhere.
 
     ``tally`` is on the bus already; afterwards its exit code says whether the archive could be asked.
     """
-    chance = chance or Chance()
+    chance = chance or Clock()
     settings = configuration.settings
-    catalogue = Catalogue("what is held", dids, ["{}"] * len(dids))
+    catalogue = Catalog("what is held", dids, ["{}"] * len(dids))
     plan = make_plan(catalogue, {})
     answers = _Answers(dids)
     bus.add(answers)
-    hours = shift_at(chance.wall(), settings.window, settings.deadline)
+    hours = run_window(chance.wall(), settings.window, settings.deadline)
     preparation = Preparation(configuration, catalogue, plan, plan.wanted)
-    await engage(preparation, Nowhere(), "diff", bus, stop, tally, chance, hours)
+    await run_engine(preparation, NullStore(), "diff", bus, stop, tally, chance, hours)
     label = f"{configuration.profile.title}, asked now"
     return Version(label, sorted(answers.contents), configuration.request.shape, answers.unsettled)

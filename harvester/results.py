@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.stored_files import Holding, holding_of, holdings, read
+from .dataset.stored_files import StoredFile, holding_of, holdings, read
 from .fits.observation import Observation, observation_of
 from .fits.spectrum import Spectrum, angstroms
 from .formatting import count, plain_line, plural
@@ -36,7 +36,7 @@ class StoredSpectrum:
     DamagedError where it is not, StoreError where the disk fails. (Not slotted: what was read is remembered.)
     """
 
-    holding: Holding
+    holding: StoredFile
 
     @property
     def did(self) -> SpectrumId:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeAlias
 import astropy.units as u
 from astropy.io import fits
 
-from .fits.errors import RejectedError
+from .fits.errors import InvalidSpectrumError
 from .fits.observation import observation_of
 from .fits.reader import read_spectrum
 from .fits.spectrum import Spectrum
@@ -50,7 +50,7 @@ def load(file: File, **_: Any) -> specutils.Spectrum:
     """The spectrum in ``file``: a path, an open file, or HDUs. ValueError for what is damaged or has no such table."""
     try:
         return as_specutils(read_spectrum(_body(file)))
-    except RejectedError as error:
+    except InvalidSpectrumError as error:
         raise ValueError(f"no IVOA spectrum: {error.rejected.detail}") from error
 
 

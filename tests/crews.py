@@ -11,24 +11,24 @@ from random import Random
 from typing import Any, cast
 
 from harvester import events as ev
-from harvester.archive.access import Processed
-from harvester.archive.client import WebArchive
-from harvester.engine.shutdown import Stop
-from harvester.engine.throttle import Admission
-from harvester.engine.work_queue import Leftover
-from harvester.events.stats import Tally
+from harvester.archive.access import SodaAccess
+from harvester.archive.client import ArchiveClient
+from harvester.engine.shutdown import Shutdown
+from harvester.engine.throttle import LocalThrottle
+from harvester.engine.work_queue import PendingRetry
+from harvester.events.stats import StatsCollector
 from harvester.model.limits import Limits
-from harvester.model.outcomes import Rejected, Verified
+from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.parallel.channel import HandLostError, Inbox
-from harvester.parallel.coordinator import Broker, Guest
-from harvester.parallel.dispatcher import Foreman
-from harvester.parallel.job_spec import Commission
-from harvester.parallel.shards import Deal, Shard, size_for
+from harvester.parallel.channel import HandLostError, MessageQueue
+from harvester.parallel.coordinator import Coordinator, WorkerConnection
+from harvester.parallel.dispatcher import Dispatcher
+from harvester.parallel.job_spec import JobSpec
+from harvester.parallel.shards import Shard, ShardQueue, size_for
 from harvester.parallel.worker import work_on
-from harvester.storage.interface import Shelf
+from harvester.storage.interface import Store
 from harvester.verify.expectation import Expectation
-from harvester.vo.soda import DlgetRequest
+from harvester.vo.soda import SodaRequest
 from tests.nights import SimulatedArchive, SimulatedStore, prove
 
 HANDS = 3
@@ -67,26 +67,26 @@ class SimulatedWire(SimulatedArchive):
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedCommission(Commission):
+class SimulatedCommission(JobSpec):
     """A commission to ask one simulated archive, for one simulated store."""
 
     store: SharedStore = field(default_factory=SharedStore)
     asked: SimulatedArchive = field(default_factory=SimulatedArchive)
 
-    def shelf(self) -> Shelf:
-        return cast("Shelf", self.store)
+    def shelf(self) -> Store:
+        return cast("Store", self.store)
 
     def archive(
         self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]
-    ) -> WebArchive:
-        return cast("WebArchive", SimulatedWire(self.asked, emit))
+    ) -> ArchiveClient:
+        return cast("ArchiveClient", SimulatedWire(self.asked, emit))
 
-    def prove(self, target: Target, body: bytes) -> Verified | Rejected:
+    def prove(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         return prove(target, body)
 
 
 def commission(limits: Limits, archive: SimulatedArchive, store: SharedStore | None = None) -> SimulatedCommission:
-    route = Processed(DlgetRequest("http://archive.example/dlget"))
+    route = SodaAccess(SodaRequest("http://archive.example/dlget"))
     return SimulatedCommission(
         route,
         limits,
@@ -107,13 +107,13 @@ def _soon(heed: Callable[..., None], *said: Any) -> None:
 class LoopCrew:
     """Hands that are tasks of this loop. ``kill`` takes one away as kill -9 does: in the middle of anything."""
 
-    def __init__(self, hands: int, commission: Commission, broker: Broker, wall: Callable[[], float]) -> None:
+    def __init__(self, hands: int, commission: JobSpec, broker: Coordinator, wall: Callable[[], float]) -> None:
         self.hands, self._commission, self._broker, self._wall = hands, commission, broker, wall
         self.shards: list[Shard] = []
-        self.at_work: list[tuple[asyncio.Task[list[Leftover]], Guest]] = []
-        self._frozen: list[Guest] = []
+        self.at_work: list[tuple[asyncio.Task[list[PendingRetry]], WorkerConnection]] = []
+        self._frozen: list[WorkerConnection] = []
 
-    async def work(self, shard: Shard) -> Sequence[Leftover]:
+    async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         self.shards.append(shard)
 
         def say(message: Any) -> None:
@@ -123,7 +123,7 @@ class LoopCrew:
         def cut() -> None:
             work.cancel()
 
-        inbox = Inbox(say)
+        inbox = MessageQueue(say)
         guest = self._broker.welcome(lambda message: _soon(inbox.put, message), cut)
         work = asyncio.create_task(work_on(shard, self._commission, inbox, self._wall))
         self.at_work.append((work, guest))
@@ -159,8 +159,8 @@ class Bench:
     store: SharedStore = field(default_factory=SharedStore)
     hands: int = HANDS
     known_good: Target | None = None
-    tally: Tally = field(default_factory=Tally)
-    stop: Stop = field(default_factory=Stop)
+    tally: StatsCollector = field(default_factory=StatsCollector)
+    stop: Shutdown = field(default_factory=Shutdown)
     told: list[ev.Event] = field(default_factory=list)
     crew: LoopCrew = field(init=False)
 
@@ -180,14 +180,14 @@ class Bench:
             if meanwhile is not None:
                 loop.call_later(after, meanwhile, self)
             size = size_for(self.count, self.hands, self.limits.rate)
-            deal = Deal(targets(self.count), (), loop.time(), self.known_good, size)
-            await Foreman(deal, crew, self.stop).run()
+            deal = ShardQueue(targets(self.count), (), loop.time(), self.known_good, size)
+            await Dispatcher(deal, crew, self.stop).run()
         return loop.time() - began
 
     @asynccontextmanager
     async def _crew(self) -> AsyncIterator[LoopCrew]:
-        admission = Admission(self.limits, self.emit, Random(1), self.wall)
-        async with Broker(admission, self.emit, self.stop, self.wall) as broker:
+        admission = LocalThrottle(self.limits, self.emit, Random(1), self.wall)
+        async with Coordinator(admission, self.emit, self.stop, self.wall) as broker:
             self.crew = LoopCrew(self.hands, commission(self.limits, self.archive, self.store), broker, self.wall)
             yield self.crew
 

@@ -25,7 +25,7 @@ import pytest
 from harvester.demo import DemoArchive, RequestLog, RunningArchive
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
-from harvester.demo.synthesis import Calibration, Spectrum, synthesize
+from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.model.target import SpectrumId
 
 TODAY = date(2024, 5, 17)
@@ -36,7 +36,7 @@ def whole(did: str) -> bytes:
     return spectrum_fits(observe(SpectrumId(did)), Calibration.NORMALIZED, today=TODAY)
 
 
-def respun(did: str, change: Callable[[Spectrum], Spectrum]) -> bytes:
+def respun(did: str, change: Callable[[SyntheticSpectrum], SyntheticSpectrum]) -> bytes:
     """The file of ``did`` with other numbers in it."""
     observation = observe(SpectrumId(did))
     spectrum = change(synthesize(observation, Calibration.NORMALIZED))

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
-from harvester.engine.shutdown import Stop
-from harvester.events.bus import EventBus, Watcher
-from harvester.events.stats import Tally
+from harvester.engine.shutdown import Shutdown
+from harvester.events.bus import EventBus, Observer
+from harvester.events.stats import StatsCollector
 from harvester.model.target import SpectrumId
-from harvester.run.execute import harvest, held, new_run_name
-from harvester.run.finish import Report
+from harvester.run.execute import execute, locked_store, new_run_name
+from harvester.run.finish import RunResult
 from harvester.run.prepare import catalogue_of, prepare
 
 E = TypeVar("E", bound=ev.Event)
@@ -36,7 +36,7 @@ QUICK: Mapping[str, float] = {
 class Told:
     """What a harvest left behind: its report, all its events in order, and what the archive saw of it."""
 
-    report: Report
+    report: RunResult
     events: list[ev.Event]
     archive: RunningArchive
 
@@ -68,8 +68,8 @@ async def harvest_from(
     out: Path | str,
     dids: Iterable[SpectrumId],
     *,
-    stop: Stop | None = None,
-    watchers: Iterable[Watcher] = (),
+    stop: Shutdown | None = None,
+    watchers: Iterable[Observer] = (),
     limits: Mapping[str, Any] | None = None,
     profile: str | None = None,
     **flags: Any,
@@ -85,11 +85,11 @@ async def harvest_from(
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []
     run = new_run_name()
-    with held(configuration, run) as store:
+    with locked_store(configuration, run) as store:
         preparation = prepare(configuration, catalogue_of(configuration), store)
-        tally = Tally()
+        tally = StatsCollector()
         bus = EventBus(tally, seen.append, *watchers)
-        report = await harvest(preparation, store, run, bus, stop or Stop(), tally)
+        report = await execute(preparation, store, run, bus, stop or Shutdown(), tally)
     return Told(report, seen, archive)
 
 

@@ -9,12 +9,12 @@ from random import Random
 
 from harvester import events as ev
 from harvester.engine.engine import Engine
-from harvester.engine.shutdown import Stop
-from harvester.engine.throttle import Admission
-from harvester.events.stats import HarvestStats, Tally, ended_how
+from harvester.engine.shutdown import Shutdown
+from harvester.engine.throttle import LocalThrottle
+from harvester.events.stats import HarvestStats, StatsCollector, ended_how
 from harvester.model.failures import Failure, FailureKind, FetchError
 from harvester.model.limits import Limits
-from harvester.model.outcomes import Fetched, Gate, Rejected, Verified
+from harvester.model.outcomes import Check, FailedCheck, Fetched, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 
 HOUR = 3600.0
@@ -101,17 +101,17 @@ class SimulatedStore:
     async def put(self, target: Target, body: bytes) -> None:
         self.names.add(target.name)
 
-    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         return "nowhere"
 
     async def has_room(self, size: int) -> bool:
         return True
 
 
-def prove(target: Target, body: bytes) -> Verified | Rejected:
+def prove(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
     if body == target.did.encode():
-        return Verified(len(body), "", "", 2, 0.0, 1.0, "")
-    return Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "an HTML page")
+        return VerifiedSpectrum(len(body), "", "", 2, 0.0, 1.0, "")
+    return FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "an HTML page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ async def spend_night(
     begin = loop.time()
     targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
     limits = limits or Limits(rate=1.0, concurrency=8)
-    tally, stop = Tally(), Stop()
+    tally, stop = StatsCollector(), Shutdown()
     told: list[ev.Event] = []
 
     def emit(event: ev.Event) -> None:
@@ -158,7 +158,7 @@ async def spend_night(
     bad = frozenset(targets[number].did for number in poisoned)
     archive = SimulatedArchive([Outage(o.begin + begin, o.end + begin, o.how) for o in outages], bad, emit=emit)
     emit(ev.HarvestStarted(wall(), "night", "a", "h", "out", count, 0, count, limits.rate, limits.concurrency))
-    admission = Admission(limits, emit, chance, wall)
+    admission = LocalThrottle(limits, emit, chance, wall)
     engine = Engine(targets, archive, SimulatedStore(), prove, limits, admission, emit, stop, chance=chance, wall=wall)
     await engine.run()
     reason, code = ended_how(tally.stats, stop.cause, left_out=False)

@@ -14,7 +14,7 @@ from obstore.store import MemoryStore, from_url
 from obstore.store import ObjectStore as Service
 
 from harvester.storage.directory import DirectoryStore
-from harvester.storage.interface import Shelf
+from harvester.storage.interface import Store
 from harvester.storage.layout import Layout
 from harvester.storage.object_store import ObjectStore
 from tests.object_servers import BUCKET, SERVERS, S3Server
@@ -27,7 +27,7 @@ BUCKETS = KINDS[2:]
 class Place:
     """``shelf(replace)`` is our store of it; the others go around it."""
 
-    shelf: Callable[[bool], Shelf]
+    shelf: Callable[[bool], Store]
     lay: Callable[[str, bytes], object]
     at: Callable[[str], bytes]
     names: Callable[[], set[str]]
@@ -36,7 +36,7 @@ class Place:
     """What the sums call a spectrum's file."""
 
 
-def ready(place: Place, replace: bool = False) -> Shelf:
+def ready(place: Place, replace: bool = False) -> Store:
     """The place's store as a run has it."""
     shelf = place.shelf(replace)
     shelf.prepare()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.archive.responses import LONGEST_PATIENCE, judge, retry_after
+from harvester.archive.responses import LONGEST_PATIENCE, failure_from_response, retry_after
 from harvester.formatting import first_words, plain_line
 from harvester.model.failures import FailureKind
 
@@ -38,7 +38,7 @@ def http_date(moment: float) -> str:
     ],
 )  # fmt: skip
 def test_every_status_but_200_is_a_failure_of_its_kind(status: int, kind: str) -> None:
-    failure = judge(status, {}, b"", NOW)
+    failure = failure_from_response(status, {}, b"", NOW)
     assert failure is not None
     assert (failure.kind.value, failure.status) == (kind, status)
 
@@ -56,7 +56,7 @@ def test_every_status_but_200_is_a_failure_of_its_kind(status: int, kind: str) -
     ],
 )
 def test_it_is_told_in_the_servers_own_words(status: int, body: bytes, detail: str) -> None:
-    failure = judge(status, {}, body, NOW)
+    failure = failure_from_response(status, {}, body, NOW)
     assert failure is not None
     assert failure.detail == detail
 
@@ -118,7 +118,7 @@ def test_seconds_need_no_clock() -> None:
 
 @pytest.mark.parametrize(("status", "wait"), [(429, 60.0), (503, 60.0), (500, None), (404, None), (301, None)])
 def test_only_an_archive_that_is_busy_can_make_us_wait(status: int, wait: float | None) -> None:
-    failure = judge(status, {"Retry-After": "60"}, b"", NOW)
+    failure = failure_from_response(status, {"Retry-After": "60"}, b"", NOW)
     assert failure is not None
     assert failure.retry_after == wait
 
@@ -157,7 +157,7 @@ def test_no_header_makes_it_raise_go_back_in_time_or_wait_for_ever(headers: Mapp
     | st.lists(st.sampled_from([b"<head", b">", b"<!--", b"x", b"&#27;", b"\x9b", b"</"])).map(b"".join),
 )
 def test_no_answer_is_too_odd_for_a_judgement(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    failure = judge(status, headers, body, NOW)
+    failure = failure_from_response(status, headers, body, NOW)
     assert failure is not None
     assert failure.kind in FailureKind
     assert failure.detail.startswith(f"HTTP {status}")

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from harvester.audit.check_store import Stock, take_stock
+from harvester.audit.check_store import StoreCheck, check_store
 from harvester.audit.files import audit
 from harvester.catalog.names import slug_name
 from harvester.config.configuration import Configuration
 from harvester.config.loading import load
 from harvester.demo import listed_dids
 from harvester.errors import DirectoryHeldError, StoreError, UsageError
-from harvester.fits.hdu import walk
-from harvester.model.findings import Damaged, Examined, Sound
+from harvester.fits.hdu import read_hdus
+from harvester.model.findings import Damaged, FileToCheck, Sound
 from harvester.model.target import SpectrumId
-from harvester.storage.lock import hold
+from harvester.storage.lock import acquire_lock
 from harvester.verify.expectation import Expectation
 from tests.harvesting import fits_names, harvest_demo
 
@@ -37,8 +37,8 @@ def configured(out: Path, **flags: object) -> Configuration:
     return load({"archive": "demo", "out": str(out), **flags})
 
 
-def checked(out: Path, *, fix: bool = False, processes: int = 1, **flags: object) -> Stock:
-    return take_stock(configured(out, **flags), fix=fix, processes=processes, progress=lambda done, total: None)
+def checked(out: Path, *, fix: bool = False, processes: int = 1, **flags: object) -> StoreCheck:
+    return check_store(configured(out, **flags), fix=fix, processes=processes, progress=lambda done, total: None)
 
 
 def rows(out: Path, sql: str) -> list[tuple[object, ...]]:
@@ -49,7 +49,7 @@ def rows(out: Path, sql: str) -> list[tuple[object, ...]]:
 def flip_flux(path: Path) -> None:
     """Change the last byte of a value of flux: so little that the science gate cannot mind."""
     body = bytearray(path.read_bytes())
-    table = walk(bytes(body))[-1]
+    table = read_hdus(bytes(body))[-1]
     body[table.start + 15] ^= 1
     path.write_bytes(body)
 
@@ -221,7 +221,7 @@ def test_a_wrong_setting_does_not_empty_a_folder(out: Path) -> None:
 
 
 def test_fix_waits_for_no_harvest_and_looking_needs_no_lock(out: Path) -> None:
-    with hold(out / ".harvester" / "lock", "another"):
+    with acquire_lock(out / ".harvester" / "lock", "another"):
         with pytest.raises(DirectoryHeldError, match="run another"):
             checked(out, fix=True)
         assert checked(out).sound == COUNT
@@ -243,7 +243,7 @@ def test_what_cannot_be_read_is_told_and_left_where_it_is(out: Path) -> None:
 def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = iter([OSError(5, "Input/output error"), ZeroDivisionError("oops")])
     monkeypatch.setattr("harvester.audit.files._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
-    found = list(audit(out, [Examined(NAMES[0]), Examined(NAMES[1])], Expectation()))
+    found = list(audit(out, [FileToCheck(NAMES[0]), FileToCheck(NAMES[1])], Expectation()))
     assert [getattr(fault, "gate", "") for fault in found] == ["reading", "reading"]
     assert "Input/output error" in str(found[0])
     assert "a bug of ours" in str(found[1])
@@ -252,7 +252,7 @@ def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, m
 def test_several_processes_find_the_same_in_the_same_order_as_one(out: Path) -> None:
     cut(out / f"{VICTIM}.fits")
     become_other(out / f"{NAMES[9]}.fits")
-    work = [Examined(name) for name in NAMES]
+    work = [FileToCheck(name) for name in NAMES]
     expected = configured(out).expectation
     alone = list(audit(out, work, expected, 1, chunk=3))
     assert list(audit(out, work, expected, 3, chunk=3)) == alone
@@ -267,7 +267,7 @@ def test_work_is_taken_only_as_fast_as_it_is_done(out: Path) -> None:
         nonlocal taken
         while True:
             taken += 1
-            yield Examined(NAMES[0])
+            yield FileToCheck(NAMES[0])
 
     findings = audit(out, endless(), configured(out).expectation, 2, chunk=5)  # type: ignore[arg-type]
     assert isinstance(next(findings), Sound)

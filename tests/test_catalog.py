@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog.from_python import listed_catalogue
-from harvester.catalog.reader import Catalogue, parse_catalogue, read_catalogue
+from harvester.catalog.from_python import catalog_from_python
+from harvester.catalog.reader import Catalog, parse_catalogue, read_catalog
 from harvester.errors import UsageError
 
 WILD = settings(deadline=None, max_examples=100)
@@ -30,9 +30,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("catalogue") / "wanted.csv"
 
 
-def read(place: Path, content: str | bytes, id_column: str = "id") -> Catalogue:
+def read(place: Path, content: str | bytes, id_column: str = "id") -> Catalog:
     place.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_catalogue(str(place), id_column)
+    return read_catalog(str(place), id_column)
 
 
 def refused(place: Path, content: str | bytes, id_column: str = "id") -> str:
@@ -44,7 +44,7 @@ def refused(place: Path, content: str | bytes, id_column: str = "id") -> str:
     return sentence.removeprefix(f"catalogue {place}")
 
 
-def dids(catalogue: Catalogue) -> list[str]:
+def dids(catalogue: Catalog) -> list[str]:
     return [row.did for row in catalogue.rows]
 
 
@@ -158,7 +158,7 @@ def test_a_label_that_no_data_set_can_hold_is_named_with_its_line_and_column(lab
         parse_catalogue(["id,label\n", f"{A},1\n", f"{B},{label}\n"], "x.csv", "id")
     assert str(caught.value) == f"catalogue x.csv, line 3: label {shown} is not text; remove its NUL or surrogate"
     with pytest.raises(UsageError, match=r"from Python .*, line 2: label .* is not text"):
-        listed_catalogue([{"id": A, "label": label}], "id")
+        catalog_from_python([{"id": A, "label": label}], "id")
 
 
 def test_a_column_has_a_name_and_no_novel(place: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_column_has_a_name_and_no_novel(place: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.csv: No such file or directory; give the CSV file with --catalog"):
-        read_catalogue(str(tmp_path / "nowhere.csv"))
+        read_catalog(str(tmp_path / "nowhere.csv"))
     with pytest.raises(UsageError, match="Is a directory"):
-        read_catalogue(str(tmp_path))
+        read_catalog(str(tmp_path))
 
 
 def stdin_of(content: bytes) -> io.TextIOWrapper:
@@ -179,7 +179,7 @@ def stdin_of(content: bytes) -> io.TextIOWrapper:
 
 def test_a_dash_is_standard_input_read_like_any_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", stdin_of(f'\ufeffid,label\r\nivo://org/ž,"a\nb"\r\n{B},\r\n'.encode()))
-    catalogue = read_catalogue("-")
+    catalogue = read_catalog("-")
     assert dids(catalogue) == ["ivo://org/ž", B]
     assert catalogue.source == "standard input"
 
@@ -188,7 +188,7 @@ def test_a_dash_is_standard_input_read_like_any_file(monkeypatch: pytest.MonkeyP
 def test_complaints_about_standard_input_call_it_by_its_name(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", stdin_of(content))
     with pytest.raises(UsageError, match="catalogue standard input"):
-        read_catalogue("-")
+        read_catalog("-")
 
 
 def test_standard_input_that_is_closed_or_a_folder_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,10 +198,10 @@ def test_standard_input_that_is_closed_or_a_folder_is_said_so(monkeypatch: pytes
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Folder()))
     with pytest.raises(UsageError, match="standard input: Is a directory"):
-        read_catalogue("-")
+        read_catalog("-")
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UsageError, match="standard input is closed"):
-        read_catalogue("-")
+        read_catalog("-")
 
 
 PIECES = st.lists(
@@ -275,7 +275,7 @@ def test_complaints_name_the_line_an_editor_shows(place: Path) -> None:
 
 @pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
 def test_the_genuine_catalogue_is_read_whole() -> None:
-    catalogue = read_catalogue(str(GENUINE))
+    catalogue = read_catalog(str(GENUINE))
     assert len(catalogue.rows) == len(set(dids(catalogue))) == 13_334
     assert (catalogue.duplicates, catalogue.blank, catalogue.malformed) == (0, 0, 0)
     assert catalogue.rows[0].columns == '{"label": "2"}'

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from harvester import events as ev
-from harvester.archive.access import Linked, Processed
-from harvester.archive.client import WebArchive
+from harvester.archive.access import DatalinkAccess, SodaAccess
+from harvester.archive.client import ArchiveClient
 from harvester.model.failures import FailureKind, FetchError
 from harvester.model.limits import Limits
 from harvester.model.outcomes import Fetched
 from harvester.model.target import SpectrumId, Target
-from harvester.vo.soda import DlgetRequest
+from harvester.vo.soda import SodaRequest
 from tests.test_routes import document
 
 TARGET = Target(SpectrumId("ivo://a/b/one"), "one")
@@ -83,8 +83,8 @@ async def ask(served: RawServer, **limits: float) -> tuple[Fetched, list[ev.Even
     events: list[ev.Event] = []
     turns: list[None] = []
     bounds = Limits(**{"max_bytes": 100_000, "read_timeout": 1.0, "total_timeout": 2.0, **limits})  # type: ignore[arg-type]
-    request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-    async with WebArchive(Processed(request), bounds, None, events.append, waiting(turns)) as archive:
+    request = SodaRequest(f"{served.url}/dlget", None, None, None)
+    async with ArchiveClient(SodaAccess(request), bounds, None, events.append, waiting(turns)) as archive:
         return await archive.fetch(TARGET, lambda phase: None), events, turns
 
 
@@ -111,7 +111,7 @@ async def test_a_whole_answer_comes_through_with_its_headers() -> None:
         fetched, events, turns = await ask(served)
     assert fetched.body == BODY
     assert dict(fetched.headers)["Server"] == "test"
-    assert [type(event) for event in events] == [ev.RequestSent, ev.AnswerReceived]
+    assert [type(event) for event in events] == [ev.RequestSent, ev.ResponseReceived]
     assert turns == []
     assert "Accept-Encoding: identity" in served.seen[0]
     assert "Cookie" not in served.seen[0]
@@ -164,8 +164,8 @@ async def test_a_silent_repeat_of_aiohttp_is_counted_and_waits_for_its_turn() ->
     async with serving(b"") as served:
         events: list[ev.Event] = []
         turns: list[None] = []
-        request = DlgetRequest(f"{served.url}/dlget", None, None, None)
-        async with WebArchive(Processed(request), Limits(), None, events.append, waiting(turns)) as archive:
+        request = SodaRequest(f"{served.url}/dlget", None, None, None)
+        async with ArchiveClient(SodaAccess(request), Limits(), None, events.append, waiting(turns)) as archive:
             with pytest.raises(FetchError):
                 await archive.fetch(TARGET, lambda phase: None)
     assert len(served.seen) == sum(isinstance(event, ev.RequestSent) for event in events) == 2
@@ -203,8 +203,8 @@ async def test_a_redirect_to_a_host_that_the_profile_names_is_followed() -> None
         return redirect(f"http://localhost:{served.port}/there") if path != "/there" else ok(BODY, length=len(BODY))
 
     async with serving(reply) as served:
-        route = Processed(DlgetRequest(f"{served.url}/dlget", None, None, None), hosts=("localhost",))
-        async with WebArchive(route, Limits(), None, lambda event: None, waiting([])) as archive:
+        route = SodaAccess(SodaRequest(f"{served.url}/dlget", None, None, None), hosts=("localhost",))
+        async with ArchiveClient(route, Limits(), None, lambda event: None, waiting([])) as archive:
             assert (await archive.fetch(TARGET, lambda phase: None)).body == BODY
 
 
@@ -217,8 +217,8 @@ async def test_a_document_and_its_file_are_two_requests_and_the_second_waits_for
     turns: list[None] = []
     events: list[ev.Event] = []
     async with serving(reply) as served:
-        route = Linked(f"{served.url}/links", ("127.0.0.1",))
-        async with WebArchive(route, Limits(), None, events.append, waiting(turns)) as archive:
+        route = DatalinkAccess(f"{served.url}/links", ("127.0.0.1",))
+        async with ArchiveClient(route, Limits(), None, events.append, waiting(turns)) as archive:
             fetched = await archive.fetch(TARGET, lambda phase: None)
     assert (fetched.body, fetched.url) == (BODY, f"{served.url}/one.fits")
     assert len(turns) == 1
@@ -230,8 +230,8 @@ async def test_a_stop_between_a_document_and_its_file_is_heeded() -> None:
         return False
 
     async with serving(lambda path: ok(document(f"{TARGET.did}|{served.url}/f|||#this||"))) as served:
-        route = Linked(f"{served.url}/links", ("127.0.0.1",))
-        async with WebArchive(route, Limits(), None, lambda event: None, no_turn) as archive:
+        route = DatalinkAccess(f"{served.url}/links", ("127.0.0.1",))
+        async with ArchiveClient(route, Limits(), None, lambda event: None, no_turn) as archive:
             with pytest.raises(FetchError, match="stopped before the next request"):
                 await archive.fetch(TARGET, lambda phase: None)
     assert len(served.seen) == 1
@@ -249,8 +249,8 @@ async def test_a_host_that_refuses_or_does_not_exist_is_unreachable() -> None:
     async with serving(b"") as served:
         pass
     for url in (served.url, "http://no-such-host.invalid"):
-        request = DlgetRequest(f"{url}/dlget", None, None, None)
-        async with WebArchive(Processed(request), Limits(), None, lambda event: None, waiting([])) as archive:
+        request = SodaRequest(f"{url}/dlget", None, None, None)
+        async with ArchiveClient(SodaAccess(request), Limits(), None, lambda event: None, waiting([])) as archive:
             with pytest.raises(FetchError) as caught:
                 await archive.fetch(TARGET, lambda phase: None)
         assert caught.value.failure.kind is FailureKind.UNREACHABLE

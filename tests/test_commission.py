@@ -11,15 +11,15 @@ import pytest
 from harvester._version import __version__
 from harvester.config.loading import load
 from harvester.errors import ClusterError, StoreError
-from harvester.parallel.job_spec import Commission
+from harvester.parallel.job_spec import JobSpec
 from harvester.storage.directory import DirectoryStore
 
 
-def commissioned(out: Path) -> Commission:
+def commissioned(out: Path) -> JobSpec:
     """As a run in ``out`` commissions its hands."""
     run = out / ".harvester/runs/r"
     run.mkdir(parents=True)
-    return Commission.of(load({"out": str(out), "band": "6500 6600 AA", "contact": "me@observatory.example"}), run)
+    return JobSpec.of(load({"out": str(out), "band": "6500 6600 AA", "contact": "me@observatory.example"}), run)
 
 
 def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:

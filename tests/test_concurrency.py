@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.engine.concurrency import Concurrency, Turn
+from harvester.engine.concurrency import AdaptiveConcurrency, ConcurrencyChange
 
 
 def settle(latency_at: Callable[[int], float], ceiling: int, answers: int = 3000) -> list[int]:
     """The level after each of ``answers``, of a harvest that always has more to ask."""
-    control, levels = Concurrency(ceiling), []
+    control, levels = AdaptiveConcurrency(ceiling), []
     for _ in range(answers):
         control = control.want().answered(latency_at(control.level))
         levels.append(control.level)
@@ -60,7 +60,7 @@ def test_the_spread_of_latencies_is_not_mistaken_for_load() -> None:
 
 
 def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
-    control = Concurrency(16)
+    control = AdaptiveConcurrency(16)
     for _ in range(400):
         control = control.want().answered(0.05)
     assert control.level == 16
@@ -68,19 +68,19 @@ def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
         control = control.want().answered(0.15)
         if control.level < 16:
             break
-    assert (control.level, control.turn) == (8, Turn.BUSIER)
+    assert (control.level, control.turn) == (8, ConcurrencyChange.BUSIER)
 
 
 def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() -> None:
-    control, turns = Concurrency(8), set()
+    control, turns = AdaptiveConcurrency(8), set()
     for _ in range(400):
         before, control = control.level, control.want().answered(0.05 * control.level)
         turns |= {control.turn} if control.level < before else set()
-    assert turns == {Turn.BACK}
+    assert turns == {ConcurrencyChange.BACK}
 
 
 def test_refusals_halve_it_once_a_second_however_many_come() -> None:
-    control = Concurrency(64, level=64)
+    control = AdaptiveConcurrency(64, level=64)
     for moment in (0.0, 0.1, 0.5, 0.9):
         control = control.troubled(moment)
     assert control.level == 32
@@ -88,7 +88,7 @@ def test_refusals_halve_it_once_a_second_however_many_come() -> None:
 
 
 def test_nothing_is_tried_that_nobody_wants() -> None:
-    control = Concurrency(64)
+    control = AdaptiveConcurrency(64)
     for _ in range(500):
         control = control.answered(0.05)
     assert control.level == 1
@@ -97,7 +97,7 @@ def test_nothing_is_tried_that_nobody_wants() -> None:
 @given(st.integers(1, 200), st.lists(st.one_of(st.floats(1e-6, 100.0), st.none()), max_size=400))
 @settings(deadline=None, max_examples=60)
 def test_whatever_happens_it_stays_between_one_and_the_ceiling(ceiling: int, story: list[float | None]) -> None:
-    control = Concurrency(ceiling)
+    control = AdaptiveConcurrency(ceiling)
     for at, latency in enumerate(story):
         control = control.troubled(float(at)) if latency is None else control.want().answered(latency)
         assert 1 <= control.level <= ceiling

@@ -9,7 +9,7 @@ import pytest
 
 from harvester import events as ev
 from harvester.errors import StoreError
-from harvester.model.exit_codes import Cause
+from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
 from harvester.model.limits import Limits
 from harvester.model.target import Target
@@ -18,7 +18,7 @@ from tests.crews import HANDS, Bench, SharedStore, targets
 from tests.nights import HOUR, Outage, SimulatedArchive
 from tests.virtual_time import run_virtually
 
-INTERRUPT = Cause("stopped by Ctrl-C", 130)
+INTERRUPT = StopReason("stopped by Ctrl-C", 130)
 
 
 def bench(
@@ -219,7 +219,7 @@ def test_a_fault_of_the_disk_at_one_hand_stops_all() -> None:
 
     it = bench(200, SimulatedArchive(latency=1.0), Ill())
     run_virtually(it.run())
-    assert it.stop.cause == Cause("the disk is ill", 6)
+    assert it.stop.cause == StopReason("the disk is ill", 6)
     assert it.tally.stats.saved <= 30 + HANDS
     assert it.tally.stats.failed == 0
 

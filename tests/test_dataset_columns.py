@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.dataset.catalog_columns import Column, Kind, Kinds
+from harvester.dataset.catalog_columns import CatalogColumn, Kind, Kinds
 from harvester.dataset.schema import NAMES
 
 
-def columns_of(*rows: dict[str, str], taken: frozenset[str] = frozenset()) -> tuple[Column, ...]:
+def columns_of(*rows: dict[str, str], taken: frozenset[str] = frozenset()) -> tuple[CatalogColumn, ...]:
     kinds = Kinds()
     for row in rows:
         kinds.note(row)

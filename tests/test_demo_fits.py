@@ -14,7 +14,7 @@ from astropy.io import fits as astropy_fits
 from harvester.demo.catalog import COLLECTION, listed_dids, listing
 from harvester.demo.fits import Cutout, card, cut, original_fits, spectrum_fits
 from harvester.demo.observations import STARS, Profile, observe, star
-from harvester.demo.synthesis import Calibration, Spectrum, synthesize
+from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.model.target import SpectrumId
 
 GENUINE = sorted((Path(__file__).resolve().parents[2] / "shared/real/fits").glob("*.fits"))
@@ -93,7 +93,7 @@ def test_genuine_coverage_cards_follow_from_the_columns() -> None:
     for path in GENUINE:
         with astropy_fits.open(path) as hdus:
             observation = observe(SpectrumId(COLLECTION + path.stem))
-            spectrum = Spectrum(hdus[1].data["spectral"].astype(float), hdus[1].data["flux"].astype(float))
+            spectrum = SyntheticSpectrum(hdus[1].data["spectral"].astype(float), hdus[1].data["flux"].astype(float))
         ours = header_cards(spectrum_fits(observation, Calibration.NORMALIZED, spectrum, was_cut=True), 2880)
         theirs = header_cards(path.read_bytes(), 2880)
         for key in ("TDMIN1", "TDMAX1", "SPEC_VAL", "SPEC_BW"):
@@ -123,7 +123,7 @@ def test_original_is_one_image_of_counts() -> None:
 
 
 def test_cutout_includes_both_limits_and_may_be_empty() -> None:
-    spectrum = Spectrum(np.array([5000.0, 5001.0, 5002.0]), np.ones(3))
+    spectrum = SyntheticSpectrum(np.array([5000.0, 5001.0, 5002.0]), np.ones(3))
     assert cut(spectrum, Cutout(5.0e-07, 5.001e-07)).wave.size == 2
     assert cut(spectrum, Cutout(6500.0, 6600.0)).wave.size == 0
     assert cut(spectrum, Cutout(5.002e-07, 5.0e-07)).wave.size == 0

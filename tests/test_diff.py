@@ -24,12 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.catalog.reader import read_catalogue
+from harvester.catalog.reader import read_catalog
 from harvester.cli import commands
 from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
-from harvester.demo.synthesis import Calibration, Spectrum, synthesize
+from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.diff import Change, compare
 from harvester.errors import UsageError
 from harvester.ledger import history, queries
@@ -46,8 +46,8 @@ LAST = "Connection: close"
 MISSING = head(LAST, "Content-Length: 0", status="404 Not Found")
 
 
-def brighter(spectrum: Spectrum) -> Spectrum:
-    return Spectrum(spectrum.wave, spectrum.flux * 1.01)
+def brighter(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
+    return SyntheticSpectrum(spectrum.wave, spectrum.flux * 1.01)
 
 
 @dataclass
@@ -218,10 +218,10 @@ async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_
 def _digested(out: Path) -> list[Content]:
     """What lies there, by the proofs of an audit that knows no ledger."""
     from harvester.audit.files import audit
-    from harvester.model.findings import Examined, Sound
+    from harvester.model.findings import FileToCheck, Sound
     from harvester.verify.expectation import Expectation
 
-    found = audit(out, (Examined(path.stem) for path in out.glob("*.fits")), Expectation())
+    found = audit(out, (FileToCheck(path.stem) for path in out.glob("*.fits")), Expectation())
     sound = [finding for finding in found if isinstance(finding, Sound) and finding.did]
     return sorted(Content(f.did, f.verified.sha256, f.verified.content_digest) for f in sound if f.did)
 
@@ -295,7 +295,7 @@ def test_people_read_counts_examples_and_what_to_do_next(out: Path, tmp_path: Pa
     assert f"{COUNT - 1}  the same, to the last bit" in done.stdout
     assert f"1  added: only after\n    {DIDS[0]}\n" in done.stdout
     assert f"python -m harvester --out {out} --catalog {found} --refresh" in done.stdout
-    catalogue = read_catalogue(found)
+    catalogue = read_catalog(found)
     assert (list(catalogue.dids), list(catalogue.columns)) == ([DIDS[0]], ['{"label": "0"}'])
 
 
@@ -341,7 +341,7 @@ async def test_the_archive_is_asked_for_what_is_held_and_nothing_is_written(tmp_
         assert server.asked == dict.fromkeys(DIDS[:5], 1)
     assert code == 3
     assert changes(told) == {"gone": [DIDS[2]], "changed": [DIDS[1]], "header_only": sorted([DIDS[0], *DIDS[3:5]])}
-    assert list(read_catalogue(str(tmp_path / "changed.csv")).dids) == [DIDS[1]]
+    assert list(read_catalog(str(tmp_path / "changed.csv")).dids) == [DIDS[1]]
 
 
 async def test_a_sample_is_by_chance_and_the_same_chance_again(tmp_path: Path) -> None:

@@ -15,20 +15,20 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
-from harvester.catalog.reader import read_catalogue
+from harvester.catalog.reader import read_catalog
 from harvester.cli import commands
 from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.demo.fits import original_size
 from harvester.demo.observations import observe
 from harvester.discovery.build_profile import in_words
-from harvester.discovery.client import Asker
+from harvester.discovery.client import VoClient
 from harvester.discovery.discover import discover, list_spectra
 from harvester.errors import ArchiveError, HarvestError
 from harvester.model.limits import Limits
 from harvester.vo.constraints import Constraints
 from harvester.vo.descriptors import Findings
-from harvester.vo.listing import Listed
+from harvester.vo.listing import ListingSummary
 from tests.harvesting import fits_names
 
 COUNT = 30
@@ -96,7 +96,7 @@ def test_from_an_address_to_a_harvest(archive: RunningArchive) -> None:
 
 def test_the_list_has_one_row_a_spectrum_in_plain_units(archive: RunningArchive) -> None:
     assert command(archive.ssap, "--catalog", "all.csv").exit_code == 0
-    assert [row.did for row in read_catalogue("all.csv").rows] == DIDS
+    assert [row.did for row in read_catalog("all.csv").rows] == DIDS
     row, observation = rows_of("all.csv")[3], observe(DIDS[3])
     assert row["object"] == observation.star.name
     assert (float(row["ra"]), float(row["dec"])) == (observation.star.ra, observation.star.dec)
@@ -268,13 +268,13 @@ class Rows:
 
 
 async def found(handler: Handler, constraints: Constraints | None = None) -> Findings:
-    async with server(handler) as url, Asker(Limits(rate=0), None) as asker:
+    async with server(handler) as url, VoClient(Limits(rate=0), None) as asker:
         return await discover(asker, url, constraints or Constraints())
 
 
-async def listed(handler: Handler, sink: Rows, most: int | None = None, **narrowed: Any) -> Listed:
+async def listed(handler: Handler, sink: Rows, most: int | None = None, **narrowed: Any) -> ListingSummary:
     constraints = Constraints(**narrowed)
-    async with server(handler) as url, Asker(Limits(rate=0), None) as asker:
+    async with server(handler) as url, VoClient(Limits(rate=0), None) as asker:
         return await list_spectra(asker, await discover(asker, url, constraints), constraints, sink, most)
 
 
@@ -307,7 +307,7 @@ async def test_a_document_is_not_read_without_end(monkeypatch: pytest.MonkeyPatc
 async def test_an_archive_that_cannot_be_reached() -> None:
     async with server(answering("")) as url:
         pass
-    async with Asker(Limits(rate=0), None) as asker:
+    async with VoClient(Limits(rate=0), None) as asker:
         with pytest.raises(ArchiveError, match="refused"):
             await discover(asker, url, Constraints())
 
@@ -468,7 +468,7 @@ def linked(row: str, service: str = "") -> Handler:
     return handle
 
 
-class Replayed(Asker):
+class Replayed(VoClient):
     """Asks nobody: any address, out in the world or not, answers as ``handler`` would."""
 
     def __init__(self, answers: Callable[[str], str]) -> None:
@@ -531,7 +531,7 @@ async def test_a_service_at_an_address_that_is_none_is_no_service(address: str) 
 
 @pytest.mark.parametrize("address", NO_ADDRESS)
 async def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
-    async with Asker(Limits(rate=0), None) as asker:
+    async with VoClient(Limits(rate=0), None) as asker:
         with pytest.raises(ArchiveError, match="that is no address"):
             await asker.document(address)
     with pytest.raises(ArchiveError, match=r"no address|that is none|another host|credentials"):

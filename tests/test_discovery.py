@@ -23,7 +23,7 @@ from harvester.vo.descriptors import find_links, find_soda, processing, read_lin
 from harvester.vo.document import Document, gather
 from harvester.vo.urls import is_inside, with_query
 from harvester.vo.votable import read_votable
-from harvester.vo.votable_model import Param, Service
+from harvester.vo.votable_model import Param, ServiceDescriptor
 from tests.test_votable import recorded
 
 DID = SpectrumId("ivo://asu.cas.cz/stel/ccd700/tg160037")
@@ -144,25 +144,27 @@ def test_shipped_profiles_survive_their_files_too(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("services", "found"),
     [
-        ([Service("a", "http://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], "a"),
-        ([Service("a", "http://x/a", "IVO://IVOA.NET/std/soda#sync", (IDENTITY,))], "a"),
-        ([Service("a", "http://x/a", "ivo://ivoa.net/std/SODA#async-1.0", (IDENTITY,))], None),
-        ([Service("a", "http://x/a", "", (IDENTITY, Param("FLUXCALIB")))], "a"),
-        ([Service("a", "http://x/a", "", (IDENTITY,))], None),
-        ([Service("a", "http://x/a", "ivo://ivoa.net/std/DataLink#links-1.0", (IDENTITY, Param("B")))], None),
-        ([Service("a", "ftp://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], None),
-        ([Service("a", "http://[x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], None),
-        ([Service("a", "http://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (Param("POS"),))], None),
+        ([ServiceDescriptor("a", "http://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], "a"),
+        ([ServiceDescriptor("a", "http://x/a", "IVO://IVOA.NET/std/soda#sync", (IDENTITY,))], "a"),
+        ([ServiceDescriptor("a", "http://x/a", "ivo://ivoa.net/std/SODA#async-1.0", (IDENTITY,))], None),
+        ([ServiceDescriptor("a", "http://x/a", "", (IDENTITY, Param("FLUXCALIB")))], "a"),
+        ([ServiceDescriptor("a", "http://x/a", "", (IDENTITY,))], None),
+        ([ServiceDescriptor("a", "http://x/a", "ivo://ivoa.net/std/DataLink#links-1.0", (IDENTITY, Param("B")))], None),
+        ([ServiceDescriptor("a", "ftp://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], None),
+        ([ServiceDescriptor("a", "http://[x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (IDENTITY,))], None),
+        ([ServiceDescriptor("a", "http://x/a", "ivo://ivoa.net/std/SODA#sync-1.0", (Param("POS"),))], None),
     ],
 )
-def test_a_service_is_known_by_its_standard_else_by_its_shape(services: list[Service], found: str | None) -> None:
+def test_a_service_is_known_by_its_standard_else_by_its_shape(
+    services: list[ServiceDescriptor], found: str | None
+) -> None:
     service = find_soda(Document(SSAP, services=services))
     assert (service.id if service else None) == found
 
 
 def test_fixed_inputs_join_the_address() -> None:
     inputs = (IDENTITY, Param("COLL", value="a b"), Param("FORMAT", value="x", options=("x", "y")))
-    service = Service("a", "http://x/a?v=1", "ivo://ivoa.net/std/SODA#sync-1.0", inputs)
+    service = ServiceDescriptor("a", "http://x/a?v=1", "ivo://ivoa.net/std/SODA#sync-1.0", inputs)
     findings = read_soda(Document(SSAP), service)
     assert findings.endpoint == "http://x/a?v=1&COLL=a%20b"
     assert [param.name for param in findings.inputs] == ["ID", "FORMAT"]

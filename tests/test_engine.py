@@ -9,13 +9,13 @@ from random import Random
 import pytest
 
 from harvester import events as ev
-from harvester.engine.engine import HANDS, Engine
-from harvester.engine.shutdown import Stop
-from harvester.engine.throttle import Admission
-from harvester.engine.work_queue import Leftover
+from harvester.engine.engine import WORKERS_PER_REQUEST_SLOT, Engine
+from harvester.engine.shutdown import Shutdown
+from harvester.engine.throttle import LocalThrottle
+from harvester.engine.work_queue import PendingRetry
 from harvester.errors import StoreError, StoreFullError
-from harvester.events.stats import Tally
-from harvester.model.exit_codes import Cause
+from harvester.events.stats import StatsCollector
+from harvester.model.exit_codes import StopReason
 from harvester.model.failures import Failure, FailureKind, FetchError
 from harvester.model.limits import Limits
 from harvester.model.outcomes import Fetched
@@ -23,7 +23,7 @@ from harvester.model.target import SpectrumId, Target
 from tests.nights import SimulatedArchive, SimulatedStore, prove
 from tests.virtual_time import run_virtually
 
-INTERRUPT = Cause("stopped by Ctrl-C", 130)
+INTERRUPT = StopReason("stopped by Ctrl-C", 130)
 
 
 def targets(count: int) -> list[Target]:
@@ -34,11 +34,11 @@ class Bench:
     """An engine with all that it needs, in memory."""
 
     def __init__(self, count: int, archive: SimulatedArchive, store: SimulatedStore, **limits: float) -> None:
-        self.tally, self.stop, self.told = Tally(), Stop(), list[ev.Event]()
+        self.tally, self.stop, self.told = StatsCollector(), Shutdown(), list[ev.Event]()
         self.limits = Limits(**{"rate": 0.0, "concurrency": 4, **limits})  # type: ignore[arg-type]
         archive.emit = self.emit
         self.emit(ev.HarvestStarted(0.0, "run", "a", "h", "out", count, 0, count, 0.0, 4))
-        admission = Admission(self.limits, self.emit, Random(1), lambda: 0.0)
+        admission = LocalThrottle(self.limits, self.emit, Random(1), lambda: 0.0)
         self.engine = Engine(
             targets(count), archive, store, prove, self.limits, admission, self.emit, self.stop,
             chance=Random(1), wall=lambda: 0.0,
@@ -134,9 +134,9 @@ def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
     archive = SimulatedArchive()
     bench = Bench(20, archive, FullStore(room_at=1e9), disk_wait=60.0)
     assert bench.run() <= 65.0
-    assert bench.stop.cause == Cause("the disk is full", 6)
+    assert bench.stop.cause == StopReason("the disk is full", 6)
     assert (bench.tally.stats.saved, bench.tally.stats.failed, bench.tally.stats.remaining) == (0, 0, 20)
-    assert len(archive.asked) <= HANDS * bench.limits.concurrency
+    assert len(archive.asked) <= WORKERS_PER_REQUEST_SLOT * bench.limits.concurrency
 
 
 def test_a_full_disk_is_told_once_and_nothing_is_asked_meanwhile() -> None:
@@ -186,7 +186,7 @@ def test_a_retry_that_an_earlier_run_left_behind_keeps_its_due_time_and_its_coun
 
     archive = Refusing()
     bench = Bench(0, archive, SimulatedStore(), attempts=6)
-    bench.engine.leftovers = [Leftover(targets(1)[0], attempt=6, due=100.0)]
+    bench.engine.leftovers = [PendingRetry(targets(1)[0], attempt=6, due=100.0)]
     bench.run()
     assert archive.asked == [100.0]
     (failed,) = [event for event in bench.told if isinstance(event, ev.SpectrumFailed)]

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from harvester import events as ev
-from harvester.catalog.plan import HarvestPlan, Receipt, make_plan
-from harvester.catalog.reader import Catalogue
+from harvester.catalog.plan import HarvestPlan, LedgerEntry, make_plan
+from harvester.catalog.reader import Catalog
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.events.stats import HarvestStats
 from harvester.ledger import catalog_import, queries, writer
-from harvester.ledger.catalog_import import Enrolment
+from harvester.ledger.catalog_import import CatalogImport
 from harvester.ledger.schema import open_for_writing
 from harvester.ledger.writer import LedgerWriter, Statement
 from harvester.model.failures import Failure, FailureKind
@@ -62,18 +62,18 @@ def did(name: str) -> SpectrumId:
     return SpectrumId(f"ivo://org/{name}")
 
 
-def listed(names: str) -> Catalogue:
-    return Catalogue("a list", list(map(did, names)), [f'{{"label": "{name}"}}' for name in names])
+def listed(names: str) -> Catalog:
+    return Catalog("a list", list(map(did, names)), [f'{{"label": "{name}"}}' for name in names])
 
 
-def planned(names: str, present: str = "") -> tuple[HarvestPlan, Catalogue]:
-    receipts = {name: Receipt(did(name), SIZE) for name in present}
+def planned(names: str, present: str = "") -> tuple[HarvestPlan, Catalog]:
+    receipts = {name: LedgerEntry(did(name), SIZE) for name in present}
     return make_plan(listed(names), dict.fromkeys(present, SIZE), receipts), listed(names)
 
 
-def enrolled(ledger: sqlite3.Connection, names: str, present: str = "") -> Enrolment:
+def enrolled(ledger: sqlite3.Connection, names: str, present: str = "") -> CatalogImport:
     """The ledger once everything is enrolled."""
-    work = Enrolment(ledger, *planned(names, present))
+    work = CatalogImport(ledger, *planned(names, present))
     while not work.complete:
         work.go_on(ledger)
     return work
@@ -112,7 +112,7 @@ def test_a_name_passes_to_another_spectrum_however_far_apart_the_two_are(ledger:
 def test_what_happened_before_a_row_s_turn_came_stays_and_gets_its_columns(
     ledger: sqlite3.Connection, status: str
 ) -> None:
-    work = Enrolment(ledger, *planned("abcdefghijk"))
+    work = CatalogImport(ledger, *planned("abcdefghijk"))
     work.go_on(ledger)
     work.heard_of.add(did("k"))
     ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, 'k', ?1, ?2)", (did("k"), status))
@@ -124,7 +124,7 @@ def test_what_happened_before_a_row_s_turn_came_stays_and_gets_its_columns(
 
 def test_rows_are_there_ahead_of_the_spectra_however_many_of_them_come(ledger: sqlite3.Connection) -> None:
     wanted = "kjihgfedcba"
-    work = Enrolment(ledger, *planned(wanted))
+    work = CatalogImport(ledger, *planned(wanted))
     for number, name in enumerate(wanted):
         work.go_on(ledger)
         assert name in {folded for folded, _, _ in rows(ledger)}, f"the spectrum of place {number} comes now"
@@ -184,7 +184,7 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
     ledger.execute("CREATE TABLE told(name TEXT)")
     ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
     plan, catalogue = planned(names)
-    work = Enrolment(ledger, plan, catalogue)
+    work = CatalogImport(ledger, plan, catalogue)
     while not work.complete:
         work.go_on(ledger)
     told = [name for (name,) in ledger.execute("SELECT name FROM told ORDER BY rowid")]
@@ -207,7 +207,7 @@ def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_i
     monkeypatch.setattr(LedgerWriter, "_commit", slowly)
     names = [f"n{number:03}" for number in range(300)]
     dids = [did(name) for name in names]
-    catalogue = Catalogue("a list", dids, ["{}"] * len(dids))
+    catalogue = Catalog("a list", dids, ["{}"] * len(dids))
     with LedgerWriter(tmp_path / "ledger.sqlite", HarvestStats) as ledger:
         ledger.enrol(make_plan(catalogue, {}), catalogue, "nothing")
         for number, name in enumerate(names):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from harvester import events as ev
-from harvester.events import Event, HarvestDraining, HarvestResumed, WatcherLost
+from harvester.events import Event, HarvestDraining, HarvestResumed, ObserverFailed
 from harvester.events.bus import EventBus
 
 KINDS = [kind for kind in vars(ev).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
@@ -80,7 +80,7 @@ def test_a_watcher_that_breaks_is_dropped_and_named_and_the_others_go_on() -> No
     before, after = Seen(), Seen()
     bus = EventBus(before, breaks, after)
     bus.emit(NOW)
-    lost = WatcherLost(12.5, "breaks", "ZeroDivisionError: a bug in a dashboard")
+    lost = ObserverFailed(12.5, "breaks", "ZeroDivisionError: a bug in a dashboard")
     assert before == after == [NOW, lost]
     assert bus.lost == [lost]
     bus.emit(NOW)
@@ -98,7 +98,7 @@ def test_several_watchers_that_break_over_one_event_are_each_dropped_once() -> N
 
 def test_a_watcher_that_breaks_over_the_loss_of_another_is_lost_too() -> None:
     def delicate(event: Event) -> None:
-        if isinstance(event, WatcherLost):
+        if isinstance(event, ObserverFailed):
             raise TypeError("one at a time")
 
     seen = Seen()

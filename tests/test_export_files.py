@@ -26,7 +26,7 @@ from pyarrow import parquet
 from harvester.archive.profile import ArchiveProfile
 from harvester.config.loading import load
 from harvester.dataset.card import card
-from harvester.dataset.export import Dataset, Order, export
+from harvester.dataset.export import Dataset, ExportOptions, export
 from harvester.dataset.preprocessing import Grid, Recipe
 from harvester.dataset.split import Split
 from harvester.demo import DemoArchive, listed_dids, serve
@@ -64,7 +64,7 @@ def out(harvested: Path, tmp_path: Path) -> Path:
 def export_to(out: Path) -> Export:
     def run(name: str, catalog: Path | None = None, **order: Any) -> Dataset:
         flags = {"out": str(out), "archive": "demo", "catalog": str(catalog) if catalog else None}
-        return export(load(flags), Order(Path(name), **order), lambda done, total: None)
+        return export(load(flags), ExportOptions(Path(name), **order), lambda done, total: None)
 
     return run
 
@@ -137,7 +137,7 @@ def test_a_card_that_finds_no_room_leaves_the_old_data_set(name: str, out: Path)
 
     Path(name).write_text("of old")
     with pytest.raises(StoreError, match=rf"{name}\.md"):
-        export(load({"out": str(out), "archive": "demo"}), Order(Path(name)), lambda done, total: None, full)
+        export(load({"out": str(out), "archive": "demo"}), ExportOptions(Path(name)), lambda done, total: None, full)
     assert Path(name).read_text() == "of old"
     assert {path.name for path in Path().iterdir()} <= {"out", "out.csv", name}
 
@@ -296,7 +296,7 @@ def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
             with sqlite3.connect(out / ".harvester" / "ledger.sqlite") as ledger:
                 ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps({"label": "absorption"}),))
 
-    order = Order(Path("all.parquet"), split=Split((0.5, 0.5)))
+    order = ExportOptions(Path("all.parquet"), split=Split((0.5, 0.5)))
     with pytest.raises(UsageError, match="its ledger changed meanwhile"):
         export(load({"out": str(out), "archive": "demo"}), order, relabel)
     assert not Path("all.parquet").exists()
@@ -346,7 +346,7 @@ def test_the_card_thanks_the_archive_that_the_spectra_are_from(export_to: Export
 
 def test_a_profile_nobody_named_tells_nothing_of_another_archives_spectra(out: Path) -> None:
     """They were harvested at an address; Ondrejov, the default, is not theirs."""
-    dataset = export(load({"out": str(out)}), Order(Path("all.h5")), lambda done, total: None)
+    dataset = export(load({"out": str(out)}), ExportOptions(Path("all.h5")), lambda done, total: None)
     assert dataset.profile is None
-    named = export(load({"out": str(out), "archive": "demo"}), Order(Path("all.h5")), lambda done, total: None)
+    named = export(load({"out": str(out), "archive": "demo"}), ExportOptions(Path("all.h5")), lambda done, total: None)
     assert named.profile is not None

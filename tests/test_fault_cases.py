@@ -32,9 +32,9 @@ from click.testing import CliRunner
 from harvester import events as ev
 from harvester.cli import commands
 from harvester.demo import listed_dids
-from harvester.demo.synthesis import Spectrum
+from harvester.demo.synthesis import SyntheticSpectrum
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Verified
+from harvester.model.outcomes import VerifiedSpectrum
 from harvester.storage import atomic
 from tests.fault_server import (
     Exchange,
@@ -140,14 +140,14 @@ async def drip_head(exchange: Exchange) -> None:
     await exchange.drip(b"X-Odd: 1\r\n")
 
 
-def nan(spectrum: Spectrum) -> Spectrum:
+def nan(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
     flux = spectrum.flux.copy()
     flux[7] = np.nan
-    return Spectrum(spectrum.wave, flux)
+    return SyntheticSpectrum(spectrum.wave, flux)
 
 
-def zero(spectrum: Spectrum) -> Spectrum:
-    return Spectrum(spectrum.wave, np.zeros_like(spectrum.flux))
+def zero(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
+    return SyntheticSpectrum(spectrum.wave, np.zeros_like(spectrum.flux))
 
 
 SOON: Mapping[str, float] = {"attempts": 2, "read_timeout": 0.5, "total_timeout": 1.0}
@@ -564,8 +564,8 @@ async def test_a_disk_that_fails_ends_the_run_in_one_sentence_and_charges_no_spe
 async def test_a_harvester_that_skips_the_verification_fails_this_suite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def believe(raw: bytes, *_: object) -> Verified:
-        return Verified(len(raw), "", "", 2, 0.0, 1.0, "")
+    def believe(raw: bytes, *_: object) -> VerifiedSpectrum:
+        return VerifiedSpectrum(len(raw), "", "", 2, 0.0, 1.0, "")
 
     monkeypatch.setattr("harvester.run.runners.inspect", believe)
     noticed = 0

@@ -11,7 +11,7 @@ import pytest
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, serve
 from harvester.model.failures import FailureKind
-from harvester.run.calibrations import Calibrated, fetch_calibrations, settings_offered
+from harvester.run.calibrations import CalibrationResult, fetch_calibrations, offered_fluxcalibs
 from tests.harvesting import harvest_demo, plan_faults
 from tests.test_command_line import demo, run
 from tests.test_figures import svg_words
@@ -98,11 +98,11 @@ def test_without_matplotlib_it_says_what_to_install_and_show_works(archive: str,
     assert run("fluxcalib", DID, "--archive", archive, "--show", cwd=tmp_path, PYTHONPATH=path).returncode == 0
 
 
-async def calibrations(faults: FaultPlan, **flags: object) -> tuple[dict[str | None, Calibrated], int]:
+async def calibrations(faults: FaultPlan, **flags: object) -> tuple[dict[str | None, CalibrationResult], int]:
     """What came of each setting, and how many requests the archive saw."""
     async with serve(DemoArchive(count=10, faults=faults)) as running:
         config = load({"archive": running.dlget, "limits": {"rate": 0, "concurrency": 4}, **flags})
-        fetched = await fetch_calibrations(config, DID, settings_offered(config.profile))
+        fetched = await fetch_calibrations(config, DID, offered_fluxcalibs(config.profile))
         return {one.fluxcalib: one for one in fetched}, running.log.requests
 
 
@@ -114,8 +114,8 @@ def test_only_what_the_archive_offers_is_asked_for() -> None:
         ("odd", "uncalibrated", "Normalized"): (None, "Normalized", "uncalibrated", "odd"),
     }
     for offered, asked in offers.items():
-        assert settings_offered(replace(profile, fluxcalibs=offered)) == asked
-    assert settings_offered(replace(profile, parameters=("ID", "BAND"))) == (None,)
+        assert offered_fluxcalibs(replace(profile, fluxcalibs=offered)) == asked
+    assert offered_fluxcalibs(replace(profile, parameters=("ID", "BAND"))) == (None,)
 
 
 def test_an_archive_without_normalized_has_its_own_panels(archive: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.engine.circuit_breaker import FIRST_ALARM, GOOD_PROBES, Gate, Sign, State, sign_of
+from harvester.engine.circuit_breaker import FIRST_ALARM, GOOD_PROBES, BreakerState, CircuitBreaker, Signal, classify
 from harvester.model.failures import Failure, FailureKind
 
 REFUSED = Failure(FailureKind.UNREACHABLE, "connection refused")
@@ -18,28 +18,28 @@ BUSY = Failure(FailureKind.BUSY, "HTTP 503: maintenance until nine", 503, retry_
 DICE = Random(1)
 
 
-def troubled(gate: Gate, times: int, failure: Failure = REFUSED, now: float = 0.0) -> Gate:
+def troubled(gate: CircuitBreaker, times: int, failure: Failure = REFUSED, now: float = 0.0) -> CircuitBreaker:
     for _ in range(times):
-        gate = gate.after(sign_of(failure), failure, now, DICE)
+        gate = gate.after(classify(failure), failure, now, DICE)
     return gate
 
 
-def good(gate: Gate, times: int, now: float = 0.0) -> Gate:
+def good(gate: CircuitBreaker, times: int, now: float = 0.0) -> CircuitBreaker:
     for _ in range(times):
-        gate = gate.after(Sign.GOOD, None, now, DICE)
+        gate = gate.after(Signal.GOOD, None, now, DICE)
     return gate
 
 
 def test_a_few_failures_among_many_answers_are_no_outage() -> None:
-    gate = Gate()
+    gate = CircuitBreaker()
     for _ in range(50):
         gate = troubled(good(gate, 2), 1)
-    assert gate.state is State.FLOWING
+    assert gate.state is BreakerState.FLOWING
 
 
 def test_failures_and_nothing_else_are_reason_to_hold_and_ask() -> None:
-    assert not troubled(Gate(), FIRST_ALARM - 1).holding
-    gate = troubled(Gate(), FIRST_ALARM)
+    assert not troubled(CircuitBreaker(), FIRST_ALARM - 1).holding
+    gate = troubled(CircuitBreaker(), FIRST_ALARM)
     assert gate.holding
     assert not gate.outage
     assert "connection refused" in gate.reason
@@ -47,23 +47,23 @@ def test_failures_and_nothing_else_are_reason_to_hold_and_ask() -> None:
 
 @pytest.mark.parametrize("kind", [FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.NOT_FITS, FailureKind.BUSY])
 def test_refusal_silence_maintenance_pages_and_503_are_outages_alike(kind: FailureKind) -> None:
-    assert troubled(Gate(), FIRST_ALARM, Failure(kind, "away")).holding
+    assert troubled(CircuitBreaker(), FIRST_ALARM, Failure(kind, "away")).holding
 
 
 def test_answers_about_single_spectra_are_no_trouble() -> None:
-    assert troubled(Gate(), 100, UNKNOWN).state is State.FLOWING
+    assert troubled(CircuitBreaker(), 100, UNKNOWN).state is BreakerState.FLOWING
 
 
 def test_a_good_canary_acquits_the_archive_and_the_next_alarm_comes_later() -> None:
-    gate = troubled(Gate(), FIRST_ALARM, BROKEN).after_probe(None, True, 1.0, DICE)
-    assert gate.state is State.FLOWING
+    gate = troubled(CircuitBreaker(), FIRST_ALARM, BROKEN).after_probe(None, True, 1.0, DICE)
+    assert gate.state is BreakerState.FLOWING
     assert not troubled(gate, 2 * FIRST_ALARM - 1, BROKEN).holding
     assert troubled(gate, 2 * FIRST_ALARM, BROKEN).holding
     assert good(gate, 1).alarm == FIRST_ALARM
 
 
 def test_a_canary_that_fails_too_proves_the_outage_and_the_probes_grow_rarer() -> None:
-    gate, now, gaps = troubled(Gate(), FIRST_ALARM), 0.0, []
+    gate, now, gaps = troubled(CircuitBreaker(), FIRST_ALARM), 0.0, []
     for _ in range(12):
         gate = gate.after_probe(REFUSED, True, now, DICE)
         gaps.append(gate.until - now)
@@ -74,34 +74,34 @@ def test_a_canary_that_fails_too_proves_the_outage_and_the_probes_grow_rarer() -
 
 
 def test_it_takes_three_good_answers_and_then_the_pace_grows() -> None:
-    gate = troubled(Gate(), FIRST_ALARM).after_probe(REFUSED, True, 0.0, DICE)
+    gate = troubled(CircuitBreaker(), FIRST_ALARM).after_probe(REFUSED, True, 0.0, DICE)
     for _ in range(GOOD_PROBES - 1):
         gate = gate.after_probe(None, True, 0.0, DICE)
         assert gate.holding
     gate = gate.after_probe(None, True, 0.0, DICE)
-    assert (gate.state, gate.share) == (State.RAMPING, 0.1)
+    assert (gate.state, gate.share) == (BreakerState.RAMPING, 0.1)
     assert 0.2 < good(gate, 10).share < 0.4
-    assert good(gate, 45) == Gate()
+    assert good(gate, 45) == CircuitBreaker()
 
 
 def test_trouble_while_the_pace_grows_holds_at_once() -> None:
-    gate = Gate(State.RAMPING, share=0.5)
+    gate = CircuitBreaker(BreakerState.RAMPING, share=0.5)
     assert troubled(gate, 1).holding
 
 
 def test_a_retry_after_is_obeyed_by_everybody_and_never_shortened() -> None:
-    gate = Gate().after(Sign.TROUBLE, BUSY, 100.0, DICE)
+    gate = CircuitBreaker().after(Signal.TROUBLE, BUSY, 100.0, DICE)
     assert gate.outage
     assert 220.0 <= gate.until <= 232.0
     assert "maintenance until nine" in gate.reason
-    sooner = gate.after(Sign.TROUBLE, Failure(FailureKind.BUSY, "soon", 503, retry_after=1.0), 101.0, DICE)
+    sooner = gate.after(Signal.TROUBLE, Failure(FailureKind.BUSY, "soon", 503, retry_after=1.0), 101.0, DICE)
     assert sooner.until == gate.until
     later = gate.after_probe(Failure(FailureKind.BUSY, "later", 503, retry_after=600.0), True, 230.0, DICE)
     assert later.until >= 830.0
 
 
 def test_what_was_still_in_flight_when_it_closed_changes_nothing() -> None:
-    gate = troubled(Gate(), FIRST_ALARM)
+    gate = troubled(CircuitBreaker(), FIRST_ALARM)
     assert good(gate, 5) == troubled(gate, 5) == gate
 
 
@@ -116,13 +116,13 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(deadline=None, max_examples=80)
 def test_whatever_happens_the_next_probe_is_never_far(steps: list[tuple[str | Failure, float]]) -> None:
-    gate, now, dice = Gate(), 0.0, Random(2)
+    gate, now, dice = CircuitBreaker(), 0.0, Random(2)
     for what, wait in steps:
         now += wait
         if isinstance(what, Failure):
-            gate = gate.after(sign_of(what), what, now, dice)
+            gate = gate.after(classify(what), what, now, dice)
         elif what == "good":
-            gate = gate.after(Sign.GOOD, None, now, dice)
+            gate = gate.after(Signal.GOOD, None, now, dice)
         elif gate.holding:
             gate = gate.after_probe(None if what == "probe good" else REFUSED, True, now, dice)
         assert 0.0 < gate.share <= 1.0

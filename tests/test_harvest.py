@@ -11,10 +11,10 @@ from astropy.io import fits
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, parse_faults, serve
-from harvester.engine.engine import HANDS
-from harvester.engine.shutdown import Stop
+from harvester.engine.engine import WORKERS_PER_REQUEST_SLOT
+from harvester.engine.shutdown import Shutdown
 from harvester.ledger.queries import failures, last_run
-from harvester.model.exit_codes import Cause
+from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
 from harvester.model.target import SpectrumId
 from tests.harvesting import QUICK, fits_names, harvest_demo, harvest_from, leftovers, plan_faults
@@ -172,7 +172,7 @@ def told_port(url: str) -> str:
 class _StopAfter:
     """A watcher that stops the harvest once so many spectra are saved."""
 
-    def __init__(self, stop: Stop, saved: int, times: int = 1) -> None:
+    def __init__(self, stop: Shutdown, saved: int, times: int = 1) -> None:
         self.stop, self.left, self.times = stop, saved, times
 
     def __call__(self, event: ev.Event) -> None:
@@ -180,7 +180,7 @@ class _StopAfter:
             self.left -= 1
             if self.left == 0:
                 for _ in range(self.times):
-                    self.stop.interrupt(Cause("stopped by Ctrl-C", 130))
+                    self.stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
 
 @pytest.mark.parametrize("signals", [1, 2])
@@ -189,7 +189,7 @@ async def test_an_interrupted_harvest_leaves_whole_files_and_goes_on_where_it_st
 ) -> None:
     out = tmp_path / "out"
     async with serve(DemoArchive(count=60, latency=0.02)) as archive:
-        stop = Stop()
+        stop = Shutdown()
         first = await harvest_from(archive, out, listed_dids(60), stop=stop, watchers=[_StopAfter(stop, 15, signals)])
         stats = first.report.stats
         assert stats.exit_code == 130
@@ -207,11 +207,11 @@ async def test_an_interrupted_harvest_leaves_whole_files_and_goes_on_where_it_st
 
 
 async def test_a_drain_during_a_long_pause_does_not_wait_it_out(tmp_path: Path) -> None:
-    stop = Stop()
+    stop = Shutdown()
 
     def stop_when_paused(event: ev.Event) -> None:
         if isinstance(event, ev.HarvestPaused):
-            stop.interrupt(Cause("stopped by Ctrl-C", 130))
+            stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
     faults = FaultPlan(parse_faults("http_503=1.0").by_did, parse_faults("http_503=1.0").shares)
     async with asyncio.timeout(5):
@@ -307,4 +307,4 @@ async def test_a_full_disk_ends_the_run_and_charges_no_spectrum(
     stats = told.report.stats
     assert (stats.exit_code, stats.failed, stats.remaining) == (6, 0, 10)
     assert "the disk is full" in stats.reason
-    assert told.archive.log.requests <= HANDS * QUICK["concurrency"]
+    assert told.archive.log.requests <= WORKERS_PER_REQUEST_SLOT * QUICK["concurrency"]

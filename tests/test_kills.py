@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from harvester.demo import DemoArchive, RequestLog, listed_dids, serve
-from harvester.model.outcomes import Verified
+from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.storage.layout import Layout
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.harvesting import leftovers, write_catalogue
 
@@ -59,7 +59,7 @@ class Watch(threading.Thread):
                 except FileNotFoundError:
                     continue  # set aside by the next run: seen wrong before that, or never
                 self.checks += 1
-                if not isinstance(inspect(body, did, expected), Verified):
+                if not isinstance(verify_spectrum(body, did, expected), VerifiedSpectrum):
                     self.wrong[path.name] += 1
             time.sleep(0.001)
 

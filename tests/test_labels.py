@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from harvester.dataset.h_alpha import OFFSETS, Rows, around_h_alpha, has_emission
-from harvester.dataset.label_checks import MOST_PAIRS, Labelled, LabelReport, check_labels
+from harvester.dataset.label_checks import MOST_PAIRS, LabelledSpectrum, LabelReport, check_labels
 from harvester.demo.catalog import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import Profile, observe
-from harvester.demo.synthesis import Calibration, Spectrum, synthesize
+from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.fits.observation import observation_of
 from harvester.fits.reader import read_spectrum
 from harvester.ledger.queries import FailureRecord
@@ -31,20 +31,20 @@ def of_profile(profile: Profile, number: int = 12) -> list[SpectrumId]:
     return [did for did in DIDS if observe(did).label is profile][:number]
 
 
-def as_listed(dids: Iterable[SpectrumId], labels: Iterable[str]) -> tuple[list[Labelled], Rows]:
+def as_listed(dids: Iterable[SpectrumId], labels: Iterable[str]) -> tuple[list[LabelledSpectrum], Rows]:
     """The demo's spectra of ``dids`` under ``labels``, as the report hands them to the checks."""
-    spectra: list[Labelled] = []
+    spectra: list[LabelledSpectrum] = []
     rows: list[Rows] = []
     for did, label in zip(dids, labels, strict=True):
         read = read_spectrum(spectrum_fits(observe(did), Calibration.NORMALIZED))
         row = around_h_alpha(read, observation_of(read).h_alpha)
         assert row is not None
-        spectra.append(Labelled(did, label, 6.25e-7, 6.76e-7, read.flux.tobytes(), len(rows)))
+        spectra.append(LabelledSpectrum(did, label, 6.25e-7, 6.76e-7, read.flux.tobytes(), len(rows)))
         rows.append(row)
     return spectra, np.array(rows)
 
 
-def checked(spectra: list[Labelled], rows: Rows, labelling: Labelling = MEANT) -> LabelReport:
+def checked(spectra: list[LabelledSpectrum], rows: Rows, labelling: Labelling = MEANT) -> LabelReport:
     return check_labels(spectra, rows, [], labelling)
 
 
@@ -98,7 +98,7 @@ def test_where_nobody_said_what_labels_mean_nobody_looks_for_emission() -> None:
 def test_the_same_observation_under_two_labels_is_listed_once() -> None:
     dids = of_profile(Profile.EMISSION, 6)
     spectra, rows = as_listed([*dids, dids[0]], ["0"] * 6 + ["1"])
-    twin = Labelled("ivo://elsewhere/copy", "1", 6.25e-7, 6.76e-7, spectra[0].flux_digest, 6)
+    twin = LabelledSpectrum("ivo://elsewhere/copy", "1", 6.25e-7, 6.76e-7, spectra[0].flux_digest, 6)
     found = checked([*spectra[:-1], twin], rows)
     assert [(doubt.dids, doubt.labels) for doubt in found.twins] == [((dids[0], "ivo://elsewhere/copy"), ("0", "1"))]
     assert "to the last bit" in found.twins[0].why
@@ -109,11 +109,11 @@ def test_nearly_the_same_counts_and_the_same_shape_at_another_height_does_not() 
     seen = synthesize(observe(did), Calibration.NORMALIZED)
     rows = []
     for flux in (seen.flux, seen.flux + 0.002 * np.sin(seen.wave), 1 + 0.5 * (seen.flux - 1)):
-        file = spectrum_fits(observe(did), Calibration.NORMALIZED, Spectrum(seen.wave, flux))
+        file = spectrum_fits(observe(did), Calibration.NORMALIZED, SyntheticSpectrum(seen.wave, flux))
         row = around_h_alpha(read_spectrum(file), 6562.8)
         assert row is not None
         rows.append(row)
-    spectra = [Labelled(str(n), label, None, None, bytes([n]), n) for n, label in enumerate(("0", "1", "2"))]
+    spectra = [LabelledSpectrum(str(n), label, None, None, bytes([n]), n) for n, label in enumerate(("0", "1", "2"))]
     assert [doubt.dids for doubt in checked(spectra, np.array(rows)).twins] == [("0", "1")]
 
 
@@ -126,10 +126,10 @@ def test_twins_are_found_across_blocks_and_listed_up_to_a_bound() -> None:
     row = around_h_alpha(read_spectrum(spectrum_fits(observe(DIDS[0]), Calibration.NORMALIZED)), 6562.8)
     assert row is not None
     many = np.repeat(row[None], 2200, axis=0)
-    spectra = [Labelled(str(n), str(n in (0, 2100)), None, None, b"%d" % n, n) for n in range(2200)]
+    spectra = [LabelledSpectrum(str(n), str(n in (0, 2100)), None, None, b"%d" % n, n) for n in range(2200)]
     found = checked(spectra, many)
     assert found.twins_counted == 2 * 2198
-    spectra = [Labelled(str(n), str(n % 2), None, None, b"%d" % n, n) for n in range(2200)]
+    spectra = [LabelledSpectrum(str(n), str(n % 2), None, None, b"%d" % n, n) for n in range(2200)]
     found = checked(spectra, many)
     assert (found.twins_counted, len(found.twins)) == (1100 * 1100, MOST_PAIRS)
 
@@ -141,7 +141,7 @@ def test_twins_are_found_across_blocks_and_listed_up_to_a_bound() -> None:
 def test_h_alpha_out_of_range_is_told_by_what_the_ledger_knows(
     low: float | None, high: float | None, shown: bool
 ) -> None:
-    one = Labelled("a", "0", low, high, b"", None)
+    one = LabelledSpectrum("a", "0", low, high, b"", None)
     found = checked([one], np.empty((0, OFFSETS.size), np.float32))
     assert bool(found.without_h_alpha) is not shown
 
@@ -163,14 +163,14 @@ def test_what_has_no_label_is_not_judged() -> None:
 def test_the_genuine_spectra_under_their_genuine_labels_raise_no_alarm() -> None:
     with (GENUINE / "ondrejov-dataset.csv").open(newline="") as file:
         labels = {row["id"].rpartition("/")[2]: row["label"] for row in csv.DictReader(file)}
-    spectra: list[Labelled] = []
+    spectra: list[LabelledSpectrum] = []
     rows: list[Rows] = []
     for path in sorted((GENUINE / "fits").glob("*.fits")):
         read = read_spectrum(path.read_bytes())
         row = around_h_alpha(read, observation_of(read).h_alpha)
         assert row is not None
         ends = float(read.wave[0]) * 1e-10, float(read.wave[-1]) * 1e-10
-        spectra.append(Labelled(path.stem, labels[path.stem], *ends, read.flux.tobytes(), len(rows)))
+        spectra.append(LabelledSpectrum(path.stem, labels[path.stem], *ends, read.flux.tobytes(), len(rows)))
         rows.append(row)
     found = checked(spectra, np.array(rows))
     assert found.checked == 9

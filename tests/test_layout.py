@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import harvester
-from harvester.audit.check_store import Stock, take_stock
+from harvester.audit.check_store import StoreCheck, check_store
 from harvester.cli import commands
 from harvester.config.configuration import shelf_of
 from harvester.config.loading import load
@@ -43,9 +43,9 @@ def places(layout: Layout) -> set[str]:
     return {layout.place(name) for name in NAMES}
 
 
-def proved(out: Path, fix: bool = False) -> Stock:
+def proved(out: Path, fix: bool = False) -> StoreCheck:
     configuration = load({"out": str(out), "archive": "demo"})
-    return take_stock(configuration, fix=fix, processes=1, progress=lambda done, total: None)
+    return check_store(configuration, fix=fix, processes=1, progress=lambda done, total: None)
 
 
 def told(*arguments: str) -> Result:

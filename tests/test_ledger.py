@@ -17,17 +17,17 @@ from click.testing import CliRunner
 from harvester import events as ev
 from harvester.cli import commands
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.engine.shutdown import Stop
+from harvester.engine.shutdown import Shutdown
 from harvester.errors import StoreError, UsageError
-from harvester.events.bus import Watcher
+from harvester.events.bus import Observer
 from harvester.events.stats import HarvestStats
 from harvester.ledger import queries, schema, writer
 from harvester.ledger.bulk import write_rows
 from harvester.ledger.repair import ensure_usable
 from harvester.ledger.writer import LedgerWriter
-from harvester.model.exit_codes import Cause
+from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Saved, Verified
+from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
 
@@ -331,10 +331,10 @@ async def test_what_we_remember_is_private_to_the_user(tmp_path: Path) -> None:
 # ---- what it remembers
 
 
-def stop_at_first(kind: type[ev.Event], stop: Stop) -> Watcher:
+def stop_at_first(kind: type[ev.Event], stop: Shutdown) -> Observer:
     def watch(event: ev.Event) -> None:
         if isinstance(event, kind):
-            stop.interrupt(Cause("stopped by Ctrl-C", 130))
+            stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
     return watch
 
@@ -343,7 +343,7 @@ async def test_attempts_and_due_times_outlive_the_run(tmp_path: Path) -> None:
     out, bad = tmp_path / "out", DIDS[1]
     limits = {"attempts": 3, "first_wait": 40, "max_wait": 40}
     async with serve(DemoArchive(count=3, faults=plan_faults(n1="http_500"))) as archive:
-        stop = Stop()
+        stop = Shutdown()
         watchers = [stop_at_first(ev.RetryScheduled, stop)]
         first = await harvest_from(archive, out, DIDS[:3], stop=stop, watchers=watchers, limits=limits)
         (scheduled,) = first.of(ev.RetryScheduled)
@@ -362,7 +362,7 @@ async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
         path.unlink()
     told = await harvest_demo(out, COUNT, fluxcalib="relative")
     assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
-    assert queries.asked_shape(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
+    assert queries.request_parameters(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
 
 
 ANOTHER = 'name = "{}"\ntitle = "Another archive"\nendpoint = "http://{}/dlget"\n'
@@ -438,7 +438,7 @@ def test_a_sound_ledger_needs_nothing(out: Path) -> None:
 @pytest.mark.parametrize("run", ["second", "never begun"])
 def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_same(tmp_path: Path, run: str) -> None:
     target = Target(SpectrumId("ivo://org/a"), "a")
-    proof = Verified(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, "")
+    proof = VerifiedSpectrum(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, "")
     with closing(schema.open_for_writing(tmp_path / "ledger.sqlite")) as ledger:
         begun = "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, 0, '', 1, '', '')"
         ledger.executemany(begun, [("first",), ("second",)])
@@ -459,7 +459,7 @@ def test_a_ledger_that_another_program_holds_to_the_end_is_told_and_still_takes_
     monkeypatch.setattr(writer, "FAREWELL", 0.2)
     path = tmp_path / "ledger.sqlite"
     target = Target(SpectrumId("ivo://org/a"), "a")
-    saved = Saved(target, Verified(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, ""), 1, 0.1, "http://archive")
+    saved = Saved(target, VerifiedSpectrum(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, ""), 1, 0.1, "http://archive")
     ledger = LedgerWriter(path, HarvestStats)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         with ledger:

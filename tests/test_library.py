@@ -23,7 +23,7 @@ from harvester.ledger.queries import FailureRecord
 from harvester.model.limits import Limits
 from harvester.results import EXAMPLES
 from harvester.storage.directory import DirectoryStore
-from harvester.storage.lock import hold
+from harvester.storage.lock import acquire_lock
 from tests.harvesting import QUICK, fits_names, leftovers, plan_faults, write_catalogue
 
 DIDS = list(listed_dids(100))
@@ -225,7 +225,10 @@ async def test_what_is_wrong_with_a_call_is_one_sentence(settings: dict[str, Any
 async def test_a_directory_that_another_harvest_holds_is_left_alone(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "out")
     store.prepare()
-    with hold(store.lock, "another"), pytest.raises(harvester.DirectoryHeldError, match="another harvest holds it"):
+    with (
+        acquire_lock(store.lock, "another"),
+        pytest.raises(harvester.DirectoryHeldError, match="another harvest holds it"),
+    ):
         await quick(tmp_path / "out", DIDS[:2])
     assert not fits_names(tmp_path / "out")
 

@@ -10,29 +10,31 @@ from typing import Any, get_args
 import pytest
 
 from harvester import events as ev
-from harvester.engine.circuit_breaker import Gate, Sign
-from harvester.engine.work_queue import Leftover
-from harvester.model.exit_codes import Cause
+from harvester.engine.circuit_breaker import CircuitBreaker, Signal
+from harvester.engine.work_queue import PendingRetry
+from harvester.model.exit_codes import StopReason
 from harvester.model.failures import Failure, FailureKind
-from harvester.model.outcomes import Failed, Saved, Verified
+from harvester.model.outcomes import Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.parallel import messages
 from harvester.parallel.channel import packed
 
 TARGET = Target(SpectrumId("ivo://asu.cas.cz/stel/ccd700/sh270028"), "sh270028")
 FAILURE = Failure(FailureKind.BUSY, "503 - \u010dekej", 503, 1.5)
-SAVED = Saved(TARGET, Verified(37440, "a" * 64, "b" * 64, 1997, 6.2e-7, 6.7e-7, "HD 1"), 2, 0.1, "http://x", '"tag"')
-GATE = Gate().after(Sign.TROUBLE, FAILURE, 3.0, Random(1))
+SAVED = Saved(
+    TARGET, VerifiedSpectrum(37440, "a" * 64, "b" * 64, 1997, 6.2e-7, 6.7e-7, "HD 1"), 2, 0.1, "http://x", '"tag"'
+)
+GATE = CircuitBreaker().after(Signal.TROUBLE, FAILURE, 3.0, Random(1))
 EXAMPLES: dict[str, Any] = {
     "outcome": SAVED,
     "target": TARGET,
     "failure": FAILURE,
-    "sign": Sign.TROUBLE,
+    "sign": Signal.TROUBLE,
     "gate": GATE,
-    "cause": Cause("stopped by Ctrl-C", 130),
+    "cause": StopReason("stopped by Ctrl-C", 130),
     "settled": frozenset({TARGET.did}),
-    "retries": (Leftover(TARGET, 2, 0.5),),
-    "leftovers": (Leftover(TARGET, 2, 0.5),),
+    "retries": (PendingRetry(TARGET, 2, 0.5),),
+    "leftovers": (PendingRetry(TARGET, 2, 0.5),),
     "proved": (SAVED,),
     "event": ev.SpectrumSaved(1.0, SAVED),
     "phase": ev.Phase.BODY,
@@ -57,8 +59,8 @@ def test_every_message_and_event_arrives_as_it_was_said(kind: Any) -> None:
 
 def test_what_is_told_of_a_spectrum_that_failed_and_of_a_gate_in_its_course_arrives() -> None:
     said = [
-        messages.Told(ev.SpectrumFailed(1.0, Failed(TARGET, FAILURE, 3, 1.0, ""))),
-        messages.Turned(EXAMPLES["gate"]),
+        messages.EventReport(ev.SpectrumFailed(1.0, Failed(TARGET, FAILURE, 3, 1.0, ""))),
+        messages.BreakerChanged(EXAMPLES["gate"]),
     ]
     assert pickle.loads(packed(said)) == said
     assert {type(message) for message in said} < set(get_args(messages.FromHand) + get_args(messages.FromBroker))

@@ -20,10 +20,10 @@ from harvester.cli import main
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.ledger import queries
-from harvester.run.execute import held
+from harvester.run.execute import locked_store
 from harvester.run.prepare import catalogue_of, prepare
 from harvester.storage.url import parse_address
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from tests.harvesting import Told, harvest_demo, harvest_from
 from tests.object_servers import BUCKET, between, free_port, rclone
 from tests.places import Servers, bucket, servers
@@ -57,7 +57,7 @@ def prove_all(url: str, told: Told, count: int = COUNT) -> None:
     assert set(objects) == set(dids) == set(digests)
     for name, body in objects.items():
         assert hashlib.sha256(body).hexdigest() == digests[name]
-        assert inspect(body, dids[name], configuration.expectation).sha256 == digests[name]  # type: ignore[union-attr]
+        assert verify_spectrum(body, dids[name], configuration.expectation).sha256 == digests[name]  # type: ignore[union-attr]
 
 
 def typed(*arguments: str) -> tuple[int, str]:
@@ -137,7 +137,7 @@ async def test_a_second_machine_neither_undoes_nor_doubts_what_the_first_stored(
         first = await harvest_from(archive, bucket, listed_dids(COUNT))
         before = stored(bucket)
         configuration = load(asked)
-        with held(configuration, "second") as store:
+        with locked_store(configuration, "second") as store:
             preparation = prepare(configuration, catalogue_of(configuration), store)
         assert (preparation.wanted, len(preparation.findings)) == (0, COUNT), "proved by downloading, not trusted"
         prove_all(bucket, first)

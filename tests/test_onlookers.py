@@ -19,7 +19,7 @@ from harvester.cli.run import _without_secrets
 from harvester.config.loading import load
 from harvester.errors import UsageError
 from harvester.events.bus import EventBus
-from harvester.events.stats import Tally
+from harvester.events.stats import StatsCollector
 from harvester.monitoring.metrics import Metrics, scrape_port, text_file
 from harvester.monitoring.webhook import Webhook
 from harvester.run.observers import check
@@ -94,7 +94,7 @@ async def test_two_runs_in_one_process_do_not_share_their_numbers(tmp_path: Path
 
 
 async def test_numbers_are_served_on_loopback_while_it_lasts_and_no_longer() -> None:
-    tally, port = Tally(), free_port()
+    tally, port = StatsCollector(), free_port()
     metrics = Metrics(lambda: tally.stats)
 
     def scrape() -> str:
@@ -104,7 +104,7 @@ async def test_numbers_are_served_on_loopback_while_it_lasts_and_no_longer() -> 
     async with scrape_port(metrics, port, grumble):
         bus = EventBus(tally, metrics)
         bus.emit(STARTED)
-        bus.emit(ev.PaceChanged(1001.0, 2.5, 3, "slower"))
+        bus.emit(ev.LimitsChanged(1001.0, 2.5, 3, "slower"))
         bus.emit(ev.HarvestPaused(1001.0, "503", 1100.0))
         text = await asyncio.to_thread(scrape)
         assert sample(text, "harvester_rate_allowed") == 2.5
@@ -118,7 +118,7 @@ async def test_numbers_are_served_on_loopback_while_it_lasts_and_no_longer() -> 
 async def test_a_run_that_fails_remembers_when_an_earlier_one_succeeded(tmp_path: Path) -> None:
     file = tmp_path / "x.prom"
     file.write_text("harvester_last_success_timestamp_seconds 1.7e+09\n")
-    async with text_file(Metrics(lambda: Tally().stats), file, grumble):
+    async with text_file(Metrics(lambda: StatsCollector().stats), file, grumble):
         pass
     assert sample(file.read_text(), "harvester_last_success_timestamp_seconds") == 1.7e9
 
@@ -132,7 +132,7 @@ async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spect
     assert told.report.stats.saved == 5
     assert any(line.startswith("metrics port: OSError: ") for line in told.report.lost)
     assert any(line.startswith("metrics file: FileNotFoundError: ") for line in told.report.lost)
-    assert {lost.watcher for lost in told.of(ev.WatcherLost)} == {"metrics port", "metrics file"}
+    assert {lost.watcher for lost in told.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
 
 
 def test_what_is_not_installed_is_said_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_a_webhook_that_never_answers_is_left_after_ten_seconds_or_at_once_if_so
 
     async def story(hurry_after: float) -> tuple[float, list[str]]:
         loop, hurry = asyncio.get_running_loop(), asyncio.Event()
-        hook = Webhook("https://h.example/secret", lambda: Tally().stats, never)
+        hook = Webhook("https://h.example/secret", lambda: StatsCollector().stats, never)
         loop.call_later(hurry_after, hurry.set)
         begin = loop.time()
         await hook.end(SUMMARY, hurry)
@@ -199,7 +199,7 @@ async def _told_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, objec
     async def post(url: str, body: bytes) -> None:
         heard.append(json.loads(body))
 
-    async with Webhook("https://h.example/secret", lambda: Tally().stats, post) as hook:
+    async with Webhook("https://h.example/secret", lambda: StatsCollector().stats, post) as hook:
         hook(STARTED)
         for wait, event in pauses:
             hook(event)

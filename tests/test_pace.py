@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.engine.rate_limit import CATCH_UP, Pacer, Schedule, wait_or
+from harvester.engine.rate_limit import CATCH_UP, RateLimiter, RequestSpacing, wait_for_event
 from tests.virtual_time import run_virtually, virtual_loop
 
 TURN_OF_THE_CLOCK = 1e-6  # seconds: what adding floats may cost
@@ -28,7 +28,7 @@ def most_in_a_second(times: Sequence[float]) -> int:
     return most
 
 
-async def turns(pacer: Pacer, until: float, stop: asyncio.Event | None = None, workers: int = 8) -> list[float]:
+async def turns(pacer: RateLimiter, until: float, stop: asyncio.Event | None = None, workers: int = 8) -> list[float]:
     """The times at which ``workers`` that want nothing but turns get them, up to ``until``."""
     loop, taken, halt = virtual_loop(), list[float](), stop or asyncio.Event()
 
@@ -39,18 +39,18 @@ async def turns(pacer: Pacer, until: float, stop: asyncio.Event | None = None, w
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):
             group.create_task(work())
-        if not await wait_or(halt, until - loop.time()):
+        if not await wait_for_event(halt, until - loop.time()):
             halt.set()
     return taken
 
 
 def paced(
-    rate: float, until: float, meanwhile: Callable[[Pacer], Awaitable[None]] | None = None, workers: int = 8
+    rate: float, until: float, meanwhile: Callable[[RateLimiter], Awaitable[None]] | None = None, workers: int = 8
 ) -> list[float]:
     """The times of all turns when ``workers`` are eager, and something else happens meanwhile."""
 
     async def run() -> list[float]:
-        pacer = Pacer(rate)
+        pacer = RateLimiter(rate)
         async with asyncio.TaskGroup() as group:
             if meanwhile is not None:
                 group.create_task(_to_its_end(meanwhile(pacer)))
@@ -90,7 +90,7 @@ def test_a_fractional_rate_is_kept_over_an_hour() -> None:
 
 def test_a_pause_of_the_workers_is_not_made_up_for() -> None:
     async def run() -> list[float]:
-        pacer = Pacer(5.0)
+        pacer = RateLimiter(5.0)
         early = await turns(pacer, until=1.0)
         await asyncio.sleep(30.0)
         return early + await turns(pacer, until=40.0)
@@ -103,7 +103,7 @@ def test_a_pause_of_the_workers_is_not_made_up_for() -> None:
 
 @pytest.mark.parametrize("rate", [5.0, 50.0, 500.0, 2000.0])
 def test_after_a_stall_of_the_loop_the_lost_turns_are_not_made_up_for(rate: float) -> None:
-    async def stall(_: Pacer) -> None:
+    async def stall(_: RateLimiter) -> None:
         await asyncio.sleep(5.0)
         virtual_loop().stall(1.0)
 
@@ -116,7 +116,7 @@ def test_after_a_stall_of_the_loop_the_lost_turns_are_not_made_up_for(rate: floa
 
 @pytest.mark.parametrize("rate", [500.0, 2000.0])
 def test_what_is_made_up_for_after_a_short_stall_still_fits_into_the_second(rate: float) -> None:
-    async def stall(_: Pacer) -> None:
+    async def stall(_: RateLimiter) -> None:
         await asyncio.sleep(0.5)
         virtual_loop().stall(0.9 * CATCH_UP)
 
@@ -128,7 +128,7 @@ def test_what_is_made_up_for_after_a_short_stall_still_fits_into_the_second(rate
 
 def test_a_timer_that_is_a_little_late_costs_no_turns() -> None:
     async def run() -> list[float]:
-        loop, pacer, taken = virtual_loop(), Pacer(50.0), list[float]()
+        loop, pacer, taken = virtual_loop(), RateLimiter(50.0), list[float]()
         while loop.time() < 10.0:
             await pacer.turn(asyncio.Event())
             taken.append(loop.time())
@@ -140,7 +140,7 @@ def test_a_timer_that_is_a_little_late_costs_no_turns() -> None:
 
 
 def test_turns_late_by_less_than_the_catch_up_keep_the_mean_rate() -> None:
-    schedule, now = Schedule(100.0), 0.0
+    schedule, now = RequestSpacing(100.0), 0.0
     for _ in range(1000):
         due = schedule.turn(now, deque())
         now = due + 0.005
@@ -153,7 +153,7 @@ TROUBLE = st.tuples(st.floats(0.0, 1.5), st.sampled_from(["stall", "slower", "no
 
 async def in_trouble(rate: float, troubles: list[tuple[float, str, float]]) -> list[tuple[float, bool]]:
     """When requests went out, and whether by a turn, while ``troubles`` come one after another."""
-    sent, pacer, stop, loop = list[tuple[float, bool]](), Pacer(rate), asyncio.Event(), virtual_loop()
+    sent, pacer, stop, loop = list[tuple[float, bool]](), RateLimiter(rate), asyncio.Event(), virtual_loop()
 
     async def work() -> None:
         while await pacer.turn(stop):
@@ -187,7 +187,7 @@ def test_no_turn_completes_a_second_of_more_than_rate_plus_one(
 
 def test_a_rate_of_zero_is_no_limit() -> None:
     async def run() -> tuple[list[bool], float]:
-        pacer, stop = Pacer(0.0), asyncio.Event()
+        pacer, stop = RateLimiter(0.0), asyncio.Event()
         return [await pacer.turn(stop) for _ in range(5000)], virtual_loop().time()
 
     assert run_virtually(run()) == ([True] * 5000, 0.0)
@@ -196,7 +196,7 @@ def test_a_rate_of_zero_is_no_limit() -> None:
 @pytest.mark.parametrize("rate", [0.001, 0.01])
 def test_draining_wakes_everybody_who_waits_at_once(rate: float) -> None:
     async def run() -> tuple[list[bool], float]:
-        pacer, stop, loop = Pacer(rate), asyncio.Event(), virtual_loop()
+        pacer, stop, loop = RateLimiter(rate), asyncio.Event(), virtual_loop()
         await pacer.turn(stop)
         waiting = [asyncio.create_task(pacer.turn(stop)) for _ in range(8)]
         await asyncio.sleep(12.0)
@@ -210,14 +210,14 @@ def test_once_drained_nobody_gets_a_turn_though_one_is_free() -> None:
     async def run() -> bool:
         stop = asyncio.Event()
         stop.set()
-        return await Pacer(0.0).turn(stop)
+        return await RateLimiter(0.0).turn(stop)
 
     assert run_virtually(run()) is False
 
 
 def test_first_come_first_served() -> None:
     async def run() -> list[int]:
-        pacer, stop, order = Pacer(50.0), asyncio.Event(), list[int]()
+        pacer, stop, order = RateLimiter(50.0), asyncio.Event(), list[int]()
 
         async def one(number: int) -> None:
             await pacer.turn(stop)
@@ -235,7 +235,7 @@ def test_first_come_first_served() -> None:
 @settings(deadline=None, max_examples=40)
 def test_who_gives_up_waiting_costs_the_others_nothing(cancels: list[tuple[float, int]]) -> None:
     async def run() -> tuple[list[float], int]:
-        pacer, stop, loop, taken = Pacer(20.0), asyncio.Event(), virtual_loop(), list[float]()
+        pacer, stop, loop, taken = RateLimiter(20.0), asyncio.Event(), virtual_loop(), list[float]()
 
         async def one() -> None:
             await pacer.turn(stop)
@@ -257,7 +257,7 @@ async def woken(seconds: float, after: float | None) -> tuple[bool, float]:
     stop, loop = asyncio.Event(), virtual_loop()
     if after is not None:
         loop.call_later(after, stop.set)
-    return await wait_or(stop, seconds), loop.time()
+    return await wait_for_event(stop, seconds), loop.time()
 
 
 @pytest.mark.parametrize(
@@ -281,6 +281,6 @@ def test_a_wait_for_what_has_happened_is_none() -> None:
     async def run() -> tuple[bool, float]:
         stop = asyncio.Event()
         stop.set()
-        return await wait_or(stop, 100.0), virtual_loop().time()
+        return await wait_for_event(stop, 100.0), virtual_loop().time()
 
     assert run_virtually(run()) == (True, 0.0)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog.names import assign_names, slug_name
-from harvester.catalog.plan import FITS_BLOCK, HarvestPlan, Receipt, Receipts, is_suspect, make_plan
-from harvester.catalog.reader import Catalogue, read_catalogue
+from harvester.catalog.plan import FITS_BLOCK, HarvestPlan, LedgerEntries, LedgerEntry, is_suspect, make_plan
+from harvester.catalog.reader import Catalog, read_catalog
 from harvester.cli import commands
 from harvester.model.target import SpectrumId, Target
 
@@ -24,11 +24,13 @@ def did(path: str) -> SpectrumId:
     return SpectrumId(f"ivo://org/{path}")
 
 
-def catalogue(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int = 0) -> Catalogue:
-    return Catalogue("a list", list(map(did, paths)), ["{}"] * len(paths), duplicates, blank, malformed)
+def catalogue(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int = 0) -> Catalog:
+    return Catalog("a list", list(map(did, paths)), ["{}"] * len(paths), duplicates, blank, malformed)
 
 
-def settled(listed: Catalogue, stored: Mapping[str, int], receipts: Mapping[str, Receipt] | None = None) -> HarvestPlan:
+def settled(
+    listed: Catalog, stored: Mapping[str, int], receipts: Mapping[str, LedgerEntry] | None = None
+) -> HarvestPlan:
     """The plan once files that no ledger vouches for were read and found sound."""
     return make_plan(listed, stored, receipts).proved(stored)
 
@@ -78,25 +80,25 @@ def test_the_counts_are_those_that_the_command_line_promises() -> None:
 def test_an_address_in_the_catalogue_goes_with_its_spectrum(tmp_path: Path) -> None:
     file = tmp_path / "addressed.csv"
     file.write_text("access_url,id,label\nhttp://x/1,ivo://o/a,0\n,ivo://o/b,1\n", encoding="utf-8")
-    plan = make_plan(read_catalogue(str(file)), {})
+    plan = make_plan(read_catalog(str(file)), {})
     assert [(target.name, target.address) for target in plan.wanted] == [("a", "http://x/1"), ("b", "")]
 
 
 def test_a_file_that_belongs_to_another_spectrum_does_not_count_as_this_one() -> None:
-    plan = settled(catalogue("ccd400/x"), {"x": 2880}, {"x": Receipt(did("ccd700/x"), 2880)})
+    plan = settled(catalogue("ccd400/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
     assert plan.strays == ["x"]
 
 
 def test_a_stored_spectrum_keeps_its_name_when_one_like_it_is_listed_too() -> None:
-    plan = settled(catalogue("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": Receipt(did("ccd700/x"), 2880)})
+    plan = settled(catalogue("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
     assert plan.present == [Target(did("ccd700/x"), "x")]
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
 
 
 def test_a_spectrum_stored_under_a_slug_is_found_there_when_its_like_is_listed_no_more() -> None:
     slug = slug_name(did("ccd700/x"))
-    plan = settled(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): Receipt(did("ccd700/x"), 2880)})
+    plan = settled(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): LedgerEntry(did("ccd700/x"), 2880)})
     assert names(plan.present) == [slug]
     assert plan.wanted == ()
 
@@ -105,13 +107,13 @@ def test_receipts_of_much_take_little_and_tell_the_same() -> None:
     count = 50_000
     tracemalloc.start()
     try:
-        held = Receipts((f"x{n:08}", did(f"ccd700/x{n:08}"), FITS_BLOCK if n % 3 else None) for n in range(count))
+        held = LedgerEntries((f"x{n:08}", did(f"ccd700/x{n:08}"), FITS_BLOCK if n % 3 else None) for n in range(count))
         spent, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert spent < 60 * count
-    assert (len(held), held["x00000003"], held.get("x")) == (count, Receipt(did("ccd700/x00000003"), None), None)
-    assert held["x00049999"] == Receipt(did("ccd700/x00049999"), FITS_BLOCK)
+    assert (len(held), held["x00000003"], held.get("x")) == (count, LedgerEntry(did("ccd700/x00000003"), None), None)
+    assert held["x00049999"] == LedgerEntry(did("ccd700/x00049999"), FITS_BLOCK)
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "x/c", "y/c", "x/C", "é", "..", "z/d", "e"]), unique=True)
@@ -137,7 +139,7 @@ def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_
 def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: list[str]) -> None:
     first = settled(catalogue(*paths), {})
     stored = {target.name: FITS_BLOCK for target in first.wanted}
-    receipts = {target.name.casefold(): Receipt(target.did, FITS_BLOCK) for target in first.wanted}
+    receipts = {target.name.casefold(): LedgerEntry(target.did, FITS_BLOCK) for target in first.wanted}
     unknown = settled(catalogue(*paths), stored)
     for plan in (unknown, settled(catalogue(*paths), stored, receipts)):
         assert (list(plan.wanted), plan.strays, plan.listed) == ([], [], len(paths))
@@ -145,7 +147,7 @@ def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: li
 
 @pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
 def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
-    plan = settled(read_catalogue(str(GENUINE)), {"uc050029": 37_440})
+    plan = settled(read_catalog(str(GENUINE)), {"uc050029": 37_440})
     assert (plan.listed, len(plan.present), len(plan.missing), plan.collisions) == (13_334, 1, 13_333, 0)
 
 
@@ -174,7 +176,7 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
     before = assign_names([did(path) for path in earlier])
     sizes = {before.of(did(path)): data.draw(SIZES) for path in earlier}
     proved = {path: data.draw(st.sampled_from([FITS_BLOCK, 3 * FITS_BLOCK, None])) for path in earlier}
-    receipts = {before.of(did(path)).casefold(): Receipt(did(path), proved[path]) for path in earlier}
+    receipts = {before.of(did(path)).casefold(): LedgerEntry(did(path), proved[path]) for path in earlier}
     stored = {**stray, **sizes}
     plan = make_plan(catalogue(*listed), stored, receipts)
     owners = {name: receipt.did for name, receipt in receipts.items()}
@@ -194,7 +196,7 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
 
 def test_more_beginnings_than_a_byte_can_number_are_told_apart_all_the_same() -> None:
     paths = [f"field{number}/star{number}" for number in range(600)]
-    receipts = {f"star{number}": Receipt(did(f"field{number}/star{number}"), FITS_BLOCK) for number in range(600)}
-    receipts["star599"] = Receipt(did("field0/star599"), FITS_BLOCK)
+    receipts = {f"star{number}": LedgerEntry(did(f"field{number}/star{number}"), FITS_BLOCK) for number in range(600)}
+    receipts["star599"] = LedgerEntry(did("field0/star599"), FITS_BLOCK)
     plan = make_plan(catalogue(*paths), {f"star{number}": FITS_BLOCK for number in range(600)}, receipts)
     assert (len(plan.present), names(plan.missing)) == (599, [slug_name(did("field599/star599"))])

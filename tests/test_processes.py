@@ -17,9 +17,9 @@ import pytest
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.engine.shutdown import Stop
+from harvester.engine.shutdown import Shutdown
 from harvester.ledger import queries
-from harvester.model.exit_codes import Cause
+from harvester.model.exit_codes import StopReason
 from harvester.parallel.channel import HandLostError
 from harvester.parallel.process_pool import _Child
 from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
@@ -159,11 +159,11 @@ async def test_processes_store_in_256_folders_as_well(tmp_path: Path) -> None:
 
 
 async def test_a_drain_reaches_every_process(tmp_path: Path) -> None:
-    stop = Stop()
+    stop = Shutdown()
 
     def interrupt(event: ev.Event) -> None:
         if isinstance(event, ev.SpectrumSaved) and not stop.draining.is_set():
-            stop.interrupt(Cause("stopped by Ctrl-C", 130))
+            stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
     async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
         first = await harvest_from(

@@ -16,10 +16,10 @@ import prov.model
 from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.engine.shutdown import Stop
-from harvester.model.exit_codes import Cause
+from harvester.engine.shutdown import Shutdown
+from harvester.model.exit_codes import StopReason
 from harvester.run.provenance import profile_text
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.fault_server import Fault, ok, says, serving_faults
 from tests.harvesting import Told, harvest_demo, harvest_from, plan_faults
@@ -84,7 +84,7 @@ async def test_the_collections_digests_follow_from_the_files_alone(tmp_path: Pat
     collection = element(account(told), "collection")
     files, contents = "", ""
     for did in sorted(DIDS):
-        proof = inspect((out / f"{did.rpartition('/')[2]}.fits").read_bytes(), did, Expectation())
+        proof = verify_spectrum((out / f"{did.rpartition('/')[2]}.fits").read_bytes(), did, Expectation())
         files += f"{proof.sha256}  {did}\n"  # type: ignore[union-attr]
         contents += f"{proof.content_digest}  {did}\n"  # type: ignore[union-attr]
     assert collection["sha256"] == hashlib.sha256(files.encode()).hexdigest()
@@ -101,11 +101,11 @@ async def test_two_harvests_of_the_same_spectra_have_the_same_content(tmp_path: 
 
 
 async def test_an_interrupted_run_gives_its_account_too(tmp_path: Path) -> None:
-    stop = Stop()
+    stop = Shutdown()
 
     def interrupt(event: ev.Event) -> None:
         if isinstance(event, ev.SpectrumSaved):
-            stop.interrupt(Cause("stopped by Ctrl-C", 130))
+            stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
     told = await harvest_demo(tmp_path / "out", 50, stop=stop, watchers=[interrupt])
     harvest, collection = element(account(told), "harvest"), element(account(told), "collection")

@@ -14,12 +14,12 @@ import pytest
 
 from harvester.errors import StoreError
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.outcomes import Check, FailedCheck, Fetched
 from harvester.model.target import SpectrumId, Target
 from harvester.storage.atomic import HOST
 from harvester.storage.quarantine import Quarantine
 
-PAGE = Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "a page")
+PAGE = FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "a page")
 ROOM = 12_000  # bytes: three bodies of 3000 with their reasons
 
 

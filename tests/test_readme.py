@@ -15,7 +15,7 @@ from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
 from harvester.config.loading import load, setting_names
 from harvester.errors import HarvestError
-from harvester.model.exit_codes import PRECEDENCE
+from harvester.model.exit_codes import EXIT_CODE_PRIORITY
 from harvester.model.failures import FailureKind
 from harvester.model.target import SpectrumId, Target
 
@@ -44,7 +44,7 @@ def test_every_event_has_its_row(event: type[ev.Event]) -> None:
 
 def test_every_exit_code_has_its_row() -> None:
     codes = {int(code) for row in ROWS for code in re.findall(r"^[\d, ]+$", row) for code in code.split(",")}
-    assert set(PRECEDENCE) | {error.exit_code for error in HarvestError.__subclasses__()} <= codes
+    assert set(EXIT_CODE_PRIORITY) | {error.exit_code for error in HarvestError.__subclasses__()} <= codes
 
 
 @pytest.mark.parametrize(("name", "words"), COMMANDS.items())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.events.politeness import Guestbook, Pauses, Politeness
+from harvester.events.politeness import Pauses, Politeness, PolitenessRecorder
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.target import SpectrumId, Target
 
@@ -17,7 +17,7 @@ STARTED = ev.HarvestStarted(1000.0, "run", "a", "a.example", "out", 9, 0, 9, 5.0
 
 
 def told(*events: ev.Event) -> Politeness:
-    book = Guestbook("harvester/1")
+    book = PolitenessRecorder("harvester/1")
     for event in (STARTED, *events):
         book(event)
     return book.politeness
@@ -38,7 +38,7 @@ def test_a_retry_is_on_it_once_it_was_asked() -> None:
 
 
 def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
-    answered = ev.AnswerReceived(1001.0, STAR, 200, 0.5, 2880)
+    answered = ev.ResponseReceived(1001.0, STAR, 200, 0.5, 2880)
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
     asked, again = (ev.PhaseEntered(1000.0, STAR, attempt, ev.Phase.ANSWER) for attempt in (1, 2))
     redirected = asked
@@ -96,16 +96,16 @@ def test_waiting_for_the_window_was_imposed_by_nobody() -> None:
 
 def test_only_a_step_down_is_a_slow_down() -> None:
     steps = [(5.0, 1), (5.0, 4), (5.0, 2), (2.5, 2), (5.0, 8), (0.5, 1)]
-    assert told(*(ev.PaceChanged(1000.0, rate, most, "why") for rate, most in steps)).slow_downs == 3
+    assert told(*(ev.LimitsChanged(1000.0, rate, most, "why") for rate, most in steps)).slow_downs == 3
 
 
 def test_a_trial_that_is_taken_back_is_no_slow_down() -> None:
     steps = [(4, False), (3, False), (1, True)]
-    assert told(*(ev.PaceChanged(1000.0, 5.0, most, "why", imposed) for most, imposed in steps)).slow_downs == 1
+    assert told(*(ev.LimitsChanged(1000.0, 5.0, most, "why", imposed) for most, imposed in steps)).slow_downs == 1
 
 
 def test_a_hundred_thousand_requests_cost_no_more_memory_than_a_second_of_them() -> None:
-    book, dice, now = Guestbook("me"), Random(1), 0.0
+    book, dice, now = PolitenessRecorder("me"), Random(1), 0.0
     for _ in range(100_000):
         now += dice.expovariate(50.0)
         book(ev.RequestSent(now, "url"))

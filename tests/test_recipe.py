@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harvester.dataset.preprocessing import Axis, Grid, Recipe, axis_of, parse_grid, smoothed, vacuum_of
-from harvester.dataset.samples import LeftOutError, Sample, UntoldError
+from harvester.dataset.samples import MissingMetadataError, NotCoveredError, Sample
 from harvester.fits.observation import Observation
 from harvester.fits.reader import read_spectrum
 from harvester.model.target import SpectrumId
@@ -100,16 +100,16 @@ def test_a_spectrum_that_begins_at_its_red_end_is_resampled_alike() -> None:
 def test_a_spectrum_that_does_not_cover_the_grid_is_left_out_and_says_what_it_has() -> None:
     recipe = Recipe(grid=Grid(6519, 6732, 140))
     assert recipe.applied_to(sample()).wave.size == 140
-    with pytest.raises(LeftOutError, match=r"6282\.12 to 6731\.88 Angstrom"):
+    with pytest.raises(NotCoveredError, match=r"6282\.12 to 6731\.88 Angstrom"):
         Recipe(grid=Grid(6519, 6732, 140)).applied_to(sample(AIR[:-1], FLUX[:-1]))
-    with pytest.raises(LeftOutError):
+    with pytest.raises(NotCoveredError):
         Recipe(grid=Grid(6282, 6500, 10)).applied_to(sample())
     assert Recipe(vacuum=True, grid=Grid(6519, 6733.5, 10)).applied_to(sample()), "it is judged in vacuum"
 
 
 def test_vacuum_wavelengths_stay_and_unknown_ones_are_not_guessed() -> None:
     np.testing.assert_array_equal(Recipe(vacuum=True).applied_to(sample(medium="Vacuum")).wave, AIR)
-    with pytest.raises(UntoldError):
+    with pytest.raises(MissingMetadataError):
         Recipe(vacuum=True).applied_to(sample(medium=""))
     np.testing.assert_array_equal(Recipe().applied_to(sample(medium="")).wave, AIR)
 

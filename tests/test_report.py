@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from harvester.config.profiles import load_profile
 from harvester.errors import StoreError, UsageError
 from harvester.report import page as pages
-from harvester.report.data.report_data import Material, gather
-from harvester.report.data.run_record import open_books
+from harvester.report.data.report_data import ReportData, gather
+from harvester.report.data.run_record import read_run_record
 from harvester.report.html import Markup, element
 from harvester.report.page import page, policy, stylesheet
 from harvester.report.sections.stacked_spectra import _places
@@ -65,7 +65,7 @@ class Page(html.parser.HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def about(out: Path, **rest: Any) -> tuple[Material, Page]:
+def about(out: Path, **rest: Any) -> tuple[ReportData, Page]:
     material = gather(DirectoryStore(out), None, 0.0, **rest)
     return material, Page(page(material))
 
@@ -291,7 +291,7 @@ def test_the_command_writes_where_it_is_told_and_says_where(harvested: Path) -> 
     done = run("report", "--out", "out", "-o", "it.html", cwd=harvested)
     assert (done.returncode, done.stdout, done.stderr) == (0, "it.html\n", "")
     assert (harvested / "it.html").read_bytes().startswith(b"<!doctype html>")
-    name = open_books(DirectoryStore(harvested / "out")).run
+    name = read_run_record(DirectoryStore(harvested / "out")).run
     done = run("report", name, "--out", "out", cwd=harvested)
     assert done.stdout == f"out/.harvester/runs/{name}/report.html\n"
 
@@ -345,4 +345,4 @@ def test_shipped_profiles_say_what_their_labels_mean() -> None:
 
 def test_books_of_no_harvest_are_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no harvest here"):
-        open_books(DirectoryStore(tmp_path))
+        read_run_record(DirectoryStore(tmp_path))

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from harvester import events as ev
 from harvester.events.serialize import to_json
 from harvester.model.failures import Failure, FailureKind
-from harvester.model.outcomes import Failed, Saved, Verified
+from harvester.model.outcomes import Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.report.data.timeline import MOST_BINS, MOST_TOLD, Night, read_night
+from harvester.report.data.timeline import MOST_BINS, MOST_TOLD, Timeline, read_timeline
 
 START = datetime(2026, 11, 22, 21, tzinfo=UTC).timestamp()
 TARGET = Target(SpectrumId("ivo://a/b"), "b")
-PROOF = Verified(2880, "0" * 64, "1" * 64, 2, 6e-7, 7e-7, '"elapsed": 9, star')
+PROOF = VerifiedSpectrum(2880, "0" * 64, "1" * 64, 2, 6e-7, 7e-7, '"elapsed": 9, star')
 
 
 def saved(after: float, elapsed: float = 0.5) -> ev.Event:
@@ -31,9 +31,9 @@ def failed(after: float) -> ev.Event:
     return ev.SpectrumFailed(START + after, Failed(TARGET, failure, 6, 1.0, "http://a"))
 
 
-def told(*events: ev.Event, path: Path, rest: str = "") -> Night:
+def told(*events: ev.Event, path: Path, rest: str = "") -> Timeline:
     path.write_text("".join(json.dumps(to_json(event)) + "\n" for event in events) + rest)
-    return read_night(path)
+    return read_timeline(path)
 
 
 def test_what_is_saved_and_what_failed_is_counted_where_it_happened(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_what_is_saved_and_what_failed_is_counted_where_it_happened(tmp_path: Pa
 @given(st.lists(st.floats(0, 1e7), min_size=1, max_size=60))
 @example([0.99999])
 def test_however_long_the_night_there_are_few_bins_and_nothing_is_lost(moments: list[float]) -> None:
-    night = Night()
+    night = Timeline()
     for moment in [0.0, *moments]:
         night.happened(to_json(saved(moment)))
     assert len(night.bins) <= MOST_BINS
@@ -92,12 +92,12 @@ def test_very_many_pauses_are_counted_and_the_first_are_told(tmp_path: Path) -> 
 def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
     night = told(
         ev.HarvestStarted(START, "run", "a", "a", "out", 1, 0, 1, 5.0, 8),
-        ev.PaceChanged(START, 5, 2, "more"), ev.PaceChanged(START + 1, 2.5, 2, "it said 503"),
-        ev.PaceChanged(START + 2, 2.5, 1, "it said 503"), ev.PaceChanged(START + 3, 0, 4, "no limit is more"),
+        ev.LimitsChanged(START, 5, 2, "more"), ev.LimitsChanged(START + 1, 2.5, 2, "it said 503"),
+        ev.LimitsChanged(START + 2, 2.5, 1, "it said 503"), ev.LimitsChanged(START + 3, 0, 4, "no limit is more"),
         path=tmp_path / "events.jsonl",
     )  # fmt: skip
     assert night.slow_downs == {"it said 503": 2}
 
 
 def test_without_a_log_the_night_is_empty(tmp_path: Path) -> None:
-    assert read_night(tmp_path / "none").bins == []
+    assert read_timeline(tmp_path / "none").bins == []

@@ -11,18 +11,18 @@ from yarl import URL
 
 from harvester.model.band import Band, parse_band
 from harvester.model.target import SpectrumId, parse_did
-from harvester.vo.soda import DlgetRequest
+from harvester.vo.soda import SodaRequest
 
 DLGET = "http://voarchive.asu.cas.cz/ccd700/q/sdl/dlget"
 GENUINE = SpectrumId("ivo://asu.cas.cz/stel/ccd700/vh130075")
 
 
-def query(request: DlgetRequest, did: str = GENUINE) -> str:
+def query(request: SodaRequest, did: str = GENUINE) -> str:
     return request.url(SpectrumId(did)).partition("?")[2]
 
 
 def test_it_is_the_notebooks_query_to_the_byte() -> None:
-    request = DlgetRequest(DLGET, "normalized", parse_band("6500 6600 AA"), "application/fits")
+    request = SodaRequest(DLGET, "normalized", parse_band("6500 6600 AA"), "application/fits")
     assert request.url(GENUINE) == (
         f"{DLGET}?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fvh130075&FLUXCALIB=normalized"
         "&BAND=6.5e-07+6.6e-07&FORMAT=application%2Ffits"
@@ -32,20 +32,20 @@ def test_it_is_the_notebooks_query_to_the_byte() -> None:
 @pytest.mark.parametrize(
     ("request_", "names"),
     [
-        (DlgetRequest(DLGET), ["ID", "FLUXCALIB", "FORMAT"]),
-        (DlgetRequest(DLGET, None, None, None), ["ID"]),
-        (DlgetRequest(DLGET, None, Band(1e-7, 2e-7)), ["ID", "BAND", "FORMAT"]),
-        (DlgetRequest(DLGET, "relative", Band(1e-7, 2e-7), None), ["ID", "FLUXCALIB", "BAND"]),
+        (SodaRequest(DLGET), ["ID", "FLUXCALIB", "FORMAT"]),
+        (SodaRequest(DLGET, None, None, None), ["ID"]),
+        (SodaRequest(DLGET, None, Band(1e-7, 2e-7)), ["ID", "BAND", "FORMAT"]),
+        (SodaRequest(DLGET, "relative", Band(1e-7, 2e-7), None), ["ID", "FLUXCALIB", "BAND"]),
     ],
 )
-def test_what_is_not_asked_for_is_left_out_and_the_order_stays(request_: DlgetRequest, names: list[str]) -> None:
+def test_what_is_not_asked_for_is_left_out_and_the_order_stays(request_: SodaRequest, names: list[str]) -> None:
     assert [name for name, _ in parse_qsl(query(request_), strict_parsing=True)] == names
 
 
 def test_open_ends_are_spelled_as_dali_has_them() -> None:
-    request = DlgetRequest(DLGET, None, parse_band("-Inf 6.6e-07"), None)
+    request = SodaRequest(DLGET, None, parse_band("-Inf 6.6e-07"), None)
     assert query(request).endswith("&BAND=-Inf+6.6e-07")
-    request = DlgetRequest(DLGET, None, parse_band("6.5e-07 +Inf"), None)
+    request = SodaRequest(DLGET, None, parse_band("6.5e-07 +Inf"), None)
     assert query(request).endswith("&BAND=6.5e-07+%2BInf")
 
 
@@ -62,7 +62,7 @@ def test_open_ends_are_spelled_as_dali_has_them() -> None:
     ],
 )
 def test_odd_identifiers_are_encoded_exactly_once(did: str, encoded: str) -> None:
-    assert query(DlgetRequest(DLGET, None, None, None), did) == f"ID={encoded}"
+    assert query(SodaRequest(DLGET, None, None, None), did) == f"ID={encoded}"
 
 
 @settings(deadline=None, max_examples=100)
@@ -70,7 +70,7 @@ def test_odd_identifiers_are_encoded_exactly_once(did: str, encoded: str) -> Non
 def test_the_archive_reads_back_what_was_meant(path: str, fluxcalib: str) -> None:
     did = parse_did(f"ivo://org/x{path}")
     fluxcalib = fluxcalib.encode("utf-8", "ignore").decode()
-    request = DlgetRequest(DLGET, fluxcalib, parse_band("6.5e-7 6.6e-7"))
+    request = SodaRequest(DLGET, fluxcalib, parse_band("6.5e-7 6.6e-7"))
     url = request.url(did)
     assert url.isascii()
     assert "\n" not in url
@@ -89,4 +89,4 @@ def test_the_archive_reads_back_what_was_meant(path: str, fluxcalib: str) -> Non
     ],
 )
 def test_an_access_url_keeps_its_own_query_also_where_it_ends_as_the_vo_has_them_end(endpoint: str, url: str) -> None:
-    assert DlgetRequest(endpoint, None, None, None).url(SpectrumId("ivo://o/p")) == url
+    assert SodaRequest(endpoint, None, None, None).url(SpectrumId("ivo://o/p")) == url

@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, Planned, listed_dids, serve
-from harvester.engine.shutdown import Stop
-from harvester.model.exit_codes import Cause
-from harvester.model.outcomes import Verified
+from harvester.engine.shutdown import Shutdown
+from harvester.model.exit_codes import StopReason
+from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.harvesting import Told, fits_names, harvest_from, leftovers
 
@@ -56,7 +56,9 @@ class Resume(RuleBasedStateMachine):
             did
             for number, did in enumerate(DIDS)
             if self.path(number).is_file()
-            and isinstance(inspect(self.path(number).read_bytes(), did, Expectation(normalized=True)), Verified)
+            and isinstance(
+                verify_spectrum(self.path(number).read_bytes(), did, Expectation(normalized=True)), VerifiedSpectrum
+            )
         }
 
     # ---- runs
@@ -79,14 +81,14 @@ class Resume(RuleBasedStateMachine):
         return told
 
     async def _harvest(self, faults: FaultPlan, stop_after: int, signals: int, limit: int) -> tuple[Told, set[str]]:
-        stop, saved = Stop(), 0
+        stop, saved = Shutdown(), 0
 
         def interrupt(event: ev.Event) -> None:
             nonlocal saved
             if isinstance(event, ev.SpectrumSaved):
                 saved += 1
                 for _ in range(signals if saved == stop_after else 0):
-                    stop.interrupt(Cause("stopped by Ctrl-C", 130))
+                    stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
         async with serve(DemoArchive(count=MOST, faults=faults)) as archive:
             told = await harvest_from(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.engine.backoff import GROWTH, wait_before_retry
-from harvester.engine.work_queue import Agenda, Assignment
+from harvester.engine.work_queue import Attempt, WorkQueue
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.limits import Limits
 from harvester.model.target import SpectrumId, Target
@@ -80,24 +80,24 @@ def test_spectra_that_failed_together_do_not_come_back_together() -> None:
 
 
 def test_fresh_spectra_come_in_the_order_of_the_plan_and_only_once() -> None:
-    agenda = Agenda(map(target, "abc"))
-    assert [agenda.take(0.0) for _ in range(4)] == [*(Assignment(target(name), 1) for name in "abc"), None]
+    agenda = WorkQueue(map(target, "abc"))
+    assert [agenda.take(0.0) for _ in range(4)] == [*(Attempt(target(name), 1) for name in "abc"), None]
 
 
 def test_a_retry_goes_first_once_it_is_due_and_not_before() -> None:
-    agenda = Agenda(map(target, "abc"))
+    agenda = WorkQueue(map(target, "abc"))
     first = agenda.take(0.0)
     assert first is not None
     agenda.retry(first, due=10.0)
     assert agenda.next_due == 10.0
-    assert agenda.take(9.99) == Assignment(target("b"))
-    assert agenda.take(10.0) == Assignment(target("a"), attempt=2)
+    assert agenda.take(9.99) == Attempt(target("b"))
+    assert agenda.take(10.0) == Attempt(target("a"), attempt=2)
     assert agenda.next_due is None
-    assert agenda.take(10.0) == Assignment(target("c"))
+    assert agenda.take(10.0) == Attempt(target("c"))
 
 
 def test_retries_come_by_their_due_time_and_those_due_together_in_the_order_they_failed() -> None:
-    agenda = Agenda(map(target, "abcd"))
+    agenda = WorkQueue(map(target, "abcd"))
     for due in (30.0, 10.0, 20.0, 10.0):
         assignment = agenda.take(0.0)
         assert assignment is not None
@@ -107,7 +107,7 @@ def test_retries_come_by_their_due_time_and_those_due_together_in_the_order_they
 
 
 def test_it_is_finished_only_when_everything_that_was_handed_out_is_settled() -> None:
-    agenda = Agenda([target("a")])
+    agenda = WorkQueue([target("a")])
     assert not agenda.finished
     assignment = agenda.take(0.0)
     assert assignment is not None
@@ -116,21 +116,21 @@ def test_it_is_finished_only_when_everything_that_was_handed_out_is_settled() ->
     agenda.retry(assignment, due=5.0)
     assert not agenda.finished, "one is to be retried"
     assert agenda.take(4.0) is None
-    assert agenda.take(5.0) == Assignment(target("a"), 2)
+    assert agenda.take(5.0) == Attempt(target("a"), 2)
     assert not agenda.finished, "its retry is in flight"
     agenda.settle()
     assert agenda.finished
 
 
 def test_an_empty_plan_is_finished_as_soon_as_somebody_looks() -> None:
-    agenda = Agenda([])
+    agenda = WorkQueue([])
     assert agenda.take(0.0) is None
     assert agenda.finished
 
 
 def test_fresh_spectra_are_drawn_one_by_one_from_however_long_a_list() -> None:
     drawn: list[str] = []
-    agenda = Agenda(drawn.append(name) or target(name) for name in "abc")  # type: ignore[func-returns-value]  # to see when
+    agenda = WorkQueue(drawn.append(name) or target(name) for name in "abc")  # type: ignore[func-returns-value]  # to see when
     agenda.take(0.0)
     assert drawn == ["a"]
 
@@ -138,7 +138,7 @@ def test_fresh_spectra_are_drawn_one_by_one_from_however_long_a_list() -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.floats(0, 100) | st.none(), max_size=40), st.integers(0, 10))
 def test_no_spectrum_is_lost_or_handed_out_twice_at_once(fates: list[float | None], count: int) -> None:
-    agenda, now, open_, done = Agenda(target(str(number)) for number in range(count)), 0.0, set[str](), set[str]()
+    agenda, now, open_, done = WorkQueue(target(str(number)) for number in range(count)), 0.0, set[str](), set[str]()
     pending = iter(fates)
     while not agenda.finished:
         assignment = agenda.take(now)

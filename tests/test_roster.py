@@ -12,8 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog.packed_strings import BLOCK, IN_MEMORY, Index, Register, Roster, RosterOnDisk, Selection, ordered
-from harvester.catalog.reader import RECENT, read_catalogue
+from harvester.catalog.packed_strings import (
+    BLOCK,
+    IN_MEMORY,
+    LazySequence,
+    PackedStrings,
+    SpilledStrings,
+    StringIndex,
+    StringMap,
+    ordered,
+)
+from harvester.catalog.reader import RECENT, read_catalog
 from harvester.errors import StoreError
 
 NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text
@@ -45,9 +54,9 @@ ALIKE = st.lists(st.text("ab\u00e9\U0001f52d", max_size=6) | st.sampled_from(["a
 
 
 @QUICK
-@pytest.mark.parametrize("kind", [Roster, RosterOnDisk])
+@pytest.mark.parametrize("kind", [PackedStrings, SpilledStrings])
 @given(texts=TEXTS | ALIKE, part=st.slices(30))
-def test_a_roster_is_a_list_of_its_texts(kind: type[Roster[str]], texts: list[str], part: slice) -> None:
+def test_a_roster_is_a_list_of_its_texts(kind: type[PackedStrings[str]], texts: list[str], part: slice) -> None:
     roster = kind(texts)
     assert list(roster) == texts
     assert [roster[number] for number in range(-len(texts), len(texts))] == texts + texts
@@ -58,7 +67,7 @@ def test_a_roster_is_a_list_of_its_texts(kind: type[Roster[str]], texts: list[st
 
 def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> None:
     texts = [f"{number:0>{number % 900}}" for number in range(3 * IN_MEMORY // 300)]
-    roster = RosterOnDisk(texts)
+    roster = SpilledStrings(texts)
     assert list(roster) == texts
     assert [roster[-1 - number] for number in range(0, len(texts), BLOCK + 1)] == texts[:: -BLOCK - 1]
 
@@ -69,15 +78,15 @@ def test_a_disk_without_room_for_a_roster_is_told_in_one_sentence(monkeypatch: p
 
     monkeypatch.setattr("os.pwrite", refuse)
     with pytest.raises(StoreError, match="No space left on device; name a folder with room in TMPDIR"):
-        RosterOnDisk(["x" * IN_MEMORY])
+        SpilledStrings(["x" * IN_MEMORY])
 
 
 def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
     count = 100_000
     tracemalloc.start()
     try:
-        roster = Roster(f"ivo://asu.cas.cz/stel/ccd700/{number * 7919 % 999_983:012}" for number in range(count))
-        index = Index(roster.__getitem__, count)
+        roster = PackedStrings(f"ivo://asu.cas.cz/stel/ccd700/{number * 7919 % 999_983:012}" for number in range(count))
+        index = StringIndex(roster.__getitem__, count)
         for number, text in enumerate(roster):
             index.setdefault(text, number)
         spent, _ = tracemalloc.get_traced_memory()
@@ -89,7 +98,7 @@ def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
 @QUICK
 @given(TEXTS, st.sampled_from([str, Alike]), st.integers(0, 40))
 def test_an_index_numbers_texts_as_a_dict_would(texts: list[str], kind: type[str], expected: int) -> None:
-    index = Index(texts.__getitem__, expected)
+    index = StringIndex(texts.__getitem__, expected)
     known: dict[str, int] = {}
     for number, text in enumerate(texts):
         assert index.get(kind(text)) == known.get(text)
@@ -98,7 +107,7 @@ def test_an_index_numbers_texts_as_a_dict_would(texts: list[str], kind: type[str
 
 def test_an_index_that_grows_forgets_nothing() -> None:
     texts = [f"n{number}" for number in range(5000)]
-    index = Index(texts.__getitem__)
+    index = StringIndex(texts.__getitem__)
     for _ in range(2):
         assert [index.setdefault(text, number) for number, text in enumerate(texts)] == list(range(5000))
 
@@ -108,7 +117,7 @@ def test_an_index_that_grows_forgets_nothing() -> None:
     st.dictionaries(st.text("ab\u00e9\udcff", max_size=4), st.integers(0, 2**63)), st.text("ab\u00e9\udcff", max_size=4)
 )
 def test_a_register_is_a_dict_of_its_pairs(pairs: dict[str, int], other: str) -> None:
-    register = Register(pairs.items())
+    register = StringMap(pairs.items())
     assert register == pairs
     assert list(register) == list(pairs)
     assert register.get(other) == pairs.get(other)
@@ -118,7 +127,7 @@ def test_a_register_is_a_dict_of_its_pairs(pairs: dict[str, int], other: str) ->
 @given(st.lists(st.integers(0, 9), max_size=9), st.slices(9))
 def test_a_selection_is_a_list_of_what_its_numbers_stand_for(numbers: list[int], part: slice) -> None:
     texts = list(map(str, numbers))
-    selection = Selection(str, numbers)
+    selection = LazySequence(str, numbers)
     assert selection == texts
     assert [*selection[part]] == texts[part]
     assert selection + selection[part] == texts + texts[part]
@@ -130,7 +139,7 @@ def test_columns_that_differ_in_every_row_are_kept_all_the_same(tmp_path: Path) 
     rows = 3 * RECENT
     wanted = tmp_path / "wanted.csv"
     wanted.write_text("ra,id\n" + "".join(f"{number % (2 * RECENT)},ivo://org/{number}\n" for number in range(rows)))
-    columns = read_catalogue(str(wanted)).columns
+    columns = read_catalog(str(wanted)).columns
     assert list(columns) == [f'{{"ra": "{number % (2 * RECENT)}"}}' for number in range(rows)]
     assert columns[-2:] == [columns[rows - 2], columns[rows - 1]]
 
@@ -152,7 +161,7 @@ def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
 def test_a_quick_index_finds_what_a_careful_one_finds(texts: list[str], kind: type[str], step: int) -> None:
     wanted = {text: step * number for number, text in enumerate(dict.fromkeys(texts))}
     by_number = {number: text for text, number in wanted.items()}
-    index = Index(by_number.__getitem__, quick=True)
+    index = StringIndex(by_number.__getitem__, quick=True)
     for text, number in wanted.items():
         assert index.setdefault(text, number) == number
     for text, number in wanted.items():
@@ -171,6 +180,6 @@ def test_texts_are_ordered_part_by_part_as_they_would_be_at_once(texts: list[str
 
 
 def test_a_roster_equals_any_sequence_of_its_texts() -> None:
-    assert Roster(["a", "b"]) == ["a", "b"]
-    assert Roster(["a", "b"]) != ["a", "c"]
-    assert Roster(["a", "b"]) != "ab"
+    assert PackedStrings(["a", "b"]) == ["a", "b"]
+    assert PackedStrings(["a", "b"]) != ["a", "c"]
+    assert PackedStrings(["a", "b"]) != "ab"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.archive.access import Direct, Linked, filled
-from harvester.archive.url_policy import admitted
+from harvester.archive.access import DatalinkAccess, DirectAccess, filled
+from harvester.archive.url_policy import check_url
 from harvester.config.loading import load
 from harvester.demo import listed_dids
 from harvester.demo.votables import datalink_votable, error_votable
@@ -97,7 +97,7 @@ def test_a_document_that_was_asked_for_by_its_own_address_may_call_the_dataset_a
 def test_the_demo_archives_document_leads_to_its_original() -> None:
     did = next(listed_dids(1))
     body = datalink_votable("http://dc.example", [did], lambda each: True)
-    route = Linked("http://dc.example/dlmeta?v=1", HOSTS)
+    route = DatalinkAccess("http://dc.example/dlmeta?v=1", HOSTS)
     assert route.address(Target(did, "x")) == f"http://dc.example/dlmeta?v=1&ID={did}"
     onward = route.onward(Target(did, "x"), Fetched(body, "http://dc.example/dlmeta"))
     assert onward is not None
@@ -115,7 +115,7 @@ def test_the_demo_archives_document_leads_to_its_original() -> None:
     ],
 )
 def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
-    assert admitted(url, HOSTS) == asked
+    assert check_url(url, HOSTS) == asked
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
 )
 def test_an_address_that_a_careful_client_does_not_ask_is_refused(url: str, words: str) -> None:
     with pytest.raises(FetchError, match=words) as caught:
-        admitted(url, HOSTS)
+        check_url(url, HOSTS)
     assert caught.value.failure.kind is FailureKind.NO_ADDRESS
     assert "secret" not in caught.value.failure.detail
 
@@ -144,7 +144,7 @@ def test_an_address_that_a_careful_client_does_not_ask_is_refused(url: str, word
 def test_whatever_a_catalogue_says_ends_in_an_address_or_in_words(text: str) -> None:
     asked, words = "", ""
     try:
-        asked = admitted(text, HOSTS)
+        asked = check_url(text, HOSTS)
     except FetchError as error:
         words = error.failure.detail
     assert words.isprintable()
@@ -164,7 +164,7 @@ def test_whatever_a_catalogue_says_ends_in_an_address_or_in_words(text: str) -> 
 )
 def test_a_template_is_filled_with_every_value_encoded_once(template: str, address: str) -> None:
     assert filled(template, DID) == address
-    assert Direct(template, HOSTS).address(Target(DID, "x", "http://dc.example/other")) == address
+    assert DirectAccess(template, HOSTS).address(Target(DID, "x", "http://dc.example/other")) == address
 
 
 def test_a_path_needs_no_question_mark() -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from harvester.errors import DirectoryHeldError, StoreError
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.outcomes import Check, FailedCheck, Fetched
 from harvester.model.target import SpectrumId, Target
-from harvester.storage.atomic import HOST, commit, part_name, sweep
+from harvester.storage.atomic import HOST, commit, part_name, remove_stale_temp_files
 from harvester.storage.directory import DirectoryStore
-from harvester.storage.lock import hold, is_held
+from harvester.storage.lock import acquire_lock, is_held
 
 BODY = b"x" * 2880
 TARGET = Target(SpectrumId("ivo://a/b/one"), "one")
@@ -89,7 +89,7 @@ async def test_a_full_disk_is_one_sentence(store: DirectoryStore, monkeypatch: p
 
 async def test_quarantine_keeps_body_and_reason_out_of_the_way(store: DirectoryStore) -> None:
     fetched = Fetched(b"<html>", "http://archive/dlget", (("Server", "DaCHS"),))
-    where = await store.quarantine(TARGET, fetched, Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "a page"))
+    where = await store.quarantine(TARGET, fetched, FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "a page"))
     assert where == ".harvester/quarantine/one.not_fits.body"
     assert (store.folder / where).read_bytes() == b"<html>"
     assert store.sizes() == {}
@@ -114,7 +114,7 @@ def test_the_sweep_takes_what_the_dead_left_and_spares_the_living(tmp_path: Path
     for path in (dead, living, ours, far, old, foreign):
         path.write_bytes(b"")
     os.utime(old, (time.time() - 2 * 86400,) * 2)
-    sweep(tmp_path)
+    remove_stale_temp_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in (living, ours, far, foreign)}
 
 
@@ -122,12 +122,15 @@ def test_the_lock_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
     path = tmp_path / ".harvester" / "lock"
     path.parent.mkdir()
     assert not is_held(path)
-    with hold(path, "first"):
+    with acquire_lock(path, "first"):
         assert is_held(path)
-        with pytest.raises(DirectoryHeldError, match=f"process {os.getpid()} on .* run first"), hold(path, "second"):
+        with (
+            pytest.raises(DirectoryHeldError, match=f"process {os.getpid()} on .* run first"),
+            acquire_lock(path, "second"),
+        ):
             pass
     assert not is_held(path)
-    with hold(path, "third"):
+    with acquire_lock(path, "third"):
         pass
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harvester.errors import StoreError
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Fetched, Gate, Rejected
+from harvester.model.outcomes import Check, FailedCheck, Fetched
 from harvester.model.target import SpectrumId, Target
 from tests.places import BUCKETS, KINDS, Place, Servers, place_of, ready, servers
 
@@ -75,7 +75,7 @@ async def test_a_cancelled_put_is_whole_or_absent_and_leaves_nothing(place: Plac
 async def test_a_refused_body_is_kept_out_of_the_way_with_the_reason(place: Place) -> None:
     shelf = ready(place)
     fetched = Fetched(b"<html>", "http://archive/dlget", (("Server", "DaCHS"),))
-    where = await shelf.quarantine(TARGET, fetched, Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "a page"))
+    where = await shelf.quarantine(TARGET, fetched, FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "a page"))
     assert where == ".harvester/quarantine/one.not_fits.body"
     assert (shelf.state.parent / where).read_bytes() == b"<html>"
     assert shelf.sizes() == {}

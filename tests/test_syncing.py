@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harvester.storage.fsync import SHY, TOO_LONG, Together, reports_write_errors, sync_file_system
+from harvester.storage.fsync import SHY, TOO_LONG, SyncfsPolicy, reports_write_errors, sync_file_system
 
 
 def test_dense_arrivals_are_synced_together_and_sparse_ones_each() -> None:
-    assert Together(True).suits(8)
-    assert not Together(True).suits(1)
-    assert not Together(False).suits(8)
+    assert SyncfsPolicy(True).suits(8)
+    assert not SyncfsPolicy(True).suits(1)
+    assert not SyncfsPolicy(False).suits(8)
 
 
 def test_a_disk_that_others_write_to_is_synced_file_by_file_for_a_while() -> None:
-    shy = Together(True).after(8, 2 * TOO_LONG)
+    shy = SyncfsPolicy(True).after(8, 2 * TOO_LONG)
     for _ in range(SHY):
         assert not shy.suits(8)
         shy = shy.after(8, 2 * TOO_LONG)

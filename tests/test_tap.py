@@ -18,11 +18,11 @@ from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.demo.adql import AdqlError, Row, parse
 from harvester.demo.observations import observe
 from harvester.demo.ssap import answer_query
-from harvester.demo.tap import Catalogue, answer_tap
+from harvester.demo.tap import DemoCatalog, answer_tap
 from harvester.demo.vosi import COLUMNS_OF
 from harvester.demo.votables import datalink_votable
 from harvester.discovery import tap_pages
-from harvester.discovery.client import Asker
+from harvester.discovery.client import VoClient
 from harvester.discovery.discover import discover, list_spectra
 from harvester.discovery.ssap import list_at_once
 from harvester.discovery.tap import base_of, is_tap
@@ -32,8 +32,8 @@ from harvester.model.limits import Limits
 from harvester.vo.adql import conditions, is_table_name, literal, select
 from harvester.vo.constraints import Constraints
 from harvester.vo.descriptors import Findings
-from harvester.vo.listing import Listed
-from harvester.vo.votable_model import Field, SpectraTable, Table
+from harvester.vo.listing import ListingSummary
+from harvester.vo.votable_model import SpectraTable, VotableField, VotableTable
 from tests.test_discover_command import Rows, command, fault_of, in_a_thread, rows_of, server
 
 COUNT = 400  # of several stars, and of more nights than one
@@ -57,7 +57,7 @@ def spoiled(answer: Answer) -> Callable[[web.Request], web.Response]:
             return web.Response(body=datalink_votable(base, [request.query["ID"]], lambda did: True))
         if request.path != "/tap/sync":
             return web.Response(body=b"".join(answer_query(request.query.items(), DIDS, base)))
-        told = b"".join(answer_tap(request.query.items(), Catalogue(DIDS, sorted(DIDS), base)))
+        told = b"".join(answer_tap(request.query.items(), DemoCatalog(DIDS, sorted(DIDS), base)))
         return answer(dict(request.query), told)
 
     return handle
@@ -73,10 +73,10 @@ def whole(query: dict[str, str], told: bytes) -> web.Response:
 
 async def listed(
     answer: Answer, constraints: Constraints | None = None, most: int | None = None
-) -> tuple[Listed, Rows]:
+) -> tuple[ListingSummary, Rows]:
     """What is listed of that archive by its SSAP address."""
     wanted, sink = constraints or Constraints(), Rows()
-    async with server(spoiled(answer)) as url, Asker(QUICK, None) as asker:
+    async with server(spoiled(answer)) as url, VoClient(QUICK, None) as asker:
         findings = await discover(asker, url, Constraints())
         assert findings.source
         return await list_spectra(asker, findings, wanted, sink, most), sink
@@ -114,7 +114,7 @@ def test_both_services_list_the_same(archive: RunningArchive) -> None:
     by_ssap = Rows()
 
     async def at_once() -> None:
-        async with Asker(QUICK, None) as asker:
+        async with VoClient(QUICK, None) as asker:
             findings = Findings("soda", archive.dlget, id_column="ssa_pubDID", ssap=archive.ssap)
             await list_at_once(asker, findings, Constraints(), by_ssap, None)
 
@@ -132,7 +132,7 @@ async def test_pages_of_any_size_tear_no_spectrum_apart(size: int, monkeypatch: 
 
 
 async def listed_by_tap_alone(answer: Answer) -> None:
-    async with server(spoiled(answer)) as url, Asker(QUICK, None) as asker:
+    async with server(spoiled(answer)) as url, VoClient(QUICK, None) as asker:
         findings = await discover(asker, url.replace("/ssap", "/tap"), Constraints())
         await list_spectra(asker, findings, Constraints(), Rows())
 
@@ -218,12 +218,12 @@ async def test_a_service_that_insists_on_binary_is_read_all_the_same() -> None:
     def stubborn(request: web.Request) -> web.Response:
         if request.path.endswith("sync"):
             asked = dict(request.query) | {"RESPONSEFORMAT": "votable"}
-            told = answer_tap(asked.items(), Catalogue(DIDS, sorted(DIDS), "http://x.example"))
+            told = answer_tap(asked.items(), DemoCatalog(DIDS, sorted(DIDS), "http://x.example"))
             return web.Response(body=b"".join(told))
         return spoiled(whole)(request)
 
     by_text, sink = (await listed(whole))[1], Rows()
-    async with server(stubborn) as url, Asker(QUICK, None) as asker:
+    async with server(stubborn) as url, VoClient(QUICK, None) as asker:
         findings = await discover(asker, url, Constraints())
         assert findings.source
         await list_spectra(asker, findings, Constraints(), sink)
@@ -290,7 +290,7 @@ async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
         disordered.insert(chance.randrange(COUNT), disordered.pop(chance.randrange(COUNT)))
 
     def unsorted(query: dict[str, str], told: bytes) -> web.Response:
-        catalogue = Catalogue(DIDS, disordered, "http://x.example")
+        catalogue = DemoCatalog(DIDS, disordered, "http://x.example")
         return web.Response(body=b"".join(answer_tap(query.items(), catalogue)) if is_page(query) else told)
 
     told, sink = await listed(unsorted)
@@ -406,9 +406,10 @@ async def test_a_most_is_kept() -> None:
 
 def source_of(name: str, id_column: str) -> SpectraTable:
     columns = [
-        Field(column.lower(), "", kind, unit, ucd, utype) for column, kind, _, unit, ucd, utype in COLUMNS_OF[name]
+        VotableField(column.lower(), "", kind, unit, ucd, utype)
+        for column, kind, _, unit, ucd, utype in COLUMNS_OF[name]
     ]
-    return SpectraTable("http://x.example/tap", name, Table(tuple(columns)), id_column)
+    return SpectraTable("http://x.example/tap", name, VotableTable(tuple(columns)), id_column)
 
 
 DATA, OBSCORE = source_of("ccd700.data", "ssa_pubdid"), source_of("ivoa.obscore", "obs_publisher_did")
@@ -437,7 +438,9 @@ def test_no_name_of_an_object_writes_the_question(name: str, source: SpectraTabl
 
 
 def test_what_a_table_lacks_cannot_be_narrowed() -> None:
-    bare = SpectraTable("http://x.example/tap", "a.b", Table((Field("ssa_pubdid"), Field("accref"))), "ssa_pubdid")
+    bare = SpectraTable(
+        "http://x.example/tap", "a.b", VotableTable((VotableField("ssa_pubdid"), VotableField("accref"))), "ssa_pubdid"
+    )
     for wanted in (Constraints(target="x"), Constraints(band=Band(1e-7, 2e-7)), Constraints(position=(1, 2))):
         with pytest.raises(ArchiveError, match=r"has no column that --\w+ could narrow"):
             conditions(bare, wanted)
@@ -553,7 +556,7 @@ def test_what_the_demo_does_not_understand_it_refuses(adql: str) -> None:
 )
 def test_bad_parameters_are_told_in_a_votable(parameters: dict[str, str], words: str) -> None:
     good = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": "SELECT mime FROM ccd700.data"}
-    [document] = answer_tap((good | parameters).items(), Catalogue(DIDS, DIDS, "http://x.example"))
+    [document] = answer_tap((good | parameters).items(), DemoCatalog(DIDS, DIDS, "http://x.example"))
     assert b'<INFO name="QUERY_STATUS" value="ERROR">' in document
     assert words in document.decode().replace("&#x27;", "'")
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from harvester.fits.reader import read_spectrum
 from harvester.model.band import Band
 from harvester.model.failures import FailureKind as Kind
-from harvester.model.outcomes import Gate
+from harvester.model.outcomes import Check
 from harvester.model.target import SpectrumId
 from harvester.verify.expectation import Expectation
 from tests.verify_files import FLUX, WAVE, accepted, primary, recard, referee, spectrum_file, verdict, written
@@ -50,7 +50,7 @@ def test_genuine_headers_are_read_as_astropy_reads_them(genuine: Path) -> None:
 def test_each_genuine_file_is_refused_under_another_name(genuine: Path) -> None:
     for other in FILES:
         if other != genuine:
-            assert verdict(genuine.read_bytes(), EXPECTED, did_of(other)) == (Gate.IDENTITY, Kind.WRONG_SPECTRUM)
+            assert verdict(genuine.read_bytes(), EXPECTED, did_of(other)) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
 
 
 def digests(body: bytes, genuine: Path) -> tuple[str, str]:

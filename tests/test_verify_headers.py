@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.fits import hdu, table
-from harvester.fits.hdu import walk
+from harvester.fits.hdu import read_hdus
 from harvester.fits.header import Header
 from harvester.fits.header_layout import (
     CARD,
     LONGEST,
-    arrangement,
+    bounded_cache,
+    header_layout,
     is_structural,
     keywords_of,
     places_without,
-    remembered,
 )
 from harvester.fits.reader import read_spectrum
 from tests.verify_files import FLUX, WAVE, accepted, refused, spectrum_file
@@ -35,7 +35,7 @@ def test_the_cards_of_an_arrangement_are_found_where_they_are(names: list[str], 
     cards = [card(name, f"= {number}") for number, name in enumerate(names)]
     block = b"".join(cards)
     keywords = keywords_of(block)
-    found = arrangement(keywords)
+    found = header_layout(keywords)
     assert keywords == b"".join(name.ljust(8).encode() for name in names)
     assert {key.decode().rstrip(): place // CARD for key, place in found.places.items()} == {
         name: names.index(name) for name in names
@@ -63,7 +63,7 @@ def test_whatever_the_structure_is_asked_for_is_among_the_structural_cards(monke
 
     for module in (hdu, table):
         monkeypatch.setattr(module, "Header", Listening)
-    hdus = walk(spectrum_file())
+    hdus = read_hdus(spectrum_file())
     for one in hdus:
         hdu._extent.__wrapped__(one.header.structure, one is hdus[0])  # type: ignore[attr-defined]
     table._table.__wrapped__(hdus[1].header.structure)  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ def test_what_is_longer_than_any_spectrum_s_is_not_remembered() -> None:
         worked.append(len(key))
         return more
 
-    known: Callable[[bytes, int], int] = remembered(work)
+    known: Callable[[bytes, int], int] = bounded_cache(work)
     for length in (LONGEST, LONGEST + 1):
         assert [known(bytes(length), more) for more in (1, 2, 1, 2)] == [1, 2, 1, 2]
     assert worked == [LONGEST] * 2 + [LONGEST + 1] * 4

@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from harvester.fits.header import Header
 from harvester.model.failures import FailureKind as Kind
-from harvester.model.outcomes import Gate
+from harvester.model.outcomes import Check
 from harvester.model.target import SpectrumId
 from harvester.verify.expectation import Expectation
 from tests.verify_files import DID, accepted, recard, refused, spectrum_file, verdict
@@ -18,14 +18,14 @@ LONG = SpectrumId("ivo://example.org/" + "a-long-path/" * 12 + "it's")
 
 def test_another_spectrum_is_named() -> None:
     outcome = refused(GOOD, did=SpectrumId("ivo://example.org/stel/ccd/ab120035"))
-    assert (outcome.gate, outcome.kind) == (Gate.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert (outcome.gate, outcome.kind) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
     assert f'"{DID}"' in outcome.detail
     assert '"ivo://example.org/stel/ccd/ab120035"' in outcome.detail
 
 
 @pytest.mark.parametrize("did", [DID.upper(), DID + "0", DID[:-1], f" {DID}"])
 def test_almost_the_same_is_another(did: str) -> None:
-    assert verdict(GOOD, did=SpectrumId(did)) == (Gate.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert verdict(GOOD, did=SpectrumId(did)) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
 
 
 @pytest.mark.parametrize("did", [LONG, SpectrumId("ivo://example.org/o'neil's"), SpectrumId("ivo://example.org/a&b&")])
@@ -49,22 +49,22 @@ def test_blanks_that_mean_nothing_are_ignored(card: str) -> None:
     ],
 )
 def test_a_name_anywhere_but_in_its_card_is_no_name(card: str) -> None:
-    assert verdict(recard(GOOD, "DS_IDPUB", card)) == (Gate.IDENTITY, Kind.UNNAMED)
+    assert verdict(recard(GOOD, "DS_IDPUB", card)) == (Check.IDENTITY, Kind.UNNAMED)
     accepted(recard(GOOD, "DS_IDPUB", card), Expectation(identity_card=None))
 
 
 def test_a_value_that_is_no_string_is_another() -> None:
-    assert verdict(recard(GOOD, "DS_IDPUB", "DS_IDPUB= 42")) == (Gate.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert verdict(recard(GOOD, "DS_IDPUB", "DS_IDPUB= 42")) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
 
 
 def test_two_names_are_malformed_even_if_one_is_right() -> None:
     body = recard(GOOD, "OBJECT", "DS_IDPUB= 'ivo://example.org/other'")
-    assert verdict(body) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(body) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_the_primary_hdu_may_not_name_another() -> None:
     body = recard(GOOD, "EXTEND", "DS_IDPUB= 'ivo://example.org/other'")
-    assert verdict(body) == (Gate.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert verdict(body) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
     primary_only = recard(recard(GOOD, "EXTEND", f"DS_IDPUB= '{DID}'"), "DS_IDPUB", "COMMENT")
     accepted(primary_only)
 

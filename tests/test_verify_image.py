@@ -16,7 +16,7 @@ from harvester.demo.fits import original_fits
 from harvester.demo.observations import observe
 from harvester.fits.reader import read_spectrum
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Gate
+from harvester.model.outcomes import Check
 from harvester.verify.expectation import Expectation
 from tests.verify_files import ANY, DID, FLUX, accepted, refused, spectrum_file, verdict, written
 
@@ -66,7 +66,7 @@ def test_scaled_and_blank_pixels_are_read_as_astropy_reads_them() -> None:
     with fits.open(io.BytesIO(raw)) as hdus:
         np.testing.assert_array_equal(read_spectrum(raw).flux, hdus[0].data)
     assert np.isnan(read_spectrum(raw).flux[6])
-    assert verdict(bytes(raw), PLAIN) == (Gate.SCIENCE, FailureKind.NOT_FINITE)
+    assert verdict(bytes(raw), PLAIN) == (Check.SCIENCE, FailureKind.NOT_FINITE)
 
 
 @pytest.mark.parametrize("shape", [(300,), (1, 300), (1, 1, 300)])
@@ -113,7 +113,7 @@ def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
     expected = replace(PLAIN, spectral_unit="Angstrom")
     assert accepted(body, expected).wave_max == pytest.approx(6.7329e-7)
     assert read_spectrum(body, "Angstrom").unit == "Angstrom"
-    assert verdict(body, PLAIN) == (Gate.SCIENCE, FailureKind.MALFORMED_FITS)
+    assert verdict(body, PLAIN) == (Check.SCIENCE, FailureKind.MALFORMED_FITS)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_science_gate_judges_images_as_it_judges_tables() -> None:
     assert verdict(image(flux), PLAIN)[1] is FailureKind.NOT_FINITE
     assert verdict(image(np.zeros(300)), PLAIN)[1] is FailureKind.ZERO_FLUX
     assert verdict(image(CRVAL1=-1.0), PLAIN)[1] is FailureKind.WRONG_AXIS
-    assert verdict(image(), ANY) == (Gate.IDENTITY, FailureKind.UNNAMED)
+    assert verdict(image(), ANY) == (Check.IDENTITY, FailureKind.UNNAMED)
     assert accepted(image(DS_IDPUB=DID)).points == 300
 
 

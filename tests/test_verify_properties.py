@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.fits.reader import read_spectrum
-from harvester.model.outcomes import Rejected, Verified
-from harvester.verify import inspect
+from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
+from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.verify_files import ANY, DID, FLUX, WAVE, referee, spectrum_file
 
@@ -25,8 +25,8 @@ HEADERS = 2880 * 2
 
 def judged_as_astropy_does(body: bytes) -> None:
     for expected in (ANY, NAMELESS):
-        outcome = inspect(body, DID, expected)
-        if isinstance(outcome, Rejected):
+        outcome = verify_spectrum(body, DID, expected)
+        if isinstance(outcome, FailedCheck):
             continue
         spectrum, (wave, flux) = read_spectrum(body), referee(body)
         assert outcome.points == wave.size
@@ -37,12 +37,12 @@ def judged_as_astropy_does(body: bytes) -> None:
 @given(st.sampled_from(FILES), st.data())
 def test_no_truncation_passes(body: bytes, data: st.DataObject) -> None:
     length = data.draw(st.integers(0, len(body) - 1))
-    assert isinstance(inspect(body[:length], DID, NAMELESS), Rejected)
+    assert isinstance(verify_spectrum(body[:length], DID, NAMELESS), FailedCheck)
 
 
 @given(st.sampled_from(FILES), st.binary(min_size=1, max_size=3000))
 def test_nothing_may_follow(body: bytes, tail: bytes) -> None:
-    assert isinstance(inspect(body + tail, DID, NAMELESS), Rejected)
+    assert isinstance(verify_spectrum(body + tail, DID, NAMELESS), FailedCheck)
 
 
 @given(
@@ -83,7 +83,7 @@ def test_flipped_data_bytes_are_read_as_astropy_reads_them(body: bytes, place: i
 
 @given(st.binary(max_size=4000), st.sampled_from([b"", b"SIMPLE  =", b"SIMPLE  =                    T".ljust(80)]))
 def test_random_bytes_are_refused(body: bytes, beginning: bytes) -> None:
-    assert isinstance(inspect(beginning + body, DID, ANY), Rejected)
+    assert isinstance(verify_spectrum(beginning + body, DID, ANY), FailedCheck)
 
 
 KEYWORDS = st.sampled_from(
@@ -118,4 +118,4 @@ def test_random_headers_are_judged(first: list[str], second: list[str], blocks: 
     for opening, cards in (("SIMPLE  = T", first), ("XTENSION= 'BINTABLE'", second)):
         block = "".join([opening.ljust(80), *cards, "END".ljust(80)])
         body += block.encode("ascii", "replace").ljust(-(-len(block) // 2880) * 2880)
-    assert isinstance(inspect(body + bytes(2880 * blocks), DID, ANY), (Rejected, Verified))
+    assert isinstance(verify_spectrum(body + bytes(2880 * blocks), DID, ANY), (FailedCheck, VerifiedSpectrum))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.fits.errors import RejectedError
+from harvester.fits.errors import InvalidSpectrumError
 from harvester.fits.reader import read_spectrum
 from harvester.model.failures import FailureKind as Kind
-from harvester.model.outcomes import Gate
-from harvester.verify import inspect
+from harvester.model.outcomes import Check
+from harvester.verify import verify_spectrum
 from tests.verify_files import (
     ANY,
     DID,
@@ -81,11 +81,15 @@ def test_scaled_columns_and_other_hdus_are_read_as_astropy_reads_them() -> None:
 
 
 def test_bytes_bytearray_and_memoryview_are_the_same_file() -> None:
-    assert inspect(bytearray(GOOD), DID, ANY) == inspect(memoryview(GOOD), DID, ANY) == inspect(GOOD, DID, ANY)
+    assert (
+        verify_spectrum(bytearray(GOOD), DID, ANY)
+        == verify_spectrum(memoryview(GOOD), DID, ANY)
+        == verify_spectrum(GOOD, DID, ANY)
+    )
 
 
 def test_an_empty_answer() -> None:
-    assert verdict(b"") == (Gate.STRUCTURE, Kind.EMPTY)
+    assert verdict(b"") == (Check.STRUCTURE, Kind.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_an_empty_answer() -> None:
 )
 def test_what_is_no_fits_is_quoted_safely(body: bytes, words: str) -> None:
     outcome = refused(body)
-    assert (outcome.gate, outcome.kind) == (Gate.STRUCTURE, Kind.NOT_FITS)
+    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.NOT_FITS)
     assert words in outcome.detail
     assert len(outcome.detail) < 300
 
@@ -112,13 +116,13 @@ def test_what_is_no_fits_is_quoted_safely(body: bytes, words: str) -> None:
 @pytest.mark.parametrize("length", [1, 5, 80, 2879, 2880, 2884, 4000, 5760, 8640, len(GOOD) - 2880, len(GOOD) - 1])
 def test_a_file_that_ends_too_early_is_truncated_wherever_it_ends(length: int) -> None:
     outcome = refused(GOOD[:length])
-    assert (outcome.gate, outcome.kind) == (Gate.STRUCTURE, Kind.TRUNCATED)
+    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.TRUNCATED)
     assert f"{length:,} bytes" in outcome.detail
 
 
 def test_a_traceback_behind_a_whole_file_is_quoted() -> None:
     outcome = refused(GOOD + TRACEBACK)
-    assert (outcome.gate, outcome.kind) == (Gate.STRUCTURE, Kind.TRAILING_BYTES)
+    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.TRAILING_BYTES)
     assert "XXXXXX Internal error in DaCHS software." in outcome.detail
     assert 'last line is "ValueError: no flux"' in outcome.detail
 
@@ -132,7 +136,7 @@ def test_a_traceback_in_a_cut_file_is_quoted(length: int) -> None:
 
 @pytest.mark.parametrize("tail", [b"\n", bytes(2880), b"<html>busy</html>", GOOD])
 def test_anything_behind_the_end_is_refused(tail: bytes) -> None:
-    assert verdict(GOOD + tail) == (Gate.STRUCTURE, Kind.TRAILING_BYTES)
+    assert verdict(GOOD + tail) == (Check.STRUCTURE, Kind.TRAILING_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -173,32 +177,32 @@ def test_anything_behind_the_end_is_refused(tail: bytes) -> None:
     ],
 )
 def test_headers_that_make_no_sense_are_malformed(keyword: str, card: str) -> None:
-    assert verdict(recard(GOOD, keyword, card)) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(recard(GOOD, keyword, card)) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_random_groups_are_no_spectrum() -> None:
-    assert verdict(recard(GOOD, "EXTEND", "GROUPS  = T")) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(recard(GOOD, "EXTEND", "GROUPS  = T")) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_padding_must_be_padding() -> None:
-    assert verdict(GOOD[:-1] + b"x") == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
-    assert verdict(GOOD[:2879] + b"x" + GOOD[2880:]) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(GOOD[:-1] + b"x") == (Check.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(GOOD[:2879] + b"x" + GOOD[2880:]) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_an_image_is_no_spectrum() -> None:
     image = fits.PrimaryHDU(np.zeros((4, 4), np.float32))
-    assert verdict(written(image)) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(written(image)) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_endless_headers_and_endless_hdus_are_given_up() -> None:
-    assert verdict(GOOD[:80] + b"COMMENT x".ljust(80) * 100_000) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(GOOD[:80] + b"COMMENT x".ljust(80) * 100_000) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
     extension = written(primary(), fits.ImageHDU())[2880:]
-    assert verdict(written(primary()) + extension * 200) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(written(primary()) + extension * 200) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
     false_ends = (b"COMMENT END" + b" " * 69) * 5000
-    assert verdict(GOOD[:80] + false_ends) == (Gate.STRUCTURE, Kind.MALFORMED_FITS)
+    assert verdict(GOOD[:80] + false_ends) == (Check.STRUCTURE, Kind.MALFORMED_FITS)
 
 
 def test_the_reader_raises_what_the_inspector_returns() -> None:
-    with pytest.raises(RejectedError, match="no FITS file but a text") as caught:
+    with pytest.raises(InvalidSpectrumError, match="no FITS file but a text") as caught:
         read_spectrum(b"UsageError")
     assert caught.value.rejected == refused(b"UsageError")

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from harvester import events as ev
-from harvester.archive.access import Processed
-from harvester.archive.client import WebArchive
+from harvester.archive.access import SodaAccess
+from harvester.archive.client import ArchiveClient
 from harvester.catalog.names import assign_names
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.engine.engine import Engine
-from harvester.engine.shutdown import Stop
-from harvester.engine.throttle import Admission
-from harvester.events.stats import Tally, ended_how
-from harvester.model.exit_codes import Cause
+from harvester.engine.shutdown import Shutdown
+from harvester.engine.throttle import LocalThrottle
+from harvester.events.stats import StatsCollector, ended_how
+from harvester.model.exit_codes import StopReason
 from harvester.model.limits import Limits
 from harvester.model.schedule import Deadline, Window
 from harvester.model.target import SpectrumId, Target
-from harvester.run.clock import Vigil, shift_at
+from harvester.run.clock import ClockWatch, run_window
 from tests.harvesting import harvest_demo
 from tests.nights import HOUR, SimulatedArchive, SimulatedStore, prove
 from tests.virtual_time import run_virtually
@@ -47,8 +47,8 @@ class Sleeper:
 class Night:
     """What a run within its hours left behind."""
 
-    tally: Tally = field(default_factory=Tally)
-    stop: Stop = field(default_factory=Stop)
+    tally: StatsCollector = field(default_factory=StatsCollector)
+    stop: Shutdown = field(default_factory=Shutdown)
     machine: Sleeper = field(default_factory=Sleeper)
     events: list[ev.Event] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
@@ -68,12 +68,12 @@ class Night:
         limits, wall = Limits(rate=1.0, concurrency=4), self.machine.wall
         targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
         archive = SimulatedArchive(emit=self.emit)
-        admission = Admission(limits, self.emit, wall=wall)
+        admission = LocalThrottle(limits, self.emit, wall=wall)
         engine = Engine(
             targets, archive, SimulatedStore(), prove, limits, admission, self.emit, self.stop, wall=wall
         )  # fmt: skip
         self.emit(ev.HarvestStarted(wall(), "n", "a", "h", "out", count, 0, count, 1.0, 4))
-        vigil = Vigil(shift_at(wall(), window, deadline), self.emit, self.stop, self.renew, wall)
+        vigil = ClockWatch(run_window(wall(), window, deadline), self.emit, self.stop, self.renew, wall)
         async with vigil.keep():
             if await vigil.opening():
                 await engine.run()
@@ -119,7 +119,7 @@ def test_a_deadline_that_comes_before_the_window_opens_leaves_all_for_another_ru
 def test_ctrl_c_works_while_the_window_is_waited_for() -> None:
     async def story() -> Night:
         night = Night()
-        later(100.0, lambda: night.stop.interrupt(Cause("stopped by Ctrl-C", 130)))
+        later(100.0, lambda: night.stop.interrupt(StopReason("stopped by Ctrl-C", 130)))
         return await night.spend(10, EVENING_TO_MORNING)
 
     night = run_virtually(story())
@@ -198,7 +198,7 @@ async def test_whoever_asks_after_a_renewal_gets_a_new_connection_and_what_is_in
         async def turn() -> bool:
             return True
 
-        client = WebArchive(Processed(request), Limits(total_timeout=0.5), None, lambda event: None, turn)
+        client = ArchiveClient(SodaAccess(request), Limits(total_timeout=0.5), None, lambda event: None, turn)
         async with client:
             flying = asyncio.create_task(client.fetch(targets[0], lambda phase: None))
             await asyncio.sleep(0.05)

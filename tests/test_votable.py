@@ -21,7 +21,7 @@ from harvester.demo import listed_dids
 from harvester.demo.ssap import answer_query
 from harvester.demo.votables import datalink_votable
 from harvester.vo.votable import VotableReader, read_votable
-from harvester.vo.votable_model import Event, Info, Service, Table, VotableError
+from harvester.vo.votable_model import Event, Info, ServiceDescriptor, VotableError, VotableTable
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared/real/ssap"
 DEMO = b"".join(answer_query([("REQUEST", "queryData")], listed_dids(5), "http://demo.example"))
@@ -48,8 +48,8 @@ def read(document: bytes, piece: int = 1 << 16) -> list[Event]:
     return list(read_votable(document[at : at + piece] for at in range(0, len(document), piece)))
 
 
-def table_of(events: list[Event]) -> Table:
-    return next(event for event in events if isinstance(event, Table))
+def table_of(events: list[Event]) -> VotableTable:
+    return next(event for event in events if isinstance(event, VotableTable))
 
 
 def rows_of(events: list[Event]) -> list[tuple[str, ...]]:
@@ -88,7 +88,7 @@ def test_the_genuine_answer_of_2017_is_read_though_astropy_refuses_it() -> None:
     assert {len(row) for row in rows_of(events)} == {41}
     calibrated = [field for field in table_of(events).constants if field.role == "char.fluxaxis.calibration"]
     assert [field.value for field in calibrated] == ["UNCALIBRATED"]
-    soda, links = (event for event in events if isinstance(event, Service))
+    soda, links = (event for event in events if isinstance(event, ServiceDescriptor))
     assert soda.standard == "ivo://ivoa.net/std/SSDP#sync"
     assert [param.name for param in soda.inputs] == ["ID", "FLUXCALIB", "LAMBDA_MIN", "LAMBDA_MAX", "FORMAT"]
     assert links.access_url == "http://voarchive.asu.cas.cz/ccd700/q/sdl/dlmeta"
@@ -119,7 +119,7 @@ def test_a_link_is_a_reference_too() -> None:
     source = b'<PARAM name="ID" value=""><LINK content_role="ddl:id-source" value="#did"/></PARAM>'
     url = b'<PARAM name="accessURL" value="http://x.example/d"/>'
     [service] = read(HEAD + url + b'<GROUP name="inputParams">' + source + b"</GROUP>" + END)
-    assert isinstance(service, Service)
+    assert isinstance(service, ServiceDescriptor)
     assert [param.ref for param in service.inputs] == ["did"]
 
 

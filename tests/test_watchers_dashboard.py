@@ -13,7 +13,7 @@ from harvester import events as ev
 from harvester.formatting import plain_line, speakable
 from harvester.model.failures import Failure, FailureKind
 from harvester.ui.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
-from harvester.ui.output_thread import Outlet
+from harvester.ui.output_thread import OutputThread
 from harvester.ui.page_layout import lay_out
 from harvester.ui.terminal import Terminal
 from tests.test_watchers_view import NOON, Seen, failed, seen, started, steady, target
@@ -25,7 +25,7 @@ def midway() -> Seen:
     return seen(
         started(listed=13_334, present=4113),
         *steady(700),
-        ev.PaceChanged(NOON + 690, 2.5, 4, "latency doubled"),
+        ev.LimitsChanged(NOON + 690, 2.5, 4, "latency doubled"),
         ev.PhaseEntered(NOON + 699.6, target(9001), 1, ev.Phase.BODY),
         ev.PhaseEntered(NOON + 680, target(9002), 2, ev.Phase.ANSWER),
         ev.SpectrumFailed(NOON + 690, failed(9003, FailureKind.NOT_FITS, HOSTILE)),
@@ -79,7 +79,7 @@ def test_the_last_line_to_go_is_the_progress() -> None:
 
 def test_ascii_terminals_get_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    outlet = Outlet(stream)
+    outlet = OutputThread(stream)
     console = Terminal(outlet, width=100, force_terminal=True, color_system=None)
     for width in (60, 80, 100):
         console.print(Drawing(lay_out(midway().scene(NOON + 700), width, 29, glyphs_for(console.encoding))))

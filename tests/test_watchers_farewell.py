@@ -13,8 +13,8 @@ from harvester.events.stats import HarvestStats
 from harvester.formatting import clock, count, duration, percent, plural, size, time_of_day, wall
 from harvester.model.failures import FailureKind
 from harvester.ui.canvas import ASCII, UNICODE, Glyphs, plain
-from harvester.ui.output_thread import Outlet
-from harvester.ui.summary import Commands, Farewell, lines, say
+from harvester.ui.output_thread import OutputThread
+from harvester.ui.summary import Commands, RunSummary, lines, say
 from harvester.ui.terminal import Terminal
 from tests.test_watchers_view import NOON
 
@@ -30,12 +30,12 @@ def stats(code: int | None, **changes: object) -> HarvestStats:
 TYPED = Commands(again="GO ON", only_failed="ONLY FAILED", failures="FAILURES", status="STATUS")
 
 
-def farewell(what: Farewell, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
+def farewell(what: RunSummary, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
     return [plain(line).rstrip() for line in lines(what, width, glyphs)]
 
 
 def parting(numbers: HarvestStats, width: int = 120) -> str:
-    what = Farewell(numbers, "data/my stars", NOON + 7000, TYPED)
+    what = RunSummary(numbers, "data/my stars", NOON + 7000, TYPED)
     return "\n".join(farewell(what, width=width))
 
 
@@ -90,7 +90,7 @@ def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
     seen = Politeness(
         "harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600, pauses,
     )  # fmt: skip
-    what = Farewell(stats(4, saved=100, retries=22), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
+    what = RunSummary(stats(4, saved=100, retries=22), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
     words = "\n".join(farewell(what, width=120))
     assert "9 121 to go (2 more nights at the rate reached)" in words
     assert "asked 9 231 times for 9 210 spectra, 2.6 a second, 6 in the busiest one · 21 retries\n" in words
@@ -108,7 +108,7 @@ def test_a_narrow_farewell_loses_no_word() -> None:
 
 
 def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
-    what = Farewell(stats(0), "data", NOON, TYPED, lost=("Dashboard: gone", "EventLog: full"), quarantined=13)
+    what = RunSummary(stats(0), "data", NOON, TYPED, lost=("Dashboard: gone", "EventLog: full"), quarantined=13)
     words = "\n".join(farewell(what))
     assert "2 watchers lost" in words
     assert "Dashboard: gone" in words
@@ -119,9 +119,9 @@ def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
 
 def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
     stream = io.StringIO()
-    outlet = Outlet(stream)
+    outlet = OutputThread(stream)
     numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
-    what = Farewell(numbers, "x" * 90, NOON, TYPED, lost=("Dashboard: \x1b[2Jgone",))
+    what = RunSummary(numbers, "x" * 90, NOON, TYPED, lost=("Dashboard: \x1b[2Jgone",))
     say(Terminal(outlet, width=60, color_system=None), what)
     assert outlet.close()
     assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()
@@ -132,14 +132,14 @@ def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
 
 def test_a_command_is_never_cut_short() -> None:
     command = "python -m harvester --catalog " + "x" * 300
-    words = "\n".join(farewell(Farewell(stats(4, saved=1), "data", NOON, replace(TYPED, again=command)), width=40))
+    words = "\n".join(farewell(RunSummary(stats(4, saved=1), "data", NOON, replace(TYPED, again=command)), width=40))
     assert command in words
 
 
 def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
-    outlet = Outlet(io.StringIO())
+    outlet = OutputThread(io.StringIO())
     outlet.fault = BrokenPipeError("the reader is gone")
-    say(Terminal(outlet, width=60), Farewell(stats(0), "data", NOON, TYPED))
+    say(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
 
 
 @pytest.mark.parametrize(

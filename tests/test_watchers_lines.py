@@ -18,14 +18,14 @@ import pytest
 from harvester import events as ev
 from harvester.events.bus import EventBus
 from harvester.events.serialize import to_json
-from harvester.events.stats import Tally
+from harvester.events.stats import StatsCollector
 from harvester.formatting import first_words
 from harvester.model.failures import Failure, FailureKind
-from harvester.model.outcomes import Gate
+from harvester.model.outcomes import Check
 from harvester.monitoring import event_log
 from harvester.monitoring.event_log import EventLog
 from harvester.ui.json_lines import JsonLines
-from harvester.ui.output_thread import Outlet
+from harvester.ui.output_thread import OutputThread
 from harvester.ui.plain_lines import PlainLines
 from tests.test_watchers_view import NOON, failed, saved, started, steady, target
 
@@ -35,7 +35,7 @@ class Script:
 
     def __init__(self, *, timestamps: bool | None = False) -> None:
         self.stream, self.now = io.StringIO(), NOON
-        self.outlet, self.tally = Outlet(self.stream), Tally()
+        self.outlet, self.tally = OutputThread(self.stream), StatsCollector()
         self.naps = asyncio.Semaphore(0)
         self.lines = PlainLines(
             self.outlet,
@@ -98,12 +98,12 @@ def test_state_changes_and_first_failures_are_told_once() -> None:
         ev.RetryScheduled(NOON, target(2), 1, busy, NOON + 5),
         ev.HarvestPaused(NOON, "HTTP 503: busy", NOON + 120),
         ev.HarvestResumed(NOON + 120, "the wait is over"),
-        ev.PaceChanged(NOON, 1.5, 4, "the archive slows down"),
+        ev.LimitsChanged(NOON, 1.5, 4, "the archive slows down"),
         ev.HarvestDraining(NOON, "SIGINT"),
         ev.SpectrumFailed(NOON, failed(3)),
         ev.SpectrumFailed(NOON, failed(4)),
         ev.ClockJumped(NOON, 10_800.0),
-        ev.WatcherLost(NOON, "Dashboard", "OSError"),
+        ev.ObserverFailed(NOON, "Dashboard", "OSError"),
     )
     assert [line.split(":")[0].split(" until")[0] for line in lines[1:]] == [
         "first busy", "paused", "resumed", "pace", "draining", "first not_found",
@@ -163,18 +163,18 @@ SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (started(), ASKED | {"run", "archive", "host", "out", "listed", "present", "wanted", "rate", "concurrency"}),
     (ev.PhaseEntered(NOON, target(1), 1, ev.Phase.BODY), WHO | {"attempt", "phase"}),
     (ev.RequestSent(NOON, "u"), {"url"}),
-    (ev.AnswerReceived(NOON, target(1), 200, 0.5, 1), WHO | {"status", "latency", "size"}),
+    (ev.ResponseReceived(NOON, target(1), 200, 0.5, 1), WHO | {"status", "latency", "size"}),
     (ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.TLS, "x"), NOON), WHO | FAILURE | {"attempt", "due"}),
-    (ev.BodyQuarantined(NOON, target(1), Gate.SCIENCE, "p"), WHO | {"gate", "path"}),
-    (ev.SpectrumProved(NOON, saved(1)), WHO | TRIED | PROOF),
+    (ev.BodyQuarantined(NOON, target(1), Check.SCIENCE, "p"), WHO | {"gate", "path"}),
+    (ev.SpectrumVerified(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumSaved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumFailed(NOON, failed(1)), WHO | TRIED | FAILURE),
-    (ev.PaceChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "imposed"}),
+    (ev.LimitsChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "imposed"}),
     (ev.HarvestPaused(NOON, "r", NOON), {"reason", "until", "kind"}),
     (ev.HarvestResumed(NOON, "r"), {"reason"}),
     (ev.HarvestDraining(NOON, "r"), {"reason"}),
     (ev.ClockJumped(NOON, 10_800.0), {"seconds"}),
-    (ev.WatcherLost(NOON, "w", "e"), {"watcher", "error"}),
+    (ev.ObserverFailed(NOON, "w", "e"), {"watcher", "error"}),
     (ev.HarvestEnded(NOON, "r", 0), {"reason", "exit_code"}),
 ]
 
@@ -202,14 +202,14 @@ def test_what_json_cannot_say_is_null() -> None:
 
 def test_json_lines_are_the_logged_events_and_the_summary_comes_last() -> None:
     stream = io.StringIO()
-    outlet = Outlet(stream)
+    outlet = OutputThread(stream)
     watcher, bus = JsonLines(outlet), EventBus()
     bus.add(watcher, logged_only=True)
     ended = ev.HarvestEnded(NOON, "complete", 0)
     for event in (started(), ev.RequestSent(NOON, "u"), ev.SpectrumFailed(NOON, failed(1, detail="\x1b[31mž")), ended):
         bus.emit(event)
     watcher.end({"listed": 3}, NOON)
-    bus.emit(ev.WatcherLost(NOON, "late", "x"))
+    bus.emit(ev.ObserverFailed(NOON, "late", "x"))
     assert outlet.close()
     assert stream.getvalue().isascii()
     assert "\x1b" not in stream.getvalue()

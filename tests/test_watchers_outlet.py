@@ -16,7 +16,7 @@ import harvester
 from harvester import events as ev
 from harvester.events.bus import EventBus
 from harvester.ui.json_lines import JsonLines
-from harvester.ui.output_thread import Outlet
+from harvester.ui.output_thread import OutputThread
 from tests.test_watchers_view import NOON, started
 
 HOME = Path(harvester.__file__).parent.parent
@@ -41,10 +41,10 @@ def pipe() -> tuple[IO[str], IO[str]]:
     return os.fdopen(reading), os.fdopen(writing, "w")
 
 
-def stuck(most: int = 10) -> tuple[Hose, Outlet]:
+def stuck(most: int = 10) -> tuple[Hose, OutputThread]:
     """An outlet whose thread hangs in its first write."""
     hose = Hose()
-    outlet = Outlet(hose, most)
+    outlet = OutputThread(hose, most)
     outlet.say("0 ")
     hose.reached.wait()
     return hose, outlet
@@ -52,7 +52,7 @@ def stuck(most: int = 10) -> tuple[Hose, Outlet]:
 
 def test_what_is_said_comes_out_in_order() -> None:
     stream = io.StringIO()
-    outlet = Outlet(stream)
+    outlet = OutputThread(stream)
     for number in range(1000):
         outlet.say(f"{number}\n")
     assert outlet.close()
@@ -61,7 +61,7 @@ def test_what_is_said_comes_out_in_order() -> None:
 
 def test_a_reader_that_sleeps_holds_nobody_up_and_misses_nothing() -> None:
     reader, writer = pipe()
-    outlet = Outlet(writer)
+    outlet = OutputThread(writer)
     outlet.say(ENOUGH_TO_FILL_A_PIPE)
     outlet.say("and more")
     assert outlet.behind
@@ -93,7 +93,7 @@ def test_the_last_words_are_waited_for_but_not_for_ever() -> None:
 def test_a_reader_that_is_gone_is_told_to_whoever_speaks_next() -> None:
     reader, writer = pipe()
     reader.close()
-    outlet = Outlet(writer)
+    outlet = OutputThread(writer)
     outlet.say("nobody hears this")
     assert not outlet.drain()
     assert not outlet.behind
@@ -107,7 +107,7 @@ def test_a_reader_that_is_gone_is_told_to_whoever_speaks_next() -> None:
 def test_the_bus_drops_and_names_who_speaks_to_a_reader_that_is_gone() -> None:
     reader, writer = pipe()
     reader.close()
-    outlet = Outlet(writer)
+    outlet = OutputThread(writer)
     lines = JsonLines(outlet)
     bus = EventBus(lines)
     bus.emit(started())
@@ -123,7 +123,7 @@ def test_the_bus_drops_and_names_who_speaks_to_a_reader_that_is_gone() -> None:
 def test_no_encoding_is_too_narrow() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading) as reader, os.fdopen(writing, "w", encoding="ascii") as writer:
-        outlet = Outlet(writer)
+        outlet = OutputThread(writer)
         outlet.say("hvězda\n")
         assert reader.readline() == "hv?zda\n"
         assert outlet.close()
@@ -132,7 +132,7 @@ def test_no_encoding_is_too_narrow() -> None:
 def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for() -> None:
     reader, writer = pipe()
     os.set_blocking(writer.fileno(), False)
-    outlet = Outlet(writer)
+    outlet = OutputThread(writer)
     outlet.say(ENOUGH_TO_FILL_A_PIPE)
     with reader:
         assert reader.read(len(ENOUGH_TO_FILL_A_PIPE)) == ENOUGH_TO_FILL_A_PIPE

@@ -16,9 +16,9 @@ import pytest
 
 from harvester import events as ev
 from harvester.events.bus import EventBus
-from harvester.events.stats import Tally
+from harvester.events.stats import StatsCollector
 from harvester.ui.dashboard import Dashboard, can_redraw
-from harvester.ui.output_thread import Outlet
+from harvester.ui.output_thread import OutputThread
 from harvester.ui.terminal import Echo, Terminal
 from tests.test_watchers_view import NOON, saved, started
 
@@ -47,16 +47,16 @@ class FakeTerminal(io.StringIO):
 
 
 def terminal(stream: IO[str]) -> Terminal:
-    return Terminal(Outlet(stream), force_terminal=True, width=100, height=30, color_system="truecolor")
+    return Terminal(OutputThread(stream), force_terminal=True, width=100, height=30, color_system="truecolor")
 
 
-def dashboard(console: Terminal, lost: list[ev.WatcherLost], free: Callable[[], int] | None = None) -> Dashboard:
-    tally = Tally()
+def dashboard(console: Terminal, lost: list[ev.ObserverFailed], free: Callable[[], int] | None = None) -> Dashboard:
+    tally = StatsCollector()
     return Dashboard(console, lost.append, lambda: tally.stats, free_bytes=free, now=lambda: NOON)
 
 
 async def test_the_dashboard_draws_from_the_event_loop_and_restores_the_cursor() -> None:
-    stream, lost = FakeTerminal(), list[ev.WatcherLost]()
+    stream, lost = FakeTerminal(), list[ev.ObserverFailed]()
     console = terminal(stream)
     async with dashboard(console, lost, lambda: 5 * 10**9) as watcher:
         watcher(started())
@@ -68,7 +68,7 @@ async def test_the_dashboard_draws_from_the_event_loop_and_restores_the_cursor()
 
 
 async def test_a_terminal_that_takes_nothing_holds_nobody_up_and_still_gets_the_last_frame() -> None:
-    stream, lost = FakeTerminal(), list[ev.WatcherLost]()
+    stream, lost = FakeTerminal(), list[ev.ObserverFailed]()
     console = terminal(stream)
     async with dashboard(console, lost) as watcher:
         stream.open.clear()
@@ -91,9 +91,9 @@ async def test_a_terminal_that_takes_nothing_holds_nobody_up_and_still_gets_the_
 )
 @pytest.mark.parametrize("after", [0, 2])
 async def test_a_terminal_that_goes_away_costs_the_dashboard_only(error: Callable[[], Exception], after: int) -> None:
-    lost, dark, tally = list[ev.WatcherLost](), asyncio.Event(), Tally()
+    lost, dark, tally = list[ev.ObserverFailed](), asyncio.Event(), StatsCollector()
 
-    def tell(gone: ev.WatcherLost) -> None:
+    def tell(gone: ev.ObserverFailed) -> None:
         lost.append(gone)
         dark.set()
 
@@ -111,7 +111,7 @@ async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_sai
     def unreadable_disk() -> int:
         raise PermissionError("statvfs")
 
-    stream, lost = FakeTerminal(), list[ev.WatcherLost]()
+    stream, lost = FakeTerminal(), list[ev.ObserverFailed]()
     console = terminal(stream)
     async with dashboard(console, lost, unreadable_disk) as watcher:
         watcher(started())
@@ -124,7 +124,7 @@ async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_sai
 
 
 async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None:
-    lost: list[ev.WatcherLost] = []
+    lost: list[ev.ObserverFailed] = []
     bus = EventBus()
     async with dashboard(terminal(FakeTerminal()), lost) as watcher:
         bus.add(watcher)
@@ -174,7 +174,7 @@ def in_foreground(monkeypatch: pytest.MonkeyPatch, ours: bool = True) -> None:
 
 async def test_what_is_typed_is_not_echoed_while_the_dashboard_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     in_foreground(monkeypatch)
-    tally = Tally()
+    tally = StatsCollector()
     with keyboard() as keys:
         watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, echo=Echo(keys))
 
@@ -190,7 +190,7 @@ async def test_what_is_typed_is_not_echoed_while_the_dashboard_lives(monkeypatch
 
 async def test_a_dashboard_gone_dark_gives_the_echo_back(monkeypatch: pytest.MonkeyPatch) -> None:
     in_foreground(monkeypatch)
-    tally = Tally()
+    tally = StatsCollector()
     with keyboard() as keys:
         watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, echo=Echo(keys))
         async with watcher:

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.events.stats import Tally
+from harvester.events.stats import StatsCollector
 from harvester.model.failures import Failure, FailureKind
-from harvester.model.outcomes import Failed, Gate, Saved, Verified
+from harvester.model.outcomes import Check, Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.ui.canvas import ASCII, UNICODE, width_of
 from harvester.ui.page_layout import lay_out
-from harvester.ui.rates import Progress, Pulse
-from harvester.ui.state import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, Allowance, DashboardView, Scene, State
+from harvester.ui.rates import ProgressEstimate, RateHistory
+from harvester.ui.state import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, Allowance, DashboardState, DashboardView, RunState
 
 NOON = 1_795_383_000.0
 
@@ -24,7 +24,7 @@ def target(number: int) -> Target:
 
 
 def saved(number: int) -> Saved:
-    proof = Verified(37_440, "ab" * 32, "cd" * 32, 2000, 6.5e-7, 6.7e-7, "4 Her")
+    proof = VerifiedSpectrum(37_440, "ab" * 32, "cd" * 32, 2000, 6.5e-7, 6.7e-7, "4 Her")
     return Saved(target(number), proof, 1, 0.7, "http://127.0.0.1/dlget")
 
 
@@ -43,7 +43,7 @@ class Seen(DashboardView):
     """A view behind its tally, as on the bus."""
 
     def __init__(self, grace: float | None = None) -> None:
-        self.tally = Tally()
+        self.tally = StatsCollector()
         super().__init__(lambda: self.tally.stats, grace)
 
     def __call__(self, event: ev.Event) -> None:
@@ -63,7 +63,7 @@ def steady(seconds: float, rate: float = 2.0, since: float = NOON) -> list[ev.Ev
     events: list[ev.Event] = []
     for number in range(int(seconds * rate)):
         time = since + number / rate
-        events += [ev.RequestSent(time, "u"), ev.AnswerReceived(time, target(number), 200, 0.5, 1000)]
+        events += [ev.RequestSent(time, "u"), ev.ResponseReceived(time, target(number), 200, 0.5, 1000)]
         events.append(ev.SpectrumSaved(time, saved(number)))
     return events
 
@@ -78,16 +78,16 @@ anything = st.one_of(
     st.builds(started, times, st.integers(0, 10**7), st.integers(0, 10**4), st.floats(0, 500)),
     st.builds(ev.PhaseEntered, times, targets, st.integers(1, 6), st.sampled_from(ev.Phase)),
     st.builds(ev.RequestSent, times, st.text(max_size=5)),
-    st.builds(ev.AnswerReceived, times, targets, st.integers(100, 599), st.floats(0, 600), st.integers(0, 10**7)),
+    st.builds(ev.ResponseReceived, times, targets, st.integers(100, 599), st.floats(0, 600), st.integers(0, 10**7)),
     st.builds(ev.RetryScheduled, times, targets, st.integers(1, 6), failures, st.floats()),
-    st.builds(ev.BodyQuarantined, times, targets, st.sampled_from(Gate), st.text(max_size=5)),
+    st.builds(ev.BodyQuarantined, times, targets, st.sampled_from(Check), st.text(max_size=5)),
     st.builds(ev.SpectrumSaved, times, st.integers(0, 2000).map(saved)),
     st.builds(ev.SpectrumFailed, times, st.builds(failed, st.integers(0, 2000), kinds, st.text(max_size=40))),
-    st.builds(ev.PaceChanged, times, st.floats(0, 500), st.integers(1, 512), st.text(max_size=5)),
+    st.builds(ev.LimitsChanged, times, st.floats(0, 500), st.integers(1, 512), st.text(max_size=5)),
     st.builds(ev.HarvestPaused, times, st.text(max_size=40), st.floats()),
     st.builds(ev.HarvestResumed, times, st.text(max_size=5)),
     st.builds(ev.HarvestDraining, times, st.text(max_size=5)),
-    st.builds(ev.WatcherLost, times, st.text(max_size=5), st.text(max_size=5)),
+    st.builds(ev.ObserverFailed, times, st.text(max_size=5), st.text(max_size=5)),
     st.builds(ev.HarvestEnded, times, st.text(max_size=40), st.integers(0, 143)),
 )
 
@@ -203,16 +203,16 @@ def test_time_to_go_counts_what_this_run_will_fetch(limit: int) -> None:
 
 def test_a_pause_is_over_when_it_is_said_to_be() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120), ev.HarvestResumed(NOON + 5, "it is back"))
-    assert view.scene(NOON + 6).state is State.RUNNING
+    assert view.scene(NOON + 6).state is RunState.RUNNING
 
 
 def test_a_pause_is_over_when_its_time_has_passed_and_somebody_asks() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120))
     view(ev.RequestSent(NOON + 60, "a redirect of what was in flight"))
-    assert view.scene(NOON + 121).state is State.PAUSED
+    assert view.scene(NOON + 121).state is RunState.PAUSED
     assert view.scene(NOON + 121).waiting_words == "about to go on"
     view(ev.RequestSent(NOON + 121, "u"))
-    assert view.scene(NOON + 122).state is State.RUNNING
+    assert view.scene(NOON + 122).state is RunState.RUNNING
 
 
 def test_only_what_was_asked_for_is_in_flight() -> None:
@@ -222,10 +222,10 @@ def test_only_what_was_asked_for_is_in_flight() -> None:
 
 
 def test_the_controller_moves_what_is_allowed_and_never_the_ceiling() -> None:
-    view = seen(started(), ev.PaceChanged(NOON, 1.5, 4, "latency doubled"))
+    view = seen(started(), ev.LimitsChanged(NOON, 1.5, 4, "latency doubled"))
     scene = view.scene(NOON)
     assert (scene.allowed, scene.ceiling, scene.slowed) == (Allowance(1.5, 4), Allowance(5.0, 8), "latency doubled")
-    view(ev.PaceChanged(NOON, 5.0, 8, "the archive breathes"))
+    view(ev.LimitsChanged(NOON, 5.0, 8, "the archive breathes"))
     assert view.scene(NOON).slowed == ""
 
 
@@ -241,20 +241,20 @@ def test_a_drain_lets_go_of_those_that_wait_and_counts_down_its_grace() -> None:
 
 def test_draining_outlasts_a_resumption() -> None:
     view = seen(started(), ev.HarvestDraining(NOON, "SIGINT"), ev.HarvestResumed(NOON, "over"))
-    assert view.scene(NOON).state is State.DRAINING
+    assert view.scene(NOON).state is RunState.DRAINING
     view(ev.HarvestEnded(NOON, "interrupted", 130))
-    assert view.scene(NOON).state is State.ENDED
+    assert view.scene(NOON).state is RunState.ENDED
 
 
 def test_only_good_answers_tell_the_latency() -> None:
-    answers = [ev.AnswerReceived(NOON, target(0), 200, number / 100, 1) for number in range(1, 101)]
-    latency = seen(*answers, ev.AnswerReceived(NOON, target(0), 503, 0.001, 1)).scene(NOON).latency
+    answers = [ev.ResponseReceived(NOON, target(0), 200, number / 100, 1) for number in range(1, 101)]
+    latency = seen(*answers, ev.ResponseReceived(NOON, target(0), 503, 0.001, 1)).scene(NOON).latency
     assert latency is not None
     assert (latency.unloaded, latency.median) == (0.01, 0.69)
 
 
 def test_a_pulse_forgets_after_its_ten_minutes_and_forgives_a_clock_set_back() -> None:
-    pulse = Pulse()
+    pulse = RateHistory()
     pulse.beat(NOON)
     pulse.beat(NOON - 3600)
     assert sum(pulse.levels(NOON + 3, 20)) > 0
@@ -262,7 +262,7 @@ def test_a_pulse_forgets_after_its_ten_minutes_and_forgives_a_clock_set_back() -
 
 
 def test_progress_adapts_to_a_slower_archive_within_minutes() -> None:
-    progress = Progress()
+    progress = ProgressEstimate()
     progress.start(0.0)
     for second in range(300):
         progress.complete(float(second))
@@ -272,5 +272,5 @@ def test_progress_adapts_to_a_slower_archive_within_minutes() -> None:
 
 
 def test_an_empty_view_has_a_scene() -> None:
-    scene: Scene = Seen().scene(NOON)
-    assert (scene.state, scene.elapsed, scene.eta) == (State.STARTING, 0.0, None)
+    scene: DashboardState = Seen().scene(NOON)
+    assert (scene.state, scene.elapsed, scene.eta) == (RunState.STARTING, 0.0, None)

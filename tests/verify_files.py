@@ -11,9 +11,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from harvester.model.failures import FailureKind
-from harvester.model.outcomes import Gate, Rejected, Verified
+from harvester.model.outcomes import Check, FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId
-from harvester.verify import inspect
+from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 
 DID = SpectrumId("ivo://example.org/stel/ccd/ab120034")
@@ -75,20 +75,20 @@ def recard(body: bytes, keyword: str, card: str) -> bytes:
     return body[: places[-1]] + card.encode("latin-1").ljust(80)[:80] + body[places[-1] + 80 :]
 
 
-def refused(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> Rejected:
-    outcome = inspect(body, did, expected)
-    assert isinstance(outcome, Rejected), outcome
+def refused(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> FailedCheck:
+    outcome = verify_spectrum(body, did, expected)
+    assert isinstance(outcome, FailedCheck), outcome
     assert outcome.detail.isprintable()
     return outcome
 
 
-def accepted(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> Verified:
-    outcome = inspect(body, did, expected)
-    assert isinstance(outcome, Verified), outcome
+def accepted(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> VerifiedSpectrum:
+    outcome = verify_spectrum(body, did, expected)
+    assert isinstance(outcome, VerifiedSpectrum), outcome
     return outcome
 
 
-def verdict(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> tuple[Gate, FailureKind]:
+def verdict(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> tuple[Check, FailureKind]:
     outcome = refused(body, expected, did)
     return outcome.gate, outcome.kind
 

@@ -14,13 +14,13 @@ from urllib.parse import quote
 from ..model.outcomes import Fetched
 from ..model.target import SpectrumId, Target
 from ..vo.datalink import file_of, is_votable
-from ..vo.soda import DlgetRequest
+from ..vo.soda import SodaRequest
 from ..vo.urls import with_query
 from .profile import ArchiveProfile
-from .url_policy import admitted
+from .url_policy import check_url
 
 
-class Route(Protocol):
+class AccessMethod(Protocol):
     """Which addresses lead to a spectrum; ``hosts`` are those that may be asked besides the first one's."""
 
     @property
@@ -36,10 +36,10 @@ class Route(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Processed:
+class SodaAccess:
     """A SODA service makes it, as it is asked to."""
 
-    request: DlgetRequest
+    request: SodaRequest
     hosts: Collection[str] = ()
 
     def address(self, target: Target) -> str:
@@ -50,7 +50,7 @@ class Processed:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class DatalinkAccess:
     """Its datalink document says where it lies; ``service`` gives the documents, else the catalogue's addresses do."""
 
     service: str
@@ -59,36 +59,36 @@ class Linked:
     def address(self, target: Target) -> str:
         if self.service:
             return with_query(self.service, {"ID": target.did})
-        return admitted(target.address, self.hosts)
+        return check_url(target.address, self.hosts)
 
     def onward(self, target: Target, answer: Fetched) -> str | None:
         if not is_votable(answer.body):
             return None
-        return admitted(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)
+        return check_url(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
+class DirectAccess:
     """It lies where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalogue does."""
 
     template: str
     hosts: Collection[str]
 
     def address(self, target: Target) -> str:
-        return admitted(filled(self.template, target.did) if self.template else target.address, self.hosts)
+        return check_url(filled(self.template, target.did) if self.template else target.address, self.hosts)
 
     def onward(self, target: Target, answer: Fetched) -> str | None:
         return None
 
 
-def route_of(profile: ArchiveProfile, request: DlgetRequest) -> Route:
+def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod:
     """How the archive's spectra are had."""
     match profile.mode:
         case "datalink":
-            return Linked(profile.endpoint, profile.all_hosts)
+            return DatalinkAccess(profile.endpoint, profile.all_hosts)
         case "direct":
-            return Direct(profile.endpoint, profile.all_hosts)
-    return Processed(request, profile.all_hosts)
+            return DirectAccess(profile.endpoint, profile.all_hosts)
+    return SodaAccess(request, profile.all_hosts)
 
 
 def filled(template: str, did: SpectrumId) -> str:

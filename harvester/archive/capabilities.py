@@ -16,7 +16,12 @@ from ..model.band import Band
 from .profile import ArchiveProfile
 
 
-def offered(profile: ArchiveProfile, fluxcalib: str | None, format: str | None, band: Band | None) -> dict[str, str]:  # noqa: A002
+def check_capabilities(
+    profile: ArchiveProfile,
+    fluxcalib: str | None,
+    format: str | None,  # noqa: A002 - the name of the setting
+    band: Band | None,
+) -> dict[str, str]:
     """FLUXCALIB and FORMAT, where they are asked for, as the archive spells them. UsageError for what it lacks."""
     if profile.mode != "soda":
         return _as_stored(profile, {"fluxcalib": fluxcalib, "format": format, "band": band})

@@ -27,10 +27,10 @@ from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
 from ..model.target import Target
-from .access import Route
-from .http_errors import failure_of
-from .responses import judge
-from .url_policy import next_place
+from .access import AccessMethod
+from .http_errors import failure_from_exception
+from .responses import failure_from_response
+from .url_policy import resolve_redirect
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3
@@ -43,12 +43,12 @@ def user_agent(contact: str | None) -> str:
     return f"harvester/{__version__} ({purpose}) aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 
 
-class WebArchive:
+class ArchiveClient:
     """An archive whose spectra are had along a route. An async context manager: it owns one connection pool."""
 
     def __init__(
         self,
-        route: Route,
+        route: AccessMethod,
         limits: Limits,
         contact: str | None,
         emit: Callable[[ev.Event], None],
@@ -113,7 +113,7 @@ class WebArchive:
                 await self._wait_for_turn(url)
                 answer = await self._follow(target, url, reached)
         except (aiohttp.ClientError, OSError) as error:
-            raise FetchError(failure_of(error), url) from error
+            raise FetchError(failure_from_exception(error), url) from error
         return _plain(answer, self._limits.max_bytes)
 
     async def _follow(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched:
@@ -124,7 +124,7 @@ class WebArchive:
             answer = await self._ask(target, place, reached)
             if isinstance(answer, Fetched):
                 return answer
-            place = next_place(url, place, answer, self._route.hosts)
+            place = resolve_redirect(url, place, answer, self._route.hosts)
         raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
 
     async def _wait_for_turn(self, url: str) -> None:
@@ -141,13 +141,15 @@ class WebArchive:
             most = self._limits.max_bytes if seen.status == 200 else WORDS
             raw = await _read(seen, most)
             latency = asyncio.get_running_loop().time() - sent
-            self._emit(ev.AnswerReceived(self._wall(), target, seen.status, latency, len(raw)))
+            self._emit(ev.ResponseReceived(self._wall(), target, seen.status, latency, len(raw)))
             location = seen.headers.get("Location")
             if seen.status in (301, 302, 303, 307, 308) and location:
                 return location
             encoding = seen.headers.get("Content-Encoding", "identity")
             if seen.status != 200:
-                raise FetchError(judge(seen.status, seen.headers, _words(raw, encoding), self._wall()), url)
+                raise FetchError(
+                    failure_from_response(seen.status, seen.headers, _words(raw, encoding), self._wall()), url
+                )
             return Fetched(_decoded(raw, encoding, most), url, tuple(seen.headers.items()))
 
     def _patient(self) -> aiohttp.ClientMiddlewareType:

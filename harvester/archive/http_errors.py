@@ -16,7 +16,7 @@ from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_from_exception(error: Exception) -> Failure:
     """What went wrong between us and the archive. Re-raises what is no fault of the wire's: that is a bug of ours.
 
     StoreFullError where this machine, not the archive, has no descriptor left for a connection.

@@ -32,7 +32,7 @@ _BY_STATUS = {
 }
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure:
+def failure_from_response(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure:
     """Why an answer is no spectrum, in the server's own words. ``now`` is seconds since 1970.
 
     Only 200 is one: 206 is a part, 203 another's rendering, 3xx that were not followed lead nowhere.

@@ -12,10 +12,10 @@ from yarl import URL
 
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
-from ..vo.urls import fit
+from ..vo.urls import quote_url
 
 
-def next_place(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
+def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
     """The absolute address that a redirect leads to; FetchError where a careful client does not go.
 
     The origin's host or one of ``hosts``, http or https, never from https back to http, no credentials in the address.
@@ -34,11 +34,11 @@ def next_place(origin: str, place: str, location: str, hosts: Collection[str] = 
     return there
 
 
-def admitted(url: str, hosts: Collection[str]) -> str:
+def check_url(url: str, hosts: Collection[str]) -> str:
     """The address that a catalogue or a datalink document tells, as it is asked; FetchError if it may not be."""
     if not url:
         raise FetchError(Failure(FailureKind.NO_ADDRESS, "the catalogue tells no access_url for it"))
-    fitting = fit(url)
+    fitting = quote_url(url)
     try:
         target = _split(fitting)
     except ValueError:

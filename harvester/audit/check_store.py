@@ -9,29 +9,40 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..catalog.packed_strings import Register, ordered
+from ..catalog.packed_strings import StringMap, ordered
 from ..config.configuration import Configuration, shelf_of
 from ..errors import StoreError, UsageError
-from ..ledger.repair import damage_of, ensure_usable, free_names, record, work_list
+from ..ledger.repair import damage_of, ensure_usable, files_to_check, release_names, write_findings
 from ..ledger.schema import open_for_writing
 from ..model.batching import Pool, batches
-from ..model.findings import LEDGER, Damaged, Examined, Fault, Finding, Missing, Record, Sound, Stray, too_common
+from ..model.findings import (
+    LEDGER,
+    Damaged,
+    Fault,
+    FileToCheck,
+    Finding,
+    Missing,
+    Record,
+    Sound,
+    UnrelatedFile,
+    too_common,
+)
 from ..model.target import SpectrumId, Target
-from ..storage.interface import Shelf
+from ..storage.interface import Store
 from ..storage.layout import STATE
-from ..storage.lock import hold
+from ..storage.lock import acquire_lock
 from .files import proved_again
-from .recovery import relocate, unsettled
+from .recovery import relocate, written_since_crash
 
 LEDGER_FILE = "ledger.sqlite"
 TOGETHER = 400  # findings between two signs of progress, and rows a transaction
 
-Progress = Callable[[int, int], None]
+CheckProgress = Callable[[int, int], None]
 """Called with how many files are examined and how many there are."""
 
 
 @dataclass(slots=True)
-class Stock:
+class StoreCheck:
     """What an audit came to. ``checked`` is ``sound`` plus the number of ``faults``; strays are nobody's business.
 
     spared: faults that ``--fix`` did not touch, because most of the files have the same one: then it is the
@@ -62,15 +73,15 @@ class Stock:
             case Sound():
                 self.sound += 1
                 self.redated += finding.redated
-            case Stray():
+            case UnrelatedFile():
                 self.strays += 1
             case _:
                 self.faults.append(finding)
 
 
-def take_stock(
-    configuration: Configuration, *, fix: bool, processes: int, progress: Progress, pool: Pool | None = None
-) -> Stock:
+def check_store(
+    configuration: Configuration, *, fix: bool, processes: int, progress: CheckProgress, pool: Pool | None = None
+) -> StoreCheck:
     """Prove every file of the configuration's folder again, by ``processes`` of this machine or by a ``pool``.
 
     Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may go on meanwhile. With it, damaged files go
@@ -84,13 +95,13 @@ def take_stock(
         raise UsageError(
             f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
         )
-    stocktake = _Stocktake(configuration, store, processes, progress, Stock(store.place, store.path), pool)
+    stocktake = _StoreChecker(configuration, store, processes, progress, StoreCheck(store.place, store.path), pool)
     try:
         if not fix:
             stocktake.look()
         else:
             store.prepare()
-            with hold(store.state / "lock", "verify --fix"):
+            with acquire_lock(store.state / "lock", "verify --fix"):
                 store.tidy()
                 stocktake.mend()
     except BrokenProcessPool:
@@ -101,12 +112,12 @@ def take_stock(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stocktake:
+class _StoreChecker:
     configuration: Configuration
-    store: Shelf
+    store: Store
     processes: int
-    progress: Progress
-    stock: Stock
+    progress: CheckProgress
+    stock: StoreCheck
     pool: Pool | None
 
     @property
@@ -120,7 +131,7 @@ class _Stocktake:
             detail = f"the ledger is damaged ({damage}); the files were judged by their own identity cards"
             self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", detail))
         names = self._names()
-        work = self._work(names) if damage is None else (Examined(name) for name in names)
+        work = self._work(names) if damage is None else (FileToCheck(name) for name in names)
         self._list(self._examined(work, len(names), lambda some: None), must=False)
 
     def mend(self) -> None:
@@ -136,29 +147,29 @@ class _Stocktake:
             self.stock.notes.append(self.store.caution)
         names = self._names()
         with closing(open_for_writing(self.ledger)) as connection:
-            free_names(connection)
+            release_names(connection)
 
             def learn(some: Sequence[Finding]) -> None:
-                record(connection, (finding for finding in some if isinstance(finding, Sound | Missing)))
+                write_findings(connection, (finding for finding in some if isinstance(finding, Sound | Missing)))
 
             self._list(self._examined(self._work(names), len(names), learn), must=True)
             self._set_aside(connection)
 
-    def _names(self) -> Register[str]:
+    def _names(self) -> StringMap[str]:
         """What is there, in its order."""
-        return Register((name, 0) for name in ordered(name for name, _ in self.store.files()))
+        return StringMap((name, 0) for name in ordered(name for name, _ in self.store.files()))
 
-    def _work(self, names: Register[str]) -> Iterator[Examined]:
+    def _work(self, names: StringMap[str]) -> Iterator[FileToCheck]:
         """The work list; what is newer than the ledger's word of it need not be what was saved before."""
-        newer = unsettled(self.store) or frozenset()
-        for each in work_list(self.ledger, names):
+        newer = written_since_crash(self.store) or frozenset()
+        for each in files_to_check(self.ledger, names):
             if each.record is not None and each.name in newer:
                 yield replace(each, record=Record(each.record.did))
             else:
                 yield each
 
     def _examined(
-        self, work: Iterable[Examined], total: int, learn: Callable[[Sequence[Finding]], None]
+        self, work: Iterable[FileToCheck], total: int, learn: Callable[[Sequence[Finding]], None]
     ) -> Iterator[tuple[str, str]]:
         """The sound files with their digests, while everything else is booked."""
         done = 0
@@ -192,5 +203,5 @@ class _Stocktake:
         for fault in moved:
             target = Target(fault.did or SpectrumId(""), fault.name)
             self.store.set_aside([target], fault.detail, gate=fault.gate, why=fault.kind)
-        record(connection, moved)
+        write_findings(connection, moved)
         self.stock.set_aside = len(moved)

@@ -24,29 +24,29 @@ from ..catalog.names import plain_name, slug_name
 from ..config.configuration import Configuration, absolute
 from ..errors import StoreError
 from ..fits.describe import quote
-from ..fits.errors import RejectedError
-from ..fits.hdu import walk
+from ..fits.errors import InvalidSpectrumError
+from ..fits.hdu import read_hdus
 from ..formatting import plain_line
 from ..model.batching import Pool, batches, in_order
 from ..model.failures import FailureKind
-from ..model.findings import DIGEST, Damaged, Examined, Finding, Missing, Record, Sound, Stray, Unreadable
-from ..model.outcomes import Gate, Rejected, Verified
+from ..model.findings import DIGEST, Damaged, FileToCheck, Finding, Missing, Record, Sound, Unreadable, UnrelatedFile
+from ..model.outcomes import Check, FailedCheck, VerifiedSpectrum
 from ..model.target import SpectrumId, parse_did
 from ..storage.directory import DirectoryStore
-from ..storage.interface import Shelf
-from ..storage.open_store import shelf_at
+from ..storage.interface import Store
+from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
-from ..verify import inspect
+from ..verify import verify_spectrum
 from ..verify.expectation import Expectation
 
 CHUNK = 200  # files handed to a process at once: about a tenth of a second, so that handing over costs nothing
-HANDS = 16  # downloads at once
+CONCURRENT_DOWNLOADS = 16  # downloads at once
 LARGEST = 2**30  # bytes of a file that is read at all: far above any spectrum, far below what would fill the memory
 
 Places = Callable[[Path, str], Iterable[Path]]
 """Where in a folder the file of a name may lie, the likeliest first. A process of its own gets it pickled."""
 
-Read = Callable[[str], bytes | Rejected]
+Read = Callable[[str], bytes | FailedCheck]
 """The bytes of what has a name, or why they are no spectrum. FileNotFoundError if there is nothing."""
 
 _SLUG = re.compile(r"[A-Za-z0-9_]+-(?:[0-9a-f]{8}|[0-9a-f]{64})")
@@ -59,7 +59,7 @@ def flat(folder: Path, name: str) -> Iterable[Path]:
 
 def audit(
     folder: Path,
-    work: Iterable[Examined],
+    work: Iterable[FileToCheck],
     expected: Expectation,
     processes: int = 1,
     chunk: int = CHUNK,
@@ -88,7 +88,7 @@ def audit(
 
 
 def audit_through(
-    read: Read, work: Iterable[Examined], expected: Expectation, hands: int = HANDS
+    read: Read, work: Iterable[FileToCheck], expected: Expectation, hands: int = CONCURRENT_DOWNLOADS
 ) -> Generator[Finding, None, None]:
     """The same for what is far away: ``hands`` at once, each waiting for its own. What ``read`` raises as StoreError
     ends it."""
@@ -112,25 +112,25 @@ def _leave_with_parent() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def examine_files(folder: Path, expected: Expectation, places: Places, some: list[Examined]) -> list[Finding]:
+def examine_files(folder: Path, expected: Expectation, places: Places, some: list[FileToCheck]) -> list[Finding]:
     """What each of these files proves to be."""
     return [examine_file(folder, each, expected, places) for each in some]
 
 
-def examine_file(folder: Path, examined: Examined, expected: Expectation, places: Places = flat) -> Finding:
+def examine_file(folder: Path, examined: FileToCheck, expected: Expectation, places: Places = flat) -> Finding:
     """What one file proves to be. Never raises for what is in a file or on a disk."""
     return examine(examined, expected, lambda name: _read_from(places(folder, name)))
 
 
-def examine(examined: Examined, expected: Expectation, read: Read) -> Finding:
+def examine(examined: FileToCheck, expected: Expectation, read: Read) -> Finding:
     """What the bytes that ``read`` gives prove to be. StoreError is all that it raises."""
     name, record = examined.name, examined.record
     did = record.did if record else None
-    if record is None and not could_be_ours(name):
-        return Stray(name)
+    if record is None and not is_spectrum_name(name):
+        return UnrelatedFile(name)
     try:
         raw = read(name)
-        if isinstance(raw, Rejected):
+        if isinstance(raw, FailedCheck):
             return Damaged(name, did, raw.gate, raw.kind, raw.detail)
         return _judge(name, raw, record, expected)
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def examine(examined: Examined, expected: Expectation, read: Read) -> Finding:
         return Unreadable(name, did, plain_line(f"a bug of ours tripped over it ({type(bug).__name__}: {bug})"))
 
 
-def _read_from(paths: Iterable[Path]) -> bytes | Rejected:
+def _read_from(paths: Iterable[Path]) -> bytes | FailedCheck:
     """The first that is there."""
     for path in paths:
         with suppress(FileNotFoundError):
@@ -152,7 +152,7 @@ def _read_from(paths: Iterable[Path]) -> bytes | Rejected:
     raise FileNotFoundError
 
 
-def _read(path: Path) -> bytes | Rejected:
+def _read(path: Path) -> bytes | FailedCheck:
     """The file's bytes. Neither a link nor a pipe that stands in its place is followed or waited for."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
@@ -163,17 +163,17 @@ def _read(path: Path) -> bytes | Rejected:
         return file.read()
 
 
-_NO_FILE = Rejected(Gate.STRUCTURE, FailureKind.NOT_FITS, "it is no file but a folder, a link or a device")
-_TOO_LARGE = Rejected(
-    Gate.STRUCTURE, FailureKind.TOO_LARGE, f"it is larger than {LARGEST:,} bytes, which no spectrum is"
+_NO_FILE = FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "it is no file but a folder, a link or a device")
+_TOO_LARGE = FailedCheck(
+    Check.STRUCTURE, FailureKind.TOO_LARGE, f"it is larger than {LARGEST:,} bytes, which no spectrum is"
 )
 
 
 def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) -> Finding:
-    claimed = None if record else claimed_did(raw, expected.identity_card)
+    claimed = None if record else did_in_file(raw, expected.identity_card)
     did = record.did if record else _spectrum_of(name, claimed)
-    verdict = inspect(raw, did or SpectrumId(""), expected)
-    if isinstance(verdict, Rejected):
+    verdict = verify_spectrum(raw, did or SpectrumId(""), expected)
+    if isinstance(verdict, FailedCheck):
         detail = verdict.detail
         if did is None and verdict.kind is FailureKind.WRONG_SPECTRUM:
             detail = f"the file says that it is {quote((claimed or '').encode())}, whose file has another name"
@@ -181,7 +181,7 @@ def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) 
     return _compare(name, did, verdict, record)
 
 
-def _compare(name: str, did: SpectrumId | None, verified: Verified, record: Record | None) -> Finding:
+def _compare(name: str, did: SpectrumId | None, verified: VerifiedSpectrum, record: Record | None) -> Finding:
     """Whether a good file is still the one that was saved."""
     if record is None or not (record.content_digest or record.sha256):
         return Sound(name, did, verified)
@@ -195,29 +195,29 @@ def _compare(name: str, did: SpectrumId | None, verified: Verified, record: Reco
     return Sound(name, did, verified, known=same_bytes and by_content, redated=not same_bytes)
 
 
-def could_be_ours(name: str) -> bool:
+def is_spectrum_name(name: str) -> bool:
     """Whether some spectrum's file may have this stem."""
     return plain_name(SpectrumId(f"ivo://a/{name}")) == name or _SLUG.fullmatch(name) is not None
 
 
-def claims(path: Path, name: str, card: str | None) -> bool:
+def file_names_itself(path: Path, name: str, card: str | None) -> bool:
     """Whether the file at ``path`` says by its identity card that it is the spectrum whose file is called ``name``."""
-    if card is None or not could_be_ours(name):
+    if card is None or not is_spectrum_name(name):
         return False
     try:
         raw = _read(path)
     except OSError:
         return False
-    return not isinstance(raw, Rejected) and _spectrum_of(name, claimed_did(raw, card)) is not None
+    return not isinstance(raw, FailedCheck) and _spectrum_of(name, did_in_file(raw, card)) is not None
 
 
-def claimed_did(raw: bytes, card: str | None) -> str | None:
+def did_in_file(raw: bytes, card: str | None) -> str | None:
     """The DID that a file's identity card names, None where there is no such card or no readable header."""
     if card is None:
         return None
     try:
-        values = [hdu.header.value(card) for hdu in walk(raw)]
-    except RejectedError:
+        values = [hdu.header.value(card) for hdu in read_hdus(raw)]
+    except InvalidSpectrumError:
         return None  # the gates will say what is wrong
     return next((value for value in reversed(values) if isinstance(value, str)), None)
 
@@ -232,7 +232,7 @@ def _spectrum_of(name: str, claimed: str | None) -> SpectrumId | None:
 
 
 def proved_again(
-    configuration: Configuration, shelf: Shelf, work: Iterable[Examined], processes: int, pool: Pool | None = None
+    configuration: Configuration, shelf: Store, work: Iterable[FileToCheck], processes: int, pool: Pool | None = None
 ) -> Generator[Finding, None, None]:
     """A finding for each of ``work``, in its order: from a folder by several processes, from afar by many downloads,
     or, wherever they are, by a ``pool`` of other machines."""
@@ -253,9 +253,9 @@ def _one_by_one(chunks: Generator[list[Finding], None, None]) -> Generator[Findi
 
 
 def _proved_there(
-    place: ObjectAddress | Path, home: Path, expected: Expectation, some: list[Examined]
+    place: ObjectAddress | Path, home: Path, expected: Expectation, some: list[FileToCheck]
 ) -> list[Finding]:
     """On another machine: what has these names in the store at ``place``."""
     if isinstance(place, Path):
         return examine_files(place, expected, DirectoryStore(place).layout.paths, some)
-    return list(audit_through(shelf_at(place, home, refresh=False).read, some, expected))
+    return list(audit_through(open_store(place, home, refresh=False).read, some, expected))

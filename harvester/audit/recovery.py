@@ -8,13 +8,13 @@ from ..config.configuration import Configuration
 from ..ledger import queries
 from ..model.batching import batches
 from ..storage.directory import DirectoryStore
-from ..storage.interface import Shelf
-from .files import claims
+from ..storage.interface import Store
+from .files import file_names_itself
 
 TOGETHER = 400  # names a query of the ledger
 
 
-def unsettled(store: Shelf) -> frozenset[str] | None:
+def written_since_crash(store: Store) -> frozenset[str] | None:
     """The names of stored files that are newer than what the ledger says of them; None if the latest run has ended.
 
     Their digests in the ledger are those of the files that they replaced: they have to prove themselves. StoreError.
@@ -26,14 +26,14 @@ def unsettled(store: Shelf) -> frozenset[str] | None:
         return frozenset()  # of objects only another machine's clock tells when they were written
     newer: set[str] = set()
     for some in batches(store.written_since(run.started), TOGETHER):
-        newer |= queries.others_than(store.ledger, run.run, some)
+        newer |= queries.names_from_other_runs(store.ledger, run.run, some)
     return frozenset(newer)
 
 
 TOGETHER = 400  # names a query of the ledger
 
 
-def relocate(store: Shelf, configuration: Configuration) -> None:
+def relocate(store: Store, configuration: Configuration) -> None:
     """Bring what lies astray to its place; only with the lock held. StoreError.
 
     Ours is what the ledger has as stored or, where it does not know the file, what says itself that it is the spectrum
@@ -48,4 +48,4 @@ def relocate(store: Shelf, configuration: Configuration) -> None:
 
 def _ours(store: DirectoryStore, names: Sequence[str], card: str | None) -> Iterator[str]:
     known = queries.stored_among(store.ledger, names)
-    return (name for name in names if name in known or claims(store.path(name), name, card))
+    return (name for name in names if name in known or file_names_itself(store.path(name), name, card))

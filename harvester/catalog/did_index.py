@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 
 from ..model.target import SpectrumId
-from .packed_strings import Index
+from .packed_strings import StringIndex
 
 _PLAIN = re.compile(  # neither like a slug, nor a device of Windows, nor with a dot at either end
     r"(?!.*-[0-9a-fA-F]{8,}\Z)(?!(?ai:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z))"
@@ -36,7 +36,7 @@ def folded(did: SpectrumId) -> str:
     return last_segment(did).casefold()
 
 
-class Segments:
+class DidIndex:
     """The distinct DIDs of a catalogue, found by the last segments that name their files: one look-up for both.
 
     Most segments are safe and nobody else's. The DIDs of all others are found by themselves. Of most DIDs it is enough
@@ -51,11 +51,11 @@ class Segments:
 
     def _make(self, expected: int) -> None:
         self.shared: set[str] = set()
-        self._named = Index(lambda number: folded(self.dids[number]), expected, quick=True)
+        self._named = StringIndex(lambda number: folded(self.dids[number]), expected, quick=True)
         self.named = self._named.likely
         """The number of the first DID with a safe last segment, which is to be case-folded."""
         self._others = array("I")
-        self._by_did = Index(lambda place: self.dids[self._others[place]])
+        self._by_did = StringIndex(lambda place: self.dids[self._others[place]])
         self._heads: dict[str, int] = {}
         self._origins = bytearray()
 
@@ -65,7 +65,7 @@ class Segments:
         self._make(0)
 
     @classmethod
-    def of(cls, dids: Sequence[SpectrumId]) -> Segments:
+    def of(cls, dids: Sequence[SpectrumId]) -> DidIndex:
         """All of these, which differ."""
         segments = cls(dids, len(dids))
         for did in dids:

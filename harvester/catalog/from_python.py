@@ -13,13 +13,13 @@ from itertools import chain
 from typing import Any
 
 from ..errors import UsageError
-from .reader import Catalogue, parse_catalogue
+from .reader import Catalog, parse_catalogue
 
 MISSING = frozenset({"NoneType", "NAType", "NaTType", "MaskedConstant"})
 """Types of the values by which Python, pandas and numpy say that there is none."""
 
 
-def listed_catalogue(wanted: Iterable[Any], id_column: str) -> Catalogue:
+def catalog_from_python(wanted: Iterable[Any], id_column: str) -> Catalog:
     """The catalogue that ``wanted`` is: publisher DIDs, mappings with an ``id_column``, or a table (astropy, pandas,
     polars). UsageError for anything else, and for what a CSV would be told off for."""
     return parse_catalogue(_lines(_rows(wanted, id_column)), "from Python (its header is line 1)", id_column)

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model.target import SpectrumId, Target
-from .did_index import Segments, folded, is_plain, last_segment
-from .packed_strings import Index
+from .did_index import DidIndex, folded, is_plain, last_segment
+from .packed_strings import StringIndex
 
 _UNSAFE_RUN = re.compile(r"[^A-Za-z0-9]+")
 _SLUG_LENGTH = 60
@@ -65,17 +65,17 @@ def assign_names(dids: Sequence[SpectrumId], taken: Mapping[str, SpectrumId] | N
     """Names for distinct ``dids``. ``taken`` (case-folded name to DID) are names that earlier harvests gave away:
     a DID keeps the name it has there, and no other DID gets it.
     """
-    return names_of(Segments.of(dids), taken or {})
+    return names_of(DidIndex.of(dids), taken or {})
 
 
-def names_of(segments: Segments, held: Mapping[str, SpectrumId]) -> Names:
+def names_of(segments: DidIndex, held: Mapping[str, SpectrumId]) -> Names:
     """The same for ``segments``. What is ``held`` by others than one would expect is enough."""
     dids, shared = segments.dids, frozenset(segments.shared)
     special: dict[SpectrumId, str] = {}
     unsafe = array("I", (number for number in segments.others if plain_name(dids[number]) is None))
     crossed = array("I", _crossed(segments, held, special) if shared or held else ())
     usual = Names({}, len(crossed), shared)
-    slugs = Index(lambda place: slug_name(dids[slugged[place]]).casefold(), len(unsafe) + len(crossed))
+    slugs = StringIndex(lambda place: slug_name(dids[slugged[place]]).casefold(), len(unsafe) + len(crossed))
     slugged = unsafe + crossed
     for place, number in enumerate(slugged):
         did, slug = dids[number], slug_name(dids[number])
@@ -91,7 +91,7 @@ def names_of(segments: Segments, held: Mapping[str, SpectrumId]) -> Names:
     return replace(usual, special=special)
 
 
-def _crossed(segments: Segments, held: Mapping[str, SpectrumId], special: dict[SpectrumId, str]) -> Iterator[int]:
+def _crossed(segments: DidIndex, held: Mapping[str, SpectrumId], special: dict[SpectrumId, str]) -> Iterator[int]:
     """The numbers of the DIDs with a safe segment that is another's, too, or was when they got their name. One that has
     it and keeps it is ``special``."""
     slugged = {did for name, did in held.items() if plain_name(did) is not None and name != folded(did)}

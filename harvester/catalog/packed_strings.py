@@ -32,7 +32,7 @@ EVERY = 1000  # texts of which one is looked at to tell where the parts begin
 IN_MEMORY = 1 << 20  # bytes of a roster on disk that wait to be written
 
 
-class Roster(Sequence[S]):
+class PackedStrings(Sequence[S]):
     """Texts in the order in which they came, kept as UTF-8 in blocks.
 
     Each text is a byte that tells how much of the block's first text it begins with, then the rest of it: identifiers
@@ -116,7 +116,7 @@ class Roster(Sequence[S]):
 
 def ordered(texts: Iterable[S]) -> Iterator[S]:
     """The texts in their order, of which about ``PART`` are there as objects at any time."""
-    roster = Roster(texts)
+    roster = PackedStrings(texts)
     bounds = sorted(roster[::EVERY])[PART // EVERY :: PART // EVERY]
     parts = [array("I") for _ in range(len(bounds) + 1)]
     for number, text in enumerate(roster):
@@ -125,7 +125,7 @@ def ordered(texts: Iterable[S]) -> Iterator[S]:
         yield from sorted(map(roster.__getitem__, part))
 
 
-class RosterOnDisk(Roster[S]):
+class SpilledStrings(PackedStrings[S]):
     """A roster whose texts are in a temporary file, but for the last ``IN_MEMORY`` bytes. StoreError if the disk fails.
 
     The file has no name and goes with the roster. Any thread may read while nobody appends.
@@ -167,7 +167,7 @@ class RosterOnDisk(Roster[S]):
             raise StoreError(f"{gettempdir()}: {error.strerror}, where the catalogue's columns are kept") from error
 
 
-class Index:
+class StringIndex:
     """Texts to numbers, as a dict would tell them, but without the texts: ``text_of`` gives the text of a number.
 
     An open hash table without order or end. For each slot there is a byte of its text's hash, 0 if it is empty, which
@@ -261,13 +261,13 @@ class Index:
             self._room -= 1
 
 
-class Register(Mapping[S, int]):
+class StringMap(Mapping[S, int]):
     """Texts, each with a number of its own, as a dict would have them, but a text keeps its first number for ever."""
 
     def __init__(self, pairs: Iterable[tuple[S, int]] = ()) -> None:
-        self._texts = Roster[S]()
+        self._texts = PackedStrings[S]()
         self._numbers = array("Q")
-        self._index = Index(self._texts.__getitem__)
+        self._index = StringIndex(self._texts.__getitem__)
         for text, number in pairs:
             if self._index.setdefault(text, len(self._texts)) == len(self._texts):
                 self._texts.append(text)
@@ -286,7 +286,7 @@ class Register(Mapping[S, int]):
         return iter(self._texts)
 
 
-class Selection(Sequence[T], Generic[T]):
+class LazySequence(Sequence[T], Generic[T]):
     """What ``numbers`` stand for, in their order; ``made`` makes the thing of a number each time it is looked at."""
 
     def __init__(self, made: Callable[[int], T], numbers: Sequence[int]) -> None:
@@ -308,10 +308,10 @@ class Selection(Sequence[T], Generic[T]):
     @overload
     def __getitem__(self, place: int) -> T: ...
     @overload
-    def __getitem__(self, place: slice) -> Selection[T]: ...
-    def __getitem__(self, place: int | slice) -> T | Selection[T]:
+    def __getitem__(self, place: slice) -> LazySequence[T]: ...
+    def __getitem__(self, place: int | slice) -> T | LazySequence[T]:
         if isinstance(place, slice):
-            return Selection(self._made, self._numbers[place])
+            return LazySequence(self._made, self._numbers[place])
         return self._made(self._numbers[place])
 
     def __iter__(self) -> Iterator[T]:
@@ -328,12 +328,12 @@ class Selection(Sequence[T], Generic[T]):
     def __repr__(self) -> str:
         return f"Selection({list(self)!r})"
 
-    def __add__(self, other: Selection[T]) -> Selection[T]:
+    def __add__(self, other: LazySequence[T]) -> LazySequence[T]:
         """First these, then those of another selection of the same things."""
         if not self or not other:
             return self or other
-        return Selection(self._made, array("I", chain(self._numbers, other._numbers)))
+        return LazySequence(self._made, array("I", chain(self._numbers, other._numbers)))
 
-    def where(self, wanted: Callable[[T], bool]) -> Selection[T]:
+    def where(self, wanted: Callable[[T], bool]) -> LazySequence[T]:
         """Those that are ``wanted``."""
-        return Selection(self._made, array("I", (n for n in self._numbers if wanted(self._made(n)))))
+        return LazySequence(self._made, array("I", (n for n in self._numbers if wanted(self._made(n)))))

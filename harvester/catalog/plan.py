@@ -9,12 +9,12 @@ from enum import IntEnum
 from itertools import chain, compress
 
 from ..model.target import SpectrumId, Target
-from .did_index import Segments, folded
+from .did_index import DidIndex, folded
 from .names import Names, names_of
-from .packed_strings import Register, Roster, Selection
-from .reader import Catalogue
+from .packed_strings import LazySequence, PackedStrings, StringMap
+from .reader import Catalog
 
-__all__ = ["FITS_BLOCK", "USUAL_RATE", "HarvestPlan", "Receipt", "Receipts", "is_suspect", "make_plan"]
+__all__ = ["FITS_BLOCK", "USUAL_RATE", "HarvestPlan", "LedgerEntries", "LedgerEntry", "is_suspect", "make_plan"]
 
 USUAL_RATE = 10.0  # answers a second that a DaCHS gives at any concurrency: the estimate where no rate is set
 
@@ -28,10 +28,10 @@ class HarvestPlan:
     ``strays`` are stored names that the catalogue does not list.
     """
 
-    present: Selection[Target]
-    missing: Selection[Target]
-    suspect: Selection[Target]
-    unproved: Selection[Target]
+    present: LazySequence[Target]
+    missing: LazySequence[Target]
+    suspect: LazySequence[Target]
+    unproved: LazySequence[Target]
     strays: Sequence[str] = ()
     duplicates: int = 0
     malformed: int = 0
@@ -43,7 +43,7 @@ class HarvestPlan:
         return len(self.present) + len(self.missing) + len(self.suspect) + len(self.unproved)
 
     @property
-    def wanted(self) -> Selection[Target]:
+    def wanted(self) -> LazySequence[Target]:
         """What has to be fetched: the suspect ones first, since somebody believes they have them."""
         return self.suspect + self.missing
 
@@ -71,7 +71,7 @@ class HarvestPlan:
 class _Owners(Mapping[str, SpectrumId]):
     """Whose the names are that receipts are for."""
 
-    def __init__(self, receipts: Mapping[str, Receipt]) -> None:
+    def __init__(self, receipts: Mapping[str, LedgerEntry]) -> None:
         self._receipts = receipts
 
     def __getitem__(self, name: str) -> SpectrumId:
@@ -85,14 +85,14 @@ class _Owners(Mapping[str, SpectrumId]):
 
 
 def make_plan(
-    catalogue: Catalogue,
+    catalogue: Catalog,
     stored: Mapping[str, int] | Iterable[tuple[str, int]],
-    receipts: Mapping[str, Receipt] | Iterable[Told] | None = None,
+    receipts: Mapping[str, LedgerEntry] | Iterable[PlanNotes] | None = None,
 ) -> HarvestPlan:
     """The plan for ``catalogue`` over ``stored`` (name, size in bytes), by the ``receipts`` for case-folded names."""
     dids, segments = catalogue.dids, catalogue.segments
-    match = Match(segments)
-    held = Receipts(match.receipts(_told(receipts or ())))
+    match = CatalogMatch(segments)
+    held = LedgerEntries(match.receipts(_told(receipts or ())))
     names = names_of(segments, _Owners(held))
     match.files(stored.items() if isinstance(stored, Mapping) else stored, names, held)
     segments.forget()
@@ -101,7 +101,7 @@ def make_plan(
         return names.target(dids[number], catalogue.address(number))
 
     return HarvestPlan(
-        **{standing.name.lower(): Selection(target, match.numbers(standing)) for standing in Standing},
+        **{standing.name.lower(): LazySequence(target, match.numbers(standing)) for standing in FileState},
         strays=match.strays,
         duplicates=catalogue.duplicates,
         malformed=catalogue.malformed,
@@ -110,7 +110,7 @@ def make_plan(
     )
 
 
-def _told(receipts: Mapping[str, Receipt] | Iterable[Told]) -> Iterable[Told]:
+def _told(receipts: Mapping[str, LedgerEntry] | Iterable[PlanNotes]) -> Iterable[PlanNotes]:
     if isinstance(receipts, Mapping):
         return ((name, receipt.did, receipt.size) for name, receipt in receipts.items())
     return receipts
@@ -125,10 +125,10 @@ UNKNOWN = -1  # bytes of a file that was never proved
 MOST_BLOCKS = 2**16 - 1  # that two bytes can count, 189 MB
 
 
-Told = tuple[str, SpectrumId, int | None]
+PlanNotes = tuple[str, SpectrumId, int | None]
 
 
-class Standing(IntEnum):
+class FileState(IntEnum):
     """What a listed spectrum's file is."""
 
     MISSING = 0
@@ -138,34 +138,34 @@ class Standing(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class LedgerEntry:
     """What the ledger knows of a stored spectrum: whose it is, and its size in bytes if it was proved."""
 
     did: SpectrumId
     size: int | None
 
 
-class Receipts(Mapping[str, Receipt]):
+class LedgerEntries(Mapping[str, LedgerEntry]):
     """Receipts by the case-folded names of the files, in little memory.
 
     The order of what is ``told`` is best that of the DIDs.
     """
 
-    def __init__(self, told: Iterable[Told]) -> None:
-        self._dids = Roster[SpectrumId]()
+    def __init__(self, told: Iterable[PlanNotes]) -> None:
+        self._dids = PackedStrings[SpectrumId]()
         self._sizes = array("q")
-        self._places = Register(self._kept(told))
+        self._places = StringMap(self._kept(told))
 
-    def _kept(self, told: Iterable[Told]) -> Iterator[tuple[str, int]]:
+    def _kept(self, told: Iterable[PlanNotes]) -> Iterator[tuple[str, int]]:
         for place, (name, did, size) in enumerate(told):
             self._dids.append(did)
             self._sizes.append(UNKNOWN if size is None else size)
             yield name, place
 
-    def __getitem__(self, name: str) -> Receipt:
+    def __getitem__(self, name: str) -> LedgerEntry:
         place = self._places[name]
         size = self._sizes[place]
-        return Receipt(self._dids[place], None if size == UNKNOWN else size)
+        return LedgerEntry(self._dids[place], None if size == UNKNOWN else size)
 
     def __len__(self) -> int:
         return len(self._dids)
@@ -174,20 +174,20 @@ class Receipts(Mapping[str, Receipt]):
         return iter(self._places)
 
 
-class Match:
+class CatalogMatch:
     """Where each spectrum of a catalogue stands. First come the receipts, then the files.
 
     Nearly all have a last segment of their own and are called by it: they are found by their names alone, whatever is
     told of them is kept by their numbers. The others, in ``apart``, are looked up one by one.
     """
 
-    def __init__(self, segments: Segments) -> None:
+    def __init__(self, segments: DidIndex) -> None:
         self._segments = segments
         self._proved = array("H")  # FITS blocks that the ledger knows of; 0 is unknown; empty while it knows none
         self._standing = bytearray(len(segments.dids))
         self.strays: Sequence[str] = []
 
-    def receipts(self, told: Iterable[Told]) -> Iterator[Told]:
+    def receipts(self, told: Iterable[PlanNotes]) -> Iterator[PlanNotes]:
         """Those that decide on names: of spectra that are called otherwise than by their segment, or that have the name
         of another."""
         named, is_of, shared = self._segments.named, self._segments.is_of, self._segments.shared
@@ -206,10 +206,11 @@ class Match:
             self._proved = array("I", self._proved)
         self._proved[number] = blocks
 
-    def files(self, stored: Iterable[tuple[str, int]], names: Names, held: Mapping[str, Receipt]) -> None:
-        """Hold the files against the ``names``; ``held`` are the receipts that were told apart. Some may come twice."""
+    def files(self, stored: Iterable[tuple[str, int]], names: Names, held: Mapping[str, LedgerEntry]) -> None:
+        """Hold the files against the ``names``; ``held`` are the ledger entries that names cannot tell apart. Some may
+        come twice."""
         apart = self._apart(names)
-        rest = Register(self._unmatched(stored, apart))
+        rest = StringMap(self._unmatched(stored, apart))
         taken = set()
         for number in chain(self._segments.others, apart):
             name = names.of(self._segments.dids[number])
@@ -227,7 +228,7 @@ class Match:
 
     def _unmatched(self, stored: Iterable[tuple[str, int]], apart: frozenset[int]) -> Iterator[tuple[str, int]]:
         named, is_called = self._segments.named, self._segments.is_called
-        proved, standing, present = self._proved or bytes(len(self._standing)), self._standing, int(Standing.PRESENT)
+        proved, standing, present = self._proved or bytes(len(self._standing)), self._standing, int(FileState.PRESENT)
         for name, size in stored:
             number = named(name.casefold())
             if number is None or number in apart or not is_called(number, name):
@@ -235,20 +236,20 @@ class Match:
             elif size and size == proved[number] * FITS_BLOCK:
                 standing[number] = present
             else:
-                standing[number] = Standing.SUSPECT if is_suspect(size) else Standing.UNPROVED
+                standing[number] = FileState.SUSPECT if is_suspect(size) else FileState.UNPROVED
 
-    def numbers(self, standing: Standing) -> Sequence[int]:
+    def numbers(self, standing: FileState) -> Sequence[int]:
         """The numbers of those that stand so."""
         chosen = self._standing.translate(bytes(each == standing for each in range(256)))
         everybody = range(len(chosen))
         return everybody if all(chosen) else array("I", compress(everybody, chosen))
 
 
-def _standing(size: int, proved: int | None) -> Standing:
+def _standing(size: int, proved: int | None) -> FileState:
     """What a file of ``size`` bytes is, by the size that the ledger has ``proved``."""
     if is_suspect(size):
-        return Standing.SUSPECT
-    return Standing.PRESENT if proved == size else Standing.UNPROVED
+        return FileState.SUSPECT
+    return FileState.PRESENT if proved == size else FileState.UNPROVED
 
 
 def is_suspect(size: int) -> bool:

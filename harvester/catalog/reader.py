@@ -23,8 +23,8 @@ from typing import TextIO, overload
 
 from ..errors import UsageError
 from ..model.target import SpectrumId, parse_did
-from .did_index import Segments
-from .packed_strings import Roster, RosterOnDisk, Selection
+from .did_index import DidIndex
+from .packed_strings import LazySequence, PackedStrings, SpilledStrings
 
 ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
 FEW = 1 << 8  # different rows of other columns that a byte can number
@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalog:
     """The distinct spectra of a catalogue in their order, and what was forgiven on the way.
 
     ``columns`` has the JSON object of the other columns for each of ``dids``; ``sha256`` is of the file's bytes, None
@@ -58,12 +58,12 @@ class Catalogue:
     malformed: int = 0
     sha256: str | None = None
     has_addresses: bool = False
-    known: Segments | None = field(default=None, repr=False, compare=False)
+    known: DidIndex | None = field(default=None, repr=False, compare=False)
 
     @property
-    def segments(self) -> Segments:
+    def segments(self) -> DidIndex:
         """The DIDs by their last segments."""
-        return Segments.of(self.dids) if self.known is None or self.known.spent else self.known
+        return DidIndex.of(self.dids) if self.known is None or self.known.spent else self.known
 
     def address(self, number: int) -> str:
         """The access URL of a spectrum, '' where the catalogue tells none."""
@@ -75,7 +75,7 @@ class Catalogue:
     @property
     def rows(self) -> Sequence[Row]:
         """DID and columns together."""
-        return Selection(self._row, range(len(self.dids)))
+        return LazySequence(self._row, range(len(self.dids)))
 
     def _row(self, number: int) -> Row:
         return Row(self.dids[number], self.columns[number])
@@ -89,7 +89,7 @@ class _Columns(Sequence[str]):
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._objects = RosterOnDisk[str]()
+        self._objects = SpilledStrings[str]()
         self._numbers = array("B")  # most catalogues have a handful of labels
         self._recent: dict[tuple[str, ...], int] = {}
 
@@ -140,7 +140,7 @@ class _Digested(io.BufferedReader):
 
 
 @contextmanager
-def open_catalogue(path: str) -> Iterator[TextIO]:
+def open_catalog(path: str) -> Iterator[TextIO]:
     """The text of a catalogue file; ``-`` is standard input. UsageError if it cannot be read."""
     if path == "-":
         if sys.stdin is None:
@@ -158,10 +158,10 @@ def open_catalogue(path: str) -> Iterator[TextIO]:
         raise UsageError(f"catalogue {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
 
 
-def read_catalogue(path: str, id_column: str = "id") -> Catalogue:
+def read_catalog(path: str, id_column: str = "id") -> Catalog:
     """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
-    with open_catalogue(path) as text:
+    with open_catalog(path) as text:
         catalogue = parse_catalogue(text, source, id_column, _rows_in(path))
         return replace(catalogue, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
 
@@ -175,13 +175,13 @@ def _rows_in(path: str) -> int:
         return os.fstat(file.fileno()).st_size * head.count(b"\n") // max(1, len(head))
 
 
-def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalogue:
+def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalog:
     """The catalogue in the lines of ``text``, which come from ``source``. UsageError as above.
 
     ``expected`` is about how many rows will come, where that is known: room is made for them at once.
     """
-    dids = Roster[SpectrumId]()
-    segments = Segments(dids, expected)
+    dids = PackedStrings[SpectrumId]()
+    segments = DidIndex(dids, expected)
     total = blank = malformed = 0
     reader = csv.reader(text, skipinitialspace=True)
     with _sentences(source, reader):
@@ -213,7 +213,7 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
     if not dids:
         raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
     duplicates = total - len(dids)
-    return Catalogue(source, dids, columns, duplicates, blank, malformed, None, ADDRESS in header, segments)
+    return Catalog(source, dids, columns, duplicates, blank, malformed, None, ADDRESS in header, segments)
 
 
 @contextmanager

@@ -98,12 +98,12 @@ def _chosen(contents: Sequence[Content], how: dict[str, Any]) -> Sequence[Conten
 
 async def _ask(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
     from ..diff import in_archive
-    from ..engine.shutdown import Stop
+    from ..engine.shutdown import Shutdown
     from ..events.bus import EventBus
-    from ..events.stats import Tally
+    from ..events.stats import StatsCollector
     from .run import signals
 
-    tally, stop = Tally(), Stop()
+    tally, stop = StatsCollector(), Shutdown()
     with signals(stop, lambda: None):
         version = await in_archive(config, dids, EventBus(tally, _Signs(len(dids))), stop, tally)
     code = tally.stats.exit_code or 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..discovery.registry import Registered
     from ..vo.constraints import Constraints
     from ..vo.descriptors import Findings
-    from ..vo.listing import Listed
+    from ..vo.listing import ListingSummary
 
 T = TypeVar("T")
 
@@ -159,14 +159,14 @@ async def _survey(
     table: str | None,
     sheet: _Sheet | None,
     most: int | None,
-) -> tuple[Findings, Listed | None]:
-    from ..discovery.client import Asker
+) -> tuple[Findings, ListingSummary | None]:
+    from ..discovery.client import VoClient
     from ..discovery.discover import discover, list_spectra
 
     def tell(words: str) -> None:
         print(f"  {words}", file=sys.stderr, flush=True)
 
-    async with Asker(settings.settings.limits, settings.settings.contact, tell) as asker:
+    async with VoClient(settings.settings.limits, settings.settings.contact, tell) as asker:
         findings = await discover(asker, service.url, constraints, table, by_tap=service.kind == "TAP")
         listed = await list_spectra(asker, findings, constraints, sheet, most, _show) if sheet else None
     return findings, listed
@@ -179,7 +179,7 @@ def _show(rows: int, total: int) -> None:
         print(f"\r  {'catalogue':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
-def _counted(listed: Listed, catalog: str | None) -> str:
+def _counted(listed: ListingSummary, catalog: str | None) -> str:
     words = f"{listed.spectra:,} spectra ({listed.rows:,} rows)"
     if listed.nameless:
         words += f"; {listed.nameless:,} rows without a publisher DID left out"
@@ -212,24 +212,24 @@ class _Sheet:
 @contextmanager
 def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
     """A list that appears under its name, or on standard output, only once it is whole."""
-    from ..storage.atomic import replacing
-    from ..storage.errors import storing
+    from ..storage.atomic import atomic_write
+    from ..storage.errors import translate_os_errors
 
     if catalog is None:
         yield None
         return
     if catalog == "-":
-        with storing(Path(catalog)), tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+        with translate_os_errors(Path(catalog)), tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
             yield _Sheet(file)
             file.seek(0)
             shutil.copyfileobj(file, sys.stdout)
         return
-    with replacing(Path(catalog).resolve()) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(Path(catalog).resolve()) as part, part.open("w", encoding="utf-8", newline="") as file:
         yield _Sheet(file)
 
 
 def _write(path: Path, text: str) -> None:
-    from ..storage.atomic import replacing
+    from ..storage.atomic import atomic_write
 
-    with replacing(path.resolve()) as part:
+    with atomic_write(path.resolve()) as part:
         part.write_text(text, encoding="utf-8")

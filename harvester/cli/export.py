@@ -44,10 +44,10 @@ def command(file: str, **flags: Any) -> int:
     missing ones are not (spectra that do not cover the grid are left out and named).
     """
     from ..dataset.card import card
-    from ..dataset.export import Order, export
+    from ..dataset.export import ExportOptions, export
     from ..run.runners import pool_for
 
-    order = Order(
+    order = ExportOptions(
         destination("export", file, ".parquet", ".h5", ".hdf5"),
         _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
         _split(flags.pop("split"), flags.pop("seed")),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from ..model.target import SpectrumId
     from ..plots.panel import Panel
-    from ..run.calibrations import Calibrated
+    from ..run.calibrations import CalibrationResult
 
 KINDS = (".png", ".svg", ".pdf")
 
@@ -37,7 +37,7 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     """
     from ..errors import UsageError
     from ..plots.figure import require_matplotlib
-    from ..run.calibrations import fetch_calibrations, settings_offered
+    from ..run.calibrations import fetch_calibrations, offered_fluxcalibs
 
     config = configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
     if config.profile.mode != "soda":
@@ -49,7 +49,7 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     file = None if show and output is None else figure_file(did, output)
     if file is not None:
         require_matplotlib()
-    fetched = asyncio.run(fetch_calibrations(config, did, settings_offered(config.profile)))
+    fetched = asyncio.run(fetch_calibrations(config, did, offered_fluxcalibs(config.profile)))
     panels = tuple(panel_of(one) for one in fetched)
     if not any(panel.spectrum for panel in panels):
         print(f"harvester: {why_nothing(did, fetched)}", file=sys.stderr)
@@ -87,7 +87,7 @@ def figure_file(did: SpectrumId, output: str | None) -> Path:
     return destination("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
 
 
-def panel_of(one: Calibrated) -> Panel:
+def panel_of(one: CalibrationResult) -> Panel:
     from ..plots.panel import Panel
 
     return Panel(one.fluxcalib, one.spectrum, one.trouble, one.failure.detail if one.failure else "")
@@ -96,9 +96,9 @@ def panel_of(one: Calibrated) -> Panel:
 def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:
     """Draw into ``file``. StoreError if the disk does not take it."""
     from ..plots.figure import draw
-    from ..storage.atomic import replacing
+    from ..storage.atomic import atomic_write
 
-    with replacing(file) as part:
+    with atomic_write(file) as part:
         part.write_bytes(draw(did, panels, file.suffix.lower().removeprefix(".")))
     drawn = sum(1 for panel in panels if panel.spectrum)
     missing = f"; {len(panels) - drawn} of {len(panels)} panels say why they are empty" if drawn < len(panels) else ""
@@ -114,7 +114,7 @@ def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
     print("\n".join(panel_lines(did, panels, max(1, columns - 1), height, sys.stdout.encoding)))
 
 
-def why_nothing(did: SpectrumId, fetched: Sequence[Calibrated]) -> str:
+def why_nothing(did: SpectrumId, fetched: Sequence[CalibrationResult]) -> str:
     """One sentence: what the archive said, or what it did not say, and what to do."""
     from ..formatting import plain_line
 

@@ -16,7 +16,7 @@ from .options import configuration, destination, place
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from ..model.target import SpectrumId
-    from ..run.calibrations import Calibrated
+    from ..run.calibrations import CalibrationResult
 
 
 @click.command("preview")
@@ -53,7 +53,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
 def _of_file(name: str, config: Configuration) -> SpectrumId | None:
     """The DID in the file ``name`` of the output directory, which may have lost its ledger; None if there is none."""
     from ..catalog.names import plain_name
-    from ..fits.errors import RejectedError
+    from ..fits.errors import InvalidSpectrumError
     from ..fits.reader import read_spectrum
     from ..model.target import SpectrumId, parse_did
     from ..storage.directory import DirectoryStore
@@ -63,7 +63,7 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
         return None
     try:
         return parse_did(str(read_spectrum(path.read_bytes()).table.get(config.profile.identity_card or "", "")))
-    except (RejectedError, ValueError, OSError):
+    except (InvalidSpectrumError, ValueError, OSError):
         return None
 
 
@@ -77,22 +77,22 @@ def _stored(did: SpectrumId, config: Configuration) -> Path | None:
     return next((path for name in names if (path := store.path(name)).is_file()), None)
 
 
-def _read(did: SpectrumId, config: Configuration, path: Path) -> Calibrated:
+def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResult:
     """The spectrum in ``path``, as the run that stored it asked for it. StoreError if it cannot be read."""
-    from ..ledger.queries import asked_shape
-    from ..run.calibrations import proved
+    from ..ledger.queries import request_parameters
+    from ..run.calibrations import verified_spectrum
     from ..storage.directory import DirectoryStore
-    from ..storage.errors import storing
+    from ..storage.errors import translate_os_errors
 
-    shape = asked_shape(DirectoryStore(config.out).ledger)
+    shape = request_parameters(DirectoryStore(config.out).ledger)
     asked = re.search(r"FLUXCALIB=([^,]+)", shape or "")
     setting = config.settings.fluxcalib if shape is None else asked[1] if asked else None
-    with storing(path):
+    with translate_os_errors(path):
         body = path.read_bytes()
-    return proved(body, config, did, setting)
+    return verified_spectrum(body, config, did, setting)
 
 
-def _fetched(did: SpectrumId, config: Configuration) -> Calibrated:
+def _fetched(did: SpectrumId, config: Configuration) -> CalibrationResult:
     from ..run.calibrations import fetch_calibrations
 
     return asyncio.run(fetch_calibrations(config, did, [config.settings.fluxcalib]))[0]

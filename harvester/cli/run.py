@@ -20,11 +20,11 @@ from .options import configuration, wanted, watched, worked
 from .plan import in_words
 
 if TYPE_CHECKING:
-    from ..engine.shutdown import Stop
-    from ..run.finish import Report
+    from ..engine.shutdown import Shutdown
+    from ..run.finish import RunResult
     from ..run.prepare import Preparation
-    from ..storage.interface import Shelf
-    from ..ui.display import Stage
+    from ..storage.interface import Store
+    from ..ui.display import Display
     from ..ui.summary import Commands
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
@@ -43,7 +43,7 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
-    from ..run.execute import held, new_run_name
+    from ..run.execute import locked_store, new_run_name
     from ..run.observers import check
     from ..run.prepare import catalogue_of, prepare
     from ..run.runners import check as check_labour
@@ -54,7 +54,7 @@ def command(**flags: Any) -> int:
     check_labour(config.settings)
     catalogue = catalogue_of(config)
     run = new_run_name()
-    with held(config, run) as store:
+    with locked_store(config, run) as store:
         preparation = prepare(config, catalogue, store)
         how = chosen(config.settings.progress)
         if how != "none":
@@ -69,30 +69,30 @@ def _show(words: str, stream: TextIO) -> None:
         print(words, file=stream, flush=True)
 
 
-async def _harvest(preparation: Preparation, store: Shelf, run: str, how: str) -> int:
-    from ..engine.shutdown import Stop
+async def _harvest(preparation: Preparation, store: Store, run: str, how: str) -> int:
+    from ..engine.shutdown import Shutdown
     from ..events.bus import EventBus
-    from ..events.stats import Tally
-    from ..run.execute import harvest
-    from ..ui.display import on_stage
-    from ..ui.output_thread import Outlet
+    from ..events.stats import StatsCollector
+    from ..run.execute import execute
+    from ..ui.display import displaying
+    from ..ui.output_thread import OutputThread
 
-    tally, stop, outlet = Tally(), Stop(), Outlet(sys.stdout)
+    tally, stop, outlet = StatsCollector(), Shutdown(), OutputThread(sys.stdout)
     bus = EventBus(tally)
     config = preparation.configuration
     folder = config.place if isinstance(config.place, Path) else None
-    async with on_stage(how, outlet, bus, tally, folder, config.settings.limits.grace) as stage:
+    async with displaying(how, outlet, bus, tally, folder, config.settings.limits.grace) as stage:
         with signals(stop, stage.let_go):
-            report = await harvest(preparation, store, run, bus, stop, tally)
+            report = await execute(preparation, store, run, bus, stop, tally)
     with _undisturbed():
         _say_goodbye(report, preparation, stage)
     return report.stats.exit_code or 0
 
 
 @contextmanager
-def signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
+def signals(stop: Shutdown, let_go: Callable[[], None]) -> Iterator[None]:
     """The first signal drains, the second aborts, the third leaves at once."""
-    from ..model.exit_codes import Cause
+    from ..model.exit_codes import StopReason
 
     loop = asyncio.get_running_loop()
 
@@ -100,7 +100,7 @@ def signals(stop: Stop, let_go: Callable[[], None]) -> Iterator[None]:
         if stop.aborting.is_set():
             let_go()
             os._exit(128 + number)
-        stop.interrupt(Cause(f"stopped by {SIGNALS[number]}", 128 + number))
+        stop.interrupt(StopReason(f"stopped by {SIGNALS[number]}", 128 + number))
 
     for number in SIGNALS:
         loop.add_signal_handler(number, heed, number)
@@ -122,20 +122,20 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say_goodbye(report: Report, preparation: Preparation, stage: Stage) -> None:
-    from ..ui.output_thread import Outlet
-    from ..ui.summary import Farewell, say
+def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) -> None:
+    from ..ui.output_thread import OutputThread
+    from ..ui.summary import RunSummary, say
     from ..ui.terminal import Terminal
 
     if stage.how == "json":
         stage.json_lines.end(report.summary, time.time())
     heard = stage.how != "json" and stage.outlet.fault is None
-    ear = stage.outlet if heard else Outlet(sys.stderr)
+    ear = stage.outlet if heard else OutputThread(sys.stderr)
     config = preparation.configuration
     kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
     say(
         Terminal(ear),
-        Farewell(
+        RunSummary(
             report.stats,
             str(config.place),
             time.time(),

@@ -17,7 +17,7 @@ from .options import configuration, place, worked
 from .progress import signs_of_life
 
 if TYPE_CHECKING:
-    from ..audit.check_store import Stock
+    from ..audit.check_store import StoreCheck
 
 DAMAGE = 3
 EXAMPLES = 20  # faults of one gate that are shown; --json lists all
@@ -37,13 +37,13 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     Asks nothing of the archive. Writes SHA256SUMS of what is sound, for `sha256sum -c`. Exit code 0 if all is sound, 3
     if anything is damaged or missing, also where --fix made it ready to be fetched again by the next run.
     """
-    from ..audit.check_store import take_stock
+    from ..audit.check_store import check_store
     from ..run.runners import pool_for
 
     config = configuration(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1
     with pool_for(config.settings, processes) as pool, signs_of_life("verifying", "verified") as progress:
-        stock = take_stock(config, fix=fix, processes=processes, progress=progress, pool=pool)
+        stock = check_store(config, fix=fix, processes=processes, progress=progress, pool=pool)
     if as_json:
         print(json.dumps(_as_json(stock), indent=1))
     else:
@@ -52,7 +52,7 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     return DAMAGE if stock.faults else 0
 
 
-def _as_json(stock: Stock) -> dict[str, object]:
+def _as_json(stock: StoreCheck) -> dict[str, object]:
     return {
         "checked": stock.checked,
         "sound": stock.sound,
@@ -67,7 +67,7 @@ def _as_json(stock: Stock) -> dict[str, object]:
     }
 
 
-def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
+def _in_words(stock: StoreCheck, fix: bool, seconds: float) -> list[str]:
     from ..formatting import count, duration, plural
 
     verdict = f"{plural(len(stock.faults), 'fault')}" if stock.faults else "all sound"
@@ -85,7 +85,7 @@ def _in_words(stock: Stock, fix: bool, seconds: float) -> list[str]:
     return [*lines, *[f"note: {note}" for note in stock.notes], *_next_steps(stock, fix)]
 
 
-def _next_steps(stock: Stock, fix: bool) -> Iterator[str]:
+def _next_steps(stock: StoreCheck, fix: bool) -> Iterator[str]:
     from ..formatting import plural
     from ..model.findings import READING
 

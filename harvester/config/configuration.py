@@ -7,17 +7,17 @@ from pathlib import Path
 
 import tomli_w
 
-from ..archive.access import Route, route_of
+from ..archive.access import AccessMethod, access_method
 from ..archive.profile import ArchiveProfile
 from ..errors import UsageError
 from ..formatting import masked
 from ..model.labels import Labelling
 from ..model.limits import Limits
-from ..storage.interface import Shelf
-from ..storage.open_store import shelf_at
+from ..storage.interface import Store
+from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify.expectation import Expectation
-from ..vo.soda import DlgetRequest
+from ..vo.soda import SodaRequest
 from .settings import Settings
 
 TABLES = {"labels": Labelling, "limits": Limits}
@@ -56,15 +56,15 @@ class Configuration:
         return self.settings.archive == "demo"
 
     @property
-    def request(self) -> DlgetRequest:
+    def request(self) -> SodaRequest:
         chosen = self.settings
         names = self.profile.band_parameters
-        return DlgetRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format, names)
+        return SodaRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format, names)
 
     @property
-    def route(self) -> Route:
+    def route(self) -> AccessMethod:
         """Which addresses lead to a spectrum of this archive."""
-        return route_of(self.profile, self.request)
+        return access_method(self.profile, self.request)
 
     @property
     def expectation(self) -> Expectation:
@@ -97,10 +97,10 @@ class Configuration:
         return tomli_w.dumps({name: value for name, value in (values | omitted).items() if value is not None})
 
 
-def shelf_of(configuration: Configuration) -> Shelf:
+def shelf_of(configuration: Configuration) -> Store:
     """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
     settings = configuration.settings
-    return shelf_at(configuration.place, configuration.home, settings.refresh, settings.layout)
+    return open_store(configuration.place, configuration.home, settings.refresh, settings.layout)
 
 
 def absolute(configuration: Configuration) -> tuple[ObjectAddress | Path, Path]:

@@ -17,7 +17,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from ..archive.capabilities import offered
+from ..archive.capabilities import check_capabilities
 from ..errors import UsageError
 from ..formatting import masked
 from .configuration import TABLES, Configuration
@@ -41,7 +41,7 @@ def load(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") 
     profile = load_profile(layers.merged({}).archive, mark)
     unasked = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # nobody is there to be asked
     settings = layers.merged(unasked | profile.settings)
-    spelled = offered(profile, settings.fluxcalib, settings.format, settings.band)
+    spelled = check_capabilities(profile, settings.fluxcalib, settings.format, settings.band)
     return Configuration(settings.model_copy(update=spelled), profile)
 
 

@@ -26,8 +26,8 @@ from ..storage.url import ObjectAddress, parse_address
 
 PREFIX = "HARVESTER_"
 
-Layout = Literal["flat", "hashed"]
-Progress = Literal["auto", "rich", "plain", "json", "none"]
+LayoutName = Literal["flat", "hashed"]
+ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
 
 def _none_if_said(value: object) -> object:
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         Field(description="local folder for the ledger and logs of harvests into object stores; data if not set"),
     ] = None
     layout: Annotated[
-        Layout | None,
+        LayoutName | None,
         BeforeValidator(_none_if_said),
         Field(description="how spectra lie in the folder: flat, or hashed (in 256 folders); as it has them, else flat"),
     ] = None
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         BeforeValidator(_scheduler),
         Field(description="address of a Dask scheduler, tcp://HOST:PORT, whose workers fetch"),
     ] = None
-    progress: Annotated[Progress, Field(description="auto, rich, plain, json or none")] = "auto"
+    progress: Annotated[ProgressStyle, Field(description="auto, rich, plain, json or none")] = "auto"
     window: Annotated[
         Window | None,
         BeforeValidator(_window),

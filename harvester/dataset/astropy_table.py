@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .catalog_columns import Kinds
-from .stored_files import Holding
+from .stored_files import StoredFile
 
 if TYPE_CHECKING:
     from astropy.table import Column, Table
@@ -15,7 +15,7 @@ OURS = ("did", "name", "object_name", "points", "wave_min", "wave_max", "size", 
 UNITS = {"wave_min": "m", "wave_max": "m", "size": "byte"}
 
 
-def table_of(held: Sequence[Holding]) -> Table:
+def table_of(held: Sequence[StoredFile]) -> Table:
     """A row for each of ``held``: what was proved of it, then the columns of its catalogue row.
 
     A catalogue's column has the name and the type that an export gives it, and is masked where a row has nothing.

@@ -30,7 +30,7 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CatalogColumn:
     """A column of the catalogue, which the data set calls ``name``."""
 
     source: str
@@ -64,11 +64,11 @@ class Kinds:
             if text and known is not Kind.TEXT:
                 self._kinds[name] = max(known or Kind.INTEGER, kind_of(text))
 
-    def columns(self, taken: Collection[str]) -> tuple[Column, ...]:
+    def columns(self, taken: Collection[str]) -> tuple[CatalogColumn, ...]:
         """The columns in the order in which they came; a name that is ``taken`` gets a prefix."""
         names = _free_names(self._kinds, taken)
         return tuple(
-            Column(source, name, Kind.TEXT if kind is None else kind)
+            CatalogColumn(source, name, Kind.TEXT if kind is None else kind)
             for name, (source, kind) in zip(names, self._kinds.items(), strict=True)
         )
 

@@ -21,26 +21,26 @@ from ..errors import UsageError
 from ..formatting import plain_line
 from ..model.batching import Pool
 from ..model.labels import Labelling
-from ..storage.atomic import replacing
+from ..storage.atomic import atomic_write
 from .hdf5 import hdf5_file, require_h5py
 from .parquet import parquet_file, require_pyarrow
 from .preprocessing import NOTHING, Recipe
-from .sample_builder import Workshop
-from .samples import LeftOutError, Sample, UntoldError
-from .schema import Layout, Write
+from .sample_builder import SampleBuilder
+from .samples import MissingMetadataError, NotCoveredError, Sample
+from .schema import ExportSchema, Write
 from .source import Origin, Source
 from .split import Split
 from .stars import Objects
 from .stored_files import DamagedError
 
-Progress = Callable[[int, int], None]
+ExportProgress = Callable[[int, int], None]
 """Called with how many spectra are done and how many there are."""
 
-Open = Callable[[Path, Layout, dict[str, Any]], AbstractContextManager[Write]]
+Open = Callable[[Path, ExportSchema, dict[str, Any]], AbstractContextManager[Write]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExportOptions:
     """What the data set shall be. label: the catalogue's column with the class, None for ``labels.column``."""
 
     file: Path
@@ -56,7 +56,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Outcome:
+class ExportResult:
     """What became of it. ``classes`` counts the spectra written, by label and part ('' where there is none).
 
     stars: how many have each label, as the split counts them; empty without a split.
@@ -81,11 +81,11 @@ class Dataset:
     profile: of its archive, by the ledger or by the user's word; None if neither tells.
     """
 
-    order: Order
+    order: ExportOptions
     origin: Origin
     profile: ArchiveProfile | None
-    layout: Layout
-    outcome: Outcome
+    layout: ExportSchema
+    outcome: ExportResult
 
     def lacking(self) -> Iterator[str]:
         """A line for each class that a part of the split has no spectrum of."""
@@ -102,7 +102,7 @@ Describe = Callable[[Dataset], str]
 """The words of a data set's card."""
 
 
-def opener(order: Order) -> Open:
+def opener(order: ExportOptions) -> Open:
     """Who writes such a file, HDF5 unless it is called .parquet. UsageError if what it takes is not installed."""
     if order.file.suffix.lower() == ".parquet":
         require_pyarrow()
@@ -118,8 +118,8 @@ def opener(order: Order) -> Open:
 
 def export(
     configuration: Configuration,
-    order: Order,
-    progress: Progress,
+    order: ExportOptions,
+    progress: ExportProgress,
     describe: Describe | None = None,
     pool: Pool | None = None,
 ) -> Dataset:
@@ -139,8 +139,8 @@ class _Export:
     def __init__(
         self,
         configuration: Configuration,
-        order: Order,
-        progress: Progress,
+        order: ExportOptions,
+        progress: ExportProgress,
         open_file: Open,
         describe: Describe | None,
         pool: Pool | None,
@@ -151,11 +151,13 @@ class _Export:
         self._order = order
         self._progress = progress
         self._open = open_file
-        self._layout = Layout(self._origin.columns, order.flux, order.split is not None, self._label(configuration))
+        self._layout = ExportSchema(
+            self._origin.columns, order.flux, order.split is not None, self._label(configuration)
+        )
         named = "archive" in configuration.settings.model_fields_set
         own = named or configuration.profile.name == self._origin.archive
         self._profile = configuration.profile if own else None
-        self._workshop = Workshop(configuration, order.recipe, self._profile, pool)
+        self._workshop = SampleBuilder(configuration, order.recipe, self._profile, pool)
         self._passes = 1 if order.split is None else 2
         self._seen = 0
 
@@ -184,9 +186,9 @@ class _Export:
             ) from error
 
     def _written(self) -> Dataset:
-        outcome = Outcome(absent=(self._source.listed or self._origin.count) - self._origin.count)
+        outcome = ExportResult(absent=(self._source.listed or self._origin.count) - self._origin.count)
         part_of = self._parts(outcome)
-        with replacing(self._order.file) as path:
+        with atomic_write(self._order.file) as path:
             with self._open(path, self._layout, self._provenance()) as write:
                 for sample in self._samples(outcome):
                     part = part_of(sample)
@@ -196,23 +198,23 @@ class _Export:
                 raise UsageError(self._why_nothing(outcome))
             dataset = Dataset(self._order, self._origin, self._profile, self._layout, outcome)
             if self._describe is not None:  # before the data set gets its name: no new one beside an old card
-                with replacing(self._order.card) as words:
+                with atomic_write(self._order.card) as words:
                     words.write_text(self._describe(dataset), encoding="utf-8")
         return dataset
 
-    def _parts(self, outcome: Outcome) -> Callable[[Sample], str | None]:
+    def _parts(self, outcome: ExportResult) -> Callable[[Sample], str | None]:
         """The part that each sample is in: found by going through them all; ``outcome`` gets their stars."""
         if self._order.split is None:
             return lambda sample: None
         objects = Objects()
-        for sample in self._samples(Outcome()):
+        for sample in self._samples(ExportResult()):
             objects.add(sample.did, sample.observation, self._layout.class_of(sample.columns))
         stars = objects.labels()
         outcome.stars = Counter(label for labels in stars.values() for label in labels)
         parts = self._order.split.parts(stars)
         return lambda sample: parts[objects.star(sample.did, sample.observation)]
 
-    def _samples(self, outcome: Outcome) -> Iterator[Sample]:
+    def _samples(self, outcome: ExportResult) -> Iterator[Sample]:
         """All samples, prepared; into ``outcome`` goes what is none."""
         total = self._passes * self._origin.count
         for holding, made in self._workshop.made(self._source):
@@ -221,9 +223,9 @@ class _Export:
                     yield made
                 case DamagedError():
                     outcome.damaged.append((holding.name, str(made)))
-                case LeftOutError():
+                case NotCoveredError():
                     outcome.left_out.append((holding.name, str(made)))
-                case UntoldError():
+                case MissingMetadataError():
                     raise UsageError(f"{made}, and give that with --archive FILE.toml")
             self._seen += 1
             self._progress(self._seen, total)
@@ -237,7 +239,7 @@ class _Export:
             "split": split and {"shares": dict(zip(split.names, split.shares, strict=True)), "seed": split.seed},
         }
 
-    def _why_nothing(self, outcome: Outcome) -> str:
+    def _why_nothing(self, outcome: ExportResult) -> str:
         folder = self._source.folder
         if outcome.left_out:
             name, why = outcome.left_out[0]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import UsageError
 from .samples import Sample
-from .schema import METADATA, Layout, Told, Write, time_of
+from .schema import METADATA, ExportSchema, MetadataText, Write, time_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -34,7 +34,7 @@ def require_h5py() -> None:
 
 
 @contextmanager
-def hdf5_file(path: Path, layout: Layout, provenance: Mapping[str, Any]) -> Iterator[Write]:
+def hdf5_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]) -> Iterator[Write]:
     """An HDF5 file at ``path``; what it yields writes one spectrum into it."""
     import h5py
 
@@ -90,7 +90,7 @@ class _Disk(io.FileIO):
             self.check()
 
 
-def _attributes(layout: Layout, sample: Sample, part: str | None) -> dict[str, Told]:
+def _attributes(layout: ExportSchema, sample: Sample, part: str | None) -> dict[str, MetadataText]:
     told = layout.told(sample, part)
     label = next((column.name for column in layout.catalogue if column.source == layout.label), None)
     if label is not None:

@@ -26,7 +26,7 @@ Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledSpectrum:
     """A stored spectrum as the checks need it. wave_min, wave_max: metres; row: its number among the rows, if any."""
 
     did: str
@@ -44,7 +44,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class LabelIssue:
     """One spectrum under its label, or two under theirs, that somebody should look at."""
 
     dids: tuple[str, ...]
@@ -61,14 +61,14 @@ class LabelReport:
 
     column: str
     checked: int
-    lacking: Sequence[Doubt]
-    without_h_alpha: Sequence[Doubt]
-    no_emission: Sequence[Doubt] | None
-    twins: Sequence[Doubt]
+    lacking: Sequence[LabelIssue]
+    without_h_alpha: Sequence[LabelIssue]
+    no_emission: Sequence[LabelIssue] | None
+    twins: Sequence[LabelIssue]
     twins_counted: int
 
     def as_json(self) -> Mapping[str, object]:
-        def told(doubts: Sequence[Doubt] | None) -> object:
+        def told(doubts: Sequence[LabelIssue] | None) -> object:
             return None if doubts is None else [{"ids": d.dids, "labels": d.labels, "why": d.why} for d in doubts]
 
         return {
@@ -83,7 +83,7 @@ class LabelReport:
 
 
 def check_labels(
-    spectra: Sequence[Labelled], rows: Rows, failures: Sequence[FailureRecord], labelling: Labelling
+    spectra: Sequence[LabelledSpectrum], rows: Rows, failures: Sequence[FailureRecord], labelling: Labelling
 ) -> LabelReport:
     """Hold the labels against the spectra, and against what the archive would not give."""
     labelled = [one for one in spectra if one.label]
@@ -92,33 +92,35 @@ def check_labels(
         labelling.column,
         len(labelled),
         [
-            Doubt((failure.did,), (label,), failure.kind.meaning)
+            LabelIssue((failure.did,), (label,), failure.kind.meaning)
             for failure in failures
             if failure.kind in ARCHIVE_LACKS and (label := failure.columns.get(labelling.column, ""))
         ],
-        [Doubt((one.did,), (one.label,), _range_of(one)) for one in labelled if not one.shows_h_alpha],
+        [LabelIssue((one.did,), (one.label,), _range_of(one)) for one in labelled if not one.shows_h_alpha],
         _without_emission(labelled, rows, labelling) if labelling.emission else None,
-        [Doubt((a.did, b.did), (a.label, b.label), why) for a, b, why in pairs[:MOST_PAIRS]],
+        [LabelIssue((a.did, b.did), (a.label, b.label), why) for a, b, why in pairs[:MOST_PAIRS]],
         len(pairs),
     )
 
 
-def _range_of(one: Labelled) -> str:
+def _range_of(one: LabelledSpectrum) -> str:
     return f"{(one.wave_min or 0) * 1e10:.0f} to {(one.wave_max or 0) * 1e10:.0f} Angstrom"
 
 
-def _without_emission(labelled: Sequence[Labelled], rows: Rows, labelling: Labelling) -> list[Doubt]:
+def _without_emission(labelled: Sequence[LabelledSpectrum], rows: Rows, labelling: Labelling) -> list[LabelIssue]:
     rising = has_emission(rows)
     return [
-        Doubt((one.did,), (one.label,), "nothing rises above its surroundings near H-alpha")
+        LabelIssue((one.did,), (one.label,), "nothing rises above its surroundings near H-alpha")
         for one in labelled
         if one.label in labelling.emission and one.row is not None and not rising[one.row]
     ]
 
 
-def _twins(labelled: Sequence[Labelled], rows: Rows) -> Iterator[tuple[Labelled, Labelled, str]]:
+def _twins(
+    labelled: Sequence[LabelledSpectrum], rows: Rows
+) -> Iterator[tuple[LabelledSpectrum, LabelledSpectrum, str]]:
     """Pairs under different labels: first those with the very same flux, then those that are nearly the same."""
-    first: dict[bytes, list[Labelled]] = {}
+    first: dict[bytes, list[LabelledSpectrum]] = {}
     for one in labelled:
         same = first.setdefault(one.flux_digest, [])
         yield from ((other, one, "the same flux to the last bit") for other in same if other.label != one.label)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .samples import Sample
-from .schema import METADATA, Layout, Write, axis_told
+from .schema import METADATA, ExportSchema, Write, axis_told
 
 ROWS = 512  # of a row group: 8 MB of flux, which is what is in memory at a time
 
@@ -31,7 +31,7 @@ def require_pyarrow() -> None:
 
 
 @contextmanager
-def parquet_file(path: Path, layout: Layout, provenance: Mapping[str, Any]) -> Iterator[Write]:
+def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]) -> Iterator[Write]:
     """A Parquet file at ``path``; what it yields writes one spectrum into it."""
     from pyarrow import parquet
 
@@ -61,7 +61,7 @@ def parquet_file(path: Path, layout: Layout, provenance: Mapping[str, Any]) -> I
             flush()
 
 
-def _schema(layout: Layout, provenance: Mapping[str, Any]) -> Any:
+def _schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
     import pyarrow as pa
 
     kinds = {

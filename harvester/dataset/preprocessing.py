@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.band import parse_band
-from .samples import LeftOutError, Sample, UntoldError
+from .samples import MissingMetadataError, NotCoveredError, Sample
 
 SHORTEST_AIR = 2000.0  # Angstrom; below it wavelengths are vacuum by convention
 BROADEST = 1000.0  # pixels; a Gaussian broader than half a spectrum leaves nothing of it
@@ -32,13 +32,15 @@ class Recipe:
         wave, flux, observation = sample.wave, sample.flux, sample.observation
         if self.vacuum and observation.medium != "Vacuum":
             if observation.medium != "Air":
-                raise UntoldError(
+                raise MissingMetadataError(
                     f"{sample.name}: its file does not say whether its wavelengths are of air or of vacuum, which "
                     '--vacuum needs; say it in the archive\'s profile (medium = "air")'
                 )
             wave, observation = vacuum_of(wave), replace(observation, medium="Vacuum")
         if self.grid is not None and not self.grid.covered_by(wave):
-            raise LeftOutError(f"{min(wave[0], wave[-1]):.2f} to {max(wave[0], wave[-1]):.2f} Angstrom do not cover it")
+            raise NotCoveredError(
+                f"{min(wave[0], wave[-1]):.2f} to {max(wave[0], wave[-1]):.2f} Angstrom do not cover it"
+            )
         if self.sigma is not None:
             flux = smoothed(flux, self.sigma)
         if self.grid is not None:

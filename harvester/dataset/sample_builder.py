@@ -11,19 +11,19 @@ from pathlib import Path
 from ..archive.profile import ArchiveProfile
 from ..config.configuration import Configuration, absolute
 from ..model.batching import Pool, batches, in_order
-from ..storage.open_store import shelf_at
+from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from .preprocessing import Recipe
-from .samples import LeftOutError, Sample, UntoldError, sample_of
-from .stored_files import DamagedError, Holding
+from .samples import MissingMetadataError, NotCoveredError, Sample, sample_of
+from .stored_files import DamagedError, StoredFile
 
-Made = Sample | DamagedError | LeftOutError | UntoldError
+Made = Sample | DamagedError | NotCoveredError | MissingMetadataError
 
 CHUNK = 50  # spectra that are handed over at once: a few megabytes on the way back
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class SampleBuilder:
     """Makes samples by a recipe. ``profile`` tells what files do not."""
 
     configuration: Configuration
@@ -31,7 +31,7 @@ class Workshop:
     profile: ArchiveProfile | None
     pool: Pool | None = None
 
-    def made(self, holdings: Iterable[Holding]) -> Iterator[tuple[Holding, Made]]:
+    def made(self, holdings: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, Made]]:
         """Each of ``holdings`` with what became of it, in their order. StoreError if the disk fails."""
         if self.pool is None:
             yield from ((holding, _made(holding, self.recipe, self.profile)) for holding in holdings)
@@ -42,10 +42,10 @@ class Workshop:
                 yield from some
 
 
-def _made(holding: Holding, recipe: Recipe, profile: ArchiveProfile | None) -> Made:
+def _made(holding: StoredFile, recipe: Recipe, profile: ArchiveProfile | None) -> Made:
     try:
         return recipe.applied_to(sample_of(holding, profile))
-    except (DamagedError, LeftOutError, UntoldError) as error:
+    except (DamagedError, NotCoveredError, MissingMetadataError) as error:
         return error
 
 
@@ -54,15 +54,15 @@ def _made_there(
     home: Path,
     recipe: Recipe,
     profile: ArchiveProfile | None,
-    some: list[Holding],
-) -> list[tuple[Holding, Made]]:
+    some: list[StoredFile],
+) -> list[tuple[StoredFile, Made]]:
     """On another machine, which reads them from the store itself."""
-    shelf = shelf_at(place, home, refresh=False)
+    shelf = open_store(place, home, refresh=False)
     those = (replace(holding, load=partial(shelf.read, holding.name)) for holding in some)
     return [(_without_loader(holding), _made(holding, recipe, profile)) for holding in those]
 
 
-def _without_loader(holding: Holding) -> Holding:
+def _without_loader(holding: StoredFile) -> StoredFile:
     """As it can be sent: a loader belongs to the machine that it was made on."""
     return replace(holding, load=_elsewhere)
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..archive.profile import ArchiveProfile
-from ..fits.errors import RejectedError
+from ..fits.errors import InvalidSpectrumError
 from ..fits.observation import Observation, observation_of
 from ..fits.spectrum import Spectrum, angstroms
 from ..model.target import SpectrumId
-from .stored_files import Holding, read
+from .stored_files import StoredFile, read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,15 +34,15 @@ class Sample:
     content_digest: str | None
 
 
-class LeftOutError(Exception):
+class NotCoveredError(Exception):
     """A sound spectrum has no place in this data set; the message says why."""
 
 
-class UntoldError(Exception):
+class MissingMetadataError(Exception):
     """What neither the file tells nor the archive's profile, in a sentence that says how to tell it."""
 
 
-def sample_of(holding: Holding, profile: ArchiveProfile | None) -> Sample:
+def sample_of(holding: StoredFile, profile: ArchiveProfile | None) -> Sample:
     """What ``holding`` is; ``profile`` tells what its file does not. DamagedError if it is not what was stored."""
     spectrum = read(holding)
     observation = observation_of(spectrum)
@@ -63,5 +63,5 @@ def sample_of(holding: Holding, profile: ArchiveProfile | None) -> Sample:
 def _wavelengths(name: str, spectrum: Spectrum) -> NDArray[np.float64]:
     try:
         return angstroms(spectrum)
-    except RejectedError as error:
-        raise UntoldError(f"{name}: {error.rejected.detail}") from None
+    except InvalidSpectrumError as error:
+        raise MissingMetadataError(f"{name}: {error.rejected.detail}") from None

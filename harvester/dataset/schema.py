@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..fits.observation import moment
-from .catalog_columns import Column, Kind
+from .catalog_columns import CatalogColumn, Kind
 from .preprocessing import axis_of
 from .samples import Sample
 
-Told = str | int | float | datetime
+MetadataText = str | int | float | datetime
 
 METADATA = "harvester"
 """Under this name a file says, as JSON, where its spectra come from and what was done to them."""
@@ -25,7 +25,7 @@ _KINDS = {Kind.INTEGER: _INTEGER, Kind.NUMBER: _REAL, Kind.TEXT: _TEXT}
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ExportField:
     """One column. ``kind`` is a type as Arrow spells it; ``unit`` as the VO's VOUnits do, '' for none."""
 
     name: str
@@ -35,32 +35,32 @@ class Field:
 
 
 _IDENTITY = (
-    Field("id", _TEXT, "", "publisher DID"),
-    Field("name", _TEXT, "", "the spectrum's file in the harvest, without .fits"),
+    ExportField("id", _TEXT, "", "publisher DID"),
+    ExportField("name", _TEXT, "", "the spectrum's file in the harvest, without .fits"),
 )
 _OBSERVATION = (
-    Field("object", _TEXT, "", "what was observed, from the header's OBJECT"),
-    Field("ra", _REAL, "deg", "right ascension, ICRS, from RA"),
-    Field("dec", _REAL, "deg", "declination, ICRS, from DEC"),
-    Field(
+    ExportField("object", _TEXT, "", "what was observed, from the header's OBJECT"),
+    ExportField("ra", _REAL, "deg", "right ascension, ICRS, from RA"),
+    ExportField("dec", _REAL, "deg", "declination, ICRS, from DEC"),
+    ExportField(
         "mjd", _REAL, "d", "middle of the exposure, modified Julian date, from TMID (DATE is when a file was written)"
     ),
-    Field("time", _TIME, "", "the same as a date and time, UT, to the millisecond"),
-    Field("exposure", _REAL, "s", "exposure time, from TELAPSE"),
+    ExportField("time", _TIME, "", "the same as a date and time, UT, to the millisecond"),
+    ExportField("exposure", _REAL, "s", "exposure time, from TELAPSE"),
 )
 _AXIS = (
-    Field("wave_start", _REAL, "Angstrom", "first wavelength, where they are evenly spaced to the last bit"),
-    Field("wave_step", _REAL, "Angstrom", "their step"),
-    Field("wave_count", _INTEGER, "", "how many they are: wave_start + wave_step * numpy.arange(wave_count)"),
-    Field("wave", _REALS, "Angstrom", "the wavelengths themselves, where they are not evenly spaced"),
+    ExportField("wave_start", _REAL, "Angstrom", "first wavelength, where they are evenly spaced to the last bit"),
+    ExportField("wave_step", _REAL, "Angstrom", "their step"),
+    ExportField("wave_count", _INTEGER, "", "how many they are: wave_start + wave_step * numpy.arange(wave_count)"),
+    ExportField("wave", _REALS, "Angstrom", "the wavelengths themselves, where they are not evenly spaced"),
 )
-_MEDIUM = Field("medium", _TEXT, "", "what the wavelengths are of: Air or Vacuum")
-_UNIT = Field("flux_unit", _TEXT, "", "unit of the flux, where the archive's file names one")
+_MEDIUM = ExportField("medium", _TEXT, "", "what the wavelengths are of: Air or Vacuum")
+_UNIT = ExportField("flux_unit", _TEXT, "", "unit of the flux, where the archive's file names one")
 _DIGESTS = (
-    Field("sha256", _TEXT, "", "SHA-256 of the FITS file that this was read from and proved by"),
-    Field("content_digest", _TEXT, "", "SHA-256 of what that file says, whatever day the archive wrote it"),
+    ExportField("sha256", _TEXT, "", "SHA-256 of the FITS file that this was read from and proved by"),
+    ExportField("content_digest", _TEXT, "", "SHA-256 of what that file says, whatever day the archive wrote it"),
 )
-_SPLIT = Field("split", _TEXT, "", "the part of the data set that the spectrum's star is in")
+_SPLIT = ExportField("split", _TEXT, "", "the part of the data set that the spectrum's star is in")
 
 NAMES = frozenset(
     {field.name for field in (*_IDENTITY, *_OBSERVATION, *_AXIS, _MEDIUM, _UNIT, *_DIGESTS, _SPLIT)} | {"flux", "date"}
@@ -69,29 +69,29 @@ NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ExportSchema:
     """The columns of one data set. flux: ``float64`` or ``float32``. label: the catalogue's column with the class."""
 
-    catalogue: tuple[Column, ...]
+    catalogue: tuple[CatalogColumn, ...]
     flux: str = "float64"
     split: bool = False
     label: str = "label"
 
     @property
-    def scalars(self) -> tuple[Field, ...]:
+    def scalars(self) -> tuple[ExportField, ...]:
         """All but wavelengths and flux."""
         own = (*_IDENTITY, *self._of_catalogue, *_OBSERVATION, _MEDIUM, _UNIT, *_DIGESTS)
         return (*own, _SPLIT) if self.split else own
 
     @property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[ExportField, ...]:
         """All, with a spectrum to a row."""
-        return (*self.scalars, *_AXIS, Field("flux", f"list<{self.flux}>", "", self._flux_in_words))
+        return (*self.scalars, *_AXIS, ExportField("flux", f"list<{self.flux}>", "", self._flux_in_words))
 
     @property
-    def _of_catalogue(self) -> tuple[Field, ...]:
+    def _of_catalogue(self) -> tuple[ExportField, ...]:
         return tuple(
-            Field(column.name, _KINDS[column.kind], "", f"the catalogue's column {column.source!r}")
+            ExportField(column.name, _KINDS[column.kind], "", f"the catalogue's column {column.source!r}")
             for column in self.catalogue
         )
 
@@ -100,7 +100,7 @@ class Layout:
         exact = "as the archive's file has it" if self.flux == "float64" else "rounded to seven digits"
         return f"flux at these wavelengths, {exact}"
 
-    def told(self, sample: Sample, part: str | None) -> dict[str, Told | None]:
+    def told(self, sample: Sample, part: str | None) -> dict[str, MetadataText | None]:
         """The scalars of one spectrum; None is what nobody told."""
         seen = sample.observation
         return {

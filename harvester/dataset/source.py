@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..catalog.packed_strings import Register
-from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalogue, read_catalogue
+from ..catalog.packed_strings import StringMap
+from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalog, read_catalog
 from ..config.configuration import Configuration, shelf_of
 from ..ledger import queries
 from ..model.target import SpectrumId
-from .catalog_columns import Column, Kinds
+from .catalog_columns import CatalogColumn, Kinds
 from .schema import NAMES
-from .stored_files import Holding, holdings
+from .stored_files import StoredFile, holdings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Origin:
     """
 
     count: int
-    columns: tuple[Column, ...]
+    columns: tuple[CatalogColumn, ...]
     archives: tuple[str, ...]
     asked: str | None
     servers: tuple[str, ...]
@@ -66,13 +66,13 @@ class Source:
         self._store = shelf_of(configuration)
         self._unit = configuration.profile.spectral_unit
         self.folder = self._store.place
-        self.catalogue: Catalogue | None = None
+        self.catalogue: Catalog | None = None
         self._rows: Mapping[SpectrumId, int] = {}
         if settings.catalog is not None:
-            self.catalogue = read_catalogue(settings.catalog, settings.id_column)
-            self._rows = Register((did, row) for row, did in enumerate(self.catalogue.dids))
+            self.catalogue = read_catalog(settings.catalog, settings.id_column)
+            self._rows = StringMap((did, row) for row, did in enumerate(self.catalogue.dids))
 
-    def __iter__(self) -> Iterator[Holding]:
+    def __iter__(self) -> Iterator[StoredFile]:
         for holding in holdings(self._store, self._unit):
             if self.catalogue is None:
                 yield replace(holding, columns=_as_text(holding.columns))
@@ -105,7 +105,7 @@ class Source:
             count,
             kinds.columns(NAMES),
             tuple(sorted(archives)),
-            queries.asked_shape(self._store.ledger),
+            queries.request_parameters(self._store.ledger),
             tuple(sorted(servers)),
             tuple(sorted(runs)),
             (saved[0], saved[1]) if saved else None,

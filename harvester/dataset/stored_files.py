@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import UsageError
-from ..fits.errors import RejectedError
+from ..fits.errors import InvalidSpectrumError
 from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
 from ..model.target import SpectrumId
-from ..storage.interface import Shelf
+from ..storage.interface import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class StoredFile:
     """One stored spectrum. ``columns`` are the other columns of its catalogue row; None is what nobody recorded.
 
     load: gives its bytes, and raises, as the store's ``read`` does.
@@ -51,7 +51,7 @@ class DamagedError(Exception):
     """The file is not what was stored; the message says how."""
 
 
-def holdings(store: Shelf, unit: str = "", share: float = 1.0) -> Iterator[Holding]:
+def holdings(store: Store, unit: str = "", share: float = 1.0) -> Iterator[StoredFile]:
     """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell.
 
     ``unit``: of wavelengths whose file names none. ``share``: of all, if not all; always the same ones.
@@ -61,14 +61,14 @@ def holdings(store: Shelf, unit: str = "", share: float = 1.0) -> Iterator[Holdi
         yield _holding(store, row, unit)
 
 
-def holding_of(store: Shelf, key: str, unit: str = "") -> Holding | None:
+def holding_of(store: Store, key: str, unit: str = "") -> StoredFile | None:
     """The stored spectrum with this DID or name (without ``.fits``); None if there is none."""
     row = queries.stored_as(store.ledger, key)
     return None if row is None else _holding(store, row, unit)
 
 
-def _holding(store: Shelf, row: sqlite3.Row, unit: str) -> Holding:
-    return Holding(
+def _holding(store: Store, row: sqlite3.Row, unit: str) -> StoredFile:
+    return StoredFile(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), partial(store.read, row["name"]),
         json.loads(row["columns"]), row["bytes"],
         row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
@@ -76,7 +76,7 @@ def _holding(store: Shelf, row: sqlite3.Row, unit: str) -> Holding:
     )  # fmt: skip
 
 
-def require_ledger(store: Shelf) -> None:
+def require_ledger(store: Store) -> None:
     """UsageError, with what to do, if there is no ledger."""
     if not store.ledger.exists():
         raise UsageError(
@@ -85,7 +85,7 @@ def require_ledger(store: Shelf) -> None:
         )
 
 
-def read(holding: Holding) -> Spectrum:
+def read(holding: StoredFile) -> Spectrum:
     """The spectrum itself, proved to be what was stored. DamagedError if it is not, StoreError if the disk fails."""
     try:
         body = holding.load()
@@ -95,5 +95,5 @@ def read(holding: Holding) -> Spectrum:
         raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
     try:
         return read_spectrum(body, holding.unit)
-    except RejectedError as error:
+    except InvalidSpectrumError as error:
         raise DamagedError(error.rejected.detail) from error

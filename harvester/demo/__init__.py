@@ -5,7 +5,7 @@ It is the far end of the wire, so it shares no code with what downloads and veri
 
 from __future__ import annotations
 
-from .catalog import COLLECTION, Labelled, listed_dids, listing
+from .catalog import COLLECTION, DemoRow, listed_dids, listing
 from .config import DEMO_COUNT, DemoArchive, RunningArchive
 from .faults import FAULTS, Fault, FaultPlan, Planned, parse_faults
 from .request_log import RequestLog
@@ -16,9 +16,9 @@ __all__ = [
     "DEMO_COUNT",
     "FAULTS",
     "DemoArchive",
+    "DemoRow",
     "Fault",
     "FaultPlan",
-    "Labelled",
     "Planned",
     "RequestLog",
     "RunningArchive",

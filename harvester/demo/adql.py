@@ -37,7 +37,7 @@ Get = Callable[[Row], Value]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class AdqlQuery:
     """Names in lower case. ``columns`` empty: all of them, or a COUNT(*), whose column is then called ``counted``."""
 
     table: str
@@ -53,7 +53,7 @@ class Query:
         return all(test(row) for test in self.tests)
 
 
-def parse(text: str, columns_of: Callable[[str], frozenset[str]], rows_of: Callable[[str], list[Row]]) -> Query:
+def parse(text: str, columns_of: Callable[[str], frozenset[str]], rows_of: Callable[[str], list[Row]]) -> AdqlQuery:
     """The query in ``text``. ``columns_of`` a table raises AdqlError for one that is unknown; ``rows_of`` one that may
     stand in a subquery gives all that it has.
     """
@@ -75,7 +75,7 @@ class _Parser:
         self._named: list[str] = []
         self._beyond = ("", "")
 
-    def query(self) -> Query:
+    def query(self) -> AdqlQuery:
         tokens = self._tokens
         tokens.expect("SELECT")
         top = int(tokens.number()) if tokens.accept("TOP") else None
@@ -90,7 +90,7 @@ class _Parser:
         for name in (*columns, *self._named):
             if name not in known:
                 raise AdqlError(f"No such field known: column {name!r} could not be located in table metadata")
-        return Query(table, columns, counted, top, tuple(tests), order, self._beyond)
+        return AdqlQuery(table, columns, counted, top, tuple(tests), order, self._beyond)
 
     def _column(self) -> str:
         self._named.append(self._tokens.name())

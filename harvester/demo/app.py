@@ -22,7 +22,7 @@ from .request_log import RequestLog
 from .responses import HTML, XML, Answer, Sender, hang_up, moved, not_found, page, usage_error
 from .soda import RefusedError, read_request, refuse_unknown
 from .ssap import answer_query
-from .tap import Catalogue, answer_tap
+from .tap import DemoCatalog, answer_tap
 from .vosi import availability, capabilities, capabilities_document, tables_document
 from .votables import datalink_votable
 
@@ -34,7 +34,7 @@ Parameters = list[tuple[str, str]]
 Handler = Callable[[web.Request, Parameters], Awaitable[web.StreamResponse]]
 
 
-class Service:
+class DemoApp:
     """The handlers of one server, with what they share."""
 
     def __init__(self, config: DemoArchive, log: RequestLog) -> None:
@@ -131,7 +131,9 @@ class Service:
         return await self._stream(request, pieces, '"result..vot"')
 
     async def _tap(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        return await self._stream(request, answer_tap(parameters, Catalogue(self._dids, self._sorted, _base(request))))
+        return await self._stream(
+            request, answer_tap(parameters, DemoCatalog(self._dids, self._sorted, _base(request)))
+        )
 
     async def _stream(self, request: web.Request, pieces: Iterator[bytes], file_name: str = "") -> web.StreamResponse:
         first = next(pieces)

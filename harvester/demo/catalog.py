@@ -17,7 +17,7 @@ _PER_NIGHT = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class DemoRow:
     """One line of the catalogue: ``did,label``."""
 
     did: SpectrumId
@@ -40,6 +40,6 @@ def _name(evening: date, number: int) -> str:
     return f"{chr(ord('a') + evening.year - 1991)}{chr(ord('a') + evening.month - 1)}{evening.day:02d}{number:04d}"
 
 
-def listing(count: int) -> list[Labelled]:
+def listing(count: int) -> list[DemoRow]:
     """The first ``count`` spectra with their labels."""
-    return [Labelled(did, observe(did).label) for did in listed_dids(count)]
+    return [DemoRow(did, observe(did).label) for did in listed_dids(count)]

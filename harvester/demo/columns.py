@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .fits import Value, original_size
-from .observations import PUBLISHED, Observation
+from .observations import PUBLISHED, SyntheticObservation
 from .votables import field, options, param, product_url, spectrum_votable_size
 
 CALIBRATIONS = ("ABSOLUTE", "CALIBRATED", "RELATIVE", "NORMALIZED", "UNCALIBRATED", "ANY")
 FITS_MIME, VOTABLE_MIME = "image/fits", "application/x-votable+xml"
-Column = tuple[str, str, str, str, str, str]
+DemoColumn = tuple[str, str, str, str, str, str]
 """name, datatype, arraysize, unit, ucd, utype"""
-FIELDS: tuple[Column, ...] = (
+FIELDS: tuple[DemoColumn, ...] = (
     ("ssa_score", "float", "", "", "", "ssa:Query.Score"),
     ("location_ra", "float", "", "deg", "pos.eq.ra;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C1"),
     ("location_dec", "float", "", "deg", "pos.eq.dec;meta.main", "ssa:Char.SpatialAxis.Coverage.Location.Value.C2"),
@@ -58,7 +58,7 @@ FIELDS: tuple[Column, ...] = (
     ("expval", "double", "", "", "", ""),
     ("preview", "char", "*", "", "meta.ref.url;meta.preview", ""),
 )
-_HIDDEN: tuple[Column, ...] = (("owner", "char", "*", "", "", ""), ("embargo", "double", "", "a", "", ""))
+_HIDDEN: tuple[DemoColumn, ...] = (("owner", "char", "*", "", "", ""), ("embargo", "double", "", "a", "", ""))
 _XTYPES = {
     "ssa_cdate": "timestamp",
     "ssa_pdate": "timestamp",
@@ -119,7 +119,7 @@ def fields(*, hidden: bool = False) -> str:
     return declared(FIELDS[:4] + _HIDDEN + FIELDS[4:] if hidden else FIELDS)
 
 
-def declared(columns: Iterable[Column]) -> str:
+def declared(columns: Iterable[DemoColumn]) -> str:
     """A FIELD for each of these columns."""
     return "".join(
         field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype, xtype=_XTYPES.get(name, ""))
@@ -144,7 +144,7 @@ def constants(prefix: str = "") -> str:
     )
 
 
-def rows_of(observation: Observation, mimes: tuple[str, ...], base: str) -> Iterator[list[Value]]:
+def rows_of(observation: SyntheticObservation, mimes: tuple[str, ...], base: str) -> Iterator[list[Value]]:
     """A row for each format, in the order of ``FIELDS``."""
     for mime in mimes:
         path = observation.accref if mime == FITS_MIME else observation.accref.removesuffix("fit") + "vot"
@@ -154,7 +154,7 @@ def rows_of(observation: Observation, mimes: tuple[str, ...], base: str) -> Iter
         yield [0.0, star.ra, star.dec, url, mime, size, *_common(observation), f"{url}?preview=True"]
 
 
-def _common(observation: Observation) -> list[Value]:
+def _common(observation: SyntheticObservation) -> list[Value]:
     first, last = (limit * 1e-10 for limit in observation.wave_limits)
     shorts = ((first + last) / 2, last - first, first, last)
     star = observation.star

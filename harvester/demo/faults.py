@@ -17,7 +17,7 @@ from .fits import BLOCK
 from .observations import observe
 from .responses import HTML, TEXT, XML, Answer, Delivery, no_data, page, server_error
 from .soda import FITS, Asked, no_spectrum
-from .synthesis import Calibration, Spectrum
+from .synthesis import Calibration, SyntheticSpectrum
 from .votables import error_votable
 
 _TRACEBACK = b"""
@@ -66,7 +66,7 @@ def _delivered(delivery: Delivery) -> Callable[[Asked], Answer]:
     return lambda asked: replace(asked.answer(), delivery=delivery)
 
 
-def _pixels(change: Callable[[Spectrum], Spectrum]) -> Callable[[Asked], Answer]:
+def _pixels(change: Callable[[SyntheticSpectrum], SyntheticSpectrum]) -> Callable[[Asked], Answer]:
     return lambda asked: asked.answer(change)
 
 
@@ -84,17 +84,17 @@ def _without_end(body: bytes) -> bytes:
     return body.replace(b"END".ljust(80), b"ENDE".ljust(80))
 
 
-def _nan(spectrum: Spectrum) -> Spectrum:
+def _nan(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
     flux = spectrum.flux.copy()
     flux[flux.size // 2] = np.nan
-    return Spectrum(spectrum.wave, flux)
+    return SyntheticSpectrum(spectrum.wave, flux)
 
 
-def _not_monotonic(spectrum: Spectrum) -> Spectrum:
+def _not_monotonic(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
     wave = spectrum.wave.copy()
     middle = wave.size // 2
     wave[middle : middle + 2] = wave[middle : middle + 2][::-1].copy()
-    return Spectrum(wave, spectrum.flux)
+    return SyntheticSpectrum(wave, spectrum.flux)
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(
@@ -127,10 +127,10 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "garbled": Fault("bytes that are no HTTP", lambda _: Answer(b"\x03\0" * 40, TEXT, delivery=Delivery.RAW)),
         "wrong_spectrum": Fault("another spectrum's file", _wrong_spectrum),
         "wrong_band": Fault("the whole spectrum, BAND ignored", lambda asked: replace(asked, cutout=None).answer()),
-        "no_rows": Fault("a table without rows", _pixels(lambda it: Spectrum(it.wave[:0], it.flux[:0]))),
+        "no_rows": Fault("a table without rows", _pixels(lambda it: SyntheticSpectrum(it.wave[:0], it.flux[:0]))),
         "nan": Fault("one flux is NaN", _pixels(_nan)),
         "not_monotonic": Fault("two wavelengths change places", _pixels(_not_monotonic)),
-        "zero_flux": Fault("every flux is 0", _pixels(lambda it: Spectrum(it.wave, np.zeros_like(it.flux)))),
+        "zero_flux": Fault("every flux is 0", _pixels(lambda it: SyntheticSpectrum(it.wave, np.zeros_like(it.flux)))),
         "counts": Fault("counts, whatever FLUXCALIB says", _counts),
     }
 )

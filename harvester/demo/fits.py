@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .observations import PUBLISHED, Observation
-from .synthesis import Calibration, Spectrum, synthesize
+from .observations import PUBLISHED, SyntheticObservation
+from .synthesis import Calibration, SyntheticSpectrum, synthesize
 
 BLOCK = 2880
 _PIXEL = np.dtype([("spectral", ">f8"), ("flux", ">f8")])
@@ -127,17 +127,17 @@ _SYSTEM = "".join(
 _SPECTRAL_CALIBRATION = card("SPEC_CAL", "ABSOLUTE")
 
 
-def cut(spectrum: Spectrum, cutout: Cutout) -> Spectrum:
+def cut(spectrum: SyntheticSpectrum, cutout: Cutout) -> SyntheticSpectrum:
     """The pixels whose wavelength lies within the limits, both included; maybe none."""
     first = int(np.searchsorted(spectrum.wave, cutout.low * 1e10, side="left"))
     last = int(np.searchsorted(spectrum.wave, cutout.high * 1e10, side="right"))
-    return Spectrum(spectrum.wave[first:last], spectrum.flux[first:last])
+    return SyntheticSpectrum(spectrum.wave[first:last], spectrum.flux[first:last])
 
 
 def spectrum_fits(
-    observation: Observation,
+    observation: SyntheticObservation,
     calibration: Calibration,
-    spectrum: Spectrum | None = None,
+    spectrum: SyntheticSpectrum | None = None,
     *,
     was_cut: bool = False,
     today: date | None = None,
@@ -161,7 +161,9 @@ def _primary(day: date) -> bytes:
     )
 
 
-def _coverage(observation: Observation, spectrum: Spectrum, was_cut: bool) -> tuple[float, float, float, float]:
+def _coverage(
+    observation: SyntheticObservation, spectrum: SyntheticSpectrum, was_cut: bool
+) -> tuple[float, float, float, float]:
     """Middle, width, lower and upper limit in metres: of the cutout, else as the database's 32-bit columns have it."""
     if was_cut and spectrum.wave.size:
         low, high = float(spectrum.wave[0]) / 1e10, float(spectrum.wave[-1]) / 1e10
@@ -172,7 +174,7 @@ def _coverage(observation: Observation, spectrum: Spectrum, was_cut: bool) -> tu
 
 
 def _table_cards(
-    observation: Observation, calibration: Calibration, coverage: tuple[float, float, float, float], rows: int
+    observation: SyntheticObservation, calibration: Calibration, coverage: tuple[float, float, float, float], rows: int
 ) -> str:
     star = observation.star
     return "".join(
@@ -205,12 +207,12 @@ def _table_cards(
     )
 
 
-def original_size(observation: Observation) -> int:
+def original_size(observation: SyntheticObservation) -> int:
     """The bytes of that file."""
     return BLOCK + -(-4 * observation.points // BLOCK) * BLOCK
 
 
-def original_fits(observation: Observation) -> bytes:
+def original_fits(observation: SyntheticObservation) -> bytes:
     """The file behind ``getproduct``: the reduced image of the telescope, counts as 32-bit floats on one axis."""
     spectrum = synthesize(observation, Calibration.UNCALIBRATED)
     cards = header(

@@ -48,7 +48,7 @@ class Star:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class SyntheticObservation:
     """One exposure: ``mid_time`` in MJD, ``exposure`` in seconds, ``first`` and ``step`` of the grid in Angstrom."""
 
     did: SpectrumId
@@ -150,14 +150,14 @@ def _profile(roll: float) -> Profile:
     return Profile.DOUBLE_PEAK if roll < 0.975 else Profile.UNKNOWN
 
 
-def observe(did: SpectrumId) -> Observation:
+def observe(did: SpectrumId) -> SyntheticObservation:
     """What was observed under ``did``. Names that differ only in their last character are one star's exposures."""
     name = did.rpartition("/")[2]
     dice = Dice(did)
     target = star(Dice(name[:-1]).seed % STARS)
     night, late = _night(name, dice)
     new = len(name) == 13
-    return Observation(
+    return SyntheticObservation(
         did=did,
         name=name,
         star=target,

@@ -10,7 +10,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from .columns import FITS_MIME, VOTABLE_MIME
 from .fits import original_fits
-from .observations import Observation
+from .observations import SyntheticObservation
 from .responses import TEXT, Answer
 from .synthesis import Calibration, synthesize
 from .votables import spectrum_votable
@@ -18,7 +18,7 @@ from .votables import spectrum_votable
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
-def product(observation: Observation, ending: str, asked: Mapping[str, str]) -> Answer:
+def product(observation: SyntheticObservation, ending: str, asked: Mapping[str, str]) -> Answer:
     """The file, the part of it that the headers ``asked`` want, or nothing where it has not changed."""
     answer = _whole(observation, ending)
     if _unchanged(answer, asked.get("If-Modified-Since", "")):
@@ -32,7 +32,7 @@ def preview() -> Answer:
     return Answer(b"Not an image (preview generation failed, please report)", TEXT, 500, static=True)
 
 
-def _whole(observation: Observation, ending: str) -> Answer:
+def _whole(observation: SyntheticObservation, ending: str) -> Answer:
     if ending == "fit":
         body, media_type = original_fits(observation), FITS_MIME
     else:

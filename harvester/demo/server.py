@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from .app import Service
+from .app import DemoApp
 from .config import DemoArchive, RunningArchive
 from .request_log import RequestLog
 
@@ -20,7 +20,7 @@ _LONGEST_REQUEST_LINE = 16384
 async def serve(config: DemoArchive | None = None, port: int = 0) -> AsyncIterator[RunningArchive]:
     """The archive, served on 127.0.0.1 (port 0: any free one) as long as the context lasts."""
     log = RequestLog()
-    service = Service(config or DemoArchive(), log)
+    service = DemoApp(config or DemoArchive(), log)
     runner = web.AppRunner(
         service.application(), access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_REQUEST_LINE
     )

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from ..model.target import SpectrumId
 from .fits import Cutout, cut, spectrum_fits
-from .observations import Observation, observe
+from .observations import SyntheticObservation, observe
 from .responses import TEXT, Answer, multi_valued, no_data, not_found, server_error, usage_error
-from .synthesis import Calibration, Spectrum, synthesize
+from .synthesis import Calibration, SyntheticSpectrum, synthesize
 from .votables import full_did, spectrum_votable
 
 FITS = "application/fits"
@@ -30,7 +30,7 @@ _ENDINGS = {
 }
 
 Parameters = Iterable[tuple[str, str]]
-Spoil = Callable[[Spectrum], Spectrum]
+Spoil = Callable[[SyntheticSpectrum], SyntheticSpectrum]
 
 
 class RefusedError(Exception):
@@ -45,13 +45,13 @@ class RefusedError(Exception):
 class Asked:
     """One well-formed request: which spectrum, how calibrated, cut and written. ``stem`` names the file sent."""
 
-    observation: Observation
+    observation: SyntheticObservation
     stem: str
     calibration: Calibration = Calibration.UNCALIBRATED
     cutout: Cutout | None = None
     format: str = VOTABLE
 
-    def spectrum(self) -> Spectrum:
+    def spectrum(self) -> SyntheticSpectrum:
         whole = synthesize(self.observation, self.calibration)
         return cut(whole, self.cutout) if self.cutout else whole
 
@@ -63,7 +63,7 @@ class Asked:
         spectrum = spoil(spectrum) if spoil else spectrum
         return Answer(self._document(spectrum), self.format, file_name=f"{self.stem}.{_ENDINGS[self.format]}")
 
-    def _document(self, spectrum: Spectrum) -> bytes:
+    def _document(self, spectrum: SyntheticSpectrum) -> bytes:
         if self.format == FITS:
             return spectrum_fits(self.observation, self.calibration, spectrum, was_cut=self.cutout is not None)
         if self.format == "text/csv":
@@ -74,12 +74,12 @@ class Asked:
         unit = "count" if self.calibration is Calibration.UNCALIBRATED else ""
         return spectrum_votable(self.observation, spectrum, unit=unit, tabledata=self.format != VOTABLE)
 
-    def of(self, observation: Observation) -> Asked:
+    def of(self, observation: SyntheticObservation) -> Asked:
         """The same request for another spectrum."""
         return replace(self, observation=observation)
 
 
-def _text(spectrum: Spectrum, separator: str, head: str, end: str = "\n") -> bytes:
+def _text(spectrum: SyntheticSpectrum, separator: str, head: str, end: str = "\n") -> bytes:
     rows = zip(spectrum.wave.tolist(), spectrum.flux.tolist(), strict=True)
     return (head + "".join(f"{wave!r}{separator}{flux!r}{end}" for wave, flux in rows)).encode()
 

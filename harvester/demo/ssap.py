@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from ..model.target import SpectrumId
 from .columns import constants, fields, rows_of
-from .observations import Observation, observe
-from .ssap_query import Query, read_query
+from .observations import SyntheticObservation, observe
+from .ssap_query import SsapQuery, read_query
 from .votables import HEAD, error_votable, links_block, param, row, service, soda_block
 
 _PIECE = 100  # spectra in one piece of the stream
@@ -40,9 +40,9 @@ def answer_query(parameters: Iterable[tuple[str, str]], dids: Iterable[SpectrumI
     yield from _result(query, map(observe, dids), base)
 
 
-def _result(query: Query, observations: Iterable[Observation], base: str) -> Iterator[bytes]:
+def _result(query: SsapQuery, observations: Iterable[SyntheticObservation], base: str) -> Iterator[bytes]:
     # The status comes before the rows, so whether they overflow must be known first; observations are small.
-    chosen: list[Observation] = []
+    chosen: list[SyntheticObservation] = []
     for observation in observations:
         if len(chosen) * len(query.mimes) > query.maxrec:
             break
@@ -66,7 +66,7 @@ def _start(status: str) -> str:
     return f'{HEAD}<RESOURCE type="results">{info}<TABLE name="result">{fields()}{constants()}<DATA><TABLEDATA>'
 
 
-def _end(base: str, chosen: list[Observation]) -> str:
+def _end(base: str, chosen: list[SyntheticObservation]) -> str:
     end = f"</TABLEDATA></DATA></TABLE></RESOURCE>{service(links_block(base), 'links')}"
     if chosen:
         limits = [limit * 1e-10 for it in chosen for limit in it.wave_limits]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .columns import CALIBRATIONS, FITS_MIME, VOTABLE_MIME
-from .observations import PUBLISHED, Observation
+from .observations import PUBLISHED, SyntheticObservation
 
 _MOST_ROWS, _USUAL_ROWS = 1_000_000, 10_000
 _MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - DALI timestamps carry no zone
@@ -22,11 +22,11 @@ _FORMATS = {
     "votable": (VOTABLE_MIME,),
 }
 
-Test = Callable[[Observation], bool]
+Test = Callable[[SyntheticObservation], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SsapQuery:
     """What queryData asked for: all ``tests`` must hold; rows of the ``mimes`` only; ``maxrec`` rows at most."""
 
     tests: tuple[Test, ...]
@@ -34,11 +34,11 @@ class Query:
     maxrec: int
     metadata: bool = False
 
-    def matches(self, observation: Observation) -> bool:
+    def matches(self, observation: SyntheticObservation) -> bool:
         return all(test(observation) for test in self.tests)
 
 
-def read_query(given: Mapping[str, str]) -> Query:
+def read_query(given: Mapping[str, str]) -> SsapQuery:
     """ValueError, in DaCHS' words, for what it calls an error."""
     if given.get("REQUEST") != "queryData":
         raise ValueError("Field REQUEST: Missing or invalid value for REQUEST.")
@@ -57,7 +57,7 @@ def read_query(given: Mapping[str, str]) -> Query:
     tests = [maker(given[name]) for name, maker in makers.items() if given.get(name)]
     if given.get("POS"):
         tests.append(_cone(given["POS"], given.get("SIZE", "")))
-    return Query(
+    return SsapQuery(
         tests=tuple(tests),
         mimes=_FORMATS.get(wanted, ()),
         maxrec=min(most, top or most, _MOST_ROWS),
@@ -95,7 +95,7 @@ def _cone(position: str, size: str) -> Test:
     ra, dec = (math.radians(float(part)) for part in parts)
     radius = math.radians(float(size)) / 2 if size else math.inf  # POS without SIZE constrains nothing in DaCHS
 
-    def within(observation: Observation) -> bool:
+    def within(observation: SyntheticObservation) -> bool:
         star_ra, star_dec = math.radians(observation.star.ra), math.radians(observation.star.dec)
         across = math.cos(dec) * math.cos(star_dec) * math.sin((star_ra - ra) / 2) ** 2
         return 2 * math.asin(math.sqrt(math.sin((star_dec - dec) / 2) ** 2 + across)) <= radius
@@ -125,7 +125,7 @@ def _band(text: str) -> Test:
     except ValueError:
         return lambda observation: False  # it is taken for the name of a band, which no spectrum has
 
-    def overlaps(observation: Observation) -> bool:
+    def overlaps(observation: SyntheticObservation) -> bool:
         first, last = observation.wave_limits
         return first * 1e-10 <= high and last * 1e-10 >= low
 

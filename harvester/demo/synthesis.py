@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from .observations import Dice, Observation, Profile
+from .observations import Dice, Profile, SyntheticObservation
 
 Array = NDArray[np.float64]
 
@@ -29,14 +29,14 @@ class Calibration(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum:
+class SyntheticSpectrum:
     """Both columns, shape ``(points,)``: wavelength in Angstrom (air), flux as its calibration has it."""
 
     wave: Array
     flux: Array
 
 
-def synthesize(observation: Observation, calibration: Calibration) -> Spectrum:
+def synthesize(observation: SyntheticObservation, calibration: Calibration) -> SyntheticSpectrum:
     """The whole spectrum in one of its three calibrations."""
     dice = Dice(f"light {observation.did}")
     pixels = _PIXELS[: observation.points]
@@ -48,10 +48,10 @@ def synthesize(observation: Observation, calibration: Calibration) -> Spectrum:
         flux *= _throughput(pixels / wave.size, dice)
         if calibration is Calibration.RELATIVE:
             flux /= flux.max()
-    return Spectrum(wave, flux)
+    return SyntheticSpectrum(wave, flux)
 
 
-def _photosphere(wave: Array, observation: Observation, dice: Dice) -> Array:
+def _photosphere(wave: Array, observation: SyntheticObservation, dice: Dice) -> Array:
     """Continuum, H-alpha, He I 6678 and a few weak water lines of our own air."""
     flux = 1 + _h_alpha(wave - (H_ALPHA + observation.star.velocity), observation.label, dice)
     helium = slice(*wave.searchsorted((6670, 6686)))

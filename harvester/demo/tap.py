@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from ..model.target import SpectrumId
-from .adql import AdqlError, Query, Row, parse
-from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, Column, constants, declared, rows_of
+from .adql import AdqlError, AdqlQuery, Row, parse
+from .columns import FIELDS, FITS_MIME, VOTABLE_MIME, DemoColumn, constants, declared, rows_of
 from .fits import Value
-from .observations import Observation, observe
+from .observations import SyntheticObservation, observe
 from .vosi import COLUMNS_OF, DATA, MOST_ROWS, NOT_IN_TABLE, OBSCORE, USUAL_ROWS, schema_rows
 from .votables import HEAD, error_votable, links_block, row, service, stream
 
@@ -28,14 +28,14 @@ _DIDS = {DATA: "ssa_pubdid", OBSCORE: "obs_publisher_did"}
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class DemoCatalog:
     """What TAP is asked about: all DIDs, as they are stored and in order, and the archive's own address."""
 
     dids: Sequence[SpectrumId]
     in_order: Sequence[SpectrumId]
     base: str
 
-    def rows(self, query: Query) -> Iterator[Row]:
+    def rows(self, query: AdqlQuery) -> Iterator[Row]:
         """Those that may match, in the order that is asked for; in whatever order they are stored in if in none."""
         names = [name.lower() for name, *_ in COLUMNS_OF[query.table]]
         if query.table not in _DIDS:
@@ -47,7 +47,7 @@ class Catalogue:
             for values in self._values(query.table, observe(did)):
                 yield dict(zip(names, values, strict=True))
 
-    def _values(self, table: str, it: Observation) -> Iterator[list[Value]]:
+    def _values(self, table: str, it: SyntheticObservation) -> Iterator[list[Value]]:
         if table == DATA:
             kept = [place for place, (name, *_) in enumerate(FIELDS) if name not in NOT_IN_TABLE]
             for values in rows_of(it, (FITS_MIME, VOTABLE_MIME), self.base):
@@ -67,7 +67,7 @@ def _columns_of(table: str) -> frozenset[str]:
     return frozenset(name.lower() for name, *_ in COLUMNS_OF[table])
 
 
-def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: Catalogue) -> Iterator[bytes]:
+def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: DemoCatalog) -> Iterator[bytes]:
     """The pieces of the answer's document, errors too: all of them are 200."""
     given = {name.upper(): value for name, value in parameters}
     try:
@@ -80,7 +80,7 @@ def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: Catalogue) -> I
     )
 
 
-def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
+def _read(given: Mapping[str, str]) -> tuple[AdqlQuery, int, bool]:
     if given.get("REQUEST", "doQuery") != "doQuery":
         raise AdqlError("This service only supports REQUEST=doQuery")
     if not given.get("LANG"):
@@ -104,14 +104,14 @@ def _read(given: Mapping[str, str]) -> tuple[Query, int, bool]:
     return query, min(int(maxrec), MOST_ROWS), wanted in _TD
 
 
-def _counted(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> Iterator[bytes]:
+def _counted(query: AdqlQuery, catalogue: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
     number = sum(query.matches(each) for each in catalogue.rows(query))
     yield _head([(query.counted, "int", "", "", "meta.number", "")], query.table, in_text)
     yield from _data([[number]], [("int", "")], in_text)
     yield _tail(in_text, maxrec <= 1)
 
 
-def _listed(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> Iterator[bytes]:
+def _listed(query: AdqlQuery, catalogue: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
     """TOP rows, or MAXREC where there is no TOP. More than MAXREC are an overflow, and as many, unless TOP said so."""
     known = {column[0].lower(): column for column in COLUMNS_OF[query.table]}
     names = query.columns or tuple(known)
@@ -128,7 +128,7 @@ def _listed(query: Query, catalogue: Catalogue, maxrec: int, in_text: bool) -> I
     yield _tail(in_text, is_cut, service(links_block(catalogue.base), "links") if has_links else "")
 
 
-def _head(columns: Iterable[Column], table: str, in_text: bool) -> bytes:
+def _head(columns: Iterable[DemoColumn], table: str, in_text: bool) -> bytes:
     fields = declared(columns) + (constants() if table == DATA else "")
     status = '<INFO name="QUERY_STATUS" value="OK">Query successful</INFO>'
     opening = "<TABLEDATA>" if in_text else '<BINARY><STREAM encoding="base64">'

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..model.target import SpectrumId
 from .fits import Value, original_size
-from .observations import Observation, observe
-from .synthesis import Spectrum
+from .observations import SyntheticObservation, observe
+from .synthesis import SyntheticSpectrum
 
 HEAD = (
     '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
@@ -168,7 +168,7 @@ def product_url(base: str, path: str) -> str:
     return f"{base}/getproduct/{quote(path)}"
 
 
-def _links(base: str, observation: Observation, service_name: str) -> list[str]:
+def _links(base: str, observation: SyntheticObservation, service_name: str) -> list[str]:
     did, product = observation.did, product_url(base, observation.accref)
     return [
         row([did, "", service_name, "", "An interactive service on this dataset.", "#proc", "", -1, ""]),
@@ -177,7 +177,9 @@ def _links(base: str, observation: Observation, service_name: str) -> list[str]:
     ]
 
 
-def spectrum_votable(observation: Observation, spectrum: Spectrum, *, unit: str = "", tabledata: bool = False) -> bytes:
+def spectrum_votable(
+    observation: SyntheticObservation, spectrum: SyntheticSpectrum, *, unit: str = "", tabledata: bool = False
+) -> bytes:
     """What dlget sends without FORMAT: both columns, the flux in ``unit``, and the essential metadata."""
     columns = field(
         "spectral", "double", unit="Angstrom", ucd="em.wl", utype="spec:Spectrum.Data.SpectralAxis.Value"
@@ -194,13 +196,13 @@ def spectrum_votable(observation: Observation, spectrum: Spectrum, *, unit: str 
     return f'{HEAD}<RESOURCE utype="spec:Spectrum">{table}</RESOURCE></VOTABLE>'.encode()
 
 
-def spectrum_votable_size(observation: Observation) -> int:
+def spectrum_votable_size(observation: SyntheticObservation) -> int:
     """The bytes of that document in binary, in which all numbers are as long as zeros."""
     zeros = np.zeros(observation.points)
-    return len(spectrum_votable(observation, Spectrum(zeros, zeros), unit="count"))
+    return len(spectrum_votable(observation, SyntheticSpectrum(zeros, zeros), unit="count"))
 
 
-def _data(spectrum: Spectrum, tabledata: bool) -> str:
+def _data(spectrum: SyntheticSpectrum, tabledata: bool) -> str:
     if tabledata:
         rows = zip(spectrum.wave.tolist(), spectrum.flux.tolist(), strict=True)
         return f"<TABLEDATA>{''.join(map(row, rows))}</TABLEDATA>"

@@ -17,16 +17,16 @@ import aiohttp
 from yarl import URL
 
 from ..archive.client import MOST_HOPS, WORDS, user_agent
-from ..archive.http_errors import failure_of
-from ..archive.responses import judge
-from ..archive.url_policy import next_place
+from ..archive.http_errors import failure_from_exception
+from ..archive.responses import failure_from_response
+from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
-from ..engine.rate_limit import Pacer
+from ..engine.rate_limit import RateLimiter
 from ..errors import ArchiveError
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..vo.document import Document, gather
-from ..vo.urls import fit, is_web
+from ..vo.urls import is_web, quote_url
 from ..vo.votable import MOST_BYTES, VotableReader
 from ..vo.votable_model import Event, VotableError
 
@@ -39,7 +39,7 @@ _WORTH_TELLING = 1.0  # seconds
 _MOST_ATTEMPTS = 4  # somebody waits for the answer: a minute or two, not the night that a harvest has
 
 
-class UnansweredError(ArchiveError):
+class ServiceUnavailableError(ArchiveError):
     """A document could not be had, or not as a whole; ``failure`` tells whether it may be had later."""
 
     def __init__(self, url: str, failure: Failure) -> None:
@@ -54,7 +54,7 @@ def in_short(url: str) -> str:
     return shown if len(shown) <= _LONGEST_SHOWN else shown.partition("?")[0]
 
 
-class Asker:
+class VoClient:
     """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails.
 
     ``tell`` hears of waits that somebody would wonder about.
@@ -64,7 +64,7 @@ class Asker:
         self._limits = limits
         self._tell = tell
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
-        self._pacer = Pacer(limits.rate)
+        self._pacer = RateLimiter(limits.rate)
         self._never = asyncio.Event()
         self._chance = Random()  # noqa: S311 - it spreads retries and keeps no secrets
         self._session: aiohttp.ClientSession
@@ -111,7 +111,7 @@ class Asker:
         """What the VOTable at ``url`` says, as it comes."""
         reader = VotableReader(most_bytes)
         try:
-            async with aclosing(self._pieces(fit(url))) as pieces:
+            async with aclosing(self._pieces(quote_url(url))) as pieces:
                 async for piece in pieces:
                     for event in reader.feed(piece):
                         yield event
@@ -119,13 +119,13 @@ class Asker:
                 yield event
         except VotableError as error:
             words = f"the answer is no VOTable as it should be: {error}"
-            raise UnansweredError(url, Failure(FailureKind.CUT_OFF, words)) from None
+            raise ServiceUnavailableError(url, Failure(FailureKind.CUT_OFF, words)) from None
         except FetchError as error:
-            raise UnansweredError(url, error.failure) from None
+            raise ServiceUnavailableError(url, error.failure) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UnansweredError(url, failure_of(error)) from None
+            raise ServiceUnavailableError(url, failure_from_exception(error)) from None
 
-    async def wait_after(self, error: UnansweredError, attempt: int) -> None:
+    async def wait_after(self, error: ServiceUnavailableError, attempt: int) -> None:
         """Waits as long as is due after the ``attempt``-th failure (from 1); raises it, at once, if that is in vain."""
         failure = error.failure
         wait = wait_before_retry(failure, attempt, self._limits, self._chance) if attempt < _MOST_ATTEMPTS else None
@@ -133,7 +133,7 @@ class Asker:
             raise error
         if (failure.retry_after or 0.0) > _LONGEST_WAIT:
             words = f"{failure.detail}; it wants to be left alone for {wait / 60:,.0f} minutes: ask again then"
-            raise UnansweredError(error.url, replace(failure, detail=words))
+            raise ServiceUnavailableError(error.url, replace(failure, detail=words))
         if wait >= _WORTH_TELLING:
             self._tell(f"waiting {wait:.0f} s: {error}")
         await asyncio.sleep(wait)
@@ -148,11 +148,11 @@ class Asker:
             async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:
                 location = seen.headers.get("Location")
                 if seen.status in (301, 302, 303, 307, 308) and location:
-                    place = next_place(url, place, location)
+                    place = resolve_redirect(url, place, location)
                     continue
                 if seen.status != 200:
                     said = await seen.content.read(WORDS)
-                    raise FetchError(judge(seen.status, seen.headers, said, time.time()), url)
+                    raise FetchError(failure_from_response(seen.status, seen.headers, said, time.time()), url)
                 if seen.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
                     raise ArchiveError(f"{in_short(url)}: the answer is compressed, which was not asked for")
                 async for piece in seen.content.iter_chunked(_PIECE):

@@ -22,16 +22,16 @@ from ..vo.descriptors import (
     spectral_unit,
 )
 from ..vo.document import Document
-from ..vo.listing import ADDRESS, FORMAT, Listed, Sink
+from ..vo.listing import ADDRESS, FORMAT, CatalogWriter, ListingSummary
 from ..vo.urls import host_of, is_inside, is_web, query_of, with_query
-from .client import Asker, UnansweredError, in_short
+from .client import ServiceUnavailableError, VoClient, in_short
 from .ssap import list_at_once
-from .tap import base_of, chosen, companion, fields_for, is_tap, question, spectra_tables
+from .tap import base_of, fields_for, find_tap_table, is_tap, select_table, spectra_tables, sync_query_url
 from .tap_pages import Tell, list_by_pages
 
 
 async def discover(
-    asker: Asker, url: str, constraints: Constraints, table: str | None = None, by_tap: bool = False
+    asker: VoClient, url: str, constraints: Constraints, table: str | None = None, by_tap: bool = False
 ) -> Findings:
     """How spectra are had from the archive at ``url``: an SSAP service, the datalink (dlget) of one dataset, or a TAP
     service (with that ``table``), which its name or ``by_tap`` tells.
@@ -42,7 +42,7 @@ async def discover(
     return findings
 
 
-async def _findings(asker: Asker, url: str, constraints: Constraints, table: str | None, by_tap: bool) -> Findings:
+async def _findings(asker: VoClient, url: str, constraints: Constraints, table: str | None, by_tap: bool) -> Findings:
     if by_tap or is_tap(url):
         return await _by_table(asker, base_of(url), constraints, table)
     if table:
@@ -56,43 +56,43 @@ async def _findings(asker: Asker, url: str, constraints: Constraints, table: str
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
     findings = await _by_listing(asker, await _first_row(asker, url, constraints))
-    return replace(findings, ssap=url, source=await companion(asker, url, findings.sample))
+    return replace(findings, ssap=url, source=await find_tap_table(asker, url, findings.sample))
 
 
-async def _first_row(asker: Asker, url: str, constraints: Constraints) -> Document:
+async def _first_row(asker: VoClient, url: str, constraints: Constraints) -> Document:
     """One that meets the constraints, else any: how spectra are fetched does not depend on which are wanted."""
     query = {"REQUEST": "queryData", "MAXREC": "1"}
     narrowed = constraints.parameters()
     try:
         document = await asker.document(with_query(url, query | narrowed))
-    except UnansweredError as error:
+    except ServiceUnavailableError as error:
         if error.failure.kind not in (FailureKind.NOT_FOUND, FailureKind.CUT_OFF):
             raise
         raise ArchiveError(f"{error}; give the address of its SSAP (or TAP) service itself") from None
     return document if document.rows or not narrowed else await asker.document(with_query(url, query))
 
 
-async def _by_named_table(asker: Asker, url: str, constraints: Constraints, table: str) -> Findings:
+async def _by_named_table(asker: VoClient, url: str, constraints: Constraints, table: str) -> Findings:
     """From a TAP service whose address does not tell that it is one."""
     try:
         return await _by_table(asker, base_of(url), constraints, table)
-    except UnansweredError as error:
+    except ServiceUnavailableError as error:
         words = "--table makes it the address of a TAP service; give that service's, or leave --table out"
         raise type(error)(url, replace(error.failure, detail=f"{error.failure.detail}; {words}")) from None
 
 
-async def _by_table(asker: Asker, base: str, constraints: Constraints, name: str | None) -> Findings:
+async def _by_table(asker: VoClient, base: str, constraints: Constraints, name: str | None) -> Findings:
     """From a row of a TAP service's table, which has what a row of SSAP has."""
-    source = chosen(await spectra_tables(asker, base), base, name)
+    source = select_table(await spectra_tables(asker, base), base, name)
     fields, wanted = fields_for(source, with_address=True), conditions(source, constraints)
-    document = await asker.document(question(base, select(source, fields, wanted, 1), 1))
+    document = await asker.document(sync_query_url(base, select(source, fields, wanted, 1), 1))
     if wanted and not document.rows:
-        document = await asker.document(question(base, select(source, fields, [], 1), 1))
+        document = await asker.document(sync_query_url(base, select(source, fields, [], 1), 1))
     findings = await _by_listing(asker, document)
     return replace(findings, source=source, id_column=source.id_column)
 
 
-async def _of_one(asker: Asker, url: str) -> Findings:
+async def _of_one(asker: VoClient, url: str) -> Findings:
     """From the datalink document of one dataset, which is a sibling of its dlget."""
     address, question, query = url.partition("?")
     sibling = re.sub(r"/dlget/?$", "/dlmeta", address) + question + query
@@ -114,7 +114,7 @@ async def _by_links(document: Document, url: str, did: str) -> Findings | None:
     return Findings("datalink", endpoint, sample=did, hosts=(host_of(url), host_of(file)))
 
 
-async def _by_listing(asker: Asker, document: Document) -> Findings:
+async def _by_listing(asker: VoClient, document: Document) -> Findings:
     """From an SSAP answer, and the datalink document of its first row where the answer itself does not tell."""
     column = id_column(document.table)
     if not document.rows:
@@ -136,7 +136,7 @@ async def _by_listing(asker: Asker, document: Document) -> Findings:
     return Findings("direct", "", id_column=column, sample=did, hosts=(host_of(address),), spectral_unit=unit)
 
 
-async def _links_of(asker: Asker, listing: Document, did: str) -> Findings | None:
+async def _links_of(asker: VoClient, listing: Document, did: str) -> Findings | None:
     links = find_links(listing)
     address = listing.value(listing.rows[0], *ADDRESS)
     mime = listing.value(listing.rows[0], *FORMAT)
@@ -168,13 +168,13 @@ def _without_id(url: str) -> str:
 
 
 async def list_spectra(
-    asker: Asker,
+    asker: VoClient,
     findings: Findings,
     constraints: Constraints,
-    sink: Sink,
+    sink: CatalogWriter,
     most: int | None = None,
     tell: Tell = lambda rows, total: None,
-) -> Listed:
+) -> ListingSummary:
     """Every spectrum that the archive lists, into ``sink``: by TAP where there is one and it works, else by SSAP."""
     if findings.source is None:
         return await list_at_once(asker, findings, constraints, sink, most)

@@ -11,18 +11,18 @@ from ..formatting import plain_line
 from ..vo.constraints import Constraints
 from ..vo.descriptors import Findings
 from ..vo.document import is_status
-from ..vo.listing import Listed, Listing, Sink
+from ..vo.listing import CatalogWriter, ListingReader, ListingSummary
 from ..vo.urls import with_query
-from ..vo.votable_model import Event, Info, Table
-from .client import Asker
+from ..vo.votable_model import Event, Info, VotableTable
+from .client import VoClient
 
 MAXRECS = (100_000, 1_000_000)  # DaCHS gives 10,000 unasked, and a million at most
 _ROWS_A_SPECTRUM = 4  # more formats than any archive serves
 
 
 async def list_at_once(
-    asker: Asker, findings: Findings, constraints: Constraints, sink: Sink, most: int | None
-) -> Listed:
+    asker: VoClient, findings: Findings, constraints: Constraints, sink: CatalogWriter, most: int | None
+) -> ListingSummary:
     """Every spectrum of the SSAP service, into ``sink``. Asked again with more MAXREC where there are more rows.
 
     SSAP has no pages (1.1, section 8.10.2): where the archive's own limit is reached, ArchiveError says what to do.
@@ -55,14 +55,14 @@ class _Answer:
     """One answer to queryData, on its way into the sink."""
 
     def __init__(
-        self, findings: Findings, constraints: Constraints, sink: Sink, most: int | None, is_last: bool
+        self, findings: Findings, constraints: Constraints, sink: CatalogWriter, most: int | None, is_last: bool
     ) -> None:
         self._findings = findings
         self._constraints = constraints
         self._sink = sink
         self._most = most
         self._is_last = is_last
-        self._listing: Listing | None = None
+        self._listing: ListingReader | None = None
         self.more = False
         self.is_whole = True
         self.error: str | None = None
@@ -80,9 +80,9 @@ class _Answer:
         match event:
             case tuple() if self._listing:
                 return self._write(self._listing.take(event))
-            case Table() if self._listing is None and event.place(self._findings.id_column) is not None:
+            case VotableTable() if self._listing is None and event.place(self._findings.id_column) is not None:
                 by_address = self._findings.mode != "soda"
-                self._listing = Listing(event, self._findings.id_column, self._constraints, by_address)
+                self._listing = ListingReader(event, self._findings.id_column, self._constraints, by_address)
                 self._sink.begin(self._listing.header)
             case Info() if is_status(event, "OVERFLOW"):
                 self.more = True  # told before the rows, which then are not all: not worth their while
@@ -98,7 +98,7 @@ class _Answer:
             self._sink.write(spectrum)
         return self.has_enough
 
-    def listed(self) -> Listed:
+    def listed(self) -> ListingSummary:
         """What came of it, the last spectrum included."""
         listing = self._listing
         if listing is None:
@@ -107,7 +107,7 @@ class _Answer:
             self.more = True
         else:
             self._write(listing.rest())
-        return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, self.more)
+        return ListingSummary(listing.spectra, listing.rows, listing.nameless, listing.outside, self.more)
 
 
 def _allowed(words: str, maxrec: int, url: str) -> int:

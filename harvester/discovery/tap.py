@@ -12,10 +12,10 @@ from ..vo.adql import column, is_table_name, literal, select
 from ..vo.constraints import Constraints
 from ..vo.descriptors import id_column
 from ..vo.document import place_of
-from ..vo.listing import ADDRESS, Listing
+from ..vo.listing import ADDRESS, ListingReader
 from ..vo.urls import with_query
-from ..vo.votable_model import Field, SpectraTable, Table
-from .client import Asker
+from ..vo.votable_model import SpectraTable, VotableField, VotableTable
+from .client import VoClient
 
 _RESOURCES = re.compile(r"/(?:sync|async|tables|capabilities|availability|examples)?/*$")
 _NAMED = re.compile(r"(?<![a-z])tap(?![a-z])", re.IGNORECASE)
@@ -37,40 +37,40 @@ def base_of(url: str) -> str:
     return _RESOURCES.sub("", re.split(r"[?#]", url, maxsplit=1)[0])
 
 
-def question(base: str, adql: str, most: int) -> str:
+def sync_query_url(base: str, adql: str, most: int) -> str:
     """The address that answers ``adql`` with ``most`` rows at most, in a form that can be read as it comes."""
     asked = {"REQUEST": "doQuery", "LANG": "ADQL", "RESPONSEFORMAT": "votable/td", "MAXREC": str(most), "QUERY": adql}
     return with_query(f"{base}/sync", asked)
 
 
-async def spectra_tables(asker: Asker, base: str) -> list[SpectraTable]:
+async def spectra_tables(asker: VoClient, base: str) -> list[SpectraTable]:
     """All tables with publisher DIDs and addresses. ArchiveError where there is no TAP service at ``base``."""
-    url = question(base, _COLUMNS, _MOST_COLUMNS)
+    url = sync_query_url(base, _COLUMNS, _MOST_COLUMNS)
     document = await asker.document(url, _MOST_COLUMNS)
     if not document.table.fields:
         raise ArchiveError(f"{base}: it is no TAP service that tells of its tables")
-    by_table: dict[str, list[Field]] = {}
+    by_table: dict[str, list[VotableField]] = {}
     for row in document.rows:
         name, *told = (document.value(row, each) for each in _TOLD)
         if is_table_name(name) and told[0]:
             field = dict(zip(("name", "datatype", "unit", "ucd", "utype"), told, strict=True))
-            by_table.setdefault(name, []).append(Field(**field))
-    made = (_made(base, name, Table(tuple(fields))) for name, fields in sorted(by_table.items()))
+            by_table.setdefault(name, []).append(VotableField(**field))
+    made = (_made(base, name, VotableTable(tuple(fields))) for name, fields in sorted(by_table.items()))
     return [table for table in made if table]
 
 
-def _made(base: str, name: str, columns: Table) -> SpectraTable | None:
+def _made(base: str, name: str, columns: VotableTable) -> SpectraTable | None:
     did = id_column(columns)
     return SpectraTable(base, name, columns, did) if did and place_of(columns, *ADDRESS) is not None else None
 
 
-def fields_for(source: SpectraTable, with_address: bool) -> list[Field]:
+def fields_for(source: SpectraTable, with_address: bool) -> list[VotableField]:
     """The columns that a listing reads."""
-    probe = Listing(source.columns, source.id_column, Constraints(), with_address)
+    probe = ListingReader(source.columns, source.id_column, Constraints(), with_address)
     return [source.columns.fields[place] for place in probe.places]
 
 
-def chosen(tables: Sequence[SpectraTable], base: str, name: str | None) -> SpectraTable:
+def select_table(tables: Sequence[SpectraTable], base: str, name: str | None) -> SpectraTable:
     """The one that is named, else the only one there is besides ObsCore, else ObsCore alone. ArchiveError."""
     names = plain_line(", ".join(table.name for table in tables), 600)
     if name is not None:
@@ -92,7 +92,7 @@ def _is_obscore(table: SpectraTable) -> bool:
     return table.name.casefold().replace('"', "") == "ivoa.obscore"
 
 
-async def companion(asker: Asker, ssap: str, did: str) -> SpectraTable | None:
+async def find_tap_table(asker: VoClient, ssap: str, did: str) -> SpectraTable | None:
     """The table behind an SSAP service, where its host has TAP at the usual place and a table with that spectrum.
 
     One that answers otherwise has none, as most have: no fault of anybody's.
@@ -110,7 +110,9 @@ async def companion(asker: Asker, ssap: str, did: str) -> SpectraTable | None:
     return None
 
 
-async def _has(asker: Asker, table: SpectraTable, did: str) -> bool:
+async def _has(asker: VoClient, table: SpectraTable, did: str) -> bool:
     condition = f"{column(table.id_column)} = {literal(did)}"
-    document = await asker.document(question(table.url, select(table, fields_for(table, False), [condition], 1), 1))
+    document = await asker.document(
+        sync_query_url(table.url, select(table, fields_for(table, False), [condition], 1), 1)
+    )
     return bool(document.rows)

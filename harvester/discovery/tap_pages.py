@@ -18,10 +18,10 @@ from ..model.failures import Failure, FailureKind
 from ..vo.adql import column, conditions, count, literal, select
 from ..vo.constraints import Constraints
 from ..vo.document import is_status
-from ..vo.listing import Listed, Listing, Sink
-from ..vo.votable_model import Event, Info, Row, SpectraTable, Table
-from .client import Asker, UnansweredError
-from .tap import fields_for, question
+from ..vo.listing import CatalogWriter, ListingReader, ListingSummary
+from ..vo.votable_model import Event, Info, Row, SpectraTable, VotableTable
+from .client import ServiceUnavailableError, VoClient
+from .tap import fields_for, sync_query_url
 
 PAGE = 10_000  # rows
 _MOST_DIGITS = 18  # of a count of rows: that of a BIGINT
@@ -30,17 +30,17 @@ Tell = Callable[[int, int], None]
 
 
 async def list_by_pages(
-    asker: Asker,
+    asker: VoClient,
     source: SpectraTable,
     constraints: Constraints,
-    sink: Sink,
+    sink: CatalogWriter,
     tell: Tell,
     with_address: bool,
     most: int | None = None,
-) -> Listed:
+) -> ListingSummary:
     """Every spectrum of the table, or ``most``, into ``sink``. ArchiveError where a page is not to be had."""
     pages = _Pages(asker, source, constraints, with_address, PAGE if most is None else min(100 + 4 * most, PAGE))
-    listing = Listing(pages.columns, source.id_column, replace(constraints, by_words=True), with_address)
+    listing = ListingReader(pages.columns, source.id_column, replace(constraints, by_words=True), with_address)
     total = await pages.total()
     sink.begin(listing.header)
     async with aclosing(pages.rows(total)) as rows:
@@ -50,7 +50,7 @@ async def list_by_pages(
             if listing.repeats:
                 raise pages.astray()
             if listing.spectra == most:
-                return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, more=True)
+                return ListingSummary(listing.spectra, listing.rows, listing.nameless, listing.outside, more=True)
             if listing.rows % PAGE == 0:
                 tell(listing.rows, total)
     for spectrum in listing.rest():
@@ -59,17 +59,17 @@ async def list_by_pages(
     if listing.rows < total and listing.rows < (total := await pages.total()):  # it may have lost some meanwhile
         missing = f"{total - listing.rows:,} of the {total:,} rows that it counts"
         raise ArchiveError(f"{source.url}: it did not give {missing}: list it again")
-    return Listed(listing.spectra, listing.rows, listing.nameless, listing.outside, more=False)
+    return ListingSummary(listing.spectra, listing.rows, listing.nameless, listing.outside, more=False)
 
 
 class _Pages:
     """A walk through a table; ``_mark`` is the DID of the last spectrum that is complete."""
 
     def __init__(
-        self, asker: Asker, source: SpectraTable, constraints: Constraints, with_address: bool, size: int
+        self, asker: VoClient, source: SpectraTable, constraints: Constraints, with_address: bool, size: int
     ) -> None:
         fields = fields_for(source, with_address)
-        self.columns = Table(tuple(fields))
+        self.columns = VotableTable(tuple(fields))
         self._asker = asker
         self._source = source
         self._did = column(source.id_column)
@@ -82,13 +82,13 @@ class _Pages:
         self._is_cut = False
 
     async def total(self) -> int:
-        url = question(self._source.url, count(self._source, self._conditions), 1)
+        url = sync_query_url(self._source.url, count(self._source, self._conditions), 1)
         attempt = 1
         while True:
             try:
                 document = await self._asker.document(url)
                 break
-            except UnansweredError as error:
+            except ServiceUnavailableError as error:
                 await self._asker.wait_after(error, attempt)
                 attempt += 1
         told = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
@@ -110,7 +110,7 @@ class _Pages:
                         if given > 2 * total + self._size:  # more than it has: it does not heed what it is asked
                             raise self.astray()
                         yield row
-            except UnansweredError as error:
+            except ServiceUnavailableError as error:
                 attempt = 1 if self._mark != before else attempt + 1
                 await self._asker.wait_after(error, attempt)
                 continue
@@ -132,7 +132,7 @@ class _Pages:
         behind = [] if self._mark is None else [f"{self._did} > {literal(self._mark)}"]
         adql = select(self._source, self.columns.fields, [*self._conditions, *behind], self._size, in_order=True)
         self._held, self._came, self._is_cut, start = [], 0, False, self._mark
-        async with aclosing(self._asker.events(question(self._source.url, adql, self._size))) as events:
+        async with aclosing(self._asker.events(sync_query_url(self._source.url, adql, self._size))) as events:
             async for event in events:
                 if not isinstance(event, tuple):
                     self._heed(event)
@@ -154,14 +154,14 @@ class _Pages:
     def _heed(self, event: Event) -> None:
         """What is said beside the rows. An error behind pages that came is none of our question's."""
         match event:
-            case Table() if len(event.fields) != len(self.columns.fields):
+            case VotableTable() if len(event.fields) != len(self.columns.fields):
                 raise ArchiveError(f"{self._source.url}: it gives other columns than it was asked for")
             case Info() if is_status(event, "OVERFLOW"):
                 self._is_cut = True
             case Info() if is_status(event, "ERROR"):
                 words = f"the service says: {plain_line(event.text) or 'QUERY_STATUS=ERROR, without a word'}"
                 kind = FailureKind.REFUSED_REQUEST if self._mark is None else FailureKind.SERVER_ERROR
-                raise UnansweredError(self._source.url, Failure(kind, words))
+                raise ServiceUnavailableError(self._source.url, Failure(kind, words))
 
     def _did_of(self, row: Row) -> str:
         return row[self._place] if self._place < len(row) else ""

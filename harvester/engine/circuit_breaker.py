@@ -24,7 +24,7 @@ RAMP_START, RAMP_STEP = 0.1, 0.02  # share of the pace; full after 45 good answe
 LONGEST_JITTER = 30.0  # seconds on top of a Retry-After, so that its guests do not all come back at once
 
 
-class Sign(Enum):
+class Signal(Enum):
     """What one answer says about the archive."""
 
     GOOD = auto()
@@ -34,7 +34,7 @@ class Sign(Enum):
     """What an archive that is away looks like, though one bad spectrum may look like it too."""
 
 
-class State(Enum):
+class BreakerState(Enum):
     """Of the gate."""
 
     FLOWING = auto()
@@ -42,16 +42,16 @@ class State(Enum):
     RAMPING = auto()
 
 
-def sign_of(failure: Failure) -> Sign:
-    return Sign.TROUBLE if failure.kind.outage else Sign.ALIVE
+def classify(failure: Failure) -> Signal:
+    return Signal.TROUBLE if failure.kind.outage else Signal.ALIVE
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class CircuitBreaker:
     """The state, and the little that it was judged from. Times are loop seconds; decisions only, no clock inside."""
 
-    state: State = State.FLOWING
-    recent: tuple[Sign, ...] = ()
+    state: BreakerState = BreakerState.FLOWING
+    recent: tuple[Signal, ...] = ()
     alarm: int = FIRST_ALARM
     reason: str = ""
     since: float = 0.0
@@ -66,14 +66,14 @@ class Gate:
 
     @property
     def holding(self) -> bool:
-        return self.state is State.HOLDING
+        return self.state is BreakerState.HOLDING
 
     @property
     def outage(self) -> bool:
         """It is known to be the archive's fault that we hold."""
         return self.holding and (self.obeying or self.failed_probes > 0)
 
-    def after(self, sign: Sign, failure: Failure | None, now: float, chance: Random) -> Gate:
+    def after(self, sign: Signal, failure: Failure | None, now: float, chance: Random) -> CircuitBreaker:
         """An ordinary request was answered, or failed."""
         if failure is not None and failure.retry_after is not None:
             return self._obey(failure, failure.retry_after, now, chance)
@@ -81,50 +81,50 @@ class Gate:
             return self
         recent = (*self.recent, sign)[-WINDOW:]
         heard = replace(self, recent=recent)
-        if sign is Sign.TROUBLE:
-            troubles = recent.count(Sign.TROUBLE)
+        if sign is Signal.TROUBLE:
+            troubles = recent.count(Signal.TROUBLE)
             alarmed = troubles >= self.alarm and 2 * troubles >= len(recent)
-            return heard.hold(_words(failure), now) if alarmed or self.state is State.RAMPING else heard
-        return heard._grown() if sign is Sign.GOOD else heard
+            return heard.hold(_words(failure), now) if alarmed or self.state is BreakerState.RAMPING else heard
+        return heard._grown() if sign is Signal.GOOD else heard
 
-    def hold(self, reason: str, now: float) -> Gate:
+    def hold(self, reason: str, now: float) -> CircuitBreaker:
         """Hold and probe."""
         return replace(
-            self, state=State.HOLDING, reason=reason, since=now, until=now + FIRST_PROBE, recent=(), obeying=False,
-            failed_probes=0, good_probes=0,
+            self, state=BreakerState.HOLDING, reason=reason, since=now, until=now + FIRST_PROBE, recent=(),
+            obeying=False,            failed_probes=0, good_probes=0,
         )  # fmt: skip
 
-    def after_probe(self, failure: Failure | None, canary: bool, now: float, chance: Random) -> Gate:
+    def after_probe(self, failure: Failure | None, canary: bool, now: float, chance: Random) -> CircuitBreaker:
         """A probe was answered; ``canary``: it asked for a spectrum that is known to be good."""
         if failure is not None and failure.retry_after is not None:
             return self._obey(failure, failure.retry_after, now, chance)
-        if failure is not None and sign_of(failure) is Sign.TROUBLE:
+        if failure is not None and classify(failure) is Signal.TROUBLE:
             interval = min(SECOND_PROBE * GROWTH**self.failed_probes, LONGEST_PROBE) * chance.uniform(0.8, 1.2)
             return replace(
                 self, failed_probes=self.failed_probes + 1, good_probes=0, until=now + interval, reason=_words(failure)
             )
         if canary and not self.outage:
-            return Gate(alarm=min(2 * self.alarm, LAST_ALARM))
+            return CircuitBreaker(alarm=min(2 * self.alarm, LAST_ALARM))
         if self.good_probes + 1 < GOOD_PROBES:
             return replace(self, good_probes=self.good_probes + 1, until=now + NEXT_GOOD_PROBE)
-        return Gate(State.RAMPING, share=RAMP_START)
+        return CircuitBreaker(BreakerState.RAMPING, share=RAMP_START)
 
-    def _obey(self, failure: Failure, wait: float, now: float, chance: Random) -> Gate:
+    def _obey(self, failure: Failure, wait: float, now: float, chance: Random) -> CircuitBreaker:
         until = now + wait + chance.uniform(0.0, min(0.1 * wait, LONGEST_JITTER))
         if self.holding and until <= self.until + 1.0:
             return replace(self, obeying=True)  # what was in flight says the same again
         since = self.since if self.holding else now
         return replace(
-            self, state=State.HOLDING, reason=_words(failure), since=since, until=until, recent=(), obeying=True,
+            self, state=BreakerState.HOLDING, reason=_words(failure), since=since, until=until, recent=(), obeying=True,
             failed_probes=self.failed_probes + 1 if self.holding else 0,
             good_probes=0,
         )  # fmt: skip
 
-    def _grown(self) -> Gate:
-        if self.state is not State.RAMPING:
+    def _grown(self) -> CircuitBreaker:
+        if self.state is not BreakerState.RAMPING:
             return self if self.alarm == FIRST_ALARM else replace(self, alarm=FIRST_ALARM)
         share = round(self.share + RAMP_STEP, 3)
-        return Gate() if share >= 1.0 else replace(self, share=share)
+        return CircuitBreaker() if share >= 1.0 else replace(self, share=share)
 
 
 def _words(failure: Failure | None) -> str:

@@ -17,7 +17,7 @@ FIRST_CALM, LONGEST_CALM = 60, 2000  # answers before a level that brought nothi
 BUSIER = 2.0  # times the latency that the same level had before: somebody else needs the archive too
 
 
-class Turn(StrEnum):
+class ConcurrencyChange(StrEnum):
     """Why the level was last changed."""
 
     START = "it begins with one request at a time"
@@ -27,7 +27,7 @@ class Turn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Concurrency:
+class AdaptiveConcurrency:
     """The level now allowed, and what is known of others. Seconds throughout; decisions only, no clock inside."""
 
     ceiling: int
@@ -44,7 +44,7 @@ class Concurrency:
     calm: int = 0
     next_calm: int = FIRST_CALM
     eased: float = float("-inf")
-    turn: Turn = Turn.START
+    turn: ConcurrencyChange = ConcurrencyChange.START
 
     @property
     def latency(self) -> float | None:
@@ -56,11 +56,11 @@ class Concurrency:
         """The mean latency of the lowest level that was measured."""
         return self.known[min(self.known)] if self.known else None
 
-    def want(self) -> Concurrency:
+    def want(self) -> AdaptiveConcurrency:
         """A request had to wait because the level was reached: only then is there a reason to go higher."""
         return self if self.wanted else replace(self, wanted=True)
 
-    def answered(self, latency: float) -> Concurrency:
+    def answered(self, latency: float) -> AdaptiveConcurrency:
         """An answer took ``latency``; the first on new connections, which cost a handshake, do not count."""
         if self.skip:
             return replace(self, skip=self.skip - 1)
@@ -68,11 +68,11 @@ class Concurrency:
         enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need a closer look
         return after if after.count < enough else after._judge()
 
-    def troubled(self, now: float) -> Concurrency:
+    def troubled(self, now: float) -> AdaptiveConcurrency:
         """A 429, a 503 or a timeout: half as many, at most once a second, since one burst brings many of them."""
         return self if now - self.eased < 1.0 else replace(self._halved(), eased=now)
 
-    def _judge(self) -> Concurrency:
+    def _judge(self) -> AdaptiveConcurrency:
         mean = self.total / self.count
         before = self.known.get(self.level)
         if before is not None and mean > BUSIER * before:
@@ -88,21 +88,23 @@ class Concurrency:
         gain = ideal * self.known[lower] / self.known[self.level]
         return gain >= 1.0 + WORTH * (ideal - 1.0)
 
-    def _maybe_up(self) -> Concurrency:
+    def _maybe_up(self) -> AdaptiveConcurrency:
         settled = replace(self, lower=None, wanted=False)
         if not self.wanted or self.calm or self.level >= self.ceiling:
             return settled
         step = self.level if self.doubling else max(1, self.level // 4)
         level = min(self.ceiling, self.level + step)
-        return replace(settled, lower=self.level, level=level, skip=level - self.level, turn=Turn.UP)
+        return replace(settled, lower=self.level, level=level, skip=level - self.level, turn=ConcurrencyChange.UP)
 
-    def _back_to(self, lower: int) -> Concurrency:
+    def _back_to(self, lower: int) -> AdaptiveConcurrency:
         known = {level: latency for level, latency in self.known.items() if level <= lower}
-        back = replace(self, level=lower, lower=None, doubling=False, known=known, turn=Turn.BACK)
+        back = replace(self, level=lower, lower=None, doubling=False, known=known, turn=ConcurrencyChange.BACK)
         if self.doubling and self.level - lower > 1:
             return replace(back, wanted=True)
         return replace(back, calm=self.next_calm, next_calm=min(2 * self.next_calm, LONGEST_CALM))
 
-    def _halved(self) -> Concurrency:
+    def _halved(self) -> AdaptiveConcurrency:
         level = max(1, self.level // 2)
-        return Concurrency(self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, turn=Turn.BUSIER)
+        return AdaptiveConcurrency(
+            self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, turn=ConcurrencyChange.BUSIER
+        )

@@ -7,24 +7,24 @@ from collections.abc import Callable
 
 from .. import events as ev
 from ..errors import StoreError, StoreFullError
-from ..model.exit_codes import Cause
+from ..model.exit_codes import StopReason
 from ..model.target import Target
-from .interfaces import Doorkeeper, Store
-from .rate_limit import wait_or
-from .shutdown import Stop
+from .interfaces import SpectrumWriter, Throttle
+from .rate_limit import wait_for_event
+from .shutdown import Shutdown
 
 TRIES = 10  # of one spectrum, where there is room again each time
 LOOK = 1.0  # seconds between two looks at a full disk
 
 
-class PatientStore:
+class DiskFullRetry:
     """Puts spectra into ``store``. ``patience`` is how long, in seconds, room is waited for before the run ends."""
 
     def __init__(
         self,
-        store: Store,
-        admission: Doorkeeper,
-        stop: Stop,
+        store: SpectrumWriter,
+        admission: Throttle,
+        stop: Shutdown,
         patience: float,
         emit: Callable[[ev.Event], None],
         wall: Callable[[], float],
@@ -60,9 +60,9 @@ class PatientStore:
         loop = asyncio.get_running_loop()
         deadline, until = loop.time() + self._patience, self._wall() + self._patience
         self._emit(ev.HarvestPaused(self._wall(), str(error), until, ev.Pause.DISK))
-        while loop.time() < deadline and not await wait_or(self._stop.draining, LOOK):
+        while loop.time() < deadline and not await wait_for_event(self._stop.draining, LOOK):
             if await self._store.has_room(size):
                 self._emit(ev.HarvestResumed(self._wall(), "what is fetched can be stored again"))
                 return True
-        self._stop.drain(Cause(str(error), error.exit_code))
+        self._stop.drain(StopReason(str(error), error.exit_code))
         return False

@@ -17,27 +17,29 @@ from typing import Any, TypeVar
 
 from .. import events as ev
 from ..errors import StoreError
-from ..model.exit_codes import Cause
+from ..model.exit_codes import StopReason
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
-from ..model.outcomes import Failed, Fetched, Rejected, Saved
+from ..model.outcomes import Failed, FailedCheck, Fetched, Saved
 from ..model.target import SpectrumId, Target
 from .backoff import wait_before_retry
-from .circuit_breaker import Gate, Sign, sign_of
-from .disk_full import PatientStore
-from .interfaces import Archive, Doorkeeper, Inspect, Store
-from .outage import Condemned, Refusals
-from .rate_limit import wait_or
-from .shutdown import Stop
+from .circuit_breaker import CircuitBreaker, Signal, classify
+from .disk_full import DiskFullRetry
+from .interfaces import Archive, SpectrumWriter, Throttle, Verify
+from .outage import PendingFailure, RejectionCounter
+from .rate_limit import wait_for_event
+from .shutdown import Shutdown
 from .throttle import PROBING
-from .work_queue import Agenda, Assignment, Leftover
+from .work_queue import Attempt, PendingRetry, WorkQueue
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 BUGS_IN_A_ROW = 3  # one odd spectrum may trip a bug of ours; three in a row mean that nothing works
-HANDS = 2  # workers for each request that may be in flight: while one asks, another verifies and waits for the disk
+WORKERS_PER_REQUEST_SLOT = (
+    2  # workers for each request that may be in flight: while one asks, another verifies and waits for the disk
+)
 
 
 @dataclass(slots=True)
@@ -50,43 +52,45 @@ class Engine:
 
     targets: Iterable[Target]
     archive: Archive
-    store: Store
-    inspect: Inspect
+    store: SpectrumWriter
+    inspect: Verify
     limits: Limits
-    admission: Doorkeeper
+    admission: Throttle
     emit: Callable[[ev.Event], None]
-    stop: Stop
+    stop: Shutdown
     known_good: Sequence[Target] = ()
-    leftovers: Sequence[Leftover] = ()
+    leftovers: Sequence[PendingRetry] = ()
     chance: Random = field(default_factory=Random)
     wall: Callable[[], float] = time.time
     patient: bool = True
-    _agenda: Agenda = field(init=False)
-    _queue: asyncio.Queue[Assignment | None] = field(init=False)
+    _agenda: WorkQueue = field(init=False)
+    _queue: asyncio.Queue[Attempt | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
-    _condemned: list[Condemned] = field(init=False, default_factory=list)
-    _refusals: Refusals = field(init=False, default_factory=Refusals)
+    _condemned: list[PendingFailure] = field(init=False, default_factory=list)
+    _refusals: RejectionCounter = field(init=False, default_factory=RejectionCounter)
     _canary: Target | None = field(init=False, default=None)
     _patience: dict[SpectrumId, float] = field(init=False, default_factory=dict)
     _last_good: float = field(init=False, default=float("-inf"))
     _bugs: int = field(init=False, default=0)
     _draining: bool = field(init=False, default=False)
-    _patient: PatientStore = field(init=False)
+    _patient: DiskFullRetry = field(init=False)
 
     def __post_init__(self) -> None:
-        self._agenda = Agenda(self.targets)
+        self._agenda = WorkQueue(self.targets)
         self._canary = self.known_good[0] if self.known_good else None
         # One waiting assignment a worker hides the producer's latency; more would only delay retries that are due.
         self._queue = asyncio.Queue(self.limits.concurrency)
         self._changed = asyncio.Event()
-        self._patient = PatientStore(self.store, self.admission, self.stop, self.limits.disk_wait, self.emit, self.wall)
+        self._patient = DiskFullRetry(
+            self.store, self.admission, self.stop, self.limits.disk_wait, self.emit, self.wall
+        )
         self.admission.on_probe(self._hear_of_probe)
 
     async def run(self) -> None:
         """Harvest until done, drained or aborted. Whatever goes wrong is in the stop's cause, and in the log."""
         now = self._now()
         for leftover in self.leftovers:
-            self._agenda.resume(Assignment(leftover.target, leftover.attempt), now + leftover.due)
+            self._agenda.resume(Attempt(leftover.target, leftover.attempt), now + leftover.due)
         try:
             async with asyncio.timeout(None) as patience:
                 self.stop.on_change(lambda: self._limit(patience))
@@ -94,14 +98,14 @@ class Engine:
                     prober = beside.create_task(self._probe())
                     async with asyncio.TaskGroup() as crew:
                         crew.create_task(self._produce())
-                        for _ in range(HANDS * self.limits.concurrency):
+                        for _ in range(WORKERS_PER_REQUEST_SLOT * self.limits.concurrency):
                             crew.create_task(self._work())
                     prober.cancel()
         except TimeoutError:
             if not patience.expired():
                 raise
 
-    def put_off(self) -> list[Leftover]:
+    def put_off(self) -> list[PendingRetry]:
         """The retries that are left once it has returned."""
         return self._agenda.put_off(self._now())
 
@@ -134,8 +138,8 @@ class Engine:
             elif not self._done:
                 self._seek_evidence()
                 due = self._agenda.next_due
-                await (wait_or(self._changed, due - self._now()) if due is not None else self._changed.wait())
-        for _ in range(HANDS * self.limits.concurrency):
+                await (wait_for_event(self._changed, due - self._now()) if due is not None else self._changed.wait())
+        for _ in range(WORKERS_PER_REQUEST_SLOT * self.limits.concurrency):
             await self._queue.put(None)
 
     @property
@@ -157,7 +161,7 @@ class Engine:
 
     # ---- one attempt
 
-    async def _attempt(self, assignment: Assignment, in_flight: bool) -> Failure | None:
+    async def _attempt(self, assignment: Attempt, in_flight: bool) -> Failure | None:
         """Ask once and settle what came of it; the failure, if it was one."""
         started = self._now()
         fetched: Fetched | None = None
@@ -167,7 +171,7 @@ class Engine:
             finally:
                 if in_flight:
                     self.admission.leave(self._now() - started if fetched else None)
-            return await unbroken(self._keep(assignment, fetched, started))
+            return await run_to_completion(self._keep(assignment, fetched, started))
         except FetchError as error:
             return self._fail(assignment, error.failure, started, error.url)
         except StoreError as error:
@@ -176,20 +180,20 @@ class Engine:
         except Exception as bug:  # noqa: BLE001 - one odd spectrum must not stop a night; it is logged and exit is 1
             return self._bug(assignment, bug, started)
 
-    async def _keep(self, assignment: Assignment, fetched: Fetched, started: float) -> Failure | None:
+    async def _keep(self, assignment: Attempt, fetched: Fetched, started: float) -> Failure | None:
         """Prove the body and give it its name, or keep it apart; then settle. A fault of the disk stops the run."""
         target = assignment.target
         self._phase(assignment, ev.Phase.VERIFY)
         verdict = self.inspect(target, fetched.body)
         self._phase(assignment, ev.Phase.WRITE)
         try:
-            if isinstance(verdict, Rejected):
+            if isinstance(verdict, FailedCheck):
                 path = await self.store.quarantine(target, fetched, verdict)
                 self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
                 return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
             told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
             proved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
-            self.emit(ev.SpectrumProved(self.wall(), proved))
+            self.emit(ev.SpectrumVerified(self.wall(), proved))
             await self._patient.put(target, fetched.body)
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
@@ -200,42 +204,46 @@ class Engine:
         self._heard_good(target)
         return None
 
-    def _leave_to_next_run(self, assignment: Assignment, error: StoreError) -> None:
+    def _leave_to_next_run(self, assignment: Attempt, error: StoreError) -> None:
         """This machine's fault: it concerns the run, and no spectrum."""
         self._agenda.give_back(assignment, self._now())
-        self.stop.drain(Cause(str(error), error.exit_code))
+        self.stop.drain(StopReason(str(error), error.exit_code))
 
     def _heard_good(self, target: Target) -> None:
         self._bugs = 0
         self._canary = target
         self._last_good = self._now()
         self._refusals.heard_other()
-        self.admission.heard(Sign.GOOD)
+        self.admission.heard(Signal.GOOD)
         self._judge_condemned()
 
-    def _fail(self, assignment: Assignment, failure: Failure, started: float, url: str) -> Failure:
+    def _fail(self, assignment: Attempt, failure: Failure, started: float, url: str) -> Failure:
         """Say what it says of the archive, and schedule another attempt, give it back, or give it up."""
-        sign = sign_of(failure)
+        sign = classify(failure)
         self.admission.heard(sign, failure)
         now = self._now()
-        away = sign is Sign.TROUBLE and self.admission.gate.outage
+        away = sign is Signal.TROUBLE and self.admission.gate.outage
         if away and not self._asks_for_patience_alone(assignment, failure):
             self._agenda.give_back(assignment, now)
             return failure
         wait = wait_before_retry(failure, assignment.attempt, self.limits, self.chance)
         if wait is not None:
-            self._agenda.retry(assignment, now + wait, now if sign is Sign.TROUBLE else float("-inf"))
+            self._agenda.retry(assignment, now + wait, now if sign is Signal.TROUBLE else float("-inf"))
             due = self.wall() + wait
             self.emit(ev.RetryScheduled(self.wall(), assignment.target, assignment.attempt, failure, due))
             return failure
-        condemned = Condemned(assignment, failure, started, url)
-        if sign is Sign.TROUBLE and self._last_good < started and (self._canary or self._bystander(assignment.target)):
+        condemned = PendingFailure(assignment, failure, started, url)
+        if (
+            sign is Signal.TROUBLE
+            and self._last_good < started
+            and (self._canary or self._bystander(assignment.target))
+        ):
             self._condemned.append(condemned)
         else:
             self._give_up(condemned)
         return failure
 
-    def _asks_for_patience_alone(self, assignment: Assignment, failure: Failure) -> bool:
+    def _asks_for_patience_alone(self, assignment: Attempt, failure: Failure) -> bool:
         """Whether a Retry-After is this one spectrum's habit: it had one before, and others were served since."""
         if failure.retry_after is None:
             return False
@@ -243,7 +251,7 @@ class Engine:
         self._patience[assignment.target.did] = self._now()
         return asked_before is not None and self._last_good > asked_before
 
-    def _give_up(self, condemned: Condemned) -> None:
+    def _give_up(self, condemned: PendingFailure) -> None:
         self._agenda.settle()
         target, failure = condemned.assignment.target, condemned.failure
         self._patience.pop(target.did, None)
@@ -255,15 +263,15 @@ class Engine:
     def _refused(self, failure: Failure) -> None:
         own = failure.kind is FailureKind.NO_ADDRESS
         why = "nothing leads to an address that may be asked" if own else "the archive refuses our requests as such"
-        self.stop.drain(Cause(f"{why}: {failure.detail}", 7))
+        self.stop.drain(StopReason(f"{why}: {failure.detail}", 7))
 
-    def _bug(self, assignment: Assignment, bug: Exception, started: float) -> Failure:
+    def _bug(self, assignment: Attempt, bug: Exception, started: float) -> Failure:
         self._bugs += 1
         log.exception("bug while harvesting %s", assignment.target.did, exc_info=bug)
         failure = Failure(FailureKind.INTERNAL, f"{type(bug).__name__}: {bug}")
-        self._give_up(Condemned(assignment, failure, started, ""))
+        self._give_up(PendingFailure(assignment, failure, started, ""))
         if self._bugs >= BUGS_IN_A_ROW:
-            self.stop.drain(Cause(f"a bug of ours, {self._bugs} times in a row: {failure.detail}", 1))
+            self.stop.drain(StopReason(f"a bug of ours, {self._bugs} times in a row: {failure.detail}", 1))
         return failure
 
     # ---- whether the archive is there
@@ -278,12 +286,12 @@ class Engine:
                 await self.admission.turned.wait()
             elif self._given_up_waiting():
                 return
-            elif await wait_or(self.admission.turned, self._next_look(gate) - self._now()):
+            elif await wait_for_event(self.admission.turned, self._next_look(gate) - self._now()):
                 continue
             elif self._now() >= gate.until:
                 await self._ask_whether_it_is_there()
 
-    def _next_look(self, gate: Gate) -> float:
+    def _next_look(self, gate: CircuitBreaker) -> float:
         """When the next probe, or the end of all patience, is due."""
         if not gate.outage or gate.good_probes:
             return gate.until
@@ -294,7 +302,7 @@ class Engine:
         away = self._now() - gate.since
         if self.stop.draining.is_set() or not gate.outage or gate.good_probes or away <= self.limits.max_outage:
             return self.stop.draining.is_set()
-        self.stop.drain(Cause(f"the archive was away for {away / 60:.0f} minutes: {gate.reason}", 5))
+        self.stop.drain(StopReason(f"the archive was away for {away / 60:.0f} minutes: {gate.reason}", 5))
         return True
 
     async def _ask_whether_it_is_there(self) -> None:
@@ -305,9 +313,9 @@ class Engine:
         failure = await self._ask_for(target)
         if failure is None:
             self._canary, self._last_good = target, self._now()
-        elif Refusals.is_one(failure) and (known or self._refusals.heard_elsewhere()):
+        elif RejectionCounter.is_one(failure) and (known or self._refusals.heard_elsewhere()):
             self._refused(failure)
-        elif Refusals.is_one(failure):
+        elif RejectionCounter.is_one(failure):
             return  # somebody else is asked at once: these may be a block of spectra that are not public
         self.admission.probed(failure, canary=known or failure is None)
 
@@ -332,10 +340,10 @@ class Engine:
         except FetchError as error:
             return error.failure
         except StoreError as error:
-            self.stop.drain(Cause(str(error), error.exit_code))
+            self.stop.drain(StopReason(str(error), error.exit_code))
             return None
         verdict = self.inspect(canary, fetched.body)
-        return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, Rejected) else None
+        return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, FailedCheck) else None
 
     def _judge(self, failure: Failure | None) -> None:
         """After a probe: what failed before was the archive's fault if it failed too, else the spectra's."""
@@ -352,11 +360,11 @@ class Engine:
         for each in condemned:
             self._give_up(each)
 
-    def _phase(self, assignment: Assignment, phase: ev.Phase) -> None:
+    def _phase(self, assignment: Attempt, phase: ev.Phase) -> None:
         self.emit(ev.PhaseEntered(self.wall(), assignment.target, assignment.attempt, phase))
 
 
-async def unbroken(work: Coroutine[Any, Any, T]) -> T:
+async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
     """Await ``work`` to its end even when cancelled meanwhile; then the cancellation goes on, whatever it brought."""
     task = asyncio.ensure_future(work)
     try:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from .. import events as ev
 from ..model.failures import Failure
-from ..model.outcomes import Fetched, Rejected, Verified
+from ..model.outcomes import FailedCheck, Fetched, VerifiedSpectrum
 from ..model.target import Target
-from .circuit_breaker import Gate, Sign
+from .circuit_breaker import CircuitBreaker, Signal
 
 
 class Archive(Protocol):
@@ -21,10 +21,10 @@ class Archive(Protocol):
         ...
 
 
-class Doorkeeper(Protocol):
-    """Who may ask, and when: an ``Admission``, or its place-holder on a machine that is far from it."""
+class Throttle(Protocol):
+    """Who may ask, and when: an ``LocalThrottle``, or its place-holder on a machine that is far from it."""
 
-    gate: Gate
+    gate: CircuitBreaker
     full: bool
     turned: asyncio.Event
 
@@ -34,7 +34,7 @@ class Doorkeeper(Protocol):
 
     async def go_on(self, stop: asyncio.Event) -> bool: ...
 
-    def heard(self, sign: Sign, failure: Failure | None = None) -> None: ...
+    def heard(self, sign: Signal, failure: Failure | None = None) -> None: ...
 
     def doubt(self, reason: str) -> None: ...
 
@@ -47,14 +47,14 @@ class Doorkeeper(Protocol):
     def wake(self) -> None: ...
 
 
-class Store(Protocol):
+class SpectrumWriter(Protocol):
     """Where spectra go. Neither method may be cut short by cancellation once it has begun to write."""
 
     async def put(self, target: Target, body: bytes) -> None:
         """Give ``body`` the target's name, durably and at once. StoreError if that cannot be done."""
         ...
 
-    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a body that is not the spectrum apart, and say where. StoreError if that cannot be done."""
         ...
 
@@ -63,4 +63,4 @@ class Store(Protocol):
         ...
 
 
-Inspect = Callable[[Target, bytes], Verified | Rejected]
+Verify = Callable[[Target, bytes], VerifiedSpectrum | FailedCheck]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.failures import Failure, FailureKind
-from .work_queue import Assignment
+from .work_queue import Attempt
 
 ENOUGH = 5  # refusals without any other answer in between: not these spectra, but our request may be wrong
 
@@ -13,20 +13,20 @@ ELSEWHERE = 5  # spectra from anywhere in the list that must be refused, too, wh
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class PendingFailure:
     """A spectrum whose last attempt failed as it would if the archive were away: not charged before that is known.
 
     ``started`` is when the attempt began, in loop seconds.
     """
 
-    assignment: Assignment
+    assignment: Attempt
     failure: Failure
     started: float
     url: str
 
 
 @dataclass(slots=True)
-class Refusals:
+class RejectionCounter:
     """Counts answers that refuse the request as such, in a row."""
 
     in_a_row: int = 0

@@ -1,8 +1,8 @@
 """When the next request may go out: evenly spaced, never in a burst, and never more than rate + 1 in any second.
 
-Token buckets let a whole second's worth out at the start and after a stall; a guest spaces its requests. ``Schedule``
-is the rule (a value, no clock inside), ``Pacer`` lets workers wait for their turn by it. The event loop's clock is the
-only clock: asyncio's own timers run on it, so a test that replaces the loop's clock moves all of them together.
+Token buckets send a whole second's worth at the start and after a stall; here requests are spaced. ``RequestSpacing``
+is the rule (a value, no clock inside), ``RateLimiter`` makes workers wait by it. The event loop's clock is the only
+clock: asyncio's own timers run on it, so a test that replaces the loop's clock moves all of them together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECOND = 1.0002  # of ours, so that it is one on the other side of a wire that i
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class RequestSpacing:
     """Requests a second (0: no limit) and the time, in loop seconds, of the next free turn."""
 
     rate: float
@@ -34,7 +34,7 @@ class Schedule:
         window_opens = recent[-most] + SECOND if len(recent) >= most else -math.inf
         return max(now, self.next_turn, window_opens)
 
-    def after(self, due: float, now: float) -> Schedule:
+    def after(self, due: float, now: float) -> RequestSpacing:
         """The schedule once a request that was due at ``due`` went out at ``now``."""
         if not self.rate:
             return self
@@ -42,11 +42,11 @@ class Schedule:
         return replace(self, next_turn=base + 1.0 / self.rate)
 
 
-class Pacer:
+class RateLimiter:
     """Hands out turns, first come first served, by a Schedule on the running loop's clock."""
 
     def __init__(self, rate: float) -> None:
-        self._schedule = Schedule(rate)
+        self._schedule = RequestSpacing(rate)
         self._recent: deque[float] = deque(maxlen=int(rate) + 1)
         self._line = asyncio.Lock()
 
@@ -69,7 +69,7 @@ class Pacer:
                 if wait <= 0:
                     self._take(self._schedule.next_turn, now)
                     return True
-                await wait_or(stop, wait)
+                await wait_for_event(stop, wait)
         return False
 
     def _take(self, due: float, now: float) -> None:
@@ -77,7 +77,7 @@ class Pacer:
         self._recent.append(now)
 
 
-async def wait_or(stop: asyncio.Event, seconds: float) -> bool:
+async def wait_for_event(stop: asyncio.Event, seconds: float) -> bool:
     """Wait ``seconds``, or until ``stop`` is set; whether it was set."""
     try:
         async with asyncio.timeout(max(seconds, 0)):

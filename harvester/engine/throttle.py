@@ -11,9 +11,9 @@ from random import Random
 from .. import events as ev
 from ..model.failures import Failure, FailureKind
 from ..model.limits import Limits
-from .circuit_breaker import Gate, Sign, State
-from .concurrency import Concurrency, Turn
-from .rate_limit import Pacer
+from .circuit_breaker import BreakerState, CircuitBreaker, Signal
+from .concurrency import AdaptiveConcurrency, ConcurrencyChange
+from .rate_limit import RateLimiter
 
 EASING = (FailureKind.BUSY, FailureKind.TIMEOUT)  # what an archive that has too much to do looks like
 
@@ -24,7 +24,7 @@ Judge = Callable[[Failure | None], None]
 """Told what became of a probe, once the gate has turned by it."""
 
 
-class Admission:
+class LocalThrottle:
     """Hands out permits to ask, first come first served, and learns from every answer."""
 
     def __init__(
@@ -36,9 +36,9 @@ class Admission:
     ) -> None:
         self._limits, self._emit, self._wall = limits, emit, wall
         self._chance = chance or Random()  # noqa: S311 - jitter, no secret
-        self.pacer = Pacer(limits.rate)
-        self.gate = Gate()
-        self.concurrency = Concurrency(limits.concurrency)
+        self.pacer = RateLimiter(limits.rate)
+        self.gate = CircuitBreaker()
+        self.concurrency = AdaptiveConcurrency(limits.concurrency)
         self.in_flight = 0
         self.full = False
         """There is no room for what would come, so that nobody may ask."""
@@ -47,7 +47,7 @@ class Admission:
         self.turned = asyncio.Event()
         """Set whenever the gate turns; whoever waits for that clears it first."""
         self._judges: list[Judge] = []
-        self._onlookers: list[Callable[[Gate], None]] = []
+        self._onlookers: list[Callable[[CircuitBreaker], None]] = []
         self._said = (limits.concurrency, 1.0)
 
     @property
@@ -100,9 +100,9 @@ class Admission:
             self.concurrency = self.concurrency.answered(latency)
         self.wake()
         turn = self.concurrency.turn
-        self._tell(turn, imposed=turn is Turn.BUSIER)
+        self._tell(turn, imposed=turn is ConcurrencyChange.BUSIER)
 
-    def heard(self, sign: Sign, failure: Failure | None = None) -> None:
+    def heard(self, sign: Signal, failure: Failure | None = None) -> None:
         """What an ordinary request said about the archive."""
         now = asyncio.get_running_loop().time()
         if failure is not None and failure.kind in EASING:
@@ -115,7 +115,7 @@ class Admission:
         if not self.gate.holding:
             self._turn_to(self.gate.hold(reason, asyncio.get_running_loop().time()))
 
-    def on_turn(self, onlooker: Callable[[Gate], None]) -> None:
+    def on_turn(self, onlooker: Callable[[CircuitBreaker], None]) -> None:
         """Call ``onlooker`` whenever the gate turns."""
         self._onlookers.append(onlooker)
 
@@ -138,7 +138,7 @@ class Admission:
         self._changed.clear()
         await self._changed.wait()
 
-    def _turn_to(self, gate: Gate) -> None:
+    def _turn_to(self, gate: CircuitBreaker) -> None:
         before, self.gate = self.gate, gate
         now = asyncio.get_running_loop().time()
         if gate.holding and (not before.holding or gate.failed_probes > before.failed_probes):
@@ -159,10 +159,10 @@ class Admission:
         now = (self.allowed, round(self.gate.share, 1))
         if now != self._said and not self.gate.holding:
             self._said = now
-            self._emit(ev.PaceChanged(self._wall(), self.pacer.rate, self.allowed, reason, imposed))
+            self._emit(ev.LimitsChanged(self._wall(), self.pacer.rate, self.allowed, reason, imposed))
 
 
-def _good_news(gate: Gate) -> str:
-    if gate.state is State.RAMPING:
+def _good_news(gate: CircuitBreaker) -> str:
+    if gate.state is BreakerState.RAMPING:
         return "the archive answers again; the pace grows with its answers"
     return "the archive is well: those spectra are at fault"

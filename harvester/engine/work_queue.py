@@ -12,7 +12,7 @@ RETRY_SHARE, FREE_RETRIES = 0.2, 10  # retries per fresh spectrum, and how many 
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class Attempt:
     """A spectrum to be asked for, for the ``attempt``-th time (from 1)."""
 
     target: Target
@@ -20,7 +20,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class PendingRetry:
     """A retry that an earlier run left behind: ``due`` in seconds from now, ``attempt`` its next one."""
 
     target: Target
@@ -32,11 +32,11 @@ class Leftover:
 class _Due:
     time: float
     order: int
-    assignment: Assignment = field(compare=False)
+    assignment: Attempt = field(compare=False)
     failed: float = field(compare=False, default=float("-inf"))
 
 
-class Agenda:
+class WorkQueue:
     """What is still to be asked: fresh targets in the plan's order, and retries once they are due.
 
     Retries go first, but no more of them than a share of the fresh ones while there are fresh ones. Holds only the
@@ -61,10 +61,10 @@ class Agenda:
         """Nothing fresh, and nothing handed out and unsettled: at most retries are waited for."""
         return self._exhausted and not self._open
 
-    def put_off(self, now: float) -> list[Leftover]:
+    def put_off(self, now: float) -> list[PendingRetry]:
         """The retries that are waited for, the first due first."""
         return [
-            Leftover(due.assignment.target, due.assignment.attempt, due.time - now) for due in sorted(self._retries)
+            PendingRetry(due.assignment.target, due.assignment.attempt, due.time - now) for due in sorted(self._retries)
         ]
 
     @property
@@ -77,7 +77,7 @@ class Agenda:
         """The time at which the earliest retry is due."""
         return self._retries[0].time if self._retries else None
 
-    def take(self, now: float) -> Assignment | None:
+    def take(self, now: float) -> Attempt | None:
         """The next assignment, or None if there is none at this moment."""
         due = bool(self._retries) and self._retries[0].time <= now
         if due and self._retries_taken < FREE_RETRIES + RETRY_SHARE * self._fresh_taken:
@@ -86,7 +86,7 @@ class Agenda:
         if target is not None:
             self._open += 1
             self._fresh_taken += 1
-            return Assignment(target)
+            return Attempt(target)
         self._exhausted = True
         return self._take_retry() if due else None
 
@@ -94,7 +94,7 @@ class Agenda:
         """An assignment that was taken needs nothing more."""
         self._open -= 1
 
-    def retry(self, assignment: Assignment, due: float, failed: float = float("-inf")) -> None:
+    def retry(self, assignment: Attempt, due: float, failed: float = float("-inf")) -> None:
         """An assignment that was taken comes back at ``due`` for its next attempt.
 
         ``failed`` is when it failed in a way that may turn out to be the archive's fault.
@@ -102,12 +102,12 @@ class Agenda:
         self._open -= 1
         self._push(replace(assignment, attempt=assignment.attempt + 1), due, failed)
 
-    def give_back(self, assignment: Assignment, due: float) -> None:
+    def give_back(self, assignment: Attempt, due: float) -> None:
         """An assignment that was taken comes back at ``due`` as it was: the attempt does not count."""
         self._open -= 1
         self._push(assignment, due, float("-inf"))
 
-    def resume(self, assignment: Assignment, due: float) -> None:
+    def resume(self, assignment: Attempt, due: float) -> None:
         """A retry that an earlier run left behind."""
         self._push(assignment, due, float("-inf"))
 
@@ -118,11 +118,11 @@ class Agenda:
                 entry.assignment = replace(entry.assignment, attempt=entry.assignment.attempt - 1)
                 entry.failed = float("-inf")
 
-    def _take_retry(self) -> Assignment:
+    def _take_retry(self) -> Attempt:
         self._open += 1
         self._retries_taken += 1
         return heapq.heappop(self._retries).assignment
 
-    def _push(self, assignment: Assignment, due: float, failed: float) -> None:
+    def _push(self, assignment: Attempt, due: float, failed: float) -> None:
         self._order += 1
         heapq.heappush(self._retries, _Due(due, self._order, assignment, failed))

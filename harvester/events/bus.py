@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .types import Event, WatcherLost
+from .types import Event, ObserverFailed
 
-Watcher = Callable[[Event], None]
+Observer = Callable[[Event], None]
 
 
 class EventBus:
     """Hands every event to every watcher, in the order they were added."""
 
-    def __init__(self, *watchers: Watcher) -> None:
+    def __init__(self, *watchers: Observer) -> None:
         self._watchers = self._attentive = tuple(watchers)
-        self.lost: list[WatcherLost] = []
+        self.lost: list[ObserverFailed] = []
 
-    def add(self, watcher: Watcher, *, logged_only: bool = False) -> None:
+    def add(self, watcher: Observer, *, logged_only: bool = False) -> None:
         """Tell ``watcher`` every event from now on; ``logged_only``: it is spared the many that are not logged."""
         self._watchers += (watcher,)
         if not logged_only:
             self._attentive += (watcher,)
 
     def emit(self, event: Event) -> None:
-        broken: list[WatcherLost] = []
+        broken: list[ObserverFailed] = []
         lost_before = len(self.lost)
         for watcher in self._watchers if event.logged else self._attentive:
             if len(self.lost) > lost_before and watcher not in self._watchers:
@@ -36,10 +36,10 @@ class EventBus:
         for lost in broken:
             self.emit(lost)
 
-    def _drop(self, watcher: Watcher, error: Exception, time: float) -> WatcherLost:
+    def _drop(self, watcher: Observer, error: Exception, time: float) -> ObserverFailed:
         self._watchers = tuple(other for other in self._watchers if other is not watcher)
         self._attentive = tuple(other for other in self._attentive if other is not watcher)
         name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
-        lost = WatcherLost(time, name, f"{type(error).__name__}: {error}")
+        lost = ObserverFailed(time, name, f"{type(error).__name__}: {error}")
         self.lost.append(lost)
         return lost

@@ -76,7 +76,7 @@ class Politeness:
         }
 
 
-class Guestbook:
+class PolitenessRecorder:
     """Writes the receipt: a watcher that is told every event."""
 
     def __init__(self, user_agent: str) -> None:
@@ -108,7 +108,7 @@ class Guestbook:
                 self._asked[target.did] = attempt
             case ev.RequestSent(time=time):
                 self._sent(time)
-            case ev.AnswerReceived(size=size):
+            case ev.ResponseReceived(size=size):
                 self._bytes += size
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
                 self._asked.pop(outcome.target.did, None)
@@ -116,7 +116,7 @@ class Guestbook:
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
                 self._allowed = (rate, 1)  # a harvest feels its way up from one request at a time
-            case ev.PaceChanged(rate=rate, concurrency=concurrency, imposed=imposed):
+            case ev.LimitsChanged(rate=rate, concurrency=concurrency, imposed=imposed):
                 self._paced(rate, concurrency, imposed)
             case ev.HarvestPaused(time=time, kind=kind):
                 self._pause(kind, time)

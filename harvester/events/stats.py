@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from .. import events as ev
-from ..model.exit_codes import PRECEDENCE, Cause
+from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 from ..model.failures import FailureKind
 
 MOST_UNCOUNTED = 100  # events between two folds where nobody looks
@@ -44,7 +44,7 @@ class HarvestStats:
             match event:
                 case ev.RequestSent():
                     now["requests"] += 1
-                case ev.AnswerReceived(size=size):
+                case ev.ResponseReceived(size=size):
                     now["bytes"] += size
                 case ev.SpectrumSaved():
                     now["saved"] += 1
@@ -79,7 +79,7 @@ class HarvestStats:
         }
 
 
-class Tally:
+class StatsCollector:
     """Keeps the numbers up to date: a watcher around the fold, which is made when somebody looks, from any thread."""
 
     def __init__(self) -> None:
@@ -104,29 +104,31 @@ class Tally:
                 self._stats = self._stats.after(*(self._since.popleft() for _ in range(len(self._since))))
 
 
-def ended_how(stats: HarvestStats, cause: Cause | None, left_out: bool) -> tuple[str, int]:
+def ended_how(stats: HarvestStats, cause: StopReason | None, left_out: bool) -> tuple[str, int]:
     """Why the run ended, in words, and its exit code: of all that apply, the one that goes first in the README."""
     hows = (cause, _own_fault(stats), _unavailable(stats), _missing(stats, left_out))  # what stopped it says most
     first = min(
-        (how for how in hows if how), key=lambda how: PRECEDENCE.index(how.exit_code), default=Cause("complete", 0)
+        (how for how in hows if how),
+        key=lambda how: EXIT_CODE_PRIORITY.index(how.exit_code),
+        default=StopReason("complete", 0),
     )
     return first.reason, first.exit_code
 
 
-def _own_fault(stats: HarvestStats) -> Cause | None:
-    return Cause("a bug of ours", 1) if FailureKind.INTERNAL in stats.failures else None
+def _own_fault(stats: HarvestStats) -> StopReason | None:
+    return StopReason("a bug of ours", 1) if FailureKind.INTERNAL in stats.failures else None
 
 
-def _unavailable(stats: HarvestStats) -> Cause | None:
+def _unavailable(stats: HarvestStats) -> StopReason | None:
     """Nothing was had, and nothing but outages was answered."""
     if stats.saved or stats.remaining or not stats.failures or not all(kind.outage for kind in stats.failures):
         return None
-    return Cause("the archive was unavailable to the end", 5)
+    return StopReason("the archive was unavailable to the end", 5)
 
 
-def _missing(stats: HarvestStats, left_out: bool) -> Cause | None:
+def _missing(stats: HarvestStats, left_out: bool) -> StopReason | None:
     if any(kind.passing for kind in stats.failures):
-        return Cause("some spectra are worth another run", 4)
+        return StopReason("some spectra are worth another run", 4)
     if stats.remaining:
-        return Cause("the rest was left for another run" if left_out else "stopped early", 4)
-    return Cause("all was tried; some spectra cannot be had", 3) if stats.failures else None
+        return StopReason("the rest was left for another run" if left_out else "stopped early", 4)
+    return StopReason("all was tried; some spectra cannot be had", 3) if stats.failures else None

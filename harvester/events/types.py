@@ -1,7 +1,7 @@
 """What happens in a harvest, as frozen values, and the bus that hands them to whoever watches.
 
 ``emit`` is synchronous and ordered. A watcher returns within microseconds or owns a queue of its own. One that raises
-is dropped and named in a ``WatcherLost``: a broken dashboard never costs a night.
+is dropped and named in a ``ObserverFailed``: a broken dashboard never costs a night.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from typing import ClassVar
 
 from ..model.failures import Failure
-from ..model.outcomes import Failed, Gate, Saved
+from ..model.outcomes import Check, Failed, Saved
 from ..model.target import Target
 
 
@@ -91,7 +91,7 @@ class RequestSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerReceived(Event):
+class ResponseReceived(Event):
     """An answer came in whole: ``latency`` in seconds, from the request to the last byte; ``size`` in bytes."""
 
     target: Target
@@ -116,12 +116,12 @@ class BodyQuarantined(Event):
     """Bytes failed a gate and were kept apart, in ``path`` below the harvest's folder."""
 
     target: Target
-    gate: Gate
+    gate: Check
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class SpectrumProved(Event):
+class SpectrumVerified(Event):
     """Bytes passed the gates and are about to get their name; ``outcome`` is what will be saved."""
 
     outcome: Saved
@@ -143,7 +143,7 @@ class SpectrumFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PaceChanged(Event):
+class LimitsChanged(Event):
     """What is allowed from now on: ``rate`` in requests a second (0: no limit), ``concurrency`` requests at once;
     ``imposed`` by what the archive said, or a trial of ours."""
 
@@ -184,7 +184,7 @@ class ClockJumped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class WatcherLost(Event):
+class ObserverFailed(Event):
     """Something that only watches broke and is watched no more; the harvest goes on."""
 
     watcher: str
@@ -203,18 +203,18 @@ EVENTS: tuple[type[Event], ...] = (
     HarvestStarted,
     PhaseEntered,
     RequestSent,
-    AnswerReceived,
+    ResponseReceived,
     RetryScheduled,
     BodyQuarantined,
-    SpectrumProved,
+    SpectrumVerified,
     SpectrumSaved,
     SpectrumFailed,
     HarvestPaused,
     HarvestResumed,
-    PaceChanged,
+    LimitsChanged,
     HarvestDraining,
     ClockJumped,
-    WatcherLost,
+    ObserverFailed,
     HarvestEnded,
 )
 """All of them: each has its row in the README."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from ..model.failures import FailureKind
-from ..model.outcomes import Gate, Rejected
+from ..model.outcomes import Check, FailedCheck
 
 
-class RejectedError(ValueError):
+class InvalidSpectrumError(ValueError):
     """Bytes that fail a gate; ``rejected`` says which, and its ``detail`` is one sentence for people."""
 
-    def __init__(self, gate: Gate, kind: FailureKind, detail: str) -> None:
+    def __init__(self, gate: Check, kind: FailureKind, detail: str) -> None:
         super().__init__(detail)
-        self.rejected = Rejected(gate, kind, detail)
+        self.rejected = FailedCheck(gate, kind, detail)
 
 
-def malformed(detail: str, gate: Gate = Gate.STRUCTURE) -> RejectedError:
-    return RejectedError(gate, FailureKind.MALFORMED_FITS, detail)
+def malformed(detail: str, gate: Check = Check.STRUCTURE) -> InvalidSpectrumError:
+    return InvalidSpectrumError(gate, FailureKind.MALFORMED_FITS, detail)

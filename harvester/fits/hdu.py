@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.failures import FailureKind
-from ..model.outcomes import Gate
+from ..model.outcomes import Check
 from .describe import describe, describe_tail, quote
-from .errors import RejectedError, malformed
+from .errors import InvalidSpectrumError, malformed
 from .gzip import GZIP, PackingError, unpacked
 from .header import Header
-from .header_layout import remembered
+from .header_layout import bounded_cache
 
 BLOCK = 2880
 LONGEST_HEADER = 128 * BLOCK  # 4,608 cards: more than any spectrum has, and understood in a hundredth of a second
@@ -41,7 +41,7 @@ class Hdu:
         return self.start + -(-self.size // BLOCK) * BLOCK
 
 
-def walk(body: bytes) -> list[Hdu]:
+def read_hdus(body: bytes) -> list[Hdu]:
     """Every HDU of a FITS file that is exactly whole; RejectedError for anything else."""
     _refuse_strangers(body)
     hdus = [_hdu(body, 0)]
@@ -49,7 +49,7 @@ def walk(body: bytes) -> list[Hdu]:
         if not _EXTENSION.startswith(body[position : position + len(_EXTENSION)]):
             tail = body[position:]
             detail = f"{len(tail):,} bytes stand behind the end of the FITS file: {describe_tail(tail)}"
-            raise RejectedError(Gate.STRUCTURE, FailureKind.TRAILING_BYTES, detail)
+            raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRAILING_BYTES, detail)
         if len(hdus) == MOST_HDUS:
             raise malformed(f"the file has more than {MOST_HDUS} HDUs")
         hdus.append(_hdu(body, position))
@@ -60,12 +60,14 @@ def walk(body: bytes) -> list[Hdu]:
 
 def _refuse_strangers(body: bytes) -> None:
     if not body:
-        raise RejectedError(Gate.STRUCTURE, FailureKind.EMPTY, "the answer has no bytes")
+        raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.EMPTY, "the answer has no bytes")
     if _BEGINNING.startswith(body[: len(_BEGINNING)]):
         return
     if body.startswith(GZIP):
         _refuse_packed(body)
-    raise RejectedError(Gate.STRUCTURE, FailureKind.NOT_FITS, f"the answer is no FITS file but {describe(body)}")
+    raise InvalidSpectrumError(
+        Check.STRUCTURE, FailureKind.NOT_FITS, f"the answer is no FITS file but {describe(body)}"
+    )
 
 
 def _refuse_packed(body: bytes) -> None:
@@ -73,7 +75,7 @@ def _refuse_packed(body: bytes) -> None:
     try:
         unpacked(body, LARGEST_UNPACKED)
     except PackingError as error:
-        raise RejectedError(Gate.STRUCTURE, error.kind, str(error)) from None
+        raise InvalidSpectrumError(Check.STRUCTURE, error.kind, str(error)) from None
 
 
 def _hdu(body: bytes, position: int) -> Hdu:
@@ -106,7 +108,7 @@ def _end_card(body: bytes, position: int) -> int:
     return end
 
 
-def _headless(body: bytes, position: int) -> RejectedError:
+def _headless(body: bytes, position: int) -> InvalidSpectrumError:
     seen = body[position : position + LONGEST_HEADER]
     if len(seen) == LONGEST_HEADER:
         return malformed(f"a header has no END card in its first {LONGEST_HEADER:,} bytes")
@@ -115,15 +117,15 @@ def _headless(body: bytes, position: int) -> RejectedError:
     return _truncated(body, "before the END card of a header")
 
 
-def _truncated(body: bytes, where: str) -> RejectedError:
+def _truncated(body: bytes, where: str) -> InvalidSpectrumError:
     place = body.rfind(_DACHS_TRACEBACK)
     report = f"; the server's own error report stands at its end, {quote(body[place:])}" if place >= 0 else ""
-    return RejectedError(
-        Gate.STRUCTURE, FailureKind.TRUNCATED, f"the FITS file ends after {len(body):,} bytes, {where}{report}"
+    return InvalidSpectrumError(
+        Check.STRUCTURE, FailureKind.TRUNCATED, f"the FITS file ends after {len(body):,} bytes, {where}{report}"
     )
 
 
-@remembered  # spectra with as many points have the same
+@bounded_cache  # spectra with as many points have the same
 def _extent(structure: bytes, primary: bool) -> tuple[str, int]:
     """The kind of an HDU and the bytes of its data, by its structural cards."""
     header = Header(structure)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from .errors import malformed
-from .header_layout import CARD, CONTINUE, are_keywords, arrangement, keywords_of, placed, places_without
+from .header_layout import CARD, CONTINUE, are_keywords, header_layout, keywords_of, placed, places_without
 
 Value = str | float | int | bool
 
@@ -39,7 +39,7 @@ class Header(Mapping[str, Value]):
         if len(block) % CARD:
             raise malformed(f"the header card {len(block) // CARD + 1} is cut short")
         self._block, self._keywords = block, keywords_of(block)
-        arranged = arrangement(self._keywords)
+        arranged = header_layout(self._keywords)
         if not arranged.sound or block.translate(None, _PRINTABLE):
             raise malformed(f"the header card {_first_bad_card(block)} is not written in FITS characters")
         self._places = arranged.places

@@ -35,7 +35,7 @@ MOST = 256  # results: more than an archive has kinds of headers, or spectra hav
 LONGEST = 4000  # bytes: the keywords of 500 cards, or the structural cards of a dozen columns
 
 
-def remembered(work: Work) -> Work:
+def bounded_cache(work: Work) -> Work:
     """Remember the last results of ``work``, by its first argument, which is bytes, and the others.
 
     Bytes longer than any spectrum has are worked on each time: all that is remembered stays within some 30 MB.
@@ -54,7 +54,7 @@ Placed = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
+class HeaderLayout:
     """``places``: where the first card of each keyword begins, in bytes. ``ambiguous``: where the cards of those
     keywords begin that come more than once and must not. ``structural``: where the cards are that size and form of
     the data follow from. ``sound``: whether every keyword is one."""
@@ -80,12 +80,12 @@ def is_structural(keyword: bytes) -> bool:
     return _STRUCTURAL.fullmatch(keyword) is not None
 
 
-@remembered
-def arrangement(keywords: bytes) -> Arrangement:
+@bounded_cache
+def header_layout(keywords: bytes) -> HeaderLayout:
     """The arrangement of cards with these ``keywords``, as ``keywords_of`` gives them."""
     cards = list(placed(keywords))
     places = {keyword: place for place, keyword in reversed(cards)}
-    return Arrangement(
+    return HeaderLayout(
         places,
         _ambiguous(cards) if len(places) < len(cards) else {},
         _runs(_structural(cards, set(filter(is_structural, places)))),
@@ -93,7 +93,7 @@ def arrangement(keywords: bytes) -> Arrangement:
     )
 
 
-@remembered
+@bounded_cache
 def places_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
     """How many cards have other keywords than those that are ``left_out``, and where they are."""
     kept = [place for place, keyword in placed(keywords) if keyword not in left_out]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.outcomes import Gate
-from .errors import RejectedError, malformed
+from ..model.outcomes import Check
+from .errors import InvalidSpectrumError, malformed
 from .hdu import LARGEST_DATA, Hdu
 from .header import Header
 from .spectrum import Spectrum
@@ -59,8 +59,8 @@ def _image(header: Header) -> Image:
     return Image(_row_length(header), first, reference, step, _unit(header))
 
 
-def _unscaled(detail: str) -> RejectedError:
-    return malformed(detail, Gate.SCIENCE)
+def _unscaled(detail: str) -> InvalidSpectrumError:
+    return malformed(detail, Check.SCIENCE)
 
 
 def _unit(header: Header) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.outcomes import Gate
+from ..model.outcomes import Check
 from ..model.units import METRES
 from .errors import malformed
 from .header import Header
@@ -44,5 +44,5 @@ def metres(unit: str) -> float:
     if factor is None:
         told = f"the unit {unit!r}, which is no known unit of length" if unit else "no unit"
         advice = "" if unit else "; say it with spectral_unit in the archive's profile"
-        raise malformed(f"the spectral axis has {told}{advice}", Gate.SCIENCE)
+        raise malformed(f"the spectral axis has {told}{advice}", Check.SCIENCE)
     return factor

@@ -15,7 +15,7 @@ from contextlib import closing
 from itertools import islice, repeat
 
 from ..catalog.plan import HarvestPlan
-from ..catalog.reader import Catalogue
+from ..catalog.reader import Catalog
 from ..model.target import SpectrumId
 from .bulk import write_rows
 from .schema import next_run
@@ -24,18 +24,18 @@ PIECE = 2000  # rows a transaction: a few hundredths of a second, in which what 
 PART = 50_000  # rows that are sorted at once, for the same reason: about a tenth of a second
 EVERY = 1000  # rows of which one is looked at to tell where the parts begin
 
-Listed = tuple[SpectrumId, str, int]
+CatalogRow = tuple[SpectrumId, str, int]
 """What is listed, its status by the disk, and its place in the catalogue."""
 
 
-class Enrolment:
+class CatalogImport:
     """What the catalogue lists and what the disk has of it; where ledger and disk disagree, the disk is right.
 
     ``heard_of`` has the spectra that something happened to since the run began: of these the ledger knows better than
     the plan.
     """
 
-    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalogue: Catalogue) -> None:
+    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalogue: Catalog) -> None:
         self.heard_of: set[SpectrumId] = set()
         self._catalogue = catalogue
         self._present, self._wanted = plan.present, plan.wanted
@@ -44,12 +44,12 @@ class Enrolment:
         self._behind = self._sorted()
         self._piece = self._next_piece()
 
-    def _listed(self) -> Iterator[Listed]:
+    def _listed(self) -> Iterator[CatalogRow]:
         """In the order in which it is asked for."""
         for status, numbers in (("wanted", self._wanted.numbers), ("present", self._present.numbers)):
             yield from zip(map(self._catalogue.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
 
-    def _sorted(self) -> Iterator[list[Listed]]:
+    def _sorted(self) -> Iterator[list[CatalogRow]]:
         """In the order of the DIDs, by the piece; the pieces are empty while the rows are handed over."""
         listed, bounds = self._listed(), self._bounds()
         with closing(sqlite3.connect("", check_same_thread=False)) as aside:  # without a name: its file goes with it
@@ -67,7 +67,7 @@ class Enrolment:
         """The DIDs at which all but the first part begin. SQLite's order is that of Python: by code points."""
         return sorted(self._catalogue.dids[::EVERY])[PART // EVERY :: PART // EVERY]
 
-    def _next_piece(self) -> list[Listed] | None:
+    def _next_piece(self) -> list[CatalogRow] | None:
         if self._lead == len(self._wanted) + len(self._present):
             return None
         if self._lead < len(self.heard_of) + PIECE:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..catalog.plan import Receipts, Told
-from ..model.failures import Blame, FailureKind
+from ..catalog.plan import LedgerEntries, PlanNotes
+from ..model.failures import FailureKind, Responsibility
 from ..model.target import SpectrumId
 from .schema import open_for_reading, using
 
@@ -48,7 +48,7 @@ class FailureRecord:
     columns: dict[str, str]
 
     @property
-    def blame(self) -> Blame:
+    def blame(self) -> Responsibility:
         return self.kind.blame
 
 
@@ -77,7 +77,7 @@ SELECT * FROM run WHERE rowid IN brought OR run IN brought ORDER BY started
 """
 
 
-def runs_that_brought(path: Path) -> list[RunRecord]:
+def runs_with_new_spectra(path: Path) -> list[RunRecord]:
     """The runs that fetched what is stored now, the first first."""
     return [_run(row) for row in _rows(path, _BROUGHT)]
 
@@ -99,12 +99,12 @@ def failed_dids(path: Path) -> set[SpectrumId]:
     return {SpectrumId(row["did"]) for row in _rows(path, "SELECT did FROM spectrum WHERE status = 'failed'")}
 
 
-def receipts(path: Path) -> Receipts:
+def receipts(path: Path) -> LedgerEntries:
     """What is known of stored spectra, by case-folded name."""
-    return Receipts(remembered(path))
+    return LedgerEntries(stored_entries(path))
 
 
-def remembered(path: Path) -> Iterator[Told]:
+def stored_entries(path: Path) -> Iterator[PlanNotes]:
     """The same, one by one, by DID."""
     sql = "SELECT folded, did, bytes FROM spectrum WHERE +status IN ('present', 'saved') ORDER BY did"
     connection = open_for_reading(path)
@@ -123,7 +123,7 @@ def stored_among(path: Path, names: Sequence[str]) -> frozenset[str]:
     return _stored_as(path, names) & frozenset(names)
 
 
-def others_than(path: Path, run: str, names: Sequence[str]) -> frozenset[str]:
+def names_from_other_runs(path: Path, run: str, names: Sequence[str]) -> frozenset[str]:
     """Those of a few hundred ``names``, whatever their case, of stored spectra that ``run`` has not written down as its
     own."""
     others = _stored_as(path, names, "AND run IS NOT (SELECT number FROM run WHERE run = ?)", run)
@@ -151,7 +151,7 @@ def retries(path: Path) -> dict[SpectrumId, tuple[int, float]]:
     return {SpectrumId(row["did"]): (row["attempts"], row["due"]) for row in _rows(path, sql)}
 
 
-def asked_shape(path: Path) -> str | None:
+def request_parameters(path: Path) -> str | None:
     """What the directory's spectra were asked as, None if nothing was asked yet."""
     return next((str(row["shape"]) for row in _rows(path, "SELECT shape FROM request")), None)
 
@@ -202,7 +202,7 @@ def counts(path: Path) -> dict[str, tuple[int, int]]:
     return {row["status"]: (row["spectra"], int(row["bytes"])) for row in _rows(path, sql)}
 
 
-def counts_by(path: Path, column: str) -> dict[str, int]:
+def count_by(path: Path, column: str) -> dict[str, int]:
     """How many stored spectra have each value of a catalogue's ``column``; '' is those without one."""
     sql = (
         "SELECT coalesce((SELECT value FROM json_each(columns) WHERE key = ?), '') AS value, count(*) AS spectra "

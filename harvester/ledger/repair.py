@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..model.batching import batches
-from ..model.findings import Damaged, Examined, Finding, Missing, Record, Sound
+from ..model.findings import Damaged, FileToCheck, Finding, Missing, Record, Sound
 from ..model.target import SpectrumId
 from .schema import VERSION, next_run, open_for_reading, open_for_writing
 
@@ -77,18 +77,18 @@ def damage_of(path: Path) -> str | None:
         raise StoreError(f"{path}: the ledger cannot be read ({error})") from error
 
 
-def work_list(path: Path, names: Mapping[str, object]) -> Iterator[Examined]:
+def files_to_check(path: Path, names: Mapping[str, object]) -> Iterator[FileToCheck]:
     """Each of ``names`` (stems of the files on disk, whatever they map to) with the ledger's record of it, in order;
     then every spectrum that the ledger believes stored and ``names`` lacks. Without a ledger: the names alone.
     """
     connection = open_for_reading(path)
     if connection is None:
-        yield from (Examined(name) for name in names)
+        yield from (FileToCheck(name) for name in names)
         return
     with closing(connection):
         for some in batches(names, PAGE):
             records = _records(connection, some)
-            yield from (Examined(name, records.get(name)) for name in some)
+            yield from (FileToCheck(name, records.get(name)) for name in some)
         yield from (examined for examined in _all(connection) if examined.name not in names)
 
 
@@ -99,11 +99,11 @@ def _records(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, 
     return {row["name"]: _record(row) for row in found}
 
 
-def _all(connection: sqlite3.Connection) -> Iterator[Examined]:
+def _all(connection: sqlite3.Connection) -> Iterator[FileToCheck]:
     """Page by page, so that no reader keeps a running harvest from tidying its write-ahead log for long."""
     last = ""
     while page := connection.execute(f"{_STORED} AND folded > ? ORDER BY folded LIMIT {PAGE}", (last,)).fetchall():
-        yield from (Examined(row["name"], _record(row)) for row in page)
+        yield from (FileToCheck(row["name"], _record(row)) for row in page)
         last = page[-1]["folded"]
 
 
@@ -126,7 +126,7 @@ INSERT OR IGNORE INTO spectrum(status, name, folded, bytes, sha256, content_dige
 _LOSE = "UPDATE spectrum SET status = 'wanted', run = ? WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
 
 
-def record(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
+def write_findings(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
     """Write down what the disk has and what it has no more; how many rows changed. sqlite3.Error goes through.
 
     ``Sound`` files become present, ``Damaged`` and ``Missing`` ones wanted. What could not be read is left as it was.
@@ -141,7 +141,7 @@ def record(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
     return connection.total_changes - before
 
 
-def free_names(connection: sqlite3.Connection) -> None:
+def release_names(connection: sqlite3.Connection) -> None:
     """Names of spectra that are not stored belong to nobody: a file found under one may be another's."""
     connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved') AND folded <> did")
 

@@ -21,13 +21,13 @@ from typing import Self
 from .. import events as ev
 from .._version import __version__
 from ..catalog.plan import HarvestPlan
-from ..catalog.reader import Catalogue
+from ..catalog.reader import Catalog
 from ..events.stats import HarvestStats
 from ..model.findings import Finding
 from ..model.outcomes import Failed, Saved
 from .bulk import Row, write_rows
-from .catalog_import import Enrolment
-from .repair import record
+from .catalog_import import CatalogImport
+from .repair import write_findings
 from .schema import open_for_writing, using
 
 Statement = tuple[str, Row]
@@ -48,7 +48,7 @@ class LedgerWriter:
         self._path = path
         self._numbers = numbers
         self._run = ""
-        self._enrolment: Enrolment | None = None
+        self._enrolment: CatalogImport | None = None
         self._connection = open_for_writing(path)
         self._statements = deque[Statement]()
         self._due = threading.Event()
@@ -91,10 +91,10 @@ class LedgerWriter:
         return self._unfinished is not None and self.fault is None and self._thread.is_alive()
 
     @property
-    def _unfinished(self) -> Enrolment | None:
+    def _unfinished(self) -> CatalogImport | None:
         return None if self._enrolment is None or self._enrolment.complete else self._enrolment
 
-    def enrol(self, plan: HarvestPlan, catalogue: Catalogue, shape: str) -> None:
+    def enrol(self, plan: HarvestPlan, catalogue: Catalog, shape: str) -> None:
         """Begin to write down what is listed; the writer goes on with it between events.
 
         ``shape`` is what the spectra are asked as.
@@ -104,7 +104,7 @@ class LedgerWriter:
             self._connection.execute("DELETE FROM request")
             self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
         with using(self._path):
-            self._enrolment = Enrolment(self._connection, plan, catalogue)
+            self._enrolment = CatalogImport(self._connection, plan, catalogue)
             self._enrolment.go_on(self._connection)
 
     def record(self, findings: Sequence[Finding]) -> None:
@@ -112,7 +112,7 @@ class LedgerWriter:
         with using(self._path):
             while findings and (enrolment := self._unfinished) is not None:
                 enrolment.go_on(self._connection)
-            record(self._connection, findings)
+            write_findings(self._connection, findings)
 
     def __call__(self, event: ev.Event) -> None:
         if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
@@ -231,7 +231,7 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
             return [(_TRIED, (target.did, target.name, *tried, run))]
         case ev.HarvestEnded(time=time):
             return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
-        case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.WatcherLost():
+        case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.ObserverFailed():
             return [_noted(event, run)]
     return []
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class StopReason:
     """Why the harvest stops early, in words, and the exit code that tells it to scripts."""
 
     reason: str
@@ -14,4 +14,4 @@ class Cause:
 
 
 # Where several causes meet, the first of these exit codes is given (README, exit codes).
-PRECEDENCE = (1, 6, 5, 7, 130, 143, 129, 4, 3, 0)
+EXIT_CODE_PRIORITY = (1, 6, 5, 7, 130, 143, 129, 4, 3, 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Blame(StrEnum):
+class Responsibility(StrEnum):
     """Whose fault a failure is."""
 
     ARCHIVE = "archive"
@@ -22,13 +22,15 @@ class FailureKind(StrEnum):
     allows). ``passing`` kinds may be gone tomorrow: another run is worth it.
     """
 
-    blame: Blame
+    blame: Responsibility
     tries: int
     passing: bool
     meaning: str
     advice: str
 
-    def __new__(cls, value: str, blame: Blame, tries: int, passing: bool, meaning: str, advice: str) -> FailureKind:
+    def __new__(
+        cls, value: str, blame: Responsibility, tries: int, passing: bool, meaning: str, advice: str
+    ) -> FailureKind:
         member = str.__new__(cls, value)
         member._value_ = value
         member.blame, member.tries, member.passing = blame, tries, passing
@@ -38,135 +40,135 @@ class FailureKind(StrEnum):
     @property
     def outage(self) -> bool:
         """Whether an archive that is away looks like this; maintenance pages come as 200, too."""
-        away = self.passing and self.blame in (Blame.ARCHIVE, Blame.NETWORK)
+        away = self.passing and self.blame in (Responsibility.ARCHIVE, Responsibility.NETWORK)
         return away or self.value in ("not_fits", "empty")
 
     NOT_FOUND = (
-        "not_found", Blame.SPECTRUM, 1, False,
+        "not_found", Responsibility.SPECTRUM, 1, False,
         "404, the archive does not know it", "remove it from the catalogue or ask the archive's operator",
     )  # fmt: skip
     GONE = (
-        "gone", Blame.SPECTRUM, 1, False,
+        "gone", Responsibility.SPECTRUM, 1, False,
         "410, withdrawn", "remove it from the catalogue",
     )  # fmt: skip
     NO_DATA = (
-        "no_data", Blame.SPECTRUM, 1, False,
+        "no_data", Responsibility.SPECTRUM, 1, False,
         "204, it has no data for this request", "if you asked for a --band, a wider one; else ask the operator",
     )  # fmt: skip
     FORBIDDEN = (
-        "forbidden", Blame.SPECTRUM, 1, False,
+        "forbidden", Responsibility.SPECTRUM, 1, False,
         "401 or 403, embargoed or not public", "ask the archive's operator, or wait for the embargo's end",
     )  # fmt: skip
     REFUSED_REQUEST = (
-        "refused_request", Blame.OURS, 1, False,
+        "refused_request", Responsibility.OURS, 1, False,
         "the archive refuses the request as such", "check --fluxcalib, --band and --format against what it offers",
     )  # fmt: skip
     BUSY = (
-        "busy", Blame.ARCHIVE, 0, True,
+        "busy", Responsibility.ARCHIVE, 0, True,
         "429 or 503, the archive is busy or under maintenance", "run again later",
     )  # fmt: skip
     SERVER_ERROR = (
-        "server_error", Blame.ARCHIVE, 0, True,
+        "server_error", Responsibility.ARCHIVE, 0, True,
         "5xx, the archive failed", "run again later; if it stays, tell the operator",
     )  # fmt: skip
     UNEXPECTED_STATUS = (
-        "unexpected_status", Blame.ARCHIVE, 2, False,
+        "unexpected_status", Responsibility.ARCHIVE, 2, False,
         "a status that is no answer to this request", "check the archive's address",
     )  # fmt: skip
     NO_ADDRESS = (
-        "no_address", Blame.SPECTRUM, 1, False,
+        "no_address", Responsibility.SPECTRUM, 1, False,
         "no address that may be asked", "check access_url in the catalogue, and hosts in the archive's profile",
     )  # fmt: skip
     NO_LINK = (
-        "no_link", Blame.ARCHIVE, 2, False,
+        "no_link", Responsibility.ARCHIVE, 2, False,
         "its datalink document leads to no FITS file", "read what the document says; tell the archive's operator",
     )  # fmt: skip
     REDIRECTED = (
-        "redirected", Blame.ARCHIVE, 2, False,
+        "redirected", Responsibility.ARCHIVE, 2, False,
         "sent on to where we do not follow", "check the archive's address",
     )  # fmt: skip
     UNREACHABLE = (
-        "unreachable", Blame.NETWORK, 0, True,
+        "unreachable", Responsibility.NETWORK, 0, True,
         "no connection to the archive", "check the network and the archive's address, then run again",
     )  # fmt: skip
     TLS = (
-        "tls", Blame.NETWORK, 0, True,
+        "tls", Responsibility.NETWORK, 0, True,
         "no trusted connection to the archive", "check the certificate or the address",
     )  # fmt: skip
     TIMEOUT = (
-        "timeout", Blame.NETWORK, 0, True,
+        "timeout", Responsibility.NETWORK, 0, True,
         "no answer in time", "run again; raise limits.read_timeout if it stays",
     )  # fmt: skip
     CUT_OFF = (
-        "cut_off", Blame.NETWORK, 0, True,
+        "cut_off", Responsibility.NETWORK, 0, True,
         "the answer broke off", "run again",
     )  # fmt: skip
     GARBLED = (
-        "garbled", Blame.ARCHIVE, 0, True,
+        "garbled", Responsibility.ARCHIVE, 0, True,
         "the answer was not HTTP", "run again; check for a proxy in between",
     )  # fmt: skip
     TOO_LARGE = (
-        "too_large", Blame.ARCHIVE, 1, False,
+        "too_large", Responsibility.ARCHIVE, 1, False,
         "larger than limits.max_bytes", "raise limits.max_bytes if such spectra are expected",
     )  # fmt: skip
     EMPTY = (
-        "empty", Blame.ARCHIVE, 0, False,
+        "empty", Responsibility.ARCHIVE, 0, False,
         "200 without a byte", "run again; if it stays, tell the operator",
     )  # fmt: skip
     NOT_FITS = (
-        "not_fits", Blame.ARCHIVE, 0, False,
+        "not_fits", Responsibility.ARCHIVE, 0, False,
         "a page or a text in place of FITS", "read the body in quarantine; tell the operator",
     )  # fmt: skip
     TRUNCATED = (
-        "truncated", Blame.ARCHIVE, 0, False,
+        "truncated", Responsibility.ARCHIVE, 0, False,
         "FITS that ends too early", "run again; if it stays, tell the operator",
     )  # fmt: skip
     TRAILING_BYTES = (
-        "trailing_bytes", Blame.ARCHIVE, 0, False,
+        "trailing_bytes", Responsibility.ARCHIVE, 0, False,
         "FITS with something behind its end", "read the body's end in quarantine; tell the operator",
     )  # fmt: skip
     MALFORMED_FITS = (
-        "malformed_fits", Blame.ARCHIVE, 0, False,
+        "malformed_fits", Responsibility.ARCHIVE, 0, False,
         "FITS whose headers do not describe a spectrum", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     WRONG_SPECTRUM = (
-        "wrong_spectrum", Blame.ARCHIVE, 0, False,
+        "wrong_spectrum", Responsibility.ARCHIVE, 0, False,
         "another spectrum than the one asked for", "tell the operator",
     )  # fmt: skip
     UNNAMED = (
-        "unnamed", Blame.ARCHIVE, 2, False,
+        "unnamed", Responsibility.ARCHIVE, 2, False,
         "a spectrum that does not say which one it is", "check the identity card in the archive's profile",
     )  # fmt: skip
     WRONG_BAND = (
-        "wrong_band", Blame.ARCHIVE, 2, False,
+        "wrong_band", Responsibility.ARCHIVE, 2, False,
         "wavelengths outside the band asked for", "tell the operator",
     )  # fmt: skip
     NO_ROWS = (
-        "no_rows", Blame.SPECTRUM, 2, False,
+        "no_rows", Responsibility.SPECTRUM, 2, False,
         "a spectrum without points", "remove it from the catalogue, or ask for another --fluxcalib",
     )  # fmt: skip
     NOT_FINITE = (
-        "not_finite", Blame.SPECTRUM, 2, False,
+        "not_finite", Responsibility.SPECTRUM, 2, False,
         "NaN or infinite values", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     NOT_MONOTONIC = (
-        "not_monotonic", Blame.SPECTRUM, 2, False,
+        "not_monotonic", Responsibility.SPECTRUM, 2, False,
         "wavelengths that do not rise or fall steadily", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     WRONG_AXIS = (
-        "wrong_axis", Blame.SPECTRUM, 2, False,
+        "wrong_axis", Responsibility.SPECTRUM, 2, False,
         "wavelengths or steps that are not as the header declares", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     ZERO_FLUX = (
-        "zero_flux", Blame.SPECTRUM, 2, False,
+        "zero_flux", Responsibility.SPECTRUM, 2, False,
         "flux that is zero everywhere", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     NOT_NORMALIZED = (
-        "not_normalized", Blame.SPECTRUM, 2, False,
+        "not_normalized", Responsibility.SPECTRUM, 2, False,
         "flux that is not around 1 though normalized was asked for", "try --fluxcalib none",
     )  # fmt: skip
     INTERNAL = (
-        "internal", Blame.OURS, 1, True,
+        "internal", Responsibility.OURS, 1, True,
         "a bug of ours", "please report it with runs/<run>/events.jsonl",
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .outcomes import Gate, Verified
+from .outcomes import Check, VerifiedSpectrum
 from .target import SpectrumId
 
 DIGEST, PRESENCE, READING, LEDGER = "digest", "presence", "reading", "ledger"
@@ -24,7 +24,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class FileToCheck:
     """A file to examine: its stem (no folder, no ``.fits``), and the ledger's record of it, None without one."""
 
     name: str
@@ -42,7 +42,7 @@ class Sound:
 
     name: str
     did: SpectrumId | None
-    verified: Verified
+    verified: VerifiedSpectrum
     known: bool = False
     redated: bool = False
 
@@ -80,14 +80,14 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class UnrelatedFile:
     """A file under a name that no spectrum can have: somebody else's, which no harvest will ever count."""
 
     name: str
 
 
 Fault = Damaged | Missing | Unreadable
-Finding = Sound | Stray | Fault
+Finding = Sound | UnrelatedFile | Fault
 
 
 FEW = 10  # files that may fail alike without telling of more than their own damage
@@ -96,7 +96,7 @@ FEW = 10  # files that may fail alike without telling of more than their own dam
 def too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
     """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
     in structure, into spectra of another band."""
-    judged = Counter(fault.kind for fault in damaged if fault.gate in (Gate.IDENTITY, Gate.SCIENCE))
+    judged = Counter(fault.kind for fault in damaged if fault.gate in (Check.IDENTITY, Check.SCIENCE))
     return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}
 
 

@@ -27,7 +27,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedSpectrum:
     """What the bytes of a spectrum proved.
 
     ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
@@ -43,7 +43,7 @@ class Verified:
     object_name: str
 
 
-class Gate(StrEnum):
+class Check(StrEnum):
     """The three proofs that bytes must pass, in this order."""
 
     STRUCTURE = "structure"
@@ -52,10 +52,10 @@ class Gate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class FailedCheck:
     """Bytes that are not the spectrum asked for: which gate they failed, and how."""
 
-    gate: Gate
+    gate: Check
     kind: FailureKind
     detail: str
 
@@ -66,7 +66,7 @@ class Saved:
     ``last_modified`` are what the server calls this version (RFC 9110, section 8.8), if it does."""
 
     target: Target
-    verified: Verified
+    verified: VerifiedSpectrum
     attempts: int
     elapsed: float
     url: str

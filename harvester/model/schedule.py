@@ -87,7 +87,7 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class RunWindow:
     """When one run may ask: from ``opens`` on, until ``ends`` (None: no end) for the reason ``why``."""
 
     opens: datetime
@@ -103,7 +103,7 @@ class Shift:
         return self.window.length if self.window else (self.ends - self.opens).total_seconds()
 
 
-def shift(now: datetime, window: Window | None = None, deadline: Deadline | None = None) -> Shift:
+def shift(now: datetime, window: Window | None = None, deadline: Deadline | None = None) -> RunWindow:
     """The hours of a run that begins ``now``."""
     opens = now if window is None or window.is_open(now) else window.next_open(now)
     ends = []
@@ -111,7 +111,7 @@ def shift(now: datetime, window: Window | None = None, deadline: Deadline | None
         ends.append((window.next_close(opens), f"the window {window} has closed"))
     if deadline is not None:
         ends.append((deadline.due(now), f"the deadline {deadline} has come"))
-    return Shift(opens, *min(ends), window) if ends else Shift(opens)
+    return RunWindow(opens, *min(ends), window) if ends else RunWindow(opens)
 
 
 def nights_left(remaining: int, rate: float, night: float) -> int | None:

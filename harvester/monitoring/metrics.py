@@ -72,7 +72,7 @@ class Metrics:
                 self._fly(target.did, phase in ON_THE_WIRE)
             case ev.RequestSent():
                 self._requests.inc()
-            case ev.AnswerReceived(latency=latency, size=size):
+            case ev.ResponseReceived(latency=latency, size=size):
                 self._latency.observe(latency)
                 self._bytes.inc(size)
             case ev.RetryScheduled(target=target):
@@ -91,7 +91,7 @@ class Metrics:
         match event:
             case (
                 ev.HarvestStarted(rate=rate, concurrency=concurrency)
-                | ev.PaceChanged(rate=rate, concurrency=concurrency)
+                | ev.LimitsChanged(rate=rate, concurrency=concurrency)
             ):
                 self._rate.set(rate)
                 self._concurrency.set(concurrency)

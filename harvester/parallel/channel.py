@@ -49,7 +49,7 @@ class HandLostError(Exception):
     """Whoever worked on a shard was killed, is out of reach, or was taken for lost: another hand goes on with it."""
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """One end. ``say`` never waits; what is said within one turn of the loop goes out together."""
 
     def say(self, message: Any) -> None: ...
@@ -59,7 +59,7 @@ class Line(Protocol):
         ...
 
 
-class Inbox:
+class MessageQueue:
     """A line whose messages somebody else brings: ``put`` them in, and ``lose`` it when no more will come."""
 
     def __init__(self, say: Callable[[Any], None]) -> None:
@@ -86,7 +86,7 @@ class Inbox:
         return heard
 
 
-class Bundle:
+class MessageBatcher:
     """What is said within one turn of the loop, pickled and sent by ``send`` in one piece."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
@@ -109,7 +109,7 @@ class SocketLine:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self._bundle = Bundle(self._send)
+        self._bundle = MessageBatcher(self._send)
         self.say = self._bundle.say
 
     @classmethod
@@ -136,7 +136,7 @@ class SocketLine:
             await self._writer.wait_closed()
 
 
-async def attend(line: Line, heed: Callable[[Any], bool | None]) -> None:
+async def receive_messages(line: Channel, heed: Callable[[Any], bool | None]) -> None:
     """Pass on what is heard, until it is heeded by False or the other end is gone."""
     with contextlib.suppress(LineLostError):
         while True:

@@ -13,44 +13,44 @@ from types import TracebackType
 from typing import Any, Self
 
 from .. import events as ev
-from ..engine.circuit_breaker import FIRST_ALARM, Gate, Sign
-from ..engine.outage import Refusals
-from ..engine.shutdown import Stop
-from ..engine.throttle import PROBING, Admission
+from ..engine.circuit_breaker import FIRST_ALARM, CircuitBreaker, Signal
+from ..engine.outage import RejectionCounter
+from ..engine.shutdown import Shutdown
+from ..engine.throttle import PROBING, LocalThrottle
 from ..model.failures import Failure
 from .messages import (
     TAKEN_OVER,
-    Alive,
-    Declined,
-    Doubted,
+    BreakerChanged,
+    DiskFullReport,
+    EventReport,
+    FollowupGranted,
+    FollowupRequest,
     FromBroker,
     FromHand,
-    Full,
-    Halted,
-    Heard,
-    Joined,
-    Judged,
-    Left,
-    Onward,
-    OnwardPermitted,
-    Permitted,
-    Probed,
-    ProbePermitted,
-    Probing,
-    Renewed,
-    Stopped,
-    Told,
-    Turned,
-    Wanted,
+    Heartbeat,
+    PermitGranted,
+    PermitRequest,
+    ProbeDeclined,
+    ProbeGranted,
+    ProbeOffer,
+    ProbeOutcome,
+    ProbeRequested,
+    ProbeResult,
+    RequestDone,
+    ResetConnections,
+    ResponseReport,
+    ShardStarted,
+    ShutdownCommand,
+    WorkerStopReason,
 )
-from .shards import Progress
+from .shards import ShardProgress
 
 BEAT = 5.0  # seconds between two looks at who has said nothing for long
 SILENCE = 60.0  # seconds without a word after which a hand is taken for lost: it says one every few seconds
 
 
 @dataclass(slots=True, eq=False)
-class Guest:
+class WorkerConnection:
     """A hand as the broker knows it: how to reach it, how to end it, when it was last heard, and what it holds."""
 
     say: Callable[[FromBroker], None]
@@ -63,23 +63,23 @@ class Guest:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-class Broker:
+class Coordinator:
     """An async context manager: whoever waits for a permit waits within it. ``emit`` takes what the hands tell."""
 
     def __init__(
-        self, admission: Admission, emit: Callable[[ev.Event], None], stop: Stop, wall: Callable[[], float]
+        self, admission: LocalThrottle, emit: Callable[[ev.Event], None], stop: Shutdown, wall: Callable[[], float]
     ) -> None:
         self._admission, self._emit, self._stop, self._wall = admission, emit, stop, wall
-        self._guests: set[Guest] = set()
-        self._shards: dict[int, Progress] = {}
-        self._prober: Guest | None = None
-        self._candidates: list[Guest] = []
+        self._guests: set[WorkerConnection] = set()
+        self._shards: dict[int, ShardProgress] = {}
+        self._prober: WorkerConnection | None = None
+        self._candidates: list[WorkerConnection] = []
         self._seen = _in_short(admission.gate)
         self._halted = False
-        self._refusals = Refusals()
+        self._refusals = RejectionCounter()
         self._tasks = asyncio.TaskGroup()
         admission.on_turn(self._gate_turned)
-        admission.on_probe(lambda failure: self._say_to_all(Judged(failure)))
+        admission.on_probe(lambda failure: self._say_to_all(ProbeOutcome(failure)))
         stop.on_change(self._halt)
 
     async def __aenter__(self) -> Self:
@@ -98,17 +98,17 @@ class Broker:
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
 
-    def welcome(self, say: Callable[[FromBroker], None], cut: Callable[[], None] = lambda: None) -> Guest:
+    def welcome(self, say: Callable[[FromBroker], None], cut: Callable[[], None] = lambda: None) -> WorkerConnection:
         """A hand that can be reached by ``say``. What it says is for ``heed``; ``lose`` it when it is gone.
 
         ``cut`` ends one that says nothing any more.
         """
-        guest = Guest(say, cut, self._now())
+        guest = WorkerConnection(say, cut, self._now())
         self._guests.add(guest)
         self._task(guest, self._serve(guest))
         return guest
 
-    def lose(self, guest: Guest) -> None:
+    def lose(self, guest: WorkerConnection) -> None:
         """The hand is gone, or done: nothing that it holds is in use any more."""
         if guest not in self._guests:
             return
@@ -129,36 +129,36 @@ class Broker:
 
     async def renew(self) -> None:
         """Have all connections made anew."""
-        self._say_to_all(Renewed())
+        self._say_to_all(ResetConnections())
 
-    def heed(self, guest: Guest, message: FromHand) -> None:
+    def heed(self, guest: WorkerConnection, message: FromHand) -> None:
         """Do what a hand's message asks for."""
         if guest not in self._guests:
-            guest.say(Halted(TAKEN_OVER, now=True))
+            guest.say(ShutdownCommand(TAKEN_OVER, now=True))
             return
         guest.heard = self._now()
         match message:
-            case Alive():
+            case Heartbeat():
                 pass
-            case Wanted():
+            case PermitRequest():
                 guest.wanting.release()
-            case Left(latency=latency):
+            case RequestDone(latency=latency):
                 guest.held -= 1
                 self._admission.leave(latency)
-            case Told(event=event):
+            case EventReport(event=event):
                 self._note(guest, event)
-            case Heard(sign=sign, failure=failure):
+            case ResponseReport(sign=sign, failure=failure):
                 self._hear(sign, failure)
-            case Joined(shard=shard):
+            case ShardStarted(shard=shard):
                 self._begin(guest, shard)
-            case Onward(probing=probing):
+            case FollowupRequest(probing=probing):
                 self._task(guest, self._lend_turn(guest, probing))
-            case Probing() | Probed() | Declined():
+            case ProbeOffer() | ProbeResult() | ProbeDeclined():
                 self._heed_prober(guest, message)
             case _:
                 self._heed_trouble(guest, message)
 
-    def _hear(self, sign: Sign, failure: Failure | None) -> None:
+    def _hear(self, sign: Signal, failure: Failure | None) -> None:
         """Refusals in a row are the request's fault, whichever hands meet them."""
         self._admission.heard(sign, failure)
         if failure is None:
@@ -166,40 +166,42 @@ class Broker:
         elif self._refusals.heard(failure):
             self._admission.doubt(f"{failure.detail}; is it the request?")
 
-    def _heed_trouble(self, guest: Guest, message: Doubted | Full | Stopped) -> None:
+    def _heed_trouble(
+        self, guest: WorkerConnection, message: ProbeRequested | DiskFullReport | WorkerStopReason
+    ) -> None:
         match message:
-            case Doubted(reason=reason):
+            case ProbeRequested(reason=reason):
                 self._admission.doubt(reason)
-            case Full(full=full):
+            case DiskFullReport(full=full):
                 guest.full = full
                 self._note_room()
-            case Stopped(cause=cause):
+            case WorkerStopReason(cause=cause):
                 self._stop.drain(cause)
 
-    def _heed_prober(self, guest: Guest, message: Probing | Probed | Declined) -> None:
+    def _heed_prober(self, guest: WorkerConnection, message: ProbeOffer | ProbeResult | ProbeDeclined) -> None:
         asks_on = self._prober is guest
         if asks_on:
             self._prober = None
-        if isinstance(message, Probed):
+        if isinstance(message, ProbeResult):
             self._admission.probed(message.failure, message.canary)
             self._gate_turned(self._admission.gate, anew=True)
-        elif isinstance(message, Probing):
+        elif isinstance(message, ProbeOffer):
             self._candidates.insert(0 if asks_on else len(self._candidates), guest)  # it knows best what is to be asked
         self._lend_probe()
 
-    def _begin(self, guest: Guest, shard: int) -> None:
+    def _begin(self, guest: WorkerConnection, shard: int) -> None:
         """Whoever worked on it before, and was lost, works on it no more."""
         for other in [other for other in self._guests if other.shard == shard and other is not guest]:
             if self._stop.cause is None:
-                other.say(Halted(TAKEN_OVER, now=True))
+                other.say(ShutdownCommand(TAKEN_OVER, now=True))
             self.lose(other)
         guest.shard = shard
-        guest.say(self._shards.setdefault(shard, Progress()).begun(self._wall()))
+        guest.say(self._shards.setdefault(shard, ShardProgress()).begun(self._wall()))
         guest.say(self._gate_seen())
         if self._stop.cause is not None:
-            guest.say(Halted(self._stop.cause, self._stop.aborting.is_set()))
+            guest.say(ShutdownCommand(self._stop.cause, self._stop.aborting.is_set()))
 
-    def _note(self, guest: Guest, event: ev.Event) -> None:
+    def _note(self, guest: WorkerConnection, event: ev.Event) -> None:
         """That all drain is told once, by whoever stops them."""
         progress = None if guest.shard is None else self._shards.get(guest.shard)
         if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.note(event)):
@@ -215,25 +217,25 @@ class Broker:
 
     # ---- permits
 
-    async def _serve(self, guest: Guest) -> None:
+    async def _serve(self, guest: WorkerConnection) -> None:
         """Let the hand's workers ask, one after the other; the admission's line is the same for all hands."""
         while await guest.wanting.acquire() and await self._admission.enter(self._stop.draining):
             guest.held += 1
-            guest.say(Permitted())
+            guest.say(PermitGranted())
 
-    async def _lend_turn(self, guest: Guest, probing: bool) -> None:
+    async def _lend_turn(self, guest: WorkerConnection, probing: bool) -> None:
         PROBING.set(probing)
         if await self._admission.go_on(self._stop.draining):
-            guest.say(OnwardPermitted())
+            guest.say(FollowupGranted())
 
     def _lend_probe(self) -> None:
         if self._prober is None and self._candidates and self._admission.gate.holding:
             self._prober = self._candidates.pop(0)
             self._task(self._prober, self._let_probe(self._prober))
 
-    async def _let_probe(self, guest: Guest) -> None:
+    async def _let_probe(self, guest: WorkerConnection) -> None:
         if await self._admission.probe(self._stop.draining):
-            guest.say(ProbePermitted())
+            guest.say(ProbeGranted())
 
     def _note_room(self) -> None:
         self._admission.full = any(guest.full for guest in self._guests)
@@ -241,15 +243,15 @@ class Broker:
 
     # ---- what all hear
 
-    def _gate_turned(self, gate: Gate, anew: bool = False) -> None:
+    def _gate_turned(self, gate: CircuitBreaker, anew: bool = False) -> None:
         """Hands need to know what holds them, not each answer that the gate takes note of."""
         before, self._seen = self._seen, _in_short(gate)
         if anew or before != self._seen:
             self._candidates.clear()
             self._say_to_all(self._gate_seen())
 
-    def _gate_seen(self) -> Turned:
-        return Turned.seen_at(self._now(), self._seen)
+    def _gate_seen(self) -> BreakerChanged:
+        return BreakerChanged.seen_at(self._now(), self._seen)
 
     def _halt(self) -> None:
         if not self._halted and self._stop.cause is not None:
@@ -258,13 +260,13 @@ class Broker:
         self._admission.wake()
         self._admission.turned.set()
         if self._stop.cause is not None:
-            self._say_to_all(Halted(self._stop.cause, self._stop.aborting.is_set()))
+            self._say_to_all(ShutdownCommand(self._stop.cause, self._stop.aborting.is_set()))
 
     def _say_to_all(self, message: FromBroker) -> None:
         for guest in self._guests:
             guest.say(message)
 
-    def _task(self, guest: Guest, work: Coroutine[Any, Any, None]) -> None:
+    def _task(self, guest: WorkerConnection, work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks.create_task(work)
         guest.tasks.add(task)
         task.add_done_callback(guest.tasks.discard)
@@ -273,6 +275,6 @@ class Broker:
         return asyncio.get_running_loop().time()
 
 
-def _in_short(gate: Gate) -> Gate:
+def _in_short(gate: CircuitBreaker) -> CircuitBreaker:
     """The gate without what changes with every answer."""
     return replace(gate, recent=(), alarm=FIRST_ALARM, share=1.0)

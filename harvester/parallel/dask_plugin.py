@@ -17,19 +17,19 @@ from distributed.scheduler import Scheduler
 
 from .. import events as ev
 from .._version import __version__
-from ..engine.rate_limit import wait_or
-from ..engine.shutdown import Stop
-from ..engine.throttle import Admission
-from ..model.exit_codes import Cause
+from ..engine.rate_limit import wait_for_event
+from ..engine.shutdown import Shutdown
+from ..engine.throttle import LocalThrottle
+from ..model.exit_codes import StopReason
 from ..model.limits import Limits
-from .channel import Bundle, packed
-from .coordinator import Broker, Guest
-from .messages import Forgotten, Halted, Renewed, Stopped
+from .channel import MessageBatcher, packed
+from .coordinator import Coordinator, WorkerConnection
+from .messages import ResetConnections, ShardDropped, ShutdownCommand, WorkerStopReason
 
 log = logging.getLogger(__name__)
 
-DRIVER_GONE = Cause("the run that gave this work is gone", 4)
-DRIVER_SILENT = Cause("the run that gave this work has not been heard for a minute: frozen, or cut off", 4)
+DRIVER_GONE = StopReason("the run that gave this work is gone", 4)
+DRIVER_SILENT = StopReason("the run that gave this work has not been heard for a minute: frozen, or cut off", 4)
 NEWS = 20.0  # seconds after which the run is told that there are none
 SILENCE = 60.0  # seconds
 
@@ -48,11 +48,11 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
         if self._version != __version__:
             raise RuntimeError(f"the scheduler has harvester {__version__}, the run has {self._version}")
         self._scheduler = scheduler
-        self._stop = Stop()
-        self._known: Cause | None = None
-        self._news: list[ev.Event | Stopped | None] = []
+        self._stop = Shutdown()
+        self._known: StopReason | None = None
+        self._news: list[ev.Event | WorkerStopReason | None] = []
         self._something = asyncio.Event()
-        self._guests: dict[str, tuple[str, Guest]] = {}
+        self._guests: dict[str, tuple[str, WorkerConnection]] = {}
         self._over = asyncio.Event()
         self._asked = asyncio.get_running_loop().time()
         self._stop.on_change(self._tell_why)
@@ -62,10 +62,10 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
         scheduler.stream_handlers[self.topic] = self.heed
 
     async def _live(self) -> None:
-        admission = Admission(self._limits, self._tell)
+        admission = LocalThrottle(self._limits, self._tell)
         try:
-            async with Broker(admission, self._tell, self._stop, time.time) as self._broker:
-                while not await wait_or(self._over, NEWS):
+            async with Coordinator(admission, self._tell, self._stop, time.time) as self._broker:
+                while not await wait_for_event(self._over, NEWS):
                     self._look_for_driver()
         finally:
             self._tell(None)
@@ -86,13 +86,15 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
             self._heed(worker, line, said)
         except Exception as fault:
             log.exception("what %s said cannot be heeded", worker)
-            self._stop.drain(Cause(f"the worker {worker} cannot be understood ({type(fault).__name__}: {fault})", 4))
+            self._stop.drain(
+                StopReason(f"the worker {worker} cannot be understood ({type(fault).__name__}: {fault})", 4)
+            )
 
     def _heed(self, worker: str, line: str, said: bytes | None) -> None:
         if line not in self._guests:
             if said is None:
                 return
-            self._guests[line] = worker, self._broker.welcome(Bundle(self._sender(worker, line)).say)
+            self._guests[line] = worker, self._broker.welcome(MessageBatcher(self._sender(worker, line)).say)
         guest = self._guests[line][1]
         if said is None:
             self._broker.lose(guest)
@@ -127,7 +129,7 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
     async def news(self) -> bytes:
         """What happened since the run last asked, after a while perhaps nothing; None is the last that it hears."""
         self._asked = asyncio.get_running_loop().time()
-        await wait_or(self._something, NEWS)
+        await wait_for_event(self._something, NEWS)
         self._something.clear()
         news, self._news = self._news, []
         if None in news:
@@ -142,27 +144,27 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
     def _dismiss(self, worker: str, line: str, said: bytes | None) -> None:
         """A hand that begins, or goes on, when the run is over is told so."""
         if said is not None:
-            self._sender(worker, line)(packed([Halted(DRIVER_GONE, now=True)]))
+            self._sender(worker, line)(packed([ShutdownCommand(DRIVER_GONE, now=True)]))
 
     async def do(self, said: bytes) -> None:
         """What the run has to say; nothing at all: it is over."""
         messages = pickle.loads(said)  # noqa: S301 - as above
         for message in messages:
             match message:
-                case Halted(cause=cause, now=now):
+                case ShutdownCommand(cause=cause, now=now):
                     self._known = cause
                     (self._stop.abort if now else self._stop.drain)(cause)
-                case Renewed():
+                case ResetConnections():
                     await self._broker.renew()
-                case Forgotten(shard=shard):
+                case ShardDropped(shard=shard):
                     self._broker.forget(shard)
         if not messages:
             self._over.set()
 
-    def _tell(self, event: ev.Event | Stopped | None) -> None:
+    def _tell(self, event: ev.Event | WorkerStopReason | None) -> None:
         self._news.append(event)
         self._something.set()
 
     def _tell_why(self) -> None:
         if self._stop.cause is not None and self._stop.cause != self._known:
-            self._tell(Stopped(self._stop.cause))
+            self._tell(WorkerStopReason(self._stop.cause))

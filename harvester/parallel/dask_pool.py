@@ -15,16 +15,16 @@ from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 
 from .. import events as ev
-from ..engine.shutdown import Stop
-from ..engine.work_queue import Leftover
+from ..engine.shutdown import Shutdown
+from ..engine.work_queue import PendingRetry
 from ..errors import ClusterError
 from ..model.batching import Pool
-from ..model.exit_codes import Cause
+from ..model.exit_codes import StopReason
 from . import dask_worker
-from .channel import Bundle, HandLostError, packed
+from .channel import HandLostError, MessageBatcher, packed
 from .dask_plugin import BrokerPlugin
-from .job_spec import Commission
-from .messages import Forgotten, Halted, Renewed, Stopped
+from .job_spec import JobSpec
+from .messages import ResetConnections, ShardDropped, ShutdownCommand, WorkerStopReason
 from .shards import Shard
 
 log = logging.getLogger(__name__)
@@ -35,33 +35,33 @@ LOOK = 0.2  # seconds between two looks at a cluster that is to end
 CONNECT = 30.0  # seconds for the scheduler to answer
 
 
-class DaskCrew:
+class DaskPool:
     """The workers that ``client``'s scheduler has, whenever they come and go. ``topic`` is the run's own name there."""
 
-    def __init__(self, client: Client, threads: int, topic: str, commission: Commission, stop: Stop) -> None:
+    def __init__(self, client: Client, threads: int, topic: str, commission: JobSpec, stop: Shutdown) -> None:
         self._client, self._topic, self._commission, self._stop = client, topic, commission, stop
-        self._known: Cause | None = None
+        self._known: StopReason | None = None
         self._ending = False
-        self._commands = Bundle(self._send)
+        self._commands = MessageBatcher(self._send)
         self._count = counting(1)
         self._sending: set[asyncio.Task[Any]] = set()
         self.threads, self.hands = threads, max(FEWEST, 2 * threads)
         stop.on_change(self._halt)
 
-    async def work(self, shard: Shard) -> Sequence[Leftover]:
+    async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         key = f"{self._topic}-{shard.number}-{next(self._count)}"
         future = self._client.submit(dask_worker.work_here, shard, self._commission, self._topic, pure=False, key=key)
         result = asyncio.ensure_future(future.result())
         try:
             if not await self._ends(result, key):
                 return ()
-            leftovers: Sequence[Leftover] = result.result()
+            leftovers: Sequence[PendingRetry] = result.result()
         except (KilledWorker, FutureCancelledError) as lost:
             raise HandLostError(f"{type(lost).__name__}: {lost}") from None
         finally:
             result.cancel()
             future.release()
-        self._commands.say(Forgotten(shard.number))
+        self._commands.say(ShardDropped(shard.number))
         return leftovers
 
     async def _ends(self, result: asyncio.Future[Any], key: str) -> bool:
@@ -78,7 +78,7 @@ class DaskCrew:
         return result.done()
 
     async def renew(self) -> None:
-        self._commands.say(Renewed())
+        self._commands.say(ResetConnections())
 
     async def listen(self, emit: Callable[[ev.Event], None]) -> None:
         """Pass on what the broker tells, until cancelled; without the scheduler, the run ends."""
@@ -88,17 +88,17 @@ class DaskCrew:
                     if told is None:
                         self._broker_left()
                         return
-                    if isinstance(told, Stopped):
+                    if isinstance(told, WorkerStopReason):
                         self._known = told.cause
                         self._stop.drain(told.cause)
                     else:
                         emit(told)
         except ClusterError as gone:
-            self._stop.abort(Cause(str(gone), gone.exit_code))
+            self._stop.abort(StopReason(str(gone), gone.exit_code))
 
     def _broker_left(self) -> None:
         if not self._ending:
-            self._stop.abort(Cause("a bug of ours: the broker in the Dask scheduler failed; its log says how", 1))
+            self._stop.abort(StopReason("a bug of ours: the broker in the Dask scheduler failed; its log says how", 1))
 
     async def end(self) -> None:
         """Have the broker say its last words, and leave."""
@@ -112,7 +112,7 @@ class DaskCrew:
     def _halt(self) -> None:
         cause, now = self._stop.cause, self._stop.aborting.is_set()
         if cause is not None and (now or cause != self._known):
-            self._commands.say(Halted(cause, now))
+            self._commands.say(ShutdownCommand(cause, now))
 
     def _send(self, said: bytes) -> None:
         task = asyncio.create_task(self._sent(said))
@@ -137,8 +137,8 @@ class DaskCrew:
 
 @asynccontextmanager
 async def dask_crew(
-    scheduler: str | None, count: int, topic: str, commission: Commission, emit: Callable[[ev.Event], None], stop: Stop
-) -> AsyncIterator[DaskCrew]:
+    scheduler: str | None, count: int, topic: str, commission: JobSpec, emit: Callable[[ev.Event], None], stop: Shutdown
+) -> AsyncIterator[DaskPool]:
     """The workers of the ``scheduler``, or ``count`` on this machine. ClusterError if they cannot be had."""
     async with AsyncExitStack() as stack:
         try:
@@ -148,7 +148,7 @@ async def dask_crew(
             threads = sum((await client.nthreads()).values())
         except Exception as error:  # whatever answers there, or whatever Dask makes of it
             raise ClusterError(unusable(scheduler, error)) from error
-        crew = DaskCrew(client, threads, topic, commission, stop)
+        crew = DaskPool(client, threads, topic, commission, stop)
         listening = asyncio.create_task(crew.listen(emit))
         try:
             yield crew

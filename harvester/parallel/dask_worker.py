@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from distributed import Worker, get_worker
 
-from ..engine.work_queue import Leftover
-from .channel import Bundle, Inbox
-from .job_spec import Commission
+from ..engine.work_queue import PendingRetry
+from .channel import MessageBatcher, MessageQueue
+from .job_spec import JobSpec
 from .shards import Shard
 from .worker import work_on
 
-_inboxes: dict[str, Inbox] = {}
+_inboxes: dict[str, MessageQueue] = {}
 """Of this worker's hands, by the names of their lines."""
 
 
@@ -27,12 +27,12 @@ def dask_setup(worker: Worker) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-async def work_here(shard: Shard, commission: Commission, topic: str) -> Sequence[Leftover]:
+async def work_here(shard: Shard, commission: JobSpec, topic: str) -> Sequence[PendingRetry]:
     """Work on ``shard`` on the worker that runs this, as the scheduler's broker for ``topic`` lets it."""
     worker, line = get_worker(), uuid4().hex
     worker.stream_handlers[topic] = _deliver
-    bundle = Bundle(lambda said: worker.batched_send({"op": topic, "line": line, "said": said}))
-    inbox = _inboxes[line] = Inbox(bundle.say)
+    bundle = MessageBatcher(lambda said: worker.batched_send({"op": topic, "line": line, "said": said}))
+    inbox = _inboxes[line] = MessageQueue(bundle.say)
     watch = asyncio.create_task(_lose_with(worker, inbox))
     try:
         return await work_on(shard, commission, inbox)
@@ -49,7 +49,7 @@ def _deliver(line: str, said: bytes) -> None:
             _inboxes[line].put(message)
 
 
-async def _lose_with(worker: Worker, inbox: Inbox) -> None:
+async def _lose_with(worker: Worker, inbox: MessageQueue) -> None:
     """Without its scheduler, a hand is nobody's."""
     while worker.batched_stream.comm is not None and not worker.batched_stream.comm.closed():  # noqa: ASYNC110 - Dask tells nobody
         await asyncio.sleep(1.0)

@@ -7,18 +7,18 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..engine.shutdown import Stop
-from ..engine.work_queue import Leftover
-from ..model.exit_codes import Cause
+from ..engine.shutdown import Shutdown
+from ..engine.work_queue import PendingRetry
+from ..model.exit_codes import StopReason
 from .channel import HandLostError
-from .shards import Deal, Shard
+from .shards import Shard, ShardQueue
 
 log = logging.getLogger(__name__)
 
 LOSSES = 10  # hands lost on one shard, one after the other: then it is not chance
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Hands that can be given shards."""
 
     @property
@@ -26,15 +26,15 @@ class Crew(Protocol):
         """How many shards can be given out at once."""
         ...
 
-    async def work(self, shard: Shard) -> Sequence[Leftover]:
+    async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         """Have a hand work on ``shard``; the retries that it handed back. HandLostError, or whatever a bug raises."""
         ...
 
 
-class Foreman:
+class Dispatcher:
     """One harvest by a ``crew``. Retries that a shard handed back are worked on once nothing fresh is left."""
 
-    def __init__(self, deal: Deal, crew: Crew, stop: Stop) -> None:
+    def __init__(self, deal: ShardQueue, crew: WorkerPool, stop: Shutdown) -> None:
         self._deal, self._crew, self._stop = deal, crew, stop
         self._busy = 0
         self._changed = asyncio.Condition()
@@ -51,7 +51,7 @@ class Foreman:
     async def _oversee(self) -> None:
         """Give one hand after the other something to do."""
         while (shard := await self._next()) is not None:
-            back: Sequence[Leftover] = ()
+            back: Sequence[PendingRetry] = ()
             try:
                 back = await self._settled(shard)
             finally:
@@ -74,7 +74,7 @@ class Foreman:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def _settled(self, shard: Shard) -> Sequence[Leftover]:
+    async def _settled(self, shard: Shard) -> Sequence[PendingRetry]:
         """What comes back of a shard, by as many hands as it takes."""
         for losses in range(1, LOSSES + 1):
             try:
@@ -84,5 +84,5 @@ class Foreman:
                 if self._stop.draining.is_set():
                     return ()
                 if losses == LOSSES:
-                    self._stop.drain(Cause(f"the work on one part of the list was lost {losses} times: {lost}", 4))
+                    self._stop.drain(StopReason(f"the work on one part of the list was lost {losses} times: {lost}", 4))
         return ()

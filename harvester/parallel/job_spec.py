@@ -9,30 +9,30 @@ from pathlib import Path
 
 from .. import events as ev
 from .._version import __version__
-from ..archive.access import Route
-from ..archive.client import WebArchive
+from ..archive.access import AccessMethod
+from ..archive.client import ArchiveClient
 from ..config.configuration import Configuration, absolute
 from ..errors import ClusterError
 from ..model.limits import Limits
-from ..model.outcomes import Rejected, Verified
+from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import Target
-from ..storage.interface import Shelf
+from ..storage.interface import Store
 from ..storage.layout import sweep_all
-from ..storage.open_store import shelf_at
+from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
-from ..verify import inspect
+from ..verify import verify_spectrum
 from ..verify.expectation import Expectation
 
 
 @dataclass(frozen=True, slots=True)
-class Commission:
+class JobSpec:
     """How spectra are asked for, what they must prove, and where they go. Paths are absolute: a hand may be anywhere.
 
     refresh: what is stored already is replaced. run: the run's own folder, which whoever stores beside it can see.
     version: of harvester, which all have to share.
     """
 
-    route: Route
+    route: AccessMethod
     limits: Limits
     contact: str | None
     expected: Expectation
@@ -43,7 +43,7 @@ class Commission:
     version: str = __version__
 
     @classmethod
-    def of(cls, configuration: Configuration, run: Path) -> Commission:
+    def of(cls, configuration: Configuration, run: Path) -> JobSpec:
         settings = configuration.settings
         return cls(
             configuration.route,
@@ -55,7 +55,7 @@ class Commission:
             settings.refresh,
         )
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> Store:
         """The store. StoreError if it cannot be used from here, ClusterError if it is another one that has its name."""
         here = socket.gethostname()
         if self.version != __version__:
@@ -65,7 +65,7 @@ class Commission:
                 f"{self.place}: the worker {here} sees another folder there than the run does, or none; --out must be "
                 "on a disk that all of them share, or in an object store"
             )
-        return shelf_at(self.place, self.home, self.refresh)
+        return open_store(self.place, self.home, self.refresh)
 
     def sweep(self) -> None:
         """Remove what killed hands of this machine left half-written. StoreError."""
@@ -74,10 +74,10 @@ class Commission:
 
     def archive(
         self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]
-    ) -> WebArchive:
+    ) -> ArchiveClient:
         """The archive, as one hand asks it."""
-        return WebArchive(self.route, self.limits, self.contact, emit, turn, wall)
+        return ArchiveClient(self.route, self.limits, self.contact, emit, turn, wall)
 
-    def prove(self, target: Target, body: bytes) -> Verified | Rejected:
+    def prove(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         """Whether ``body`` is the spectrum."""
-        return inspect(body, target.did, self.expected)
+        return verify_spectrum(body, target.did, self.expected)

@@ -6,77 +6,77 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .. import events as ev
-from ..engine.circuit_breaker import Gate, Sign
-from ..engine.work_queue import Leftover
-from ..model.exit_codes import Cause
+from ..engine.circuit_breaker import CircuitBreaker, Signal
+from ..engine.work_queue import PendingRetry
+from ..model.exit_codes import StopReason
 from ..model.failures import Failure
 from ..model.outcomes import Saved
 from ..model.target import SpectrumId
 
-TAKEN_OVER = Cause("somebody else works on this now", 4)
+TAKEN_OVER = StopReason("somebody else works on this now", 4)
 """What a hand is told that was taken for lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class ShardStarted:
     """A hand begins to work on the shard of this number."""
 
     shard: int
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PermitRequest:
     """One more of the hand's workers wants to ask."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RequestDone:
     """A request is no longer in flight; ``latency`` in seconds if it brought a spectrum's bytes."""
 
     latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Onward:
+class FollowupRequest:
     """Whoever has a permit, or probes, wants a turn for one more request."""
 
     probing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ResponseReport:
     """What an ordinary request said about the archive."""
 
-    sign: Sign
+    sign: Signal
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Doubted:
+class ProbeRequested:
     """There is a reason to ask for a known-good spectrum before going on."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
+class DiskFullReport:
     """There is no room for what would come, or there is again."""
 
     full: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Probing:
+class ProbeOffer:
     """The hand could ask whether the archive is there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
+class ProbeDeclined:
     """It was let, but does not want to any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """What a probe said."""
 
     failure: Failure | None
@@ -84,107 +84,116 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventReport:
     """Something happened."""
 
     event: ev.Event
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class WorkerStopReason:
     """The hand found a reason for all to stop."""
 
-    cause: Cause
+    cause: StopReason
 
 
 @dataclass(frozen=True, slots=True)
-class Alive:
+class Heartbeat:
     """The hand is there, though it may have nothing to say for long."""
 
 
-Asked = Wanted | Left | Onward | Heard | Probing | Declined | Probed
-FromHand = Alive | Joined | Asked | Doubted | Full | Told | Stopped
+Asked = PermitRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
+FromHand = Heartbeat | ShardStarted | Asked | ProbeRequested | DiskFullReport | EventReport | WorkerStopReason
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class ShardStatus:
     """What is known of the shard that a hand joined: from an earlier hand, if there was one (``again``).
 
     ``proved`` are spectra that were about to get their name when it was lost.
     """
 
     settled: frozenset[SpectrumId] = frozenset()
-    retries: Sequence[Leftover] = ()
+    retries: Sequence[PendingRetry] = ()
     proved: Sequence[Saved] = ()
     again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Permitted:
+class PermitGranted:
     """One worker may ask."""
 
 
 @dataclass(frozen=True, slots=True)
-class OnwardPermitted:
+class FollowupGranted:
     """One who asked for one more turn has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProbePermitted:
+class ProbeGranted:
     """The hand may ask whether the archive is there, and nobody else does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class BreakerChanged:
     """The gate turned; its times are seconds from now."""
 
-    gate: Gate
+    gate: CircuitBreaker
 
     @classmethod
-    def seen_at(cls, now: float, gate: Gate) -> Turned:
+    def seen_at(cls, now: float, gate: CircuitBreaker) -> BreakerChanged:
         return cls(_moved(gate, -now))
 
-    def at(self, now: float) -> Gate:
+    def at(self, now: float) -> CircuitBreaker:
         """The gate by a clock that shows ``now``."""
         return _moved(self.gate, now)
 
 
-def _moved(gate: Gate, by: float) -> Gate:
+def _moved(gate: CircuitBreaker, by: float) -> CircuitBreaker:
     return replace(gate, since=gate.since + by, until=gate.until + by)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ProbeOutcome:
     """A probe, whosoever, came to this."""
 
     failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class ResetConnections:
     """Connections are to be made anew: the machine slept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Halted:
+class ShutdownCommand:
     """No new request; ``now``: nothing in flight is waited for either."""
 
-    cause: Cause
+    cause: StopReason
     now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ShardDropped:
     """Nobody will work on this shard any more."""
 
     shard: int
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ShardDone:
     """The hand has ended its work on a shard, and hands these retries back."""
 
-    leftovers: Sequence[Leftover] = ()
+    leftovers: Sequence[PendingRetry] = ()
 
 
-FromBroker = Begun | Permitted | OnwardPermitted | ProbePermitted | Turned | Judged | Renewed | Halted
+FromBroker = (
+    ShardStatus
+    | PermitGranted
+    | FollowupGranted
+    | ProbeGranted
+    | BreakerChanged
+    | ProbeOutcome
+    | ResetConnections
+    | ShutdownCommand
+)

@@ -13,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..engine.rate_limit import wait_or
-from ..engine.shutdown import Stop
-from ..engine.work_queue import Leftover
+from ..engine.rate_limit import wait_for_event
+from ..engine.shutdown import Shutdown
+from ..engine.work_queue import PendingRetry
 from ..errors import ClusterError
-from .channel import HandLostError, SocketLine, attend
-from .coordinator import Broker
-from .job_spec import Commission
-from .messages import Done
+from .channel import HandLostError, SocketLine, receive_messages
+from .coordinator import Coordinator
+from .job_spec import JobSpec
+from .messages import ShardDone
 from .shards import Shard
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ main()
 """
 
 
-class ProcessCrew:
+class ProcessPool:
     """``count`` processes, each working on one shard at a time; an async context manager.
 
     What they have to complain of goes into the file ``complaints``. One that was killed is replaced when it is needed.
     """
 
-    def __init__(self, count: int, commission: Commission, broker: Broker, stop: Stop, complaints: Path) -> None:
+    def __init__(self, count: int, commission: JobSpec, broker: Coordinator, stop: Shutdown, complaints: Path) -> None:
         self.hands = count
         self._commission, self._broker, self._stop, self._complaints = commission, broker, stop, complaints
         self._lost = False
@@ -60,7 +60,7 @@ class ProcessCrew:
             if not self._complaints.stat().st_size:
                 self._complaints.unlink()
 
-    async def work(self, shard: Shard) -> Sequence[Leftover]:
+    async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         child = self._idle.pop() if self._idle else await _Child.hired(self._commission, self._complaints)
         try:
             leftovers = await child.work(shard, self._broker, self._patience())
@@ -75,7 +75,7 @@ class ProcessCrew:
     async def _patience(self) -> None:
         """Returns when nobody can be waited for any longer."""
         await self._stop.draining.wait()
-        await wait_or(self._stop.aborting, self._commission.limits.grace)
+        await wait_for_event(self._stop.aborting, self._commission.limits.grace)
         await asyncio.sleep(FAREWELL)
 
 
@@ -86,7 +86,7 @@ class _Child:
         self._process, self._line = process, line
 
     @classmethod
-    async def hired(cls, commission: Commission, complaints: Path) -> _Child:
+    async def hired(cls, commission: JobSpec, complaints: Path) -> _Child:
         """A new one. It shares nothing with us but a socket, which ends with either of us."""
         ours, theirs = socket.socketpair()
         program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]))
@@ -103,21 +103,23 @@ class _Child:
         child._line.say(commission)
         return child
 
-    async def work(self, shard: Shard, broker: Broker, patience: Coroutine[Any, Any, None]) -> Sequence[Leftover]:
+    async def work(
+        self, shard: Shard, broker: Coordinator, patience: Coroutine[Any, Any, None]
+    ) -> Sequence[PendingRetry]:
         """Have it work on ``shard``, with ``broker`` at this end of the line, as long as ``patience`` lasts.
         HandLostError if it is killed, or does not end in time."""
         guest = broker.welcome(self._line.say, self._process.kill)
-        done: list[Done] = []
+        done: list[ShardDone] = []
 
         def heed(message: Any) -> bool:
-            if isinstance(message, Done):
+            if isinstance(message, ShardDone):
                 done.append(message)
                 return False
             broker.heed(guest, message)
             return True
 
         self._line.say(shard)
-        listening, waiting = asyncio.create_task(attend(self._line, heed)), asyncio.create_task(patience)
+        listening, waiting = asyncio.create_task(receive_messages(self._line, heed)), asyncio.create_task(patience)
         try:
             await asyncio.wait((listening, waiting), return_when=asyncio.FIRST_COMPLETED)
         finally:

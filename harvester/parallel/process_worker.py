@@ -12,9 +12,9 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from .channel import HandLostError, Inbox, SocketLine, attend
-from .job_spec import Commission
-from .messages import Done
+from .channel import HandLostError, MessageQueue, SocketLine, receive_messages
+from .job_spec import JobSpec
+from .messages import ShardDone
 from .shards import Shard
 from .worker import work_on
 
@@ -22,27 +22,27 @@ from .worker import work_on
 class _Child:
     def __init__(self, line: SocketLine) -> None:
         self._line = line
-        self._commission: Commission | None = None
-        self._inbox = Inbox(line.say)
+        self._commission: JobSpec | None = None
+        self._inbox = MessageQueue(line.say)
         self._work: asyncio.Task[None] | None = None
 
     def heed(self, message: Any) -> None:
         match message:
-            case Commission():
+            case JobSpec():
                 self._commission = message
             case Shard():
-                self._inbox = Inbox(self._line.say)
+                self._inbox = MessageQueue(self._line.say)
                 self._work = asyncio.create_task(self._serve(message, self._inbox))
             case _:
                 self._inbox.put(message)
 
-    async def _serve(self, shard: Shard, inbox: Inbox) -> None:
+    async def _serve(self, shard: Shard, inbox: MessageQueue) -> None:
         assert self._commission is not None
         with suppress(HandLostError):  # then the line is gone, or soon will be
-            self._line.say(Done(await work_on(shard, self._commission, inbox)))
+            self._line.say(ShardDone(await work_on(shard, self._commission, inbox)))
 
     async def live(self) -> None:
-        await attend(self._line, self.heed)
+        await receive_messages(self._line, self.heed)
         self._inbox.lose()
         if self._work is not None:
             await self._work

@@ -7,36 +7,36 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from ..engine.circuit_breaker import Gate, Sign
+from ..engine.circuit_breaker import CircuitBreaker, Signal
 from ..engine.throttle import PROBING, Judge
 from ..model.failures import Failure
 from .messages import (
-    Declined,
-    Doubted,
+    BreakerChanged,
+    DiskFullReport,
+    FollowupGranted,
+    FollowupRequest,
     FromHand,
-    Full,
-    Heard,
-    Judged,
-    Left,
-    Onward,
-    OnwardPermitted,
-    Permitted,
-    Probed,
-    ProbePermitted,
-    Probing,
-    Turned,
-    Wanted,
+    PermitGranted,
+    PermitRequest,
+    ProbeDeclined,
+    ProbeGranted,
+    ProbeOffer,
+    ProbeOutcome,
+    ProbeRequested,
+    ProbeResult,
+    RequestDone,
+    ResponseReport,
 )
 
 Waiting = deque[asyncio.Future[bool]]
 
 
-class DistantAdmission:
-    """A ``Doorkeeper`` for one engine. ``heed`` what the broker says; ``say`` takes what is for the broker."""
+class RemoteThrottle:
+    """A ``Throttle`` for one engine. ``heed`` what the broker says; ``say`` takes what is for the broker."""
 
     def __init__(self, say: Callable[[FromHand], None], stop: asyncio.Event) -> None:
         self._say, self._stop = say, stop
-        self.gate = Gate()
+        self.gate = CircuitBreaker()
         self.turned = asyncio.Event()
         self._full = False
         self._entering, self._going_on, self._probing = Waiting(), Waiting(), Waiting()
@@ -50,31 +50,31 @@ class DistantAdmission:
     @full.setter
     def full(self, full: bool) -> None:
         self._full = full
-        self._say(Full(full))
+        self._say(DiskFullReport(full))
 
     async def enter(self, stop: asyncio.Event) -> bool:
-        return await self._permitted(self._entering, Wanted(), stop)
+        return await self._permitted(self._entering, PermitRequest(), stop)
 
     async def go_on(self, stop: asyncio.Event) -> bool:
-        return await self._permitted(self._going_on, Onward(PROBING.get()), stop)
+        return await self._permitted(self._going_on, FollowupRequest(PROBING.get()), stop)
 
     async def probe(self, stop: asyncio.Event) -> bool:
         """Wait to be the one who asks; False too once the gate turned, since somebody else has asked."""
-        return await self._permitted(self._probing, Probing(), stop)
+        return await self._permitted(self._probing, ProbeOffer(), stop)
 
     def leave(self, latency: float | None) -> None:
-        self._say(Left(latency))
+        self._say(RequestDone(latency))
 
-    def heard(self, sign: Sign, failure: Failure | None = None) -> None:
+    def heard(self, sign: Signal, failure: Failure | None = None) -> None:
         if failure is not None and failure.retry_after is not None:  # what it says holds before it has come round
             self.gate = self.gate.after(sign, failure, asyncio.get_running_loop().time(), self._chance)
-        self._say(Heard(sign, failure))
+        self._say(ResponseReport(sign, failure))
 
     def doubt(self, reason: str) -> None:
-        self._say(Doubted(reason))
+        self._say(ProbeRequested(reason))
 
     def probed(self, failure: Failure | None, canary: bool) -> None:
-        self._say(Probed(failure, canary))
+        self._say(ProbeResult(failure, canary))
 
     def on_probe(self, judge: Judge) -> None:
         self._judges.append(judge)
@@ -88,19 +88,19 @@ class DistantAdmission:
     def heed(self, message: object) -> None:
         """Take in what the broker says. What is permitted to nobody any more is given back."""
         match message:
-            case Permitted():
+            case PermitGranted():
                 if not _admit(self._entering):
-                    self._say(Left())
-            case OnwardPermitted():
+                    self._say(RequestDone())
+            case FollowupGranted():
                 _admit(self._going_on)
-            case ProbePermitted():
+            case ProbeGranted():
                 if not _admit(self._probing):
-                    self._say(Declined())
-            case Turned():
+                    self._say(ProbeDeclined())
+            case BreakerChanged():
                 self.gate = message.at(asyncio.get_running_loop().time())
                 _dismiss(self._probing)
                 self.turned.set()
-            case Judged(failure=failure):
+            case ProbeOutcome(failure=failure):
                 for judge in self._judges:
                     judge(failure)
 

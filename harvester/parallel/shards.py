@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count, islice
 
 from .. import events as ev
-from ..engine.work_queue import Leftover
+from ..engine.work_queue import PendingRetry
 from ..model.outcomes import Saved
 from ..model.target import SpectrumId, Target
-from .messages import Begun
+from .messages import ShardStatus
 
 SIZE = 300  # spectra at most: handing over costs nothing then
 MINUTE = 60.0  # seconds of work, where the rate says how long that is
@@ -28,12 +28,12 @@ class Shard:
 
     number: int
     targets: Sequence[Target]
-    leftovers: Sequence[Leftover] = ()
+    leftovers: Sequence[PendingRetry] = ()
     patient: bool = False
     canary: Target | None = None
 
 
-class Deal:
+class ShardQueue:
     """Deals shards until nothing is left, by a clock in loop seconds: what is due first, fresh ones in the plan's
     order, and at last those that have to be waited for.
 
@@ -41,11 +41,11 @@ class Deal:
     """
 
     def __init__(
-        self, targets: Iterable[Target], leftovers: Iterable[Leftover], now: float, canary: Target | None, size: int
+        self, targets: Iterable[Target], leftovers: Iterable[PendingRetry], now: float, canary: Target | None, size: int
     ) -> None:
         self._fresh: Iterator[Target] = iter(targets)
         self._canary, self._size = canary, size
-        self._back: list[tuple[float, int, Leftover]] = []
+        self._back: list[tuple[float, int, PendingRetry]] = []
         self._order = count()
         self._dealt = 0
         self.hand_back(leftovers, now)
@@ -62,14 +62,14 @@ class Deal:
         patient = any(each.due for each in due)
         return Shard(self._dealt, fresh, due, patient, self._canary)
 
-    def hand_back(self, leftovers: Iterable[Leftover], now: float) -> None:
+    def hand_back(self, leftovers: Iterable[PendingRetry], now: float) -> None:
         """Retries that a hand had to wait for."""
         for each in leftovers:
             heapq.heappush(self._back, (now + each.due, next(self._order), each))
 
-    def _taken(self, now: float, until: float) -> tuple[Leftover, ...]:
+    def _taken(self, now: float, until: float) -> tuple[PendingRetry, ...]:
         """As many as make a shard of those that are due ``until`` then; their waits are from ``now``."""
-        taken: list[Leftover] = []
+        taken: list[PendingRetry] = []
         while self._back and self._back[0][0] <= until and len(taken) < self._size:
             due, _, each = heapq.heappop(self._back)
             taken.append(replace(each, due=max(0.0, due - now)))
@@ -86,7 +86,7 @@ def size_for(spectra: int, hands: int, rate: float) -> int:
 
 
 @dataclass(slots=True)
-class Progress:
+class ShardProgress:
     """What a shard's hand told so far: enough to go on where it was lost, and to ask for nothing twice."""
 
     joined: bool = False
@@ -104,14 +104,14 @@ class Progress:
                 self.settled.add(did)
                 self.retries.pop(did, None)
                 self.proved.pop(did, None)
-            case ev.SpectrumProved(outcome=outcome):
+            case ev.SpectrumVerified(outcome=outcome):
                 self.proved[outcome.target.did] = outcome
             case ev.RetryScheduled(target=target, attempt=attempt, due=due):
                 self.retries[target.did] = (target, attempt + 1, due)
         return True
 
-    def begun(self, now: float) -> Begun:
+    def begun(self, now: float) -> ShardStatus:
         """What the next hand should know at ``now`` (seconds since 1970)."""
         again, self.joined = self.joined, True
-        retries = [Leftover(target, attempt, max(0.0, due - now)) for target, attempt, due in self.retries.values()]
-        return Begun(frozenset(self.settled), retries, tuple(self.proved.values()), again)
+        retries = [PendingRetry(target, attempt, max(0.0, due - now)) for target, attempt, due in self.retries.values()]
+        return ShardStatus(frozenset(self.settled), retries, tuple(self.proved.values()), again)

@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..palette import DARK, LIGHT, Colours
-from ..storage.atomic import replacing
-from ..storage.interface import Shelf
-from .data.report_data import Material, gather
+from ..storage.atomic import atomic_write
+from ..storage.interface import Store
+from .data.report_data import ReportData, gather
 from .data.run_record import folder_of
 from .html import Child, Markup, element, joined
 from .sections.coverage import extent
@@ -31,7 +31,7 @@ ICON = (
 )
 
 
-def page(material: Material) -> bytes:
+def page(material: ReportData) -> bytes:
     """The whole file, UTF-8."""
     style = stylesheet()
     sections = [
@@ -102,12 +102,12 @@ def policy(style: str) -> str:
 NAME = "report.html"
 
 
-def report_file(store: Shelf, run: str) -> Path:
+def report_file(store: Store, run: str) -> Path:
     """Where a run's report is kept."""
     return folder_of(store, run) / NAME
 
 
-def write_report(store: Shelf, run: str, most: int) -> Path:
+def write_report(store: Store, run: str, most: int) -> Path:
     """The report of ``run`` in the run's own folder, over at most ``most`` spectra. StoreError if it cannot be made."""
     path = report_file(store, run)
     write_page(path, page(gather(store, run, time.time(), most=most)))
@@ -116,5 +116,5 @@ def write_report(store: Shelf, run: str, most: int) -> Path:
 
 def write_page(path: Path, content: bytes) -> None:
     """Nobody ever reads half of it. StoreError if it cannot be written."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(content)

@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from .. import events as ev
-from ..archive.access import route_of
-from ..archive.client import WebArchive
+from ..archive.access import access_method
+from ..archive.client import ArchiveClient
 from ..archive.profile import ArchiveProfile
 from ..config.configuration import Configuration
-from ..engine.throttle import Admission
+from ..engine.throttle import LocalThrottle
 from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..model.failures import Failure, FailureKind, FetchError
-from ..model.outcomes import Rejected
+from ..model.outcomes import FailedCheck
 from ..model.target import SpectrumId, Target
-from ..verify import inspect
+from ..verify import verify_spectrum
 
 USUAL = ("normalized", "relative", "UNCALIBRATED")  # what the Ondrejov archive offers, in its spelling
 ALIKE = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.UNREACHABLE, FailureKind.TLS)
@@ -26,7 +26,7 @@ ROUNDING = 1e-6  # a maximum of 1 in single precision
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class CalibrationResult:
     """What came of one setting (None: FLUXCALIB left out): a proved spectrum, or why there is none."""
 
     fluxcalib: str | None
@@ -43,7 +43,7 @@ class Calibrated:
         return self.failure.kind.meaning
 
 
-def settings_offered(profile: ArchiveProfile) -> tuple[str | None, ...]:
+def offered_fluxcalibs(profile: ArchiveProfile) -> tuple[str | None, ...]:
     """As served, and every FLUXCALIB that the archive's profile knows of (the usual ones where it tells none).
 
     The usual ones come first and in their order, so that figures of different archives compare.
@@ -58,13 +58,13 @@ def settings_offered(profile: ArchiveProfile) -> tuple[str | None, ...]:
 
 async def fetch_calibrations(
     configuration: Configuration, did: SpectrumId, settings: Sequence[str | None]
-) -> tuple[Calibrated, ...]:
+) -> tuple[CalibrationResult, ...]:
     """The spectrum ``did`` under each of ``settings``, asked for once each; a failure of one is that one's alone.
 
     Only where an answer tells that the others would fail alike (unknown, withdrawn, nobody there), they are not asked.
     """
     async with _at_hand(configuration) as ready, asyncio.TaskGroup() as group:
-        asking = _Asking(ready, did, Admission(configuration.settings.limits, _unheard))
+        asking = _Asking(ready, did, LocalThrottle(configuration.settings.limits, _unheard))
         tasks = [group.create_task(asking.ask(setting)) for setting in settings]
     return tuple(task.result() for task in tasks)
 
@@ -87,13 +87,13 @@ class _Asking:
 
     configuration: Configuration
     did: SpectrumId
-    admission: Admission
+    admission: LocalThrottle
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     hopeless: Failure | None = None
 
-    async def ask(self, setting: str | None) -> Calibrated:
+    async def ask(self, setting: str | None) -> CalibrationResult:
         if not await self.admission.enter(self.enough):
-            return Calibrated(setting, failure=self.hopeless)
+            return CalibrationResult(setting, failure=self.hopeless)
         loop = asyncio.get_running_loop()
         sent, latency = loop.time(), None
         try:
@@ -103,16 +103,16 @@ class _Asking:
             if error.failure.kind in ALIKE:
                 self.hopeless = error.failure
                 self.enough.set()
-            return Calibrated(setting, failure=error.failure)
+            return CalibrationResult(setting, failure=error.failure)
         finally:
             self.admission.leave(latency)
-        return proved(body, self.configuration, self.did, setting)
+        return verified_spectrum(body, self.configuration, self.did, setting)
 
     async def _fetch(self, setting: str | None) -> bytes:
         chosen = self.configuration.settings
         request = replace(self.configuration.request, fluxcalib=setting)
-        route = route_of(self.configuration.profile, request)
-        async with WebArchive(route, chosen.limits, chosen.contact, _unheard, self._turn) as archive:
+        route = access_method(self.configuration.profile, request)
+        async with ArchiveClient(route, chosen.limits, chosen.contact, _unheard, self._turn) as archive:
             return (await archive.fetch(Target(self.did, self.did.rpartition("/")[2]), _unheard)).body
 
     async def _turn(self) -> bool:
@@ -124,17 +124,19 @@ def _unheard(_: ev.Event | ev.Phase) -> None:
     """Nobody watches a handful of requests."""
 
 
-def proved(body: bytes, configuration: Configuration, did: SpectrumId, setting: str | None) -> Calibrated:
+def verified_spectrum(
+    body: bytes, configuration: Configuration, did: SpectrumId, setting: str | None
+) -> CalibrationResult:
     """What ``body`` proves to be, where the spectrum ``did`` under ``setting`` was asked for."""
     wanted = (setting or "").lower()
-    verdict = inspect(body, did, replace(configuration.expectation, normalized=wanted == "normalized"))
-    if isinstance(verdict, Rejected):
-        return Calibrated(setting, failure=Failure(verdict.kind, verdict.detail, 200))
+    verdict = verify_spectrum(body, did, replace(configuration.expectation, normalized=wanted == "normalized"))
+    if isinstance(verdict, FailedCheck):
+        return CalibrationResult(setting, failure=Failure(verdict.kind, verdict.detail, 200))
     spectrum = read_spectrum(body, configuration.profile.spectral_unit)
     highest = float(spectrum.flux.max())
     # The maximum is of the whole spectrum: a cutout without the brightest pixel stays below it.
     whole = configuration.settings.band is None
     if wanted == "relative" and not (highest <= 1 + ROUNDING and (highest >= 1 - ROUNDING or not whole)):
         detail = f"the highest flux is {highest:.6g}; relative was asked for, whose maximum is 1"
-        return Calibrated(setting, failure=Failure(FailureKind.NOT_NORMALIZED, detail, 200))
-    return Calibrated(setting, spectrum)
+        return CalibrationResult(setting, failure=Failure(FailureKind.NOT_NORMALIZED, detail, 200))
+    return CalibrationResult(setting, spectrum)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .. import events as ev
-from ..engine.rate_limit import wait_or
-from ..engine.shutdown import Stop
-from ..model.exit_codes import Cause
-from ..model.schedule import Deadline, Shift, Window, shift
+from ..engine.rate_limit import wait_for_event
+from ..engine.shutdown import Shutdown
+from ..model.exit_codes import StopReason
+from ..model.schedule import Deadline, RunWindow, Window, shift
 
 log = logging.getLogger(__name__)
 
@@ -26,18 +26,18 @@ DRIFT = 2.0  # seconds between the clocks that no adjustment by NTP explains
 WORTH_ANOTHER_RUN = 4
 
 
-def shift_at(now: float, window: Window | None, deadline: Deadline | None) -> Shift:
+def run_window(now: float, window: Window | None, deadline: Deadline | None) -> RunWindow:
     """The hours of a run that begins at ``now``, in seconds since 1970."""
     return shift(datetime.fromtimestamp(now, UTC), window, deadline)
 
 
 @dataclass(frozen=True, slots=True)
-class Vigil:
+class ClockWatch:
     """``keep`` it around the engine. ``renew`` makes the archive's client forget its connections."""
 
-    hours: Shift
+    hours: RunWindow
     emit: Callable[[ev.Event], None]
-    stop: Stop
+    stop: Shutdown
     renew: Callable[[], Awaitable[None]]
     wall: Callable[[], float]
 
@@ -58,7 +58,7 @@ class Vigil:
             return not self.stop.draining.is_set()
         self.emit(ev.HarvestPaused(self.wall(), f"outside the window {self.hours.window}", opens, ev.Pause.WINDOW))
         while (left := opens - self.wall()) > 0:
-            if await wait_or(self.stop.draining, min(left, TICK)):
+            if await wait_for_event(self.stop.draining, min(left, TICK)):
                 self.emit(ev.HarvestDraining(self.wall(), self.stop.cause.reason if self.stop.cause else "stopped"))
                 return False
         self.emit(ev.HarvestResumed(self.wall(), f"the window {self.hours.window} is open"))
@@ -87,7 +87,7 @@ class Vigil:
     def _look_at_the_hour(self) -> None:
         left = self._left()
         if left is not None and left <= 0:
-            self.stop.drain(Cause(self.hours.why, WORTH_ANOTHER_RUN))
+            self.stop.drain(StopReason(self.hours.why, WORTH_ANOTHER_RUN))
 
     async def _jumped(self, seconds: float) -> None:
         self.emit(ev.ClockJumped(self.wall(), seconds))

@@ -20,40 +20,40 @@ from ..archive.client import user_agent
 from ..audit.recovery import relocate
 from ..config.configuration import Configuration, shelf_of
 from ..config.loading import CONFIG
-from ..engine.interfaces import Store
-from ..engine.rate_limit import wait_or
-from ..engine.shutdown import Stop
+from ..engine.interfaces import SpectrumWriter
+from ..engine.rate_limit import wait_for_event
+from ..engine.shutdown import Shutdown
 from ..errors import HarvestError
 from ..events.bus import EventBus
-from ..events.politeness import Guestbook
-from ..events.stats import Tally, ended_how
+from ..events.politeness import PolitenessRecorder
+from ..events.stats import StatsCollector, ended_how
 from ..ledger.repair import ensure_usable
 from ..ledger.writer import LedgerWriter
-from ..model.exit_codes import Cause
+from ..model.exit_codes import StopReason
 from ..model.findings import Sound
-from ..model.schedule import Shift
+from ..model.schedule import RunWindow
 from ..monitoring.event_log import EventLog
-from ..storage.errors import storing
-from ..storage.interface import Shelf
-from ..storage.lock import hold
+from ..storage.errors import translate_os_errors
+from ..storage.interface import Store
+from ..storage.lock import acquire_lock
 from ..storage.run_folder import PROFILE
-from .clock import Vigil, shift_at
+from .clock import ClockWatch, run_window
 from .demo_archive import _at_hand
-from .finish import Report, _close_books, _give_account
-from .observers import looking_on
+from .finish import RunResult, write_provenance, write_summary
+from .observers import observing
 from .prepare import Preparation
 from .provenance import profile_sha256, profile_text
-from .runners import Labour, Task, alone, hired
+from .runners import HarvestJob, Runner, local_runner, runner_for
 
 log = logging.getLogger(__name__)
 
-Hire = Callable[[Task], AbstractAsyncContextManager[Labour]]
+Hire = Callable[[HarvestJob], AbstractAsyncContextManager[Runner]]
 
 MOMENT = 0.01  # seconds between two looks at whether the ledger has taken in everything
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class Clock:
     """What a test replaces to have a whole night in a second: the wall clock, and the dice."""
 
     wall: Callable[[], float] = time.time
@@ -66,75 +66,77 @@ def new_run_name(now: datetime | None = None) -> str:
 
 
 @contextmanager
-def held(configuration: Configuration, run: str) -> Iterator[Shelf]:
+def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
     """The store, on this machine ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
     store = shelf_of(configuration)
     store.prepare()
-    with hold(store.lock, run):
+    with acquire_lock(store.lock, run):
         store.tidy()
         ensure_usable(store.ledger)
         relocate(store, configuration)
         yield store
 
 
-def open_books(preparation: Preparation, store: Shelf, run: str, tally: Tally) -> tuple[LedgerWriter, Path]:
+def open_ledger(preparation: Preparation, store: Store, run: str, tally: StatsCollector) -> tuple[LedgerWriter, Path]:
     """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
     store.set_aside(preparation.plan.suspect, "no sound spectrum")
     ledger = LedgerWriter(store.ledger, lambda: tally.stats)
     ledger.enrol(preparation.plan, preparation.catalogue, preparation.configuration.request.shape)
     ledger.record([finding for finding in preparation.findings if isinstance(finding, Sound)])
     folder = store.state / "runs" / run
-    with storing(folder):
+    with translate_os_errors(folder):
         folder.mkdir(parents=True, mode=0o700)
         (folder / CONFIG).write_text(preparation.configuration.as_toml(), "utf-8", "backslashreplace")
         (folder / PROFILE).write_bytes(profile_text(preparation.configuration).encode())
     return ledger, folder
 
 
-async def harvest(
+async def execute(
     preparation: Preparation,
-    store: Shelf,
+    store: Store,
     run: str,
     bus: EventBus,
-    stop: Stop,
-    tally: Tally,
-    chance: Chance | None = None,
-) -> Report:
+    stop: Shutdown,
+    tally: StatsCollector,
+    chance: Clock | None = None,
+) -> RunResult:
     """Fetch what the preparation found missing, and leave the books of the run beside the spectra.
 
     ``tally`` is on the bus already, before all who read from it.
     """
-    chance = chance or Chance()
+    chance = chance or Clock()
     settings = preparation.configuration.settings
-    hours = shift_at(chance.wall(), settings.window, settings.deadline)
-    book = Guestbook(user_agent(settings.contact))
-    ledger, folder = open_books(preparation, store, run, tally)
+    hours = run_window(chance.wall(), settings.window, settings.deadline)
+    book = PolitenessRecorder(user_agent(settings.contact))
+    ledger, folder = open_ledger(preparation, store, run, tally)
     _allow_as_many_files_as_possible()
     with ledger, _log_file(folder / "harvester.log"):
-        async with EventLog(folder / "events.jsonl") as log, looking_on(settings, bus, tally) as onlookers:
+        async with EventLog(folder / "events.jsonl") as log, observing(settings, bus, tally) as onlookers:
             bus.add(ledger, logged_only=True)
             bus.add(log, logged_only=True)
             bus.add(book)
             async with store:
-                await engage(preparation, store, run, bus, stop, tally, chance, hours, partial(hired, folder=folder))
-            while ledger.enrolling and not await wait_or(stop.draining, MOMENT):
+                await run_engine(
+                    preparation, store, run, bus, stop, tally, chance, hours, partial(runner_for, folder=folder)
+                )
+            while ledger.enrolling and not await wait_for_event(stop.draining, MOMENT):
                 pass  # an interrupted run leaves the rest of the list to the next one
         await _last_rows(ledger, stop)
     lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
-    report = Report(tally.stats, folder, lost, book.politeness, hours.night)
-    report = await _close_books(await _give_account(report, preparation, store), preparation, store)
+    report = RunResult(tally.stats, folder, lost, book.politeness, hours.night)
+    report = await write_summary(await write_provenance(report, preparation, store), preparation, store)
     return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
 
 
-async def _last_rows(ledger: LedgerWriter, stop: Stop) -> None:
+async def _last_rows(ledger: LedgerWriter, stop: Shutdown) -> None:
     """Let the ledger take in what it has not yet. A signal that comes meanwhile ends the patience for it."""
     impatient = asyncio.Event()
     stop.on_change(impatient.set)
     ledger.finish()
     while ledger.finishing:
-        if await wait_or(impatient, MOMENT):
+        if await wait_for_event(impatient, MOMENT):
             ledger.give_up()
 
 
@@ -145,32 +147,32 @@ def _allow_as_many_files_as_possible() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def engage(
+async def run_engine(
     preparation: Preparation,
-    store: Store,
+    store: SpectrumWriter,
     run: str,
     bus: EventBus,
-    stop: Stop,
-    tally: Tally,
-    chance: Chance,
-    hours: Shift,
-    hire: Hire = alone,
+    stop: Shutdown,
+    tally: StatsCollector,
+    chance: Clock,
+    hours: RunWindow,
+    hire: Hire = local_runner,
 ) -> None:
     """The harvest between its first and its last event: whatever the preparation lists is asked for and proved."""
     async with _at_hand(preparation.configuration) as configuration:
-        task = Task(configuration, preparation, store, bus.emit, stop, chance.dice, chance.wall)
+        task = HarvestJob(configuration, preparation, store, bus.emit, stop, chance.dice, chance.wall)
         bus.emit(_started(configuration, preparation, run, chance.wall()))
         try:
             async with hire(task) as labour:
-                vigil = Vigil(hours, bus.emit, stop, labour.renew, chance.wall)
+                vigil = ClockWatch(hours, bus.emit, stop, labour.renew, chance.wall)
                 async with vigil.keep():
                     if await vigil.opening():
                         await labour.run()
         except HarvestError as error:
-            stop.drain(Cause(str(error), error.exit_code))
+            stop.drain(StopReason(str(error), error.exit_code))
         except Exception as bug:
             log.exception("bug in the engine")
-            stop.drain(Cause(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
+            stop.drain(StopReason(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
     reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
     bus.emit(ev.HarvestEnded(chance.wall(), reason, exit_code))
 

@@ -14,11 +14,11 @@ from ..errors import StoreError
 from ..events.politeness import Politeness
 from ..events.stats import HarvestStats
 from ..ledger import queries
-from ..model.exit_codes import PRECEDENCE
+from ..model.exit_codes import EXIT_CODE_PRIORITY
 from ..model.schedule import nights_left
-from ..storage.atomic import replacing
+from ..storage.atomic import atomic_write
 from ..storage.directory import DirectoryStore
-from ..storage.interface import Shelf
+from ..storage.interface import Store
 from ..storage.run_folder import PROVENANCE
 from .prepare import Preparation
 from .provenance import collected, document
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunResult:
     """How a run ended: the numbers, where its files are, and what that only watches was lost on the way."""
 
     stats: HarvestStats
@@ -54,7 +54,7 @@ class Report:
         return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.lost)}
 
 
-async def _give_account(report: Report, preparation: Preparation, store: Shelf) -> Report:
+async def write_provenance(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
     """Write the provenance. What keeps us from it is told; it changes nothing about the harvest."""
     try:
         there = await asyncio.to_thread(collected, queries.contents(store.ledger))
@@ -66,21 +66,21 @@ async def _give_account(report: Report, preparation: Preparation, store: Shelf) 
     return report
 
 
-async def _close_books(report: Report, preparation: Preparation, store: Shelf) -> Report:
+async def write_summary(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
     """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
         if report.stats.saved or preparation.findings or preparation.after_interruption or store.moved:
             await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
         await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:
-        code = min(report.stats.exit_code or 0, error.exit_code, key=PRECEDENCE.index)
+        code = min(report.stats.exit_code or 0, error.exit_code, key=EXIT_CODE_PRIORITY.index)
         reason = report.stats.reason if code == report.stats.exit_code else str(error)
         stats = replace(report.stats, exit_code=code, reason=reason)
         return replace(report, stats=stats, lost=[*report.lost, f"summary: {error}"])
-    return await _with_page(report, store)
+    return await write_report_page(report, store)
 
 
-async def _with_page(report: Report, store: Shelf) -> Report:
+async def write_report_page(report: RunResult, store: Store) -> RunResult:
     """The report with its page beside it. Whatever goes wrong in making it is told, and costs nothing else."""
     from ..report.data.sampling import MOST_AT_THE_END, MOST_FROM_AFAR
     from ..report.page import write_report
@@ -95,5 +95,5 @@ async def _with_page(report: Report, store: Shelf) -> Report:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from .. import events as ev
 from ..config.settings import Settings
-from ..engine.shutdown import Stop
+from ..engine.shutdown import Shutdown
 from ..events.bus import EventBus
-from ..events.stats import Tally
+from ..events.stats import StatsCollector
 from ..monitoring.metrics import Metrics, require_prometheus, scrape_port, text_file
 from ..monitoring.webhook import Webhook
 
@@ -23,7 +23,7 @@ def check(settings: Settings) -> None:
 
 
 @dataclass(slots=True)
-class Onlookers:
+class Observers:
     """Those of one run. ``faults`` are what became of them, in words."""
 
     webhook: Webhook | None = None
@@ -40,11 +40,11 @@ class Onlookers:
         def broken(error: Exception) -> None:
             words = f"{type(error).__name__}: {error}"
             self._faults.append(f"{name}: {words}")
-            bus.emit(ev.WatcherLost(time.time(), name, words))
+            bus.emit(ev.ObserverFailed(time.time(), name, words))
 
         return broken
 
-    async def say_goodbye(self, summary: Mapping[str, object], stop: Stop) -> Sequence[str]:
+    async def say_goodbye(self, summary: Mapping[str, object], stop: Shutdown) -> Sequence[str]:
         """Once the books are closed. What went wrong with that is known to nobody yet."""
         known = len(self.faults)
         if self.webhook is not None:
@@ -53,9 +53,9 @@ class Onlookers:
 
 
 @asynccontextmanager
-async def looking_on(settings: Settings, bus: EventBus, tally: Tally) -> AsyncIterator[Onlookers]:
+async def observing(settings: Settings, bus: EventBus, tally: StatsCollector) -> AsyncIterator[Observers]:
     """Those whom the settings invite, for as long as the harvest lasts."""
-    those = Onlookers()
+    those = Observers()
     async with AsyncExitStack() as stack:
         if settings.metrics_file is not None or settings.metrics_port is not None:
             metrics = Metrics(lambda: tally.stats)

@@ -11,17 +11,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..audit.files import proved_again
-from ..audit.recovery import unsettled
-from ..catalog.plan import USUAL_RATE, HarvestPlan, Told, make_plan
-from ..catalog.reader import ADDRESS, Catalogue, read_catalogue
+from ..audit.recovery import written_since_crash
+from ..catalog.plan import USUAL_RATE, HarvestPlan, PlanNotes, make_plan
+from ..catalog.reader import ADDRESS, Catalog, read_catalog
 from ..config.configuration import Configuration
-from ..engine.work_queue import Leftover
+from ..engine.work_queue import PendingRetry
 from ..errors import UsageError
 from ..ledger import queries
 from ..model.failures import FetchError
-from ..model.findings import Damaged, Examined, Finding, Record, Sound, too_common
+from ..model.findings import Damaged, FileToCheck, Finding, Record, Sound, too_common
 from ..model.target import Target
-from ..storage.interface import Shelf
+from ..storage.interface import Store
 
 LOOKED_AT = 20  # addresses, before the first request
 
@@ -34,10 +34,10 @@ class Preparation:
     """
 
     configuration: Configuration
-    catalogue: Catalogue
+    catalogue: Catalog
     plan: HarvestPlan
     targets: Sequence[Target]
-    leftovers: Sequence[Leftover] = ()
+    leftovers: Sequence[PendingRetry] = ()
     findings: Sequence[Finding] = ()
     caution: str = ""
     """What people should know of the store."""
@@ -64,17 +64,17 @@ class Preparation:
         return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
-def catalogue_of(configuration: Configuration) -> Catalogue:
+def catalogue_of(configuration: Configuration) -> Catalog:
     """The catalogue that the configuration names; the demo archive brings its own. UsageError without one."""
     settings = configuration.settings
     if settings.catalog is not None:
-        return read_catalogue(settings.catalog, settings.id_column)
+        return read_catalog(settings.catalog, settings.id_column)
     if configuration.is_demo:
         from ..demo import DEMO_COUNT, listing
 
         entries = list(listing(DEMO_COUNT))
         columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]
-        return Catalogue("the demo archive's own list", [entry.did for entry in entries], columns)
+        return Catalog("the demo archive's own list", [entry.did for entry in entries], columns)
     raise UsageError(
         "no catalogue: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
         "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
@@ -82,7 +82,7 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
     )
 
 
-def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) -> Preparation:
+def prepare(configuration: Configuration, catalogue: Catalog, store: Store) -> Preparation:
     """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
 
     Files that no ledger vouches for (an older tool's, of another size than it knows, or replaced by a run that was
@@ -90,8 +90,8 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     ``verify`` to find.
     """
     ledger = store.ledger
-    newer = unsettled(store)
-    receipts: Iterable[Told] = queries.remembered(ledger)
+    newer = written_since_crash(store)
+    receipts: Iterable[PlanNotes] = queries.stored_entries(ledger)
     if newer:
         doubtful = frozenset(name.casefold() for name in newer)
         receipts = ((name, did, None if name in doubtful else size) for name, did, size in receipts)
@@ -106,10 +106,10 @@ def prepare(configuration: Configuration, catalogue: Catalogue, store: Shelf) ->
     return Preparation(configuration, catalogue, plan, targets, leftovers, findings, store.caution, newer is not None)
 
 
-def _examine(configuration: Configuration, unproved: Sequence[Target], store: Shelf) -> list[Finding]:
+def _examine(configuration: Configuration, unproved: Sequence[Target], store: Store) -> list[Finding]:
     if not unproved:
         return []
-    work = (Examined(target.name, Record(target.did)) for target in unproved)
+    work = (FileToCheck(target.name, Record(target.did)) for target in unproved)
     return list(proved_again(configuration, store, work, os.cpu_count() or 1))
 
 
@@ -127,7 +127,7 @@ def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequ
 
 def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
     """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
-    before = queries.asked_shape(ledger)
+    before = queries.request_parameters(ledger)
     if before not in (None, configuration.request.shape) and plan.present:
         raise UsageError(
             f"{configuration.place} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
@@ -143,7 +143,7 @@ def _refuse_another_archive(configuration: Configuration, plan: HarvestPlan, led
     profile = configuration.profile
     if not plan.present and not plan.strays:
         return
-    before = queries.runs_that_brought(ledger)
+    before = queries.runs_with_new_spectra(ledger)
     here = _where(profile.endpoint)
     if before and not any(run.archive == profile.name or (here and _where(run.endpoint) == here) for run in before):
         last = before[-1]
@@ -163,7 +163,7 @@ def _called(archive: str, endpoint: str | None) -> str:
     return f"{archive} ({_where(endpoint)})" if _where(endpoint) else archive
 
 
-def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalogue, targets: Sequence[Target]) -> None:
+def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalog, targets: Sequence[Target]) -> None:
     """Where none of the first spectra has an address that may be asked, none is likely to. UsageError."""
     refused = ""
     for target in targets[:LOOKED_AT]:
@@ -184,7 +184,7 @@ def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalogue, t
 
 def _choose(
     configuration: Configuration, plan: HarvestPlan, ledger: Path
-) -> tuple[Sequence[Target], Sequence[Leftover]]:
+) -> tuple[Sequence[Target], Sequence[PendingRetry]]:
     """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
     settings = configuration.settings
     wanted = plan.wanted + plan.present if settings.refresh else plan.wanted
@@ -201,5 +201,5 @@ def _choose(
     for target in wanted.where(lambda target: target.did in left):
         attempts, due = left[target.did]
         wait = min(max(due - now, 0.0), settings.limits.max_wait)
-        leftovers.append(Leftover(target, min(attempts + 1, settings.limits.attempts), wait))
+        leftovers.append(PendingRetry(target, min(attempts + 1, settings.limits.attempts), wait))
     return wanted.where(lambda target: target.did not in left), leftovers

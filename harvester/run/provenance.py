@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from .._version import __version__
-from ..catalog.reader import Catalogue
+from ..catalog.reader import Catalog
 from ..config.configuration import Configuration
 from ..events.stats import HarvestStats
 from ..formatting import masked
@@ -59,7 +59,7 @@ def profile_sha256(configuration: Configuration) -> str:
 
 
 def document(
-    configuration: Configuration, catalogue: Catalogue, stats: HarvestStats, agent: str, collection: Collection
+    configuration: Configuration, catalogue: Catalog, stats: HarvestStats, agent: str, collection: Collection
 ) -> dict[str, object]:
     """The PROV-JSON document of an ended run; ``agent`` is the User-Agent that the archive was told."""
     prefixes = {"harvester": "urn:x-harvester:", "run": f"urn:x-harvester:run:{stats.run}:"}
@@ -89,7 +89,7 @@ def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
     return relations
 
 
-def _entities(configuration: Configuration, catalogue: Catalogue, collection: Collection) -> Records:
+def _entities(configuration: Configuration, catalogue: Catalog, collection: Collection) -> Records:
     profile = configuration.profile
     listed = {"listed": len(catalogue.dids), "sha256": catalogue.sha256, "ids_sha256": ids_sha256(catalogue.dids)}
     return {

@@ -14,35 +14,35 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .. import events as ev
-from ..archive.client import WebArchive
+from ..archive.client import ArchiveClient
 from ..config.configuration import Configuration
 from ..config.settings import Settings
 from ..engine.engine import Engine
-from ..engine.interfaces import Store
-from ..engine.shutdown import Stop
-from ..engine.throttle import Admission
+from ..engine.interfaces import SpectrumWriter
+from ..engine.shutdown import Shutdown
+from ..engine.throttle import LocalThrottle
 from ..errors import UsageError
 from ..model.batching import Pool
-from ..model.outcomes import Rejected, Verified
+from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import Target
-from ..verify import inspect
+from ..verify import verify_spectrum
 from .prepare import Preparation
 
 if TYPE_CHECKING:
-    from ..parallel.shards import Deal
+    from ..parallel.shards import ShardQueue
 
 ANSWERS = 10.0  # seconds that a scheduler gets to be there
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class HarvestJob:
     """What is to be done: the preparation's targets into the store, by a configuration whose archive answers."""
 
     configuration: Configuration
     preparation: Preparation
-    store: Store
+    store: SpectrumWriter
     emit: Callable[[ev.Event], None]
-    stop: Stop
+    stop: Shutdown
     dice: Random = field(default_factory=Random)
     wall: Callable[[], float] = time.time
 
@@ -51,20 +51,20 @@ class Task:
         """A spectrum that the archive had, if there is one."""
         return list(self.preparation.plan.present[:1])
 
-    def deal(self, hands: int) -> Deal:
+    def deal(self, hands: int) -> ShardQueue:
         """Its targets, for so many hands, from now on."""
-        from ..parallel.shards import Deal, size_for
+        from ..parallel.shards import ShardQueue, size_for
 
         preparation, now = self.preparation, asyncio.get_running_loop().time()
         size = size_for(preparation.wanted, hands, self.configuration.settings.limits.rate)
-        return Deal(preparation.targets, preparation.leftovers, now, next(iter(self.known_good), None), size)
+        return ShardQueue(preparation.targets, preparation.leftovers, now, next(iter(self.known_good), None), size)
 
-    def admission(self) -> Admission:
-        return Admission(self.configuration.settings.limits, self.emit, self.dice, self.wall)
+    def admission(self) -> LocalThrottle:
+        return LocalThrottle(self.configuration.settings.limits, self.emit, self.dice, self.wall)
 
 
 @dataclass(frozen=True, slots=True)
-class Labour:
+class Runner:
     """``run`` returns when nothing is left or the stop says so; ``renew`` makes all connections anew."""
 
     run: Callable[[], Awaitable[None]]
@@ -72,7 +72,7 @@ class Labour:
 
 
 @asynccontextmanager
-async def alone(task: Task) -> AsyncIterator[Labour]:
+async def local_runner(task: HarvestJob) -> AsyncIterator[Runner]:
     """One engine, in this process and this loop."""
     admission, stop, settings = task.admission(), task.stop, task.configuration.settings
     expected = task.configuration.expectation
@@ -80,52 +80,52 @@ async def alone(task: Task) -> AsyncIterator[Labour]:
     async def turn() -> bool:
         return await admission.go_on(stop.draining)
 
-    def prove(target: Target, body: bytes) -> Verified | Rejected:
-        return inspect(body, target.did, expected)
+    def prove(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+        return verify_spectrum(body, target.did, expected)
 
-    client = WebArchive(task.configuration.route, settings.limits, settings.contact, task.emit, turn, task.wall)
+    client = ArchiveClient(task.configuration.route, settings.limits, settings.contact, task.emit, turn, task.wall)
     async with client as archive:
         engine = Engine(
             task.preparation.targets, archive, task.store, prove, settings.limits, admission, task.emit, stop,
             task.known_good, task.preparation.leftovers, task.dice, task.wall,
         )  # fmt: skip
-        yield Labour(engine.run, client.renew)
+        yield Runner(engine.run, client.renew)
 
 
 @asynccontextmanager
-async def by_processes(task: Task, complaints: Path) -> AsyncIterator[Labour]:
+async def process_runner(task: HarvestJob, complaints: Path) -> AsyncIterator[Runner]:
     """Processes of this machine, under one admission; ``complaints`` has what they say that is no message."""
-    from ..parallel.coordinator import Broker
-    from ..parallel.dispatcher import Foreman
-    from ..parallel.job_spec import Commission
-    from ..parallel.process_pool import ProcessCrew
+    from ..parallel.coordinator import Coordinator
+    from ..parallel.dispatcher import Dispatcher
+    from ..parallel.job_spec import JobSpec
+    from ..parallel.process_pool import ProcessPool
 
-    commission = Commission.of(task.configuration, complaints.parent)
+    commission = JobSpec.of(task.configuration, complaints.parent)
     count = task.configuration.settings.processes
-    broker = Broker(task.admission(), task.emit, task.stop, task.wall)
-    async with broker, ProcessCrew(count, commission, broker, task.stop, complaints) as crew:
-        yield Labour(Foreman(task.deal(count), crew, task.stop).run, broker.renew)
+    broker = Coordinator(task.admission(), task.emit, task.stop, task.wall)
+    async with broker, ProcessPool(count, commission, broker, task.stop, complaints) as crew:
+        yield Runner(Dispatcher(task.deal(count), crew, task.stop).run, broker.renew)
 
 
 @asynccontextmanager
-async def by_dask(task: Task, folder: Path) -> AsyncIterator[Labour]:
+async def dask_runner(task: HarvestJob, folder: Path) -> AsyncIterator[Runner]:
     """The workers of a Dask cluster, whose scheduler has the admission; ``folder`` is the run's own."""
     from ..parallel.dask_pool import dask_crew
-    from ..parallel.dispatcher import Foreman
-    from ..parallel.job_spec import Commission
+    from ..parallel.dispatcher import Dispatcher
+    from ..parallel.job_spec import JobSpec
 
-    settings, commission = task.configuration.settings, Commission.of(task.configuration, folder)
+    settings, commission = task.configuration.settings, JobSpec.of(task.configuration, folder)
     topic = f"harvester-{folder.name}"
     async with dask_crew(settings.scheduler, settings.processes, topic, commission, task.emit, task.stop) as crew:
-        yield Labour(Foreman(task.deal(crew.threads or settings.processes), crew, task.stop).run, crew.renew)
+        yield Runner(Dispatcher(task.deal(crew.threads or settings.processes), crew, task.stop).run, crew.renew)
 
 
-def hired(task: Task, folder: Path) -> AbstractAsyncContextManager[Labour]:
+def runner_for(task: HarvestJob, folder: Path) -> AbstractAsyncContextManager[Runner]:
     """Whom the settings ask for; ``folder`` is the run's own."""
     settings = task.configuration.settings
     if settings.on_dask:
-        return by_dask(task, folder)
-    return by_processes(task, folder / "processes.log") if settings.processes > 1 else alone(task)
+        return dask_runner(task, folder)
+    return process_runner(task, folder / "processes.log") if settings.processes > 1 else local_runner(task)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from .errors import storing
+from .errors import translate_os_errors
 from .fsync import ENOUGH, sync_file_system
 
 HOST = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:32] or "host"
@@ -130,7 +130,7 @@ def has_room(folder: Path, size: int) -> bool:
     return True
 
 
-def sweep(folder: Path) -> None:
+def remove_stale_temp_files(folder: Path) -> None:
     """Remove the temporary files of killed runs, never those of a process that lives."""
     with os.scandir(folder) as entries:
         dead = [entry.path for entry in entries if entry.name.endswith(".part") and _is_dead(entry)]
@@ -159,15 +159,15 @@ def _lives(pid: int) -> bool:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Where to write what shall be at ``path`` once the block ends: durably, and all at once.
 
     If it raises, what was at ``path`` before is there still, and nothing else. StoreError if the disk refuses.
     """
     part = path.with_name(part_name(path.name))
     try:
-        with storing(path):
-            sweep(path.parent)
+        with translate_os_errors(path):
+            remove_stale_temp_files(path.parent)
             yield part
             _sync(part)
             part.replace(path)
@@ -199,11 +199,11 @@ def write_sha256sums(folder: Path, rows: Iterable[tuple[str, str]]) -> Path:
     path = folder / MANIFEST
     part = folder / part_name(MANIFEST)
     try:
-        with storing(path), part.open("x", encoding="ascii", newline="\n") as file:
+        with translate_os_errors(path), part.open("x", encoding="ascii", newline="\n") as file:
             file.writelines(f"{sha256}  {name}\n" for name, sha256 in rows)
             file.flush()
             os.fsync(file.fileno())
-        with storing(path):
+        with translate_os_errors(path):
             part.replace(path)
             sync_folder(folder)
     except BaseException:

@@ -12,14 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..catalog.packed_strings import Register
+from ..catalog.packed_strings import StringMap
 from ..errors import StoreError
-from ..model.outcomes import Fetched, Rejected
+from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from .atomic import has_room, write_sha256sums
-from .errors import storage_fault, storing
-from .group_commit import Committer
-from .layout import STATE, SUFFIX, Layout, astray_in, bring, lay_out, layout_of, settled, spectra_in, sweep_all
+from .errors import storage_fault, translate_os_errors
+from .group_commit import GroupCommitter
+from .layout import STATE, SUFFIX, Layout, astray_in, bring, layout_of, settled, spectra_in, sweep_all, write_layout
 from .quarantine import Quarantine
 
 
@@ -39,7 +39,7 @@ class DirectoryStore:
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
         self._quarantine = Quarantine(self.state / "quarantine")
-        self._committer = Committer(folder)
+        self._committer = GroupCommitter(folder)
 
     @property
     def caution(self) -> str:
@@ -63,7 +63,7 @@ class DirectoryStore:
 
     def prepare(self) -> None:
         """Make the folders. StoreError if that cannot be done."""
-        with storing(self.folder):
+        with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self.state.mkdir(mode=0o700, exist_ok=True)
 
@@ -71,7 +71,7 @@ class DirectoryStore:
         """Take the layout that is wanted, and remove what killed runs left behind. Only for whoever holds the lock.
         StoreError."""
         self.layout = self._wanted or layout_of(self.folder)
-        lay_out(self.folder, self.layout)
+        write_layout(self.folder, self.layout)
         sweep_all(self.folder)
         self._quarantine.prepare()
 
@@ -95,7 +95,7 @@ class DirectoryStore:
         What has the name of a spectrum but is no file (a folder, a link) counts as empty: it cannot be one.
         """
         try:
-            with storing(self.folder):
+            with translate_os_errors(self.folder):
                 yield from _measured(self._entries())
         except StoreError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
@@ -103,11 +103,11 @@ class DirectoryStore:
 
     def sizes(self) -> Mapping[str, int]:
         """The same, to be looked up."""
-        return Register(self.files())
+        return StringMap(self.files())
 
     def written_since(self, moment: float) -> Iterator[str]:
         """The names of the files that were written at ``moment`` (seconds since 1970) or later. StoreError."""
-        with storing(self.folder):
+        with translate_os_errors(self.folder):
             for name, entry in self._entries():
                 with contextlib.suppress(FileNotFoundError):
                     if entry.stat(follow_symlinks=False).st_mtime >= moment:
@@ -141,7 +141,7 @@ class DirectoryStore:
         write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
 
     async def __aenter__(self) -> Self:
-        with storing(self.folder):
+        with translate_os_errors(self.folder):
             await self._committer.__aenter__()
         return self
 
@@ -158,7 +158,7 @@ class DirectoryStore:
         except OSError as error:
             raise storage_fault(self.folder / place, error) from error
 
-    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a body that is no spectrum, and beside it, as JSON, what was asked and why it was refused."""
         kept = await self._quarantine.keep(target, fetched, rejected)
         return f"{STATE}/quarantine/{kept}"

@@ -34,7 +34,7 @@ def storage_fault(path: Path, error: OSError) -> StoreError:
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Whatever the system refuses within becomes a StoreError about ``path``."""
     try:
         yield

@@ -25,7 +25,7 @@ TRUSTED = frozenset(["btrfs", "ext3", "ext4", "f2fs", "tmpfs", "xfs"])
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class SyncfsPolicy:
     """Whether the next batch is synced at once; what the last one cost decides. No clock inside."""
 
     possible: bool
@@ -34,7 +34,7 @@ class Together:
     def suits(self, count: int) -> bool:
         return self.possible and not self.shy and count >= ENOUGH
 
-    def after(self, count: int, seconds: float) -> Together:
+    def after(self, count: int, seconds: float) -> SyncfsPolicy:
         """What to do once a batch of ``count`` files took ``seconds``."""
         if self.suits(count):
             return replace(self, shy=SHY) if seconds > TOO_LONG else self

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from .atomic import commit
-from .fsync import ENOUGH, Together, can_sync_together
+from .fsync import ENOUGH, SyncfsPolicy, can_sync_together
 
 MOMENT = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
 FULL = 32  # files: more share a sync no better
@@ -38,7 +38,7 @@ class _Delivery:
     written: asyncio.Future[Exception | None]
 
 
-class Committer:
+class GroupCommitter:
     """Puts files into ``folder``; an async context manager, of one loop.
 
     What waits needs no bound of its own: each worker waits for its file, so there are never more than workers.
@@ -46,7 +46,7 @@ class Committer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._together = Together(can_sync_together(folder))
+        self._together = SyncfsPolicy(can_sync_together(folder))
         self._waiting: list[_Delivery] = []
         self._soon: asyncio.Handle | None = None
         self._busy = self._dense = False

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..engine.interfaces import Store
+from ..engine.interfaces import SpectrumWriter
 from ..model.target import Target
 
 
-class Shelf(Store, Protocol):
+class Store(SpectrumWriter, Protocol):
     """A store that lasts: what a run finds there, and where it keeps its own books."""
 
     @property

@@ -15,8 +15,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ..errors import StoreError
-from .atomic import replacing, sweep, sync_folder
-from .errors import storing
+from .atomic import atomic_write, remove_stale_temp_files, sync_folder
+from .errors import translate_os_errors
 
 STATE = ".harvester"
 RECORD = "layout"
@@ -63,7 +63,7 @@ def layout_of(folder: Path) -> Layout:
     """The layout that a directory remembers; without a memory it is told by the folders. StoreError."""
     record = folder / STATE / RECORD
     try:
-        with storing(record):
+        with translate_os_errors(record):
             said = record.read_text("utf-8", "replace").strip()
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
@@ -74,18 +74,18 @@ def layout_of(folder: Path) -> Layout:
     return Layout(said)
 
 
-def lay_out(folder: Path, layout: Layout) -> None:
+def write_layout(folder: Path, layout: Layout) -> None:
     """Remember ``layout`` durably, and make the folders that it needs. Only with the lock held. StoreError."""
     record = folder / STATE / RECORD
     if layout is not layout_of(folder) or (layout is Layout.HASHED and not record.exists()):
-        with replacing(record) as part:
+        with atomic_write(record) as part:
             part.write_text(f"{layout}\n", encoding="utf-8")
     if layout is Layout.HASHED:
         _make_folders(folder)
 
 
 def _make_folders(folder: Path) -> None:
-    with storing(folder):
+    with translate_os_errors(folder):
         device = folder.stat().st_dev
         missing = [path for each in FOLDERS if not _is_folder(path := folder / each, device)]
         for path in missing:
@@ -114,7 +114,7 @@ def spectra_in(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[
     """
     for sub in layout.folders:
         try:
-            with storing(folder / sub), os.scandir(folder / sub) as entries:
+            with translate_os_errors(folder / sub), os.scandir(folder / sub) as entries:
                 for entry in entries:
                     name = entry.name
                     if name.endswith(SUFFIX) and name[0] != "." and (not sub or folder_of(name[:-5]) == sub):
@@ -139,7 +139,7 @@ def bring(folder: Path, layout: Layout, names: Iterable[str]) -> int:
     moved = 0
     for name in names:
         here, there = folder / layout.other.place(name), folder / layout.place(name)
-        with storing(there), suppress(FileNotFoundError):
+        with translate_os_errors(there), suppress(FileNotFoundError):
             if not os.path.lexists(there):
                 here.rename(there)
                 moved += 1
@@ -150,18 +150,18 @@ def settled(folder: Path, layout: Layout) -> None:
     """Make all moves durable, the new names before the old ones are forgotten; empty folders go where none are needed.
     StoreError."""
     for sub in (*layout.folders, *layout.other.folders):
-        with storing(folder / sub), suppress(FileNotFoundError):
+        with translate_os_errors(folder / sub), suppress(FileNotFoundError):
             sync_folder(folder / sub)
     if layout is Layout.FLAT:
         for sub in FOLDERS:
             with suppress(OSError):  # it was never there, or somebody keeps other things in it
                 (folder / sub).rmdir()
-        with storing(folder):
+        with translate_os_errors(folder):
             sync_folder(folder)
 
 
 def sweep_all(folder: Path) -> None:
     """Remove what killed runs left half-written, in each place where spectra are written. StoreError."""
     for sub in ("", *FOLDERS):
-        with storing(folder / sub), suppress(FileNotFoundError, NotADirectoryError):
-            sweep(folder / sub)
+        with translate_os_errors(folder / sub), suppress(FileNotFoundError, NotADirectoryError):
+            remove_stale_temp_files(folder / sub)

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import DirectoryHeldError, StoreError
-from .errors import storing
+from .errors import translate_os_errors
 
 PATIENCE = 1.0  # seconds: whoever only looks whether the lock is held has it for an instant
 
 
 @contextmanager
-def hold(path: Path, run: str) -> Iterator[None]:
+def acquire_lock(path: Path, run: str) -> Iterator[None]:
     """Hold the lock file ``path`` for ``run``. DirectoryHeldError, with who holds it, if another harvest does."""
-    with storing(path):
+    with translate_os_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         deadline = time.monotonic() + PATIENCE
@@ -36,7 +36,7 @@ def hold(path: Path, run: str) -> Iterator[None]:
             time.sleep(0.05)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         ours = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "run": run}
-        with storing(path):
+        with translate_os_errors(path):
             os.ftruncate(file.fileno(), 0)
             os.pwrite(file.fileno(), json.dumps(ours).encode(), 0)
         yield
@@ -44,7 +44,7 @@ def hold(path: Path, run: str) -> Iterator[None]:
 
 def _taken(path: Path, file: IO[bytes]) -> bool:
     try:
-        with storing(path):
+        with translate_os_errors(path):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except StoreError as error:
         if isinstance(error.__cause__, BlockingIOError):

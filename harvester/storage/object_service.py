@@ -30,14 +30,14 @@ _NAMES = {
 
 def opened(address: ObjectAddress) -> Service:
     """The service at ``address``; what else it needs, credentials above all, is in the environment. StoreError."""
-    with serving(str(address)):
+    with translate_service_errors(str(address)):
         if address.url.startswith("file:"):
             return from_url(address.url)
         return from_url(address.url, retry_config={"max_retries": ATTEMPTS - 1, "retry_timeout": RETRY_FOR})
 
 
 @contextmanager
-def serving(place: str) -> Iterator[None]:
+def translate_service_errors(place: str) -> Iterator[None]:
     """Whatever the service refuses within becomes a StoreError about ``place``: a StoreFullError if that may pass."""
     try:
         yield

@@ -16,14 +16,14 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore as Service
 
-from ..catalog.packed_strings import Register
+from ..catalog.packed_strings import StringMap
 from ..errors import StoreError
-from ..model.outcomes import Fetched, Rejected
+from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from .atomic import MANIFEST, write_sha256sums
-from .errors import storing
+from .errors import translate_os_errors
 from .layout import STATE, SUFFIX
-from .object_service import knows_no_conditions, serving
+from .object_service import knows_no_conditions, translate_service_errors
 from .quarantine import Quarantine, reason_for_suspect
 
 PROBE = f"{STATE}/probe"
@@ -58,13 +58,13 @@ class ObjectStore:
 
     def prepare(self) -> None:
         """Make the local folder. StoreError if that cannot be done."""
-        with storing(self.state):
+        with translate_os_errors(self.state):
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def tidy(self) -> None:
         """Find out, before any archive is asked, if we may write there and if names can be claimed. StoreError."""
         self._quarantine.prepare()
-        with serving(self.place):
+        with translate_service_errors(self.place):
             obstore.put(self._service, PROBE, _PROBE_TEXT, use_multipart=False)
             try:
                 obstore.put(self._service, PROBE, _PROBE_TEXT, mode="create", use_multipart=False)
@@ -81,7 +81,7 @@ class ObjectStore:
 
     def files(self) -> Iterator[tuple[str, int]]:
         """Name (without ``.fits``) and size in bytes of every FITS object that is there. StoreError."""
-        with serving(self.place):
+        with translate_service_errors(self.place):
             for some in obstore.list(self._service, chunk_size=1000):
                 for found in some:
                     path = found["path"]
@@ -90,11 +90,11 @@ class ObjectStore:
 
     def sizes(self) -> Mapping[str, int]:
         """The same, to be looked up."""
-        return Register(self.files())
+        return StringMap(self.files())
 
     def read(self, name: str) -> bytes:
         """The object's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
-        with serving(self.path(name)):
+        with translate_service_errors(self.path(name)):
             try:
                 return bytes(obstore.get(self._service, f"{name}{SUFFIX}").bytes())
             except FileNotFoundError:
@@ -107,7 +107,7 @@ class ObjectStore:
         They are copied where they are, not downloaded. ``more`` goes into the reason as it is.
         """
         for target in targets:
-            with serving(self.path(target.name)):
+            with translate_service_errors(self.path(target.name)):
                 self._move(target, detail, more)
 
     def _move(self, target: Target, detail: str, more: Mapping[str, str]) -> None:
@@ -124,7 +124,7 @@ class ObjectStore:
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
         path = write_sha256sums(self.state, rows)
-        with serving(f"{self.place}/{MANIFEST}"):
+        with translate_service_errors(f"{self.place}/{MANIFEST}"):
             obstore.put(self._service, MANIFEST, path)
 
     async def __aenter__(self) -> Self:
@@ -137,7 +137,7 @@ class ObjectStore:
 
     async def put(self, target: Target, body: bytes) -> None:
         """Give ``body`` its name. StoreError if that cannot be done, also where somebody else's body has it."""
-        with serving(self.path(target.name)):
+        with translate_service_errors(self.path(target.name)):
             if await self._created(target.file_name, body):
                 return
             there = await (await obstore.get_async(self._service, target.file_name)).bytes_async()
@@ -165,7 +165,7 @@ class ObjectStore:
             return False
         return True
 
-    async def quarantine(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a body that is no spectrum, and why it was refused, in the local folder: it is nothing for a bucket."""
         kept = await self._quarantine.keep(target, fetched, rejected)
         return f"{STATE}/quarantine/{kept}"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .directory import DirectoryStore
-from .interface import Shelf
+from .interface import Store
 from .layout import Layout
 from .url import ObjectAddress
 
 
-def shelf_at(place: ObjectAddress | Path, home: Path, refresh: bool, layout: str | None = None) -> Shelf:
+def open_store(place: ObjectAddress | Path, home: Path, refresh: bool, layout: str | None = None) -> Store:
     """The store at ``place``, whose books are below ``home``; ``refresh`` replaces what is there. Raises as above.
 
     ``layout``: None for the one that a folder has.

@@ -19,10 +19,10 @@ from typing import Any
 
 import aiofiles
 
-from ..model.outcomes import Fetched, Rejected
+from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
-from .atomic import part_name, sweep
-from .errors import storing
+from .atomic import part_name, remove_stale_temp_files
+from .errors import translate_os_errors
 
 MOST_BYTES = 256 * 2**20  # enough for thousands of spectra, or sixteen of the largest bodies that are accepted
 
@@ -40,16 +40,16 @@ class Quarantine:
 
     def prepare(self) -> None:
         """Make the folder, remove what killed runs left half-written, and measure the rest. StoreError."""
-        with storing(self.folder):
+        with translate_os_errors(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(PermissionError):  # some file systems know no permissions
                 self.folder.chmod(0o700)
-            sweep(self.folder)
+            remove_stale_temp_files(self.folder)
             self._sizes = self._measure()
             self._total = sum(self._sizes.values())
             self._make_room(0)
 
-    async def keep(self, target: Target, fetched: Fetched, rejected: Rejected) -> str:
+    async def keep(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a body that failed a gate; the file name of what was kept of it. StoreError if that cannot be done."""
         entry = f"{target.name}.{rejected.kind}"
         body = fetched.body[: self._most_bytes]
@@ -63,7 +63,7 @@ class Quarantine:
         self._sizes[entry] = len(body) + len(reason)  # before the first await: others make room beside it
         self._total += self._sizes[entry]
         try:
-            with storing(self.folder / entry):
+            with translate_os_errors(self.folder / entry):
                 await _write(self.folder / f"{entry}.body", body)
                 await _write(self.folder / f"{entry}.json", reason)
         except BaseException:
@@ -77,7 +77,7 @@ class Quarantine:
         ``more`` goes into the reason as it is.
         """
         path = folder / target.file_name
-        with storing(path):
+        with translate_os_errors(path):
             try:
                 status = path.lstat()
                 kept = self._place_for(target.name, stat.S_ISDIR(status.st_mode))

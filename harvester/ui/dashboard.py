@@ -13,7 +13,7 @@ from typing import IO
 from rich.console import Console
 from rich.live import Live
 
-from ..events import Event, WatcherLost
+from ..events import Event, ObserverFailed
 from ..events.stats import HarvestStats
 from .canvas import Drawing, glyphs_for
 from .page_layout import lay_out
@@ -40,7 +40,7 @@ class Dashboard:
     def __init__(
         self,
         console: Terminal,
-        lost: Callable[[WatcherLost], None],
+        lost: Callable[[ObserverFailed], None],
         numbers: Callable[[], HarvestStats],
         *,
         grace: float | None = None,
@@ -123,7 +123,7 @@ class Dashboard:
         with contextlib.suppress(Exception):  # a second error, while tidying up, says nothing that the first did not
             self._live.stop()
         self._forget_unwritten()
-        self._lost(WatcherLost(self._now(), "Dashboard", f"{type(error).__name__}: {error}"))
+        self._lost(ObserverFailed(self._now(), "Dashboard", f"{type(error).__name__}: {error}"))
 
     def _forget_unwritten(self) -> None:
         """rich keeps what it could not write and would put it before the next thing that is said."""

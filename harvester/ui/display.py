@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..events.bus import EventBus
-from ..events.stats import HarvestStats, Tally
+from ..events.stats import HarvestStats, StatsCollector
 from .json_lines import JsonLines
-from .output_thread import Outlet
+from .output_thread import OutputThread
 from .plain_lines import PlainLines
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Display:
     """How the run is shown, on what, and how to let go of the terminal in a hurry."""
 
     how: str
-    outlet: Outlet
+    outlet: OutputThread
     json_lines: JsonLines
     let_go: Callable[[], None] = lambda: None
 
@@ -36,9 +36,9 @@ def chosen(asked: str) -> str:
 
 
 @asynccontextmanager
-async def on_stage(
-    how: str, outlet: Outlet, bus: EventBus, tally: Tally, out: Path | None, grace: float
-) -> AsyncIterator[Stage]:
+async def displaying(
+    how: str, outlet: OutputThread, bus: EventBus, tally: StatsCollector, out: Path | None, grace: float
+) -> AsyncIterator[Display]:
     """Show what ``bus`` tells while the harvest lasts, and how much room there is in the folder ``out``, if it is one.
 
     ``grace`` is how long a drain may take.
@@ -47,7 +47,7 @@ async def on_stage(
     def numbers() -> HarvestStats:
         return tally.stats
 
-    stage = Stage(how, outlet, JsonLines(outlet))
+    stage = Display(how, outlet, JsonLines(outlet))
     async with AsyncExitStack() as stack:
         if how == "rich":
             from .dashboard import Dashboard

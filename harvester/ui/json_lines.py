@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from .. import events as ev
 from ..events.serialize import moment, to_json
-from .output_thread import Outlet
+from .output_thread import OutputThread
 
 
 class JsonLines:
@@ -17,7 +17,7 @@ class JsonLines:
     is too narrow for it, and no escape sequence survives in it.
     """
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: OutputThread) -> None:
         self._outlet = outlet
         self._ended = False
 

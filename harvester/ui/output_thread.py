@@ -15,7 +15,7 @@ MOST = 50_000  # texts in memory while nobody reads; then whoever speaks is told
 PATIENCE = 5.0  # seconds that the last words get to be read
 
 
-class Outlet:
+class OutputThread:
     """Takes text at once and writes it in order. It is also what rich needs of a file, so consoles can print to it.
 
     The thread writes past Python's own buffer where there is a file descriptor: one that hangs in ``sys.stdout`` holds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from . import panels
 from .canvas import Glyphs, Line, beside, box
 from .panels import footer, heading, progress
-from .state import Scene, State
+from .state import DashboardState, RunState
 
 # The cursor stays behind the last line: were it full, some terminals would wrap and scroll the picture up.
 SPARE = 2
@@ -18,7 +18,7 @@ SPARE = 2
 class Page:
     """What a layout draws on: ``rows`` lines of ``width`` cells."""
 
-    scene: Scene
+    scene: DashboardState
     width: int
     rows: int
     glyphs: Glyphs
@@ -93,9 +93,9 @@ LAYOUTS: tuple[tuple[int, int, Callable[[Page], list[Line]]], ...] = (
 )
 
 
-def lay_out(scene: Scene, width: int, rows: int, glyphs: Glyphs, free: int | None = None) -> list[Line]:
+def lay_out(scene: DashboardState, width: int, rows: int, glyphs: Glyphs, free: int | None = None) -> list[Line]:
     """The richest picture that ``width`` cells and ``rows`` lines have room for; none is wider or higher than that."""
     page = Page(scene, width, rows, glyphs, free)
-    if scene.state is State.ENDED and rows >= 3:
+    if scene.state is RunState.ENDED and rows >= 3:
         return without_panels(page)  # it stays on the terminal, above the farewell
     return next(draw(page) for least, high, draw in LAYOUTS if width >= least and rows >= high)

@@ -12,7 +12,7 @@ from ..formatting import clock, count, duration, percent, size, time_of_day, wal
 from ..model.failures import FailureKind
 from .canvas import Glyphs, Line, clip, fit, justify, pad, width_of
 from .rates import HISTORY
-from .state import Allowance, InFlight, Scene, State, Trouble
+from .state import Allowance, DashboardState, InFlight, RecentFailure, RunState
 
 PHASES = {
     Phase.TURN: ("waiting", "dim"),
@@ -32,7 +32,7 @@ def in_words(kind: FailureKind) -> str:
     return kind.value.replace("_", " ")
 
 
-def workers(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
+def workers(scene: DashboardState, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
     """What is in flight, each in a row of its own until it is settled; who waits for a turn is dim, and gives way."""
     title: Line = (("in flight ", "bold"), (f"{scene.in_flight} / {scene.ceiling.concurrency}", "bold cyan"))
     name_width = max(8, width - 24)
@@ -46,7 +46,7 @@ def workers(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line
     return title, [head, *rows]
 
 
-def _places(scene: Scene, room: int) -> tuple[InFlight | None, ...]:
+def _places(scene: DashboardState, room: int) -> tuple[InFlight | None, ...]:
     """Every slot in its place; where they are too many, those that are in flight longest."""
     shown = scene.slots + (None,) * (min(scene.ceiling.concurrency, room) - len(scene.slots))
     if len(shown) <= room:
@@ -70,7 +70,7 @@ def _worker(slot: InFlight | None, now: float, name_width: int, glyphs: Glyphs) 
     )
 
 
-def politeness(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
+def politeness(scene: DashboardState, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
     """How the archive is treated and how it is doing; the rows that matter least come last."""
     title: Line = (("politeness", "bold"),)
     if scene.start:
@@ -99,26 +99,26 @@ def _pace(allowed: Allowance) -> str:
     return f"{allowed.rate:.2f}".rstrip("0").rstrip(".") if allowed.rate else "any"
 
 
-def _speed(scene: Scene, width: int, glyphs: Glyphs) -> tuple[str, Line]:
+def _speed(scene: DashboardState, width: int, glyphs: Glyphs) -> tuple[str, Line]:
     """Why less is allowed than could be."""
     words = clip(scene.slowed, max(8, width - 14), glyphs)
     return ("slowed down", ((words, "yellow"),)) if words else ("slowed down", (("no", ""),))
 
 
-def _sparkline(scene: Scene, glyphs: Glyphs) -> str:
+def _sparkline(scene: DashboardState, glyphs: Glyphs) -> str:
     top = scene.ceiling.rate or max(scene.history, default=0.0) or 1.0
     highest = len(glyphs.levels) - 1
     return "".join(glyphs.levels[min(highest, round(highest * level / top))] for level in scene.history)
 
 
-def _latency(scene: Scene, glyphs: Glyphs) -> Line:
+def _latency(scene: DashboardState, glyphs: Glyphs) -> Line:
     if not scene.latency:
         return ((glyphs.dash, ""),)
     return ((f"{scene.latency.median:.2f}", "bold"), (" / ", "dim"), (f"{scene.latency.unloaded:.2f} s", ""))
 
 
-def _patience(scene: Scene, glyphs: Glyphs) -> tuple[str, Line]:
-    if scene.state is State.PAUSED:
+def _patience(scene: DashboardState, glyphs: Glyphs) -> tuple[str, Line]:
+    if scene.state is RunState.PAUSED:
         return "paused", ((scene.waiting_words, "bold yellow"),)
     if scene.asked_to_wait is None:
         return "asked us to wait", (("never", ""),)
@@ -126,13 +126,13 @@ def _patience(scene: Scene, glyphs: Glyphs) -> tuple[str, Line]:
     return "asked us to wait", ((f"{duration(seconds)} at {time_of_day(moment)}", ""),)
 
 
-def _due(scene: Scene) -> Line:
+def _due(scene: DashboardState) -> Line:
     if not scene.due or scene.next_due is None:
         return ((count(scene.due), ""),)
     return ((count(scene.due), "yellow"), (f", next at {time_of_day(scene.next_due)}", ""))
 
 
-def outcomes(scene: Scene, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
+def outcomes(scene: DashboardState, width: int, height: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
     """What became of the spectra so far, the commonest failures first, the rest of them together."""
     stats = scene.stats
     rows = [("saved and verified", stats.saved, "green"), ("already on disk", stats.present, "blue")]
@@ -155,7 +155,7 @@ def _failed(stats: HarvestStats, room: int) -> list[tuple[str, int, str]]:
     return told
 
 
-def troubles(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
+def troubles(scene: DashboardState, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
     """The last failures in the server's words, the newest on top. The words are the point: all else gives way."""
     title: Line = (("last failures", "bold"), (f" {glyphs.dot} ", "dim"), (GIVEN_UP, "red"), (" given up  ", "dim"))
     title = (*title, (AGAIN, "yellow"), (" asked again", "dim"))
@@ -169,7 +169,7 @@ def troubles(scene: Scene, width: int, glyphs: Glyphs) -> tuple[Line, list[Line]
     return title, [_trouble(trouble, names, kinds, scene.now, width, glyphs) for trouble in shown]
 
 
-def _trouble(trouble: Trouble, names: int, kinds: int, now: float, width: int, glyphs: Glyphs) -> Line:
+def _trouble(trouble: RecentFailure, names: int, kinds: int, now: float, width: int, glyphs: Glyphs) -> Line:
     mark, colour = (GIVEN_UP, "red") if trouble.again is None else (AGAIN, "yellow")
     words: Line = (
         (f"{time_of_day(trouble.time)[:5]} ", "dim"),
@@ -184,18 +184,18 @@ def _trouble(trouble: Trouble, names: int, kinds: int, now: float, width: int, g
 
 
 STATES = {
-    State.STARTING: "dim",
-    State.RUNNING: "bold green",
-    State.PAUSED: "bold yellow",
-    State.DRAINING: "bold yellow",
-    State.ENDED: "bold cyan",
+    RunState.STARTING: "dim",
+    RunState.RUNNING: "bold green",
+    RunState.PAUSED: "bold yellow",
+    RunState.DRAINING: "bold yellow",
+    RunState.ENDED: "bold cyan",
 }
 
 
-def heading(scene: Scene, width: int, glyphs: Glyphs) -> Line:
+def heading(scene: DashboardState, width: int, glyphs: Glyphs) -> Line:
     """Which harvest this is, and how it is."""
     right: Line = ((scene.state.upper(), STATES[scene.state]), (f" {clock(scene.elapsed)}", "bold"))
-    if scene.state is State.DRAINING:
+    if scene.state is RunState.DRAINING:
         right = ((_finishing(scene, width) + "  ", "yellow"), *right)
     left: Line = (("harvester", "bold cyan"),)
     if scene.start:
@@ -206,12 +206,12 @@ def heading(scene: Scene, width: int, glyphs: Glyphs) -> Line:
     return justify(left, right, width, glyphs)
 
 
-def _finishing(scene: Scene, width: int) -> str:
+def _finishing(scene: DashboardState, width: int) -> str:
     patience = f", up to {duration(round(scene.patience))}" if scene.patience and width >= 56 else ""
     return f"finishing {scene.in_flight} in flight{patience}"
 
 
-def progress(scene: Scene, width: int, glyphs: Glyphs) -> Line:
+def progress(scene: DashboardState, width: int, glyphs: Glyphs) -> Line:
     """The one line that is there to the last: what was here before, and this run's progress."""
     stats = scene.stats
     goal = scene.done + scene.left
@@ -239,22 +239,22 @@ def bar(parts: tuple[int, int, int], whole: int, width: int, glyphs: Glyphs) -> 
     return ((ends[:1], "dim"), *filled, (ends[1:], "dim")) if ends else tuple(filled)
 
 
-def _time_to_go(scene: Scene, glyphs: Glyphs) -> str:
-    if scene.state is State.ENDED:
+def _time_to_go(scene: DashboardState, glyphs: Glyphs) -> str:
+    if scene.state is RunState.ENDED:
         return ""
     if scene.eta is None:
         return f"ETA {glyphs.dash}"
     return f"ETA {clock(scene.eta)} ({wall(scene.now + scene.eta, scene.now)})"
 
 
-def footer(scene: Scene, free: int | None, width: int, glyphs: Glyphs) -> Line:
+def footer(scene: DashboardState, free: int | None, width: int, glyphs: Glyphs) -> Line:
     """What a person can do, and how much room the disk has left."""
     right: Line = ((f"{size(free)} free", "yellow" if free < 1e9 else "dim"),) if free is not None else ()
-    if scene.state is State.PAUSED:
+    if scene.state is RunState.PAUSED:
         left: Line = (("paused: ", "bold yellow"), (scene.why, ""))
-    elif scene.state is State.DRAINING:
+    elif scene.state is RunState.DRAINING:
         left = (("Ctrl-C again to stop now", "bold yellow"), (f" {glyphs.dot} {scene.why}", ""))
-    elif scene.state is State.ENDED:
+    elif scene.state is RunState.ENDED:
         left = ((scene.why, "bold"),)
     else:
         left = ((f"Ctrl-C to stop gently {glyphs.dot} twice to stop now", "dim"),)

@@ -15,8 +15,8 @@ from ..events.stats import HarvestStats
 from ..formatting import clock, count, duration, percent, plain_line, plural, size, time_of_day, wall
 from ..model.failures import Failure, FailureKind
 from ..model.target import Target
-from .output_thread import Outlet
-from .state import DashboardView, Scene, State
+from .output_thread import OutputThread
+from .state import DashboardState, DashboardView, RunState
 
 MINUTE = 60.0
 HEARTBEAT = 5.0  # seconds between looks whether a minute has passed in silence
@@ -33,7 +33,7 @@ class PlainLines:
 
     def __init__(
         self,
-        outlet: Outlet,
+        outlet: OutputThread,
         numbers: Callable[[], HarvestStats],
         *,
         timestamps: bool | None = None,
@@ -79,7 +79,7 @@ class PlainLines:
             case ev.HarvestStarted(time=time):
                 self._told_at = time
                 self._say(time, self._opening(event))
-            case ev.PaceChanged(rate=rate, concurrency=concurrency, reason=reason):
+            case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason):
                 pace = f"{rate:g} req/s" if rate else "no limit"
                 self._say(event.time, f"pace: {pace}, at most {concurrency} at once: {reason}")
             case ev.HarvestPaused(time=time, reason=reason, until=until):
@@ -90,7 +90,7 @@ class PlainLines:
                 self._say(time, f"draining: {reason}; what is in flight may end")
             case ev.ClockJumped(time=time, seconds=seconds):
                 self._say(time, f"the clock jumped by {duration(abs(seconds))}: new connections from here on")
-            case ev.WatcherLost(time=time, watcher=watcher, error=error):
+            case ev.ObserverFailed(time=time, watcher=watcher, error=error):
                 self._say(time, f"{watcher} is off: {error}; the harvest goes on")
 
     def _opening(self, start: ev.HarvestStarted) -> str:
@@ -119,7 +119,7 @@ class PlainLines:
 
     def _still_here(self, now: float) -> None:
         scene = self._view.scene(now)
-        if scene.state not in (State.STARTING, State.ENDED) and self._silence(now) >= MINUTE:
+        if scene.state not in (RunState.STARTING, RunState.ENDED) and self._silence(now) >= MINUTE:
             self._tell(scene)
 
     def _silence(self, now: float) -> float:
@@ -138,12 +138,12 @@ class PlainLines:
         if gap >= MINUTE or (gap >= LEAST_GAP and settled - self._told_items >= share):
             self._tell(scene)
 
-    def _tell(self, scene: Scene) -> None:
+    def _tell(self, scene: DashboardState) -> None:
         stats, now = scene.stats, scene.now
         self._told_at, self._told_items = now, stats.saved + stats.failed
         goal = scene.done + scene.left
         to_go = f", ETA {clock(scene.eta)} ({wall(now + scene.eta, now)})" if scene.eta is not None else ""
-        paused = f", paused {scene.waiting_words}" if scene.state is State.PAUSED else ""
+        paused = f", paused {scene.waiting_words}" if scene.state is RunState.PAUSED else ""
         self._say(
             now,
             f"{count(scene.done)} of {count(goal)} ({percent(scene.done, goal)}): {count(stats.saved)} saved"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 HISTORY = 600
 
 
-class Pulse:
+class RateHistory:
     """How much happened in each of the last ten minutes' seconds. Time that goes backwards counts as now."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Pulse:
         self._second = max(self._second, second)
 
 
-class Progress:
+class ProgressEstimate:
     """Completions a second, recent ones weighing more. Pauses are left out: they say nothing about the speed."""
 
     MEMORY = 60.0
@@ -105,7 +105,7 @@ class Latency:
     unloaded: float
 
 
-class Stopwatch:
+class LatencyWindow:
     """Keeps the last 64 latencies: few enough to say how it is now."""
 
     def __init__(self) -> None:

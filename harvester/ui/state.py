@@ -13,7 +13,7 @@ from ..events.stats import HarvestStats
 from ..formatting import LONGEST, duration, plain_line, time_of_day
 from ..model.failures import Failure, FailureKind
 from ..model.target import SpectrumId, Target
-from .rates import Latency, Progress, Pulse, Stopwatch
+from .rates import Latency, LatencyWindow, ProgressEstimate, RateHistory
 
 MOST_SLOTS = 512
 MOST_DUES = 64
@@ -23,7 +23,7 @@ LONGEST_NAME = 80
 
 
 class DashboardView:
-    """Takes every event in microseconds, gives a ``Scene`` when asked. Nothing in it grows with the catalogue.
+    """Takes every event in microseconds, gives a ``DashboardState`` when asked. Nothing in it grows with the catalogue.
 
     ``numbers`` reads the tally, which hears of everything first. ``grace`` is how long a drain may take.
     """
@@ -31,7 +31,7 @@ class DashboardView:
     def __init__(self, numbers: Callable[[], HarvestStats], grace: float | None = None) -> None:
         self._numbers, self._grace = numbers, grace
         self._start: ev.HarvestStarted | None = None
-        self._state, self._why = State.STARTING, ""
+        self._state, self._why = RunState.STARTING, ""
         self._until: float | None = None
         self._ceiling = self._allowed = Allowance()
         self._slowed = ""
@@ -39,9 +39,9 @@ class DashboardView:
         self._places: dict[SpectrumId, int] = {}
         self._due, self._dues = 0, list[float]()
         self._asked_to_wait: tuple[float, float] | None = None
-        self._troubles: deque[Trouble] = deque(maxlen=MOST_TROUBLES)
-        self._requests, self._traffic = Pulse(), Pulse()
-        self._latency, self._progress = Stopwatch(), Progress()
+        self._troubles: deque[RecentFailure] = deque(maxlen=MOST_TROUBLES)
+        self._requests, self._traffic = RateHistory(), RateHistory()
+        self._latency, self._progress = LatencyWindow(), ProgressEstimate()
 
     def __call__(self, event: ev.Event) -> None:
         match event:
@@ -49,9 +49,9 @@ class DashboardView:
                 self._hold(event)
             case ev.RequestSent(time=time):
                 self._requests.beat(time)
-                if self._state is State.PAUSED and self._until is not None and time >= self._until:
-                    self._enter(State.RUNNING, "", time)
-            case ev.AnswerReceived(time=time, status=status, latency=latency, size=size):
+                if self._state is RunState.PAUSED and self._until is not None and time >= self._until:
+                    self._enter(RunState.RUNNING, "", time)
+            case ev.ResponseReceived(time=time, status=status, latency=latency, size=size):
                 self._traffic.beat(time, size)
                 if status == 200:
                     self._latency.add(latency)
@@ -67,10 +67,10 @@ class DashboardView:
             case _:
                 self._change_state(event)
 
-    def scene(self, now: float) -> Scene:
+    def scene(self, now: float) -> DashboardState:
         while self._dues and self._dues[0] <= now:
             self._dues.pop(0)
-        return Scene(
+        return DashboardState(
             now=now,
             state=self._state,
             why=self._why,
@@ -95,13 +95,13 @@ class DashboardView:
     def _eta(self, now: float) -> float | None:
         pace = self._progress.rate(now)
         left = left_of(self._start, self._numbers())
-        if not pace or left <= 0 or self._state not in (State.RUNNING, State.PAUSED):
+        if not pace or left <= 0 or self._state not in (RunState.RUNNING, RunState.PAUSED):
             return None
         held_up = max(0.0, self._until - now) if self._until is not None else 0.0
         return held_up + left / min(pace, self._allowed.rate or pace)
 
     def _hold(self, event: ev.PhaseEntered) -> None:
-        if event.phase is ev.Phase.TURN and self._state in (State.DRAINING, State.ENDED):
+        if event.phase is ev.Phase.TURN and self._state in (RunState.DRAINING, RunState.ENDED):
             return  # no turn will come
         place = self._places.get(event.target.did)
         if place is None:
@@ -137,37 +137,37 @@ class DashboardView:
 
     def _trouble(self, time: float, target: Target, failure: Failure, again: float | None) -> None:
         words = plain_line(failure.detail) or failure.kind.meaning
-        self._troubles.append(Trouble(time, plain_line(target.name, LONGEST_NAME), failure.kind, words, again))
+        self._troubles.append(RecentFailure(time, plain_line(target.name, LONGEST_NAME), failure.kind, words, again))
 
     def _change_state(self, event: ev.Event) -> None:
         match event:
             case ev.HarvestStarted(time=time, rate=rate, concurrency=concurrency):
-                self._start, self._state = event, State.RUNNING
+                self._start, self._state = event, RunState.RUNNING
                 self._allowed = self._ceiling = Allowance(rate, concurrency)
                 self._progress.start(time)
-            case ev.PaceChanged(rate=rate, concurrency=concurrency, reason=reason, imposed=imposed):
+            case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason, imposed=imposed):
                 self._allowed = Allowance(rate, concurrency)
                 if imposed or self._allowed == self._ceiling:
                     self._slowed = plain_line(reason) if self._allowed != self._ceiling else ""
             case ev.HarvestPaused(time=time, reason=reason, until=until):
-                self._enter(State.PAUSED, reason, time, until)
+                self._enter(RunState.PAUSED, reason, time, until)
             case ev.HarvestResumed(time=time):
-                self._enter(State.RUNNING, "", time)
+                self._enter(RunState.RUNNING, "", time)
             case ev.HarvestDraining(time=time, reason=reason):
-                self._enter(State.DRAINING, reason, time, time + self._grace if self._grace is not None else None)
+                self._enter(RunState.DRAINING, reason, time, time + self._grace if self._grace is not None else None)
                 for slot in [slot for slot in self._slots if slot and slot.phase is ev.Phase.TURN]:
                     self._release(slot.target.did)
             case ev.HarvestEnded(time=time, reason=reason):
-                self._enter(State.ENDED, reason, time)
+                self._enter(RunState.ENDED, reason, time)
                 self._slots.clear()
                 self._places.clear()
 
-    def _enter(self, state: State, why: str, now: float, until: float | None = None) -> None:
-        settled = self._state in (State.DRAINING, State.ENDED)
-        if settled and state in (State.PAUSED, State.RUNNING):
+    def _enter(self, state: RunState, why: str, now: float, until: float | None = None) -> None:
+        settled = self._state in (RunState.DRAINING, RunState.ENDED)
+        if settled and state in (RunState.PAUSED, RunState.RUNNING):
             return
         self._state, self._why, self._until = state, plain_line(why), until
-        self._progress.pause(now, state is State.PAUSED)
+        self._progress.pause(now, state is RunState.PAUSED)
 
 
 def _in_flight(event: ev.PhaseEntered | None) -> InFlight | None:
@@ -177,7 +177,7 @@ def _in_flight(event: ev.PhaseEntered | None) -> InFlight | None:
     return InFlight(event.target.did, name, event.phase, event.attempt, event.time)
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
@@ -205,7 +205,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class RecentFailure:
     """A failure in the server's words, and when the spectrum is asked for again (None: it was given up)."""
 
     time: float
@@ -216,11 +216,11 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class DashboardState:
     """All that people see of a harvest at ``now``. ``slots`` keep their places: a row never jumps."""
 
     now: float
-    state: State
+    state: RunState
     why: str
     until: float | None
     start: ev.HarvestStarted | None
@@ -237,7 +237,7 @@ class Scene:
     next_due: float | None
     asked_to_wait: tuple[float, float] | None
     eta: float | None
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[RecentFailure, ...]
 
     @property
     def elapsed(self) -> float:

@@ -57,7 +57,7 @@ class Commands:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class RunSummary:
     """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside, ``page``
     is the file about the run, ``books`` the local folder of all these where ``out`` is not one."""
 
@@ -78,21 +78,21 @@ class Farewell:
         return stats.exit_code == 0 and not (stats.saved or stats.failed or stats.remaining)
 
 
-def say(console: Terminal, what: Farewell) -> None:
+def say(console: Terminal, what: RunSummary) -> None:
     """The whole of it. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
     drawing = Drawing(lines(what, console.width, glyphs_for(console.encoding)))
     with contextlib.suppress(OSError):  # whoever read us is gone: nobody is left to be told
         console.print(drawing, crop=False, end="")
 
 
-def lines(what: Farewell, width: int, glyphs: Glyphs) -> list[Line]:
+def lines(what: RunSummary, width: int, glyphs: Glyphs) -> list[Line]:
     story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
     if what.stats.requests:
         story += [((f"  {line}", "dim"),) for line in _traffic(what, glyphs)]
     return [*story, *_lost(what.lost), (), *_hints(_next_steps(what) + _places(what), width)]
 
 
-def _headline(what: Farewell, glyphs: Glyphs) -> list[Line]:
+def _headline(what: RunSummary, glyphs: Glyphs) -> list[Line]:
     stats = what.stats
     if what.nothing_to_do:
         words = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalogue is empty"
@@ -133,7 +133,7 @@ def _failures(stats: HarvestStats, width: int, glyphs: Glyphs) -> list[Line]:
     return told
 
 
-def _traffic(what: Farewell, glyphs: Glyphs) -> list[str]:
+def _traffic(what: RunSummary, glyphs: Glyphs) -> list[str]:
     """The politeness receipt; without one, the little that the numbers alone tell."""
     stats, seen = what.stats, what.politeness
     retries = plural(stats.retries if seen is None else seen.retries, "retry", "retries")
@@ -159,7 +159,7 @@ def _lost(names: Sequence[str]) -> list[Line]:
     return [head, *((("    " + plain_line(name), ""),) for name in names)]
 
 
-def _next_steps(what: Farewell) -> list[tuple[str, str, str]]:
+def _next_steps(what: RunSummary) -> list[tuple[str, str, str]]:
     """What to read, and the one command to run, if any."""
     steps: list[tuple[str, str]] = []
     if what.stats.failures:
@@ -170,7 +170,7 @@ def _next_steps(what: Farewell) -> list[tuple[str, str, str]]:
     return [("next", plain_line(command, LONGEST_COMMAND), why) for command, why in steps]
 
 
-def _run_again(what: Farewell) -> list[tuple[str, str]]:
+def _run_again(what: RunSummary) -> list[tuple[str, str]]:
     stats = what.stats
     if stats.exit_code in (0, 3):
         return []
@@ -180,7 +180,7 @@ def _run_again(what: Farewell) -> list[tuple[str, str]]:
     return [(what.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
 
 
-def _places(what: Farewell) -> list[tuple[str, str, str]]:
+def _places(what: RunSummary) -> list[tuple[str, str, str]]:
     places = [("spectra", what.out, "")]
     if what.quarantined:
         bodies = plural(what.quarantined, "body", "bodies")

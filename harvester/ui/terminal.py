@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 
 from rich.console import Console
 
-from .output_thread import Outlet
+from .output_thread import OutputThread
 
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -17,7 +17,7 @@ SHOW_CURSOR = "\x1b[?25h"
 class Terminal(Console):
     """A console on an outlet. A reader that is gone is an exception here; rich's own answer is to leave the program."""
 
-    def __init__(self, outlet: Outlet, **options: Any) -> None:
+    def __init__(self, outlet: OutputThread, **options: Any) -> None:
         super().__init__(file=cast("IO[str]", outlet), **options)
         self.outlet = outlet
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fits.describe import quote
-from ..fits.errors import RejectedError
+from ..fits.errors import InvalidSpectrumError
 from ..fits.header import Header
 from ..fits.spectrum import Spectrum, metres
 from ..model.failures import FailureKind
-from ..model.outcomes import Gate
+from ..model.outcomes import Check
 from ..model.target import SpectrumId
 from .expectation import Expectation
 
@@ -37,8 +37,8 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     return low, high
 
 
-def _refused(kind: FailureKind, detail: str) -> RejectedError:
-    return RejectedError(Gate.SCIENCE, kind, detail)
+def _refused(kind: FailureKind, detail: str) -> InvalidSpectrumError:
+    return InvalidSpectrumError(Check.SCIENCE, kind, detail)
 
 
 def _words(length: float) -> str:
@@ -137,9 +137,9 @@ def check_identity(did: SpectrumId, card: str | None, *headers: Header) -> None:
     names = [name for header in headers if (name := header.value(card)) is not None]
     if not names:
         detail = f"the file does not say which spectrum it is: it has no {card} card"
-        raise RejectedError(Gate.IDENTITY, FailureKind.UNNAMED, detail)
+        raise InvalidSpectrumError(Check.IDENTITY, FailureKind.UNNAMED, detail)
     for name in names:
         if name != did:
             came, asked = quote(str(name).encode()), quote(did.encode())
             detail = f"another spectrum came: {card} is {came}, asked for was {asked}"
-            raise RejectedError(Gate.IDENTITY, FailureKind.WRONG_SPECTRUM, detail)
+            raise InvalidSpectrumError(Check.IDENTITY, FailureKind.WRONG_SPECTRUM, detail)

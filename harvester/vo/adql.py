@@ -14,7 +14,7 @@ from ..errors import ArchiveError
 from .constraints import Constraints, mjd
 from .document import place_of
 from .listing import DEC, METRES, OBJECT, POINT, RA, START, STOP, WHEN
-from .votable_model import Field, SpectraTable, Table
+from .votable_model import SpectraTable, VotableField, VotableTable
 
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"(?:[^"]|"")+"')
 _NUMERIC = re.compile(r"double|float|real|int|numeric|decimal", re.IGNORECASE)
@@ -35,7 +35,7 @@ def column(name: str) -> str:
 
 
 def select(
-    source: SpectraTable, fields: Sequence[Field], conditions: Iterable[str], top: int, in_order: bool = False
+    source: SpectraTable, fields: Sequence[VotableField], conditions: Iterable[str], top: int, in_order: bool = False
 ) -> str:
     names = ", ".join(column(field.name) for field in fields)
     order = f" ORDER BY {column(source.id_column)}" if in_order else ""
@@ -90,7 +90,7 @@ def _overlap(source: SpectraTable, low: float, high: float) -> Iterator[str]:
             yield f"{column(end.name)} {sign} {_numbers(limit / metres)}"
 
 
-def _then(when: Field, first: str, last: str) -> Iterator[str]:
+def _then(when: VotableField, first: str, last: str) -> Iterator[str]:
     """Dates as texts and other days than modified Julian ones are left to the test of each row."""
     if not _NUMERIC.search(when.datatype) or when.unit.strip() not in ("d", ""):
         return
@@ -104,12 +104,12 @@ def _numbers(*values: float) -> str:
     return ", ".join(map(repr, values))
 
 
-def _field(columns: Table, *names: str) -> Field | None:
+def _field(columns: VotableTable, *names: str) -> VotableField | None:
     place = place_of(columns, *names)
     return columns.fields[place] if place is not None else None
 
 
-def _needed(source: SpectraTable, option: str, *names: str) -> Field:
+def _needed(source: SpectraTable, option: str, *names: str) -> VotableField:
     found = _field(source.columns, *names)
     if found is None:
         raise ArchiveError(f"{source.name} of {source.url} has no column that {option} could narrow")

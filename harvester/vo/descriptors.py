@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 
 from ..formatting import plain_line
 from .document import Document, constant_of, place_of
-from .urls import fit, is_web, with_query
-from .votable_model import Field, Param, Service, SpectraTable, Table
+from .urls import is_web, quote_url, with_query
+from .votable_model import Param, ServiceDescriptor, SpectraTable, VotableField, VotableTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,23 @@ class Findings:
     """The unit of its files' wavelengths, as the list tells it (SSAP 1.1, section 4.2.5.6)."""
 
     def input(self, name: str) -> Param | None:
-        return Service("", self.endpoint, "", self.inputs).input(name)
+        return ServiceDescriptor("", self.endpoint, "", self.inputs).input(name)
 
 
-def find_soda(document: Document) -> Service | None:
+def find_soda(document: Document) -> ServiceDescriptor | None:
     """The service that processes spectra: by its standard, old or new, else by its shape."""
     named = [one for one in document.services if re.search(r"/(soda|ssdp)#sync", one.standard, re.IGNORECASE)]
     shaped = [one for one in document.services if not one.standard and len(one.inputs) > 1]
     return next((one for one in [*named, *shaped] if one.input("ID") and is_web(address_of(document, one))), None)
 
 
-def find_links(document: Document) -> Service | None:
+def find_links(document: Document) -> ServiceDescriptor | None:
     """The service that gives the datalink document of a dataset."""
     named = (one for one in document.services if "datalink#links" in one.standard.casefold())
     return next((one for one in named if one.input("ID") and is_web(address_of(document, one))), None)
 
 
-def read_soda(document: Document, service: Service, sample: str = "") -> Findings:
+def read_soda(document: Document, service: ServiceDescriptor, sample: str = "") -> Findings:
     """What a SODA descriptor offers. A fixed input must be sent (DataLink 1.1, section 4.3): it joins the URL."""
     identity = service.input("ID")
     source = document.table.place(identity.ref) if identity and identity.ref else None
@@ -86,11 +86,11 @@ def read_link(document: Document) -> tuple[str, str]:
         elif document.value(row, "semantics").rpartition("#")[2] == "this":
             url = document.value(row, "access_url")
             if is_web(url):
-                return fit(url), ""
+                return quote_url(url), ""
     return "", faults[0] if faults else "its datalink document has no #this"
 
 
-def processing(document: Document) -> Service | None:
+def processing(document: Document) -> ServiceDescriptor | None:
     """The service behind a datalink document's ``#proc`` rows, else any SODA service in it."""
     rows = [row for row in document.rows if document.value(row, "semantics").endswith("#proc")]
     told = [document.service(document.value(row, "service_def")) for row in rows]
@@ -98,20 +98,20 @@ def processing(document: Document) -> Service | None:
     return next(usable, None) or find_soda(document)
 
 
-def id_column(table: Table) -> str:
+def id_column(table: VotableTable) -> str:
     """The column with the publisher DIDs (SSAP 1.1, section 4.2.5); the creator's only where there is no other."""
     place = place_of(table, "curation.publisherdid", "ssa_pubdid", "obs_publisher_did", "dataid.creatordid")
     return _name(table.fields[place]) if place is not None else ""
 
 
-def _name(column: Field) -> str:
+def _name(column: VotableField) -> str:
     return column.id or column.name
 
 
-def address_of(document: Document, service: Service) -> str:
+def address_of(document: Document, service: ServiceDescriptor) -> str:
     """Where a service is, which may be told relative to the document; empty if that is no address."""
     try:
-        return fit(urljoin(document.url, service.access_url))
+        return quote_url(urljoin(document.url, service.access_url))
     except ValueError:
         return ""
 

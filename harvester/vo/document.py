@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..formatting import plain_line
-from .votable_model import Event, Field, Info, Row, Service, Table
+from .votable_model import Event, Info, Row, ServiceDescriptor, VotableField, VotableTable
 
 _MOST_KEPT = 10  # rows of a document that discovery looks at, unless it says how many
 
@@ -16,9 +16,9 @@ class Document:
     """A VOTable as a whole: its first table that has columns, the first rows of that, its services, its status."""
 
     url: str
-    table: Table = field(default_factory=lambda: Table(()))
+    table: VotableTable = field(default_factory=lambda: VotableTable(()))
     rows: Sequence[Row] = ()
-    services: Sequence[Service] = ()
+    services: Sequence[ServiceDescriptor] = ()
     infos: Sequence[Info] = ()
 
     @property
@@ -27,7 +27,7 @@ class Document:
         failed = [info for info in self.infos if is_status(info, "ERROR")]
         return plain_line(failed[0].text) or "QUERY_STATUS=ERROR, without a word" if failed else None
 
-    def service(self, identity: str) -> Service | None:
+    def service(self, identity: str) -> ServiceDescriptor | None:
         return next((service for service in self.services if service.id == identity), None)
 
     def value(self, row: Row, *names: str) -> str:
@@ -41,24 +41,24 @@ def is_status(info: Info, value: str) -> bool:
 
 def gather(url: str, events: Iterable[Event], most: int = _MOST_KEPT) -> Document:
     """The document that ``url`` answered with, and the first ``most`` of its rows."""
-    tables: list[Table] = []
+    tables: list[VotableTable] = []
     rows: list[Row] = []
-    services: list[Service] = []
+    services: list[ServiceDescriptor] = []
     infos: list[Info] = []
     for event in events:
         match event:
-            case Table() if event.fields or not tables:
+            case VotableTable() if event.fields or not tables:
                 tables = [event] if not tables or not tables[0].fields else [*tables, event]
             case tuple() if len(tables) == 1 and len(rows) < most:
                 rows.append(event)
-            case Service():
+            case ServiceDescriptor():
                 services.append(event)
             case Info():
                 infos.append(event)
-    return Document(url, tables[0] if tables else Table(()), rows, services, infos)
+    return Document(url, tables[0] if tables else VotableTable(()), rows, services, infos)
 
 
-def place_of(table: Table, *names: str) -> int | None:
+def place_of(table: VotableTable, *names: str) -> int | None:
     """The column with the first of these that fits: an ID, a name, or a role (utype without prefix), in any case."""
     for wanted in (name.casefold() for name in names):
         for place, one in enumerate(table.fields):
@@ -72,6 +72,6 @@ def cell(row: Row, place: int | None) -> str:
     return row[place].strip() if place is not None and place < len(row) else ""
 
 
-def constant_of(table: Table, *roles: str) -> Field | None:
+def constant_of(table: VotableTable, *roles: str) -> VotableField | None:
     """The PARAM that stands for a column whose value is the same in all rows."""
     return next((one for role in roles for one in table.constants if one.role == role.casefold()), None)

@@ -17,7 +17,7 @@ from ..formatting import plain_line
 from ..model.target import parse_did
 from .constraints import Constraints, mjd
 from .document import constant_of, place_of
-from .votable_model import Field, Row, Table
+from .votable_model import Row, VotableField, VotableTable
 
 METRES = {
     "": 1.0,
@@ -57,7 +57,7 @@ ADDRESS = ("access.reference", "accref", "access_url")
 Cell = Callable[[Row], str]
 
 
-class Sink(Protocol):
+class CatalogWriter(Protocol):
     """Where a list goes. ``begin`` forgets what came before: the archive is asked again, for more or otherwise."""
 
     def begin(self, columns: Sequence[str]) -> None: ...
@@ -66,7 +66,7 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListingSummary:
     """What came of a listing: spectra written, rows read, rows without a publisher DID, spectra outside."""
 
     spectra: int
@@ -79,10 +79,12 @@ class Listed:
     """What else there is to say about how it came about."""
 
 
-class Listing:
+class ListingReader:
     """Turns rows into catalogue rows: ``header`` first, then ``take`` each row, then ``rest``."""
 
-    def __init__(self, table: Table, id_column: str, constraints: Constraints, with_address: bool = False) -> None:
+    def __init__(
+        self, table: VotableTable, id_column: str, constraints: Constraints, with_address: bool = False
+    ) -> None:
         self._table = table
         self._constraints = constraints
         self._places: set[int] = set()
@@ -170,7 +172,7 @@ class Listing:
         value = constant.value if constant else None
         return (lambda row: value) if value else None
 
-    def _field(self, *names: str) -> Field | None:
+    def _field(self, *names: str) -> VotableField | None:
         place = place_of(self._table, *names)
         return self._table.fields[place] if place is not None else constant_of(self._table, *names)
 

@@ -16,7 +16,7 @@ from ..model.target import SpectrumId
 
 
 @dataclass(frozen=True, slots=True)
-class DlgetRequest:
+class SodaRequest:
     """What is asked of every spectrum of a harvest. None leaves a parameter out."""
 
     endpoint: str
@@ -51,7 +51,7 @@ class DlgetRequest:
 
 
 @lru_cache(16)  # what one harvest asks of every spectrum alike is encoded once
-def _around(request: DlgetRequest) -> tuple[str, str]:
+def _around(request: SodaRequest) -> tuple[str, str]:
     """What stands before and behind the DID in every address."""
     endpoint = request.endpoint
     separator = "" if endpoint.endswith(("?", "&")) else "&" if "?" in endpoint else "?"

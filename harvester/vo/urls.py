@@ -38,7 +38,7 @@ def is_inside(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def fit(url: str) -> str:
+def quote_url(url: str) -> str:
     """``url`` with nothing in it that an address may not have; what is encoded already stays as it is."""
     return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
 

@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from ..formatting import first_words
 from .votable_binary import BinaryRows
-from .votable_model import Event, Field, Info, Param, Service, Table, VotableError
+from .votable_model import Event, Info, Param, ServiceDescriptor, VotableError, VotableField, VotableTable
 
 MOST_BYTES = 1 << 30  # a million rows of DaCHS
 _MOST_IN_VAIN = 8 << 20  # bytes that complete nothing: more than any row has; expat takes ever longer over one comment
@@ -28,7 +28,7 @@ class VotableReader:
         self._in_vain = 0
         self._opening = b""
         self._is_foreign = False  # then only its words count, which may need a few more pieces
-        self._handlers = Handlers()
+        self._handlers = ElementHandlers()
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._handlers.start
@@ -102,7 +102,7 @@ class ForeignError(Exception):
     """The document is of another kind."""
 
 
-class Handlers:
+class ElementHandlers:
     """What expat calls; collects the events."""
 
     def __init__(self) -> None:
@@ -217,7 +217,7 @@ class Handlers:
         """Tell of the table once all its columns are known, which is before its first row."""
         if self._table and not self._table.told:
             self._table.told = True
-            self._remark(Table(tuple(self._table.fields), tuple(self._table.constants)))
+            self._remark(VotableTable(tuple(self._table.fields), tuple(self._table.constants)))
 
     def _remark(self, event: Event) -> None:
         self._remarks += 1
@@ -241,18 +241,18 @@ class _TableDraft:
     """A TABLE whose columns are being read."""
 
     def __init__(self) -> None:
-        self.fields: list[Field] = []
-        self.constants: list[Field] = []
+        self.fields: list[VotableField] = []
+        self.constants: list[VotableField] = []
         self.told = False
 
-    def add(self, columns: list[Field], attributes: dict[str, str]) -> None:
+    def add(self, columns: list[VotableField], attributes: dict[str, str]) -> None:
         if len(columns) >= _MOST_COLUMNS:
             raise VotableError("it has more columns than anything that was expected")
         told = {
             name: attributes.get(name, "")
             for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
         }
-        columns.append(Field(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
+        columns.append(VotableField(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
 
 
 class _ParamDraft:
@@ -306,6 +306,6 @@ class _ServiceDraft:
         elif not self._groups:
             self._about.setdefault(param.name.casefold(), param.value)
 
-    def made(self) -> Service | None:
+    def made(self) -> ServiceDescriptor | None:
         url = self._about.get("accessurl")
-        return Service(self._id, url, self._about.get("standardid", ""), tuple(self._inputs)) if url else None
+        return ServiceDescriptor(self._id, url, self._about.get("standardid", ""), tuple(self._inputs)) if url else None

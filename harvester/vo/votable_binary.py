@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 
-from .votable_model import Field, Row, VotableError
+from .votable_model import Row, VotableError, VotableField
 
 _LONGEST = 1 << 20  # items of one cell
 _WIDEST = 1 << 22  # bytes of one row
@@ -37,7 +37,7 @@ Cell = Callable[[bytearray, int], tuple[str, int]]
 class BinaryRows:
     """Takes the text of a STREAM in pieces. VotableError for what can be no rows of these ``fields``."""
 
-    def __init__(self, fields: Sequence[Field], has_flags: bool) -> None:
+    def __init__(self, fields: Sequence[VotableField], has_flags: bool) -> None:
         self._cells = [_cell(field) for field in fields]
         self._flags = (len(fields) + 7) // 8 if has_flags else 0
         self._letters = ""
@@ -85,7 +85,7 @@ class BinaryRows:
         return tuple(texts), place
 
 
-def _cell(field: Field) -> Cell:
+def _cell(field: VotableField) -> Cell:
     if field.datatype not in (*_KINDS, "bit"):
         raise VotableError(f"its column {field.name} is of the datatype {field.datatype!r}, which has no width")
     *fixed, last = (field.arraysize or "1").split("x")

@@ -11,7 +11,7 @@ class VotableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class VotableField:
     """A column, or a constant one that the service wrote as PARAM, then with its ``value`` (section 4.1, 4.2)."""
 
     name: str
@@ -45,7 +45,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceDescriptor:
     """A service descriptor (DataLink 1.1, section 4)."""
 
     id: str
@@ -68,11 +68,11 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class VotableTable:
     """What the rows that follow consist of."""
 
-    fields: tuple[Field, ...]
-    constants: tuple[Field, ...] = ()
+    fields: tuple[VotableField, ...]
+    constants: tuple[VotableField, ...] = ()
 
     def place(self, reference: str) -> int | None:
         """The position of the column with that ID; of that name where no ID fits, as some services refer."""
@@ -88,7 +88,7 @@ class SpectraTable:
 
     url: str
     name: str
-    columns: Table
+    columns: VotableTable
     id_column: str
 
     @property
@@ -97,4 +97,4 @@ class SpectraTable:
 
 
 Row: TypeAlias = tuple[str, ...]
-Event: TypeAlias = Table | Row | Service | Info
+Event: TypeAlias = VotableTable | Row | ServiceDescriptor | Info

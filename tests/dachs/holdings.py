@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harvester.demo.fits import original_fits
-from harvester.demo.observations import PUBLISHED, Observation, observe
+from harvester.demo.observations import PUBLISHED, SyntheticObservation, observe
 from harvester.demo.synthesis import Calibration, synthesize
 from harvester.demo.votables import spectrum_votable
 from harvester.model.target import SpectrumId
@@ -26,7 +26,7 @@ def write_holdings(folder: Path, dids: Iterable[SpectrumId]) -> None:
         writer.writerows(rows)
 
 
-def _write_spectrum(folder: Path, observation: Observation) -> Iterator[dict[str, object]]:
+def _write_spectrum(folder: Path, observation: SyntheticObservation) -> Iterator[dict[str, object]]:
     path = folder.parent / observation.accref
     path.parent.mkdir(parents=True, exist_ok=True)
     counts = synthesize(observation, Calibration.UNCALIBRATED)
@@ -46,7 +46,7 @@ def _write_spectrum(folder: Path, observation: Observation) -> Iterator[dict[str
         }
 
 
-def _metadata(observation: Observation) -> dict[str, object]:
+def _metadata(observation: SyntheticObservation) -> dict[str, object]:
     first, last = observation.wave_limits
     return {
         "title": observation.accref,

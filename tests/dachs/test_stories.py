@@ -16,7 +16,7 @@ import pyvo
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from harvester.catalog.reader import read_catalogue
+from harvester.catalog.reader import read_catalog
 from harvester.config.profiles import load_profile
 from harvester.demo import listed_dids
 from harvester.demo.observations import observe
@@ -93,7 +93,7 @@ def test_one_spectrum_tells_as_much(witness: Witness, discovered: Path, service:
 
 def test_the_list_has_each_spectrum_once_and_what_is_known_of_it(discovered: Path) -> None:
     file = f"{discovered}/genuine.csv"
-    assert {row.did for row in read_catalogue(file).rows} == set(DIDS)
+    assert {row.did for row in read_catalog(file).rows} == set(DIDS)
     rows = {row["id"]: row for row in csv_rows(Path(file))}
     row, seen = rows[DIDS[7]], observe(DIDS[7])
     assert row["object"] == seen.star.name
@@ -119,7 +119,7 @@ def test_constraints_reach_the_archive(witness: Witness, service: str) -> None:
     star = observe(DIDS[12]).star
     around = ["--pos", f"{star.ra} {star.dec}", "--size", "0.2"]
     assert harvester("discover", getattr(witness, service), "--catalog", "few.csv", *around).returncode == 0
-    assert {row.did for row in read_catalogue("few.csv").rows} == {did for did in DIDS if observe(did).star == star}
+    assert {row.did for row in read_catalog("few.csv").rows} == {did for did in DIDS if observe(did).star == star}
 
 
 # --- harvest

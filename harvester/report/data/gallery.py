@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from ...dataset.h_alpha import Rows
 from ...dataset.stored_files import DamagedError, read
-from ...fits.errors import RejectedError
+from ...fits.errors import InvalidSpectrumError
 from ...fits.observation import observation_of
 from ...fits.reader import read_spectrum
 from ...fits.spectrum import Spectrum, angstroms
 from ...formatting import plain_line
 from ...model.labels import Labelling
-from ...storage.interface import Shelf
+from ...storage.interface import Store
 from ..svg import Curve
-from .sampling import Seen, Survey
+from .sampling import Sample, SampledSpectrum
 
 USUAL = 3  # of each label
 MOST_LABELS = 12
@@ -55,7 +55,7 @@ class Gallery:
     set_aside: int
 
 
-def hang(survey: Survey, store: Shelf, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
+def select_gallery(survey: Sample, store: Store, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
     """Choose, read again and draw. StoreError if the disk fails.
 
     ``lacking``: names of what is still not there; ``unit``: of wavelengths whose file names none.
@@ -79,7 +79,12 @@ def hang(survey: Survey, store: Shelf, labelling: Labelling, lacking: Collection
 
 
 def _usual(
-    label: str, survey: Survey, compared: Sequence[Seen], labels: Sequence[str], apart: Any, labelling: Labelling
+    label: str,
+    survey: Sample,
+    compared: Sequence[SampledSpectrum],
+    labels: Sequence[str],
+    apart: Any,
+    labelling: Labelling,
 ) -> list[Picture]:
     """Those nearest to their label's median; where there is none, the first by name."""
     alike = [number for number, other in enumerate(labels) if other == label]
@@ -89,7 +94,7 @@ def _usual(
     return [_picture(seen, labelling) for seen in chosen]
 
 
-def _picture(seen: Seen, labelling: Labelling, more: str = "") -> Picture:
+def _picture(seen: SampledSpectrum, labelling: Labelling, more: str = "") -> Picture:
     told = seen.observation
     label = f"label {labelling.named(seen.labelled.label)}" if seen.labelled.label else ""
     title = plain_line(told.object_name, 48)
@@ -124,7 +129,7 @@ def _evidence(entry: Path, unit: str) -> Picture:
     kept = plain_line(str(reason.get("kept", "")))[:16].replace("T", " ")
     try:
         curve = _curve(read_spectrum(body, unit))
-    except RejectedError:
+    except InvalidSpectrumError:
         curve = None
     details = [words] if curve else [f"{len(body):,} bytes" if body else "no body was kept"]
     return Picture(name, kind, plain_line(str(reason.get("id", "")), 120), curve, ", ".join([*details, kept]), words)

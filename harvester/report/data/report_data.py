@@ -13,21 +13,21 @@ from ...config.profiles import load_profile
 from ...dataset.label_checks import LabelReport, check_labels
 from ...errors import UsageError
 from ...model.labels import Labelling
-from ...storage.interface import Shelf
+from ...storage.interface import Store
 from ...storage.run_folder import PROFILE
-from .gallery import Gallery, hang
-from .run_record import Books, open_books
-from .sampling import MOST_READ, Survey, look_at
-from .timeline import Night, read_night
+from .gallery import Gallery, select_gallery
+from .run_record import RunRecordData, read_run_record
+from .sampling import MOST_READ, Sample, read_sample
+from .timeline import Timeline, read_timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportData:
     """One run's report before it is said. ``made``: seconds since 1970."""
 
-    books: Books
-    survey: Survey
-    night: Night
+    books: RunRecordData
+    survey: Sample
+    night: Timeline
     gallery: Gallery
     labels: LabelReport
     labelling: Labelling
@@ -51,30 +51,30 @@ class Material:
 
 
 def gather(
-    store: Shelf,
+    store: Store,
     run: str | None,
     made: float,
     *,
     told: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
-) -> Material:
+) -> ReportData:
     """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
 
     told: of its labels, by field of ``Labelling``, in place of what the run was told. UsageError if there is no such
     run, StoreError if the disk fails.
     """
-    books = open_books(store, run)
+    books = read_run_record(store, run)
     meant = replace(books.labelling, **told)
     archive = _profile_of(books)
     unit = archive.spectral_unit if archive else ""
-    survey = look_at(store, meant.column, most, unit)
+    survey = read_sample(store, meant.column, most, unit)
     checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
-    night = read_night(books.folder / "events.jsonl")
-    gallery = hang(survey, store, meant, {failure.name for failure in books.failures}, unit)
-    return Material(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
+    night = read_timeline(books.folder / "events.jsonl")
+    gallery = select_gallery(survey, store, meant, {failure.name for failure in books.failures}, unit)
+    return ReportData(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
 
 
-def _profile_of(books: Books) -> ArchiveProfile | None:
+def _profile_of(books: RunRecordData) -> ArchiveProfile | None:
     """The profile that the run was given, from its own folder, else from where it came from."""
     for place in (str(books.folder / PROFILE), str(books.asked.get("archive", ""))):
         with suppress(UsageError):

@@ -16,21 +16,21 @@ from ...errors import UsageError
 from ...ledger import queries
 from ...ledger.queries import FailureRecord, RunRecord
 from ...model.labels import Labelling
-from ...storage.errors import storing
-from ...storage.interface import Shelf
+from ...storage.errors import translate_os_errors
+from ...storage.interface import Store
 
 CONFIG = "config.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class RunRecordData:
     """One run's. ``summary`` has the fields of summary.json, as far as the run got; ``asked`` those of its config.toml.
 
     record: the ledger's, None if the ledger knows nothing of it; later: the runs after it; failures: what the folder
     lacks now, whichever run gave it up.
     """
 
-    store: Shelf
+    store: Store
     run: str
     record: RunRecord | None
     summary: Mapping[str, Any]
@@ -69,12 +69,12 @@ class Books:
             return Labelling()
 
 
-def folder_of(store: Shelf, run: str) -> Path:
+def folder_of(store: Store, run: str) -> Path:
     """The run's own folder."""
     return store.state / "runs" / run
 
 
-def open_books(store: Shelf, run: str | None = None) -> Books:
+def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
     """The books of ``run``, by default the latest. UsageError if there is no such run, StoreError if they cannot be
     read."""
     runs = queries.runs(store.ledger)
@@ -87,7 +87,7 @@ def open_books(store: Shelf, run: str | None = None) -> Books:
         raise UsageError(f"RUN {chosen!r}: no such run in {store.place}; {told}")
     place = known.index(chosen)
     folder = folder_of(store, chosen)
-    return Books(
+    return RunRecordData(
         store,
         chosen,
         runs[place],
@@ -95,7 +95,7 @@ def open_books(store: Shelf, run: str | None = None) -> Books:
         _asked(folder),
         known[:place],
         queries.failures(store.ledger),
-        queries.asked_shape(store.ledger) or "",
+        queries.request_parameters(store.ledger) or "",
     )
 
 
@@ -118,7 +118,7 @@ def _text(path: Path) -> str:
     """What is in ``path``; nothing if it is not there. StoreError if it cannot be read."""
     if not path.exists():
         return ""
-    with storing(path):
+    with translate_os_errors(path):
         return path.read_text("utf-8", "replace")
 
 
@@ -127,6 +127,6 @@ def typed(*arguments: str) -> str:
     return shlex.join(["python", "-m", "harvester", *arguments])
 
 
-def again(store: Shelf, run: str | None) -> str:
+def again(store: Store, run: str | None) -> str:
     """The command that asks the same archive with the same settings as ``run`` did."""
     return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", store.place]))

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
-from ...dataset.label_checks import Labelled
-from ...dataset.stored_files import DamagedError, Holding, holdings, read
+from ...dataset.label_checks import LabelledSpectrum
+from ...dataset.stored_files import DamagedError, StoredFile, holdings, read
 from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
-from ...storage.interface import Shelf
+from ...storage.interface import Store
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
 MOST_AT_THE_END = 1_000  # of a run, which nobody wants to wait for: a quarter of a second
@@ -22,23 +22,23 @@ MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a down
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SampledSpectrum:
     """A spectrum that was read: where it is, what it is of, and its part of the label checks."""
 
-    holding: Holding
+    holding: StoredFile
     observation: Observation
-    labelled: Labelled
+    labelled: LabelledSpectrum
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Sample:
     """What is stored: ``stored`` in all, ``seen`` of them. ``rows`` are around H-alpha, as ``Labelled.row`` counts.
 
     damaged: name and what is wrong with the file; by_status: spectra and bytes; ranges: see ``reader.ranges``.
     """
 
     stored: int
-    seen: Sequence[Seen]
+    seen: Sequence[SampledSpectrum]
     rows: Rows
     damaged: Sequence[tuple[str, str]]
     by_status: dict[str, tuple[int, int]]
@@ -59,7 +59,7 @@ class Survey:
 RANGE_STEP = 1e-10  # metres
 
 
-def look_at(store: Shelf, column: str, most: int = MOST_READ, unit: str = "") -> Survey:
+def read_sample(store: Store, column: str, most: int = MOST_READ, unit: str = "") -> Sample:
     """Survey ``store``, whose labels are in ``column``; ``unit``: of wavelengths whose file names none.
 
     UsageError without a ledger, StoreError if the disk fails.
@@ -70,19 +70,19 @@ def look_at(store: Shelf, column: str, most: int = MOST_READ, unit: str = "") ->
     glance = _Glance(column)
     for holding in holdings(store, unit, min(1.0, most / max(1, stored))):
         glance.at(holding)
-    return Survey(
+    return Sample(
         stored,
         glance.seen,
         np.array(glance.rows, np.float32).reshape(-1, OFFSETS.size),
         glance.damaged,
         by_status,
-        queries.counts_by(ledger, column),
+        queries.count_by(ledger, column),
         queries.ranges(ledger, RANGE_STEP),
         digest_of_all(store),
     )
 
 
-def digest_of_all(store: Shelf) -> str:
+def digest_of_all(store: Store) -> str:
     """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
     digest = hashlib.sha256()
     for name, sha256 in queries.digests(store.ledger):
@@ -93,11 +93,11 @@ def digest_of_all(store: Shelf) -> str:
 @dataclass(slots=True)
 class _Glance:
     column: str
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[SampledSpectrum] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
-    def at(self, holding: Holding) -> None:
+    def at(self, holding: StoredFile) -> None:
         try:
             spectrum = read(holding)
         except DamagedError as error:
@@ -109,11 +109,11 @@ class _Glance:
         if row is not None:
             self.rows.append(row)
         label = holding.columns.get(self.column, "").strip()
-        labelled = Labelled(holding.did, label, holding.wave_min, holding.wave_max, _digest(spectrum), number)
-        self.seen.append(Seen(_slim(holding), told, labelled))
+        labelled = LabelledSpectrum(holding.did, label, holding.wave_min, holding.wave_max, _digest(spectrum), number)
+        self.seen.append(SampledSpectrum(_slim(holding), told, labelled))
 
 
-def _slim(holding: Holding) -> Holding:
+def _slim(holding: StoredFile) -> StoredFile:
     """What it takes to read it again."""
     return replace(holding, columns={}, content_digest=None, url=None)
 

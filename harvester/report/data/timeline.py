@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ...storage.errors import storing
+from ...storage.errors import translate_os_errors
 
 MOST_BINS = 480
 MOST_TOLD = 40  # pauses that are listed one by one
@@ -68,7 +68,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class Night:
+class Timeline:
     """What happened between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
 
     start: float = 0.0
@@ -153,18 +153,18 @@ class Night:
             self.pauses.append(Span(paused[0], paused[1], max(time, paused[1]), paused[2]))
 
 
-def read_night(path: Path) -> Night:
+def read_timeline(path: Path) -> Timeline:
     """The night that ``path`` tells of. Empty if there is no such file. StoreError if it cannot be read."""
-    night = Night()
+    night = Timeline()
     if path.exists():
-        with storing(path), path.open(encoding="utf-8", errors="replace") as lines:
+        with translate_os_errors(path), path.open(encoding="utf-8", errors="replace") as lines:
             for event in _events(lines, night):
                 night.happened(event)
     night.close()
     return night
 
 
-def _events(lines: Iterable[str], night: Night) -> Iterator[Mapping[str, Any]]:
+def _events(lines: Iterable[str], night: Timeline) -> Iterator[Mapping[str, Any]]:
     """Each line's event; what is none (the last line of a run that was killed) is counted."""
     for line in lines:
         saved = _SAVED.match(line)

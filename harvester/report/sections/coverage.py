@@ -9,7 +9,7 @@ import numpy as np
 from ...fits.observation import H_ALPHA_AIR, moment
 from ...formatting import count, plural
 from .. import svg
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..data.sampling import RANGE_STEP
 from ..html import Child, Markup, element
 from ..svg import Tick
@@ -19,13 +19,13 @@ _TALL = 170
 _BINS = 240
 
 
-def extent(material: Material) -> Child:
+def extent(material: ReportData) -> Child:
     """Three pictures, each as far as anything is known."""
     drawn = [_wavelengths(material), _dates(material), _sky(material)]
     return drawn if any(drawn) else element("p", "No spectrum is here yet.", class_="note")
 
 
-def _wavelengths(material: Material) -> Child:
+def _wavelengths(material: ReportData) -> Child:
     """How many spectra reach over each wavelength."""
     ranges = material.survey.ranges
     if not ranges:
@@ -57,7 +57,7 @@ def _up(most: float) -> list[Tick]:
     return [(0.5, ""), (1.0, f"{most:g} spectra")]
 
 
-def _dates(material: Material) -> Child:
+def _dates(material: ReportData) -> Child:
     """When they were taken, by year, or by month where that is all within three years."""
     days = [seen.observation.mjd for seen in material.survey.seen if seen.observation.mjd is not None]
     if not days:
@@ -81,7 +81,7 @@ def _named(number: int, by_month: bool) -> str:
     return f"{number // 12}-{number % 12 + 1:02d}" if by_month else str(number)
 
 
-def _sky(material: Material) -> Child:
+def _sky(material: ReportData) -> Child:
     placed = [
         (seen.observation.ra, seen.observation.dec)
         for seen in material.survey.seen

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from ...formatting import count, plain_line, plural
 from ..data.gallery import LEAST, MEANING, Picture
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..html import Child, Markup, element
 from ..svg import short, spectrum
 
 
-def usual(material: Material) -> Child:
+def usual(material: ReportData) -> Child:
     """A few spectra of each label."""
     gallery = material.gallery
     shown = [[element("h3", _label(label, material)), _wall(pictures)] for label, pictures in gallery.usual if pictures]
@@ -21,13 +21,13 @@ def usual(material: Material) -> Child:
     return [shown, element("p", f"and {plural(rest, 'more label')}", class_="note") if rest > 0 else None]
 
 
-def _label(label: str, material: Material) -> str:
+def _label(label: str, material: ReportData) -> str:
     number = material.survey.by_label.get(label, 0)
     named = f"Label {plain_line(material.labelling.named(label), 60)}" if label else "Without a label"
     return f"{named}: {plural(number, 'spectrum', 'spectra')}"
 
 
-def unusual(material: Material) -> Child:
+def unusual(material: ReportData) -> Child:
     gallery = material.gallery
     if not gallery.unusual:
         words = f"There are not enough spectra of one label ({LEAST}) that reach 40 Å beyond Hα to say what is usual."
@@ -35,7 +35,7 @@ def unusual(material: Material) -> Child:
     return [element("p", f"{MEANING} {count(gallery.compared)} spectra were compared."), _wall(gallery.unusual)]
 
 
-def quarantined(material: Material) -> Child:
+def quarantined(material: ReportData) -> Child:
     """What was kept as evidence; it is no part of the data."""
     gallery = material.gallery
     if not gallery.set_aside:

@@ -9,14 +9,14 @@ import numpy as np
 from ..._version import __version__
 from ...formatting import count, plain_line, plural, size
 from ...storage.run_folder import PROVENANCE
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..data.run_record import typed
 from ..data.sampling import MOST_AT_THE_END, MOST_READ
 from ..html import Child, command, definitions, element, table
 from .overview import moment
 
 
-def sizes(material: Material) -> Child:
+def sizes(material: ReportData) -> Child:
     """How much there is, and the one number that stands for all of it."""
     survey = material.survey
     each = [seen.holding.size for seen in survey.seen if seen.holding.size]
@@ -38,7 +38,7 @@ def sizes(material: Material) -> Child:
     return [definitions(rows), element("p", words, class_="note") if survey.stored else None, _damaged(material)]
 
 
-def _damaged(material: Material) -> Child:
+def _damaged(material: ReportData) -> Child:
     damaged = material.survey.damaged
     if not damaged:
         return None
@@ -50,7 +50,7 @@ def _damaged(material: Material) -> Child:
     return [listed, command(typed("verify", "--fix", "--out", material.books.store.place))]
 
 
-def provenance(material: Material) -> Child:
+def provenance(material: ReportData) -> Child:
     """Where all this comes from, in sentences."""
     books, asked = material.books, material.books.asked
     record, host = books.record, books.politeness.get("host", "")
@@ -71,7 +71,7 @@ def provenance(material: Material) -> Child:
     return element("p", " ".join(sentence for sentence in sentences if sentence))
 
 
-def care(material: Material) -> Child:
+def care(material: ReportData) -> Child:
     """How to verify, today and in twenty years, and how to cite."""
     folder = material.books.store.place
     record = material.books.record

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dataset.label_checks import Doubt
+from ...dataset.label_checks import LabelIssue
 from ...formatting import count, plain_line, plural
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..data.run_record import typed
 from ..html import Child, Markup, command, element, table
 
 SHOWN = 8  # of each check
 
 
-def doubts(material: Material) -> Child:
+def doubts(material: ReportData) -> Child:
     found = material.labels
     column = plain_line(found.column, 60)
     if not found.checked and not found.lacking:
@@ -36,7 +36,7 @@ def doubts(material: Material) -> Child:
     return [element("p", intro), checks, full]
 
 
-def _emission(material: Material) -> Markup:
+def _emission(material: ReportData) -> Markup:
     found, labelling = material.labels, material.labelling
     if found.no_emission is None:
         words = "Nobody said which labels mean emission ([labels] emission = [...] in config.toml), so nobody looked."
@@ -51,7 +51,7 @@ def _emission(material: Material) -> Markup:
     )
 
 
-def _check(what: str, found: Sequence[Doubt], number: int, material: Material) -> Markup:
+def _check(what: str, found: Sequence[LabelIssue], number: int, material: ReportData) -> Markup:
     sign, name = ("✓", "good") if not number else ("!", "care")
     head = element("h3", element("span", sign, class_=f"sign {name}", aria_hidden="true"), f" {count(number)} {what}")
     if not found:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from ...formatting import count, plain_line, plural
 from ...ledger.queries import FailureRecord
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..data.run_record import again, typed
 from ..html import Child, Markup, command, element, table
 
@@ -16,7 +16,7 @@ EXAMPLES = 6  # spectra of each wording
 WHOSE = {"archive": "the archive's", "network": "the network's", "spectrum": "the spectrum's own", "ours": "ours"}
 
 
-def absent(material: Material) -> Child:
+def absent(material: ReportData) -> Child:
     """Nothing is missing, or what is, and the commands to type next."""
     books = material.books
     waiting = sum(material.survey.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
@@ -35,7 +35,7 @@ def absent(material: Material) -> Child:
     ]
 
 
-def _waiting(number: int, material: Material) -> Child:
+def _waiting(number: int, material: ReportData) -> Child:
     if not number:
         return None
     return element(
@@ -47,7 +47,7 @@ def _waiting(number: int, material: Material) -> Child:
     )
 
 
-def _kind(members: Sequence[FailureRecord], material: Material) -> Markup:
+def _kind(members: Sequence[FailureRecord], material: ReportData) -> Markup:
     kind = members[0].kind
     books = material.books
     passing = "This may pass: another run is worth it." if kind.passing else "Another run is not likely to help."

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...formatting import count, duration, plain_line, plural, size
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..html import Child, Markup, definitions, element, joined
 from ..svg import percent
 
@@ -23,7 +23,7 @@ def moment(seconds: float | None) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UT"
 
 
-def tone(material: Material) -> str:
+def tone(material: ReportData) -> str:
     """How it went, in one of three words that style.css knows."""
     summary = material.books.summary
     if not material.books.farewell_said:
@@ -31,7 +31,7 @@ def tone(material: Material) -> str:
     return TONES.get(summary.get("exit_code"), "bad")
 
 
-def headline(material: Material) -> str:
+def headline(material: ReportData) -> str:
     """Complete, or what is missing."""
     summary = material.books.summary
     listed, failed, remaining = (int(summary.get(name, 0)) for name in ("listed", "failed", "remaining"))
@@ -47,7 +47,7 @@ def headline(material: Material) -> str:
     return f"{count(have)} of {count(listed)} spectra on disk; {' and '.join(missing)}."
 
 
-def why(material: Material) -> str:
+def why(material: ReportData) -> str:
     """How it ended, in one sentence."""
     books, summary = material.books, material.books.summary
     if not books.farewell_said:
@@ -62,7 +62,7 @@ def why(material: Material) -> str:
     return "Every file passed three proofs: structure, identity, science." if code == 0 else f"The run ended: {reason}."
 
 
-def opening(material: Material) -> Markup:
+def opening(material: ReportData) -> Markup:
     """Headline, the bar of what became of the list, and the large numbers."""
     books = material.books
     now = tone(material)
@@ -83,7 +83,7 @@ def _unbroken(words: str) -> str:
     return re.sub(r"(?<=\d) (?=\d)", "\u00a0", words)
 
 
-def _later(material: Material) -> Child:
+def _later(material: ReportData) -> Child:
     later = material.books.later
     if not later:
         return None
@@ -119,7 +119,7 @@ def _progress(summary: Mapping[str, Any]) -> Child:
     return joined(bar, element("ul", keys, class_="legend"))
 
 
-def _tiles(material: Material) -> list[Markup]:
+def _tiles(material: ReportData) -> list[Markup]:
     summary, survey = material.books.summary, material.survey
     seconds = float(summary.get("seconds") or 0)
     pace = material.books.politeness.get("average_per_second")
@@ -143,7 +143,7 @@ def _tiles(material: Material) -> list[Markup]:
     ]
 
 
-def _hours(material: Material) -> str:
+def _hours(material: ReportData) -> str:
     record = material.books.record
     return moment(record.started) if record else ""
 
@@ -165,7 +165,7 @@ NAMES = {
 }
 
 
-def asked(material: Material) -> Child:
+def asked(material: ReportData) -> Child:
     """What was asked of whom, and within which limits."""
     chosen = material.books.asked
     if not chosen:

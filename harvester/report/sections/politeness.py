@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ...formatting import duration, plain_line, plural, size
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..html import Child, definitions, element
 from .timeline import meaning_of
 
 
-def receipt(material: Material) -> Child:
+def receipt(material: ReportData) -> Child:
     """As summary.json has it, in words."""
     seen = material.books.politeness
     if not seen:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...dataset.h_alpha import OFFSETS, REACH, Rows
 from ...formatting import count, plain_line
 from .. import svg
-from ..data.report_data import Material
+from ..data.report_data import ReportData
 from ..html import Child, Markup, element
 from ..svg import BOTTOM, HIGH, TOP, WIDE
 
@@ -29,7 +29,7 @@ _BELOW, _ABOVE = (0x2A, 0x78, 0xB0), (0xE2, 0x66, 0x1A)  # less and more than th
 _CENTRE = np.abs(OFFSETS) <= 4.0
 
 
-def panorama(material: Material) -> Child:
+def panorama(material: ReportData) -> Child:
     """All rows as a picture, ordered by label and, within one, from the deepest line to the brightest."""
     rows = material.survey.rows
     if len(rows) < 2:
@@ -66,7 +66,7 @@ def _image(rows: Rows, at: float, high: float) -> Markup:
     return element("image", href=_png(_strips(rows)), preserveAspectRatio="none", class_="strips", **place)
 
 
-def _names(places: Mapping[str, tuple[float, float]], counted: Mapping[str, int], material: Material) -> list[Markup]:
+def _names(places: Mapping[str, tuple[float, float]], counted: Mapping[str, int], material: ReportData) -> list[Markup]:
     """Where each label begins, and its name."""
     tall = _TALL - TOP - BOTTOM
     drawn: list[Markup] = []

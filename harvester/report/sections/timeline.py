@@ -10,8 +10,8 @@ from ...events import Pause
 from ...formatting import count, duration, plain_line, plural
 from ...ui.summary import PAUSES
 from .. import svg
-from ..data.report_data import Material
-from ..data.timeline import Bin, Night, Span
+from ..data.report_data import ReportData
+from ..data.timeline import Bin, Span, Timeline
 from ..html import Child, Markup, element, table
 from ..svg import HIGH, TOP, WIDE, Tick
 
@@ -22,7 +22,7 @@ BINS_SHOWN = 200
 SLOW_DOWNS = 8  # reasons
 
 
-def traffic(material: Material) -> Child:
+def traffic(material: ReportData) -> Child:
     """Two charts over one time axis, and what held the harvest up."""
     night = material.night
     if not night.bins:
@@ -31,7 +31,7 @@ def traffic(material: Material) -> Child:
     return [_rates(night, gathered), _latencies(night, gathered), _legend(night), _holdups(night), _unreadable(night)]
 
 
-def _gathered(night: Night) -> tuple[float, list[Bin]]:
+def _gathered(night: Timeline) -> tuple[float, list[Bin]]:
     """Bins wide enough for a screen: seconds of each, and what is in it."""
     together = max(1, -(-len(night.bins) // BINS_SHOWN))
     wide: list[Bin] = []
@@ -42,7 +42,7 @@ def _gathered(night: Night) -> tuple[float, list[Bin]]:
     return together * night.width, wide
 
 
-def _rates(night: Night, gathered: tuple[float, list[Bin]]) -> Markup:
+def _rates(night: Timeline, gathered: tuple[float, list[Bin]]) -> Markup:
     width, bins = gathered
     most = svg.round_up(max(one.attempts for one in bins) / width)
     plot = [
@@ -62,7 +62,7 @@ def _rates(night: Night, gathered: tuple[float, list[Bin]]) -> Markup:
     )
 
 
-def _latencies(night: Night, gathered: tuple[float, list[Bin]]) -> Child:
+def _latencies(night: Timeline, gathered: tuple[float, list[Bin]]) -> Child:
     _, bins = gathered
     middle, slow = ([one.percentile(share) for one in bins] for share in (0.5, 0.95))
     known = [value for value in slow if value is not None]
@@ -103,7 +103,7 @@ def _figure(
     caption: str,
     numbers: str,
     plot: Child,
-    night: Night,
+    night: Timeline,
     gathered: tuple[float, list[Bin]],
     up: Sequence[Tick],
 ) -> Markup:
@@ -144,7 +144,7 @@ def meaning_of(kind: str) -> str:
     return PAUSES[Pause(kind)] if kind in set(Pause) else plain_line(kind, 40)
 
 
-def _legend(night: Night) -> Markup:
+def _legend(night: Timeline) -> Markup:
     keys = [("key ink", "spectra"), ("key bad", "failed attempts")]
     keys += [("key pause", "nobody asked (a pause)")] if night.pauses_counted else []
     items = [element("li", element("span", class_=name), f" {word}") for name, word in keys]
@@ -153,7 +153,7 @@ def _legend(night: Night) -> Markup:
     return element("ul", items, class_="legend")
 
 
-def _holdups(night: Night) -> Child:
+def _holdups(night: Timeline) -> Child:
     """The pauses one by one, and the slow-downs by reason."""
     tables = []
     if night.pauses:
@@ -170,7 +170,7 @@ def _holdups(night: Night) -> Child:
     return tables
 
 
-def _unreadable(night: Night) -> Child:
+def _unreadable(night: Timeline) -> Child:
     if not night.unreadable:
         return None
     return element("p", f"{plural(night.unreadable, 'line')} of the log could not be read.", class_="note")
