@@ -60,9 +60,9 @@ class Client:
 
 def _harvester(progress: str) -> Callable[[Errand], Command]:
     def command(errand: Errand) -> Command:
-        catalogue = errand.home / "catalogue.csv"
-        errand.wares.write_catalogue(catalogue)
-        what = ["--archive", f"{errand.url}/dlget", "--catalog", str(catalogue), "--out", str(errand.out)]
+        catalog = errand.home / "catalog.csv"
+        errand.wares.write_catalog(catalog)
+        what = ["--archive", f"{errand.url}/dlget", "--catalog", str(catalog), "--out", str(errand.out)]
         how = ["--rate", "0", "--concurrency", str(errand.concurrency), "--progress", progress]
         return ["-m", "harvester", *what, *how]
 

@@ -56,9 +56,9 @@ def outing(wares: Wares, how: Sequence[str], home: Path, rate: float, kill: int 
     with tempfile.TemporaryDirectory(dir=home) as folder:
         work = Path(folder)
         with hosted(SCENARIOS["static"], wares.folder, work) as url:
-            catalogue, out = work / "wanted.csv", work / "out"
-            wares.write_catalogue(catalogue)
-            asked = ["--archive", f"{url}/dlget", "--catalog", str(catalogue), "--out", str(out)]
+            catalog, out = work / "wanted.csv", work / "out"
+            wares.write_catalog(catalog)
+            asked = ["--archive", f"{url}/dlget", "--catalog", str(catalog), "--out", str(out)]
             limits = ["--rate", str(rate), "--concurrency", "8", "--progress", "json"]
             before = _used()
             command = [sys.executable, "-m", "harvester", *asked, *limits, *how]

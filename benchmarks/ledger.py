@@ -34,13 +34,13 @@ def timed(what: str, rows: int, work: Callable[[], object]) -> None:
 def measure(rows: int, path: Path) -> None:
     """Enrol ``rows`` spectra, save each by an event, and ask what every start asks."""
     targets = [Target(SpectrumId(f"ivo://asu.cas.cz/stel/ccd700/x{n:07d}"), f"x{n:07d}") for n in range(rows)]
-    catalogue = Catalog("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
-    plan = make_plan(catalogue, {})
+    catalog = Catalog("the benchmark", [target.did for target in targets], ['{"label": "1"}'] * rows)
+    plan = make_plan(catalog, {})
 
     def enrol() -> None:
         with LedgerWriter(path, HarvestStats) as ledger:
-            ledger.enrol(plan, catalogue, "FLUXCALIB=normalized")
-            while ledger.enrolling:
+            ledger.import_catalog(plan, catalog, "FLUXCALIB=normalized")
+            while ledger.importing:
                 time.sleep(0.01)
 
     timed("enrol", rows, enrol)

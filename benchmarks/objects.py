@@ -25,10 +25,10 @@ from benchmarks.wares import Wares, make_wares, score
 from tests.object_servers import BUCKET, moto, rclone
 
 
-def harvest(archive: str, catalogue: Path, out: str, concurrency: int, work: Path) -> tuple[float, float]:
+def harvest(archive: str, catalog: Path, out: str, concurrency: int, work: Path) -> tuple[float, float]:
     """Seconds from the run's first event to its last, and of the CPU, start and report included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    flags = {"archive": archive, "catalog": catalogue, "out": out, "state": work, "concurrency": concurrency, "rate": 0}
+    flags = {"archive": archive, "catalog": catalog, "out": out, "state": work, "concurrency": concurrency, "rate": 0}
     typed = [text for name, value in flags.items() for text in (f"--{name}", str(value))]
     subprocess.run(
         [sys.executable, "-m", "harvester", *typed, "--progress", "none"], check=True, stdout=subprocess.DEVNULL
@@ -58,7 +58,7 @@ def main() -> None:
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         wares = make_wares(count, work / "wares")
-        wares.write_catalogue(work / "wanted.csv")
+        wares.write_catalog(work / "wanted.csv")
         archive = stack.enter_context(hosted(SCENARIOS["static"], wares.folder, work))
         (work / "rclone").mkdir()
         servers = {"folder": None, "moto": stack.enter_context(moto(work))}

@@ -14,7 +14,7 @@ async def measure(rate: float) -> list[float]:
     end = loop.time() + SECONDS
 
     async def work() -> None:
-        while await pacer.turn(stop) and loop.time() < end:
+        while await pacer.acquire(stop) and loop.time() < end:
             turns.append(loop.time())
 
     async with asyncio.TaskGroup() as group:

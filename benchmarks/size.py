@@ -1,4 +1,4 @@
-"""How long a large catalogue keeps its first request waiting, and how much memory that takes.
+"""How long a large catalog keeps its first request waiting, and how much memory that takes.
 
 python benchmarks/size.py [COUNT ...]: 13,334, a million and ten million unless told otherwise. Each is harvested from a
 demo archive in another process, into an empty folder and into one that lacks only the last hundred, until a hundred
@@ -30,7 +30,7 @@ from harvester.events.bus import EventBus
 from harvester.events.stats import StatsCollector
 from harvester.fits.hdu import BLOCK
 from harvester.run.execute import execute, locked_store, new_run_name
-from harvester.run.prepare import catalogue_of, prepare
+from harvester.run.prepare import catalog_of, prepare
 from harvester.storage.layout import layout_of
 
 ASKED = 100  # spectra at either end, which the archive has
@@ -49,7 +49,7 @@ def dids(count: int) -> Iterator[str]:
     yield from known
 
 
-def write_catalogue(path: Path, count: int) -> None:
+def write_catalog(path: Path, count: int) -> None:
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["id", "label"])
@@ -77,28 +77,28 @@ class Clock:
 def measured(config: Configuration, began: float) -> str:
     """One run; what it took, as a line."""
     run, tally, clock, stop = new_run_name(), StatsCollector(), Clock(began), Shutdown()
-    catalogue = catalogue_of(config)
+    catalog = catalog_of(config)
     with locked_store(config, run) as store:
-        preparation = prepare(config, catalogue, store)
+        preparation = prepare(config, catalog, store)
         there = len(preparation.plan.present)
         asyncio.run(execute(preparation, store, run, EventBus(tally, clock), stop, tally))
     first, cpu, then = clock.first
-    begin = f"{len(catalogue.dids):>11,} {there:>11,} {first:>10.1f} {cpu:>7.1f} {then:>8.0f}"
+    begin = f"{len(catalog.dids):>11,} {there:>11,} {first:>10.1f} {cpu:>7.1f} {then:>8.0f}"
     return f"{begin} {time.time() - began:>8.1f} {peak():>8.0f}"
 
 
-def configured(url: str, catalogue: str, out: str, layout: str) -> Configuration:
+def configured(url: str, catalog: str, out: str, layout: str) -> Configuration:
     limits = {"rate": 0, "concurrency": 8}
-    asked = {"catalog": catalogue, "out": out, "archive": url, "layout": layout}
+    asked = {"catalog": catalog, "out": out, "archive": url, "layout": layout}
     return load({**asked, "limit": ASKED, "limits": limits})
 
 
 def fill(config: Configuration) -> None:
     """All but the last spectra, as an earlier run would have left them: one file under many names, and the ledger."""
-    catalogue = catalogue_of(config)
-    names, last = names_of(catalogue.segments, {}), len(catalogue.dids) - ASKED
+    catalog = catalog_of(config)
+    names, last = names_of(catalog.segments, {}), len(catalog.dids) - ASKED
     layout = layout_of(config.out)
-    for number, did in enumerate(islice(catalogue.dids, ASKED, last)):
+    for number, did in enumerate(islice(catalog.dids, ASKED, last)):
         path = config.out / layout.place(names.of(did))
         if number % LINKS == 0:
             path.write_bytes(bytes(BLOCK))
@@ -108,7 +108,7 @@ def fill(config: Configuration) -> None:
     with closing(sqlite3.connect(config.out / ".harvester/ledger.sqlite")) as ledger, ledger:
         proof = "status = 'saved', bytes = ?, sha256 = hex(randomblob(32)), attempts = 1, url = did"
         ledger.execute(f"UPDATE spectrum SET {proof} WHERE bytes IS NULL", (BLOCK,))
-        missing = ((did,) for did in islice(catalogue.dids, last, None))
+        missing = ((did,) for did in islice(catalog.dids, last, None))
         ledger.executemany("UPDATE spectrum SET status = 'wanted' WHERE did = ?", missing)
 
 
@@ -132,10 +132,10 @@ def main() -> None:
 
 def measure(url: str, count: int, folder: Path) -> None:
     """Each run in a process of its own: only so has it a peak of its own."""
-    catalogue, out = folder / "wanted.csv", folder / "out"
-    write_catalogue(catalogue, count)
+    catalog, out = folder / "wanted.csv", folder / "out"
+    write_catalog(catalog, count)
     run = [sys.executable, __file__, "--one"]
-    asked = [url, str(catalogue), str(out), "flat" if count <= MOST_FLAT else "hashed"]
+    asked = [url, str(catalog), str(out), "flat" if count <= MOST_FLAT else "hashed"]
     subprocess.run([*run, str(time.time()), *asked], check=True)
     fill(configured(*asked))
     subprocess.run([*run, str(time.time()), *asked], check=True)

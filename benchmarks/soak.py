@@ -23,7 +23,7 @@ from harvester.engine.shutdown import Shutdown
 from harvester.events.bus import EventBus
 from harvester.events.stats import StatsCollector
 from harvester.run.execute import execute, locked_store, new_run_name
-from harvester.run.prepare import catalogue_of, prepare
+from harvester.run.prepare import catalog_of, prepare
 
 LOOK = 0.005  # seconds between two looks at the loop's clock
 HEADINGS = f"{'saved':>8} {'seconds':>8} {'files':>6} {'tasks':>6} {'MB':>7} {'p99 lag':>8} {'worst':>8}"
@@ -70,14 +70,14 @@ class Observer:
 
 async def soak(count: int, url: str, folder: Path) -> int:
     """Harvest ``count`` spectra from ``url``; the exit code."""
-    catalogue = folder / "labels.csv"
-    with catalogue.open("w", newline="") as file:
+    catalog = folder / "labels.csv"
+    with catalog.open("w", newline="") as file:
         csv.writer(file).writerows([["id"], *([did] for did in listed_dids(count))])
     limits = {"rate": 0, "concurrency": 16}
-    config = load({"catalog": str(catalogue), "out": str(folder / "out"), "archive": url, "limits": limits})
+    config = load({"catalog": str(catalog), "out": str(folder / "out"), "archive": url, "limits": limits})
     run = new_run_name()
     with locked_store(config, run) as store:
-        preparation = prepare(config, catalogue_of(config), store)
+        preparation = prepare(config, catalog_of(config), store)
         tally, observer = StatsCollector(), Observer(count)
         listening = asyncio.create_task(observer.listen())
         report = await execute(preparation, store, run, EventBus(tally, observer), Shutdown(), tally)

@@ -27,7 +27,7 @@ class Wares:
         """The first ``count`` of them, for those who would take too long over all."""
         return Wares(self.folder, dict(list(self.digests.items())[:count]))
 
-    def write_catalogue(self, path: Path) -> None:
+    def write_catalog(self, path: Path) -> None:
         """The publisher DIDs as a CSV that harvester takes."""
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([["id"], *([f"{COLLECTION}{Path(name).stem}"] for name in self.digests)])

@@ -32,11 +32,10 @@ from .ledger import queries
 from .model.exit_codes import StopReason
 from .model.limits import Limits
 from .results import Harvest
-from .run.execute import execute as harvest_session
-from .run.execute import locked_store, new_run_name
+from .run.execute import execute, locked_store, new_run_name
 from .run.finish import RunResult
 from .run.observers import check
-from .run.prepare import Preparation, catalogue_of, prepare
+from .run.prepare import Preparation, catalog_of, prepare
 from .run.runners import check as check_labour
 from .storage.directory import DirectoryStore
 from .storage.interface import Store
@@ -96,7 +95,7 @@ def plan_harvest(
 ) -> Preparation:
     """What a harvest would ask for: ``plan.counts()``, ``targets``, ``eta`` in seconds. Changes and asks nothing."""
     configuration = _configured(config, settings, catalog)
-    return prepare(configuration, _catalogue(configuration, catalog), DirectoryStore(configuration.out))
+    return prepare(configuration, _catalog(configuration, catalog), DirectoryStore(configuration.out))
 
 
 def open_harvest(out: PathName) -> Harvest:
@@ -134,26 +133,26 @@ def _said(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _catalogue(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
+def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
     if catalog is None or isinstance(catalog, (str, os.PathLike)):
-        return catalogue_of(configuration)
+        return catalog_of(configuration)
     return catalog_from_python(catalog, configuration.settings.id_column)
 
 
 async def _harvest(
     configuration: Configuration,
-    catalog: RequestedSpectra | None,
+    requested: RequestedSpectra | None,
     stop: Shutdown,
     on_event: Callable[[Event], None] | None,
 ) -> Harvest:
     """One run. What reads much of the disk is done in threads: the loop is somebody else's."""
     out, run = configuration.out.absolute(), new_run_name()
-    catalogue = await asyncio.to_thread(_catalogue, configuration, catalog)
+    catalog = await asyncio.to_thread(_catalog, configuration, requested)
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(stack.enter_context, locked_store(configuration, run))
-        preparation = await asyncio.to_thread(prepare, configuration, catalogue, store)
+        preparation = await asyncio.to_thread(prepare, configuration, catalog, store)
         report = await _run(preparation, store, run, stop, on_event)
-    return Harvest(out, report.summary, StringMap((did, 0) for did in catalogue.dids), tuple(report.lost))
+    return Harvest(out, report.summary, StringMap((did, 0) for did in catalog.dids), tuple(report.warnings))
 
 
 async def _run(
@@ -170,7 +169,7 @@ async def _run(
             await stack.enter_async_context(displaying(how, outlet, bus, tally, out, settings.limits.grace))
         if on_event is not None:
             bus.add(on_event)
-        return await harvest_session(preparation, store, run, bus, stop, tally)
+        return await execute(preparation, store, run, bus, stop, tally)
 
 
 async def _to_its_end(work: asyncio.Task[T], stop: Shutdown) -> T:

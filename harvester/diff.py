@@ -113,7 +113,7 @@ class Version:
 
     label: str
     contents: Iterable[Content]
-    shape: str | None = None
+    request_key: str | None = None
     unsettled: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -143,7 +143,7 @@ def _at_end_of(name: str, store: DirectoryStore) -> Version:
         raise UsageError(f"{said if found else none} {DISK}, {ARCHIVE} or a directory")
     (run,) = found
     label = f"run {run.name}, begun {datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC"
-    return Version(label, history.contents_at(store.ledger, run.number), run.shape)
+    return Version(label, history.contents_at(store.ledger, run.number), run.request_key)
 
 
 def on_disk(folder: Path, configuration: Configuration, processes: int) -> Version:
@@ -224,12 +224,12 @@ async def in_archive(
     """
     chance = chance or Clock()
     settings = configuration.settings
-    catalogue = Catalog("what is held", dids, ["{}"] * len(dids))
-    plan = make_plan(catalogue, {})
+    catalog = Catalog("what is held", dids, ["{}"] * len(dids))
+    plan = make_plan(catalog, {})
     answers = _Answers(dids)
     bus.add(answers)
-    hours = run_window(chance.wall(), settings.window, settings.deadline)
-    preparation = Preparation(configuration, catalogue, plan, plan.wanted)
+    hours = run_window(chance.now(), settings.window, settings.deadline)
+    preparation = Preparation(configuration, catalog, plan, plan.wanted)
     await run_engine(preparation, NullStore(), "diff", bus, stop, tally, chance, hours)
     label = f"{configuration.profile.title}, asked now"
-    return Version(label, sorted(answers.contents), configuration.request.shape, answers.unsettled)
+    return Version(label, sorted(answers.contents), configuration.request.request_key, answers.unsettled)

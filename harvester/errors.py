@@ -12,7 +12,7 @@ class HarvestError(Exception):
 
 
 class UsageError(HarvestError):
-    """The command line, the configuration or the catalogue is at fault."""
+    """The command line, the configuration or the catalog is at fault."""
 
     exit_code = 2
 

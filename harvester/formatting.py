@@ -1,4 +1,4 @@
-"""A server's or a catalogue's words, made fit to be shown: legible, one line, short, and harmless in a terminal."""
+"""A server's or a catalog's words, made fit to be shown: legible, one line, short, and harmless in a terminal."""
 
 from __future__ import annotations
 

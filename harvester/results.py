@@ -53,7 +53,7 @@ class StoredSpectrum:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The other columns of its catalogue row, such as its label."""
+        """The other columns of its catalog row, such as its label."""
         return self.holding.columns
 
     @cached_property
@@ -92,7 +92,7 @@ class Harvest:
 
     summary: the fields of the run's summary.json. notes: what that only watched was lost on the way.
     What is stored and what failed is read from the directory's ledger when it is asked for, limited to ``dids`` (the
-    run's catalogue) where there are any.
+    run's catalog) where there are any.
     """
 
     out: Path
@@ -113,7 +113,7 @@ class Harvest:
 
     @property
     def complete(self) -> bool:
-        """Whether every spectrum of the catalogue is on disk and verified."""
+        """Whether every spectrum of the catalog is on disk and verified."""
         return self.exit_code == 0
 
     @property
@@ -122,7 +122,7 @@ class Harvest:
         return [failure for failure in queries.failures(self._store.ledger) if self._lists(SpectrumId(failure.did))]
 
     def table(self) -> Table:
-        """An astropy table: a row for each stored spectrum, by name, with the catalogue's columns behind ours."""
+        """An astropy table: a row for each stored spectrum, by name, with the catalog's columns behind ours."""
         from .dataset.astropy_table import table_of
 
         return table_of([stored.holding for stored in self])

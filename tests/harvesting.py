@@ -17,7 +17,7 @@ from harvester.events.stats import StatsCollector
 from harvester.model.target import SpectrumId
 from harvester.run.execute import execute, locked_store, new_run_name
 from harvester.run.finish import RunResult
-from harvester.run.prepare import catalogue_of, prepare
+from harvester.run.prepare import catalog_of, prepare
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -44,7 +44,7 @@ class Told:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def write_catalogue(path: Path, dids: Iterable[str]) -> Path:
+def write_catalog(path: Path, dids: Iterable[str]) -> Path:
     """A CSV with ids and labels."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -75,18 +75,18 @@ async def harvest_from(
     **flags: Any,
 ) -> Told:
     """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line. A URL's
-    catalogue lies in the current folder.
+    catalog lies in the current folder.
 
     ``profile`` is a file that knows the archive better than its dlget address does.
     """
     beside = out.parent / f"{out.name}.csv" if isinstance(out, Path) else Path("wanted.csv")
-    catalogue_file = write_catalogue(beside, dids)
-    asked = {"catalog": str(catalogue_file), "out": str(out), "archive": profile or archive.dlget}
+    catalog_file = write_catalog(beside, dids)
+    asked = {"catalog": str(catalog_file), "out": str(out), "archive": profile or archive.dlget}
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []
     run = new_run_name()
     with locked_store(configuration, run) as store:
-        preparation = prepare(configuration, catalogue_of(configuration), store)
+        preparation = prepare(configuration, catalog_of(configuration), store)
         tally = StatsCollector()
         bus = EventBus(tally, seen.append, *watchers)
         report = await execute(preparation, store, run, bus, stop or Shutdown(), tally)

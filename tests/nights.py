@@ -159,7 +159,7 @@ async def spend_night(
     archive = SimulatedArchive([Outage(o.begin + begin, o.end + begin, o.how) for o in outages], bad, emit=emit)
     emit(ev.HarvestStarted(wall(), "night", "a", "h", "out", count, 0, count, limits.rate, limits.concurrency))
     admission = LocalThrottle(limits, emit, chance, wall)
-    engine = Engine(targets, archive, SimulatedStore(), prove, limits, admission, emit, stop, chance=chance, wall=wall)
+    engine = Engine(targets, archive, SimulatedStore(), prove, limits, admission, emit, stop, rng=chance, clock=wall)
     await engine.run()
     reason, code = ended_how(tally.stats, stop.cause, left_out=False)
     emit(ev.HarvestEnded(wall(), reason, code))

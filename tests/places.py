@@ -40,7 +40,7 @@ def ready(place: Place, replace: bool = False) -> Store:
     """The place's store as a run has it."""
     shelf = place.shelf(replace)
     shelf.prepare()
-    shelf.tidy()
+    shelf.prepare_for_writing()
     return shelf
 
 

@@ -108,7 +108,7 @@ def test_each_harm_is_found_alone_and_told_by_its_gate(
 ) -> None:
     harm(out / f"{VICTIM}.fits")
     stock = checked(out)
-    assert [(fault.name, fault.did, fault.gate) for fault in stock.faults] == [(VICTIM, DIDS[3], gate)]
+    assert [(fault.name, fault.did, fault.check) for fault in stock.faults] == [(VICTIM, DIDS[3], gate)]
     assert words in stock.faults[0].detail
     assert stock.sound == COUNT - 1
     assert VICTIM not in (out / "SHA256SUMS").read_text()
@@ -121,7 +121,7 @@ async def test_fix_and_the_next_run_heal_each_harm(
     harm(out / f"{VICTIM}.fits")
     there = os.path.lexists(out / f"{VICTIM}.fits")
     stock = checked(out, fix=True)
-    assert stock.faults[0].gate == gate
+    assert stock.faults[0].check == gate
     assert not os.path.lexists(out / f"{VICTIM}.fits")
     assert os.path.lexists(out / ".harvester" / "quarantine" / f"{VICTIM}.suspect.body") == there
     if there:
@@ -149,7 +149,7 @@ def test_what_has_no_record_is_judged_by_its_own_identity_card(out: Path) -> Non
     become_other(out / f"{VICTIM}.fits")
     (out / f"{NAMES[7]}.fits").rename(out / f"{slug_name(SpectrumId(DIDS[7]))}.fits")
     stock = checked(out)
-    assert [(fault.name, fault.did, fault.gate) for fault in stock.faults] == [(VICTIM, None, "identity")]
+    assert [(fault.name, fault.did, fault.check) for fault in stock.faults] == [(VICTIM, None, "identity")]
     assert DIDS[5] in stock.faults[0].detail
     assert stock.sound == COUNT - 1
 
@@ -167,9 +167,9 @@ async def test_a_damaged_ledger_is_found_moved_aside_and_made_anew_from_the_file
     ledger = out / ".harvester" / "ledger.sqlite"
     ledger.write_bytes(garbage)
     stock = checked(out)
-    assert ([fault.gate for fault in stock.faults], stock.sound) == (["ledger"], COUNT)
+    assert ([fault.check for fault in stock.faults], stock.sound) == (["ledger"], COUNT)
     assert ledger.read_bytes() == garbage, "without --fix nothing is changed"
-    assert [fault.gate for fault in checked(out, fix=True).faults] == ["ledger"]
+    assert [fault.check for fault in checked(out, fix=True).faults] == ["ledger"]
     assert [path.read_bytes() for path in ledger.parent.glob("ledger.sqlite.damaged-*Z")] == [garbage]
     assert checked(out).faults == []
     known = rows(out, "SELECT did, name, status, length(sha256), length(content_digest), points > 0 FROM spectrum")
@@ -185,7 +185,7 @@ def test_a_page_lost_in_the_middle_of_the_ledger_is_damage_too(out: Path) -> Non
     body = bytearray(ledger.read_bytes())
     body[4096 * 2 :] = os.urandom(len(body) - 4096 * 2)
     ledger.write_bytes(body)
-    assert [fault.gate for fault in checked(out, fix=True).faults] == ["ledger"]
+    assert [fault.check for fault in checked(out, fix=True).faults] == ["ledger"]
     assert checked(out).faults == []
 
 
@@ -214,7 +214,7 @@ def test_the_ledger_of_a_newer_harvester_is_not_touched(out: Path, fix: bool) ->
 
 def test_a_wrong_setting_does_not_empty_a_folder(out: Path) -> None:
     stock = checked(out, fix=True, band="4000 4100 AA")
-    assert {fault.gate for fault in stock.faults} == {"science"}
+    assert {fault.check for fault in stock.faults} == {"science"}
     assert (len(stock.spared), stock.set_aside) == (COUNT, 0)
     assert len(fits_names(out)) == COUNT
     assert checked(out).faults == []
@@ -236,7 +236,7 @@ def test_a_folder_that_is_not_there_is_told_not_made(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_cannot_be_read_is_told_and_left_where_it_is(out: Path) -> None:
     (out / f"{VICTIM}.fits").chmod(0)
-    assert [fault.gate for fault in checked(out, fix=True).faults] == ["reading"]
+    assert [fault.check for fault in checked(out, fix=True).faults] == ["reading"]
     assert (out / f"{VICTIM}.fits").exists()
 
 

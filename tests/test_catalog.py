@@ -1,4 +1,4 @@
-"""The catalogue: forgiving in form, strict in content, and every complaint says where and what to do."""
+"""The catalog: forgiving in form, strict in content, and every complaint says where and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog.from_python import catalog_from_python
-from harvester.catalog.reader import Catalog, parse_catalogue, read_catalog
+from harvester.catalog.reader import Catalog, parse_catalog, read_catalog
 from harvester.errors import UsageError
 
 WILD = settings(deadline=None, max_examples=100)
@@ -27,7 +27,7 @@ A, B, C = "ivo://org/a", "ivo://org/b", "ivo://org/c"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file that tests write over and over."""
-    return tmp_path_factory.mktemp("catalogue") / "wanted.csv"
+    return tmp_path_factory.mktemp("catalog") / "wanted.csv"
 
 
 def read(place: Path, content: str | bytes, id_column: str = "id") -> Catalog:
@@ -39,13 +39,13 @@ def refused(place: Path, content: str | bytes, id_column: str = "id") -> str:
     with pytest.raises(UsageError) as caught:
         read(place, content, id_column)
     sentence = str(caught.value)
-    assert sentence.startswith(f"catalogue {place}")
+    assert sentence.startswith(f"catalog {place}")
     assert sentence.isprintable(), "one line, no control characters"
-    return sentence.removeprefix(f"catalogue {place}")
+    return sentence.removeprefix(f"catalog {place}")
 
 
-def dids(catalogue: Catalog) -> list[str]:
-    return [row.did for row in catalogue.rows]
+def dids(catalog: Catalog) -> list[str]:
+    return [row.did for row in catalog.rows]
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,16 @@ def dids(catalogue: Catalog) -> list[str]:
         f'id, "label"\n{A}, "1"\n{B}, "2"\n',
     ],
 )
-def test_the_same_catalogue_in_many_forms_is_the_same(place: Path, content: str) -> None:
-    catalogue = read(place, content)
-    assert [(row.did, json.loads(row.columns)) for row in catalogue.rows] == [(A, {"label": "1"}), (B, {"label": "2"})]
-    assert (catalogue.duplicates, catalogue.blank, catalogue.malformed) == (0, 0, 0)
-    assert catalogue.source == str(place)
+def test_the_same_catalog_in_many_forms_is_the_same(place: Path, content: str) -> None:
+    catalog = read(place, content)
+    assert [(row.did, json.loads(row.columns)) for row in catalog.rows] == [(A, {"label": "1"}), (B, {"label": "2"})]
+    assert (catalog.duplicates, catalog.blank, catalog.malformed) == (0, 0, 0)
+    assert catalog.source == str(place)
 
 
 def test_the_identifiers_may_be_in_any_column_of_any_name(place: Path) -> None:
-    catalogue = read(place, f"label,obs_publisher_did\n1,{A}\n", "obs_publisher_did")
-    assert [(row.did, row.columns) for row in catalogue.rows] == [(A, '{"label": "1"}')]
+    catalog = read(place, f"label,obs_publisher_did\n1,{A}\n", "obs_publisher_did")
+    assert [(row.did, row.columns) for row in catalog.rows] == [(A, '{"label": "1"}')]
 
 
 def test_one_column_is_enough(place: Path) -> None:
@@ -79,21 +79,21 @@ def test_one_column_is_enough(place: Path) -> None:
 
 
 def test_a_quoted_field_may_hold_commas_quotes_and_lines(place: Path) -> None:
-    catalogue = read(place, f'id,note\n{A},"one, ""two""\nthree"\n{B},x\n')
-    assert dids(catalogue) == [A, B]
-    assert json.loads(catalogue.rows[0].columns) == {"note": 'one, "two"\nthree'}
+    catalog = read(place, f'id,note\n{A},"one, ""two""\nthree"\n{B},x\n')
+    assert dids(catalog) == [A, B]
+    assert json.loads(catalog.rows[0].columns) == {"note": 'one, "two"\nthree'}
 
 
 def test_blank_lines_are_counted_and_passed_over(place: Path) -> None:
-    catalogue = read(place, f"\n\nid,label\n\n{A},1\n , \n{B},2\n\n")
-    assert dids(catalogue) == [A, B]
-    assert catalogue.blank == 3
+    catalog = read(place, f"\n\nid,label\n\n{A},1\n , \n{B},2\n\n")
+    assert dids(catalog) == [A, B]
+    assert catalog.blank == 3
 
 
 def test_duplicates_are_counted_and_the_first_of_them_counts(place: Path) -> None:
-    catalogue = read(place, f"id,label\n{A},1\n{B},2\n{A},3\n {A} ,4\n")
-    assert [(row.did, row.columns) for row in catalogue.rows] == [(A, '{"label": "1"}'), (B, '{"label": "2"}')]
-    assert catalogue.duplicates == 2
+    catalog = read(place, f"id,label\n{A},1\n{B},2\n{A},3\n {A} ,4\n")
+    assert [(row.did, row.columns) for row in catalog.rows] == [(A, '{"label": "1"}'), (B, '{"label": "2"}')]
+    assert catalog.duplicates == 2
 
 
 def test_identifiers_that_differ_in_case_are_two(place: Path) -> None:
@@ -101,10 +101,10 @@ def test_identifiers_that_differ_in_case_are_two(place: Path) -> None:
 
 
 def test_ragged_rows_are_counted_and_taken(place: Path) -> None:
-    catalogue = read(place, f"id,label,x\n{A}\n{B},2,3,4,5\n{C},1,2\n")
-    assert dids(catalogue) == [A, B, C]
-    assert catalogue.malformed == 2
-    assert json.loads(catalogue.rows[1].columns) == {"label": "2", "x": "3"}
+    catalog = read(place, f"id,label,x\n{A}\n{B},2,3,4,5\n{C},1,2\n")
+    assert dids(catalog) == [A, B, C]
+    assert catalog.malformed == 2
+    assert json.loads(catalog.rows[1].columns) == {"label": "2", "x": "3"}
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_quote_that_is_not_closed_leaves_no_spectrum_out_in_silence(place: Pat
 @pytest.mark.parametrize(("label", "shown"), [("a\0b", "'a\\x00b'"), ("\ud800", "'\\ud800'")])
 def test_a_label_that_no_data_set_can_hold_is_named_with_its_line_and_column(label: str, shown: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_catalogue(["id,label\n", f"{A},1\n", f"{B},{label}\n"], "x.csv", "id")
-    assert str(caught.value) == f"catalogue x.csv, line 3: label {shown} is not text; remove its NUL or surrogate"
+        parse_catalog(["id,label\n", f"{A},1\n", f"{B},{label}\n"], "x.csv", "id")
+    assert str(caught.value) == f"catalog x.csv, line 3: label {shown} is not text; remove its NUL or surrogate"
     with pytest.raises(UsageError, match=r"from Python .*, line 2: label .* is not text"):
         catalog_from_python([{"id": A, "label": label}], "id")
 
@@ -179,15 +179,15 @@ def stdin_of(content: bytes) -> io.TextIOWrapper:
 
 def test_a_dash_is_standard_input_read_like_any_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", stdin_of(f'\ufeffid,label\r\nivo://org/ž,"a\nb"\r\n{B},\r\n'.encode()))
-    catalogue = read_catalog("-")
-    assert dids(catalogue) == ["ivo://org/ž", B]
-    assert catalogue.source == "standard input"
+    catalog = read_catalog("-")
+    assert dids(catalog) == ["ivo://org/ž", B]
+    assert catalog.source == "standard input"
 
 
 @pytest.mark.parametrize("content", [b"", b"id\nx\n", b"id\n\xff\n"])
 def test_complaints_about_standard_input_call_it_by_its_name(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", stdin_of(content))
-    with pytest.raises(UsageError, match="catalogue standard input"):
+    with pytest.raises(UsageError, match="catalog standard input"):
         read_catalog("-")
 
 
@@ -214,17 +214,17 @@ PIECES = st.lists(
 
 def only_usage_errors(place: Path, content: bytes) -> None:
     try:
-        catalogue = read(place, content)
+        catalog = read(place, content)
     except UsageError as error:
         sentence = str(error)
-        catalogue = None
-    if catalogue is None:
-        assert sentence.startswith(f"catalogue {place}")
+        catalog = None
+    if catalog is None:
+        assert sentence.startswith(f"catalog {place}")
         assert sentence.isprintable()
         return
-    assert catalogue.rows
-    assert len(set(dids(catalogue))) == len(catalogue.rows)
-    assert all(isinstance(json.loads(row.columns), dict) for row in catalogue.rows)
+    assert catalog.rows
+    assert len(set(dids(catalog))) == len(catalog.rows)
+    assert all(isinstance(json.loads(row.columns), dict) for row in catalog.rows)
 
 
 @WILD
@@ -259,13 +259,13 @@ def test_whatever_a_csv_writer_wrote_is_read_back(  # but a lone CR, which Pytho
     writer = csv.writer(text, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]  # the stub wants literals
     writer.writerow(["label", "id"])
     writer.writerows([label, f"ivo://org/{number}"] for number, label in lines)
-    catalogue = read(place, ("\ufeff" if bom else "") + text.getvalue())
+    catalog = read(place, ("\ufeff" if bom else "") + text.getvalue())
     first: dict[str, str] = {}
     for number, label in lines:
         first.setdefault(f"ivo://org/{number}", label.strip())
-    assert {row.did: json.loads(row.columns)["label"] for row in catalogue.rows} == first
-    assert catalogue.duplicates == len(lines) - len(first)
-    assert (catalogue.blank, catalogue.malformed) == (0, 0)
+    assert {row.did: json.loads(row.columns)["label"] for row in catalog.rows} == first
+    assert catalog.duplicates == len(lines) - len(first)
+    assert (catalog.blank, catalog.malformed) == (0, 0)
 
 
 def test_complaints_name_the_line_an_editor_shows(place: Path) -> None:
@@ -273,9 +273,9 @@ def test_complaints_name_the_line_an_editor_shows(place: Path) -> None:
     assert re.match(r", line 5: ", sentence)
 
 
-@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
-def test_the_genuine_catalogue_is_read_whole() -> None:
-    catalogue = read_catalog(str(GENUINE))
-    assert len(catalogue.rows) == len(set(dids(catalogue))) == 13_334
-    assert (catalogue.duplicates, catalogue.blank, catalogue.malformed) == (0, 0, 0)
-    assert catalogue.rows[0].columns == '{"label": "2"}'
+@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalog is not beside this repository")
+def test_the_genuine_catalog_is_read_whole() -> None:
+    catalog = read_catalog(str(GENUINE))
+    assert len(catalog.rows) == len(set(dids(catalog))) == 13_334
+    assert (catalog.duplicates, catalog.blank, catalog.malformed) == (0, 0, 0)
+    assert catalog.rows[0].columns == '{"label": "2"}'

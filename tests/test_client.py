@@ -120,20 +120,20 @@ async def test_a_whole_answer_comes_through_with_its_headers() -> None:
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (ok(BODY[:100], length=5760), FailureKind.CUT_OFF),
-        (ok(b"", length=5760), FailureKind.CUT_OFF),
-        (ok(b"1000\r\n" + BODY[:100], "Transfer-Encoding: chunked"), FailureKind.CUT_OFF),
-        (ok(b"5\r\nhello\r\n", "Transfer-Encoding: chunked"), FailureKind.CUT_OFF),
-        (b"", FailureKind.CUT_OFF),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", FailureKind.CUT_OFF),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", FailureKind.GARBLED),
-        (ok(b"", "Content-Length: -5"), FailureKind.GARBLED),
-        (ok(BODY, "Content-Length: 10", "Transfer-Encoding: chunked"), FailureKind.GARBLED),
-        (ok(b"", "X: " + "y" * 9000), FailureKind.GARBLED),
-        (ok(gzip.compress(BODY)[:-9], "Content-Encoding: gzip", "Connection: close"), FailureKind.CUT_OFF),
-        (ok(gzip.compress(BODY) + b"more", "Content-Encoding: gzip", "Connection: close"), FailureKind.CUT_OFF),
-        (ok(b"not gzip", "Content-Encoding: gzip", "Connection: close"), FailureKind.CUT_OFF),
-        (ok(BODY, "Content-Encoding: br", "Connection: close"), FailureKind.GARBLED),
+        (ok(BODY[:100], length=5760), FailureKind.CONNECTION_LOST),
+        (ok(b"", length=5760), FailureKind.CONNECTION_LOST),
+        (ok(b"1000\r\n" + BODY[:100], "Transfer-Encoding: chunked"), FailureKind.CONNECTION_LOST),
+        (ok(b"5\r\nhello\r\n", "Transfer-Encoding: chunked"), FailureKind.CONNECTION_LOST),
+        (b"", FailureKind.CONNECTION_LOST),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", FailureKind.CONNECTION_LOST),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", FailureKind.PROTOCOL_ERROR),
+        (ok(b"", "Content-Length: -5"), FailureKind.PROTOCOL_ERROR),
+        (ok(BODY, "Content-Length: 10", "Transfer-Encoding: chunked"), FailureKind.PROTOCOL_ERROR),
+        (ok(b"", "X: " + "y" * 9000), FailureKind.PROTOCOL_ERROR),
+        (ok(gzip.compress(BODY)[:-9], "Content-Encoding: gzip", "Connection: close"), FailureKind.CONNECTION_LOST),
+        (ok(gzip.compress(BODY) + b"more", "Content-Encoding: gzip", "Connection: close"), FailureKind.CONNECTION_LOST),
+        (ok(b"not gzip", "Content-Encoding: gzip", "Connection: close"), FailureKind.CONNECTION_LOST),
+        (ok(BODY, "Content-Encoding: br", "Connection: close"), FailureKind.PROTOCOL_ERROR),
         (ok(gzip.compress(b"\0" * 9_000_000), "Content-Encoding: gzip", "Connection: close"), FailureKind.TOO_LARGE),
         (ok(b"", length=300_000_000), FailureKind.TOO_LARGE),
         (ok(b"x" * 200_000, "Connection: close"), FailureKind.TOO_LARGE),
@@ -184,7 +184,7 @@ async def test_a_silent_repeat_of_aiohttp_is_counted_and_waits_for_its_turn() ->
 )
 async def test_a_redirect_to_where_a_careful_client_does_not_go_is_refused(place: str) -> None:
     error = await refused(redirect(place))
-    assert error.failure.kind is FailureKind.REDIRECTED
+    assert error.failure.kind is FailureKind.REDIRECT_BLOCKED
     assert "password" not in error.failure.detail
 
 
@@ -241,7 +241,7 @@ async def test_a_redirect_loop_ends_after_three_hops() -> None:
     async with serving(redirect("/dlget")) as served:
         with pytest.raises(FetchError) as caught:
             await ask(served)
-    assert caught.value.failure.kind is FailureKind.REDIRECTED
+    assert caught.value.failure.kind is FailureKind.REDIRECT_BLOCKED
     assert len(served.seen) == 4
 
 

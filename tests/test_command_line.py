@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harvester.demo import listed_dids
-from tests.harvesting import fits_names, leftovers, write_catalogue
+from tests.harvesting import fits_names, leftovers, write_catalog
 
 HARVESTER = [sys.executable, "-m", "harvester"]
 HERE = Path(__file__).resolve().parents[1]
@@ -62,11 +62,11 @@ def archive() -> Iterator[str]:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
-    return write_catalogue(tmp_path / "labels.csv", listed_dids(30))
+def catalog(tmp_path: Path) -> Path:
+    return write_catalog(tmp_path / "labels.csv", listed_dids(30))
 
 
-def test_without_a_catalogue_three_lines_say_what_to_do(tmp_path: Path) -> None:
+def test_without_a_catalog_three_lines_say_what_to_do(tmp_path: Path) -> None:
     told = run(cwd=tmp_path)
     assert told.returncode == 2
     lines = told.stderr.strip().splitlines()
@@ -77,8 +77,8 @@ def test_without_a_catalogue_three_lines_say_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_main_job_from_plan_to_nothing_to_do(tmp_path: Path, archive: str, catalogue: Path) -> None:
-    asked = ["--archive", archive, "--catalog", str(catalogue), "--out", "spectra", "--rate", "0"]
+def test_the_main_job_from_plan_to_nothing_to_do(tmp_path: Path, archive: str, catalog: Path) -> None:
+    asked = ["--archive", archive, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
     planned = run("plan", *asked, "--json", cwd=tmp_path)
     assert planned.returncode == 10
     assert json.loads(planned.stdout)["missing"] == 30
@@ -97,17 +97,17 @@ def test_the_main_job_from_plan_to_nothing_to_do(tmp_path: Path, archive: str, c
     assert (status["state"], status["present"], status["saved"]) == ("ended", 30, 0)
 
 
-def test_the_catalogue_may_come_from_standard_input(tmp_path: Path, archive: str, catalogue: Path) -> None:
+def test_the_catalog_may_come_from_standard_input(tmp_path: Path, archive: str, catalog: Path) -> None:
     asked = ["--archive", archive, "--out", "spectra", "--rate", "0", "--catalog", "-"]
-    assert run(*asked, cwd=tmp_path, stdin=catalogue.read_text()).returncode == 0
+    assert run(*asked, cwd=tmp_path, stdin=catalog.read_text()).returncode == 0
     assert len(fits_names(tmp_path / "spectra")) == 30
 
 
-def test_failures_become_a_catalogue_that_can_be_run_again(tmp_path: Path, archive: str) -> None:
+def test_failures_become_a_catalog_that_can_be_run_again(tmp_path: Path, archive: str) -> None:
     dids = [*listed_dids(3), "ivo://asu.cas.cz/stel/ccd700/nobody"]
-    catalogue = write_catalogue(tmp_path / "labels.csv", dids)
+    catalog = write_catalog(tmp_path / "labels.csv", dids)
     asked = ["--archive", archive, "--out", "spectra", "--rate", "0"]
-    done = run(*asked, "--catalog", str(catalogue), cwd=tmp_path)
+    done = run(*asked, "--catalog", str(catalog), cwd=tmp_path)
     assert done.returncode == 3
     assert "not_found" in done.stdout
     told = run("failures", "--out", "spectra", cwd=tmp_path)
@@ -150,9 +150,9 @@ def test_failures_are_asked_for_again_as_they_were_whatever_the_id_column_was(tm
 def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
     tmp_path: Path, signals: list[signal.Signals], code: int
 ) -> None:
-    catalogue = write_catalogue(tmp_path / "labels.csv", listed_dids(200))
+    catalog = write_catalog(tmp_path / "labels.csv", listed_dids(200))
     with demo("--count", "200", "--latency", "0.05") as url:
-        asked = ["--archive", url, "--catalog", str(catalogue), "--out", "spectra", "--rate", "0"]
+        asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
         process = subprocess.Popen(
             [*HARVESTER, *asked, "--progress", "json"],
             cwd=tmp_path,
@@ -181,9 +181,9 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
 
 
 def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: Path) -> None:
-    catalogue = write_catalogue(tmp_path / "labels.csv", listed_dids(30))
+    catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
     with demo("--count", "30", "--latency", "1") as url:
-        asked = ["--archive", url, "--catalog", str(catalogue), "--out", "spectra"]
+        asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra"]
         first = subprocess.Popen(
             [*HARVESTER, *asked, "--progress", "json"],
             cwd=tmp_path,
@@ -208,7 +208,7 @@ def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--catalog", "nowhere.csv"], "catalogue nowhere.csv: No such file or directory"),
+        (["--catalog", "nowhere.csv"], "catalog nowhere.csv: No such file or directory"),
         (["--catalog", "labels.csv", "--concurrency", "0"], "--concurrency '0'"),
         (["--catalog", "labels.csv", "--rate", "fast"], "--rate 'fast'"),
         (["--catalog", "labels.csv", "--band", "6600 6500 AA"], "--band '6600 6500 AA': the limits are reversed"),
@@ -223,7 +223,7 @@ def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: P
     ],
 )
 def test_who_errs_gets_one_clear_sentence_and_exit_2(
-    tmp_path: Path, catalogue: Path, arguments: list[str], words: str
+    tmp_path: Path, catalog: Path, arguments: list[str], words: str
 ) -> None:
     told = run(*arguments, cwd=tmp_path)
     assert told.returncode == 2
@@ -247,23 +247,23 @@ def test_the_archive_that_is_served_has_what_the_one_brought_along_lists(tmp_pat
     assert f"{json.loads(planned.stdout)['listed']} spectra" in found.stdout
 
 
-def test_the_environment_and_the_file_are_heard(tmp_path: Path, archive: str, catalogue: Path) -> None:
+def test_the_environment_and_the_file_are_heard(tmp_path: Path, archive: str, catalog: Path) -> None:
     (tmp_path / "config.toml").write_text(f'archive = "{archive}"\ncatalog = "labels.csv"\n[limits]\nrate = 0\n')
     told = run("--concurrency", "2", cwd=tmp_path, HARVESTER_OUT="elsewhere")
     assert told.returncode == 0, told.stderr
     assert len(fits_names(tmp_path / "elsewhere")) == 30
 
 
-def test_a_directory_that_cannot_be_written_is_one_sentence_and_exit_6(tmp_path: Path, catalogue: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_one_sentence_and_exit_6(tmp_path: Path, catalog: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    told = run("--catalog", str(catalogue), "--out", "file/spectra", cwd=tmp_path)
+    told = run("--catalog", str(catalog), "--out", "file/spectra", cwd=tmp_path)
     assert told.returncode == 6
     assert "choose another --out" in told.stderr
     assert "Traceback" not in told.stderr
 
 
-def test_output_that_nobody_reads_does_not_end_in_a_traceback(tmp_path: Path, archive: str, catalogue: Path) -> None:
-    asked = ["--archive", archive, "--catalog", str(catalogue), "--out", "spectra", "--rate", "0"]
+def test_output_that_nobody_reads_does_not_end_in_a_traceback(tmp_path: Path, archive: str, catalog: Path) -> None:
+    asked = ["--archive", archive, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
     process = subprocess.Popen(
         [*HARVESTER, *asked, "--progress", "json"],
         cwd=tmp_path,

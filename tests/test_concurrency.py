@@ -16,7 +16,7 @@ def settle(latency_at: Callable[[int], float], ceiling: int, answers: int = 3000
     """The level after each of ``answers``, of a harvest that always has more to ask."""
     control, levels = AdaptiveConcurrency(ceiling), []
     for _ in range(answers):
-        control = control.want().answered(latency_at(control.level))
+        control = control.request_more().on_response(latency_at(control.level))
         levels.append(control.level)
     return levels
 
@@ -62,10 +62,10 @@ def test_the_spread_of_latencies_is_not_mistaken_for_load() -> None:
 def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
     control = AdaptiveConcurrency(16)
     for _ in range(400):
-        control = control.want().answered(0.05)
+        control = control.request_more().on_response(0.05)
     assert control.level == 16
     for _ in range(80):
-        control = control.want().answered(0.15)
+        control = control.request_more().on_response(0.15)
         if control.level < 16:
             break
     assert (control.level, control.turn) == (8, ConcurrencyChange.BUSIER)
@@ -74,7 +74,7 @@ def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
 def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() -> None:
     control, turns = AdaptiveConcurrency(8), set()
     for _ in range(400):
-        before, control = control.level, control.want().answered(0.05 * control.level)
+        before, control = control.level, control.request_more().on_response(0.05 * control.level)
         turns |= {control.turn} if control.level < before else set()
     assert turns == {ConcurrencyChange.BACK}
 
@@ -82,15 +82,15 @@ def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() ->
 def test_refusals_halve_it_once_a_second_however_many_come() -> None:
     control = AdaptiveConcurrency(64, level=64)
     for moment in (0.0, 0.1, 0.5, 0.9):
-        control = control.troubled(moment)
+        control = control.on_overload(moment)
     assert control.level == 32
-    assert control.troubled(1.1).level == 16
+    assert control.on_overload(1.1).level == 16
 
 
 def test_nothing_is_tried_that_nobody_wants() -> None:
     control = AdaptiveConcurrency(64)
     for _ in range(500):
-        control = control.answered(0.05)
+        control = control.on_response(0.05)
     assert control.level == 1
 
 
@@ -99,5 +99,5 @@ def test_nothing_is_tried_that_nobody_wants() -> None:
 def test_whatever_happens_it_stays_between_one_and_the_ceiling(ceiling: int, story: list[float | None]) -> None:
     control = AdaptiveConcurrency(ceiling)
     for at, latency in enumerate(story):
-        control = control.troubled(float(at)) if latency is None else control.want().answered(latency)
+        control = control.on_overload(float(at)) if latency is None else control.request_more().on_response(latency)
         assert 1 <= control.level <= ceiling

@@ -18,7 +18,7 @@ import pytest
 
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.ledger import queries
-from tests.harvesting import fits_names, harvest_demo, leftovers, write_catalogue
+from tests.harvesting import fits_names, harvest_demo, leftovers, write_catalog
 from tests.test_processes import all_end, children_of
 
 pytest.importorskip("distributed", reason="needs the extra dask")
@@ -51,8 +51,8 @@ class Run:
 
 @asynccontextmanager
 async def running(archive: RunningArchive, out: Path, *how: str, rate: float = 0) -> AsyncIterator[Run]:
-    catalogue = write_catalogue(out.parent / "wanted.csv", listed_dids(COUNT))
-    asked = ["--archive", archive.dlget, "--catalog", str(catalogue), "--out", str(out)]
+    catalog = write_catalog(out.parent / "wanted.csv", listed_dids(COUNT))
+    asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(out)]
     limits = ["--rate", str(rate), "--concurrency", "8", "--progress", "json"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "harvester", *asked, *limits, *how,

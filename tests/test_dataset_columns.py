@@ -1,4 +1,4 @@
-"""A catalogue's columns keep their values and get the narrowest type that holds them all."""
+"""A catalog's columns keep their values and get the narrowest type that holds them all."""
 
 from __future__ import annotations
 

@@ -295,8 +295,8 @@ def test_people_read_counts_examples_and_what_to_do_next(out: Path, tmp_path: Pa
     assert f"{COUNT - 1}  the same, to the last bit" in done.stdout
     assert f"1  added: only after\n    {DIDS[0]}\n" in done.stdout
     assert f"python -m harvester --out {out} --catalog {found} --refresh" in done.stdout
-    catalogue = read_catalog(found)
-    assert (list(catalogue.dids), list(catalogue.columns)) == ([DIDS[0]], ['{"label": "0"}'])
+    catalog = read_catalog(found)
+    assert (list(catalog.dids), list(catalog.columns)) == ([DIDS[0]], ['{"label": "0"}'])
 
 
 def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Bench:
         admission = LocalThrottle(self.limits, self.emit, Random(1), lambda: 0.0)
         self.engine = Engine(
             targets(count), archive, store, prove, self.limits, admission, self.emit, self.stop,
-            chance=Random(1), wall=lambda: 0.0,
+            rng=Random(1), clock=lambda: 0.0,
         )  # fmt: skip
 
     def emit(self, event: ev.Event) -> None:
@@ -170,7 +170,7 @@ class Linked(SimulatedArchive):
 
 
 def test_during_a_pause_no_second_request_goes_out_but_the_probers() -> None:
-    archive = Linked(lambda: bench.engine.admission.go_on(bench.stop.draining))
+    archive = Linked(lambda: bench.engine.admission.acquire_followup(bench.stop.draining))
     bench = Bench(30, archive, SimulatedStore())
     bench.run()
     assert archive.paused_at >= 0.0

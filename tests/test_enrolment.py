@@ -1,4 +1,4 @@
-"""A catalogue is enrolled beside the harvest: cut short at any time, the ledger tells nothing wrong, and the next run
+"""A catalog is enrolled beside the harvest: cut short at any time, the ledger tells nothing wrong, and the next run
 completes it."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harvester.ledger.writer import LedgerWriter, Statement
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Failed
 from harvester.model.target import SpectrumId, Target
-from tests.harvesting import fits_names, harvest_from, plan_faults, write_catalogue
+from tests.harvesting import fits_names, harvest_from, plan_faults, write_catalog
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 40
@@ -83,7 +83,7 @@ def rows(ledger: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return ledger.execute("SELECT folded, columns, status FROM spectrum ORDER BY did").fetchall()
 
 
-def test_whatever_the_order_of_the_catalogue_every_row_is_written(ledger: sqlite3.Connection) -> None:
+def test_whatever_the_order_of_the_catalog_every_row_is_written(ledger: sqlite3.Connection) -> None:
     enrolled(ledger, "hbkcaegjfdi", present="cgd")
     assert rows(ledger) == [
         (name, f'{{"label": "{name}"}}', "present" if name in "cgd" else "wanted") for name in "abcdefghijk"
@@ -157,9 +157,9 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
     out = tmp_path / "out"
     path = out / ".harvester/ledger.sqlite"
     dids = list(listed_dids(COUNT))
-    catalogue = write_catalogue(tmp_path / "labels.csv", dids)
+    catalog = write_catalog(tmp_path / "labels.csv", dids)
     async with serve(DemoArchive(count=COUNT, faults=plan_faults(n2="http_404"))) as archive:
-        flags = ["--catalog", str(catalogue), "--out", str(out), "--rate", "0", "--progress", "none"]
+        flags = ["--catalog", str(catalog), "--out", str(out), "--rate", "0", "--progress", "none"]
         command = [sys.executable, "-c", SLOW, "--archive", archive.dlget, *flags]
         await asyncio.to_thread(kill_in_mid_run, command, path)
         told = queries.failures(path)
@@ -183,8 +183,8 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
     names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.PIECE
     ledger.execute("CREATE TABLE told(name TEXT)")
     ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
-    plan, catalogue = planned(names)
-    work = CatalogImport(ledger, plan, catalogue)
+    plan, catalog = planned(names)
+    work = CatalogImport(ledger, plan, catalog)
     while not work.complete:
         work.go_on(ledger)
     told = [name for (name,) in ledger.execute("SELECT name FROM told ORDER BY rowid")]
@@ -207,9 +207,9 @@ def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_i
     monkeypatch.setattr(LedgerWriter, "_commit", slowly)
     names = [f"n{number:03}" for number in range(300)]
     dids = [did(name) for name in names]
-    catalogue = Catalog("a list", dids, ["{}"] * len(dids))
+    catalog = Catalog("a list", dids, ["{}"] * len(dids))
     with LedgerWriter(tmp_path / "ledger.sqlite", HarvestStats) as ledger:
-        ledger.enrol(make_plan(catalogue, {}), catalogue, "nothing")
+        ledger.import_catalog(make_plan(catalog, {}), catalog, "nothing")
         for number, name in enumerate(names):
             failure = Failure(FailureKind.NOT_FOUND, "no such", status=404)
             ledger(ev.SpectrumFailed(float(number), Failed(Target(did(name), name), failure, 1, 0.0, "http://x")))

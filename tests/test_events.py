@@ -82,18 +82,18 @@ def test_a_watcher_that_breaks_is_dropped_and_named_and_the_others_go_on() -> No
     bus.emit(NOW)
     lost = ObserverFailed(12.5, "breaks", "ZeroDivisionError: a bug in a dashboard")
     assert before == after == [NOW, lost]
-    assert bus.lost == [lost]
+    assert bus.failed_observers == [lost]
     bus.emit(NOW)
     assert before == after == [NOW, lost, NOW]
-    assert bus.lost == [lost]
+    assert bus.failed_observers == [lost]
 
 
 def test_several_watchers_that_break_over_one_event_are_each_dropped_once() -> None:
     seen = Seen()
     bus = EventBus(breaks, breaks_too, seen)
     bus.emit(NOW)
-    assert [lost.watcher for lost in bus.lost] == ["breaks", "breaks_too"]
-    assert seen == [NOW, *bus.lost]
+    assert [lost.watcher for lost in bus.failed_observers] == ["breaks", "breaks_too"]
+    assert seen == [NOW, *bus.failed_observers]
 
 
 def test_a_watcher_that_breaks_over_the_loss_of_another_is_lost_too() -> None:
@@ -104,8 +104,9 @@ def test_a_watcher_that_breaks_over_the_loss_of_another_is_lost_too() -> None:
     seen = Seen()
     bus = EventBus(delicate, breaks, seen)
     bus.emit(NOW)
-    assert [lost.error for lost in bus.lost] == ["ZeroDivisionError: a bug in a dashboard", "TypeError: one at a time"]
-    assert seen == [NOW, *bus.lost]
+    errors = [lost.error for lost in bus.failed_observers]
+    assert errors == ["ZeroDivisionError: a bug in a dashboard", "TypeError: one at a time"]
+    assert seen == [NOW, *bus.failed_observers]
 
 
 def test_a_watcher_that_emits_and_breaks_over_its_own_event_is_dropped_once() -> None:
@@ -120,10 +121,10 @@ def test_a_watcher_that_emits_and_breaks_over_its_own_event_is_dropped_once() ->
     bus.add(echo)
     bus.add(seen)
     bus.emit(NOW)
-    assert [lost.error for lost in bus.lost] == ["RecursionError: my own echo"]
+    assert [lost.error for lost in bus.failed_observers] == ["RecursionError: my own echo"]
     assert NOW in seen
     bus.emit(NOW)
-    assert len(bus.lost) == 1
+    assert len(bus.failed_observers) == 1
 
 
 def test_a_watcher_that_broke_over_what_another_emitted_is_not_called_again() -> None:
@@ -141,7 +142,7 @@ def test_a_watcher_that_broke_over_what_another_emitted_is_not_called_again() ->
     bus.add(broken)
     bus.emit(NOW)
     assert called == [HarvestDraining(NOW.time, "echo")]
-    assert len(bus.lost) == 1
+    assert len(bus.failed_observers) == 1
 
 
 def test_a_watcher_is_named_by_its_class_where_it_is_an_object() -> None:
@@ -154,7 +155,8 @@ def test_a_watcher_is_named_by_its_class_where_it_is_an_object() -> None:
 
     bus = EventBus(Dashboard(), Dashboard().method)
     bus.emit(NOW)
-    assert [lost.watcher.rpartition("<locals>.")[2] for lost in bus.lost] == ["Dashboard", "Dashboard.method"]
+    names = [lost.watcher.rpartition("<locals>.")[2] for lost in bus.failed_observers]
+    assert names == ["Dashboard", "Dashboard.method"]
 
 
 def test_cancellation_and_exit_are_no_faults_of_a_watcher() -> None:
@@ -164,7 +166,7 @@ def test_cancellation_and_exit_are_no_faults_of_a_watcher() -> None:
     bus = EventBus(stop)
     with pytest.raises(KeyboardInterrupt):
         bus.emit(NOW)
-    assert bus.lost == []
+    assert bus.failed_observers == []
 
 
 def test_the_phases_of_an_attempt_are_listed_in_their_order() -> None:

@@ -20,7 +20,7 @@ from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
-from tests.harvesting import harvest_demo, plan_faults, write_catalogue
+from tests.harvesting import harvest_demo, plan_faults, write_catalog
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT = 8
@@ -103,17 +103,17 @@ def test_a_damaged_file_is_left_out_and_named(name: str, out: Path) -> None:
             assert len(file["spectra"]) == COUNT - 3
 
 
-def test_what_the_catalogue_lists_and_the_harvest_lacks_is_told(out: Path) -> None:
-    write_catalogue(Path("three.csv"), list(listed_dids(COUNT))[1:4])
+def test_what_the_catalog_lists_and_the_harvest_lacks_is_told(out: Path) -> None:
+    write_catalog(Path("three.csv"), list(listed_dids(COUNT))[1:4])
     done = export("stars.parquet", "--catalog", "three.csv")
     assert done.returncode == 3
     assert "stars.parquet: 2 spectra" in done.stdout
-    assert "1 spectrum of the catalogue not there: python -m harvester failures --out out tells why" in done.stdout
+    assert "1 spectrum of the catalog not there: python -m harvester failures --out out tells why" in done.stdout
 
 
 def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
-    """Without the archive another would be asked, without the catalogue none would be listed."""
-    write_catalogue(Path("my three.csv"), list(listed_dids(COUNT))[1:4])
+    """Without the archive another would be asked, without the catalog none would be listed."""
+    write_catalog(Path("my three.csv"), list(listed_dids(COUNT))[1:4])
     Path("given.toml").write_text("")
     did = list(listed_dids(COUNT))[1]
     (out / f"{did.rpartition('/')[2]}.fits").write_bytes(b"")
@@ -182,7 +182,7 @@ def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> 
         (["stars.h5", "--catalog", "absent.csv"], "absent.csv"),
         (
             ["stars.h5", "--split", "0.5,0.5", "--label-column", "lable"],
-            "--label-column 'lable': no spectrum has such a column of its catalogue; they have label; "
+            "--label-column 'lable': no spectrum has such a column of its catalog; they have label; "
             "did you mean label?",
         ),
     ],
@@ -256,7 +256,7 @@ def test_memory_does_not_grow_with_the_number_of_spectra(name: str, many: Path) 
     """Ten times the spectra, 2,700 of them at 28 kB, may take what buffers take until they are full, not 76 MB."""
     peaks = []
     for count in (300, 3000):
-        write_catalogue(Path("some.csv"), listed_dids(count))
+        write_catalog(Path("some.csv"), listed_dids(count))
         done = harvester("export", name, "--out", str(many), "--catalog", "some.csv", "--split", "0.8,0.1,0.1")
         assert done.returncode == 0
         peaks.append(int(re.findall(r"VmHWM:\s+(\d+)", done.stderr)[0]) / 1000)

@@ -261,7 +261,7 @@ def test_no_star_is_on_two_sides_and_the_card_counts_them(export_to: Export) -> 
         assert f"| {label} | {' | '.join(map(str, counted))} | {sum(counted)} |" in text
 
 
-def test_a_catalogue_chooses_and_brings_its_own_columns(export_to: Export, out: Path) -> None:
+def test_a_catalog_chooses_and_brings_its_own_columns(export_to: Export, out: Path) -> None:
     dids = sorted(header["DS_IDPUB"] for header, _ in files_in(out).values())
     chosen = Path("chosen.csv")
     chosen.write_text("id,class,ra,note\n" + "".join(f"{did},{at}.5,{at},\n" for at, did in enumerate(dids[:5])))

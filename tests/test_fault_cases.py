@@ -172,7 +172,7 @@ class Case:
     pure: tuple[FailureKind | None, str, str, int] | None = None
 
 
-CUT, TIMEOUT, GARBLED = FailureKind.CUT_OFF, FailureKind.TIMEOUT, FailureKind.GARBLED
+CUT, TIMEOUT, GARBLED = FailureKind.CONNECTION_LOST, FailureKind.TIMEOUT, FailureKind.PROTOCOL_ERROR
 TRUNCATED, NOT_FITS, ODD = FailureKind.TRUNCATED, FailureKind.NOT_FITS, FailureKind.UNEXPECTED_STATUS
 BROKE = "the answer broke off ("
 LATE = "no answer in time ("
@@ -270,10 +270,11 @@ WIRE = [
     Case("21 100 Continue for ever", lambda it: it.drip(head(status="100 Continue")), TIMEOUT, LATE, "network", 2,
          limits=SOON),
     Case("28 a redirect to itself", sent_on("?ID=" + BAD),
-         FailureKind.REDIRECTED, "more than 3 redirects", "archive", 2, wire=8),
-    Case("28 a redirect to a file", sent_on("file:///etc/passwd"), FailureKind.REDIRECTED,
+         FailureKind.REDIRECT_BLOCKED, "more than 3 redirects", "archive", 2, wire=8),
+    Case("28 a redirect to a file", sent_on("file:///etc/passwd"), FailureKind.REDIRECT_BLOCKED,
          "sent on to 'file://None/etc/passwd': that is not HTTP", "archive", 2),
-    Case("28 a redirect to another host", sent_on("http://elsewhere.example/x?key=secret"), FailureKind.REDIRECTED,
+    Case("28 a redirect to another host", sent_on("http://elsewhere.example/x?key=secret"),
+         FailureKind.REDIRECT_BLOCKED,
          "sent on to 'http://elsewhere.example/x': that is another host", "archive", 2),
     Case("28 a redirect to a login page", sent_on("/login"), NOT_FITS, "Please log in", "archive"),
     Case("48 a Content-Disposition that climbs",
@@ -305,7 +306,7 @@ async def test_wire(case: Case, tmp_path: Path) -> None:
         return
     (failed,) = (event.outcome for event in told.of(ev.SpectrumFailed))
     assert (failed.failure.kind, failed.failure.kind.blame, failed.attempts) == (kind, blame, case.attempts)
-    assert (stats.saved, stats.exit_code) == (3, 4 if kind.passing else 3)
+    assert (stats.saved, stats.exit_code) == (3, 4 if kind.transient else 3)
     shown = shown_failures(out)
     assert f"    {BAD}: {failed.failure.detail}" in shown
     assert sentence in failed.failure.detail
@@ -438,7 +439,7 @@ async def test_28_no_request_of_ours_reaches_another_host(tmp_path: Path) -> Non
             told = await harvest_from(server.archive, tmp_path / "out", DIDS)
     assert not any("Authorization" in asked for asked in server.heads)
     assert (stranger.heads, stranger.connections) == ([], 0)
-    assert told.report.stats.failures == {FailureKind.REDIRECTED: 1}
+    assert told.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
     shown = shown_failures(tmp_path / "out")
     assert "that is another host" in shown
     assert "secret" not in shown
@@ -454,7 +455,7 @@ async def test_28_https_never_falls_back_to_http(tmp_path: Path, monkeypatch: py
         async with serving_faults({BAD: sent_on(place)}, tls=tls, host="localhost") as server:
             told = await harvest_from(server.archive, tmp_path / "out", DIDS)
     assert plain.heads == []
-    assert told.report.stats.failures == {FailureKind.REDIRECTED: 1}
+    assert told.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
     assert "that gives up encryption" in shown_failures(tmp_path / "out")
     assert_no_wrong_file(tmp_path / "out")
 

@@ -1,4 +1,4 @@
-"""The main job as stories: a catalogue becomes verified files, whatever single spectra do."""
+"""The main job as stories: a catalog becomes verified files, whatever single spectra do."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ async def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
         ("traceback", FailureKind.TRAILING_BYTES, 3),
         ("truncated", FailureKind.TRUNCATED, 3),
         ("torn", FailureKind.TRUNCATED, 3),
-        ("cut_off", FailureKind.CUT_OFF, 3),
+        ("cut_off", FailureKind.CONNECTION_LOST, 3),
         ("wrong_spectrum", FailureKind.WRONG_SPECTRUM, 3),
-        ("garbled", FailureKind.GARBLED, 3),
+        ("garbled", FailureKind.PROTOCOL_ERROR, 3),
         ("no_rows", FailureKind.NO_ROWS, 2),
         ("nan", FailureKind.NOT_FINITE, 2),
         ("not_monotonic", FailureKind.NOT_MONOTONIC, 2),
@@ -79,13 +79,13 @@ async def test_one_bad_spectrum_fails_alone_by_its_kind(
     assert told.archive.log.by_did[bad] == requests
     assert len(fits_names(tmp_path / "out")) == 5
     assert f"{bad.rpartition('/')[2]}.fits" not in fits_names(tmp_path / "out")
-    assert told.report.stats.exit_code == (4 if kind.passing else 3)
+    assert told.report.stats.exit_code == (4 if kind.transient else 3)
     assert not leftovers(tmp_path)
 
 
 async def test_a_connection_that_dies_before_the_headers_is_counted_as_often_as_it_was_asked(tmp_path: Path) -> None:
     told = await harvest_demo(tmp_path / "out", 3, plan_faults(n1="disconnect"), limits={"attempts": 2})
-    assert told.report.stats.failures == {FailureKind.CUT_OFF: 1}
+    assert told.report.stats.failures == {FailureKind.CONNECTION_LOST: 1}
     bad = list(listed_dids(2))[1]
     assert told.archive.log.by_did[bad] == 4  # aiohttp asks twice for each of our asks
     assert told.report.stats.requests == told.archive.log.requests
@@ -272,7 +272,7 @@ async def test_a_watcher_that_breaks_costs_nothing_but_itself(tmp_path: Path) ->
 
     told = await harvest_demo(tmp_path / "out", 5, watchers=[clumsy])
     assert told.report.stats.saved == 5
-    assert [lost.partition(": ")[2] for lost in told.report.lost] == ["ZeroDivisionError: oops"]
+    assert [lost.partition(": ")[2] for lost in told.report.warnings] == ["ZeroDivisionError: oops"]
     assert "clumsy" in json.loads((told.report.folder / "summary.json").read_text())["watchers_lost"][0]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from harvester.demo import listed_dids
 from tests.fault_server import Exchange, Fault, endless, head, ok, says, serving_faults
-from tests.harvesting import fits_names, write_catalogue
+from tests.harvesting import fits_names, write_catalog
 
 HERE = Path(__file__).resolve().parents[1]
 DIDS = list(listed_dids(8))
@@ -58,9 +58,9 @@ BOMB = gzip.compress(b"\0" * 300_000_000, 6)
 async def peak(tmp_path: Path, name: str, faults: Mapping[str, Fault]) -> tuple[float, bytes]:
     """The most megabytes that a whole harvest of all of ``DIDS`` took, and what it printed."""
     (tmp_path / name).mkdir()
-    catalogue = write_catalogue(tmp_path / name / "labels.csv", DIDS)
+    catalog = write_catalog(tmp_path / name / "labels.csv", DIDS)
     async with serving_faults(faults) as server:
-        asked = ["--catalog", str(catalogue), "--archive", server.archive.dlget, "--out", "out", "--rate", "0"]
+        asked = ["--catalog", str(catalog), "--archive", server.archive.dlget, "--out", "out", "--rate", "0"]
         _, printed = await command(["-c", MEASURED], tmp_path / name, *asked, "--progress", "plain")
     match = re.search(rb"RSS=(\d+)", printed)
     assert match is not None, printed
@@ -112,10 +112,10 @@ def assert_harmless(printed: bytes, what: str) -> None:
 
 @pytest.mark.parametrize("how", ["plain", "json", "none"])
 async def test_no_word_of_the_server_moves_the_cursor(tmp_path: Path, how: str) -> None:
-    catalogue = write_catalogue(tmp_path / "labels.csv", DIDS)
+    catalog = write_catalog(tmp_path / "labels.csv", DIDS)
     (tmp_path / "config.toml").write_text("[limits]\nattempts = 1\nrate = 0\n")
     async with serving_faults(TALKERS) as server:
-        asked = ["--catalog", str(catalogue), "--archive", server.archive.dlget, "--out", "out"]
+        asked = ["--catalog", str(catalog), "--archive", server.archive.dlget, "--out", "out"]
         code, printed = await harvester(tmp_path, *asked, "--progress", how)
     assert code == 4, printed
     assert_harmless(printed, how)

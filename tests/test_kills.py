@@ -20,7 +20,7 @@ from harvester.model.target import SpectrumId
 from harvester.storage.layout import Layout
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
-from tests.harvesting import leftovers, write_catalogue
+from tests.harvesting import leftovers, write_catalog
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT, CONCURRENCY, KILLS = 250, 6, 5
@@ -64,8 +64,8 @@ class Watch(threading.Thread):
             time.sleep(0.001)
 
 
-def start(url: str, catalogue: Path, out: Path, mutant: str, layout: Layout) -> subprocess.Popen[bytes]:
-    flags = ["--archive", url, "--catalog", str(catalogue), "--out", str(out), "--rate", "0", "--progress", "none"]
+def start(url: str, catalog: Path, out: Path, mutant: str, layout: Layout) -> subprocess.Popen[bytes]:
+    flags = ["--archive", url, "--catalog", str(catalog), "--out", str(out), "--rate", "0", "--progress", "none"]
     flags += ["--layout", layout]
     program = f"{MUTANTS[mutant]}\nfrom harvester.cli import main\nmain()"
     return subprocess.Popen(
@@ -82,20 +82,20 @@ async def harvest_through_kills(
     """Kill harvests at random moments until KILLS have hit, then let one finish; its exit code comes last."""
     chance = random.Random(5)
     out = tmp_path / "out"
-    catalogue = write_catalogue(tmp_path / "labels.csv", listed_dids(COUNT))
+    catalog = write_catalog(tmp_path / "labels.csv", listed_dids(COUNT))
     watch = Watch(out)
     watch.start()
     async with serve(DemoArchive(count=COUNT, latency=0.06)) as archive:
         for _ in range(KILLS):
             seen = archive.log.requests
-            process = start(archive.dlget, catalogue, out, mutant, layout)
+            process = start(archive.dlget, catalog, out, mutant, layout)
             async with asyncio.timeout(20):
                 while archive.log.requests == seen:  # noqa: ASYNC110 - the log is a counter, it has no event to wait for
                     await asyncio.sleep(0.01)
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             process.kill()
             await asyncio.to_thread(process.wait)
-        code = await asyncio.to_thread(start(archive.dlget, catalogue, out, mutant, layout).wait)
+        code = await asyncio.to_thread(start(archive.dlget, catalog, out, mutant, layout).wait)
     watch.done.set()
     watch.join()
     return watch, archive.log, code

@@ -287,11 +287,11 @@ def test_spectra_that_no_ledger_knows_are_moved_if_they_say_what_they_are(flat: 
 def test_leftovers_are_swept_in_every_folder(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path, Layout.HASHED)
     store.prepare()
-    store.tidy()
+    store.prepare_for_writing()
     child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     for folder in ("", "00", "ff"):
         (tmp_path / folder / f".one.fits.{HOST}.{int(child.stdout)}.abcd1234.part").touch()
-    store.tidy()
+    store.prepare_for_writing()
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -29,7 +29,7 @@ from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
+from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
 COUNT = 8
 DIDS = list(listed_dids(COUNT))
@@ -261,7 +261,7 @@ async def test_readers_in_other_threads_are_never_disturbed_and_never_disturb(tm
     for watcher in watchers:
         watcher.join()
     assert faults == []
-    assert told.report.lost == []
+    assert told.report.warnings == []
     assert told.report.stats.saved == 100
     assert queries.last_run(ledger_of(out)).summary["saved"] == 100  # type: ignore[union-attr]
 
@@ -282,7 +282,7 @@ async def test_a_disk_that_breaks_under_the_ledger_costs_history_and_no_spectrum
     with monkeypatch.context() as patch:
         told = await harvest_demo(out, COUNT, watchers=[break_it])
     assert told.report.stats.saved == COUNT
-    assert any("disk I/O error" in lost for lost in told.report.lost)
+    assert any("disk I/O error" in lost for lost in told.report.warnings)
     assert any("disk I/O error" in str(lost) for lost in told.report.summary["watchers_lost"])  # type: ignore[attr-defined]
     assert await asked_for(out) == set()
 
@@ -374,8 +374,8 @@ def test_spectra_of_another_archive_are_not_mixed_in(
     asked: list[str], listed: list[str], out: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "b.toml").write_text(ANOTHER.format("b", "b.example:8080"))
-    catalogue = str(write_catalogue(tmp_path / "b.csv", listed))
-    given = [*asked, "--archive", str(tmp_path / "b.toml"), "--catalog", catalogue, "--out", str(out)]
+    catalog = str(write_catalog(tmp_path / "b.csv", listed))
+    given = [*asked, "--archive", str(tmp_path / "b.toml"), "--catalog", catalog, "--out", str(out)]
     with pytest.raises(UsageError, match=r"of 127.0.0.1 \(127.0.0.1:\d+\); you ask b \(b.example:8080\): ") as caught:
         CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False)
     assert "\n" not in str(caught.value)
@@ -391,8 +391,8 @@ def test_an_archive_is_the_same_by_its_name_or_by_where_it_answers(
     ((endpoint,),) = rows(out, "SELECT endpoint FROM run")
     there = "moved.example" if moved else urlsplit(str(endpoint)).netloc
     (tmp_path / "same.toml").write_text(ANOTHER.format(name, there))
-    catalogue = str(write_catalogue(tmp_path / "same.csv", DIDS))
-    given = ["plan", "--archive", str(tmp_path / "same.toml"), "--catalog", catalogue, "--out", str(out)]
+    catalog = str(write_catalog(tmp_path / "same.csv", DIDS))
+    given = ["plan", "--archive", str(tmp_path / "same.toml"), "--catalog", catalog, "--out", str(out)]
     assert CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False).return_value == 0
 
 
@@ -400,12 +400,12 @@ def test_where_nothing_is_left_of_an_archive_another_may_come(out: Path, tmp_pat
     for path in out.glob("*.fits"):
         path.unlink()
     (tmp_path / "b.toml").write_text(ANOTHER.format("b", "b.example"))
-    catalogue = str(write_catalogue(tmp_path / "b.csv", DIDS))
-    given = ["plan", "--archive", str(tmp_path / "b.toml"), "--catalog", catalogue, "--out", str(out)]
+    catalog = str(write_catalog(tmp_path / "b.csv", DIDS))
+    given = ["plan", "--archive", str(tmp_path / "b.toml"), "--catalog", catalog, "--out", str(out)]
     assert CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False).return_value == 10
 
 
-def test_a_later_catalogue_adds_to_what_an_earlier_one_told_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:
+def test_a_later_catalog_adds_to_what_an_earlier_one_told_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:
     """And whoever says nothing new has no row rewritten."""
     rows(out, "CREATE TABLE rewritten(did TEXT)")
     rows(
@@ -413,9 +413,9 @@ def test_a_later_catalogue_adds_to_what_an_earlier_one_told_and_erases_none_of_i
         "CREATE TRIGGER rewriting AFTER UPDATE ON spectrum BEGIN INSERT INTO rewritten VALUES(NEW.did); END",
     )
 
-    def enrol(catalogue: str) -> tuple[object, int]:
-        """The columns of the first spectrum once ``catalogue`` was harvested, and how many rows that rewrote."""
-        (tmp_path / "listed.csv").write_text(catalogue, encoding="utf-8")
+    def enrol(catalog: str) -> tuple[object, int]:
+        """The columns of the first spectrum once ``catalog`` was harvested, and how many rows that rewrote."""
+        (tmp_path / "listed.csv").write_text(catalog, encoding="utf-8")
         asked = ["run", "--archive", "http://127.0.0.1:9/dlget", "--catalog", str(tmp_path / "listed.csv")]
         done = CliRunner().invoke(commands, [*asked, "--out", str(out), "--progress", "none"], standalone_mode=False)
         assert done.return_value == 0

@@ -24,7 +24,7 @@ from harvester.model.limits import Limits
 from harvester.results import EXAMPLES
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.lock import acquire_lock
-from tests.harvesting import QUICK, fits_names, leftovers, plan_faults, write_catalogue
+from tests.harvesting import QUICK, fits_names, leftovers, plan_faults, write_catalog
 
 DIDS = list(listed_dids(100))
 
@@ -63,9 +63,9 @@ async def test_what_is_not_stored_is_a_key_error_that_says_where(tmp_path: Path)
         result["vega"]
 
 
-async def test_failures_are_records_with_their_catalogue_columns(tmp_path: Path) -> None:
-    catalogue = write_catalogue(tmp_path / "labels.csv", DIDS[:6])
-    result = await quick(tmp_path / "out", catalogue, plan_faults(n3="http_404", n4="empty"))
+async def test_failures_are_records_with_their_catalog_columns(tmp_path: Path) -> None:
+    catalog = write_catalog(tmp_path / "labels.csv", DIDS[:6])
+    result = await quick(tmp_path / "out", catalog, plan_faults(n3="http_404", n4="empty"))
     assert (result.exit_code, result.complete, len(result)) == (3, False, 4)
     empty, unknown = result.failures
     assert isinstance(unknown, FailureRecord)
@@ -76,14 +76,14 @@ async def test_failures_are_records_with_their_catalogue_columns(tmp_path: Path)
 
 
 async def test_only_what_failed_is_asked_for_again(tmp_path: Path) -> None:
-    catalogue = write_catalogue(tmp_path / "labels.csv", DIDS[:6])
+    catalog = write_catalog(tmp_path / "labels.csv", DIDS[:6])
     out = tmp_path / "out"
-    await quick(out, catalogue, plan_faults(n3="http_404"))
-    again = await quick(out, catalogue, only_failed=True)
+    await quick(out, catalog, plan_faults(n3="http_404"))
+    again = await quick(out, catalog, only_failed=True)
     assert (again.complete, again.failures, len(again), again.summary["requests"]) == (True, [], 6, 1)
 
 
-async def test_a_result_is_of_its_own_catalogue_while_the_directory_holds_more(tmp_path: Path) -> None:
+async def test_a_result_is_of_its_own_catalog_while_the_directory_holds_more(tmp_path: Path) -> None:
     out = tmp_path / "out"
     await quick(out, DIDS[:6], plan_faults(n5="http_404"))
     result = await quick(out, DIDS[:2])
@@ -110,7 +110,7 @@ def test_a_directory_without_a_harvest_is_told_in_a_sentence(tmp_path: Path) -> 
 # Its table, and what a notebook shows of it
 
 
-async def test_the_table_joins_what_was_proved_with_the_catalogue(tmp_path: Path) -> None:
+async def test_the_table_joins_what_was_proved_with_the_catalog(tmp_path: Path) -> None:
     wanted = [
         {"id": DIDS[0], "label": 3, "seeing": 1.5, "observer": "007", "name": "a"},
         {"id": DIDS[1], "label": None, "seeing": float("nan"), "observer": "8", "name": "b"},
@@ -148,28 +148,28 @@ async def test_a_notebook_shows_what_is_missing_and_nothing_that_a_server_slips_
 # What can be listed
 
 
-async def test_a_table_is_a_catalogue(tmp_path: Path) -> None:
-    catalogue = Table({"label": [1, 2, 3], "id": DIDS[:3]})
-    result = await quick(tmp_path / "out", catalogue)
+async def test_a_table_is_a_catalog(tmp_path: Path) -> None:
+    catalog = Table({"label": [1, 2, 3], "id": DIDS[:3]})
+    result = await quick(tmp_path / "out", catalog)
     assert [spectrum.columns for spectrum in result] == [{"label": str(label)} for label in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("package", ["pandas", "polars"])
-async def test_a_data_frame_is_a_catalogue(package: str, tmp_path: Path) -> None:
+async def test_a_data_frame_is_a_catalog(package: str, tmp_path: Path) -> None:
     frames = pytest.importorskip(package)
-    catalogue = frames.DataFrame({"did": DIDS[:3], "label": ["a", None, "c"]})
-    result = await quick(tmp_path / "out", catalogue, id_column="did")
+    catalog = frames.DataFrame({"did": DIDS[:3], "label": ["a", None, "c"]})
+    result = await quick(tmp_path / "out", catalog, id_column="did")
     assert [spectrum.columns["label"] for spectrum in result] == ["a", "", "c"]
 
 
-async def test_a_generator_is_a_catalogue(tmp_path: Path) -> None:
+async def test_a_generator_is_a_catalog(tmp_path: Path) -> None:
     assert (await quick(tmp_path / "out", (did for did in DIDS[:3]))).complete
 
 
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        ([], "^catalogue: the list is empty; give DIDs, dicts, or a table$"),
+        ([], "^catalog: the list is empty; give DIDs, dicts, or a table$"),
         (["vega"], "line 2: id 'vega' is no publisher DID"),
         ([{"did": DIDS[0]}], "no column 'id' among 'did'"),
         ({"id": DIDS[0]}, "a dict is no list of spectra"),
@@ -177,7 +177,7 @@ async def test_a_generator_is_a_catalogue(tmp_path: Path) -> None:
         ("labels.csv", "labels.csv: No such file"),
     ],
 )
-def test_what_is_no_catalogue_gets_the_sentence_of_a_csv(wanted: Any, sentence: str) -> None:
+def test_what_is_no_catalog_gets_the_sentence_of_a_csv(wanted: Any, sentence: str) -> None:
     with pytest.raises(harvester.UsageError, match=sentence):
         harvester.plan_harvest(wanted)
 
@@ -331,7 +331,7 @@ def test_ctrl_c_drains_before_it_is_raised(call: Callable[..., harvester.Harvest
 
 
 def test_a_plain_call_that_is_wrong_says_so_to_its_caller() -> None:
-    with pytest.raises(harvester.UsageError, match="no catalogue"):
+    with pytest.raises(harvester.UsageError, match="no catalog"):
         harvester.harvest_sync()
 
 

@@ -24,12 +24,12 @@ FAILURE = Failure(FailureKind.BUSY, "503 - \u010dekej", 503, 1.5)
 SAVED = Saved(
     TARGET, VerifiedSpectrum(37440, "a" * 64, "b" * 64, 1997, 6.2e-7, 6.7e-7, "HD 1"), 2, 0.1, "http://x", '"tag"'
 )
-GATE = CircuitBreaker().after(Signal.TROUBLE, FAILURE, 3.0, Random(1))
+GATE = CircuitBreaker().record(Signal.OUTAGE_LIKE, FAILURE, 3.0, Random(1))
 EXAMPLES: dict[str, Any] = {
     "outcome": SAVED,
     "target": TARGET,
     "failure": FAILURE,
-    "sign": Signal.TROUBLE,
+    "sign": Signal.OUTAGE_LIKE,
     "gate": GATE,
     "cause": StopReason("stopped by Ctrl-C", 130),
     "settled": frozenset({TARGET.did}),

@@ -130,8 +130,8 @@ async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spect
         port = taken.getsockname()[1]
         told = await harvest_demo(tmp_path / "out", 5, metrics_file=tmp_path / "no" / "x.prom", metrics_port=str(port))
     assert told.report.stats.saved == 5
-    assert any(line.startswith("metrics port: OSError: ") for line in told.report.lost)
-    assert any(line.startswith("metrics file: FileNotFoundError: ") for line in told.report.lost)
+    assert any(line.startswith("metrics port: OSError: ") for line in told.report.warnings)
+    assert any(line.startswith("metrics file: FileNotFoundError: ") for line in told.report.warnings)
     assert {lost.watcher for lost in told.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
 
 
@@ -154,13 +154,13 @@ async def test_the_webhook_is_told_the_summary_once_at_the_end(tmp_path: Path) -
     summary = json.loads((told.report.folder / "summary.json").read_text())
     assert summary.items() <= message.items()
     assert str(message["text"]).endswith("complete; 4 new, 0 failed, 0 to go (exit code 0)")
-    assert told.report.lost == []
+    assert told.report.warnings == []
 
 
 async def test_its_secret_is_in_no_file_of_the_run(tmp_path: Path) -> None:
     async with listening(500) as (url, _):
         told = await harvest_demo(tmp_path / "out", 4, notify=url)
-    assert told.report.lost == [f"webhook: {url.removesuffix(SECRET)}***: HTTP 500"]
+    assert told.report.warnings == [f"webhook: {url.removesuffix(SECRET)}***: HTTP 500"]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert any("***" in path.read_text("utf-8", "replace") for path in written if path.name == "config.toml")
     assert not any(b"xyzzy" in path.read_bytes() for path in written)
@@ -169,7 +169,7 @@ async def test_its_secret_is_in_no_file_of_the_run(tmp_path: Path) -> None:
 async def test_a_webhook_that_is_not_there_is_told_in_the_farewell(tmp_path: Path) -> None:
     told = await harvest_demo(tmp_path / "out", 4, notify=f"http://127.0.0.1:{free_port()}/{SECRET}")
     assert told.report.stats.exit_code == 0
-    (lost,) = told.report.lost
+    (lost,) = told.report.warnings
     assert lost.startswith("webhook: http://127.0.0.1:")
     assert "xyzzy" not in lost
 

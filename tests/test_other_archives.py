@@ -160,7 +160,7 @@ def test_a_template_in_the_profile_needs_no_addresses(archive: OtherArchive) -> 
         (lambda text: re.sub(r"http://127[^,\n]*", "", text), "tells no access_url"),
     ],
 )
-def test_a_catalogue_that_leads_nowhere_is_told_off_before_anything_is_asked(
+def test_a_catalog_that_leads_nowhere_is_told_off_before_anything_is_asked(
     archive: OtherArchive, change: Any, words: str
 ) -> None:
     discovered(f"{archive.base}/plain/ssap")

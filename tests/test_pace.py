@@ -33,7 +33,7 @@ async def turns(pacer: RateLimiter, until: float, stop: asyncio.Event | None = N
     loop, taken, halt = virtual_loop(), list[float](), stop or asyncio.Event()
 
     async def work() -> None:
-        while await pacer.turn(halt):
+        while await pacer.acquire(halt):
             taken.append(loop.time())
 
     async with asyncio.TaskGroup() as group:
@@ -130,7 +130,7 @@ def test_a_timer_that_is_a_little_late_costs_no_turns() -> None:
     async def run() -> list[float]:
         loop, pacer, taken = virtual_loop(), RateLimiter(50.0), list[float]()
         while loop.time() < 10.0:
-            await pacer.turn(asyncio.Event())
+            await pacer.acquire(asyncio.Event())
             taken.append(loop.time())
             loop.stall(0.004)
         return taken
@@ -142,7 +142,7 @@ def test_a_timer_that_is_a_little_late_costs_no_turns() -> None:
 def test_turns_late_by_less_than_the_catch_up_keep_the_mean_rate() -> None:
     schedule, now = RequestSpacing(100.0), 0.0
     for _ in range(1000):
-        due = schedule.turn(now, deque())
+        due = schedule.next_slot(now, deque())
         now = due + 0.005
         schedule = schedule.after(due, now)
     assert now == pytest.approx(10.0, abs=0.02)
@@ -156,7 +156,7 @@ async def in_trouble(rate: float, troubles: list[tuple[float, str, float]]) -> l
     sent, pacer, stop, loop = list[tuple[float, bool]](), RateLimiter(rate), asyncio.Event(), virtual_loop()
 
     async def work() -> None:
-        while await pacer.turn(stop):
+        while await pacer.acquire(stop):
             sent.append((loop.time(), True))
 
     async with asyncio.TaskGroup() as group:
@@ -188,7 +188,7 @@ def test_no_turn_completes_a_second_of_more_than_rate_plus_one(
 def test_a_rate_of_zero_is_no_limit() -> None:
     async def run() -> tuple[list[bool], float]:
         pacer, stop = RateLimiter(0.0), asyncio.Event()
-        return [await pacer.turn(stop) for _ in range(5000)], virtual_loop().time()
+        return [await pacer.acquire(stop) for _ in range(5000)], virtual_loop().time()
 
     assert run_virtually(run()) == ([True] * 5000, 0.0)
 
@@ -197,8 +197,8 @@ def test_a_rate_of_zero_is_no_limit() -> None:
 def test_draining_wakes_everybody_who_waits_at_once(rate: float) -> None:
     async def run() -> tuple[list[bool], float]:
         pacer, stop, loop = RateLimiter(rate), asyncio.Event(), virtual_loop()
-        await pacer.turn(stop)
-        waiting = [asyncio.create_task(pacer.turn(stop)) for _ in range(8)]
+        await pacer.acquire(stop)
+        waiting = [asyncio.create_task(pacer.acquire(stop)) for _ in range(8)]
         await asyncio.sleep(12.0)
         stop.set()
         return list(await asyncio.gather(*waiting)), loop.time()
@@ -210,7 +210,7 @@ def test_once_drained_nobody_gets_a_turn_though_one_is_free() -> None:
     async def run() -> bool:
         stop = asyncio.Event()
         stop.set()
-        return await RateLimiter(0.0).turn(stop)
+        return await RateLimiter(0.0).acquire(stop)
 
     assert run_virtually(run()) is False
 
@@ -220,7 +220,7 @@ def test_first_come_first_served() -> None:
         pacer, stop, order = RateLimiter(50.0), asyncio.Event(), list[int]()
 
         async def one(number: int) -> None:
-            await pacer.turn(stop)
+            await pacer.acquire(stop)
             order.append(number)
 
         async with asyncio.TaskGroup() as group:
@@ -238,7 +238,7 @@ def test_who_gives_up_waiting_costs_the_others_nothing(cancels: list[tuple[float
         pacer, stop, loop, taken = RateLimiter(20.0), asyncio.Event(), virtual_loop(), list[float]()
 
         async def one() -> None:
-            await pacer.turn(stop)
+            await pacer.acquire(stop)
             taken.append(loop.time())
 
         tasks = [asyncio.create_task(one()) for _ in range(30)]

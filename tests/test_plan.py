@@ -24,7 +24,7 @@ def did(path: str) -> SpectrumId:
     return SpectrumId(f"ivo://org/{path}")
 
 
-def catalogue(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int = 0) -> Catalog:
+def catalog(*paths: str, duplicates: int = 0, blank: int = 0, malformed: int = 0) -> Catalog:
     return Catalog("a list", list(map(did, paths)), ["{}"] * len(paths), duplicates, blank, malformed)
 
 
@@ -41,13 +41,13 @@ def names(targets: object) -> list[str]:
 
 
 def test_what_is_stored_is_not_asked_for_again() -> None:
-    plan = settled(catalogue("a", "b", "c"), {"b": 2880})
+    plan = settled(catalog("a", "b", "c"), {"b": 2880})
     assert names(plan.present) == ["b"]
     assert names(plan.wanted) == ["a", "c"]
 
 
-def test_an_empty_store_lacks_everything_in_the_order_of_the_catalogue() -> None:
-    assert settled(catalogue("c", "a", "b"), {}).wanted == tuple(Target(did(name), name) for name in "cab")
+def test_an_empty_store_lacks_everything_in_the_order_of_the_catalog() -> None:
+    assert settled(catalog("c", "a", "b"), {}).wanted == tuple(Target(did(name), name) for name in "cab")
 
 
 @pytest.mark.parametrize(
@@ -55,29 +55,29 @@ def test_an_empty_store_lacks_everything_in_the_order_of_the_catalogue() -> None
 )
 def test_a_file_is_suspect_unless_it_is_whole_fits_blocks(size: int, suspect: bool) -> None:
     assert is_suspect(size) is suspect
-    plan = settled(catalogue("a"), {"a": size})
+    plan = settled(catalog("a"), {"a": size})
     assert (names(plan.suspect), names(plan.present)) == ((["a"], []) if suspect else ([], ["a"]))
 
 
 def test_suspect_files_are_fetched_first() -> None:
-    assert names(settled(catalogue("a", "b"), {"b": 17}).wanted) == ["b", "a"]
+    assert names(settled(catalog("a", "b"), {"b": 17}).wanted) == ["b", "a"]
 
 
 def test_files_that_nobody_listed_are_strays_and_left_alone() -> None:
-    plan = settled(catalogue("a"), {"z": 2880, "a": 2880, "Y": 1})
+    plan = settled(catalog("a"), {"z": 2880, "a": 2880, "Y": 1})
     assert plan.strays == ["Y", "z"]
     assert names(plan.wanted) == []
 
 
 def test_the_counts_are_those_that_the_command_line_promises() -> None:
-    listed = catalogue("a", "b", "x/c", "y/c", "d", duplicates=3, blank=1, malformed=2)
+    listed = catalog("a", "b", "x/c", "y/c", "d", duplicates=3, blank=1, malformed=2)
     assert settled(listed, {"a": 2880, "b": 5, "old": 2880}).counts() == {
         "listed": 5, "present": 1, "missing": 3, "suspect": 1, "malformed": 2, "duplicates": 3, "collisions": 2,
         "strays": 1, "blank": 1,
     }  # fmt: skip
 
 
-def test_an_address_in_the_catalogue_goes_with_its_spectrum(tmp_path: Path) -> None:
+def test_an_address_in_the_catalog_goes_with_its_spectrum(tmp_path: Path) -> None:
     file = tmp_path / "addressed.csv"
     file.write_text("access_url,id,label\nhttp://x/1,ivo://o/a,0\n,ivo://o/b,1\n", encoding="utf-8")
     plan = make_plan(read_catalog(str(file)), {})
@@ -85,20 +85,20 @@ def test_an_address_in_the_catalogue_goes_with_its_spectrum(tmp_path: Path) -> N
 
 
 def test_a_file_that_belongs_to_another_spectrum_does_not_count_as_this_one() -> None:
-    plan = settled(catalogue("ccd400/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
+    plan = settled(catalog("ccd400/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
     assert plan.strays == ["x"]
 
 
 def test_a_stored_spectrum_keeps_its_name_when_one_like_it_is_listed_too() -> None:
-    plan = settled(catalogue("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
+    plan = settled(catalog("ccd400/x", "ccd700/x"), {"x": 2880}, {"x": LedgerEntry(did("ccd700/x"), 2880)})
     assert plan.present == [Target(did("ccd700/x"), "x")]
     assert names(plan.missing) == [slug_name(did("ccd400/x"))]
 
 
 def test_a_spectrum_stored_under_a_slug_is_found_there_when_its_like_is_listed_no_more() -> None:
     slug = slug_name(did("ccd700/x"))
-    plan = settled(catalogue("ccd700/x"), {slug: 2880}, {slug.casefold(): LedgerEntry(did("ccd700/x"), 2880)})
+    plan = settled(catalog("ccd700/x"), {slug: 2880}, {slug.casefold(): LedgerEntry(did("ccd700/x"), 2880)})
     assert names(plan.present) == [slug]
     assert plan.wanted == ()
 
@@ -125,7 +125,7 @@ SIZES = st.sampled_from([0, 1, FITS_BLOCK, 3 * FITS_BLOCK, FITS_BLOCK + 1])
 def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_for(
     paths: list[str], stored: dict[str, int]
 ) -> None:
-    plan = settled(catalogue(*paths), stored)
+    plan = settled(catalog(*paths), stored)
     everywhere = [*plan.present, *plan.missing, *plan.suspect]
     assert sorted(target.did for target in everywhere) == sorted(map(did, paths))
     assert plan.listed == len(paths) == len(plan.present) + len(plan.wanted)
@@ -137,15 +137,15 @@ def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_
 @settings(deadline=None, max_examples=30)
 @given(PATHS)
 def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: list[str]) -> None:
-    first = settled(catalogue(*paths), {})
+    first = settled(catalog(*paths), {})
     stored = {target.name: FITS_BLOCK for target in first.wanted}
     receipts = {target.name.casefold(): LedgerEntry(target.did, FITS_BLOCK) for target in first.wanted}
-    unknown = settled(catalogue(*paths), stored)
-    for plan in (unknown, settled(catalogue(*paths), stored, receipts)):
+    unknown = settled(catalog(*paths), stored)
+    for plan in (unknown, settled(catalog(*paths), stored, receipts)):
         assert (list(plan.wanted), plan.strays, plan.listed) == ([], [], len(paths))
 
 
-@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
+@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalog is not beside this repository")
 def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
     plan = settled(read_catalog(str(GENUINE)), {"uc050029": 37_440})
     assert (plan.listed, len(plan.present), len(plan.missing), plan.collisions) == (13_334, 1, 13_333, 0)
@@ -178,7 +178,7 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
     proved = {path: data.draw(st.sampled_from([FITS_BLOCK, 3 * FITS_BLOCK, None])) for path in earlier}
     receipts = {before.of(did(path)).casefold(): LedgerEntry(did(path), proved[path]) for path in earlier}
     stored = {**stray, **sizes}
-    plan = make_plan(catalogue(*listed), stored, receipts)
+    plan = make_plan(catalog(*listed), stored, receipts)
     owners = {name: receipt.did for name, receipt in receipts.items()}
     now = assign_names([did(path) for path in listed], owners)
     for path in listed:
@@ -198,5 +198,5 @@ def test_more_beginnings_than_a_byte_can_number_are_told_apart_all_the_same() ->
     paths = [f"field{number}/star{number}" for number in range(600)]
     receipts = {f"star{number}": LedgerEntry(did(f"field{number}/star{number}"), FITS_BLOCK) for number in range(600)}
     receipts["star599"] = LedgerEntry(did("field0/star599"), FITS_BLOCK)
-    plan = make_plan(catalogue(*paths), {f"star{number}": FITS_BLOCK for number in range(600)}, receipts)
+    plan = make_plan(catalog(*paths), {f"star{number}": FITS_BLOCK for number in range(600)}, receipts)
     assert (len(plan.present), names(plan.missing)) == (599, [slug_name(did("field599/star599"))])

@@ -22,7 +22,7 @@ from harvester.ledger import queries
 from harvester.model.exit_codes import StopReason
 from harvester.parallel.channel import HandLostError
 from harvester.parallel.process_pool import _Child
-from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalogue
+from tests.harvesting import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
 COUNT = 300
 
@@ -122,8 +122,8 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
 async def test_a_process_that_is_frozen_keeps_nobody_from_stopping(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=COUNT, latency=0.2)) as archive:
-        catalogue = write_catalogue(tmp_path / "wanted.csv", listed_dids(COUNT))
-        asked = ["--archive", archive.dlget, "--catalog", str(catalogue), "--out", str(tmp_path / "out")]
+        catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(COUNT))
+        asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
         run = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "harvester", *asked, "--processes", "2", "--progress", "json",
             stdout=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "HARVESTER_LIMITS__GRACE": "1"}, limit=1 << 22,
@@ -180,8 +180,8 @@ async def test_a_drain_reaches_every_process(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
 async def test_processes_do_not_outlive_the_one_that_was_killed(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
-        catalogue = write_catalogue(tmp_path / "wanted.csv", listed_dids(COUNT))
-        asked = ["--archive", archive.dlget, "--catalog", str(catalogue), "--out", str(tmp_path / "out")]
+        catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(COUNT))
+        asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
         how = ["--processes", "2", "--rate", "0", "--progress", "json"]
         run = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "harvester", *asked, *how, stdout=subprocess.PIPE, cwd=tmp_path

@@ -52,7 +52,7 @@ async def test_an_independent_library_reads_who_did_what_with_what(tmp_path: Pat
     document = account(told)
     said = {line.strip() for line in document.get_provn().splitlines()}
     assert {
-        "used(run:harvest, run:catalogue, -)",
+        "used(run:harvest, run:catalog, -)",
         "used(run:harvest, run:profile, -)",
         "used(run:harvest, run:service, -)",
         "wasAttributedTo(run:collection, run:archive)",
@@ -71,9 +71,9 @@ async def test_an_independent_library_reads_who_did_what_with_what(tmp_path: Pat
 async def test_digests_of_what_went_in_are_those_of_the_files(tmp_path: Path) -> None:
     told = await harvest_demo(tmp_path / "out", COUNT)
     document = account(told)
-    catalogue = hashlib.sha256((tmp_path / "out.csv").read_bytes()).hexdigest()
+    catalog = hashlib.sha256((tmp_path / "out.csv").read_bytes()).hexdigest()
     profile = hashlib.sha256((told.report.folder / "profile.toml").read_bytes()).hexdigest()
-    assert (element(document, "catalogue")["sha256"], element(document, "catalogue")["listed"]) == (catalogue, COUNT)
+    assert (element(document, "catalog")["sha256"], element(document, "catalog")["listed"]) == (catalog, COUNT)
     assert element(document, "profile")["sha256"] == profile
     assert {row["profile_sha256"] for row in asked(tmp_path / "out").values()} == {profile}
 
@@ -120,7 +120,7 @@ async def test_an_account_that_cannot_be_written_costs_nothing_but_itself(tmp_pa
 
     told = await harvest_demo(tmp_path / "out", COUNT, watchers=[stand_in_its_way])
     assert (told.report.stats.exit_code, told.report.stats.reason) == (0, "complete")
-    (lost,) = told.report.lost
+    (lost,) = told.report.warnings
     assert lost.startswith("provenance: ")
     assert json.loads((told.report.folder / "summary.json").read_text())["watchers_lost"] == [lost]
 

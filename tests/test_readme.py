@@ -33,7 +33,7 @@ def test_every_failure_kind_has_its_row_and_it_is_right(kind: FailureKind) -> No
     row = ROWS[f"`{kind}`"]
     assert kind.meaning in row
     assert f"| {kind.blame} |" in row
-    assert f"| {'yes' if kind.passing else 'no'} |" in row
+    assert f"| {'yes' if kind.transient else 'no'} |" in row
     assert kind.advice in row
 
 
@@ -89,7 +89,7 @@ def test_the_profile_that_is_shown_is_one() -> None:
     shown = README[README.index("```toml") + 7 :].split("```")[0]
     Path("shown.toml").write_text(shown, encoding="utf-8")
     configuration = load({"archive": "shown.toml"})
-    address = configuration.route.address(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
+    address = configuration.route.url(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
     assert address == "http://archive.example/getproduct/feros/data/f08751.fits"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import harvester
 from harvester.demo import listed_dids
-from tests.harvesting import fits_names, write_catalogue
+from tests.harvesting import fits_names, write_catalog
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 DATA_SET, *EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ def compiled(example: str, number: int) -> Any:
 
 
 async def test_every_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_catalogue(tmp_path / "labels.csv", listed_dids(12))
+    write_catalog(tmp_path / "labels.csv", listed_dids(12))
     notebook: dict[str, Any] = {}
     for number, example in enumerate(EXAMPLES, 1):
         done = eval(compiled(example, number), notebook)
@@ -42,7 +42,7 @@ async def test_every_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_example_of_a_data_set_rebuilds_its_wavelengths(tmp_path: Path) -> None:
-    write_catalogue(tmp_path / "labels.csv", listed_dids(3))
+    write_catalog(tmp_path / "labels.csv", listed_dids(3))
     harvested = harvester.harvest_sync("labels.csv", archive="demo", rate=20)
     subprocess.run([sys.executable, "-m", "harvester", "export", "stars.parquet", "--archive", "demo"], check=True)
     names: dict[str, Any] = {}

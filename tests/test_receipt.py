@@ -34,13 +34,13 @@ def test_a_run_that_asked_nothing_has_an_empty_receipt() -> None:
 
 def test_a_retry_is_on_it_once_it_was_asked() -> None:
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
-    assert told(ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.ANSWER), *sent(1000.0), retry).as_json()["retries"] == 0
+    assert told(ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.RESPONSE), *sent(1000.0), retry).as_json()["retries"] == 0
 
 
 def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
     answered = ev.ResponseReceived(1001.0, STAR, 200, 0.5, 2880)
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
-    asked, again = (ev.PhaseEntered(1000.0, STAR, attempt, ev.Phase.ANSWER) for attempt in (1, 2))
+    asked, again = (ev.PhaseEntered(1000.0, STAR, attempt, ev.Phase.RESPONSE) for attempt in (1, 2))
     redirected = asked
     receipt = told(asked, *sent(1000.0, 1002.0, 1004.0), redirected, answered, retry, again).as_json()
     assert receipt["user_agent"] == "harvester/1"

@@ -82,7 +82,7 @@ async def test_a_run_leaves_a_page_beside_its_books_and_says_where(tmp_path: Pat
     assert made == told.report.folder / "report.html"
     assert made is not None
     assert Page(made.read_bytes()).words.count("10 of 12 spectra on disk") == 2, "in the title, and as the headline"
-    assert told.report.lost == []
+    assert told.report.warnings == []
 
 
 async def test_it_tells_what_is_not_there_why_and_what_to_type(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_it_has_one_rate_and_tells_what_of_the_log_is_broken(tmp_path: Pat
     with (told.report.folder / "events.jsonl").open("a") as log:
         log.write('{"event": "spect')
     material, seen = about(tmp_path / "out")
-    receipt = material.books.politeness
+    receipt = material.record.politeness
     average = f"{receipt['average_per_second']:.3g} a second"
     assert f"requests {receipt['requests']} {average}" in seen.words
     assert f"pace {average} on average" in seen.words
@@ -169,7 +169,7 @@ async def test_it_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
     assert "url(http" not in stylesheet()
 
 
-async def test_hostile_words_of_server_and_catalogue_stay_words(tmp_path: Path) -> None:
+async def test_hostile_words_of_server_and_catalog_stay_words(tmp_path: Path) -> None:
     await a_night(tmp_path)
     out = tmp_path / "out"
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
@@ -246,7 +246,8 @@ async def test_a_page_that_cannot_be_made_costs_one_line_and_no_harvest(
     monkeypatch.setattr(pages, "write_page", broken)
     told = await harvest_demo(tmp_path / "out", 3)
     assert told.report.page is None
-    assert [line for line in told.report.lost if line.startswith("report: StoreError")] == list(told.report.lost)
+    warnings = list(told.report.warnings)
+    assert [line for line in warnings if line.startswith("report: StoreError")] == warnings
     assert told.report.stats.exit_code == 0
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens between and during runs, the next full run brings the disk to what the catalogue and archive say."""
+"""Whatever happens between and during runs, the next full run brings the disk to what the catalog and archive say."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ some = st.integers(0, MOST - 1)
 
 
 class Resume(RuleBasedStateMachine):
-    """A directory, a catalogue, and everything that people, power and archives do to them."""
+    """A directory, a catalog, and everything that people, power and archives do to them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -46,9 +46,9 @@ def test_each_wait_is_four_times_the_one_before_up_to_the_longest() -> None:
 def test_a_spectrum_is_asked_for_as_often_as_its_kind_of_failure_is_worth_and_never_more_than_allowed(
     kind: FailureKind,
 ) -> None:
-    assert len(waits(kind)) + 1 == (kind.tries or 6)
+    assert len(waits(kind)) + 1 == (kind.max_attempts or 6)
     assert len(waits(kind, Limits(attempts=1))) == 0
-    assert len(waits(kind, Limits(attempts=2))) + 1 == min(kind.tries or 2, 2)
+    assert len(waits(kind, Limits(attempts=2))) + 1 == min(kind.max_attempts or 2, 2)
 
 
 def test_what_the_archive_says_for_good_is_asked_once() -> None:
@@ -118,7 +118,7 @@ def test_it_is_finished_only_when_everything_that_was_handed_out_is_settled() ->
     assert agenda.take(4.0) is None
     assert agenda.take(5.0) == Attempt(target("a"), 2)
     assert not agenda.finished, "its retry is in flight"
-    agenda.settle()
+    agenda.done()
     assert agenda.finished
 
 
@@ -151,7 +151,7 @@ def test_no_spectrum_is_lost_or_handed_out_twice_at_once(fates: list[float | Non
         assert name not in open_ | done
         wait = next(pending, None)
         if wait is None:
-            agenda.settle()
+            agenda.done()
             done.add(name)
         else:
             agenda.retry(assignment, now + wait)

@@ -1,4 +1,4 @@
-"""Much in little memory: the same as lists and dicts to whoever asks, and small where a catalogue is not."""
+"""Much in little memory: the same as lists and dicts to whoever asks, and small where a catalog is not."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_document_with_columns_without_end_is_refused_rather_than_searched() -
     wide = body.replace(b"<DATA>", b"<FIELD/>" * 194 + b"<DATA>")
     with pytest.raises(FetchError, match="201 columns") as refused:
         file_of(wide, "http://dc.example/links", DID)
-    assert refused.value.failure.kind is FailureKind.NO_LINK
+    assert refused.value.failure.kind is FailureKind.NO_DATALINK
     assert file_of(wide.replace(b"<FIELD/>", b"", 1), "http://dc.example/links", DID) == FILE
 
 
@@ -66,19 +66,19 @@ def test_a_document_with_columns_without_end_is_refused_rather_than_searched() -
         (document(f"{DID}|||NotFoundFault: no such thing|#this||"), FailureKind.NOT_FOUND, "no such thing"),
         (document(f"{DID}|||UsageFault: what?|#this||"), FailureKind.REFUSED_REQUEST, "what?"),
         (document(f"{DID}|||TransientFault: tape robot|||"), FailureKind.BUSY, "tape robot"),
-        (document(f"{DID}|||FatalFault: burnt|#this||"), FailureKind.NO_LINK, "burnt"),
-        (document(f"{DID}|||DefaultFault|#this||"), FailureKind.NO_LINK, "DefaultFault"),
+        (document(f"{DID}|||FatalFault: burnt|#this||"), FailureKind.NO_DATALINK, "burnt"),
+        (document(f"{DID}|||DefaultFault|#this||"), FailureKind.NO_DATALINK, "DefaultFault"),
         (error_votable("TransientFault: later"), FailureKind.BUSY, "later"),
-        (error_votable("out of order"), FailureKind.NO_LINK, "out of order"),
-        (document(f"{DID}|{FILE}||DefaultFault: both|#this|image/fits|"), FailureKind.NO_LINK, "both"),
-        (document(f"{DID}|{FILE}|soda||#this|image/fits|"), FailureKind.NO_LINK, "no FITS file as #this"),
-        (document(f"{DID}|{FILE}|||#this|text/csv|"), FailureKind.NO_LINK, "text/csv"),
-        (document(f"{DID}|{FILE}|||#preview|image/fits|"), FailureKind.NO_LINK, "no #this"),
-        (document(f"ivo://other|{FILE}|||#this|image/fits|"), FailureKind.NO_LINK, "no row about it"),
+        (error_votable("out of order"), FailureKind.NO_DATALINK, "out of order"),
+        (document(f"{DID}|{FILE}||DefaultFault: both|#this|image/fits|"), FailureKind.NO_DATALINK, "both"),
+        (document(f"{DID}|{FILE}|soda||#this|image/fits|"), FailureKind.NO_DATALINK, "no FITS file as #this"),
+        (document(f"{DID}|{FILE}|||#this|text/csv|"), FailureKind.NO_DATALINK, "text/csv"),
+        (document(f"{DID}|{FILE}|||#preview|image/fits|"), FailureKind.NO_DATALINK, "no #this"),
+        (document(f"ivo://other|{FILE}|||#this|image/fits|"), FailureKind.NO_DATALINK, "no row about it"),
         (document(f"{DID}|{FILE}|||#this|image/fits|false"), FailureKind.FORBIDDEN, "may not have it"),
-        (document(f"{DID}|{FILE}|||#this|image/fits|")[:-30], FailureKind.NO_LINK, "damaged"),
-        (document() + b" " * (1 << 20), FailureKind.NO_LINK, "larger than"),
-        (document(), FailureKind.NO_LINK, "no row about it"),
+        (document(f"{DID}|{FILE}|||#this|image/fits|")[:-30], FailureKind.NO_DATALINK, "damaged"),
+        (document() + b" " * (1 << 20), FailureKind.NO_DATALINK, "larger than"),
+        (document(), FailureKind.NO_DATALINK, "no row about it"),
     ],
 )
 def test_why_there_is_no_file_is_told_in_the_documents_words(body: bytes, kind: FailureKind, words: str) -> None:
@@ -98,12 +98,12 @@ def test_the_demo_archives_document_leads_to_its_original() -> None:
     did = next(listed_dids(1))
     body = datalink_votable("http://dc.example", [did], lambda each: True)
     route = DatalinkAccess("http://dc.example/dlmeta?v=1", HOSTS)
-    assert route.address(Target(did, "x")) == f"http://dc.example/dlmeta?v=1&ID={did}"
-    onward = route.onward(Target(did, "x"), Fetched(body, "http://dc.example/dlmeta"))
+    assert route.url(Target(did, "x")) == f"http://dc.example/dlmeta?v=1&ID={did}"
+    onward = route.next_url(Target(did, "x"), Fetched(body, "http://dc.example/dlmeta"))
     assert onward is not None
     assert onward.startswith("http://dc.example/getproduct/ccd700/")
     for body in (b"SIMPLE  =", b"<html><h1>Maintenance</h1></html>"):  # the gates judge both
-        assert route.onward(Target(did, "x"), Fetched(body, "http://dc.example/dlmeta")) is None
+        assert route.next_url(Target(did, "x"), Fetched(body, "http://dc.example/dlmeta")) is None
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
 def test_an_address_that_a_careful_client_does_not_ask_is_refused(url: str, words: str) -> None:
     with pytest.raises(FetchError, match=words) as caught:
         check_url(url, HOSTS)
-    assert caught.value.failure.kind is FailureKind.NO_ADDRESS
+    assert caught.value.failure.kind is FailureKind.NO_URL
     assert "secret" not in caught.value.failure.detail
 
 
 @given(st.text(max_size=200) | st.text(max_size=200).map(lambda text: f"http://dc.example/{text}"))
-def test_whatever_a_catalogue_says_ends_in_an_address_or_in_words(text: str) -> None:
+def test_whatever_a_catalog_says_ends_in_an_address_or_in_words(text: str) -> None:
     asked, words = "", ""
     try:
         asked = check_url(text, HOSTS)
@@ -164,7 +164,7 @@ def test_whatever_a_catalogue_says_ends_in_an_address_or_in_words(text: str) -> 
 )
 def test_a_template_is_filled_with_every_value_encoded_once(template: str, address: str) -> None:
     assert filled(template, DID) == address
-    assert DirectAccess(template, HOSTS).address(Target(DID, "x", "http://dc.example/other")) == address
+    assert DirectAccess(template, HOSTS).url(Target(DID, "x", "http://dc.example/other")) == address
 
 
 def test_a_path_needs_no_question_mark() -> None:

@@ -198,7 +198,7 @@ def test_every_name_is_safe_on_linux_macos_and_windows(dids: list[SpectrumId]) -
 
 @WILD
 @given(MANY, st.randoms(use_true_random=False))
-def test_names_do_not_depend_on_the_order_of_the_catalogue(dids: list[SpectrumId], chance: Random) -> None:
+def test_names_do_not_depend_on_the_order_of_the_catalog(dids: list[SpectrumId], chance: Random) -> None:
     shuffled = dids[:]
     chance.shuffle(shuffled)
     one, other = assign_names(dids), assign_names(shuffled)
@@ -208,7 +208,7 @@ def test_names_do_not_depend_on_the_order_of_the_catalogue(dids: list[SpectrumId
 
 @WILD
 @given(MANY, st.lists(parsed(), unique=True, max_size=6), st.data())
-def test_what_is_stored_keeps_its_name_whatever_the_next_catalogue_lists(
+def test_what_is_stored_keeps_its_name_whatever_the_next_catalog_lists(
     before: list[SpectrumId], more: list[SpectrumId], data: st.DataObject
 ) -> None:
     first = assign_names(before)
@@ -249,8 +249,8 @@ def test_a_slug_that_is_stored_for_another_gives_way_to_the_whole_digest() -> No
     assert assign_names([one], {slug_name(one).casefold(): other}).target(one).name == slug_name(one, 64)
 
 
-@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalogue is not beside this repository")
-def test_the_genuine_catalogue_needs_no_slug_at_all() -> None:
+@pytest.mark.skipif(not GENUINE.exists(), reason="the genuine catalog is not beside this repository")
+def test_the_genuine_catalog_needs_no_slug_at_all() -> None:
     with GENUINE.open(newline="", encoding="utf-8") as file:
         dids = [parse_did(row["id"]) for row in csv.DictReader(file)]
     assert len(set(dids)) == 13_334

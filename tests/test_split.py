@@ -122,9 +122,9 @@ def test_one_star_is_known_by_its_name_however_it_is_spelled_and_wherever_it_was
     st.tuples(st.none() | st.just(0.0), st.just(0.0)),
 )
 def test_no_spelling_of_a_name_brings_a_star_to_both_sides(
-    simbad: str, catalogue: str, between: str, zeros: int, number: int, place: tuple[float | None, float]
+    simbad: str, catalog: str, between: str, zeros: int, number: int, place: tuple[float | None, float]
 ) -> None:
-    spelled = f"{simbad}{catalogue}{between}{'0' * zeros}{number}"
+    spelled = f"{simbad}{catalog}{between}{'0' * zeros}{number}"
     one, other, third = objects_of(
         Observation(f"HD {number}"), Observation(spelled, *place), Observation(f"{spelled}0", *place)
     )

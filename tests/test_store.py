@@ -28,7 +28,7 @@ TARGET = Target(SpectrumId("ivo://a/b/one"), "one")
 def store(tmp_path: Path) -> DirectoryStore:
     made = DirectoryStore(tmp_path)
     made.prepare()
-    made.tidy()
+    made.prepare_for_writing()
     return made
 
 

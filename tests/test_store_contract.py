@@ -92,7 +92,7 @@ def test_what_is_no_spectrum_is_moved_aside_and_lost_to_nobody(place: Place) -> 
     shelf = ready(place)
     place.lay("one.fits", b"no FITS")
     gone = Target(SpectrumId("ivo://a/b/gone"), "gone")
-    shelf.set_aside([TARGET, gone], "no sound spectrum", gate="structure")
+    shelf.quarantine_existing([TARGET, gone], "no sound spectrum", gate="structure")
     assert shelf.sizes() == {}
     assert place.at(".harvester/quarantine/one.suspect.body") == b"no FITS"
     reason = json.loads(place.at(".harvester/quarantine/one.suspect.json"))

@@ -290,8 +290,8 @@ async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
         disordered.insert(chance.randrange(COUNT), disordered.pop(chance.randrange(COUNT)))
 
     def unsorted(query: dict[str, str], told: bytes) -> web.Response:
-        catalogue = DemoCatalog(DIDS, disordered, "http://x.example")
-        return web.Response(body=b"".join(answer_tap(query.items(), catalogue)) if is_page(query) else told)
+        catalog = DemoCatalog(DIDS, disordered, "http://x.example")
+        return web.Response(body=b"".join(answer_tap(query.items(), catalog)) if is_page(query) else told)
 
     told, sink = await listed(unsorted)
     assert told.remark.startswith("by SSAP, since TAP failed (")

@@ -96,7 +96,7 @@ def test_a_folder_without_spectra_and_ledger_is_not_called_sound(more: list[str]
     (out / "notes.txt").write_text("mine")
     done = verify(*more)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "out: neither a spectrum nor a ledger is there" in done.stderr
+    assert "out: no spectrum and no ledger here" in done.stderr
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
 
 

@@ -18,7 +18,7 @@ LONG = SpectrumId("ivo://example.org/" + "a-long-path/" * 12 + "it's")
 
 def test_another_spectrum_is_named() -> None:
     outcome = refused(GOOD, did=SpectrumId("ivo://example.org/stel/ccd/ab120035"))
-    assert (outcome.gate, outcome.kind) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert (outcome.check, outcome.kind) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
     assert f'"{DID}"' in outcome.detail
     assert '"ivo://example.org/stel/ccd/ab120035"' in outcome.detail
 
@@ -49,7 +49,7 @@ def test_blanks_that_mean_nothing_are_ignored(card: str) -> None:
     ],
 )
 def test_a_name_anywhere_but_in_its_card_is_no_name(card: str) -> None:
-    assert verdict(recard(GOOD, "DS_IDPUB", card)) == (Check.IDENTITY, Kind.UNNAMED)
+    assert verdict(recard(GOOD, "DS_IDPUB", card)) == (Check.IDENTITY, Kind.NO_IDENTIFIER)
     accepted(recard(GOOD, "DS_IDPUB", card), Expectation(identity_card=None))
 
 

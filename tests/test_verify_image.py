@@ -138,8 +138,8 @@ def test_the_science_gate_judges_images_as_it_judges_tables() -> None:
     flux[7] = np.nan
     assert verdict(image(flux), PLAIN)[1] is FailureKind.NOT_FINITE
     assert verdict(image(np.zeros(300)), PLAIN)[1] is FailureKind.ZERO_FLUX
-    assert verdict(image(CRVAL1=-1.0), PLAIN)[1] is FailureKind.WRONG_AXIS
-    assert verdict(image(), ANY) == (Check.IDENTITY, FailureKind.UNNAMED)
+    assert verdict(image(CRVAL1=-1.0), PLAIN)[1] is FailureKind.INVALID_AXIS
+    assert verdict(image(), ANY) == (Check.IDENTITY, FailureKind.NO_IDENTIFIER)
     assert accepted(image(DS_IDPUB=DID)).points == 300
 
 

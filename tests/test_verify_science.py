@@ -44,7 +44,7 @@ def test_a_spectrum_has_two_points(points: int) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_every_value_is_finite(value: float) -> None:
     outcome = refused(spectrum_file(WAVE, changed(FLUX, 7, value)))
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.NOT_FINITE)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.NOT_FINITE)
     assert "1 of 300 values of flux" in outcome.detail
     assert "of 300 wavelengths" in refused(spectrum_file(changed(WAVE, 7, value), FLUX)).detail
 
@@ -59,7 +59,7 @@ def test_a_null_is_not_finite() -> None:
 
 def test_wavelengths_rise_or_fall_all_the_way() -> None:
     outcome = refused(spectrum_file(changed(WAVE, 99, WAVE[98]), FLUX))
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.NOT_MONOTONIC)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.NOT_MONOTONIC)
     assert "do not rise at row 100 of 300" in outcome.detail
     falling = WAVE[::-1]
     assert "do not fall at row 100" in refused(spectrum_file(changed(falling, 99, falling[98]), FLUX)).detail
@@ -68,7 +68,7 @@ def test_wavelengths_rise_or_fall_all_the_way() -> None:
 
 def test_the_spectrum_lies_in_the_band() -> None:
     outcome = refused(GOOD, Expectation(band=Band(6.5e-7, 6.6e-7)))
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.WRONG_BAND)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.WRONG_BAND)
     assert "6282.1 Angstrom to 6732.9 Angstrom; asked for was 6500 to 6600 Angstrom" in outcome.detail
     for band in (Band(6.2822e-7, 6.7328e-7), Band(-np.inf, 6.733e-7), Band(1e-7, np.inf)):
         accepted(GOOD, Expectation(band=band))
@@ -76,7 +76,7 @@ def test_the_spectrum_lies_in_the_band() -> None:
 
 def test_the_ends_are_as_declared() -> None:
     outcome = refused(spectrum_file(WAVE + 1.0, FLUX, declared=(WAVE[0] * 1e-10, WAVE[-1] * 1e-10)))
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.WRONG_AXIS)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.INVALID_AXIS)
     assert "6283.1 Angstrom stands where TDMIN1 declares 6.2821e-07" in outcome.detail
     stretched = np.linspace(WAVE[0], WAVE[-1] + 0.1, 300)
     body = spectrum_file(stretched, FLUX, declared=(WAVE[0] * 1e-10, WAVE[-1] * 1e-10))
@@ -91,23 +91,23 @@ def test_ends_in_single_precision_or_in_the_columns_unit_are_as_good() -> None:
 
 def test_steps_are_as_declared() -> None:
     outcome = refused(spectrum_file(changed(WAVE, 100, WAVE[100] + 0.1), FLUX))
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.WRONG_AXIS)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.INVALID_AXIS)
     assert "step after row 10" in outcome.detail
     assert "an even 1.5076923 Angstrom" in outcome.detail
     missing = np.delete(WAVE, 150)
-    assert verdict(spectrum_file(missing, FLUX[1:])) == (Check.SCIENCE, Kind.WRONG_AXIS)
+    assert verdict(spectrum_file(missing, FLUX[1:])) == (Check.SCIENCE, Kind.INVALID_AXIS)
 
 
 def test_uneven_steps_pass_where_the_profile_or_the_header_promises_none() -> None:
     uneven = np.geomspace(4000, 9000, 300)
-    assert verdict(spectrum_file(uneven, FLUX)) == (Check.SCIENCE, Kind.WRONG_AXIS)
+    assert verdict(spectrum_file(uneven, FLUX)) == (Check.SCIENCE, Kind.INVALID_AXIS)
     accepted(spectrum_file(uneven, FLUX), Expectation(step_tolerance=None))
     accepted(spectrum_file(uneven / 10, FLUX, unit="nm"))
 
 
 def test_wavelengths_are_positive() -> None:
     body = spectrum_file(WAVE - WAVE[10], FLUX, unit="nm")
-    assert verdict(body) == (Check.SCIENCE, Kind.WRONG_AXIS)
+    assert verdict(body) == (Check.SCIENCE, Kind.INVALID_AXIS)
 
 
 def test_flux_that_is_all_zero() -> None:
@@ -119,7 +119,7 @@ def test_flux_that_is_all_zero() -> None:
 @pytest.mark.parametrize("level", [0.1, 2500.0, -1.0])
 def test_counts_are_not_normalized(level: float) -> None:
     outcome = refused(spectrum_file(WAVE, FLUX * 0 + level), NORMALIZED)
-    assert (outcome.gate, outcome.kind) == (Check.SCIENCE, Kind.NOT_NORMALIZED)
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.NOT_NORMALIZED)
     assert f"the median flux is {level:g}, outside 0.2 to 5" in outcome.detail
     accepted(spectrum_file(WAVE, FLUX * 0 + level))
 

@@ -108,7 +108,7 @@ def test_an_empty_answer() -> None:
 )
 def test_what_is_no_fits_is_quoted_safely(body: bytes, words: str) -> None:
     outcome = refused(body)
-    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.NOT_FITS)
+    assert (outcome.check, outcome.kind) == (Check.STRUCTURE, Kind.NOT_FITS)
     assert words in outcome.detail
     assert len(outcome.detail) < 300
 
@@ -116,13 +116,13 @@ def test_what_is_no_fits_is_quoted_safely(body: bytes, words: str) -> None:
 @pytest.mark.parametrize("length", [1, 5, 80, 2879, 2880, 2884, 4000, 5760, 8640, len(GOOD) - 2880, len(GOOD) - 1])
 def test_a_file_that_ends_too_early_is_truncated_wherever_it_ends(length: int) -> None:
     outcome = refused(GOOD[:length])
-    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.TRUNCATED)
+    assert (outcome.check, outcome.kind) == (Check.STRUCTURE, Kind.TRUNCATED)
     assert f"{length:,} bytes" in outcome.detail
 
 
 def test_a_traceback_behind_a_whole_file_is_quoted() -> None:
     outcome = refused(GOOD + TRACEBACK)
-    assert (outcome.gate, outcome.kind) == (Check.STRUCTURE, Kind.TRAILING_BYTES)
+    assert (outcome.check, outcome.kind) == (Check.STRUCTURE, Kind.TRAILING_BYTES)
     assert "XXXXXX Internal error in DaCHS software." in outcome.detail
     assert 'last line is "ValueError: no flux"' in outcome.detail
 

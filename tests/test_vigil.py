@@ -70,7 +70,7 @@ class Night:
         archive = SimulatedArchive(emit=self.emit)
         admission = LocalThrottle(limits, self.emit, wall=wall)
         engine = Engine(
-            targets, archive, SimulatedStore(), prove, limits, admission, self.emit, self.stop, wall=wall
+            targets, archive, SimulatedStore(), prove, limits, admission, self.emit, self.stop, clock=wall
         )  # fmt: skip
         self.emit(ev.HarvestStarted(wall(), "n", "a", "h", "out", count, 0, count, 1.0, 4))
         vigil = ClockWatch(run_window(wall(), window, deadline), self.emit, self.stop, self.renew, wall)

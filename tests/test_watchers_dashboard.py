@@ -27,7 +27,7 @@ def midway() -> Seen:
         *steady(700),
         ev.LimitsChanged(NOON + 690, 2.5, 4, "latency doubled"),
         ev.PhaseEntered(NOON + 699.6, target(9001), 1, ev.Phase.BODY),
-        ev.PhaseEntered(NOON + 680, target(9002), 2, ev.Phase.ANSWER),
+        ev.PhaseEntered(NOON + 680, target(9002), 2, ev.Phase.RESPONSE),
         ev.SpectrumFailed(NOON + 690, failed(9003, FailureKind.NOT_FITS, HOSTILE)),
         ev.RetryScheduled(NOON + 691, target(9004), 1, Failure(FailureKind.BUSY, "busy", 503, 120.0), NOON + 811),
     )
@@ -131,7 +131,7 @@ def test_a_pause_says_why_and_how_long() -> None:
 
 
 def test_a_drain_says_what_is_finished_and_what_another_ctrl_c_does() -> None:
-    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.ANSWER), grace=30.0)
+    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.RESPONSE), grace=30.0)
     view(ev.HarvestDraining(NOON + 698, "stopped by Ctrl-C"))
     for width in (60, 80, 100):
         lines = text(view, width, 29).splitlines()
@@ -173,7 +173,7 @@ def test_the_servers_words_get_the_room(width: int) -> None:
 def test_more_in_flight_than_rows_shows_the_longest_waiting() -> None:
     view = seen(started())
     for number in range(30):
-        view(ev.PhaseEntered(NOON + number, target(number), 1, ev.Phase.ANSWER if number > 2 else ev.Phase.TURN))
+        view(ev.PhaseEntered(NOON + number, target(number), 1, ev.Phase.RESPONSE if number > 2 else ev.Phase.WAITING))
     picture = text(view, 100, 29)
     assert "in flight 27 / 8" in picture
     assert "spectrum0003" in picture

@@ -51,7 +51,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
             ["next", "failed", "GO ON"],
         ),
         (stats(0, present=13_334, saved=0), ["nothing to do: all 13 334 spectra are on disk"], ["next", "log"]),
-        (stats(0, listed=0, present=0, saved=0), ["nothing to do: the catalogue is empty"], ["next"]),
+        (stats(0, listed=0, present=0, saved=0), ["nothing to do: the catalog is empty"], ["next"]),
         (stats(130, saved=1000), ["interrupted ·", "8 221 to go", "GO ON"], ["FAILURES", "ONLY FAILED"]),
         (stats(143, saved=1000), ["terminated ·", "GO ON"], []),
         (stats(4, **{**SOME_FAILED, "saved": 50}), ["FAILURES", "GO ON"], ["ONLY FAILED"]),
@@ -108,7 +108,7 @@ def test_a_narrow_farewell_loses_no_word() -> None:
 
 
 def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
-    what = RunSummary(stats(0), "data", NOON, TYPED, lost=("Dashboard: gone", "EventLog: full"), quarantined=13)
+    what = RunSummary(stats(0), "data", NOON, TYPED, warnings=("Dashboard: gone", "EventLog: full"), quarantined=13)
     words = "\n".join(farewell(what))
     assert "2 watchers lost" in words
     assert "Dashboard: gone" in words
@@ -121,7 +121,7 @@ def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
     stream = io.StringIO()
     outlet = OutputThread(stream)
     numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
-    what = RunSummary(numbers, "x" * 90, NOON, TYPED, lost=("Dashboard: \x1b[2Jgone",))
+    what = RunSummary(numbers, "x" * 90, NOON, TYPED, warnings=("Dashboard: \x1b[2Jgone",))
     say(Terminal(outlet, width=60, color_system=None), what)
     assert outlet.close()
     assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()

@@ -310,7 +310,7 @@ async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path
         bus.emit(started())
         await log._flush()
         bus.emit(started())
-    assert [lost.watcher for lost in bus.lost] == ["EventLog"]
+    assert [lost.watcher for lost in bus.failed_observers] == ["EventLog"]
     assert log.fault is None
 
 

@@ -45,7 +45,7 @@ def stuck(most: int = 10) -> tuple[Hose, OutputThread]:
     """An outlet whose thread hangs in its first write."""
     hose = Hose()
     outlet = OutputThread(hose, most)
-    outlet.say("0 ")
+    outlet.write("0 ")
     hose.reached.wait()
     return hose, outlet
 
@@ -54,7 +54,7 @@ def test_what_is_said_comes_out_in_order() -> None:
     stream = io.StringIO()
     outlet = OutputThread(stream)
     for number in range(1000):
-        outlet.say(f"{number}\n")
+        outlet.write(f"{number}\n")
     assert outlet.close()
     assert stream.getvalue().split() == [str(number) for number in range(1000)]
 
@@ -62,9 +62,9 @@ def test_what_is_said_comes_out_in_order() -> None:
 def test_a_reader_that_sleeps_holds_nobody_up_and_misses_nothing() -> None:
     reader, writer = pipe()
     outlet = OutputThread(writer)
-    outlet.say(ENOUGH_TO_FILL_A_PIPE)
-    outlet.say("and more")
-    assert outlet.behind
+    outlet.write(ENOUGH_TO_FILL_A_PIPE)
+    outlet.write("and more")
+    assert outlet.pending
     with reader:
         told = reader.read(len(ENOUGH_TO_FILL_A_PIPE) + len("and more"))
     assert told == ENOUGH_TO_FILL_A_PIPE + "and more"
@@ -75,10 +75,10 @@ def test_a_reader_that_sleeps_holds_nobody_up_and_misses_nothing() -> None:
 def test_who_says_too_much_to_a_sleeping_reader_is_told_but_the_last_words_are_taken() -> None:
     hose, outlet = stuck(most=3)
     for word in ("1 ", "2 ", "3 "):
-        outlet.say(word)
+        outlet.write(word)
     with pytest.raises(BlockingIOError, match="does not keep up"):
-        outlet.say("4 ")
-    outlet.insist("the end")
+        outlet.write("4 ")
+    outlet.write_final("the end")
     hose.opened.set()
     assert outlet.close()
     assert hose.getvalue() == "0 1 2 3 the end"
@@ -94,12 +94,12 @@ def test_a_reader_that_is_gone_is_told_to_whoever_speaks_next() -> None:
     reader, writer = pipe()
     reader.close()
     outlet = OutputThread(writer)
-    outlet.say("nobody hears this")
+    outlet.write("nobody hears this")
     assert not outlet.drain()
-    assert not outlet.behind
+    assert not outlet.pending
     with pytest.raises(BrokenPipeError):
-        outlet.say("nor this")
-    outlet.insist("last words may fall on deaf ears")
+        outlet.write("nor this")
+    outlet.write_final("last words may fall on deaf ears")
     assert not outlet.close()
     writer.close()
 
@@ -114,7 +114,7 @@ def test_the_bus_drops_and_names_who_speaks_to_a_reader_that_is_gone() -> None:
     outlet.drain()
     bus.emit(ev.HarvestResumed(NOON, "back"))
     bus.emit(ev.HarvestResumed(NOON, "again"))
-    assert [lost.watcher for lost in bus.lost] == ["JsonLines"]
+    assert [lost.watcher for lost in bus.failed_observers] == ["JsonLines"]
     lines.end({"saved": 1}, NOON)
     assert not outlet.close()
     writer.close()
@@ -124,7 +124,7 @@ def test_no_encoding_is_too_narrow() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading) as reader, os.fdopen(writing, "w", encoding="ascii") as writer:
         outlet = OutputThread(writer)
-        outlet.say("hvězda\n")
+        outlet.write("hvězda\n")
         assert reader.readline() == "hv?zda\n"
         assert outlet.close()
 
@@ -133,7 +133,7 @@ def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for() -> None:
     reader, writer = pipe()
     os.set_blocking(writer.fileno(), False)
     outlet = OutputThread(writer)
-    outlet.say(ENOUGH_TO_FILL_A_PIPE)
+    outlet.write(ENOUGH_TO_FILL_A_PIPE)
     with reader:
         assert reader.read(len(ENOUGH_TO_FILL_A_PIPE)) == ENOUGH_TO_FILL_A_PIPE
     assert outlet.close()

@@ -131,7 +131,7 @@ async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None
         bus.emit(ev.SpectrumSaved(NOON, None))  # type: ignore[arg-type]  # the point: something is wrong with it
         bus.emit(started())
     assert [one.watcher for one in lost] == ["Dashboard"]
-    assert not bus.lost
+    assert not bus.failed_observers
 
 
 async def test_whoever_leaves_without_unwinding_gets_the_cursor_back() -> None:

@@ -113,7 +113,7 @@ def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.E
         drained &= not isinstance(event, ev.HarvestStarted)  # which begins anew
         match event:
             case ev.PhaseEntered(target=one, phase=phase):
-                if not drained or phase is not ev.Phase.TURN:
+                if not drained or phase is not ev.Phase.WAITING:
                     held[one.did] = phase
             case ev.RetryScheduled(target=one):
                 held.pop(one.did, None)
@@ -122,17 +122,17 @@ def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.E
             case ev.SpectrumFailed(outcome=failure):
                 held.pop(failure.target.did, None)
             case ev.HarvestDraining():
-                held = {did: phase for did, phase in held.items() if phase is not ev.Phase.TURN}
+                held = {did: phase for did, phase in held.items() if phase is not ev.Phase.WAITING}
             case ev.HarvestEnded():
                 held.clear()
         assert {slot.did: slot.phase for slot in view.scene(NOON).held} == held
 
 
-def test_nothing_grows_with_the_catalogue() -> None:
+def test_nothing_grows_with_the_catalog() -> None:
     view = seen(started(listed=10**6))
     for number in range(1000):
         failure = Failure(FailureKind.BUSY, "x" * 10_000, 503)
-        view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.TURN))
+        view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.WAITING))
         view(ev.RetryScheduled(NOON, target(number + 1000), 1, failure, NOON + number))
         view(ev.RequestSent(NOON + number, "u"))
     scene = view.scene(NOON + 1)
@@ -144,19 +144,19 @@ def test_nothing_grows_with_the_catalogue() -> None:
 
 
 def test_a_row_keeps_its_place_until_its_spectrum_is_settled() -> None:
-    phases = [ev.PhaseEntered(NOON, target(number), 1, ev.Phase.ANSWER) for number in range(3)]
+    phases = [ev.PhaseEntered(NOON, target(number), 1, ev.Phase.RESPONSE) for number in range(3)]
     view = seen(started(), *phases, ev.SpectrumSaved(NOON, saved(1)))
     assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", None, "spectrum0002"]
-    view(ev.PhaseEntered(NOON, target(9), 1, ev.Phase.TURN))
+    view(ev.PhaseEntered(NOON, target(9), 1, ev.Phase.WAITING))
     assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", "spectrum0009", "spectrum0002"]
 
 
 def test_a_retry_is_due_until_the_spectrum_is_taken_up_again() -> None:
     retry = ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.BUSY, "busy", 503, 30.0), NOON + 30)
-    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.ANSWER), retry)
+    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.RESPONSE), retry)
     scene = view.scene(NOON)
     assert (scene.due, scene.next_due, scene.asked_to_wait, scene.held) == (1, NOON + 30, (NOON, 30.0), ())
-    view(ev.PhaseEntered(NOON + 30, target(1), 2, ev.Phase.TURN))
+    view(ev.PhaseEntered(NOON + 30, target(1), 2, ev.Phase.WAITING))
     assert (view.scene(NOON + 31).due, view.scene(NOON + 31).next_due) == (0, None)
 
 
@@ -230,8 +230,8 @@ def test_the_controller_moves_what_is_allowed_and_never_the_ceiling() -> None:
 
 
 def test_a_drain_lets_go_of_those_that_wait_and_counts_down_its_grace() -> None:
-    waiting = ev.PhaseEntered(NOON, target(1), 1, ev.Phase.TURN)
-    asking = ev.PhaseEntered(NOON, target(2), 1, ev.Phase.ANSWER)
+    waiting = ev.PhaseEntered(NOON, target(1), 1, ev.Phase.WAITING)
+    asking = ev.PhaseEntered(NOON, target(2), 1, ev.Phase.RESPONSE)
     view = seen(started(), waiting, asking, ev.HarvestDraining(NOON, "Ctrl-C"), waiting, grace=30.0)
     scene = view.scene(NOON + 10)
     assert [slot.name for slot in scene.held] == ["spectrum0002"]

@@ -90,7 +90,7 @@ def accepted(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) ->
 
 def verdict(body: bytes, expected: Expectation = ANY, did: SpectrumId = DID) -> tuple[Check, FailureKind]:
     outcome = refused(body, expected, did)
-    return outcome.gate, outcome.kind
+    return outcome.check, outcome.kind
 
 
 def referee(body: bytes) -> tuple[Array, Array]:

@@ -26,11 +26,11 @@ class AccessMethod(Protocol):
     @property
     def hosts(self) -> Collection[str]: ...
 
-    def address(self, target: Target) -> str:
+    def url(self, target: Target) -> str:
         """What is asked first. FetchError if there is nothing that may be asked."""
         ...
 
-    def onward(self, target: Target, answer: Fetched) -> str | None:
+    def next_url(self, target: Target, answer: Fetched) -> str | None:
         """What is asked next, None if ``answer`` is the spectrum itself. FetchError if it leads nowhere."""
         ...
 
@@ -42,26 +42,26 @@ class SodaAccess:
     request: SodaRequest
     hosts: Collection[str] = ()
 
-    def address(self, target: Target) -> str:
+    def url(self, target: Target) -> str:
         return self.request.url(target.did)
 
-    def onward(self, target: Target, answer: Fetched) -> str | None:
+    def next_url(self, target: Target, answer: Fetched) -> str | None:
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class DatalinkAccess:
-    """Its datalink document says where it lies; ``service`` gives the documents, else the catalogue's addresses do."""
+    """Its datalink document says where it lies; ``service`` gives the documents, else the catalog's addresses do."""
 
     service: str
     hosts: Collection[str]
 
-    def address(self, target: Target) -> str:
+    def url(self, target: Target) -> str:
         if self.service:
             return with_query(self.service, {"ID": target.did})
         return check_url(target.address, self.hosts)
 
-    def onward(self, target: Target, answer: Fetched) -> str | None:
+    def next_url(self, target: Target, answer: Fetched) -> str | None:
         if not is_votable(answer.body):
             return None
         return check_url(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)
@@ -69,15 +69,15 @@ class DatalinkAccess:
 
 @dataclass(frozen=True, slots=True)
 class DirectAccess:
-    """It lies where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalogue does."""
+    """It lies where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalog does."""
 
     template: str
     hosts: Collection[str]
 
-    def address(self, target: Target) -> str:
+    def url(self, target: Target) -> str:
         return check_url(filled(self.template, target.did) if self.template else target.address, self.hosts)
 
-    def onward(self, target: Target, answer: Fetched) -> str | None:
+    def next_url(self, target: Target, answer: Fetched) -> str | None:
         return None
 
 

@@ -104,10 +104,10 @@ class ArchiveClient:
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
         """Ask for one spectrum, once; the turn for that was waited for. FetchError for anything but a whole 200."""
-        url = self._route.address(target)
+        url = self._route.url(target)
         try:
             answer = await self._follow(target, url, reached)
-            onward = self._route.onward(target, answer)
+            onward = self._route.next_url(target, answer)
             if onward is not None:
                 url = onward
                 await self._wait_for_turn(url)
@@ -125,16 +125,16 @@ class ArchiveClient:
             if isinstance(answer, Fetched):
                 return answer
             place = resolve_redirect(url, place, answer, self._route.hosts)
-        raise FetchError(Failure(FailureKind.REDIRECTED, f"more than {MOST_HOPS} redirects"), url)
+        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"more than {MOST_HOPS} redirects"), url)
 
     async def _wait_for_turn(self, url: str) -> None:
         if not await self._turn():
-            raise FetchError(Failure(FailureKind.CUT_OFF, "stopped before the next request"), url)
+            raise FetchError(Failure(FailureKind.CONNECTION_LOST, "stopped before the next request"), url)
 
     async def _ask(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched | str:
         """One exchange: the answer, or the address that it sends us on to."""
         sent = asyncio.get_running_loop().time()
-        reached(ev.Phase.ANSWER)
+        reached(ev.Phase.RESPONSE)
         address = URL(url, encoded=True)
         async with self._session.get(address, allow_redirects=False, middlewares=(self._patient(),)) as seen:
             reached(ev.Phase.BODY)
@@ -200,13 +200,13 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
     if encoding.lower() in ("identity", ""):
         return raw
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        raise FetchError(Failure(FailureKind.GARBLED, f"Content-Encoding {encoding!r}, which was not asked for"))
+        raise FetchError(Failure(FailureKind.PROTOCOL_ERROR, f"Content-Encoding {encoding!r}, which was not asked for"))
     try:
         return _inflated(raw, most) if encoding.lower() == "deflate" else unpacked(raw, most)
     except PackingError as error:
         if error.kind is FailureKind.TOO_LARGE:
             raise FetchError(_too_large(most)) from None
-        raise FetchError(Failure(FailureKind.CUT_OFF, f"{encoding} body is damaged: {error}")) from error
+        raise FetchError(Failure(FailureKind.CONNECTION_LOST, f"{encoding} body is damaged: {error}")) from error
 
 
 def _inflated(raw: bytes, most: int) -> bytes:

@@ -47,8 +47,8 @@ def _said(error: Exception) -> str:
 
 _DETAIL = {
     FailureKind.TIMEOUT: "no answer in time ({said})",
-    FailureKind.CUT_OFF: "the answer broke off ({said})",
-    FailureKind.GARBLED: "the answer was not HTTP ({said})",
+    FailureKind.CONNECTION_LOST: "the answer broke off ({said})",
+    FailureKind.PROTOCOL_ERROR: "the answer was not HTTP ({said})",
 }
 
 
@@ -62,11 +62,11 @@ def _kind(error: Exception) -> FailureKind | None:
             return FailureKind.TIMEOUT
         case aiohttp.ClientResponseError():
             # A parse error on our side, dressed by aiohttp as status 400; real statuses never raise here.
-            return FailureKind.GARBLED if isinstance(error.__cause__, HttpProcessingError) else None
+            return FailureKind.PROTOCOL_ERROR if isinstance(error.__cause__, HttpProcessingError) else None
         case aiohttp.ClientConnectorError():
             return FailureKind.UNREACHABLE
         case aiohttp.ClientPayloadError() | aiohttp.ServerConnectionError() | aiohttp.ClientOSError():
-            return FailureKind.CUT_OFF
+            return FailureKind.CONNECTION_LOST
         case OSError():
             return FailureKind.UNREACHABLE
     return None

@@ -25,7 +25,7 @@ class ArchiveProfile:
 
     ``endpoint`` is, by ``mode``, its dlget (SODA sync) URL; the URL that gives datalink documents by ID; or the
     address of a file, with ``{id}``, ``{path}`` or ``{name}`` for the DID, what is behind its authority or ``?``, and
-    its last segment. For the latter two it may be empty: the catalogue's ``access_url`` tells.
+    its last segment. For the latter two it may be empty: the catalog's ``access_url`` tells.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
@@ -52,7 +52,7 @@ class ArchiveProfile:
     mode: Mode = "soda"
     """How a spectrum is had: from a SODA service, by its datalink document, or at an address of its own."""
     hosts: tuple[str, ...] = ()
-    """Hosts that may be asked besides the endpoint's, where a catalogue, a document or a redirect leads there."""
+    """Hosts that may be asked besides the endpoint's, where a catalog, a document or a redirect leads there."""
     spectral_unit: str = ""
     """The unit of wavelengths in files that do not name it."""
     parameters: tuple[str, ...] = ()

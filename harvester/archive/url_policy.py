@@ -1,6 +1,6 @@
 """Which addresses are asked: HTTP on hosts that the user or the profile named, without credentials.
 
-What a server or a catalogue tells is not trusted: an address may lead to the user's own network.
+What a server or a catalog tells is not trusted: an address may lead to the user's own network.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[s
         here, target = urlsplit(place), _split(there)
         known = {urlsplit(origin).hostname, *hosts}
     except ValueError:
-        raise FetchError(Failure(FailureKind.REDIRECTED, "sent on to an address that is none"), origin) from None
+        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, "sent on to an address that is none"), origin) from None
     reason = _objection(target, known)
     if reason is None and here.scheme == "https" and target.scheme == "http":
         reason = "that gives up encryption"
     if reason:
-        raise FetchError(Failure(FailureKind.REDIRECTED, f"sent on to {_shown(target)!a}: {reason}"), origin)
+        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"sent on to {_shown(target)!a}: {reason}"), origin)
     return there
 
 
 def check_url(url: str, hosts: Collection[str]) -> str:
-    """The address that a catalogue or a datalink document tells, as it is asked; FetchError if it may not be."""
+    """The address that a catalog or a datalink document tells, as it is asked; FetchError if it may not be."""
     if not url:
-        raise FetchError(Failure(FailureKind.NO_ADDRESS, "the catalogue tells no access_url for it"))
+        raise FetchError(Failure(FailureKind.NO_URL, "the catalog tells no access_url for it"))
     fitting = quote_url(url)
     try:
         target = _split(fitting)
     except ValueError:
         words = f"its address is none: {plain_line(url, 120)}"
-        raise FetchError(Failure(FailureKind.NO_ADDRESS, words)) from None
+        raise FetchError(Failure(FailureKind.NO_URL, words)) from None
     reason = _objection(target, hosts)
     if reason:
         advice = f" (hosts in the archive's profile has {', '.join(sorted(hosts)) or 'none'})"
         words = f"its address is {_shown(target)!a}: {reason}{advice if 'host' in reason else ''}"
-        raise FetchError(Failure(FailureKind.NO_ADDRESS, words))
+        raise FetchError(Failure(FailureKind.NO_URL, words))
     return fitting
 
 

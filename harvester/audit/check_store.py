@@ -66,7 +66,7 @@ class StoreCheck:
 
     def path(self, fault: Fault) -> str:
         """The file that a fault is about."""
-        return f"{self.place}/{STATE}/{LEDGER_FILE}" if fault.gate == LEDGER else str(self.lies(fault.name))
+        return f"{self.place}/{STATE}/{LEDGER_FILE}" if fault.check == LEDGER else str(self.lies(fault.name))
 
     def add(self, finding: Finding) -> None:
         match finding:
@@ -89,20 +89,18 @@ def check_store(
     UsageError if there is no such folder, StoreError and DirectoryHeldError as for a run.
     """
     store = shelf_of(configuration)
-    if isinstance(configuration.place, Path) and not configuration.place.is_dir():
-        raise UsageError(f"{store.place}: no such folder; give the one that was harvested into with --out")
+    if isinstance(configuration.location, Path) and not configuration.location.is_dir():
+        raise UsageError(f"{store.location}: no such folder; give the one that was harvested into with --out")
     if not store.ledger.exists() and next(iter(store.files()), None) is None:
-        raise UsageError(
-            f"{store.place}: neither a spectrum nor a ledger is there; give the one that was harvested into with --out"
-        )
-    stocktake = _StoreChecker(configuration, store, processes, progress, StoreCheck(store.place, store.path), pool)
+        raise UsageError(f"{store.location}: no spectrum and no ledger here; name the harvest's directory with --out")
+    stocktake = _StoreChecker(configuration, store, processes, progress, StoreCheck(store.location, store.path), pool)
     try:
         if not fix:
             stocktake.look()
         else:
             store.prepare()
             with acquire_lock(store.state / "lock", "verify --fix"):
-                store.tidy()
+                store.prepare_for_writing()
                 stocktake.mend()
     except BrokenProcessPool:
         raise StoreError("the system killed a process that verified (no memory left?); try --processes 1") from None
@@ -143,8 +141,8 @@ class _StoreChecker:
             if "damaged" in told:
                 self.stock.faults.append(Damaged(LEDGER_FILE, None, LEDGER, "damaged", told))
         relocate(self.store, self.configuration)
-        if isinstance(self.configuration.place, Path) and self.store.caution:
-            self.stock.notes.append(self.store.caution)
+        if isinstance(self.configuration.location, Path) and self.store.warning:
+            self.stock.notes.append(self.store.warning)
         names = self._names()
         with closing(open_for_writing(self.ledger)) as connection:
             release_names(connection)
@@ -196,12 +194,12 @@ class _StoreChecker:
                 pass
 
     def _set_aside(self, connection: sqlite3.Connection) -> None:
-        damaged = [fault for fault in self.stock.faults if isinstance(fault, Damaged) and fault.gate != LEDGER]
+        damaged = [fault for fault in self.stock.faults if isinstance(fault, Damaged) and fault.check != LEDGER]
         suspicious = too_common(damaged, self.stock.checked)
         self.stock.spared += [fault for fault in damaged if fault.kind in suspicious]
         moved = [fault for fault in damaged if fault.kind not in suspicious]
         for fault in moved:
             target = Target(fault.did or SpectrumId(""), fault.name)
-            self.store.set_aside([target], fault.detail, gate=fault.gate, why=fault.kind)
+            self.store.quarantine_existing([target], fault.detail, gate=fault.check, why=fault.kind)
         write_findings(connection, moved)
         self.stock.set_aside = len(moved)

@@ -131,7 +131,7 @@ def examine(examined: FileToCheck, expected: Expectation, read: Read) -> Finding
     try:
         raw = read(name)
         if isinstance(raw, FailedCheck):
-            return Damaged(name, did, raw.gate, raw.kind, raw.detail)
+            return Damaged(name, did, raw.check, raw.kind, raw.detail)
         return _judge(name, raw, record, expected)
     except FileNotFoundError:
         why = "the ledger remembers it, but it is not there" if record else "it went away while it was looked for"
@@ -177,7 +177,7 @@ def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) 
         detail = verdict.detail
         if did is None and verdict.kind is FailureKind.WRONG_SPECTRUM:
             detail = f"the file says that it is {quote((claimed or '').encode())}, whose file has another name"
-        return Damaged(name, did, verdict.gate, verdict.kind, detail)
+        return Damaged(name, did, verdict.check, verdict.kind, detail)
     return _compare(name, did, verdict, record)
 
 

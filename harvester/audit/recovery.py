@@ -41,9 +41,9 @@ def relocate(store: Store, configuration: Configuration) -> None:
     """
     if not isinstance(store, DirectoryStore):
         return
-    for some in batches(store.astray(), TOGETHER):
-        store.bring(_ours(store, some, configuration.profile.identity_card or None))
-    store.settle()
+    for some in batches(store.misplaced(), TOGETHER):
+        store.move_to_layout(_ours(store, some, configuration.profile.identity_card or None))
+    store.sync_moves()
 
 
 def _ours(store: DirectoryStore, names: Sequence[str], card: str | None) -> Iterator[str]:

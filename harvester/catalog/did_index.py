@@ -1,4 +1,4 @@
-"""The last segments of a catalogue's DIDs, which name their files: safe ones, shared ones, and whose they are."""
+"""The last segments of a catalog's DIDs, which name their files: safe ones, shared ones, and whose they are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def folded(did: SpectrumId) -> str:
 
 
 class DidIndex:
-    """The distinct DIDs of a catalogue, found by the last segments that name their files: one look-up for both.
+    """The distinct DIDs of a catalog, found by the last segments that name their files: one look-up for both.
 
     Most segments are safe and nobody else's. The DIDs of all others are found by themselves. Of most DIDs it is enough
     to know what comes before the segment, which many have in common: ``_origins`` has its number among ``_heads`` for

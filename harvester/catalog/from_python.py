@@ -13,16 +13,16 @@ from itertools import chain
 from typing import Any
 
 from ..errors import UsageError
-from .reader import Catalog, parse_catalogue
+from .reader import Catalog, parse_catalog
 
 MISSING = frozenset({"NoneType", "NAType", "NaTType", "MaskedConstant"})
 """Types of the values by which Python, pandas and numpy say that there is none."""
 
 
 def catalog_from_python(wanted: Iterable[Any], id_column: str) -> Catalog:
-    """The catalogue that ``wanted`` is: publisher DIDs, mappings with an ``id_column``, or a table (astropy, pandas,
+    """The catalog that ``wanted`` is: publisher DIDs, mappings with an ``id_column``, or a table (astropy, pandas,
     polars). UsageError for anything else, and for what a CSV would be told off for."""
-    return parse_catalogue(_lines(_rows(wanted, id_column)), "from Python (its header is line 1)", id_column)
+    return parse_catalog(_lines(_rows(wanted, id_column)), "from Python (its header is line 1)", id_column)
 
 
 def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
@@ -32,7 +32,7 @@ def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
         yield from (dict(zip(map(str, names), row, strict=True)) for row in zip(*columns, strict=True))
         return
     if isinstance(wanted, (str, bytes, Mapping, os.PathLike)) or not isinstance(wanted, Iterable):
-        raise UsageError(f"catalogue: a {type(wanted).__name__} is no list of spectra; give DIDs, dicts, or a table")
+        raise UsageError(f"catalog: a {type(wanted).__name__} is no list of spectra; give DIDs, dicts, or a table")
     for one in wanted:
         yield one if isinstance(one, Mapping) else {id_column: one}
 
@@ -41,7 +41,7 @@ def _lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
     """CSV, header first: the columns of the first row are those of all."""
     first = next(rows, None)
     if first is None:
-        raise UsageError("catalogue: the list is empty; give DIDs, dicts, or a table")
+        raise UsageError("catalog: the list is empty; give DIDs, dicts, or a table")
     yield _line(first)
     for row in chain((first,), rows):
         yield _line(_told(row.get(name)) for name in first)

@@ -1,7 +1,7 @@
 """File names for publisher DIDs: safe on every file system, stable, and never two spectra under one name.
 
 A DID's last segment names the file, as the notebook did (``ivo://asu.cas.cz/stel/ccd700/sh270028`` is
-``sh270028.fits``; so is ``.../sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalogue
+``sh270028.fits``; so is ``.../sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalog
 share (also when only case differs: macOS, Windows), gives way to a slug of the whole path and 8 hex digits of the DID's
 BLAKE2b digest. Segments that already look like such a slug count as unsafe, so that the two kinds of name can never
 meet.
@@ -38,7 +38,7 @@ def slug_name(did: SpectrumId, digits: int = 8) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one catalogue's spectra: ``names.of(did)`` for each of its DIDs.
+    """The names of one catalog's spectra: ``names.of(did)`` for each of its DIDs.
 
     A DID is called by its last segment if that is safe and not ``shared`` (case-folded), else by its slug; ``special``
     has those that are called otherwise.

@@ -1,6 +1,6 @@
 """A million things in little memory: texts in one block, numbers in arrays, and objects only when looked at.
 
-A Python string costs 50 bytes before its first letter, and its place in a dict a hundred more: a catalogue of a million
+A Python string costs 50 bytes before its first letter, and its place in a dict a hundred more: a catalog of a million
 spectra would fill half a gigabyte with what is forty megabytes of text.
 """
 
@@ -164,7 +164,7 @@ class SpilledStrings(PackedStrings[S]):
         try:
             return os.pread(self._file, min(end, self._written) - start, start) + waiting
         except OSError as error:
-            raise StoreError(f"{gettempdir()}: {error.strerror}, where the catalogue's columns are kept") from error
+            raise StoreError(f"{gettempdir()}: {error.strerror}, where the catalog's columns are kept") from error
 
 
 class StringIndex:

@@ -21,11 +21,11 @@ USUAL_RATE = 10.0  # answers a second that a DaCHS gives at any concurrency: the
 
 @dataclass(frozen=True, slots=True)
 class HarvestPlan:
-    """The difference between a catalogue and a store.
+    """The difference between a catalog and a store.
 
     ``suspect`` files are there under a wanted name but cannot be a spectrum (empty, or no whole number of FITS
     blocks); they are set aside and fetched again. ``unproved`` ones no ledger vouches for: they have to be read.
-    ``strays`` are stored names that the catalogue does not list.
+    ``strays`` are stored names that the catalog does not list.
     """
 
     present: LazySequence[Target]
@@ -85,12 +85,12 @@ class _Owners(Mapping[str, SpectrumId]):
 
 
 def make_plan(
-    catalogue: Catalog,
+    catalog: Catalog,
     stored: Mapping[str, int] | Iterable[tuple[str, int]],
     receipts: Mapping[str, LedgerEntry] | Iterable[PlanNotes] | None = None,
 ) -> HarvestPlan:
-    """The plan for ``catalogue`` over ``stored`` (name, size in bytes), by the ``receipts`` for case-folded names."""
-    dids, segments = catalogue.dids, catalogue.segments
+    """The plan for ``catalog`` over ``stored`` (name, size in bytes), by the ``receipts`` for case-folded names."""
+    dids, segments = catalog.dids, catalog.segments
     match = CatalogMatch(segments)
     held = LedgerEntries(match.receipts(_told(receipts or ())))
     names = names_of(segments, _Owners(held))
@@ -98,14 +98,14 @@ def make_plan(
     segments.forget()
 
     def target(number: int) -> Target:
-        return names.target(dids[number], catalogue.address(number))
+        return names.target(dids[number], catalog.address(number))
 
     return HarvestPlan(
         **{standing.name.lower(): LazySequence(target, match.numbers(standing)) for standing in FileState},
         strays=match.strays,
-        duplicates=catalogue.duplicates,
-        malformed=catalogue.malformed,
-        blank=catalogue.blank,
+        duplicates=catalog.duplicates,
+        malformed=catalog.malformed,
+        blank=catalog.blank,
         collisions=names.collisions,
     )
 
@@ -175,7 +175,7 @@ class LedgerEntries(Mapping[str, LedgerEntry]):
 
 
 class CatalogMatch:
-    """Where each spectrum of a catalogue stands. First come the receipts, then the files.
+    """Where each spectrum of a catalog stands. First come the receipts, then the files.
 
     Nearly all have a last segment of their own and are called by it: they are found by their names alone, whatever is
     told of them is kept by their numbers. The others, in ``apart``, are looked up one by one.

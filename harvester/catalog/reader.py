@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The distinct spectra of a catalogue in their order, and what was forgiven on the way.
+    """The distinct spectra of a catalog in their order, and what was forgiven on the way.
 
     ``columns`` has the JSON object of the other columns for each of ``dids``; ``sha256`` is of the file's bytes, None
     where they came from no file.
@@ -66,7 +66,7 @@ class Catalog:
         return DidIndex.of(self.dids) if self.known is None or self.known.spent else self.known
 
     def address(self, number: int) -> str:
-        """The access URL of a spectrum, '' where the catalogue tells none."""
+        """The access URL of a spectrum, '' where the catalog tells none."""
         if not self.has_addresses:
             return ""
         told = json.loads(self.columns[number]).get(ADDRESS)
@@ -90,7 +90,7 @@ class _Columns(Sequence[str]):
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
         self._objects = SpilledStrings[str]()
-        self._numbers = array("B")  # most catalogues have a handful of labels
+        self._numbers = array("B")  # most catalogs have a handful of labels
         self._recent: dict[tuple[str, ...], int] = {}
 
     def append(self, fields: tuple[str, ...]) -> None:
@@ -141,7 +141,7 @@ class _Digested(io.BufferedReader):
 
 @contextmanager
 def open_catalog(path: str) -> Iterator[TextIO]:
-    """The text of a catalogue file; ``-`` is standard input. UsageError if it cannot be read."""
+    """The text of a catalog file; ``-`` is standard input. UsageError if it cannot be read."""
     if path == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed; give the CSV file with --catalog FILE")
@@ -149,21 +149,21 @@ def open_catalog(path: str) -> Iterator[TextIO]:
         try:  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
             yield sys.stdin
         except OSError as error:
-            raise UsageError(f"catalogue standard input: {error.strerror}; give a CSV file") from None
+            raise UsageError(f"catalog standard input: {error.strerror}; give a CSV file") from None
         return
     try:
         with io.TextIOWrapper(_Digested(path), encoding="utf-8-sig", newline="") as text:
             yield text
     except OSError as error:
-        raise UsageError(f"catalogue {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
+        raise UsageError(f"catalog {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
 
 
 def read_catalog(path: str, id_column: str = "id") -> Catalog:
-    """The whole catalogue at ``path``. UsageError names file, line, value and what to do."""
+    """The whole catalog at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
     with open_catalog(path) as text:
-        catalogue = parse_catalogue(text, source, id_column, _rows_in(path))
-        return replace(catalogue, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
+        catalog = parse_catalog(text, source, id_column, _rows_in(path))
+        return replace(catalog, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
 
 
 def _rows_in(path: str) -> int:
@@ -175,8 +175,8 @@ def _rows_in(path: str) -> int:
         return os.fstat(file.fileno()).st_size * head.count(b"\n") // max(1, len(head))
 
 
-def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalog:
-    """The catalogue in the lines of ``text``, which come from ``source``. UsageError as above.
+def parse_catalog(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalog:
+    """The catalog in the lines of ``text``, which come from ``source``. UsageError as above.
 
     ``expected`` is about how many rows will come, where that is known: room is made for them at once.
     """
@@ -209,9 +209,9 @@ def parse_catalogue(text: Iterable[str], source: str, id_column: str, expected: 
                 try:
                     columns.append(tuple(fields))
                 except ValueError as error:
-                    raise UsageError(f"catalogue {source}, line {line}: {error}") from None
+                    raise UsageError(f"catalog {source}, line {line}: {error}") from None
     if not dids:
-        raise UsageError(f"catalogue {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
+        raise UsageError(f"catalog {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
     duplicates = total - len(dids)
     return Catalog(source, dids, columns, duplicates, blank, malformed, None, ADDRESS in header, segments)
 
@@ -225,50 +225,50 @@ def _sentences(source: str, reader: object) -> Iterator[None]:
     except UnicodeDecodeError as error:
         line = getattr(reader, "line_num", 0) + 1
         raise UsageError(
-            f"catalogue {source}, near line {line}: not text (byte 0x{error.object[error.start]:02x} is no UTF-8); "
+            f"catalog {source}, near line {line}: not text (byte 0x{error.object[error.start]:02x} is no UTF-8); "
             "give a CSV file in UTF-8"
         ) from None
     except csv.Error as error:
         line = getattr(reader, "line_num", 0)
-        raise UsageError(f"catalogue {source}, line {line}: {error}; give a CSV file") from None
+        raise UsageError(f"catalog {source}, line {line}: {error}; give a CSV file") from None
 
 
 def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[str]:
     header = next((fields for fields in reader if any(field.strip() for field in fields)), None)
     if header is None:
-        raise UsageError(f"catalogue {source}: the file is empty; give a CSV with a column {id_column!r}")
+        raise UsageError(f"catalog {source}: the file is empty; give a CSV with a column {id_column!r}")
     names = [field.strip() for field in header]
     if NO_TEXT.search("".join(names)):
-        raise UsageError(f"catalogue {source}, line 1: not text; give a CSV file in UTF-8")
+        raise UsageError(f"catalog {source}, line 1: not text; give a CSV file in UTF-8")
     if long := next((name for name in names if len(name) > LONGEST_COLUMN), None):
         raise UsageError(
-            f"catalogue {source}, line 1: the column {long[:40]!r}... has a name of {len(long)} characters; "
+            f"catalog {source}, line 1: the column {long[:40]!r}... has a name of {len(long)} characters; "
             f"shorten it to {LONGEST_COLUMN}"
         )
     if names.count(id_column) == 1:
         return names
     if id_column in names:
-        raise UsageError(f"catalogue {source}, line 1: the column {id_column!r} is there more than once; rename one")
+        raise UsageError(f"catalog {source}, line 1: the column {id_column!r} is there more than once; rename one")
     other = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), None)
     if other is not None:
-        raise UsageError(f"catalogue {source}, line 1: its columns are separated by {other!r}; save it with commas")
+        raise UsageError(f"catalog {source}, line 1: its columns are separated by {other!r}; save it with commas")
     near = [name for name in names if name.casefold() == id_column.casefold()]
     near = near or difflib.get_close_matches(id_column, names, 1, 0.5)
     hint = f" (did you mean --id-column {near[0]!r}?)" if near else ""
     listed = ", ".join(repr(name[:40]) for name in names[:6])
     raise UsageError(
-        f"catalogue {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"
+        f"catalog {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"
     )
 
 
 def _no_row_inside(fields: list[str], position: int, where: str) -> None:
     """A quote that is never closed makes one field of all that follows: those spectra would be left out in silence."""
     if any("ivo://" in field for at, field in enumerate(fields) if at != position):
-        raise UsageError(f"catalogue {where}: a quote there swallows the rows below it; close or remove it")
+        raise UsageError(f"catalog {where}: a quote there swallows the rows below it; close or remove it")
 
 
 def _no_did(given: str, error: ValueError, id_column: str, where: str) -> UsageError:
     if not given:
-        return UsageError(f"catalogue {where}: the {id_column} is empty; fill it in or remove the line")
+        return UsageError(f"catalog {where}: the {id_column} is empty; fill it in or remove the line")
     shown = ascii(given if len(given) <= 80 else f"{given[:80]}...")
-    return UsageError(f"catalogue {where}: {id_column} {shown} is no publisher DID: {error}")
+    return UsageError(f"catalog {where}: {id_column} {shown} is no publisher DID: {error}")

@@ -15,7 +15,7 @@ from .._version import __version__
 from ..errors import HarvestError
 
 COMMANDS = {
-    "run": "fetch what the catalogue lists and the disk lacks (what you get without a command)",
+    "run": "fetch what the catalog lists and the disk lacks (what you get without a command)",
     "plan": "what a run would fetch, and how long it takes; touches nothing, asks nothing",
     "status": "how a running, or the last, harvest stands; from any terminal",
     "failures": "what is not there and why, in the server's own words",
@@ -23,7 +23,7 @@ COMMANDS = {
     "report": "one run as one HTML page: what is there, what is not and why, and the spectra to look at",
     "verify": "prove every file on disk again; --fix makes the next run heal what is damaged",
     "diff": "what was added, is gone, or has changed: between runs, directories, the disk and the archive",
-    "export": "the harvest as one data set, Parquet or HDF5, joined with the catalogue's columns",
+    "export": "the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
     "fluxcalib": "one spectrum under each FLUXCALIB setting, in one figure or in the terminal",
     "preview": "one spectrum of the output directory (or of the archive) in the terminal, or as a picture",
     "demo": "serve the embedded archive on loopback until interrupted",

@@ -37,7 +37,7 @@ FEW = 100  # spectra that are asked for in so short a time that nobody needs a s
 @click.option("--sample", metavar="N", type=click.IntRange(1), help="ask the archive for N spectra by chance only")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="the chance of --sample")
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read the disk [one a core]")
-@click.option("--csv", "csv_file", metavar="FILE", help="write what B has new or changed as a catalogue")
+@click.option("--csv", "csv_file", metavar="FILE", help="write what B has new or changed as a catalog")
 @click.option("--json", "as_json", is_flag=True, help="all of it, as one JSON object")
 def command(before: str, after: str, csv_file: str | None, as_json: bool, **flags: Any) -> int:
     """What was added, is gone or has changed from A to B, by what the spectra say and not by their bytes.
@@ -64,7 +64,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     print(told(old, new, difference, unsettled))
     if file is not None and not as_json:
         own = ["--id-column", "id"] if config.settings.id_column != "id" else []
-        again = advised("", config.place, "--catalog", str(file), *own, "--refresh")
+        again = advised("", config.location, "--catalog", str(file), *own, "--refresh")
         written = f"what is new or changed is in {file}; to fetch it: {again}"
         print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
     sys.stdout.flush()
@@ -83,7 +83,7 @@ def _versions(names: tuple[str, str], config: Configuration, how: dict[str, Any]
     if names == (ARCHIVE, ARCHIVE):
         raise UsageError("diff archive archive: one of them has to be a run, a directory or disk")
     held = version_named(names[1 - place], config, processes)
-    _refuse_unlike(held, Version(ARCHIVE, (), config.request.shape))
+    _refuse_unlike(held, Version(ARCHIVE, (), config.request.request_key))
     held = replace(held, contents=_chosen(list(held.contents), how))
     answered, code = asyncio.run(_ask(config, [each.did for each in held.contents]))
     return ([answered, held] if place == 0 else [held, answered]), code
@@ -139,9 +139,10 @@ def _refuse_unlike(old: Version, new: Version) -> None:
     """Spectra that were asked for as different things differ all. UsageError."""
     from ..errors import UsageError
 
-    if old.shape and new.shape and old.shape != new.shape:
+    if old.request_key and new.request_key and old.request_key != new.request_key:
         raise UsageError(
-            f"{old.label}: asked for with {old.shape}; the other with {new.shape}: no two of them would be alike "
+            f"{old.label}: requested with {old.request_key}; the other with {new.request_key}: "
+            "the spectra cannot be compared "
             "(for the archive, give --fluxcalib, --band and --format as then)"
         )
 
@@ -149,9 +150,9 @@ def _refuse_unlike(old: Version, new: Version) -> None:
 def _write_changed(path: Path, dids: Sequence[SpectrumId], config: Configuration) -> None:
     from ..ledger.history import columns
     from ..storage.directory import DirectoryStore
-    from .failures import write_catalogue
+    from .failures import write_catalog
 
-    write_catalogue(path, list(columns(DirectoryStore(config.out).ledger, dids)))
+    write_catalog(path, list(columns(DirectoryStore(config.out).ledger, dids)))
 
 
 def _as_json(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:

@@ -88,7 +88,7 @@ def command(
             _write(Path(output), profile.as_toml(heading))
             print(f"  {'profile':<12}{output}; fetch with --archive {output}", file=say)
         if listed:
-            print(f"  {'catalogue':<12}{_counted(listed, catalog)}", file=say)
+            print(f"  {'catalog':<12}{_counted(listed, catalog)}", file=say)
     return 0
 
 
@@ -176,7 +176,7 @@ def _show(rows: int, total: int) -> None:
     """How far a listing is, in a line that the next one covers; in no file."""
     if sys.stderr.isatty():
         end = "\n" if rows >= total else ""
-        print(f"\r  {'catalogue':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
+        print(f"\r  {'catalog':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
 def _counted(listed: ListingSummary, catalog: str | None) -> str:

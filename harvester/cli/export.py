@@ -35,9 +35,9 @@ EXAMPLES = 20  # spectra that are named; the card names all
 @click.option("--resample", metavar="'LO HI N [UNIT]'", help="N points from LO to HI; Angstrom if no unit")
 @click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
 @click.option("--seed", metavar="N", type=int, help="of the split [0]")
-@click.option("--label-column", metavar="NAME", help="the catalogue's column with the class [labels.column]")
+@click.option("--label-column", metavar="NAME", help="the catalog's column with the class [labels.column]")
 def command(file: str, **flags: Any) -> int:
-    """Write the verified spectra, joined with the catalogue's columns, into FILE (.parquet or .h5), with a card beside.
+    """Write the verified spectra, joined with the catalog's columns, into FILE (.parquet or .h5), with a card beside.
 
     With --catalog those that it lists, with the columns they have there; else all. Vacuum, smoothing and resampling are
     done in this order. FILE.md is the card. Exit code 0 if all are in it that the harvest should have, 3 if damaged or
@@ -124,9 +124,9 @@ def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..formatting import plural
 
     if dataset.outcome.damaged:
-        yield f"to set damaged files aside: {advised('verify', config.place, '--fix')}"
+        yield f"to set damaged files aside: {advised('verify', config.location, '--fix')}"
     if dataset.outcome.absent:
         absent = plural(dataset.outcome.absent, "spectrum", "spectra")
-        yield f"{absent} of the catalogue not there: {advised('failures', config.place)} tells why"
+        yield f"{absent} of the catalog not there: {advised('failures', config.location)} tells why"
     if dataset.outcome.damaged or dataset.outcome.absent:
-        yield f"to fetch what is not there: {advised('', config.place)}, then export again"
+        yield f"to fetch what is not there: {advised('', config.location)}, then export again"

@@ -25,7 +25,7 @@ EXAMPLES = 3
 @click.command("failures")
 @place
 @click.option("--json", "as_json", is_flag=True, help="all of them, as a JSON list")
-@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalogue that run --catalog takes")
+@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalog that run --catalog takes")
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     """What is not there and why, grouped, in the server's own words, and what to do about it."""
     from ..errors import UsageError
@@ -35,14 +35,14 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
 
     file = None if csv_file is None else destination("--csv", csv_file)
     config = configuration(flags)
-    store = DirectoryStore(config.home)
+    store = DirectoryStore(config.state_folder)
     record = last_run(store.ledger)
     if record is None:
-        raise UsageError(f"no harvest in {config.place} yet; give a harvest's directory with --out DIR")
+        raise UsageError(f"no harvest in {config.location} yet; give a harvest's directory with --out DIR")
     found = failures(store.ledger)
     asked = again(store, record.run)
     if file is not None:
-        write_catalogue(file, [(failure.did, failure.columns) for failure in found])
+        write_catalog(file, [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif file is not None:
@@ -65,8 +65,8 @@ def _as_json(failure: FailureRecord) -> dict[str, object]:
     }
 
 
-def write_catalogue(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> None:
-    """Write DIDs and their other columns as a catalogue that ``run`` takes. UsageError."""
+def write_catalog(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+    """Write DIDs and their other columns as a catalog that ``run`` takes. UsageError."""
     from ..errors import UsageError
 
     names = list(dict.fromkeys(name for _, columns in rows for name in columns))
@@ -83,8 +83,8 @@ def _in_words(found: Sequence[FailureRecord], config: Configuration, again: str)
     from ..formatting import plural
 
     if not found:
-        return [f"no failures in {config.place}"]
-    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {config.place}:"]
+        return [f"no failures in {config.location}"]
+    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {config.location}:"]
     for kind, group in groupby(found, key=lambda failure: failure.kind):
         members = list(group)
         lines += ["", f"{len(members)}  {kind}: {kind.meaning} (whose fault: {kind.blame})"]

@@ -26,10 +26,10 @@ def command(as_json: bool, **flags: Any) -> int:
     Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
     """
     from ..config.configuration import shelf_of
-    from ..run.prepare import catalogue_of, prepare
+    from ..run.prepare import catalog_of, prepare
 
     config = configuration(flags)
-    preparation = prepare(config, catalogue_of(config), shelf_of(config))
+    preparation = prepare(config, catalog_of(config), shelf_of(config))
     if as_json:
         told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
         print(json.dumps(told | _nights(preparation)))
@@ -50,16 +50,16 @@ def in_words(preparation: Preparation) -> list[str]:
         (len(plan.present), "already on disk"),
         (len(plan.missing), "missing"),
         (len(plan.suspect), "suspect on disk (empty, or no whole FITS blocks): set aside and fetched again"),
-        (len(plan.strays), "on disk, but not in the catalogue: left alone"),
+        (len(plan.strays), "on disk, but not in the catalog: left alone"),
         (plan.duplicates, "listed more than once"),
         (plan.malformed, "rows with more or fewer fields than the header"),
         (plan.blank, "blank lines"),
         (plan.collisions, "with a last segment that is another's too: named by their whole path"),
     ]
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
-    lines = [f"{preparation.catalogue.source} lists {count(plan.listed)} spectra; {config.place} has:"]
+    lines = [f"{preparation.catalog.source} lists {count(plan.listed)} spectra; {config.location} has:"]
     lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
-    if is_on_network(config.home):
+    if is_on_network(config.state_folder):
         lines.append("  on a network file system: the ledger does without a write-ahead log there, which is slower")
     if preparation.caution:
         lines.append(f"  {preparation.caution}")

@@ -35,7 +35,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     if as_json:
         print(json.dumps(material.as_json(), indent=1))
     if file is not None or not as_json:
-        path = file or report_file(store, material.books.run)
+        path = file or report_file(store, material.record.run)
         write_page(path, page(material))
         if not as_json:
             print(path)

@@ -37,7 +37,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:
-    """Fetch what the catalogue lists and the disk lacks, verify it, and say what came of it.
+    """Fetch what the catalog lists and the disk lacks, verify it, and say what came of it.
 
     Ctrl-C once ends in order (what is in flight is finished), twice at once; the same command goes on later. Exit
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
@@ -45,17 +45,17 @@ def command(**flags: Any) -> int:
     """
     from ..run.execute import locked_store, new_run_name
     from ..run.observers import check
-    from ..run.prepare import catalogue_of, prepare
+    from ..run.prepare import catalog_of, prepare
     from ..run.runners import check as check_labour
     from ..ui.display import chosen
 
     config = configuration(flags)
     check(config.settings)
     check_labour(config.settings)
-    catalogue = catalogue_of(config)
+    catalog = catalog_of(config)
     run = new_run_name()
     with locked_store(config, run) as store:
-        preparation = prepare(config, catalogue, store)
+        preparation = prepare(config, catalog, store)
         how = chosen(config.settings.progress)
         if how != "none":
             _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
@@ -80,7 +80,7 @@ async def _harvest(preparation: Preparation, store: Store, run: str, how: str) -
     tally, stop, outlet = StatsCollector(), Shutdown(), OutputThread(sys.stdout)
     bus = EventBus(tally)
     config = preparation.configuration
-    folder = config.place if isinstance(config.place, Path) else None
+    folder = config.location if isinstance(config.location, Path) else None
     async with displaying(how, outlet, bus, tally, folder, config.settings.limits.grace) as stage:
         with signals(stop, stage.let_go):
             report = await execute(preparation, store, run, bus, stop, tally)
@@ -137,15 +137,15 @@ def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) ->
         Terminal(ear),
         RunSummary(
             report.stats,
-            str(config.place),
+            str(config.location),
             time.time(),
             _commands(preparation),
-            report.lost,
+            report.warnings,
             quarantined=kept,
             politeness=report.politeness,
             nights_left=report.nights_left,
             page=str(report.page or ""),
-            books=str(config.home),
+            state_folder=str(config.state_folder),
         ),
     )
     for outlet in {stage.outlet, ear}:
@@ -159,7 +159,7 @@ def _commands(preparation: Preparation) -> Commands:
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
-    out = preparation.configuration.place
+    out = preparation.configuration.location
     return Commands(
         again=typed(*plain),
         only_failed=typed(*plain, "--only-failed"),

@@ -23,10 +23,10 @@ def command(as_json: bool, **flags: Any) -> int:
     from ..storage.lock import is_held
 
     config = configuration(flags)
-    store = DirectoryStore(config.home)
+    store = DirectoryStore(config.state_folder)
     record = last_run(store.ledger)
     if record is None:
-        print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.place} yet")
+        print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.location} yet")
         return 0
     doing = _state(record, is_held(store.lock))
     if as_json:

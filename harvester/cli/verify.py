@@ -57,7 +57,7 @@ def _as_json(stock: StoreCheck) -> dict[str, object]:
         "checked": stock.checked,
         "sound": stock.sound,
         "damaged": [
-            {"id": fault.did, "path": str(stock.path(fault)), "gate": fault.gate, "detail": fault.detail}
+            {"id": fault.did, "path": str(stock.path(fault)), "gate": fault.check, "detail": fault.detail}
             for fault in stock.faults
         ],
         "redated": stock.redated,
@@ -76,7 +76,7 @@ def _in_words(stock: StoreCheck, fix: bool, seconds: float) -> list[str]:
         lines.append(f"  {count(stock.redated)} sound under a new date: fetched again since the ledger was written")
     if stock.strays:
         lines.append(f"  {plural(stock.strays, 'FITS file')} under names no spectrum can have: left alone")
-    for gate, group in groupby(sorted(stock.faults, key=lambda fault: fault.gate), key=lambda fault: fault.gate):
+    for gate, group in groupby(sorted(stock.faults, key=lambda fault: fault.check), key=lambda fault: fault.check):
         faults = list(group)
         lines += ["", f"{count(len(faults))}  {gate}"]
         lines += [f"    {stock.path(fault)}: {fault.detail}" for fault in faults[:EXAMPLES]]
@@ -92,7 +92,7 @@ def _next_steps(stock: StoreCheck, fix: bool) -> Iterator[str]:
     if not stock.faults:
         return
     yield ""
-    if any(fault.gate == READING for fault in stock.faults):
+    if any(fault.check == READING for fault in stock.faults):
         yield "what cannot be read is left where it is: check its permissions and the disk"
     if stock.spared:
         yield (

@@ -31,24 +31,26 @@ class Configuration:
     profile: ArchiveProfile
 
     @property
-    def place(self) -> ObjectAddress | Path:
+    def location(self) -> ObjectAddress | Path:
         """Where the spectra are."""
         return self.settings.out or Path("data") / self.profile.name
 
     @property
     def out(self) -> Path:
         """The folder with the spectra. UsageError if they are in an object store."""
-        if isinstance(self.place, Path):
-            return self.place
+        if isinstance(self.location, Path):
+            return self.location
         raise UsageError(
-            f"--out {self.place}: this works with spectra in a folder only; copy them into one first, as with "
+            f"--out {self.location}: this works with spectra in a folder only; copy them into one first, as with "
             "`rclone copy` (run, plan, status, failures, verify, report and export work with object stores as well)"
         )
 
     @property
-    def home(self) -> Path:
+    def state_folder(self) -> Path:
         """The local folder that has ``.harvester`` in it."""
-        return self.place if isinstance(self.place, Path) else (self.settings.state or Path("data")) / self.place.folder
+        if isinstance(self.location, Path):
+            return self.location
+        return (self.settings.state or Path("data")) / self.location.folder
 
     @property
     def is_demo(self) -> bool:
@@ -87,7 +89,7 @@ class Configuration:
         chosen = self.settings
         values = chosen.model_dump(mode="json") | {
             "band": str(chosen.band or "none"),
-            "out": str(self.place),
+            "out": str(self.location),
             "window": str(chosen.window or "none"),
             "deadline": str(chosen.deadline or "none"),
             "notify": masked(chosen.notify) if chosen.notify else "none",
@@ -100,10 +102,10 @@ class Configuration:
 def shelf_of(configuration: Configuration) -> Store:
     """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
     settings = configuration.settings
-    return open_store(configuration.place, configuration.home, settings.refresh, settings.layout)
+    return open_store(configuration.location, configuration.state_folder, settings.refresh, settings.layout)
 
 
 def absolute(configuration: Configuration) -> tuple[ObjectAddress | Path, Path]:
     """Where the spectra are, and the local folder of their books, for whoever has another working directory."""
-    place = configuration.place
-    return place.absolute() if isinstance(place, Path) else place, configuration.home.absolute()
+    place = configuration.location
+    return place.absolute() if isinstance(place, Path) else place, configuration.state_folder.absolute()

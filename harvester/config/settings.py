@@ -194,7 +194,7 @@ class Settings(BaseSettings):
         BeforeValidator(_webhook),
         Field(description="POST a few lines of JSON there at the end, and when a pause lasts 10 minutes"),
     ] = None
-    labels: Annotated[Labelling, Field(description="what the catalogue's labels are called and mean")] = Labelling()
+    labels: Annotated[Labelling, Field(description="what the catalog's labels are called and mean")] = Labelling()
     limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
 
     @property

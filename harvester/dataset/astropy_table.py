@@ -16,9 +16,9 @@ UNITS = {"wave_min": "m", "wave_max": "m", "size": "byte"}
 
 
 def table_of(held: Sequence[StoredFile]) -> Table:
-    """A row for each of ``held``: what was proved of it, then the columns of its catalogue row.
+    """A row for each of ``held``: what was proved of it, then the columns of its catalog row.
 
-    A catalogue's column has the name and the type that an export gives it, and is masked where a row has nothing.
+    A catalog's column has the name and the type that an export gives it, and is masked where a row has nothing.
     """
     from astropy.table import Table
 

@@ -58,7 +58,7 @@ def _classes(dataset: Dataset) -> Iterator[str]:
     """How many spectra of which class are in which part."""
     counted, split = dataset.outcome.classes, dataset.order.split
     parts = ("",) if split is None else split.names
-    yield from ("## Classes", "", f"By the catalogue's column `{dataset.layout.label}`:", "")
+    yield from ("## Classes", "", f"By the catalog's column `{dataset.layout.label}`:", "")
     found = sorted({label for label, _ in counted}, key=_as_number)
     rows: list[list[object]] = []
     header = ["class", *(part for part in parts if part), "all"]
@@ -146,7 +146,7 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
         return
     yield from ("## Left out", "")
     if outcome.absent:
-        yield f"- {outcome.absent} that the catalogue lists and the harvest does not have"
+        yield f"- {outcome.absent} that the catalog lists and the harvest does not have"
     yield from (f"- `{name}`: {_safe(why)}" for name, why in missing)
 
 
@@ -171,5 +171,5 @@ def _table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterat
 
 
 def _safe(text: str) -> str:
-    """A server's or a catalogue's words as one line that opens no column and no tag."""
+    """A server's or a catalog's words as one line that opens no column and no tag."""
     return plain_line(text, 500).replace("|", "\\|").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""The catalogue's own columns in a data set: under which name, and as integers, numbers or texts.
+"""The catalog's own columns in a data set: under which name, and as integers, numbers or texts.
 
 A column holds integers if all its values are integers, floating point numbers if all are numbers, else texts; a blank
 is missing. ``007`` is a text, and so is what 64 bits cannot hold: a label must come out as it went in.
@@ -31,7 +31,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """A column of the catalogue, which the data set calls ``name``."""
+    """A column of the catalog, which the data set calls ``name``."""
 
     source: str
     name: str

@@ -41,7 +41,7 @@ Open = Callable[[Path, ExportSchema, dict[str, Any]], AbstractContextManager[Wri
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What the data set shall be. label: the catalogue's column with the class, None for ``labels.column``."""
+    """What the data set shall be. label: the catalog's column with the class, None for ``labels.column``."""
 
     file: Path
     recipe: Recipe = NOTHING
@@ -60,7 +60,7 @@ class ExportResult:
     """What became of it. ``classes`` counts the spectra written, by label and part ('' where there is none).
 
     stars: how many have each label, as the split counts them; empty without a split.
-    damaged, left_out: name and reason. absent: spectra that the catalogue lists and the harvest does not have.
+    damaged, left_out: name and reason. absent: spectra that the catalog lists and the harvest does not have.
     """
 
     classes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -172,7 +172,7 @@ class _Export:
         named = "labels.column" if self._order.label is None else "--label-column"
         known = f"they have {', '.join(there)}" if there else "they have none"
         raise UsageError(
-            f"{named} {label!r}: no spectrum has such a column of its catalogue; {known}{did_you_mean(label, there)}"
+            f"{named} {label!r}: no spectrum has such a column of its catalog; {known}{did_you_mean(label, there)}"
         )
 
     def run(self) -> Dataset:
@@ -246,5 +246,5 @@ class _Export:
             return f"--resample: no spectrum covers that grid; {name}, for one, does not: {why}"
         if outcome.damaged:
             return f"{folder}: all its spectra are damaged; python -m harvester verify tells more"
-        listed = "that the catalogue lists" if self._source.listed else "yet"
+        listed = "that the catalog lists" if self._source.listed else "yet"
         return f"{folder}: it holds no spectrum {listed}; python -m harvester run fetches them"

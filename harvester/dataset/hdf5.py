@@ -92,7 +92,7 @@ class _Disk(io.FileIO):
 
 def _attributes(layout: ExportSchema, sample: Sample, part: str | None) -> dict[str, MetadataText]:
     told = layout.told(sample, part)
-    label = next((column.name for column in layout.catalogue if column.source == layout.label), None)
+    label = next((column.name for column in layout.catalog if column.source == layout.label), None)
     if label is not None:
         told["label"] = told[label]
     mjd = sample.observation.mjd

@@ -1,4 +1,4 @@
-"""One spectrum on its way into a data set: what its file says, joined with what ledger and catalogue know of it."""
+"""One spectrum on its way into a data set: what its file says, joined with what ledger and catalog know of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .stored_files import StoredFile, read
 class Sample:
     """wave: Angstrom, flux: float64, shape (points,). flux_unit: '' where the file names none.
 
-    columns: the other columns of its catalogue row, as text.
+    columns: the other columns of its catalog row, as text.
     """
 
     did: SpectrumId

@@ -65,14 +65,14 @@ _SPLIT = ExportField("split", _TEXT, "", "the part of the data set that the spec
 NAMES = frozenset(
     {field.name for field in (*_IDENTITY, *_OBSERVATION, *_AXIS, _MEDIUM, _UNIT, *_DIGESTS, _SPLIT)} | {"flux", "date"}
 )
-"""What no column of a catalogue is called."""
+"""What no column of a catalog is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSchema:
-    """The columns of one data set. flux: ``float64`` or ``float32``. label: the catalogue's column with the class."""
+    """The columns of one data set. flux: ``float64`` or ``float32``. label: the catalog's column with the class."""
 
-    catalogue: tuple[CatalogColumn, ...]
+    catalog: tuple[CatalogColumn, ...]
     flux: str = "float64"
     split: bool = False
     label: str = "label"
@@ -80,7 +80,7 @@ class ExportSchema:
     @property
     def scalars(self) -> tuple[ExportField, ...]:
         """All but wavelengths and flux."""
-        own = (*_IDENTITY, *self._of_catalogue, *_OBSERVATION, _MEDIUM, _UNIT, *_DIGESTS)
+        own = (*_IDENTITY, *self._of_catalog, *_OBSERVATION, _MEDIUM, _UNIT, *_DIGESTS)
         return (*own, _SPLIT) if self.split else own
 
     @property
@@ -89,10 +89,10 @@ class ExportSchema:
         return (*self.scalars, *_AXIS, ExportField("flux", f"list<{self.flux}>", "", self._flux_in_words))
 
     @property
-    def _of_catalogue(self) -> tuple[ExportField, ...]:
+    def _of_catalog(self) -> tuple[ExportField, ...]:
         return tuple(
-            ExportField(column.name, _KINDS[column.kind], "", f"the catalogue's column {column.source!r}")
-            for column in self.catalogue
+            ExportField(column.name, _KINDS[column.kind], "", f"the catalog's column {column.source!r}")
+            for column in self.catalog
         )
 
     @property
@@ -106,7 +106,7 @@ class ExportSchema:
         return {
             "id": sample.did,
             "name": sample.name,
-            **{column.name: column.value(sample.columns) for column in self.catalogue},
+            **{column.name: column.value(sample.columns) for column in self.catalog},
             "object": seen.object_name or None,
             "ra": seen.ra,
             "dec": seen.dec,
@@ -121,7 +121,7 @@ class ExportSchema:
         }
 
     def class_of(self, columns: Mapping[str, str]) -> str:
-        """The class in a catalogue's row, '' if it has none."""
+        """The class in a catalog's row, '' if it has none."""
         return columns.get(self.label, "")
 
 

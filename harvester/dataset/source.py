@@ -1,4 +1,4 @@
-"""What goes into a data set: the stored spectra that a catalogue lists, or all, and where they come from."""
+"""What goes into a data set: the stored spectra that a catalog lists, or all, and where they come from."""
 
 from __future__ import annotations
 
@@ -54,35 +54,35 @@ def _iso(when: float) -> str:
 
 
 def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:
-    """What a ledger from before catalogues were held to it has in ``columns``, as a data set can hold it."""
+    """What a ledger from before catalogs were held to it has in ``columns``, as a data set can hold it."""
     return {NO_TEXT.sub("\ufffd", name)[:LONGEST_COLUMN]: NO_TEXT.sub("\ufffd", text) for name, text in columns.items()}
 
 
 class Source:
-    """The stored spectra of a harvest that its catalogue lists, with the columns they have there; all without one."""
+    """The stored spectra of a harvest that its catalog lists, with the columns they have there; all without one."""
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
         self._store = shelf_of(configuration)
         self._unit = configuration.profile.spectral_unit
-        self.folder = self._store.place
-        self.catalogue: Catalog | None = None
+        self.folder = self._store.location
+        self.catalog: Catalog | None = None
         self._rows: Mapping[SpectrumId, int] = {}
         if settings.catalog is not None:
-            self.catalogue = read_catalog(settings.catalog, settings.id_column)
-            self._rows = StringMap((did, row) for row, did in enumerate(self.catalogue.dids))
+            self.catalog = read_catalog(settings.catalog, settings.id_column)
+            self._rows = StringMap((did, row) for row, did in enumerate(self.catalog.dids))
 
     def __iter__(self) -> Iterator[StoredFile]:
         for holding in holdings(self._store, self._unit):
-            if self.catalogue is None:
+            if self.catalog is None:
                 yield replace(holding, columns=_as_text(holding.columns))
             elif (row := self._rows.get(holding.did)) is not None:
-                yield replace(holding, columns=json.loads(self.catalogue.columns[row]))
+                yield replace(holding, columns=json.loads(self.catalog.columns[row]))
 
     @property
     def listed(self) -> int | None:
-        """How many spectra the catalogue lists; None without a catalogue."""
-        return None if self.catalogue is None else len(self.catalogue.dids)
+        """How many spectra the catalog lists; None without a catalog."""
+        return None if self.catalog is None else len(self.catalog.dids)
 
     def origin(self) -> Origin:
         """What the ledger tells of them all. Reads no file."""

@@ -1,4 +1,4 @@
-"""What a harvest holds: each stored spectrum with its receipt from the ledger and the columns of its catalogue row."""
+"""What a harvest holds: each stored spectrum with its receipt from the ledger and the columns of its catalog row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..storage.interface import Store
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One stored spectrum. ``columns`` are the other columns of its catalogue row; None is what nobody recorded.
+    """One stored spectrum. ``columns`` are the other columns of its catalog row; None is what nobody recorded.
 
     load: gives its bytes, and raises, as the store's ``read`` does.
     wave_min, wave_max: metres. saved: seconds since 1970. run: which fetched it. url: what was asked.
@@ -80,8 +80,8 @@ def require_ledger(store: Store) -> None:
     """UsageError, with what to do, if there is no ledger."""
     if not store.ledger.exists():
         raise UsageError(
-            f"{store.place}: no ledger, so nobody knows what its files are; give a harvest's directory, or make "
-            f"a ledger from the files: python -m harvester verify --fix --out {shlex.quote(str(store.place))}"
+            f"{store.location}: no ledger, so nobody knows what its files are; give a harvest's directory, or make "
+            f"a ledger from the files: python -m harvester verify --fix --out {shlex.quote(str(store.location))}"
         )
 
 

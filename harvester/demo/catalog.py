@@ -1,4 +1,4 @@
-"""The catalogue of the demo archive: any number of DIDs that look like the genuine ones, and their labels."""
+"""The catalog of the demo archive: any number of DIDs that look like the genuine ones, and their labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PER_NIGHT = 30
 
 @dataclass(frozen=True, slots=True)
 class DemoRow:
-    """One line of the catalogue: ``did,label``."""
+    """One line of the catalog: ``did,label``."""
 
     did: SpectrumId
     label: Profile

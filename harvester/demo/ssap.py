@@ -1,4 +1,4 @@
-"""SSAP's queryData over the demo catalogue: the answer, piece by piece (SSAP 1.1, section 4).
+"""SSAP's queryData over the demo catalog: the answer, piece by piece (SSAP 1.1, section 4).
 
 Two rows for each spectrum (FITS and VOTable), every error a VOTable in a 200, no paging: as DaCHS answers.
 """

@@ -1,4 +1,4 @@
-"""What SSAP's queryData may ask of the demo catalogue, as tests of an observation, and DaCHS' words for nonsense."""
+"""What SSAP's queryData may ask of the demo catalog, as tests of an observation, and DaCHS' words for nonsense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TAP over the demo catalogue, synchronous alone (TAP 1.1): a table as SSAP's, ObsCore, and TAP_SCHEMA.
+"""TAP over the demo catalog, synchronous alone (TAP 1.1): a table as SSAP's, ObsCore, and TAP_SCHEMA.
 
 As DaCHS answers: errors are VOTables in a 200, rows are BINARY unless votable/td is asked for, an overflow is told
 behind the rows, and where the column with the DIDs is among those asked for, the datalink service is told too. The
@@ -67,7 +67,7 @@ def _columns_of(table: str) -> frozenset[str]:
     return frozenset(name.lower() for name, *_ in COLUMNS_OF[table])
 
 
-def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: DemoCatalog) -> Iterator[bytes]:
+def answer_tap(parameters: Iterable[tuple[str, str]], catalog: DemoCatalog) -> Iterator[bytes]:
     """The pieces of the answer's document, errors too: all of them are 200."""
     given = {name.upper(): value for name, value in parameters}
     try:
@@ -76,7 +76,7 @@ def answer_tap(parameters: Iterable[tuple[str, str]], catalogue: DemoCatalog) ->
         yield error_votable(str(error))
         return
     yield from (
-        _counted(query, catalogue, maxrec, in_text) if query.counted else _listed(query, catalogue, maxrec, in_text)
+        _counted(query, catalog, maxrec, in_text) if query.counted else _listed(query, catalog, maxrec, in_text)
     )
 
 
@@ -104,14 +104,14 @@ def _read(given: Mapping[str, str]) -> tuple[AdqlQuery, int, bool]:
     return query, min(int(maxrec), MOST_ROWS), wanted in _TD
 
 
-def _counted(query: AdqlQuery, catalogue: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
-    number = sum(query.matches(each) for each in catalogue.rows(query))
+def _counted(query: AdqlQuery, catalog: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
+    number = sum(query.matches(each) for each in catalog.rows(query))
     yield _head([(query.counted, "int", "", "", "meta.number", "")], query.table, in_text)
     yield from _data([[number]], [("int", "")], in_text)
     yield _tail(in_text, maxrec <= 1)
 
 
-def _listed(query: AdqlQuery, catalogue: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
+def _listed(query: AdqlQuery, catalog: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
     """TOP rows, or MAXREC where there is no TOP. More than MAXREC are an overflow, and as many, unless TOP said so."""
     known = {column[0].lower(): column for column in COLUMNS_OF[query.table]}
     names = query.columns or tuple(known)
@@ -119,13 +119,13 @@ def _listed(query: AdqlQuery, catalogue: DemoCatalog, maxrec: int, in_text: bool
     kinds = [(datatype, arraysize) for _, datatype, arraysize, *_ in columns]
     limit = maxrec if query.top is None else query.top
     numbers = count()
-    matching = ([each[name] for name in names] for each in catalogue.rows(query) if query.matches(each))
+    matching = ([each[name] for name in names] for each in catalog.rows(query) if query.matches(each))
     yield _head(columns, query.table, in_text)
     yield from _data((values for values, _ in zip(islice(matching, limit), numbers, strict=False)), kinds, in_text)
     sent = next(numbers)
     is_cut = sent > maxrec or (query.top is None and sent == maxrec)
     has_links = query.table == DATA and "ssa_pubdid" in names
-    yield _tail(in_text, is_cut, service(links_block(catalogue.base), "links") if has_links else "")
+    yield _tail(in_text, is_cut, service(links_block(catalog.base), "links") if has_links else "")
 
 
 def _head(columns: Iterable[DemoColumn], table: str, in_text: bool) -> bytes:

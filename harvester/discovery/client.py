@@ -119,7 +119,7 @@ class VoClient:
                 yield event
         except VotableError as error:
             words = f"the answer is no VOTable as it should be: {error}"
-            raise ServiceUnavailableError(url, Failure(FailureKind.CUT_OFF, words)) from None
+            raise ServiceUnavailableError(url, Failure(FailureKind.CONNECTION_LOST, words)) from None
         except FetchError as error:
             raise ServiceUnavailableError(url, error.failure) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -143,7 +143,7 @@ class VoClient:
         for _ in range(MOST_HOPS + 1):
             if not is_web(place):
                 raise ArchiveError(f"{in_short(place)}: that is no address")
-            await self._pacer.turn(self._never)
+            await self._pacer.acquire(self._never)
             self.requests += 1
             async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:
                 location = seen.headers.get("Location")

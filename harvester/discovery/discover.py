@@ -66,7 +66,7 @@ async def _first_row(asker: VoClient, url: str, constraints: Constraints) -> Doc
     try:
         document = await asker.document(with_query(url, query | narrowed))
     except ServiceUnavailableError as error:
-        if error.failure.kind not in (FailureKind.NOT_FOUND, FailureKind.CUT_OFF):
+        if error.failure.kind not in (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST):
             raise
         raise ArchiveError(f"{error}; give the address of its SSAP (or TAP) service itself") from None
     return document if document.rows or not narrowed else await asker.document(with_query(url, query))

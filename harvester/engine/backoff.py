@@ -16,7 +16,7 @@ def wait_before_retry(failure: Failure, attempt: int, limits: Limits, chance: Ra
     Exponential with full jitter, so that spectra that failed together do not come back together; never sooner than
     the archive's own Retry-After.
     """
-    tries = min(failure.kind.tries or limits.attempts, limits.attempts)
+    tries = min(failure.kind.max_attempts or limits.attempts, limits.attempts)
     if attempt >= tries:
         return None
     ceiling = min(limits.first_wait * GROWTH ** (attempt - 1), limits.max_wait)

@@ -56,11 +56,11 @@ class AdaptiveConcurrency:
         """The mean latency of the lowest level that was measured."""
         return self.known[min(self.known)] if self.known else None
 
-    def want(self) -> AdaptiveConcurrency:
+    def request_more(self) -> AdaptiveConcurrency:
         """A request had to wait because the level was reached: only then is there a reason to go higher."""
         return self if self.wanted else replace(self, wanted=True)
 
-    def answered(self, latency: float) -> AdaptiveConcurrency:
+    def on_response(self, latency: float) -> AdaptiveConcurrency:
         """An answer took ``latency``; the first on new connections, which cost a handshake, do not count."""
         if self.skip:
             return replace(self, skip=self.skip - 1)
@@ -68,7 +68,7 @@ class AdaptiveConcurrency:
         enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need a closer look
         return after if after.count < enough else after._judge()
 
-    def troubled(self, now: float) -> AdaptiveConcurrency:
+    def on_overload(self, now: float) -> AdaptiveConcurrency:
         """A 429, a 503 or a timeout: half as many, at most once a second, since one burst brings many of them."""
         return self if now - self.eased < 1.0 else replace(self._halved(), eased=now)
 

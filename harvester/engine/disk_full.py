@@ -47,12 +47,12 @@ class DiskFullRetry:
     async def _room(self, error: StoreError, size: int) -> bool:
         """Wait until there is room again; False if there is none in time, or no time left."""
         async with self._line:
-            self._admission.full = True
+            self._admission.disk_full = True
             try:
                 return await self._store.has_room(size) or await self._look_for_room(error, size)
             finally:
-                self._admission.full = False
-                self._admission.wake()
+                self._admission.disk_full = False
+                self._admission.notify()
 
     async def _look_for_room(self, error: StoreError, size: int) -> bool:
         if self._stop.draining.is_set():

@@ -60,9 +60,9 @@ class Engine:
     stop: Shutdown
     known_good: Sequence[Target] = ()
     leftovers: Sequence[PendingRetry] = ()
-    chance: Random = field(default_factory=Random)
-    wall: Callable[[], float] = time.time
-    patient: bool = True
+    rng: Random = field(default_factory=Random)
+    clock: Callable[[], float] = time.time
+    wait_for_retries: bool = True
     _agenda: WorkQueue = field(init=False)
     _queue: asyncio.Queue[Attempt | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
@@ -82,9 +82,9 @@ class Engine:
         self._queue = asyncio.Queue(self.limits.concurrency)
         self._changed = asyncio.Event()
         self._patient = DiskFullRetry(
-            self.store, self.admission, self.stop, self.limits.disk_wait, self.emit, self.wall
+            self.store, self.admission, self.stop, self.limits.disk_wait, self.emit, self.clock
         )
-        self.admission.on_probe(self._hear_of_probe)
+        self.admission.add_probe_listener(self._hear_of_probe)
 
     async def run(self) -> None:
         """Harvest until done, drained or aborted. Whatever goes wrong is in the stop's cause, and in the log."""
@@ -107,7 +107,7 @@ class Engine:
 
     def put_off(self) -> list[PendingRetry]:
         """The retries that are left once it has returned."""
-        return self._agenda.put_off(self._now())
+        return self._agenda.remaining_retries(self._now())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -116,10 +116,10 @@ class Engine:
         """From now on what is in flight has ``grace`` seconds, or none. A signal after the end is a no-op."""
         if not self._draining and self.stop.cause is not None:
             self._draining = True
-            self.emit(ev.HarvestDraining(self.wall(), self.stop.cause.reason))
-        for waiting in (self._changed, self.admission.turned):
+            self.emit(ev.HarvestDraining(self.clock(), self.stop.cause.reason))
+        for waiting in (self._changed, self.admission.state_changed):
             waiting.set()
-        self.admission.wake()
+        self.admission.notify()
         deadline = self._now() + (0.0 if self.stop.aborting.is_set() else self.limits.grace)
         try:
             patience.reschedule(min(deadline, patience.when() or deadline))
@@ -144,17 +144,17 @@ class Engine:
 
     @property
     def _done(self) -> bool:
-        return self._agenda.finished if self.patient else self._agenda.resting
+        return self._agenda.finished if self.wait_for_retries else self._agenda.idle
 
     def _seek_evidence(self) -> None:
         """Nobody else is asking, so nobody will tell whether the archive is well: ask for a known-good spectrum."""
         if self._condemned and len(self._condemned) == self._agenda.open:
-            self.admission.doubt(f"{self._condemned[-1].failure.detail}; is it the archive?")
+            self.admission.request_probe(f"{self._condemned[-1].failure.detail}; is it the archive?")
 
     async def _work(self) -> None:
         while (assignment := await self._queue.get()) is not None:
-            self._phase(assignment, ev.Phase.TURN)
-            if await self.admission.enter(self.stop.draining):
+            self._phase(assignment, ev.Phase.WAITING)
+            if await self.admission.acquire(self.stop.draining):
                 await self._attempt(assignment, in_flight=True)
                 self._changed.set()
             # else drained: what was handed out and not asked for stays on the list for the next run
@@ -170,7 +170,7 @@ class Engine:
                 fetched = await self.archive.fetch(assignment.target, lambda phase: self._phase(assignment, phase))
             finally:
                 if in_flight:
-                    self.admission.leave(self._now() - started if fetched else None)
+                    self.admission.release(self._now() - started if fetched else None)
             return await run_to_completion(self._keep(assignment, fetched, started))
         except FetchError as error:
             return self._fail(assignment, error.failure, started, error.url)
@@ -189,24 +189,24 @@ class Engine:
         try:
             if isinstance(verdict, FailedCheck):
                 path = await self.store.quarantine(target, fetched, verdict)
-                self.emit(ev.BodyQuarantined(self.wall(), target, verdict.gate, path))
+                self.emit(ev.BodyQuarantined(self.clock(), target, verdict.check, path))
                 return self._fail(assignment, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
             told = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
             proved = Saved(target, verdict, assignment.attempt, self._now() - started, *told)
-            self.emit(ev.SpectrumVerified(self.wall(), proved))
+            self.emit(ev.SpectrumVerified(self.clock(), proved))
             await self._patient.put(target, fetched.body)
         except StoreError as error:
             self._leave_to_next_run(assignment, error)
             return None
-        self.emit(ev.SpectrumSaved(self.wall(), replace(proved, elapsed=self._now() - started)))
-        self._agenda.settle()
+        self.emit(ev.SpectrumSaved(self.clock(), replace(proved, elapsed=self._now() - started)))
+        self._agenda.done()
         self._patience.pop(target.did, None)
         self._heard_good(target)
         return None
 
     def _leave_to_next_run(self, assignment: Attempt, error: StoreError) -> None:
         """This machine's fault: it concerns the run, and no spectrum."""
-        self._agenda.give_back(assignment, self._now())
+        self._agenda.requeue(assignment, self._now())
         self.stop.drain(StopReason(str(error), error.exit_code))
 
     def _heard_good(self, target: Target) -> None:
@@ -214,27 +214,27 @@ class Engine:
         self._canary = target
         self._last_good = self._now()
         self._refusals.heard_other()
-        self.admission.heard(Signal.GOOD)
+        self.admission.record(Signal.OK)
         self._judge_condemned()
 
     def _fail(self, assignment: Attempt, failure: Failure, started: float, url: str) -> Failure:
         """Say what it says of the archive, and schedule another attempt, give it back, or give it up."""
         sign = classify(failure)
-        self.admission.heard(sign, failure)
+        self.admission.record(sign, failure)
         now = self._now()
-        away = sign is Signal.TROUBLE and self.admission.gate.outage
+        away = sign is Signal.OUTAGE_LIKE and self.admission.breaker.outage
         if away and not self._asks_for_patience_alone(assignment, failure):
-            self._agenda.give_back(assignment, now)
+            self._agenda.requeue(assignment, now)
             return failure
-        wait = wait_before_retry(failure, assignment.attempt, self.limits, self.chance)
+        wait = wait_before_retry(failure, assignment.attempt, self.limits, self.rng)
         if wait is not None:
-            self._agenda.retry(assignment, now + wait, now if sign is Signal.TROUBLE else float("-inf"))
-            due = self.wall() + wait
-            self.emit(ev.RetryScheduled(self.wall(), assignment.target, assignment.attempt, failure, due))
+            self._agenda.retry(assignment, now + wait, now if sign is Signal.OUTAGE_LIKE else float("-inf"))
+            due = self.clock() + wait
+            self.emit(ev.RetryScheduled(self.clock(), assignment.target, assignment.attempt, failure, due))
             return failure
         condemned = PendingFailure(assignment, failure, started, url)
         if (
-            sign is Signal.TROUBLE
+            sign is Signal.OUTAGE_LIKE
             and self._last_good < started
             and (self._canary or self._bystander(assignment.target))
         ):
@@ -252,16 +252,16 @@ class Engine:
         return asked_before is not None and self._last_good > asked_before
 
     def _give_up(self, condemned: PendingFailure) -> None:
-        self._agenda.settle()
+        self._agenda.done()
         target, failure = condemned.assignment.target, condemned.failure
         self._patience.pop(target.did, None)
         failed = Failed(target, failure, condemned.assignment.attempt, self._now() - condemned.started, condemned.url)
-        self.emit(ev.SpectrumFailed(self.wall(), failed))
+        self.emit(ev.SpectrumFailed(self.clock(), failed))
         if self._refusals.heard(failure):
-            self.admission.doubt(f"{failure.detail}; is it the request?")
+            self.admission.request_probe(f"{failure.detail}; is it the request?")
 
     def _refused(self, failure: Failure) -> None:
-        own = failure.kind is FailureKind.NO_ADDRESS
+        own = failure.kind is FailureKind.NO_URL
         why = "nothing leads to an address that may be asked" if own else "the archive refuses our requests as such"
         self.stop.drain(StopReason(f"{why}: {failure.detail}", 7))
 
@@ -280,13 +280,13 @@ class Engine:
         """While the gate holds, ask now and then, alone; judge by the answer what failed before."""
         PROBING.set(True)
         while True:
-            self.admission.turned.clear()
-            gate = self.admission.gate
-            if not gate.holding:
-                await self.admission.turned.wait()
+            self.admission.state_changed.clear()
+            gate = self.admission.breaker
+            if not gate.is_open:
+                await self.admission.state_changed.wait()
             elif self._given_up_waiting():
                 return
-            elif await wait_for_event(self.admission.turned, self._next_look(gate) - self._now()):
+            elif await wait_for_event(self.admission.state_changed, self._next_look(gate) - self._now()):
                 continue
             elif self._now() >= gate.until:
                 await self._ask_whether_it_is_there()
@@ -298,7 +298,7 @@ class Engine:
         return min(gate.until, gate.since + self.limits.max_outage + 0.001)
 
     def _given_up_waiting(self) -> bool:
-        gate = self.admission.gate
+        gate = self.admission.breaker
         away = self._now() - gate.since
         if self.stop.draining.is_set() or not gate.outage or gate.good_probes or away <= self.limits.max_outage:
             return self.stop.draining.is_set()
@@ -308,7 +308,7 @@ class Engine:
     async def _ask_whether_it_is_there(self) -> None:
         known = self._canary is not None
         target = self._canary or self._bystander(None)
-        if target is None or not await self.admission.probe(self.stop.draining):
+        if target is None or not await self.admission.acquire_probe(self.stop.draining):
             return
         failure = await self._ask_for(target)
         if failure is None:
@@ -317,7 +317,7 @@ class Engine:
             self._refused(failure)
         elif RejectionCounter.is_one(failure):
             return  # somebody else is asked at once: these may be a block of spectra that are not public
-        self.admission.probed(failure, canary=known or failure is None)
+        self.admission.record_probe(failure, canary=known or failure is None)
 
     def _hear_of_probe(self, failure: Failure | None) -> None:
         self._judge(failure)
@@ -331,7 +331,7 @@ class Engine:
         everyone = self.targets if isinstance(self.targets, Sequence) else ()
         if not everyone:
             return next((leftover.target for leftover in self.leftovers if leftover.target != but), None)
-        target: Target = everyone[self.chance.randrange(len(everyone))]
+        target: Target = everyone[self.rng.randrange(len(everyone))]
         return target if len(everyone) > 1 or target != but else None
 
     async def _ask_for(self, canary: Target) -> Failure | None:
@@ -347,12 +347,12 @@ class Engine:
 
     def _judge(self, failure: Failure | None) -> None:
         """After a probe: what failed before was the archive's fault if it failed too, else the spectra's."""
-        if self.admission.gate.outage:
-            self._agenda.refund(self._last_good)
+        if self.admission.breaker.outage:
+            self._agenda.uncount_attempts(self._last_good)
             for condemned in self._condemned:
-                self._agenda.give_back(condemned.assignment, self._now())
+                self._agenda.requeue(condemned.assignment, self._now())
             self._condemned.clear()
-        elif failure is None and not self.admission.gate.holding:
+        elif failure is None and not self.admission.breaker.is_open:
             self._judge_condemned()
 
     def _judge_condemned(self) -> None:
@@ -361,7 +361,7 @@ class Engine:
             self._give_up(each)
 
     def _phase(self, assignment: Attempt, phase: ev.Phase) -> None:
-        self.emit(ev.PhaseEntered(self.wall(), assignment.target, assignment.attempt, phase))
+        self.emit(ev.PhaseEntered(self.clock(), assignment.target, assignment.attempt, phase))
 
 
 async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:

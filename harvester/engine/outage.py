@@ -34,7 +34,7 @@ class RejectionCounter:
 
     @staticmethod
     def is_one(failure: Failure) -> bool:
-        return failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.FORBIDDEN, FailureKind.NO_ADDRESS)
+        return failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.FORBIDDEN, FailureKind.NO_URL)
 
     def heard(self, failure: Failure) -> bool:
         """Count a failure; True when there is reason to ask whether our request is at fault."""

@@ -26,7 +26,7 @@ class RequestSpacing:
     rate: float
     next_turn: float = -math.inf
 
-    def turn(self, now: float, recent: deque[float]) -> float:
+    def next_slot(self, now: float, recent: deque[float]) -> float:
         """When the next request may go out. ``recent`` are the times of the latest requests, oldest first."""
         if not self.rate:
             return max(now, self.next_turn)
@@ -59,13 +59,13 @@ class RateLimiter:
         """Change the pace; nobody who waits gets a turn earlier than the new spacing allows."""
         self._schedule = replace(self._schedule, rate=rate)
 
-    async def turn(self, stop: asyncio.Event) -> bool:
+    async def acquire(self, stop: asyncio.Event) -> bool:
         """Wait for a turn and take it. False, without one, as soon as ``stop`` is set."""
         loop = asyncio.get_running_loop()
         async with self._line:
             while not stop.is_set():
                 now = loop.time()
-                wait = self._schedule.turn(now, self._recent) - now
+                wait = self._schedule.next_slot(now, self._recent) - now
                 if wait <= 0:
                     self._take(self._schedule.next_turn, now)
                     return True

@@ -54,14 +54,14 @@ class WorkQueue:
     @property
     def finished(self) -> bool:
         """Nothing fresh, nothing to retry, nothing handed out and unsettled."""
-        return self.resting and not self._retries
+        return self.idle and not self._retries
 
     @property
-    def resting(self) -> bool:
+    def idle(self) -> bool:
         """Nothing fresh, and nothing handed out and unsettled: at most retries are waited for."""
         return self._exhausted and not self._open
 
-    def put_off(self, now: float) -> list[PendingRetry]:
+    def remaining_retries(self, now: float) -> list[PendingRetry]:
         """The retries that are waited for, the first due first."""
         return [
             PendingRetry(due.assignment.target, due.assignment.attempt, due.time - now) for due in sorted(self._retries)
@@ -90,7 +90,7 @@ class WorkQueue:
         self._exhausted = True
         return self._take_retry() if due else None
 
-    def settle(self) -> None:
+    def done(self) -> None:
         """An assignment that was taken needs nothing more."""
         self._open -= 1
 
@@ -102,7 +102,7 @@ class WorkQueue:
         self._open -= 1
         self._push(replace(assignment, attempt=assignment.attempt + 1), due, failed)
 
-    def give_back(self, assignment: Attempt, due: float) -> None:
+    def requeue(self, assignment: Attempt, due: float) -> None:
         """An assignment that was taken comes back at ``due`` as it was: the attempt does not count."""
         self._open -= 1
         self._push(assignment, due, float("-inf"))
@@ -111,7 +111,7 @@ class WorkQueue:
         """A retry that an earlier run left behind."""
         self._push(assignment, due, float("-inf"))
 
-    def refund(self, since: float) -> None:
+    def uncount_attempts(self, since: float) -> None:
         """What failed at or after ``since`` was the archive's fault: those attempts do not count."""
         for entry in self._retries:
             if entry.failed >= since:

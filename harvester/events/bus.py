@@ -14,7 +14,7 @@ class EventBus:
 
     def __init__(self, *watchers: Observer) -> None:
         self._watchers = self._attentive = tuple(watchers)
-        self.lost: list[ObserverFailed] = []
+        self.failed_observers: list[ObserverFailed] = []
 
     def add(self, watcher: Observer, *, logged_only: bool = False) -> None:
         """Tell ``watcher`` every event from now on; ``logged_only``: it is spared the many that are not logged."""
@@ -24,9 +24,9 @@ class EventBus:
 
     def emit(self, event: Event) -> None:
         broken: list[ObserverFailed] = []
-        lost_before = len(self.lost)
+        lost_before = len(self.failed_observers)
         for watcher in self._watchers if event.logged else self._attentive:
-            if len(self.lost) > lost_before and watcher not in self._watchers:
+            if len(self.failed_observers) > lost_before and watcher not in self._watchers:
                 continue  # it broke meanwhile, over an event that another watcher emitted
             try:
                 watcher(event)
@@ -41,5 +41,5 @@ class EventBus:
         self._attentive = tuple(other for other in self._attentive if other is not watcher)
         name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
         lost = ObserverFailed(time, name, f"{type(error).__name__}: {error}")
-        self.lost.append(lost)
+        self.failed_observers.append(lost)
         return lost

@@ -103,7 +103,7 @@ class PolitenessRecorder:
 
     def __call__(self, event: ev.Event) -> None:
         match event:
-            case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.ANSWER):
+            case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.RESPONSE):
                 self._retries += self._asked.get(target.did, attempt) != attempt
                 self._asked[target.did] = attempt
             case ev.RequestSent(time=time):
@@ -116,8 +116,8 @@ class PolitenessRecorder:
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
                 self._allowed = (rate, 1)  # a harvest feels its way up from one request at a time
-            case ev.LimitsChanged(rate=rate, concurrency=concurrency, imposed=imposed):
-                self._paced(rate, concurrency, imposed)
+            case ev.LimitsChanged(rate=rate, concurrency=concurrency, by_server=by_server):
+                self._paced(rate, concurrency, by_server)
             case ev.HarvestPaused(time=time, kind=kind):
                 self._pause(kind, time)
             case ev.HarvestResumed(time=time) | ev.HarvestDraining(time=time) | ev.HarvestEnded(time=time):

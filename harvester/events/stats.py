@@ -121,13 +121,13 @@ def _own_fault(stats: HarvestStats) -> StopReason | None:
 
 def _unavailable(stats: HarvestStats) -> StopReason | None:
     """Nothing was had, and nothing but outages was answered."""
-    if stats.saved or stats.remaining or not stats.failures or not all(kind.outage for kind in stats.failures):
+    if stats.saved or stats.remaining or not stats.failures or not all(kind.outage_like for kind in stats.failures):
         return None
     return StopReason("the archive was unavailable to the end", 5)
 
 
 def _missing(stats: HarvestStats, left_out: bool) -> StopReason | None:
-    if any(kind.passing for kind in stats.failures):
+    if any(kind.transient for kind in stats.failures):
         return StopReason("some spectra are worth another run", 4)
     if stats.remaining:
         return StopReason("the rest was left for another run" if left_out else "stopped early", 4)

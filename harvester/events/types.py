@@ -20,8 +20,8 @@ from ..model.target import Target
 class Phase(StrEnum):
     """What a worker is doing with a spectrum right now."""
 
-    TURN = "turn"
-    ANSWER = "answer"
+    WAITING = "turn"
+    RESPONSE = "answer"
     BODY = "body"
     VERIFY = "verify"
     WRITE = "write"
@@ -67,7 +67,7 @@ class HarvestStarted(Event):
     rate: float
     concurrency: int
     endpoint: str = ""
-    shape: str = ""
+    request_key: str = ""
     user_agent: str = ""
     profile_sha256: str = ""
 
@@ -116,7 +116,7 @@ class BodyQuarantined(Event):
     """Bytes failed a gate and were kept apart, in ``path`` below the harvest's folder."""
 
     target: Target
-    gate: Check
+    check: Check
     path: str
 
 
@@ -150,7 +150,7 @@ class LimitsChanged(Event):
     rate: float
     concurrency: int
     reason: str
-    imposed: bool = True
+    by_server: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""A catalogue written into the ledger piece by piece, beside the harvest: a million rows keep no first request waiting.
+"""A catalog written into the ledger piece by piece, beside the harvest: a million rows keep no first request waiting.
 
-The rows come in the order of the ledger, in which SQLite takes them many times as fast as in that of most catalogues; a
+The rows come in the order of the ledger, in which SQLite takes them many times as fast as in that of most catalogs; a
 temporary database sorts them. But a row should be there before its spectrum is: so pieces in the order in which spectra
 are asked for come between. A killed run leaves the rest to the next one, which goes through all of it again and touches
 what differs.
@@ -25,19 +25,19 @@ PART = 50_000  # rows that are sorted at once, for the same reason: about a tent
 EVERY = 1000  # rows of which one is looked at to tell where the parts begin
 
 CatalogRow = tuple[SpectrumId, str, int]
-"""What is listed, its status by the disk, and its place in the catalogue."""
+"""What is listed, its status by the disk, and its place in the catalog."""
 
 
 class CatalogImport:
-    """What the catalogue lists and what the disk has of it; where ledger and disk disagree, the disk is right.
+    """What the catalog lists and what the disk has of it; where ledger and disk disagree, the disk is right.
 
     ``heard_of`` has the spectra that something happened to since the run began: of these the ledger knows better than
     the plan.
     """
 
-    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalogue: Catalog) -> None:
+    def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalog: Catalog) -> None:
         self.heard_of: set[SpectrumId] = set()
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._present, self._wanted = plan.present, plan.wanted
         self._run = next_run(connection)
         self._ahead, self._lead = self._listed(), 0
@@ -47,7 +47,7 @@ class CatalogImport:
     def _listed(self) -> Iterator[CatalogRow]:
         """In the order in which it is asked for."""
         for status, numbers in (("wanted", self._wanted.numbers), ("present", self._present.numbers)):
-            yield from zip(map(self._catalogue.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
+            yield from zip(map(self._catalog.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
 
     def _sorted(self) -> Iterator[list[CatalogRow]]:
         """In the order of the DIDs, by the piece; the pieces are empty while the rows are handed over."""
@@ -65,7 +65,7 @@ class CatalogImport:
 
     def _bounds(self) -> Sequence[SpectrumId]:
         """The DIDs at which all but the first part begin. SQLite's order is that of Python: by code points."""
-        return sorted(self._catalogue.dids[::EVERY])[PART // EVERY :: PART // EVERY]
+        return sorted(self._catalog.dids[::EVERY])[PART // EVERY :: PART // EVERY]
 
     def _next_piece(self) -> list[CatalogRow] | None:
         if self._lead == len(self._wanted) + len(self._present):
@@ -99,7 +99,7 @@ class CatalogImport:
 
     def _row(self, did: SpectrumId, status: str, number: int) -> tuple[str, str, str, str, str, int]:
         name = self._wanted.thing(number).name
-        return did, name, name.casefold(), self._catalogue.columns[number], status, self._run
+        return did, name, name.casefold(), self._catalog.columns[number], status, self._run
 
 
 # Rows of a part lie together, so that each is read, and sorted, by itself.
@@ -115,7 +115,7 @@ UPDATE spectrum SET folded = did WHERE did IN (
 """
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
-# What a catalogue does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.
+# What a catalog does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.
 _NAMED = """name = excluded.name, folded = excluded.folded,
     columns = json_patch(spectrum.columns, excluded.columns)"""
 _RENAMED = """spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded

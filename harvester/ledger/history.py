@@ -29,7 +29,7 @@ class Run:
     number: int
     name: str
     started: float
-    shape: str | None
+    request_key: str | None
 
 
 def runs(path: Path) -> list[Run]:
@@ -44,7 +44,7 @@ def contents_at(path: Path, number: int | None = None) -> Iterator[Content]:
 
 
 def columns(path: Path, dids: Iterable[SpectrumId]) -> Iterator[tuple[SpectrumId, dict[str, str]]]:
-    """Each of ``dids`` with the catalogue's other columns of it, none where the ledger does not know it."""
+    """Each of ``dids`` with the catalog's other columns of it, none where the ledger does not know it."""
     connection = open_for_reading(path)
     if connection is None:
         yield from ((did, {}) for did in dids)

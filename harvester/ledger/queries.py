@@ -35,7 +35,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
-    """A spectrum that is not there, and why. ``name`` is what its file would be called, ``columns`` are the catalogue's
+    """A spectrum that is not there, and why. ``name`` is what its file would be called, ``columns`` are the catalog's
     other columns of it."""
 
     did: str
@@ -203,7 +203,7 @@ def counts(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def count_by(path: Path, column: str) -> dict[str, int]:
-    """How many stored spectra have each value of a catalogue's ``column``; '' is those without one."""
+    """How many stored spectra have each value of a catalog's ``column``; '' is those without one."""
     sql = (
         "SELECT coalesce((SELECT value FROM json_each(columns) WHERE key = ?), '') AS value, count(*) AS spectra "
         "FROM spectrum WHERE status IN ('present', 'saved') GROUP BY 1 ORDER BY 1"

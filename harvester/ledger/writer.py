@@ -36,7 +36,7 @@ BATCH = 100  # rows a transaction at most, and seconds between two: what a power
 PATIENCE = 0.5
 LONGEST_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
 FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
-PRESSED = 1000  # statements that wait, at which the catalogue's rows let them go first
+PRESSED = 1000  # statements that wait, at which the catalog's rows let them go first
 BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
 BREATH = 0.010  # seconds that each event then leaves to the writer: the harvest slows down, and nothing is lost
 
@@ -86,15 +86,15 @@ class LedgerWriter:
         return self._thread.is_alive() and time.monotonic() < self._deadline
 
     @property
-    def enrolling(self) -> bool:
-        """Whether something of the catalogue is still to be written down, and can be."""
+    def importing(self) -> bool:
+        """Whether something of the catalog is still to be written down, and can be."""
         return self._unfinished is not None and self.fault is None and self._thread.is_alive()
 
     @property
     def _unfinished(self) -> CatalogImport | None:
         return None if self._enrolment is None or self._enrolment.complete else self._enrolment
 
-    def enrol(self, plan: HarvestPlan, catalogue: Catalog, shape: str) -> None:
+    def import_catalog(self, plan: HarvestPlan, catalog: Catalog, shape: str) -> None:
         """Begin to write down what is listed; the writer goes on with it between events.
 
         ``shape`` is what the spectra are asked as.
@@ -104,10 +104,10 @@ class LedgerWriter:
             self._connection.execute("DELETE FROM request")
             self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
         with using(self._path):
-            self._enrolment = CatalogImport(self._connection, plan, catalogue)
+            self._enrolment = CatalogImport(self._connection, plan, catalog)
             self._enrolment.go_on(self._connection)
 
-    def record(self, findings: Sequence[Finding]) -> None:
+    def write_findings(self, findings: Sequence[Finding]) -> None:
         """Write down what an audit proved, once everything is enrolled: names pass to their owners first."""
         with using(self._path):
             while findings and (enrolment := self._unfinished) is not None:
@@ -238,7 +238,7 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
 
 def _started(event: ev.HarvestStarted) -> Statement:
     here = (socket.gethostname(), os.getpid(), __version__)
-    asked = (event.endpoint, event.shape, event.user_agent, event.profile_sha256)
+    asked = (event.endpoint, event.request_key, event.user_agent, event.profile_sha256)
     return _STARTED, (event.run, event.time, *here, event.archive, *asked)
 
 

@@ -12,7 +12,7 @@ class Responsibility(StrEnum):
     ARCHIVE = "archive"
     NETWORK = "network"
     SPECTRUM = "spectrum"
-    OURS = "ours"
+    CLIENT = "ours"
 
 
 class FailureKind(StrEnum):
@@ -23,8 +23,8 @@ class FailureKind(StrEnum):
     """
 
     blame: Responsibility
-    tries: int
-    passing: bool
+    max_attempts: int
+    transient: bool
     meaning: str
     advice: str
 
@@ -33,23 +33,23 @@ class FailureKind(StrEnum):
     ) -> FailureKind:
         member = str.__new__(cls, value)
         member._value_ = value
-        member.blame, member.tries, member.passing = blame, tries, passing
+        member.blame, member.max_attempts, member.transient = blame, tries, passing
         member.meaning, member.advice = meaning, advice
         return member
 
     @property
-    def outage(self) -> bool:
+    def outage_like(self) -> bool:
         """Whether an archive that is away looks like this; maintenance pages come as 200, too."""
-        away = self.passing and self.blame in (Responsibility.ARCHIVE, Responsibility.NETWORK)
+        away = self.transient and self.blame in (Responsibility.ARCHIVE, Responsibility.NETWORK)
         return away or self.value in ("not_fits", "empty")
 
     NOT_FOUND = (
         "not_found", Responsibility.SPECTRUM, 1, False,
-        "404, the archive does not know it", "remove it from the catalogue or ask the archive's operator",
+        "404, the archive does not know it", "remove it from the catalog or ask the archive's operator",
     )  # fmt: skip
     GONE = (
         "gone", Responsibility.SPECTRUM, 1, False,
-        "410, withdrawn", "remove it from the catalogue",
+        "410, withdrawn", "remove it from the catalog",
     )  # fmt: skip
     NO_DATA = (
         "no_data", Responsibility.SPECTRUM, 1, False,
@@ -60,7 +60,7 @@ class FailureKind(StrEnum):
         "401 or 403, embargoed or not public", "ask the archive's operator, or wait for the embargo's end",
     )  # fmt: skip
     REFUSED_REQUEST = (
-        "refused_request", Responsibility.OURS, 1, False,
+        "refused_request", Responsibility.CLIENT, 1, False,
         "the archive refuses the request as such", "check --fluxcalib, --band and --format against what it offers",
     )  # fmt: skip
     BUSY = (
@@ -75,15 +75,15 @@ class FailureKind(StrEnum):
         "unexpected_status", Responsibility.ARCHIVE, 2, False,
         "a status that is no answer to this request", "check the archive's address",
     )  # fmt: skip
-    NO_ADDRESS = (
+    NO_URL = (
         "no_address", Responsibility.SPECTRUM, 1, False,
-        "no address that may be asked", "check access_url in the catalogue, and hosts in the archive's profile",
+        "no address that may be asked", "check access_url in the catalog, and hosts in the archive's profile",
     )  # fmt: skip
-    NO_LINK = (
+    NO_DATALINK = (
         "no_link", Responsibility.ARCHIVE, 2, False,
         "its datalink document leads to no FITS file", "read what the document says; tell the archive's operator",
     )  # fmt: skip
-    REDIRECTED = (
+    REDIRECT_BLOCKED = (
         "redirected", Responsibility.ARCHIVE, 2, False,
         "sent on to where we do not follow", "check the archive's address",
     )  # fmt: skip
@@ -99,11 +99,11 @@ class FailureKind(StrEnum):
         "timeout", Responsibility.NETWORK, 0, True,
         "no answer in time", "run again; raise limits.read_timeout if it stays",
     )  # fmt: skip
-    CUT_OFF = (
+    CONNECTION_LOST = (
         "cut_off", Responsibility.NETWORK, 0, True,
         "the answer broke off", "run again",
     )  # fmt: skip
-    GARBLED = (
+    PROTOCOL_ERROR = (
         "garbled", Responsibility.ARCHIVE, 0, True,
         "the answer was not HTTP", "run again; check for a proxy in between",
     )  # fmt: skip
@@ -135,7 +135,7 @@ class FailureKind(StrEnum):
         "wrong_spectrum", Responsibility.ARCHIVE, 0, False,
         "another spectrum than the one asked for", "tell the operator",
     )  # fmt: skip
-    UNNAMED = (
+    NO_IDENTIFIER = (
         "unnamed", Responsibility.ARCHIVE, 2, False,
         "a spectrum that does not say which one it is", "check the identity card in the archive's profile",
     )  # fmt: skip
@@ -145,7 +145,7 @@ class FailureKind(StrEnum):
     )  # fmt: skip
     NO_ROWS = (
         "no_rows", Responsibility.SPECTRUM, 2, False,
-        "a spectrum without points", "remove it from the catalogue, or ask for another --fluxcalib",
+        "a spectrum without points", "remove it from the catalog, or ask for another --fluxcalib",
     )  # fmt: skip
     NOT_FINITE = (
         "not_finite", Responsibility.SPECTRUM, 2, False,
@@ -155,7 +155,7 @@ class FailureKind(StrEnum):
         "not_monotonic", Responsibility.SPECTRUM, 2, False,
         "wavelengths that do not rise or fall steadily", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
-    WRONG_AXIS = (
+    INVALID_AXIS = (
         "wrong_axis", Responsibility.SPECTRUM, 2, False,
         "wavelengths or steps that are not as the header declares", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
@@ -168,7 +168,7 @@ class FailureKind(StrEnum):
         "flux that is not around 1 though normalized was asked for", "try --fluxcalib none",
     )  # fmt: skip
     INTERNAL = (
-        "internal", Responsibility.OURS, 1, True,
+        "internal", Responsibility.CLIENT, 1, True,
         "a bug of ours", "please report it with runs/<run>/events.jsonl",
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ class Damaged:
 
     name: str
     did: SpectrumId | None
-    gate: str
+    check: str
     kind: str
     detail: str
 
@@ -66,7 +66,7 @@ class Missing:
     name: str
     did: SpectrumId | None
     detail: str
-    gate: str = PRESENCE
+    check: str = PRESENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Unreadable:
     name: str
     did: SpectrumId | None
     detail: str
-    gate: str = READING
+    check: str = READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ FEW = 10  # files that may fail alike without telling of more than their own dam
 def too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
     """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
     in structure, into spectra of another band."""
-    judged = Counter(fault.kind for fault in damaged if fault.gate in (Check.IDENTITY, Check.SCIENCE))
+    judged = Counter(fault.kind for fault in damaged if fault.check in (Check.IDENTITY, Check.SCIENCE))
     return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}
 
 

@@ -1,4 +1,4 @@
-"""What a catalogue's labels are called and mean (``[labels]``): known to whoever made them, never to code."""
+"""What a catalog's labels are called and mean (``[labels]``): known to whoever made them, never to code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Labelling:
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     column: str = "label"
-    """The catalogue's column with the labels."""
+    """The catalog's column with the labels."""
     emission: tuple[str, ...] = ()
     """The labels of spectra with emission in H-alpha; none if nobody said."""
     names: dict[str, str] = field(default_factory=dict)

@@ -55,7 +55,7 @@ class Check(StrEnum):
 class FailedCheck:
     """Bytes that are not the spectrum asked for: which gate they failed, and how."""
 
-    gate: Check
+    check: Check
     kind: FailureKind
     detail: str
 

@@ -20,7 +20,7 @@ LONGEST_DID = 1024  # far above any archive's, far below a request line that DaC
 class Target:
     """One spectrum that is wanted, and the file stem (no folder, no ``.fits``) it is stored under.
 
-    ``address`` is the access URL that the catalogue tells, where it tells one.
+    ``address`` is the access URL that the catalog tells, where it tells one.
     """
 
     did: SpectrumId

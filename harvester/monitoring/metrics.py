@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"  # numbers are nobody's business unless their owner puts 
 LATENCIES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 600.0)
 SUCCESS = "harvester_last_success_timestamp_seconds"
 
-ON_THE_WIRE = (ev.Phase.ANSWER, ev.Phase.BODY)
+ON_THE_WIRE = (ev.Phase.RESPONSE, ev.Phase.BODY)
 
 
 def require_prometheus() -> None:

@@ -74,12 +74,12 @@ class Coordinator:
         self._shards: dict[int, ShardProgress] = {}
         self._prober: WorkerConnection | None = None
         self._candidates: list[WorkerConnection] = []
-        self._seen = _in_short(admission.gate)
+        self._seen = _in_short(admission.breaker)
         self._halted = False
         self._refusals = RejectionCounter()
         self._tasks = asyncio.TaskGroup()
         admission.on_turn(self._gate_turned)
-        admission.on_probe(lambda failure: self._say_to_all(ProbeOutcome(failure)))
+        admission.add_probe_listener(lambda failure: self._say_to_all(ProbeOutcome(failure)))
         stop.on_change(self._halt)
 
     async def __aenter__(self) -> Self:
@@ -116,7 +116,7 @@ class Coordinator:
         for task in guest.tasks:
             task.cancel()
         for _ in range(guest.held):
-            self._admission.leave(None)
+            self._admission.release(None)
         self._candidates = [other for other in self._candidates if other is not guest]
         self._note_room()
         if self._prober is guest:
@@ -144,7 +144,7 @@ class Coordinator:
                 guest.wanting.release()
             case RequestDone(latency=latency):
                 guest.held -= 1
-                self._admission.leave(latency)
+                self._admission.release(latency)
             case EventReport(event=event):
                 self._note(guest, event)
             case ResponseReport(sign=sign, failure=failure):
@@ -160,18 +160,18 @@ class Coordinator:
 
     def _hear(self, sign: Signal, failure: Failure | None) -> None:
         """Refusals in a row are the request's fault, whichever hands meet them."""
-        self._admission.heard(sign, failure)
+        self._admission.record(sign, failure)
         if failure is None:
             self._refusals.heard_other()
         elif self._refusals.heard(failure):
-            self._admission.doubt(f"{failure.detail}; is it the request?")
+            self._admission.request_probe(f"{failure.detail}; is it the request?")
 
     def _heed_trouble(
         self, guest: WorkerConnection, message: ProbeRequested | DiskFullReport | WorkerStopReason
     ) -> None:
         match message:
             case ProbeRequested(reason=reason):
-                self._admission.doubt(reason)
+                self._admission.request_probe(reason)
             case DiskFullReport(full=full):
                 guest.full = full
                 self._note_room()
@@ -183,8 +183,8 @@ class Coordinator:
         if asks_on:
             self._prober = None
         if isinstance(message, ProbeResult):
-            self._admission.probed(message.failure, message.canary)
-            self._gate_turned(self._admission.gate, anew=True)
+            self._admission.record_probe(message.failure, message.known_good)
+            self._gate_turned(self._admission.breaker, anew=True)
         elif isinstance(message, ProbeOffer):
             self._candidates.insert(0 if asks_on else len(self._candidates), guest)  # it knows best what is to be asked
         self._lend_probe()
@@ -219,27 +219,27 @@ class Coordinator:
 
     async def _serve(self, guest: WorkerConnection) -> None:
         """Let the hand's workers ask, one after the other; the admission's line is the same for all hands."""
-        while await guest.wanting.acquire() and await self._admission.enter(self._stop.draining):
+        while await guest.wanting.acquire() and await self._admission.acquire(self._stop.draining):
             guest.held += 1
             guest.say(PermitGranted())
 
     async def _lend_turn(self, guest: WorkerConnection, probing: bool) -> None:
         PROBING.set(probing)
-        if await self._admission.go_on(self._stop.draining):
+        if await self._admission.acquire_followup(self._stop.draining):
             guest.say(FollowupGranted())
 
     def _lend_probe(self) -> None:
-        if self._prober is None and self._candidates and self._admission.gate.holding:
+        if self._prober is None and self._candidates and self._admission.breaker.is_open:
             self._prober = self._candidates.pop(0)
             self._task(self._prober, self._let_probe(self._prober))
 
     async def _let_probe(self, guest: WorkerConnection) -> None:
-        if await self._admission.probe(self._stop.draining):
+        if await self._admission.acquire_probe(self._stop.draining):
             guest.say(ProbeGranted())
 
     def _note_room(self) -> None:
-        self._admission.full = any(guest.full for guest in self._guests)
-        self._admission.wake()
+        self._admission.disk_full = any(guest.full for guest in self._guests)
+        self._admission.notify()
 
     # ---- what all hear
 
@@ -257,8 +257,8 @@ class Coordinator:
         if not self._halted and self._stop.cause is not None:
             self._halted = True
             self._emit(ev.HarvestDraining(self._wall(), self._stop.cause.reason))
-        self._admission.wake()
-        self._admission.turned.set()
+        self._admission.notify()
+        self._admission.state_changed.set()
         if self._stop.cause is not None:
             self._say_to_all(ShutdownCommand(self._stop.cause, self._stop.aborting.is_set()))
 
@@ -277,4 +277,4 @@ class Coordinator:
 
 def _in_short(gate: CircuitBreaker) -> CircuitBreaker:
     """The gate without what changes with every answer."""
-    return replace(gate, recent=(), alarm=FIRST_ALARM, share=1.0)
+    return replace(gate, recent=(), failure_threshold=FIRST_ALARM, rate_share=1.0)

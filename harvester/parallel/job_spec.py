@@ -55,7 +55,7 @@ class JobSpec:
             settings.refresh,
         )
 
-    def shelf(self) -> Store:
+    def open_store(self) -> Store:
         """The store. StoreError if it cannot be used from here, ClusterError if it is another one that has its name."""
         here = socket.gethostname()
         if self.version != __version__:
@@ -78,6 +78,6 @@ class JobSpec:
         """The archive, as one hand asks it."""
         return ArchiveClient(self.route, self.limits, self.contact, emit, turn, wall)
 
-    def prove(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+    def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         """Whether ``body`` is the spectrum."""
         return verify_spectrum(body, target.did, self.expected)

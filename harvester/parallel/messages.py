@@ -80,7 +80,7 @@ class ProbeResult:
     """What a probe said."""
 
     failure: Failure | None
-    canary: bool
+    known_good: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class ShardStatus:
 
     settled: frozenset[SpectrumId] = frozenset()
     retries: Sequence[PendingRetry] = ()
-    proved: Sequence[Saved] = ()
+    verified: Sequence[Saved] = ()
     again: bool = False
 
 
@@ -138,7 +138,7 @@ class ProbeGranted:
 class BreakerChanged:
     """The gate turned; its times are seconds from now."""
 
-    gate: CircuitBreaker
+    breaker: CircuitBreaker
 
     @classmethod
     def seen_at(cls, now: float, gate: CircuitBreaker) -> BreakerChanged:
@@ -146,7 +146,7 @@ class BreakerChanged:
 
     def at(self, now: float) -> CircuitBreaker:
         """The gate by a clock that shows ``now``."""
-        return _moved(self.gate, now)
+        return _moved(self.breaker, now)
 
 
 def _moved(gate: CircuitBreaker, by: float) -> CircuitBreaker:

@@ -36,50 +36,50 @@ class RemoteThrottle:
 
     def __init__(self, say: Callable[[FromHand], None], stop: asyncio.Event) -> None:
         self._say, self._stop = say, stop
-        self.gate = CircuitBreaker()
-        self.turned = asyncio.Event()
+        self.breaker = CircuitBreaker()
+        self.state_changed = asyncio.Event()
         self._full = False
         self._entering, self._going_on, self._probing = Waiting(), Waiting(), Waiting()
         self._judges: list[Judge] = []
         self._chance = Random()  # noqa: S311 - jitter, no secret
 
     @property
-    def full(self) -> bool:
+    def disk_full(self) -> bool:
         return self._full
 
-    @full.setter
-    def full(self, full: bool) -> None:
+    @disk_full.setter
+    def disk_full(self, full: bool) -> None:
         self._full = full
         self._say(DiskFullReport(full))
 
-    async def enter(self, stop: asyncio.Event) -> bool:
+    async def acquire(self, stop: asyncio.Event) -> bool:
         return await self._permitted(self._entering, PermitRequest(), stop)
 
-    async def go_on(self, stop: asyncio.Event) -> bool:
+    async def acquire_followup(self, stop: asyncio.Event) -> bool:
         return await self._permitted(self._going_on, FollowupRequest(PROBING.get()), stop)
 
-    async def probe(self, stop: asyncio.Event) -> bool:
+    async def acquire_probe(self, stop: asyncio.Event) -> bool:
         """Wait to be the one who asks; False too once the gate turned, since somebody else has asked."""
         return await self._permitted(self._probing, ProbeOffer(), stop)
 
-    def leave(self, latency: float | None) -> None:
+    def release(self, latency: float | None) -> None:
         self._say(RequestDone(latency))
 
-    def heard(self, sign: Signal, failure: Failure | None = None) -> None:
+    def record(self, sign: Signal, failure: Failure | None = None) -> None:
         if failure is not None and failure.retry_after is not None:  # what it says holds before it has come round
-            self.gate = self.gate.after(sign, failure, asyncio.get_running_loop().time(), self._chance)
+            self.breaker = self.breaker.record(sign, failure, asyncio.get_running_loop().time(), self._chance)
         self._say(ResponseReport(sign, failure))
 
-    def doubt(self, reason: str) -> None:
+    def request_probe(self, reason: str) -> None:
         self._say(ProbeRequested(reason))
 
-    def probed(self, failure: Failure | None, canary: bool) -> None:
+    def record_probe(self, failure: Failure | None, canary: bool) -> None:
         self._say(ProbeResult(failure, canary))
 
-    def on_probe(self, judge: Judge) -> None:
+    def add_probe_listener(self, judge: Judge) -> None:
         self._judges.append(judge)
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Once there is no asking any more, let go of whoever waits to."""
         if self._stop.is_set():
             for waiting in (self._entering, self._going_on, self._probing):
@@ -97,9 +97,9 @@ class RemoteThrottle:
                 if not _admit(self._probing):
                     self._say(ProbeDeclined())
             case BreakerChanged():
-                self.gate = message.at(asyncio.get_running_loop().time())
+                self.breaker = message.at(asyncio.get_running_loop().time())
                 _dismiss(self._probing)
-                self.turned.set()
+                self.state_changed.set()
             case ProbeOutcome(failure=failure):
                 for judge in self._judges:
                     judge(failure)

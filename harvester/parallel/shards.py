@@ -29,8 +29,8 @@ class Shard:
     number: int
     targets: Sequence[Target]
     leftovers: Sequence[PendingRetry] = ()
-    patient: bool = False
-    canary: Target | None = None
+    wait_for_retries: bool = False
+    known_good: Target | None = None
 
 
 class ShardQueue:
@@ -92,7 +92,7 @@ class ShardProgress:
     joined: bool = False
     settled: set[SpectrumId] = field(default_factory=set)
     retries: dict[SpectrumId, tuple[Target, int, float]] = field(default_factory=dict)
-    proved: dict[SpectrumId, Saved] = field(default_factory=dict)
+    verified: dict[SpectrumId, Saved] = field(default_factory=dict)
 
     def note(self, event: ev.Event) -> bool:
         """Take in what happened; False if it is told a second time, by somebody who was thought to be lost."""
@@ -103,9 +103,9 @@ class ShardProgress:
                     return False
                 self.settled.add(did)
                 self.retries.pop(did, None)
-                self.proved.pop(did, None)
+                self.verified.pop(did, None)
             case ev.SpectrumVerified(outcome=outcome):
-                self.proved[outcome.target.did] = outcome
+                self.verified[outcome.target.did] = outcome
             case ev.RetryScheduled(target=target, attempt=attempt, due=due):
                 self.retries[target.did] = (target, attempt + 1, due)
         return True
@@ -114,4 +114,4 @@ class ShardProgress:
         """What the next hand should know at ``now`` (seconds since 1970)."""
         again, self.joined = self.joined, True
         retries = [PendingRetry(target, attempt, max(0.0, due - now)) for target, attempt, due in self.retries.values()]
-        return ShardStatus(frozenset(self.settled), retries, tuple(self.proved.values()), again)
+        return ShardStatus(frozenset(self.settled), retries, tuple(self.verified.values()), again)

@@ -95,7 +95,7 @@ class _Hand:
 
     async def _harvest(self, begun: ShardStatus) -> list[PendingRetry]:
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(self._commission.shelf())
+            store = await stack.enter_async_context(self._commission.open_store())
             client = self._commission.archive(self._tell, self._turn, self._wall)
             self._archive = await stack.enter_async_context(client)
             engine = await self._engine(begun, store, client)
@@ -115,10 +115,10 @@ class _Hand:
                 done.add(saved.target.did)
         return Engine(
             [target for target in fresh if target.did not in done],
-            archive, store, commission.prove, commission.limits, self._admission, self._tell, self._stop,
-            (shard.canary,) if shard.canary else (),
+            archive, store, commission.verify, commission.limits, self._admission, self._tell, self._stop,
+            (shard.known_good,) if shard.known_good else (),
             [each for did, each in retries.items() if did not in done],
-            wall=self._wall, patient=shard.patient,
+            clock=self._wall, wait_for_retries=shard.wait_for_retries,
         )  # fmt: skip
 
     async def _live(self) -> None:
@@ -166,7 +166,7 @@ class _Hand:
             self._line.say(WorkerStopReason(self._stop.cause))
 
     async def _turn(self) -> bool:
-        return await self._admission.go_on(self._stop.draining)
+        return await self._admission.acquire_followup(self._stop.draining)
 
 
 def _targets(retries: Mapping[SpectrumId, PendingRetry]) -> Iterator[Target]:
@@ -175,11 +175,11 @@ def _targets(retries: Mapping[SpectrumId, PendingRetry]) -> Iterator[Target]:
 
 def _stored(targets: Iterable[Target], store: Store, commission: JobSpec, begun: ShardStatus) -> list[Saved]:
     """Those that are in the store: as they were about to be stored or, unless they would be replaced, as they prove."""
-    announced = {saved.target.did: saved for saved in begun.proved}
+    announced = {saved.target.did: saved for saved in begun.verified}
     found = []
     for target in targets:
         try:
-            verdict = commission.prove(target, store.read(target.name))
+            verdict = commission.verify(target, store.read(target.name))
         except FileNotFoundError:
             continue
         if isinstance(verdict, FailedCheck):

@@ -63,7 +63,7 @@ def page(material: ReportData) -> bytes:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{headline(material)} Run {material.books.run}"),
+        element("title", f"{headline(material)} Run {material.record.run}"),
         element("link", rel="icon", href=ICON),
         element("style", Markup(style)),
     )

@@ -92,7 +92,7 @@ class _Asking:
     hopeless: Failure | None = None
 
     async def ask(self, setting: str | None) -> CalibrationResult:
-        if not await self.admission.enter(self.enough):
+        if not await self.admission.acquire(self.enough):
             return CalibrationResult(setting, failure=self.hopeless)
         loop = asyncio.get_running_loop()
         sent, latency = loop.time(), None
@@ -105,7 +105,7 @@ class _Asking:
                 self.enough.set()
             return CalibrationResult(setting, failure=error.failure)
         finally:
-            self.admission.leave(latency)
+            self.admission.release(latency)
         return verified_spectrum(body, self.configuration, self.did, setting)
 
     async def _fetch(self, setting: str | None) -> bytes:
@@ -117,7 +117,7 @@ class _Asking:
 
     async def _turn(self) -> bool:
         """A turn for a redirect."""
-        return await self.admission.pacer.turn(self.enough)
+        return await self.admission.rate_limiter.acquire(self.enough)
 
 
 def _unheard(_: ev.Event | ev.Phase) -> None:

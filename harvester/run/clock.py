@@ -39,7 +39,7 @@ class ClockWatch:
     emit: Callable[[ev.Event], None]
     stop: Shutdown
     renew: Callable[[], Awaitable[None]]
-    wall: Callable[[], float]
+    clock: Callable[[], float]
 
     @asynccontextmanager
     async def keep(self) -> AsyncIterator[None]:
@@ -54,22 +54,22 @@ class ClockWatch:
     async def opening(self) -> bool:
         """Wait until the hours begin; False if the run was stopped before they did."""
         opens = self.hours.opens.timestamp()
-        if self.wall() >= opens or self.stop.draining.is_set():
+        if self.clock() >= opens or self.stop.draining.is_set():
             return not self.stop.draining.is_set()
-        self.emit(ev.HarvestPaused(self.wall(), f"outside the window {self.hours.window}", opens, ev.Pause.WINDOW))
-        while (left := opens - self.wall()) > 0:
+        self.emit(ev.HarvestPaused(self.clock(), f"outside the window {self.hours.window}", opens, ev.Pause.WINDOW))
+        while (left := opens - self.clock()) > 0:
             if await wait_for_event(self.stop.draining, min(left, TICK)):
-                self.emit(ev.HarvestDraining(self.wall(), self.stop.cause.reason if self.stop.cause else "stopped"))
+                self.emit(ev.HarvestDraining(self.clock(), self.stop.cause.reason if self.stop.cause else "stopped"))
                 return False
-        self.emit(ev.HarvestResumed(self.wall(), f"the window {self.hours.window} is open"))
+        self.emit(ev.HarvestResumed(self.clock(), f"the window {self.hours.window} is open"))
         return True
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        before = self.wall() - loop.time()
+        before = self.clock() - loop.time()
         while True:
             await asyncio.sleep(self._tick())
-            now = self.wall() - loop.time()
+            now = self.clock() - loop.time()
             if abs(now - before) > DRIFT:
                 await self._jumped(now - before)
             before = now
@@ -82,7 +82,7 @@ class ClockWatch:
     def _left(self) -> float | None:
         """Seconds until the hours end; None without an end, or once the run is told to stop."""
         ends = self.hours.ends
-        return None if ends is None or self.stop.draining.is_set() else ends.timestamp() - self.wall()
+        return None if ends is None or self.stop.draining.is_set() else ends.timestamp() - self.clock()
 
     def _look_at_the_hour(self) -> None:
         left = self._left()
@@ -90,7 +90,7 @@ class ClockWatch:
             self.stop.drain(StopReason(self.hours.why, WORTH_ANOTHER_RUN))
 
     async def _jumped(self, seconds: float) -> None:
-        self.emit(ev.ClockJumped(self.wall(), seconds))
+        self.emit(ev.ClockJumped(self.clock(), seconds))
         try:
             await self.renew()
         except Exception:  # whatever is wrong with the old connections, the hours are still to be kept

@@ -56,8 +56,8 @@ MOMENT = 0.01  # seconds between two looks at whether the ledger has taken in ev
 class Clock:
     """What a test replaces to have a whole night in a second: the wall clock, and the dice."""
 
-    wall: Callable[[], float] = time.time
-    dice: random.Random = field(default_factory=random.Random)
+    now: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)
 
 
 def new_run_name(now: datetime | None = None) -> str:
@@ -71,7 +71,7 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
     store = shelf_of(configuration)
     store.prepare()
     with acquire_lock(store.lock, run):
-        store.tidy()
+        store.prepare_for_writing()
         ensure_usable(store.ledger)
         relocate(store, configuration)
         yield store
@@ -79,10 +79,10 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
 
 def open_ledger(preparation: Preparation, store: Store, run: str, tally: StatsCollector) -> tuple[LedgerWriter, Path]:
     """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
-    store.set_aside(preparation.plan.suspect, "no sound spectrum")
+    store.quarantine_existing(preparation.plan.suspect, "no sound spectrum")
     ledger = LedgerWriter(store.ledger, lambda: tally.stats)
-    ledger.enrol(preparation.plan, preparation.catalogue, preparation.configuration.request.shape)
-    ledger.record([finding for finding in preparation.findings if isinstance(finding, Sound)])
+    ledger.import_catalog(preparation.plan, preparation.catalog, preparation.configuration.request.request_key)
+    ledger.write_findings([finding for finding in preparation.findings if isinstance(finding, Sound)])
     folder = store.state / "runs" / run
     with translate_os_errors(folder):
         folder.mkdir(parents=True, mode=0o700)
@@ -106,7 +106,7 @@ async def execute(
     """
     chance = chance or Clock()
     settings = preparation.configuration.settings
-    hours = run_window(chance.wall(), settings.window, settings.deadline)
+    hours = run_window(chance.now(), settings.window, settings.deadline)
     book = PolitenessRecorder(user_agent(settings.contact))
     ledger, folder = open_ledger(preparation, store, run, tally)
     _allow_as_many_files_as_possible()
@@ -119,15 +119,15 @@ async def execute(
                 await run_engine(
                     preparation, store, run, bus, stop, tally, chance, hours, partial(runner_for, folder=folder)
                 )
-            while ledger.enrolling and not await wait_for_event(stop.draining, MOMENT):
+            while ledger.importing and not await wait_for_event(stop.draining, MOMENT):
                 pass  # an interrupted run leaves the rest of the list to the next one
         await _last_rows(ledger, stop)
-    lost = [f"{gone.watcher}: {gone.error}" for gone in bus.lost]
+    lost = [f"{gone.watcher}: {gone.error}" for gone in bus.failed_observers]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
     report = RunResult(tally.stats, folder, lost, book.politeness, hours.night)
     report = await write_summary(await write_provenance(report, preparation, store), preparation, store)
-    return replace(report, lost=[*report.lost, *await onlookers.say_goodbye(report.summary, stop)])
+    return replace(report, warnings=[*report.warnings, *await onlookers.close(report.summary, stop)])
 
 
 async def _last_rows(ledger: LedgerWriter, stop: Shutdown) -> None:
@@ -160,11 +160,11 @@ async def run_engine(
 ) -> None:
     """The harvest between its first and its last event: whatever the preparation lists is asked for and proved."""
     async with _at_hand(preparation.configuration) as configuration:
-        task = HarvestJob(configuration, preparation, store, bus.emit, stop, chance.dice, chance.wall)
-        bus.emit(_started(configuration, preparation, run, chance.wall()))
+        task = HarvestJob(configuration, preparation, store, bus.emit, stop, chance.rng, chance.now)
+        bus.emit(_started(configuration, preparation, run, chance.now()))
         try:
             async with hire(task) as labour:
-                vigil = ClockWatch(hours, bus.emit, stop, labour.renew, chance.wall)
+                vigil = ClockWatch(hours, bus.emit, stop, labour.renew, chance.now)
                 async with vigil.keep():
                     if await vigil.opening():
                         await labour.run()
@@ -174,7 +174,7 @@ async def run_engine(
             log.exception("bug in the engine")
             stop.drain(StopReason(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
     reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
-    bus.emit(ev.HarvestEnded(chance.wall(), reason, exit_code))
+    bus.emit(ev.HarvestEnded(chance.now(), reason, exit_code))
 
 
 def _started(configuration: Configuration, preparation: Preparation, run: str, now: float) -> ev.HarvestStarted:
@@ -184,14 +184,14 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         run=run,
         archive=configuration.profile.name,
         host=configuration.profile.host,
-        out=str(configuration.place),
+        out=str(configuration.location),
         listed=plan.listed,
         present=len(plan.present) - preparation.refreshed,
         wanted=preparation.wanted,
         rate=limits.rate,
         concurrency=limits.concurrency,
         endpoint=configuration.profile.endpoint,
-        shape=configuration.request.shape,
+        request_key=configuration.request.request_key,
         user_agent=user_agent(configuration.settings.contact),
         profile_sha256=profile_sha256(preparation.configuration),
     )

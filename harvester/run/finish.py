@@ -32,7 +32,7 @@ class RunResult:
 
     stats: HarvestStats
     folder: Path
-    lost: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     politeness: Politeness = field(default_factory=Politeness)
     night: float | None = None
     """Seconds that the next run like this one has, where its hours are limited."""
@@ -51,7 +51,7 @@ class RunResult:
     def summary(self) -> dict[str, object]:
         """The content of summary.json."""
         more = {"politeness": self.politeness.as_json(), "nights_left": self.nights_left}
-        return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.lost)}
+        return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.warnings)}
 
 
 async def write_provenance(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
@@ -59,24 +59,24 @@ async def write_provenance(report: RunResult, preparation: Preparation, store: S
     try:
         there = await asyncio.to_thread(collected, queries.contents(store.ledger))
         agent = report.politeness.user_agent
-        told = document(preparation.configuration, preparation.catalogue, report.stats, agent, there)
+        told = document(preparation.configuration, preparation.catalog, report.stats, agent, there)
         await asyncio.to_thread(_write, report.folder / PROVENANCE, json.dumps(told, indent=1) + "\n")
     except StoreError as error:
-        return replace(report, lost=[*report.lost, f"provenance: {error}"])
+        return replace(report, warnings=[*report.warnings, f"provenance: {error}"])
     return report
 
 
 async def write_summary(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
     """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
     try:
-        if report.stats.saved or preparation.findings or preparation.after_interruption or store.moved:
+        if report.stats.saved or preparation.findings or preparation.after_interruption or store.migrated_count:
             await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
         await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
     except StoreError as error:
         code = min(report.stats.exit_code or 0, error.exit_code, key=EXIT_CODE_PRIORITY.index)
         reason = report.stats.reason if code == report.stats.exit_code else str(error)
         stats = replace(report.stats, exit_code=code, reason=reason)
-        return replace(report, stats=stats, lost=[*report.lost, f"summary: {error}"])
+        return replace(report, stats=stats, warnings=[*report.warnings, f"summary: {error}"])
     return await write_report_page(report, store)
 
 
@@ -90,7 +90,7 @@ async def write_report_page(report: RunResult, store: Store) -> RunResult:
         page = await asyncio.to_thread(write_report, store, report.stats.run, most)
     except Exception as error:
         log.exception("no report")
-        return replace(report, lost=[*report.lost, f"report: {type(error).__name__}: {error}"])
+        return replace(report, warnings=[*report.warnings, f"report: {type(error).__name__}: {error}"])
     return replace(report, page=page)
 
 

@@ -44,7 +44,7 @@ class Observers:
 
         return broken
 
-    async def say_goodbye(self, summary: Mapping[str, object], stop: Shutdown) -> Sequence[str]:
+    async def close(self, summary: Mapping[str, object], stop: Shutdown) -> Sequence[str]:
         """Once the books are closed. What went wrong with that is known to nobody yet."""
         known = len(self.faults)
         if self.webhook is not None:

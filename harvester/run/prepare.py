@@ -1,4 +1,4 @@
-"""What is known before the first request: catalogue against disk. Light, so that a plan of a million stays small."""
+"""What is known before the first request: catalog against disk. Light, so that a plan of a million stays small."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Preparation:
     """
 
     configuration: Configuration
-    catalogue: Catalog
+    catalog: Catalog
     plan: HarvestPlan
     targets: Sequence[Target]
     leftovers: Sequence[PendingRetry] = ()
@@ -64,8 +64,8 @@ class Preparation:
         return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
-def catalogue_of(configuration: Configuration) -> Catalog:
-    """The catalogue that the configuration names; the demo archive brings its own. UsageError without one."""
+def catalog_of(configuration: Configuration) -> Catalog:
+    """The catalog that the configuration names; the demo archive brings its own. UsageError without one."""
     settings = configuration.settings
     if settings.catalog is not None:
         return read_catalog(settings.catalog, settings.id_column)
@@ -76,14 +76,14 @@ def catalogue_of(configuration: Configuration) -> Catalog:
         columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]
         return Catalog("the demo archive's own list", [entry.did for entry in entries], columns)
     raise UsageError(
-        "no catalogue: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
+        "no catalog: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
         "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
         "or see it at work first: python -m harvester --archive demo --concurrency 8"
     )
 
 
-def prepare(configuration: Configuration, catalogue: Catalog, store: Store) -> Preparation:
-    """Hold the catalogue against the disk. Changes nothing, asks nothing of the archive.
+def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Preparation:
+    """Hold the catalog against the disk. Changes nothing, asks nothing of the archive.
 
     Files that no ledger vouches for (an older tool's, of another size than it knows, or replaced by a run that was
     killed before it wrote that down) are read and proved before they count. Another change that keeps the size is for
@@ -95,15 +95,15 @@ def prepare(configuration: Configuration, catalogue: Catalog, store: Store) -> P
     if newer:
         doubtful = frozenset(name.casefold() for name in newer)
         receipts = ((name, did, None if name in doubtful else size) for name, did, size in receipts)
-    plan = make_plan(catalogue, store.files(), receipts)
+    plan = make_plan(catalog, store.files(), receipts)
     _refuse_to_mix(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
     findings = _examine(configuration, plan.unproved, store)
     _refuse_to_set_aside_everything(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
-    _refuse_to_ask_nowhere(configuration, catalogue, targets)
-    return Preparation(configuration, catalogue, plan, targets, leftovers, findings, store.caution, newer is not None)
+    _refuse_to_ask_nowhere(configuration, catalog, targets)
+    return Preparation(configuration, catalog, plan, targets, leftovers, findings, store.warning, newer is not None)
 
 
 def _examine(configuration: Configuration, unproved: Sequence[Target], store: Store) -> list[Finding]:
@@ -119,8 +119,8 @@ def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequ
     if suspicious:
         example = next(found for found in findings if isinstance(found, Damaged) and found.kind in suspicious)
         raise UsageError(
-            f"{configuration.place} has {len(findings)} files that no ledger vouches for, and most are not what you "
-            f"ask for ({configuration.request.shape}): {example.name}.fits: {example.detail}; choose another --out, "
+            f"{configuration.location} has {len(findings)} files that are in no ledger; most are not what you request "
+            f"({configuration.request.request_key}): {example.name}.fits: {example.detail}; choose another --out, "
             "or ask as they were asked for"
         )
 
@@ -128,10 +128,10 @@ def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequ
 def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
     """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
     before = queries.request_parameters(ledger)
-    if before not in (None, configuration.request.shape) and plan.present:
+    if before not in (None, configuration.request.request_key) and plan.present:
         raise UsageError(
-            f"{configuration.place} holds spectra asked for with {before}; you ask for {configuration.request.shape}: "
-            "choose another --out"
+            f"{configuration.location} holds spectra asked for with {before}; you ask for "
+            f"{configuration.request.request_key}: choose another --out"
         )
 
 
@@ -163,23 +163,23 @@ def _called(archive: str, endpoint: str | None) -> str:
     return f"{archive} ({_where(endpoint)})" if _where(endpoint) else archive
 
 
-def _refuse_to_ask_nowhere(configuration: Configuration, catalogue: Catalog, targets: Sequence[Target]) -> None:
+def _refuse_to_ask_nowhere(configuration: Configuration, catalog: Catalog, targets: Sequence[Target]) -> None:
     """Where none of the first spectra has an address that may be asked, none is likely to. UsageError."""
     refused = ""
     for target in targets[:LOOKED_AT]:
         try:
-            configuration.route.address(target)
+            configuration.route.url(target)
         except FetchError as error:
             refused = refused or error.failure.detail
         else:
             return
-    if refused and not catalogue.has_addresses:
+    if refused and not catalog.has_addresses:
         raise UsageError(
-            f"catalogue {catalogue.source}: it has no column {ADDRESS!r}, by which {configuration.profile.name} hands "
+            f"catalog {catalog.source}: it has no column {ADDRESS!r}, by which {configuration.profile.name} hands "
             "out its files; `python -m harvester discover URL --catalog FILE` writes one"
         )
     if refused:
-        raise UsageError(f"catalogue {catalogue.source}: {targets[0].did}: {refused}")
+        raise UsageError(f"catalog {catalog.source}: {targets[0].did}: {refused}")
 
 
 def _choose(

@@ -59,12 +59,12 @@ def profile_sha256(configuration: Configuration) -> str:
 
 
 def document(
-    configuration: Configuration, catalogue: Catalog, stats: HarvestStats, agent: str, collection: Collection
+    configuration: Configuration, catalog: Catalog, stats: HarvestStats, agent: str, collection: Collection
 ) -> dict[str, object]:
     """The PROV-JSON document of an ended run; ``agent`` is the User-Agent that the archive was told."""
     prefixes = {"harvester": "urn:x-harvester:", "run": f"urn:x-harvester:run:{stats.run}:"}
     records = {
-        "entity": _entities(configuration, catalogue, collection),
+        "entity": _entities(configuration, catalog, collection),
         "agent": _agents(configuration, agent),
         "activity": {"run:harvest": _activity(configuration, stats)},
     }
@@ -73,7 +73,7 @@ def document(
 
 def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
     """Who used, made and answers for what (PROV-DM, sections 5.1 to 5.3)."""
-    used = ("catalogue", "profile", "service")
+    used = ("catalog", "profile", "service")
     result = _said("entity", "collection", "activity", "harvest") | {"prov:time": _moment(stats.ended or stats.started)}
     relations: dict[str, Records] = {
         "used": {f"_:{name}": _said("activity", "harvest", "entity", name) for name in used},
@@ -89,15 +89,15 @@ def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
     return relations
 
 
-def _entities(configuration: Configuration, catalogue: Catalog, collection: Collection) -> Records:
+def _entities(configuration: Configuration, catalog: Catalog, collection: Collection) -> Records:
     profile = configuration.profile
-    listed = {"listed": len(catalogue.dids), "sha256": catalogue.sha256, "ids_sha256": ids_sha256(catalogue.dids)}
+    listed = {"listed": len(catalog.dids), "sha256": catalog.sha256, "ids_sha256": ids_sha256(catalog.dids)}
     return {
-        "run:catalogue": _about(catalogue.source, listed),
+        "run:catalog": _about(catalog.source, listed),
         "run:profile": _about(profile.name, {"sha256": profile_sha256(configuration)}, "Plan", PROFILE),
         "run:settings": _about("every setting in force", {}, "Plan", "config.toml"),
         "run:service": _about(profile.title, {"mode": profile.mode}, location=profile.endpoint),
-        "run:collection": _about("all that is stored", asdict(collection), "Collection", str(configuration.place)),
+        "run:collection": _about("all that is stored", asdict(collection), "Collection", str(configuration.location)),
     }
 
 

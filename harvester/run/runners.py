@@ -43,8 +43,8 @@ class HarvestJob:
     store: SpectrumWriter
     emit: Callable[[ev.Event], None]
     stop: Shutdown
-    dice: Random = field(default_factory=Random)
-    wall: Callable[[], float] = time.time
+    rng: Random = field(default_factory=Random)
+    clock: Callable[[], float] = time.time
 
     @property
     def known_good(self) -> list[Target]:
@@ -60,7 +60,7 @@ class HarvestJob:
         return ShardQueue(preparation.targets, preparation.leftovers, now, next(iter(self.known_good), None), size)
 
     def admission(self) -> LocalThrottle:
-        return LocalThrottle(self.configuration.settings.limits, self.emit, self.dice, self.wall)
+        return LocalThrottle(self.configuration.settings.limits, self.emit, self.rng, self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ async def local_runner(task: HarvestJob) -> AsyncIterator[Runner]:
     expected = task.configuration.expectation
 
     async def turn() -> bool:
-        return await admission.go_on(stop.draining)
+        return await admission.acquire_followup(stop.draining)
 
     def prove(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         return verify_spectrum(body, target.did, expected)
 
-    client = ArchiveClient(task.configuration.route, settings.limits, settings.contact, task.emit, turn, task.wall)
+    client = ArchiveClient(task.configuration.route, settings.limits, settings.contact, task.emit, turn, task.clock)
     async with client as archive:
         engine = Engine(
             task.preparation.targets, archive, task.store, prove, settings.limits, admission, task.emit, stop,
-            task.known_good, task.preparation.leftovers, task.dice, task.wall,
+            task.known_good, task.preparation.leftovers, task.rng, task.clock,
         )  # fmt: skip
         yield Runner(engine.run, client.renew)
 
@@ -102,7 +102,7 @@ async def process_runner(task: HarvestJob, complaints: Path) -> AsyncIterator[Ru
 
     commission = JobSpec.of(task.configuration, complaints.parent)
     count = task.configuration.settings.processes
-    broker = Coordinator(task.admission(), task.emit, task.stop, task.wall)
+    broker = Coordinator(task.admission(), task.emit, task.stop, task.clock)
     async with broker, ProcessPool(count, commission, broker, task.stop, complaints) as crew:
         yield Runner(Dispatcher(task.deal(count), crew, task.stop).run, broker.renew)
 

@@ -33,8 +33,8 @@ class DirectoryStore:
         self.folder = folder
         self.layout = layout_of(folder)
         self._wanted = wanted
-        self.moved = 0
-        self.place = str(folder)
+        self.migrated_count = 0
+        self.location = str(folder)
         self.state = folder / STATE
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
@@ -42,21 +42,21 @@ class DirectoryStore:
         self._committer = GroupCommitter(folder)
 
     @property
-    def caution(self) -> str:
+    def warning(self) -> str:
         """What becomes, or became, of the layout, in one sentence; empty if nothing."""
         flat = self.layout is Layout.FLAT
-        if self.moved:
+        if self.migrated_count:
             there = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
-            return f"moved {self.moved:,} spectra into {there}, as the layout {self.layout} has it"
+            return f"moved {self.migrated_count:,} spectra into {there}, as the layout {self.layout} has it"
         if self._wanted not in (None, self.layout) and self.state.is_dir():
             return f"it is laid out {self.layout}: a run moves its spectra, as --layout {self._wanted} asks"
         return ""
 
     def path(self, name: str) -> Path:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return self.folder / self.within(name)
+        return self.folder / self.relative_path(name)
 
-    def within(self, name: str) -> str:
+    def relative_path(self, name: str) -> str:
         """The same relative to the folder, as ``SHA256SUMS`` has it."""
         places = self.layout.places(name)
         return next((place for place in places if os.path.lexists(f"{self.folder}/{place}")), self.layout.place(name))
@@ -67,7 +67,7 @@ class DirectoryStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.state.mkdir(mode=0o700, exist_ok=True)
 
-    def tidy(self) -> None:
+    def prepare_for_writing(self) -> None:
         """Take the layout that is wanted, and remove what killed runs left behind. Only for whoever holds the lock.
         StoreError."""
         self.layout = self._wanted or layout_of(self.folder)
@@ -75,18 +75,18 @@ class DirectoryStore:
         sweep_all(self.folder)
         self._quarantine.prepare()
 
-    def astray(self) -> Iterator[str]:
+    def misplaced(self) -> Iterator[str]:
         """The names of files that lie as in the other layout, while their own place is free. StoreError."""
         return (name for name, entry in astray_in(self.folder, self.layout) if entry.is_file(follow_symlinks=False))
 
-    def bring(self, names: Iterable[str]) -> None:
+    def move_to_layout(self, names: Iterable[str]) -> None:
         """Move the spectra with these names to their places. Only with the lock held; ``settle`` ends it.
         StoreError."""
-        self.moved += bring(self.folder, self.layout, names)
+        self.migrated_count += bring(self.folder, self.layout, names)
 
-    def settle(self) -> None:
+    def sync_moves(self) -> None:
         """Make durable what was moved. StoreError."""
-        if self.moved:
+        if self.migrated_count:
             settled(self.folder, self.layout)
 
     def files(self) -> Iterator[tuple[str, int]]:
@@ -128,7 +128,7 @@ class DirectoryStore:
                 raise storage_fault(self.folder / place, error) from error
         raise gone
 
-    def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
+    def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
         """Move files that are no spectra to quarantine, out of the way of the ones that will be. StoreError.
 
         ``more`` goes into the reason as it is.
@@ -138,7 +138,8 @@ class DirectoryStore:
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
-        write_sha256sums(self.folder, ((self.within(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows))
+        paths = ((self.relative_path(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows)
+        write_sha256sums(self.folder, paths)
 
     async def __aenter__(self) -> Self:
         with translate_os_errors(self.folder):

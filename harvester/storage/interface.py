@@ -15,12 +15,12 @@ class Store(SpectrumWriter, Protocol):
     """A store that lasts: what a run finds there, and where it keeps its own books."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the spectra are, for people."""
         ...
 
     @property
-    def caution(self) -> str:
+    def warning(self) -> str:
         """What people should know of this place, in one sentence; empty if there is nothing."""
         ...
 
@@ -40,11 +40,11 @@ class Store(SpectrumWriter, Protocol):
         ...
 
     @property
-    def moved(self) -> int:
+    def migrated_count(self) -> int:
         """How many spectra were brought from one layout to another since this store was opened."""
         ...
 
-    def within(self, name: str) -> str:
+    def relative_path(self, name: str) -> str:
         """The same relative to the place, as ``SHA256SUMS`` has it."""
         ...
 
@@ -52,7 +52,7 @@ class Store(SpectrumWriter, Protocol):
         """Make what the lock needs. StoreError."""
         ...
 
-    def tidy(self) -> None:
+    def prepare_for_writing(self) -> None:
         """Make ready for writing. Only for whoever holds the lock. StoreError."""
         ...
 
@@ -69,7 +69,7 @@ class Store(SpectrumWriter, Protocol):
         """What is stored under a name. FileNotFoundError if nothing is, StoreError if it cannot be had."""
         ...
 
-    def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
+    def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
         """Move what is no spectrum out of the way. StoreError."""
         ...
 

@@ -37,12 +37,12 @@ class ObjectStore:
     """
 
     def __init__(self, place: str, service: Service, home: Path, replace: bool = False) -> None:
-        self.place = place
+        self.location = place
         self.state = home / STATE
         self.ledger = self.state / "ledger.sqlite"
         self.lock = self.state / "lock"
-        self.caution = ""
-        self.moved = 0
+        self.warning = ""
+        self.migrated_count = 0
         self._service = service
         self._replace = replace
         self._conditional = True
@@ -50,9 +50,9 @@ class ObjectStore:
 
     def path(self, name: str) -> str:
         """Where the spectrum that is called ``name`` lies, or would."""
-        return f"{self.place}/{name}{SUFFIX}"
+        return f"{self.location}/{name}{SUFFIX}"
 
-    def within(self, name: str) -> str:
+    def relative_path(self, name: str) -> str:
         """The same relative to that address, as ``SHA256SUMS`` has it."""
         return f"{name}{SUFFIX}"
 
@@ -61,10 +61,10 @@ class ObjectStore:
         with translate_os_errors(self.state):
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def tidy(self) -> None:
+    def prepare_for_writing(self) -> None:
         """Find out, before any archive is asked, if we may write there and if names can be claimed. StoreError."""
         self._quarantine.prepare()
-        with translate_service_errors(self.place):
+        with translate_service_errors(self.location):
             obstore.put(self._service, PROBE, _PROBE_TEXT, use_multipart=False)
             try:
                 obstore.put(self._service, PROBE, _PROBE_TEXT, mode="create", use_multipart=False)
@@ -74,14 +74,14 @@ class ObjectStore:
                 if not knows_no_conditions(error):
                     raise
         self._conditional = False
-        self.caution = (
+        self.warning = (
             "this service does not know PUT-if-absent: whether a name is free is asked before each write, which takes "
             "longer and cannot keep two harvests apart that write at the same moment"
         )
 
     def files(self) -> Iterator[tuple[str, int]]:
         """Name (without ``.fits``) and size in bytes of every FITS object that is there. StoreError."""
-        with translate_service_errors(self.place):
+        with translate_service_errors(self.location):
             for some in obstore.list(self._service, chunk_size=1000):
                 for found in some:
                     path = found["path"]
@@ -101,7 +101,7 @@ class ObjectStore:
                 gone = FileNotFoundError(self.path(name))
         raise gone
 
-    def set_aside(self, targets: Iterable[Target], detail: str, **more: str) -> None:
+    def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
         """Move objects that are no spectra to ``.harvester/quarantine`` under the same address. StoreError.
 
         They are copied where they are, not downloaded. ``more`` goes into the reason as it is.
@@ -124,7 +124,7 @@ class ObjectStore:
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
         path = write_sha256sums(self.state, rows)
-        with translate_service_errors(f"{self.place}/{MANIFEST}"):
+        with translate_service_errors(f"{self.location}/{MANIFEST}"):
             obstore.put(self._service, MANIFEST, path)
 
     async def __aenter__(self) -> Self:

@@ -54,7 +54,7 @@ class Quarantine:
         entry = f"{target.name}.{rejected.kind}"
         body = fetched.body[: self._most_bytes]
         reason = _as_json({
-            "id": target.did, "found": "in an answer", "gate": rejected.gate, "kind": rejected.kind,
+            "id": target.did, "found": "in an answer", "gate": rejected.check, "kind": rejected.kind,
             "detail": rejected.detail, "url": fetched.url, "headers": _joined(fetched.headers),
             "bytes": len(fetched.body), "kept_bytes": len(body), "kept": _now(),
         })  # fmt: skip

@@ -76,14 +76,14 @@ class Dashboard:
         A frame is skipped whole while the terminal has not taken the last one.
         """
         while not self._dark:
-            if not self._console.outlet.behind:
+            if not self._console.outlet.pending:
                 self._guarded(self._live.refresh)
             await asyncio.sleep(1 / FRAMES_A_SECOND)
 
     def let_go(self) -> None:
         """Give the terminal back at once, for those who leave without unwinding (``os._exit``)."""
         self._echo.restore()
-        self._console.outlet.insist(SHOW_CURSOR)
+        self._console.outlet.write_final(SHOW_CURSOR)
         self._console.outlet.drain(SECONDS_TO_LET_GO)
 
     async def __aenter__(self) -> Dashboard:

@@ -23,13 +23,13 @@ class JsonLines:
 
     def __call__(self, event: ev.Event) -> None:
         if not self._ended and not isinstance(event, ev.HarvestEnded):
-            self._outlet.say(_line(to_json(event)))
+            self._outlet.write(_line(to_json(event)))
 
     def end(self, summary: Mapping[str, object], time: float) -> None:
         """Queued however much is waiting; it is out once the outlet is closed."""
         self._ended = True
         name = ev.HarvestEnded.event_name()
-        self._outlet.insist(_line({"event": name, "time": moment(time), "summary": dict(summary)}))
+        self._outlet.write_final(_line({"event": name, "time": moment(time), "summary": dict(summary)}))
 
 
 def _line(told: Mapping[str, object]) -> str:

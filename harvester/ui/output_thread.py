@@ -31,23 +31,27 @@ class OutputThread:
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="outlet", daemon=True).start()
 
-    def say(self, text: str) -> None:
-        """Queue ``text``. Raises what the writing met, and BlockingIOError if the reader is too far behind."""
+    def write(self, text: str) -> int:
+        """Queue ``text`` and return its length.
+
+        Raises the error of an earlier write, and BlockingIOError if the queue is full.
+        """
         with self._changed:
             if self.fault is not None:
                 raise self.fault
             if len(self._waiting) >= self._most:
                 raise BlockingIOError(errno.EAGAIN, "whoever reads our output does not keep up")
             self._append(text)
+        return len(text)
 
-    def insist(self, text: str) -> None:
+    def write_final(self, text: str) -> None:
         """Queue last words, however much is waiting. Silent if the reader is gone: nobody is left to be told."""
         with self._changed:
             if self.fault is None:
                 self._append(text)
 
     @property
-    def behind(self) -> bool:
+    def pending(self) -> bool:
         """Whether something that was said is still on its way."""
         with self._changed:
             return self._unwritten
@@ -65,10 +69,6 @@ class OutputThread:
             self._closed = True
             self._changed.notify_all()
         return done
-
-    def write(self, text: str) -> int:
-        self.say(text)
-        return len(text)
 
     def flush(self) -> None:
         """Nothing to do: the thread writes as soon as it can."""

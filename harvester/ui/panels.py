@@ -15,8 +15,8 @@ from .rates import HISTORY
 from .state import Allowance, DashboardState, InFlight, RecentFailure, RunState
 
 PHASES = {
-    Phase.TURN: ("waiting", "dim"),
-    Phase.ANSWER: ("asking", "cyan"),
+    Phase.WAITING: ("waiting", "dim"),
+    Phase.RESPONSE: ("asking", "cyan"),
     Phase.BODY: ("receiving", "cyan"),
     Phase.VERIFY: ("verifying", "magenta"),
     Phase.WRITE: ("writing", "green"),
@@ -40,7 +40,7 @@ def workers(scene: DashboardState, width: int, height: int, glyphs: Glyphs) -> t
     room = height - 1
     shown = _places(scene, room)
     rows = [_worker(slot, scene.now, name_width, glyphs) for slot in shown]
-    more = scene.in_flight - sum(slot is not None and slot.phase is not Phase.TURN for slot in shown)
+    more = scene.in_flight - sum(slot is not None and slot.phase is not Phase.WAITING for slot in shown)
     if more > 0:  # who only waits for a turn is not missed
         rows[-1] = ((f"and {more + 1} more", "dim"),)
     return title, [head, *rows]
@@ -51,14 +51,14 @@ def _places(scene: DashboardState, room: int) -> tuple[InFlight | None, ...]:
     shown = scene.slots + (None,) * (min(scene.ceiling.concurrency, room) - len(scene.slots))
     if len(shown) <= room:
         return shown
-    return tuple(sorted(scene.held, key=lambda slot: (slot.phase is Phase.TURN, slot.since)))[:room]
+    return tuple(sorted(scene.held, key=lambda slot: (slot.phase is Phase.WAITING, slot.since)))[:room]
 
 
 def _worker(slot: InFlight | None, now: float, name_width: int, glyphs: Glyphs) -> Line:
     if slot is None:
         return ((glyphs.dot, "dim"),)
     word, style = PHASES[slot.phase]
-    waiting = slot.phase is Phase.TURN
+    waiting = slot.phase is Phase.WAITING
     seconds = max(0.0, now - slot.since)
     spent = f"{seconds:.1f} s" if seconds < 100 else duration(seconds).replace(" ", "", 1)
     late = "yellow" if seconds >= SLOW else ""

@@ -153,4 +153,4 @@ class PlainLines:
 
     def _say(self, time: float, words: str) -> None:
         stamp = f"{time_of_day(time)} " if self._timestamps else ""
-        self._outlet.say(stamp + plain_line(words, 600) + "\n")
+        self._outlet.write(stamp + plain_line(words, 600) + "\n")

@@ -23,7 +23,7 @@ LONGEST_NAME = 80
 
 
 class DashboardView:
-    """Takes every event in microseconds, gives a ``DashboardState`` when asked. Nothing in it grows with the catalogue.
+    """Takes every event in microseconds, gives a ``DashboardState`` when asked. Nothing in it grows with the catalog.
 
     ``numbers`` reads the tally, which hears of everything first. ``grace`` is how long a drain may take.
     """
@@ -101,7 +101,7 @@ class DashboardView:
         return held_up + left / min(pace, self._allowed.rate or pace)
 
     def _hold(self, event: ev.PhaseEntered) -> None:
-        if event.phase is ev.Phase.TURN and self._state in (RunState.DRAINING, RunState.ENDED):
+        if event.phase is ev.Phase.WAITING and self._state in (RunState.DRAINING, RunState.ENDED):
             return  # no turn will come
         place = self._places.get(event.target.did)
         if place is None:
@@ -145,9 +145,9 @@ class DashboardView:
                 self._start, self._state = event, RunState.RUNNING
                 self._allowed = self._ceiling = Allowance(rate, concurrency)
                 self._progress.start(time)
-            case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason, imposed=imposed):
+            case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason, by_server=by_server):
                 self._allowed = Allowance(rate, concurrency)
-                if imposed or self._allowed == self._ceiling:
+                if by_server or self._allowed == self._ceiling:
                     self._slowed = plain_line(reason) if self._allowed != self._ceiling else ""
             case ev.HarvestPaused(time=time, reason=reason, until=until):
                 self._enter(RunState.PAUSED, reason, time, until)
@@ -155,7 +155,7 @@ class DashboardView:
                 self._enter(RunState.RUNNING, "", time)
             case ev.HarvestDraining(time=time, reason=reason):
                 self._enter(RunState.DRAINING, reason, time, time + self._grace if self._grace is not None else None)
-                for slot in [slot for slot in self._slots if slot and slot.phase is ev.Phase.TURN]:
+                for slot in [slot for slot in self._slots if slot and slot.phase is ev.Phase.WAITING]:
                     self._release(slot.target.did)
             case ev.HarvestEnded(time=time, reason=reason):
                 self._enter(RunState.ENDED, reason, time)
@@ -250,7 +250,7 @@ class DashboardState:
     @property
     def in_flight(self) -> int:
         """Asked for and not settled; a worker that waits for its turn has nothing in flight."""
-        return sum(slot.phase is not ev.Phase.TURN for slot in self.held)
+        return sum(slot.phase is not ev.Phase.WAITING for slot in self.held)
 
     @property
     def waiting_words(self) -> str:

@@ -65,12 +65,12 @@ class RunSummary:
     out: str
     now: float
     commands: Commands
-    lost: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     quarantined: int = 0
     politeness: Politeness | None = None
     nights_left: int | None = None
     page: str = ""
-    books: str = ""
+    state_folder: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -89,13 +89,13 @@ def lines(what: RunSummary, width: int, glyphs: Glyphs) -> list[Line]:
     story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
     if what.stats.requests:
         story += [((f"  {line}", "dim"),) for line in _traffic(what, glyphs)]
-    return [*story, *_lost(what.lost), (), *_hints(_next_steps(what) + _places(what), width)]
+    return [*story, *_lost(what.warnings), (), *_hints(_next_steps(what) + _places(what), width)]
 
 
 def _headline(what: RunSummary, glyphs: Glyphs) -> list[Line]:
     stats = what.stats
     if what.nothing_to_do:
-        words = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalogue is empty"
+        words = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalog is empty"
         return [(("nothing to do", "bold green"), (words, ""))]
     title, style = HEADLINES.get(stats.exit_code, ("stopped", "bold yellow"))
     seconds = max(0.0, (stats.ended or what.now) - stats.started)
@@ -174,7 +174,7 @@ def _run_again(what: RunSummary) -> list[tuple[str, str]]:
     stats = what.stats
     if stats.exit_code in (0, 3):
         return []
-    worth = any(kind.passing for kind in stats.failures) and not stats.remaining
+    worth = any(kind.transient for kind in stats.failures) and not stats.remaining
     if worth and stats.exit_code not in AGAIN:
         return [(what.commands.only_failed, "to ask for those once more")]
     return [(what.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
@@ -184,11 +184,11 @@ def _places(what: RunSummary) -> list[tuple[str, str, str]]:
     places = [("spectra", what.out, "")]
     if what.quarantined:
         bodies = plural(what.quarantined, "body", "bodies")
-        places.append(("quarantine", f"{what.books or what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
+        places.append(("quarantine", f"{what.state_folder or what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
     if what.page:
         places.append(("report", what.page, "all of it, to look at in a browser"))
     if what.stats.run and not what.nothing_to_do:
-        places.append(("log", f"{what.books or what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
+        places.append(("log", f"{what.state_folder or what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
     return [(label, plain_line(_DOUBLED.sub("/", path), LONGEST_COMMAND), why) for label, path, why in places]
 
 

@@ -30,7 +30,7 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     factor = metres(spectrum.unit or expected.spectral_unit)
     low, high = sorted((float(wave[0]) * factor, float(wave[-1]) * factor))
     if low <= 0:
-        raise _refused(FailureKind.WRONG_AXIS, f"the shortest wavelength is {_words(low)}; wavelengths are positive")
+        raise _refused(FailureKind.INVALID_AXIS, f"the shortest wavelength is {_words(low)}; wavelengths are positive")
     _check_axis(spectrum, expected, factor, steps)
     _check_band(expected, low, high)
     _check_flux(flux, expected)
@@ -74,7 +74,7 @@ def _check_axis(spectrum: Spectrum, expected: Expectation, factor: float, steps:
         if min(abs(told - found), abs(told / factor - found)) > expected.axis_tolerance * found:
             detail = f"a wavelength of {_words(found * factor)} stands where {name}{spectrum.axis} declares {told:.15g}"
             limit = f"a relative difference above {expected.axis_tolerance:g}"
-            raise _refused(FailureKind.WRONG_AXIS, f"{detail} (metres, or the column's unit): {limit}")
+            raise _refused(FailureKind.INVALID_AXIS, f"{detail} (metres, or the column's unit): {limit}")
     if expected.step_tolerance is not None:
         _check_steps(steps, (spectrum.wave[-1] - spectrum.wave[0]) / steps.size, expected.step_tolerance, factor)
 
@@ -90,7 +90,7 @@ def _check_steps(steps: NDArray[np.float64], even: np.float64, tolerance: float,
         detail = f"the wavelengths' step after row {worst + 1:,} is {_words(float(steps[worst]) * factor)}"
         limit = f"its tolerance is {tolerance:.3g} of that"
         declared = f"TDMIN, TDMAX and the number of points declare an even {_words(float(even) * factor)}"
-        raise _refused(FailureKind.WRONG_AXIS, f"{detail}; {declared}; {limit}")
+        raise _refused(FailureKind.INVALID_AXIS, f"{detail}; {declared}; {limit}")
 
 
 def _check_band(expected: Expectation, low: float, high: float) -> None:
@@ -137,7 +137,7 @@ def check_identity(did: SpectrumId, card: str | None, *headers: Header) -> None:
     names = [name for header in headers if (name := header.value(card)) is not None]
     if not names:
         detail = f"the file does not say which spectrum it is: it has no {card} card"
-        raise InvalidSpectrumError(Check.IDENTITY, FailureKind.UNNAMED, detail)
+        raise InvalidSpectrumError(Check.IDENTITY, FailureKind.NO_IDENTIFIER, detail)
     for name in names:
         if name != did:
             came, asked = quote(str(name).encode()), quote(did.encode())

@@ -87,11 +87,11 @@ def _best(files: Sequence[Link]) -> Link:
 def _failure(words: str) -> Failure:
     """What a fault means; its name comes first."""
     name = words.partition(":")[0].strip()
-    return Failure(_FAULTS.get(name, FailureKind.NO_LINK), words, 200)
+    return Failure(_FAULTS.get(name, FailureKind.NO_DATALINK), words, 200)
 
 
 def _no_link(words: str, url: str) -> FetchError:
-    return FetchError(Failure(FailureKind.NO_LINK, words, 200), url)
+    return FetchError(Failure(FailureKind.NO_DATALINK, words, 200), url)
 
 
 def _instead(links: Sequence[Link], this: Sequence[Link]) -> str:

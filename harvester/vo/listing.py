@@ -1,4 +1,4 @@
-"""An SSAP answer's rows as rows of a catalogue: one for each spectrum, in plain units (SSAP 1.1, section 4.2.5).
+"""An SSAP answer's rows as rows of a catalog: one for each spectrum, in plain units (SSAP 1.1, section 4.2.5).
 
 A spectrum that is served in several formats has a row for each: they are folded, and FITS is the one that is named.
 Only a digest of each identifier stays in memory.
@@ -80,7 +80,7 @@ class ListingSummary:
 
 
 class ListingReader:
-    """Turns rows into catalogue rows: ``header`` first, then ``take`` each row, then ``rest``."""
+    """Turns rows into catalog rows: ``header`` first, then ``take`` each row, then ``rest``."""
 
     def __init__(
         self, table: VotableTable, id_column: str, constraints: Constraints, with_address: bool = False

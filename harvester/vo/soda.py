@@ -39,7 +39,7 @@ class SodaRequest:
         return [(name, repr(limit) if math.isfinite(limit) else None) for name, limit in ends]
 
     @property
-    def shape(self) -> str:
+    def request_key(self) -> str:
         """What is asked of every spectrum alike, in words: spectra of different shapes do not belong together."""
         chosen = [("FLUXCALIB", self.fluxcalib), ("BAND", self.band), ("FORMAT", self.format)]
         return ", ".join(f"{name}={value}" for name, value in chosen if value is not None) or "no parameters"

@@ -25,7 +25,7 @@ from harvester.model.target import SpectrumId
 from tests.dachs.conftest import COUNT
 from tests.dachs.harvests import Harvest, harvester, harvesting
 from tests.dachs.witness import Witness
-from tests.harvesting import fits_names, leftovers, write_catalogue
+from tests.harvesting import fits_names, leftovers, write_catalog
 
 DIDS = list(listed_dids(COUNT))
 Start = Callable[..., AbstractContextManager[Harvest]]
@@ -48,8 +48,8 @@ def discovered(witness: Witness, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def flags(discovered: Path, catalogue: Path, *more: str) -> list[str]:
-    return ["--archive", f"{discovered}/genuine.toml", "--catalog", str(catalogue), "--out", "out", *more]
+def flags(discovered: Path, catalog: Path, *more: str) -> list[str]:
+    return ["--archive", f"{discovered}/genuine.toml", "--catalog", str(catalog), "--out", "out", *more]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def start(discovered: Path, tmp_path: Path) -> Start:
     """Starts a harvest of these spectra, with flags."""
 
     def harvest(dids: list[SpectrumId], *more: str) -> AbstractContextManager[Harvest]:
-        return harvesting(*flags(discovered, write_catalogue(tmp_path / "some.csv", dids), *more))
+        return harvesting(*flags(discovered, write_catalog(tmp_path / "some.csv", dids), *more))
 
     return harvest
 

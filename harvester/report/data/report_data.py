@@ -25,7 +25,7 @@ from .timeline import Timeline, read_timeline
 class ReportData:
     """One run's report before it is said. ``made``: seconds since 1970."""
 
-    books: RunRecordData
+    record: RunRecordData
     survey: Sample
     night: Timeline
     gallery: Gallery
@@ -38,8 +38,8 @@ class ReportData:
         """What ``report --json`` prints."""
         survey = self.survey
         return {
-            "run": self.books.run,
-            "summary": dict(self.books.summary),
+            "run": self.record.run,
+            "summary": dict(self.record.summary),
             "stored": survey.stored,
             "bytes": survey.bytes,
             "digest": survey.digest,

@@ -37,7 +37,7 @@ class RunRecordData:
     asked: Mapping[str, Any] = field(default_factory=dict)
     later: Sequence[str] = ()
     failures: Sequence[FailureRecord] = ()
-    shape: str = ""
+    request_key: str = ""
 
     @property
     def folder(self) -> Path:
@@ -62,7 +62,7 @@ class RunRecordData:
 
     @property
     def labelling(self) -> Labelling:
-        """What the run was told of its catalogue's labels."""
+        """What the run was told of its catalog's labels."""
         try:
             return TypeAdapter(Labelling).validate_python(self.asked.get("labels", {}))
         except ValidationError:  # a config.toml that somebody changed by hand
@@ -81,10 +81,10 @@ def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
     chosen = run or next((record.run for record in runs), None)
     known = [record.run for record in runs]
     if chosen is None:
-        raise UsageError(f"{store.place}: no harvest here to tell of; give a harvest's directory with --out DIR")
+        raise UsageError(f"{store.location}: no harvest here to tell of; give a harvest's directory with --out DIR")
     if chosen not in known:
         told = f"the latest are {', '.join(known[:3])}" if known else "there is none"
-        raise UsageError(f"RUN {chosen!r}: no such run in {store.place}; {told}")
+        raise UsageError(f"RUN {chosen!r}: no such run in {store.location}; {told}")
     place = known.index(chosen)
     folder = folder_of(store, chosen)
     return RunRecordData(
@@ -129,4 +129,4 @@ def typed(*arguments: str) -> str:
 
 def again(store: Store, run: str | None) -> str:
     """The command that asks the same archive with the same settings as ``run`` did."""
-    return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", store.place]))
+    return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", store.location]))

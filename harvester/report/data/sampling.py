@@ -86,7 +86,7 @@ def digest_of_all(store: Store) -> str:
     """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
     digest = hashlib.sha256()
     for name, sha256 in queries.digests(store.ledger):
-        digest.update(f"{sha256}  {store.within(name.removesuffix('.fits'))}\n".encode())
+        digest.update(f"{sha256}  {store.relative_path(name.removesuffix('.fits'))}\n".encode())
     return digest.hexdigest()
 
 

@@ -47,20 +47,20 @@ def _damaged(material: ReportData) -> Child:
     listed = table(
         "Files that are not what was stored", ("file", "what is wrong"), rows, f"and {rest} more" if rest else ""
     )
-    return [listed, command(typed("verify", "--fix", "--out", material.books.store.place))]
+    return [listed, command(typed("verify", "--fix", "--out", material.record.store.location))]
 
 
 def provenance(material: ReportData) -> Child:
     """Where all this comes from, in sentences."""
-    books, asked = material.books, material.books.asked
+    books, asked = material.record, material.record.asked
     record, host = books.record, books.politeness.get("host", "")
     when = f"on {moment(record.started)}, " if record else ""
     whom = plain_line(f"{material.archive}{f' at {host}' if host else ''}", 160)
-    catalogue = plain_line(str(asked.get("catalog") or "the archive's own list"), 200)
+    catalog = plain_line(str(asked.get("catalog") or "the archive's own list"), 200)
     sentences = [
         f"Run {books.run} began {when}on the machine {plain_line(record.host, 60)}." if record else f"Run {books.run}.",
-        f"It asked {whom} for the spectra in {catalogue}; the spectra of this folder were all asked for with "
-        f"{plain_line(books.shape, 300)}." if books.shape else "",
+        f"It asked {whom} for the spectra in {catalog}; the spectra of this folder were all asked for with "
+        f"{plain_line(books.request_key, 300)}." if books.request_key else "",
         "Each answer was proved to be whole, to be the spectrum asked for, and to be sound before it got its name; the "
         "ledger keeps for each the address asked, the time, and two digests: of the file, and of its content without "
         "what the server rewrites at every request.",
@@ -73,8 +73,8 @@ def provenance(material: ReportData) -> Child:
 
 def care(material: ReportData) -> Child:
     """How to verify, today and in twenty years, and how to cite."""
-    folder = material.books.store.place
-    record = material.books.record
+    folder = material.record.store.location
+    record = material.record.record
     day = moment(record.started)[:10] if record else ""
     return [
         element("p", "Every file again, by our own proofs or by anybody's tools:"),
@@ -84,7 +84,7 @@ def care(material: ReportData) -> Child:
         element(
             "p",
             "When you publish, name the archive, the publisher DIDs of the spectra (ivo://…, one in each file and in "
-            "the catalogue) and the day they were fetched; ask the archive for the acknowledgement it wants. As in:",
+            "the catalog) and the day they were fetched; ask the archive for the acknowledgement it wants. As in:",
         ),
         element(
             "blockquote",

@@ -17,7 +17,7 @@ def doubts(material: ReportData) -> Child:
     found = material.labels
     column = plain_line(found.column, 60)
     if not found.checked and not found.lacking:
-        words = f"The catalogue has no labels in a column {column!r} (the setting labels.column names another)."
+        words = f"The catalog has no labels in a column {column!r} (the setting labels.column names another)."
         return element("p", words, class_="note")
     checks = [
         _check("labelled, but the archive lacks them", found.lacking, len(found.lacking), material),
@@ -31,7 +31,7 @@ def doubts(material: ReportData) -> Child:
     )
     full = [
         element("p", "All of them, for a program:"),
-        command(typed("report", material.books.run, "--out", material.books.store.place, "--json")),
+        command(typed("report", material.record.run, "--out", material.record.store.location, "--json")),
     ]
     return [element("p", intro), checks, full]
 

@@ -18,7 +18,7 @@ WHOSE = {"archive": "the archive's", "network": "the network's", "spectrum": "th
 
 def absent(material: ReportData) -> Child:
     """Nothing is missing, or what is, and the commands to type next."""
-    books = material.books
+    books = material.record
     waiting = sum(material.survey.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
     if not books.failures and not waiting:
         return element("p", "Nothing is missing.", class_="lead")
@@ -26,7 +26,7 @@ def absent(material: ReportData) -> Child:
     groups.sort(key=lambda members: (-len(members), members[0].kind))
     again_all = [
         element("p", "All of them, with every word:"),
-        command(typed("failures", "--out", books.store.place)),
+        command(typed("failures", "--out", books.store.location)),
     ]
     return [
         _waiting(waiting, material),
@@ -42,15 +42,15 @@ def _waiting(number: int, material: ReportData) -> Child:
         "article",
         element("h3", element("span", count(number), class_="number"), " not asked for yet, or to be asked again"),
         element("p", "The run ended before their turn came. The same settings again go on where it stopped:"),
-        command(again(material.books.store, material.books.run)),
+        command(again(material.record.store, material.record.run)),
         class_="kind",
     )
 
 
 def _kind(members: Sequence[FailureRecord], material: ReportData) -> Markup:
     kind = members[0].kind
-    books = material.books
-    passing = "This may pass: another run is worth it." if kind.passing else "Another run is not likely to help."
+    books = material.record
+    passing = "This may pass: another run is worth it." if kind.transient else "Another run is not likely to help."
     only_failed = f"{again(books.store, books.run)} --only-failed"
     number = element("span", count(len(members)), class_="number")
     return element(
@@ -58,7 +58,7 @@ def _kind(members: Sequence[FailureRecord], material: ReportData) -> Markup:
         element("h3", number, f" {kind.meaning} ", element("code", kind.value)),
         element("p", f"Whose fault: {WHOSE[kind.blame]}. {passing} What to do: {kind.advice}."),
         _examples(members),
-        command(only_failed) if kind.passing else None,
+        command(only_failed) if kind.transient else None,
         class_="kind",
     )  # fmt: skip
 

@@ -25,19 +25,19 @@ def moment(seconds: float | None) -> str:
 
 def tone(material: ReportData) -> str:
     """How it went, in one of three words that style.css knows."""
-    summary = material.books.summary
-    if not material.books.farewell_said:
+    summary = material.record.summary
+    if not material.record.farewell_said:
         return "care"
     return TONES.get(summary.get("exit_code"), "bad")
 
 
 def headline(material: ReportData) -> str:
     """Complete, or what is missing."""
-    summary = material.books.summary
+    summary = material.record.summary
     listed, failed, remaining = (int(summary.get(name, 0)) for name in ("listed", "failed", "remaining"))
     have = listed - failed - remaining
     if not listed:
-        return "The catalogue lists no spectra."
+        return "The catalog lists no spectra."
     if have == listed:
         return (
             f"Complete: {'the one spectrum' if listed == 1 else f'all {count(listed)} spectra'} on disk and verified."
@@ -49,7 +49,7 @@ def headline(material: ReportData) -> str:
 
 def why(material: ReportData) -> str:
     """How it ended, in one sentence."""
-    books, summary = material.books, material.books.summary
+    books, summary = material.record, material.record.summary
     if not books.farewell_said:
         return (
             "The run has not said goodbye: it goes on, or it was killed. What is on disk is whole, and the same "
@@ -64,7 +64,7 @@ def why(material: ReportData) -> str:
 
 def opening(material: ReportData) -> Markup:
     """Headline, the bar of what became of the list, and the large numbers."""
-    books = material.books
+    books = material.record
     now = tone(material)
     sign = element("span", SIGNS[now], class_=f"sign {now}", aria_hidden="true")
     return element(
@@ -84,7 +84,7 @@ def _unbroken(words: str) -> str:
 
 
 def _later(material: ReportData) -> Child:
-    later = material.books.later
+    later = material.record.later
     if not later:
         return None
     words = (
@@ -114,20 +114,20 @@ def _progress(summary: Mapping[str, Any]) -> Child:
             keys.append(element("li", element("span", class_=f"key {name}"), f" {count(number)} {word}"))
         at += share
     told = ", ".join(f"{count(number)} {word}" for _, word, number in parts if number)
-    words = element("title", "What became of the catalogue"), element("desc", told)
+    words = element("title", "What became of the catalog"), element("desc", told)
     bar = element("svg", *words, drawn, class_="progress", role="img", width="100%", height="18")
     return joined(bar, element("ul", keys, class_="legend"))
 
 
 def _tiles(material: ReportData) -> list[Markup]:
-    summary, survey = material.books.summary, material.survey
+    summary, survey = material.record.summary, material.survey
     seconds = float(summary.get("seconds") or 0)
-    pace = material.books.politeness.get("average_per_second")
+    pace = material.record.politeness.get("average_per_second")
     rate = f"{pace:.3g} a second" if pace else ""
     tiles = [
         ("spectra on disk", count(survey.stored), size(survey.bytes)),
         ("new in this run", count(summary.get("saved", 0)), f"{size(summary.get('bytes', 0))} received"),
-        ("not had", count(len(material.books.failures)), "the reasons are below" if material.books.failures else ""),
+        ("not had", count(len(material.record.failures)), "the reasons are below" if material.record.failures else ""),
         ("requests", count(summary.get("requests", 0)), rate),
         ("time", duration(seconds), _hours(material)),
     ]
@@ -144,12 +144,12 @@ def _tiles(material: ReportData) -> list[Markup]:
 
 
 def _hours(material: ReportData) -> str:
-    record = material.books.record
+    record = material.record.record
     return moment(record.started) if record else ""
 
 
 ALWAYS = {
-    "catalog": ("catalogue", "the archive's own list"),
+    "catalog": ("catalog", "the archive's own list"),
     "fluxcalib": ("FLUXCALIB", "none: as the archive serves them"),
     "band": ("BAND", "none: whole spectra"),
     "format": ("FORMAT", "none: as the archive serves them"),
@@ -167,7 +167,7 @@ NAMES = {
 
 def asked(material: ReportData) -> Child:
     """What was asked of whom, and within which limits."""
-    chosen = material.books.asked
+    chosen = material.record.asked
     if not chosen:
         return element("p", "The run's config.toml is gone, so nobody knows what was asked.", class_="note")
     named = plain_line(str(chosen.get("archive", "")), 200)

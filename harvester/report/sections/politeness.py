@@ -10,7 +10,7 @@ from .timeline import meaning_of
 
 def receipt(material: ReportData) -> Child:
     """As summary.json has it, in words."""
-    seen = material.books.politeness
+    seen = material.record.politeness
     if not seen:
         return element("p", "The run has not written its receipt: it goes on, or it was killed.", class_="note")
     held = [
