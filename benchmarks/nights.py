@@ -11,8 +11,8 @@ from random import Random
 from harvester.model.failures import FetchError
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from tests.nights import HOUR, Outage, SimulatedArchive, prove, spend_night
-from tests.virtual_time import run_virtually
+from tests.support.simulated_run import HOUR, Outage, SimulatedArchive, prove, spend_night
+from tests.support.virtual_time import run_virtually
 
 COUNT = 13_334
 POISON = (10, 2000, 5000, 9000, 13_000)

@@ -22,7 +22,7 @@ from obstore.store import from_url
 
 from benchmarks.hosts import SCENARIOS, hosted
 from benchmarks.wares import Wares, make_wares, score
-from tests.object_servers import BUCKET, moto, rclone
+from tests.support.object_servers import BUCKET, moto, rclone
 
 
 def harvest(archive: str, catalog: Path, out: str, concurrency: int, work: Path) -> tuple[float, float]:

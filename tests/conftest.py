@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harvesting import harvest_demo
+from tests.support.harvests import harvest_demo
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from harvester.model.target import SpectrumId
 from tests.dachs.conftest import COUNT
 from tests.dachs.harvests import Harvest, harvester, harvesting
 from tests.dachs.witness import Witness
-from tests.harvesting import fits_names, leftovers, write_catalog
+from tests.support.harvests import fits_names, leftovers, write_catalog
 
 DIDS = list(listed_dids(COUNT))
 Start = Callable[..., AbstractContextManager[Harvest]]

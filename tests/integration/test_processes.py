@@ -1,0 +1,200 @@
+"""``--processes``: several processes, one harvest. Real ones, and some are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvester import events as ev
+from harvester.demo import DemoArchive, listed_dids, serve
+from harvester.engine.shutdown import Shutdown
+from harvester.ledger import queries
+from harvester.model.exit_codes import StopReason
+from harvester.parallel.channel import HandLostError
+from harvester.parallel.process_pool import _Child
+from tests.support.harvests import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
+
+COUNT = 300
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that any thread of ``pid`` started."""
+    told = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children in told for child in children]
+
+
+def all_end(pids: list[int], patience: float = 20.0) -> bool:
+    """Whether all of them end in time; one that nobody waits for has ended as well."""
+    deadline = time.monotonic() + patience
+    while any(_lives(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_processes_fetch_together_what_one_would(tmp_path: Path) -> None:
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        told = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
+        asked = archive.log.by_did
+    summary = told.report.summary
+    assert (summary["saved"], summary["requests"], summary["exit_code"]) == (COUNT, COUNT, 0)
+    assert len(fits_names(tmp_path / "out")) == COUNT
+    assert set(asked.values()) == {1}
+    assert not leftovers(tmp_path / "out")
+    assert len({event.outcome.target.did for event in told.of(ev.SpectrumSaved)}) == COUNT
+    assert not (told.report.folder / "processes.log").exists(), "nobody complained"
+    stored = list(queries.stored(tmp_path / "out/.harvester/ledger.sqlite"))
+    assert len(stored) == COUNT
+    assert all(row["url"] and row["run_name"] == summary["run"] for row in stored)
+
+
+async def test_faults_come_to_the_same_in_several_processes(tmp_path: Path) -> None:
+    faults = plan_faults(n3="http_404", n5=("http_500", 2), n7="empty", n11=("truncated", 1))
+    async with serve(DemoArchive(count=60, faults=faults)) as archive:
+        told = await harvest_from(archive, tmp_path / "out", listed_dids(60), processes=2)
+    assert told.report.stats.failures == {"not_found": 1, "empty": 1}
+    assert (told.report.stats.saved, told.report.stats.exit_code) == (58, 3)
+    assert len(list((tmp_path / "out/.harvester/quarantine").glob("*.json"))) > 0
+
+
+async def test_killed_processes_lose_nothing_and_the_pace_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[int] = []
+    worked, lost = set[int](), list[int]()
+    work = _Child.work
+
+    async def watched(child: _Child, *how: Any) -> Any:
+        pid = child._process.pid
+        at_work.append(pid)
+        worked.add(pid)
+        try:
+            return await work(child, *how)
+        except HandLostError:
+            lost.append(pid)
+            raise
+        finally:
+            at_work.remove(pid)
+
+    monkeypatch.setattr(_Child, "work", watched)
+    seen: list[ev.Event] = []
+
+    def kill_two(event: ev.Event) -> None:
+        if isinstance(event, ev.SpectrumSaved):
+            seen.append(event)
+            if len(seen) in (60, 120):
+                os.kill(at_work[0], signal.SIGKILL)
+
+    limits = {"rate": 100, "concurrency": 8}
+    async with serve(DemoArchive(count=COUNT, latency=0.02)) as archive:
+        told = await harvest_from(
+            archive, tmp_path / "out", listed_dids(COUNT), processes=4, limits=limits, watchers=[kill_two]
+        )
+        asked, busiest = archive.log.by_did, archive.log.busiest_second
+    assert len(worked) >= 4, "each had its part, and the lost ones were replaced"
+    assert len(lost) == 2
+    assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
+    assert len(fits_names(tmp_path / "out")) == COUNT
+    assert sum(asked.values()) - COUNT <= 2 * 8, "no more than was in flight"
+    assert len(list(queries.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
+    assert not leftovers(tmp_path / "out"), "what the killed ones were writing is swept"
+    assert busiest <= 105
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
+async def test_a_process_that_is_frozen_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+    async with serve(DemoArchive(count=COUNT, latency=0.2)) as archive:
+        catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(COUNT))
+        asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "harvester", *asked, "--processes", "2", "--progress", "json",
+            stdout=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "HARVESTER_LIMITS__GRACE": "1"}, limit=1 << 22,
+        )  # fmt: skip
+        assert run.stdout is not None
+        while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
+            pass
+        hands = children_of(run.pid)
+        os.kill(hands[0], signal.SIGSTOP)
+        run.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            await run.communicate()
+        assert run.returncode == 130
+        assert await asyncio.to_thread(all_end, hands)
+
+
+async def test_a_process_that_cannot_be_started_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("harvester.parallel.process_pool.subprocess.Popen", refuse)
+    told = await harvest_demo(tmp_path / "out", 10, processes=2)
+    assert told.report.stats.exit_code == 4
+    assert "no further process can be started" in told.report.stats.reason
+
+
+async def test_processes_store_in_256_folders_as_well(tmp_path: Path) -> None:
+    told = await harvest_demo(tmp_path / "out", 60, processes=2, layout="hashed")
+    assert told.report.stats.exit_code == 0
+    assert len(list((tmp_path / "out").glob("??/*.fits"))) == 60
+
+
+async def test_a_drain_reaches_every_process(tmp_path: Path) -> None:
+    stop = Shutdown()
+
+    def interrupt(event: ev.Event) -> None:
+        if isinstance(event, ev.SpectrumSaved) and not stop.draining.is_set():
+            stop.interrupt(StopReason("stopped by Ctrl-C", 130))
+
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
+        first = await harvest_from(
+            archive, tmp_path / "out", listed_dids(COUNT), processes=2, stop=stop, watchers=[interrupt]
+        )
+        second = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
+        asked = archive.log.by_did
+    assert first.report.stats.exit_code == 130
+    assert 0 < first.report.stats.saved < COUNT
+    assert second.report.stats.saved == COUNT - first.report.stats.saved
+    assert set(asked.values()) == {1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
+async def test_processes_do_not_outlive_the_one_that_was_killed(tmp_path: Path) -> None:
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
+        catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(COUNT))
+        asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
+        how = ["--processes", "2", "--rate", "0", "--progress", "json"]
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "harvester", *asked, *how, stdout=subprocess.PIPE, cwd=tmp_path
+        )
+        assert run.stdout is not None
+        while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
+            pass
+        hands = children_of(run.pid)
+        run.kill()
+        await run.wait()
+        assert len(hands) == 2
+        assert await asyncio.to_thread(all_end, hands)
+        again = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
+    assert again.report.stats.remaining == 0
+    assert again.report.stats.exit_code == 0
+    assert not leftovers(tmp_path / "out")

@@ -1,0 +1,174 @@
+"""The farewell, and the figures in it: what is read at seven in the morning, and typed next."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from harvester import events as ev
+from harvester.events.politeness import Pauses, Politeness
+from harvester.events.stats import HarvestStats
+from harvester.formatting import clock, count, duration, percent, plural, size, time_of_day, wall
+from harvester.model.failures import FailureKind
+from harvester.ui.canvas import ASCII, UNICODE, Glyphs, plain
+from harvester.ui.output_thread import OutputThread
+from harvester.ui.summary import Commands, RunSummary, lines, say
+from harvester.ui.terminal import Terminal
+from tests.unit.ui.test_state import NOON
+
+
+def stats(code: int | None, **changes: object) -> HarvestStats:
+    numbers: dict[str, object] = {
+        "run": "run-1", "listed": 13_334, "present": 4113, "saved": 9221, "requests": 9231, "bytes": 348_000_000,
+        "started": NOON, "ended": NOON + 6821, "reason": "why", "exit_code": code,
+    }  # fmt: skip
+    return HarvestStats(**{**numbers, **changes})  # type: ignore[arg-type]  # a table of differences
+
+
+TYPED = Commands(again="GO ON", only_failed="ONLY FAILED", failures="FAILURES", status="STATUS")
+
+
+def farewell(what: RunSummary, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
+    return [plain(line).rstrip() for line in lines(what, width, glyphs)]
+
+
+def parting(numbers: HarvestStats, width: int = 120) -> str:
+    what = RunSummary(numbers, "data/my stars", NOON + 7000, TYPED)
+    return "\n".join(farewell(what, width=width))
+
+
+SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 12, FailureKind.TIMEOUT: 1}}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "present", "absent"),
+    [
+        (
+            stats(0),
+            ["complete · 01:53:41 · 13 334 listed", "9 221 new (348 MB received)", "run-1/events"],
+            ["next", "failed", "GO ON"],
+        ),
+        (stats(0, present=13_334, saved=0), ["nothing to do: all 13 334 spectra are on disk"], ["next", "log"]),
+        (stats(0, listed=0, present=0, saved=0), ["nothing to do: the catalog is empty"], ["next"]),
+        (stats(130, saved=1000), ["interrupted ·", "8 221 to go", "GO ON"], ["FAILURES", "ONLY FAILED"]),
+        (stats(143, saved=1000), ["terminated ·", "GO ON"], []),
+        (stats(4, **{**SOME_FAILED, "saved": 50}), ["FAILURES", "GO ON"], ["ONLY FAILED"]),
+        (stats(130, **SOME_FAILED), ["ONLY FAILED"], ["GO ON"]),
+        (
+            stats(4, **SOME_FAILED),
+            ["12  not_found", "404, the archive does not know it", "run again", "FAILURES", "ONLY FAILED"],
+            ["to go", "GO ON", "STATUS"],
+        ),
+        (
+            stats(3, saved=9209, failed=12, failures={FailureKind.NOT_FOUND: 12}),
+            ["all was tried", "FAILURES"],
+            ["ONLY FAILED", "GO ON"],
+        ),
+        (
+            stats(5, saved=0),
+            ["the archive was unavailable", "why", "GO ON", "when the archive is back"],
+            ["ONLY FAILED"],
+        ),
+        (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has room"], []),
+        (stats(7, saved=0), ["the archive refuses our requests", "--fluxcalib, --band, --format"], []),
+        (stats(1, saved=0), ["a bug of ours"], []),
+        (stats(None, saved=0, ended=None), ["stopped · 01:56:40", "GO ON", "STATUS"], []),
+    ],
+)
+def test_the_farewell_says_what_is_there_what_is_not_and_what_to_type(
+    numbers: HarvestStats, present: list[str], absent: list[str]
+) -> None:
+    words = parting(numbers)
+    assert all(part in words for part in present), words
+    assert not any(part in words for part in absent), words
+
+
+def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
+    pauses = {ev.Pause.RETRY_AFTER: Pauses(2, 240.0), ev.Pause.OUTAGE: Pauses(1, 3600.0), ev.Pause.WINDOW: Pauses(1, 9)}
+    seen = Politeness(
+        "harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600, pauses,
+    )  # fmt: skip
+    what = RunSummary(stats(4, saved=100, retries=22), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
+    words = "\n".join(farewell(what, width=120))
+    assert "9 121 to go (2 more nights at the rate reached)" in words
+    assert "asked 9 231 times for 9 210 spectra, 2.6 a second, 6 in the busiest one · 21 retries\n" in words
+    assert "\n  2 pauses of 4 min as it asked for, 1 pause of 1 h as it was away, slowed down 3 times\n" in words
+    assert "\n  by harvester/1 (IVOA-copy)\n" in words
+    assert "night" not in parting(stats(4, saved=100))
+
+
+def test_a_narrow_farewell_loses_no_word() -> None:
+    wide, narrow = parting(stats(4, **SOME_FAILED), 140), parting(stats(4, **SOME_FAILED), 60)
+    for kind in (FailureKind.NOT_FOUND, FailureKind.TIMEOUT):
+        assert kind.meaning in narrow
+        assert kind.advice in narrow
+    assert len(narrow.splitlines()) > len(wide.splitlines())
+
+
+def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
+    what = RunSummary(stats(0), "data", NOON, TYPED, warnings=("Dashboard: gone", "EventLog: full"), quarantined=13)
+    words = "\n".join(farewell(what))
+    assert "2 watchers lost" in words
+    assert "Dashboard: gone" in words
+    assert "data/.harvester/quarantine  13 bodies that failed a gate" in words
+    assert "quarantine" not in parting(stats(0))
+    assert "lost" not in parting(stats(0))
+
+
+def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
+    stream = io.StringIO()
+    outlet = OutputThread(stream)
+    numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
+    what = RunSummary(numbers, "x" * 90, NOON, TYPED, warnings=("Dashboard: \x1b[2Jgone",))
+    say(Terminal(outlet, width=60, color_system=None), what)
+    assert outlet.close()
+    assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()
+    assert "Dashboard: gone" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    assert "\n".join(farewell(what, glyphs=ASCII)).isascii()
+
+
+def test_a_command_is_never_cut_short() -> None:
+    command = "python -m harvester --catalog " + "x" * 300
+    words = "\n".join(farewell(RunSummary(stats(4, saved=1), "data", NOON, replace(TYPED, again=command)), width=40))
+    assert command in words
+
+
+def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
+    outlet = OutputThread(io.StringIO())
+    outlet.fault = BrokenPipeError("the reader is gone")
+    say(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (count(13_334), "13 334"),
+        (plural(1, "retry", "retries"), "1 retry"),
+        (plural(0, "time"), "0 times"),
+        (size(0), "0 B"),
+        (size(999), "999 B"),
+        (size(999.9), "1.0 kB"),
+        (size(163_400_000), "163 MB"),
+        (size(9.96e9), "10 GB"),
+        (clock(6821), "01:53:41"),
+        (clock(3 * 86_400 + 14_706), "3 d 04:05:06"),
+        (clock(float("nan")), "--:--:--"),
+        (duration(0.014), "0.014 s"),
+        (duration(0.71), "0.71 s"),
+        (duration(9.999), "10 s"),
+        (duration(119.6), "2 min"),
+        (duration(125), "2 min 5 s"),
+        (duration(6821), "1 h 53 min"),
+        (duration(3 * 86_400 + 3600), "3 d 1 h"),
+        (duration(float("inf")), "unknown"),
+        (time_of_day(float("inf")), "--:--:--"),
+        (wall(float("nan"), NOON), "--:--"),
+        (percent(13_333, 13_334), "99 %"),
+        (percent(0, 0), "100 %"),
+    ],
+)
+def test_figures_read_like_a_person_writes_them(said: str, expected: str) -> None:
+    assert said == expected
