@@ -12,7 +12,7 @@ class Responsibility(StrEnum):
     ARCHIVE = "archive"
     NETWORK = "network"
     SPECTRUM = "spectrum"
-    CLIENT = "ours"
+    CLIENT = "client"
 
 
 class FailureKind(StrEnum):
@@ -76,15 +76,15 @@ class FailureKind(StrEnum):
         "a status that is no answer to this request", "check the archive's address",
     )  # fmt: skip
     NO_URL = (
-        "no_address", Responsibility.SPECTRUM, 1, False,
+        "no_url", Responsibility.SPECTRUM, 1, False,
         "no address that may be asked", "check access_url in the catalog, and hosts in the archive's profile",
     )  # fmt: skip
     NO_DATALINK = (
-        "no_link", Responsibility.ARCHIVE, 2, False,
+        "no_datalink", Responsibility.ARCHIVE, 2, False,
         "its datalink document leads to no FITS file", "read what the document says; tell the archive's operator",
     )  # fmt: skip
     REDIRECT_BLOCKED = (
-        "redirected", Responsibility.ARCHIVE, 2, False,
+        "redirect_blocked", Responsibility.ARCHIVE, 2, False,
         "sent on to where we do not follow", "check the archive's address",
     )  # fmt: skip
     UNREACHABLE = (
@@ -100,11 +100,11 @@ class FailureKind(StrEnum):
         "no answer in time", "run again; raise limits.read_timeout if it stays",
     )  # fmt: skip
     CONNECTION_LOST = (
-        "cut_off", Responsibility.NETWORK, 0, True,
+        "connection_lost", Responsibility.NETWORK, 0, True,
         "the answer broke off", "run again",
     )  # fmt: skip
     PROTOCOL_ERROR = (
-        "garbled", Responsibility.ARCHIVE, 0, True,
+        "protocol_error", Responsibility.ARCHIVE, 0, True,
         "the answer was not HTTP", "run again; check for a proxy in between",
     )  # fmt: skip
     TOO_LARGE = (
@@ -136,7 +136,7 @@ class FailureKind(StrEnum):
         "another spectrum than the one asked for", "tell the operator",
     )  # fmt: skip
     NO_IDENTIFIER = (
-        "unnamed", Responsibility.ARCHIVE, 2, False,
+        "no_identifier", Responsibility.ARCHIVE, 2, False,
         "a spectrum that does not say which one it is", "check the identity card in the archive's profile",
     )  # fmt: skip
     WRONG_BAND = (
@@ -156,7 +156,7 @@ class FailureKind(StrEnum):
         "wavelengths that do not rise or fall steadily", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     INVALID_AXIS = (
-        "wrong_axis", Responsibility.SPECTRUM, 2, False,
+        "invalid_axis", Responsibility.SPECTRUM, 2, False,
         "wavelengths or steps that are not as the header declares", "look at the body in quarantine; tell the operator",
     )  # fmt: skip
     ZERO_FLUX = (

@@ -244,7 +244,7 @@ def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, m
     faults = iter([OSError(5, "Input/output error"), ZeroDivisionError("oops")])
     monkeypatch.setattr("harvester.audit.files._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
     found = list(audit(out, [FileToCheck(NAMES[0]), FileToCheck(NAMES[1])], Expectation()))
-    assert [getattr(fault, "gate", "") for fault in found] == ["reading", "reading"]
+    assert [getattr(fault, "check", "") for fault in found] == ["reading", "reading"]
     assert "Input/output error" in str(found[0])
     assert "a bug of ours" in str(found[1])
 

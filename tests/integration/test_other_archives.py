@@ -178,7 +178,7 @@ def test_one_row_that_leads_elsewhere_fails_alone(archive: OtherArchive) -> None
     file.write_text(text.replace(f"//127.0.0.1:{archive.port}/plain/{NAMES[3]}", "//elsewhere.example/x"), "utf-8")
     assert run() == 3
     failure = failed()[NAMES[3]]
-    assert (failure["kind"], failure["attempts"]) == ("no_address", 1)
+    assert (failure["kind"], failure["attempts"]) == ("no_url", 1)
     assert "'http://elsewhere.example/x': that is another host (hosts in the archive's" in failure["detail"]
 
 
@@ -205,7 +205,7 @@ def test_datalink_documents_lead_to_files_on_a_host_that_the_profile_names(archi
     assert run() == 3
     assert fits_names(OUT) == set(NAMES) - {NAMES[3], NAMES[5]}
     told = failed()
-    assert {name: failure["kind"] for name, failure in told.items()} == {NAMES[3]: "not_found", NAMES[5]: "no_link"}
+    assert {name: failure["kind"] for name, failure in told.items()} == {NAMES[3]: "not_found", NAMES[5]: "no_datalink"}
     assert told[NAMES[5]]["detail"] == "FatalFault: the tape is torn"
     documents = [archive.asked[f"/links/{name}"] for name in NAMES]
     assert documents == [1, 3, 1, 1, 1, 2, *[1] * 6], "a TransientFault is asked again, a NotFoundFault is not"
@@ -221,7 +221,7 @@ def test_a_file_on_a_host_that_the_profile_does_not_name_is_not_asked_for(archiv
     archive.faults, archive.busy = {}, None  # chance decides which are asked, and all shall answer alike
     assert run() == 7
     assert not [path for path in archive.asked if path.startswith("/files/")]
-    assert failed()[NAMES[0]]["kind"] == "no_address"
+    assert failed()[NAMES[0]]["kind"] == "no_url"
     [summary] = OUT.glob(".harvester/runs/*/summary.json")
     assert "that is another host (hosts in the archive's profile has 127.0.0.1)" in summary.read_text()
 

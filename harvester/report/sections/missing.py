@@ -13,7 +13,12 @@ from ..html import Child, Markup, command, element, table
 
 WORDINGS = 3  # of each kind
 EXAMPLES = 6  # spectra of each wording
-WHOSE = {"archive": "the archive's", "network": "the network's", "spectrum": "the spectrum's own", "ours": "ours"}
+WHOSE = {
+    "archive": "the archive's",
+    "network": "the network's",
+    "spectrum": "the spectrum's own",
+    "client": "the client's",
+}
 
 
 def absent(material: ReportData) -> Child:
