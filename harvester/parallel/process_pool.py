@@ -29,7 +29,7 @@ FAREWELL = 10.0  # seconds that a process gets to end once nothing is asked of i
 _PROGRAM = """
 import sys
 sys.path.append({home!r})
-from harvester.cluster.child import main
+from harvester.parallel.process_worker import main
 main()
 """
 

@@ -73,7 +73,7 @@ class SimulatedCommission(JobSpec):
     store: SharedStore = field(default_factory=SharedStore)
     asked: SimulatedArchive = field(default_factory=SimulatedArchive)
 
-    def shelf(self) -> Store:
+    def open_store(self) -> Store:
         return cast("Store", self.store)
 
     def archive(
@@ -81,7 +81,7 @@ class SimulatedCommission(JobSpec):
     ) -> ArchiveClient:
         return cast("ArchiveClient", SimulatedWire(self.asked, emit))
 
-    def prove(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+    def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         return prove(target, body)
 
 

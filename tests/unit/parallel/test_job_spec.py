@@ -27,7 +27,7 @@ def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:
     there = pickle.loads(pickle.dumps(told))
     assert there == told
     assert there.place.is_absolute()
-    assert isinstance(there.shelf(), DirectoryStore)
+    assert isinstance(there.open_store(), DirectoryStore)
 
 
 def test_a_hand_that_sees_another_folder_than_the_run_stores_nothing(tmp_path: Path) -> None:
