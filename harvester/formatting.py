@@ -1,4 +1,8 @@
-"""A server's or a catalog's words, made fit to be shown: legible, one line, short, and harmless in a terminal."""
+"""Text, numbers and times as people read them.
+
+Text of a server or a catalog becomes one short line that is harmless in a terminal. Numbers are plain ASCII, so that
+every terminal and every log can show them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import math
 import re
 import time
 import unicodedata
+from datetime import UTC, datetime
 
-# What is never closed ends with the text: a search that failed and began anew at every "<" took seconds for 64 kB.
+# An element that is never closed ends with the text: a search that restarted at every "<" took seconds for 64 kB.
 _HIDDEN = re.compile(
     r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<head\b.*?(?:</head\s*>|(?=<body\b)|\Z)|<!--.*?(?:-->|\Z)"
 )
@@ -19,21 +24,26 @@ _ESCAPES = re.compile(
     r"|[\x1bP\x9b]?(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours and cursor movements
     r"|\x1b[ -/]*[0-~]?"  # everything shorter
 )
-_TYPICAL = 64 * 1024  # what an error page says, it says early
+_BEGINNING = 64 * 1024  # characters; an error page has its message there
+
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+DAY = 86_400  # seconds
+FARTHEST = 4_102_444_800.0  # the year 2100, in seconds since 1970: later times mean "unknown"
+LONGEST = 1000 * DAY
 
 
 def first_words(body: bytes | bytearray | memoryview, most: int = 200) -> str:
-    """What a text, HTML or XML body says, in at most ``most`` printable characters; empty if it says nothing."""
-    text = bytes(body[:_TYPICAL]).decode("utf-8", "replace")
+    """Return the message of a text, HTML or XML body in at most ``most`` printable characters; it may be empty."""
+    text = bytes(body[:_BEGINNING]).decode("utf-8", "replace")
     title = _TITLE.search(text)
-    spoken = _TAG.sub(" ", _HIDDEN.sub(" ", text)) if "<" in text else text
-    words = plain_line(html.unescape(spoken), 3 * most)
-    words = plain_line(_said_once(words) if "<" in text else words, most)
-    return words or (plain_line(html.unescape(title[1]), most) if title else "")
+    visible = _TAG.sub(" ", _HIDDEN.sub(" ", text)) if "<" in text else text
+    line = plain_line(html.unescape(visible), 3 * most)
+    line = plain_line(_without_repetition(line) if "<" in text else line, most)
+    return line or (plain_line(html.unescape(title[1]), most) if title else "")
 
 
-def _said_once(line: str) -> str:
-    """A page's title is its heading too: a phrase that is repeated at once, at the beginning, is said once."""
+def _without_repetition(line: str) -> str:
+    """Drop a phrase at the beginning that is repeated at once: a page's title is often its heading too."""
     words = line.split(" ")
     bare = [word.rstrip(".:!-").casefold() for word in words]
     for length in range(len(words) // 2, 0, -1):
@@ -43,54 +53,42 @@ def _said_once(line: str) -> str:
 
 
 def plain_line(text: str, most: int = 200) -> str:
-    """``text`` as one line of at most ``most`` visible characters and single blanks.
+    """Return ``text`` as one line of at most ``most`` visible characters and single blanks.
 
     Unicode's category C has controls, bidirectional overrides and surrogates; Z has line and paragraph separators.
     """
-    if len(text) <= min(most, _TYPICAL) and text.isascii() and text.isprintable():  # nearly all are
+    if len(text) <= min(most, _BEGINNING) and text.isascii() and text.isprintable():  # nearly all are
         return " ".join(text.split())
-    short = _ESCAPES.sub(" ", text[:_TYPICAL])
+    short = _ESCAPES.sub(" ", text[:_BEGINNING])
     line = " ".join("".join(" " if unicodedata.category(mark)[0] in "CZ" else mark for mark in short).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def speakable(text: str, encoding: str | None) -> str:
-    """``text`` with question marks for what ``encoding`` cannot say."""
+def encodable(text: str, encoding: str | None) -> str:
+    """Return ``text`` with question marks for the characters that ``encoding`` does not have."""
     name = encoding or "ascii"
     return text.encode(name, "replace").decode(name, "replace")
 
 
 def masked(address: str) -> str:
-    """A URL whose path is as good as a password, up to its host; so that nobody takes it for the whole, with stars."""
+    """Return a URL whose path is a secret, up to its host; stars stand for the rest."""
     scheme, separator, rest = address.rpartition("://")
     host = re.split(r"[/?#\\]", rest, maxsplit=1)[0].rpartition("@")[2]
     return f"{scheme}{separator}{host}/***"
 
 
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-
-
-DAY = 86_400
-
-
-FARTHEST = 4_102_444_800.0  # the year 2100: beyond it a time of day says nothing
-
-
-LONGEST = 1000 * DAY
-
-
 def count(number: int) -> str:
-    """``13334`` is ``13 334``."""
+    """Return ``13334`` as ``13 334``."""
     return f"{number:,}".replace(",", " ")
 
 
 def plural(number: int, noun: str, nouns: str = "") -> str:
-    """``1 retry``, ``2 retries``."""
+    """Return a number and its noun: ``1 retry``, ``2 retries``."""
     return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def size(number: float) -> str:
-    """Decimal units and three digits at most: ``163 MB``, ``1.2 GB``."""
+    """Return bytes in decimal units, with three digits at most: ``163 MB``, ``1.2 GB``."""
     power = 0
     while number >= 999.5 and power < len(UNITS) - 1:
         number, power = number / 1000, power + 1
@@ -98,7 +96,7 @@ def size(number: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A duration that keeps its width while it counts: ``01:12:44``, ``3 d 04:05:06``."""
+    """Return a duration that keeps its width while it counts: ``01:12:44``, ``3 d 04:05:06``."""
     if not 0 <= seconds < LONGEST:
         return "--:--:--"
     days, rest = divmod(round(seconds), DAY)
@@ -108,7 +106,7 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words: ``0.71 s``, ``12 s``, ``2 min``, ``1 h 54 min``, ``2 d 3 h``."""
+    """Return a duration in words: ``0.71 s``, ``12 s``, ``2 min``, ``1 h 54 min``, ``2 d 3 h``."""
     if not math.isfinite(seconds):
         return "unknown"
     if seconds < 9.995:
@@ -128,15 +126,28 @@ def _two_units(seconds: int, large: tuple[int, str], small: tuple[int, str]) -> 
     return f"{many} {large[1]}" + (f" {few} {small[1]}" if few else "")
 
 
+def iso_utc(seconds: float, timespec: str = "seconds") -> str:
+    """Return seconds since 1970 as a UTC time stamp of ISO 8601: ``2026-11-22T21:00:00Z``."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def time_of_day(moment: float) -> str:
-    """``22:41:09``, local time."""
+    """Return a time in seconds since 1970 as ``22:41:09``, local time."""
     if not 0 <= moment < FARTHEST:
         return "--:--:--"
     return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
+def local_time(moment: float, reference: float) -> str:
+    """Return ``22:41:09``, local time, with the date before it if that is not the date of ``reference``."""
+    if not (0 <= moment < FARTHEST and 0 <= reference < FARTHEST):
+        return "--:--:--"
+    then, here = time.localtime(moment), time.localtime(reference)
+    return time.strftime("%H:%M:%S" if then[:3] == here[:3] else "%Y-%m-%d %H:%M:%S", then)
+
+
 def wall(moment: float, now: float) -> str:
-    """When something will be, without seconds: ``23:24``, ``Tue 23:24``, ``12 Dec``."""
+    """Return a future time without seconds, local time: ``23:24``, ``Tue 23:24``, ``12 Dec``."""
     if not 0 <= moment < FARTHEST:
         return "--:--"
     near, week = moment - now < DAY / 2, moment - now < 6 * DAY
@@ -144,5 +155,5 @@ def wall(moment: float, now: float) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Rounded down: 100 % is said only when nothing is left."""
+    """Return a share in per cent, rounded down: it is 100 % only when nothing is left."""
     return f"{100 * part // whole if whole else 100} %"

@@ -6,7 +6,6 @@ import csv
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +53,8 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
 
 
 def _as_json(failure: FailureRecord) -> dict[str, object]:
+    from ..formatting import iso_utc
+
     return {
         "id": failure.did,
         "kind": failure.kind,
@@ -61,7 +62,7 @@ def _as_json(failure: FailureRecord) -> dict[str, object]:
         "detail": failure.detail,
         "attempts": failure.attempts,
         "http_status": failure.http_status,
-        "last_tried": datetime.fromtimestamp(failure.last_tried, UTC).isoformat(timespec="seconds"),
+        "last_tried": iso_utc(failure.last_tried),
     }
 
 

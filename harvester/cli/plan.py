@@ -81,6 +81,7 @@ def _nights(preparation: Preparation) -> dict[str, object]:
     """How many nights it takes and when it is done, where the hours are limited."""
     from datetime import UTC, datetime
 
+    from ..formatting import iso_utc
     from ..model.schedule import finish, nights_left, shift
 
     settings, now = preparation.configuration.settings, datetime.now(UTC)
@@ -90,7 +91,7 @@ def _nights(preparation: Preparation) -> dict[str, object]:
     if settings.window is None or settings.deadline is not None:  # runs that end earlier than the window
         return {"nights": nights_left(preparation.wanted, preparation.wanted / preparation.eta, night)}
     done = finish(now, preparation.eta, settings.window)
-    return {"nights": done[0], "done": f"{done[1]:%Y-%m-%dT%H:%M:%SZ}"} if done else {"nights": None}
+    return {"nights": done[0], "done": iso_utc(done[1].timestamp())} if done else {"nights": None}
 
 
 def _hours_in_words(preparation: Preparation) -> list[str]:

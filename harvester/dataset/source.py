@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from ..catalog.packed_strings import StringMap
 from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalog, read_catalog
 from ..config.configuration import Configuration, shelf_of
+from ..formatting import iso_utc
 from ..ledger import queries
 from ..model.target import SpectrumId
 from .catalog_columns import CatalogColumn, Kinds
@@ -45,12 +45,8 @@ class Origin:
             "servers": self.servers,
             "asked": self.asked,
             "runs": self.runs,
-            "retrieved": self.saved and [_iso(when) for when in self.saved],
+            "retrieved": self.saved and [iso_utc(when) for when in self.saved],
         }
-
-
-def _iso(when: float) -> str:
-    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:

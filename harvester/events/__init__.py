@@ -1,7 +1,8 @@
-"""What happens in a run, as immutable values."""
+"""What happens in a run: events, the bus that delivers them, and what is computed from them."""
 
 from .types import (
     EVENTS,
+    PLANNED,
     BodyQuarantined,
     ClockJumped,
     Event,
@@ -25,6 +26,7 @@ from .types import (
 
 __all__ = [
     "EVENTS",
+    "PLANNED",
     "BodyQuarantined",
     "ClockJumped",
     "Event",

@@ -10,36 +10,41 @@ Observer = Callable[[Event], None]
 
 
 class EventBus:
-    """Hands every event to every watcher, in the order they were added."""
+    """Deliver every event to every observer, synchronously and in the order in which they were added.
 
-    def __init__(self, *watchers: Observer) -> None:
-        self._watchers = self._attentive = tuple(watchers)
+    An observer returns within microseconds or has a queue of its own. One that raises is dropped and named in an
+    ``ObserverFailed``: a broken dashboard never costs a run.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = self._of_unlogged = tuple(observers)
         self.failed_observers: list[ObserverFailed] = []
 
-    def add(self, watcher: Observer, *, logged_only: bool = False) -> None:
-        """Tell ``watcher`` every event from now on; ``logged_only``: it is spared the many that are not logged."""
-        self._watchers += (watcher,)
+    def add(self, observer: Observer, *, logged_only: bool = False) -> None:
+        """Deliver every event from now on to ``observer``; with ``logged_only`` not the many that are not logged."""
+        self._observers += (observer,)
         if not logged_only:
-            self._attentive += (watcher,)
+            self._of_unlogged += (observer,)
 
     def emit(self, event: Event) -> None:
-        broken: list[ObserverFailed] = []
-        lost_before = len(self.failed_observers)
-        for watcher in self._watchers if event.logged else self._attentive:
-            if len(self.failed_observers) > lost_before and watcher not in self._watchers:
-                continue  # it broke meanwhile, over an event that another watcher emitted
+        """Deliver ``event``, then an ``ObserverFailed`` for each observer that raised."""
+        failed: list[ObserverFailed] = []
+        failed_before = len(self.failed_observers)
+        for observer in self._observers if event.logged else self._of_unlogged:
+            if len(self.failed_observers) > failed_before and observer not in self._observers:
+                continue  # it was dropped in the meantime, over an event that another observer emitted
             try:
-                watcher(event)
-            except Exception as error:  # noqa: BLE001 - whatever breaks in a watcher must not break the harvest
-                if watcher in self._watchers:
-                    broken.append(self._drop(watcher, error, event.time))
-        for lost in broken:
-            self.emit(lost)
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - whatever breaks in an observer must not break the run
+                if observer in self._observers:
+                    failed.append(self._drop(observer, error, event.time))
+        for failure in failed:
+            self.emit(failure)
 
-    def _drop(self, watcher: Observer, error: Exception, time: float) -> ObserverFailed:
-        self._watchers = tuple(other for other in self._watchers if other is not watcher)
-        self._attentive = tuple(other for other in self._attentive if other is not watcher)
-        name = getattr(watcher, "__qualname__", type(watcher).__qualname__)
-        lost = ObserverFailed(time, name, f"{type(error).__name__}: {error}")
-        self.failed_observers.append(lost)
-        return lost
+    def _drop(self, observer: Observer, error: Exception, time: float) -> ObserverFailed:
+        self._observers = tuple(other for other in self._observers if other is not observer)
+        self._of_unlogged = tuple(other for other in self._of_unlogged if other is not observer)
+        name = getattr(observer, "__qualname__", type(observer).__qualname__)
+        failure = ObserverFailed(time, name, f"{type(error).__name__}: {error}")
+        self.failed_observers.append(failure)
+        return failure

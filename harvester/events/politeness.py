@@ -1,4 +1,4 @@
-"""The politeness receipt: what was asked of the archive, and how, for its operator to read."""
+"""The politeness report: what the archive saw of a run, for its operator to read."""
 
 from __future__ import annotations
 
@@ -6,23 +6,62 @@ from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from .. import events as ev
+from ..formatting import iso_utc
 from ..model.target import SpectrumId
 
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """How often nobody asked anything, and for how many seconds altogether."""
+    """How often no request was sent for one reason, and for how many seconds altogether."""
 
     times: int = 0
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
+class PauseInterval:
+    """One pause, from ``start`` to ``end`` in seconds since 1970; ``kind`` as in events.jsonl."""
+
+    kind: str
+    start: float
+    end: float
+    reason: str
+
+
+class PauseFold:
+    """Fold pauses and resumptions into intervals.
+
+    A pause that is announced again is the same one, unless it is announced for another kind of reason.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._current: PauseInterval | None = None
+
+    def pause(self, kind: str, time: float, reason: str) -> PauseInterval | None:
+        """Begin or continue a pause; return the interval of another kind that this ends, if there is one."""
+        if self._current is not None and self._current.kind == kind:
+            return None
+        ended = self.resume(time)
+        self._current = PauseInterval(kind, time, time, reason)
+        self.count += 1
+        return ended
+
+    def resume(self, time: float) -> PauseInterval | None:
+        """End the pause, if there is one; return its interval. A clock that was set back does not make it negative."""
+        current, self._current = self._current, None
+        return None if current is None else replace(current, end=max(time, current.start))
+
+
+@dataclass(frozen=True, slots=True)
 class Politeness:
-    """What the archive saw of one run. ``first`` and ``last`` request in seconds since 1970, 0 if there was none."""
+    """What the archive saw of one run.
+
+    ``rate`` and ``concurrency`` are the configured limits; ``first`` and ``last`` are the times of requests in seconds
+    since 1970, 0 if there was none.
+    """
 
     user_agent: str = ""
     host: str = ""
@@ -40,7 +79,7 @@ class Politeness:
 
     @property
     def seconds(self) -> float:
-        """From the first request to the last; at least one, so that a single request is no burst."""
+        """Seconds from the first request to the last; at least one, so that a single request is no burst."""
         return max(1.0, self.last - self.first)
 
     @property
@@ -49,17 +88,17 @@ class Politeness:
         return self.requests / self.seconds
 
     @property
-    def imposed(self) -> Mapping[ev.Pause, Pauses]:
-        """The pauses without those that were planned."""
-        return {kind: pauses for kind, pauses in self.pauses.items() if kind is not ev.Pause.WINDOW}
+    def unplanned(self) -> Mapping[ev.Pause, Pauses]:
+        """The pauses for which the archive or the disk was the reason."""
+        return {kind: pauses for kind, pauses in self.pauses.items() if kind not in ev.PLANNED}
 
     def as_json(self) -> dict[str, object]:
-        """``politeness`` in summary.json."""
+        """Return the object ``politeness`` of summary.json."""
         return {
             "host": self.host,
             "user_agent": self.user_agent,
-            "first_request": _moment(self.first),
-            "last_request": _moment(self.last),
+            "first_request": _timestamp(self.first),
+            "last_request": _timestamp(self.last),
             "requests": self.requests,
             "busiest_second": self.busiest_second,
             "average_per_second": round(self.average, 3),
@@ -77,24 +116,25 @@ class Politeness:
 
 
 class PolitenessRecorder:
-    """Writes the receipt: a watcher that is told every event."""
+    """Observe every event and compute the politeness report."""
 
     def __init__(self, user_agent: str) -> None:
         self._seen = Politeness(user_agent)
         self._second = deque[float]()
-        self._asked = dict[SpectrumId, int]()  # in which attempt, and not settled yet
+        self._requested = dict[SpectrumId, int]()  # the latest attempt of each that is not settled yet
         self._settled = self._requests = self._retries = self._busiest = self._bytes = 0
         self._first = self._last = 0.0
-        self._allowed = (0.0, 0)
-        self._paused: tuple[ev.Pause, float] | None = None
+        self._limits = (0.0, 0)
+        self._pauses = PauseFold()
 
     @property
     def politeness(self) -> Politeness:
+        """The report so far."""
         return replace(
             self._seen,
             requests=self._requests,
             busiest_second=self._busiest,
-            spectra=self._settled + len(self._asked),
+            spectra=self._settled + len(self._requested),
             retries=self._retries,
             bytes=self._bytes,
             first=self._first,
@@ -104,32 +144,32 @@ class PolitenessRecorder:
     def __call__(self, event: ev.Event) -> None:
         match event:
             case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.RESPONSE):
-                self._retries += self._asked.get(target.did, attempt) != attempt
-                self._asked[target.did] = attempt
+                self._retries += self._requested.get(target.did, attempt) != attempt
+                self._requested[target.did] = attempt
             case ev.RequestSent(time=time):
                 self._sent(time)
             case ev.ResponseReceived(size=size):
                 self._bytes += size
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
-                self._asked.pop(outcome.target.did, None)
+                self._requested.pop(outcome.target.did, None)
                 self._settled += 1
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
-                self._allowed = (rate, 1)  # a harvest feels its way up from one request at a time
+                self._limits = (rate, 1)  # a run begins with one request at a time
             case ev.LimitsChanged(rate=rate, concurrency=concurrency, by_server=by_server):
-                self._paced(rate, concurrency, by_server)
-            case ev.HarvestPaused(time=time, kind=kind):
-                self._pause(kind, time)
+                self._change_limits(rate, concurrency, by_server)
+            case ev.HarvestPaused(time=time, kind=kind, reason=reason):
+                self._pause(kind, time, reason)
             case ev.HarvestResumed(time=time) | ev.HarvestDraining(time=time) | ev.HarvestEnded(time=time):
-                self._resume(time)
+                self._note(self._pauses.resume(time))
 
     def _sent(self, time: float) -> None:
-        """Count it, and what went out in the second before it."""
+        """Count a request, and those sent in the second before it."""
         second = self._second
         if second and time < second[-1] - 1.0:
             second.clear()  # the clock was set back
         if second and time < second[-1]:
-            insort(second, time)  # of several hands one may tell a little later than another
+            insort(second, time)  # events of several workers may arrive in another order
         else:
             second.append(time)
         while second[-1] - second[0] >= 1.0:
@@ -138,23 +178,19 @@ class PolitenessRecorder:
         self._requests += 1
         self._first, self._last = min(self._first or time, time), max(self._last, time)
 
-    def _paced(self, rate: float, concurrency: int, imposed: bool) -> None:
-        before, self._allowed = self._allowed, (rate, concurrency)
-        if imposed and (rate < before[0] or concurrency < before[1]):
+    def _change_limits(self, rate: float, concurrency: int, by_server: bool) -> None:
+        before, self._limits = self._limits, (rate, concurrency)
+        if by_server and (rate < before[0] or concurrency < before[1]):
             self._seen = replace(self._seen, slow_downs=self._seen.slow_downs + 1)
 
-    def _pause(self, kind: ev.Pause, time: float) -> None:
-        """A pause that goes on is the same one, unless it goes on for another reason."""
-        if self._paused is not None and self._paused[0] is kind:
-            return
-        self._resume(time)
-        self._paused = (kind, time)
-        self._add(kind, Pauses(1))
+    def _pause(self, kind: ev.Pause, time: float, reason: str) -> None:
+        before = self._pauses.count
+        self._note(self._pauses.pause(kind, time, reason))
+        self._add(kind, Pauses(self._pauses.count - before))
 
-    def _resume(self, time: float) -> None:
-        paused, self._paused = self._paused, None
-        if paused is not None:
-            self._add(paused[0], Pauses(0, max(0.0, time - paused[1])))
+    def _note(self, interval: PauseInterval | None) -> None:
+        if interval is not None:
+            self._add(ev.Pause(interval.kind), Pauses(0, interval.end - interval.start))
 
     def _add(self, kind: ev.Pause, more: Pauses) -> None:
         before = self._seen.pauses.get(kind, Pauses())
@@ -162,5 +198,5 @@ class PolitenessRecorder:
         self._seen = replace(self._seen, pauses={**self._seen.pauses, kind: both})
 
 
-def _moment(seconds: float) -> str | None:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if seconds > 0 else None
+def _timestamp(seconds: float) -> str | None:
+    return iso_utc(seconds) if seconds > 0 else None

@@ -1,21 +1,23 @@
-"""Write events as JSON."""
+"""Events as JSON objects: the schema of ``events.jsonl`` and ``--progress json``, which is public."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
 from .. import events as ev
-from ..formatting import FARTHEST
+from ..formatting import FARTHEST, iso_utc
 from ..model.failures import Failure
 from ..model.outcomes import Failed, Saved
 from ..model.target import Target
 
-MOMENTS = ("due", "until")  # these are times, like ``time`` itself
+TIME_FIELDS = ("due", "until", "retries_until")  # seconds since 1970, like ``time`` itself
 
 
 def to_json(event: ev.Event) -> dict[str, object]:
-    """The event's fields, flat: a target is ``id`` and ``name``, times are ISO 8601 in UTC, what is unknown is null."""
+    """Return the event's fields as one flat object.
+
+    A target becomes ``id`` and ``name``, times are ISO 8601 in UTC, unknown values are null.
+    """
     flat: dict[str, object] = {"event": event.event_name(), "time": moment(event.time)}
     for name in event.__match_args__:
         if name != "time":
@@ -24,16 +26,14 @@ def to_json(event: ev.Event) -> dict[str, object]:
 
 
 def moment(seconds: float) -> str | None:
-    """``2026-11-22T21:00:00.123Z``."""
-    if not 0 <= seconds < FARTHEST:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return seconds since 1970 as ``2026-11-22T21:00:00.123Z``, or None if that is no time of a run."""
+    return iso_utc(seconds, "milliseconds") if 0 <= seconds < FARTHEST else None
 
 
 def _flat(name: str, value: object) -> dict[str, object]:
     match value:
-        case Target(did=did, name=file_stem):
-            return {"id": did, "name": file_stem}
+        case Target(did=did, name=stem):
+            return {"id": did, "name": stem}
         case Failure():
             return _failure(value)
         case Saved():
@@ -41,12 +41,12 @@ def _flat(name: str, value: object) -> dict[str, object]:
         case Failed(target=target, failure=failure):
             return {**_flat("target", target), **_attempts(value), **_failure(failure)}
         case float():
-            return {name: moment(value) if name in MOMENTS else _finite(value)}
+            return {name: moment(value) if name in TIME_FIELDS else _finite(value)}
     return {name: value}
 
 
 def _finite(number: float | None) -> float | None:
-    """JSON has no infinity and no NaN."""
+    """Return None for infinity and NaN, which JSON does not have."""
     return number if number is not None and math.isfinite(number) else None
 
 
@@ -65,15 +65,15 @@ def _failure(failure: Failure) -> dict[str, object]:
 
 
 def _saved(saved: Saved) -> dict[str, object]:
-    proof = saved.verified
+    verified = saved.verified
     return {
         **_flat("target", saved.target),
         **_attempts(saved),
-        "bytes": proof.size,
-        "sha256": proof.sha256,
-        "content_digest": proof.content_digest,
-        "points": proof.points,
-        "wave_min": _finite(proof.wave_min),
-        "wave_max": _finite(proof.wave_max),
-        "object": proof.object_name,
+        "bytes": verified.size,
+        "sha256": verified.sha256,
+        "content_digest": verified.content_digest,
+        "points": verified.points,
+        "wave_min": _finite(verified.wave_min),
+        "wave_max": _finite(verified.wave_max),
+        "object": verified.object_name,
     }

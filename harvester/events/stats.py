@@ -1,4 +1,4 @@
-"""The numbers of a harvest, as a fold over its events: one immutable snapshot that everything people see reads from."""
+"""The statistics of a run, folded from its events into one immutable snapshot that all displays read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .. import events as ev
 from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 from ..model.failures import FailureKind
 
-MOST_UNCOUNTED = 100  # events between two folds where nobody looks
+MAX_UNCOUNTED = 100  # events between two folds while the statistics are not read
 
 
 @dataclass(frozen=True, slots=True)
 class HarvestStats:
-    """Counts so far. ``requests`` are those sent on the wire; times are seconds since 1970."""
+    """The counts so far. ``requests`` are those sent on the wire; times are seconds since 1970."""
 
     run: str = ""
     listed: int = 0
@@ -34,11 +34,11 @@ class HarvestStats:
 
     @property
     def remaining(self) -> int:
-        """Listed, but neither present nor settled by this run."""
+        """How many spectra are in the catalog, but neither present nor settled by this run."""
         return self.listed - self.present - self.saved - self.failed
 
     def after(self, *events: ev.Event) -> HarvestStats:
-        """The numbers once ``events`` have happened, in their order."""
+        """Return the statistics once ``events`` have happened, in their order."""
         now = {name: getattr(self, name) for name in self.__match_args__}
         for event in events:
             match event:
@@ -61,7 +61,7 @@ class HarvestStats:
         return HarvestStats(**now)
 
     def summary(self, now: float) -> dict[str, object]:
-        """The fields of ``summary.json`` that the README promises."""
+        """Return the documented fields of ``summary.json``."""
         return {
             "run": self.run,
             "listed": self.listed,
@@ -80,7 +80,7 @@ class HarvestStats:
 
 
 class StatsCollector:
-    """Keeps the numbers up to date: a watcher around the fold, which is made when somebody looks, from any thread."""
+    """Collect events, and fold them when the statistics are read, from any thread."""
 
     def __init__(self) -> None:
         self._stats = HarvestStats()
@@ -88,9 +88,9 @@ class StatsCollector:
         self._counting = Lock()
 
     def __call__(self, event: ev.Event) -> None:
-        if not isinstance(event, ev.PhaseEntered):  # most events are, and they count nothing
+        if not isinstance(event, ev.PhaseEntered):  # most events are, and they are not counted
             self._since.append(event)
-            if len(self._since) >= MOST_UNCOUNTED:
+            if len(self._since) >= MAX_UNCOUNTED:
                 self._count()
 
     @property
@@ -105,25 +105,25 @@ class StatsCollector:
 
 
 def ended_how(stats: HarvestStats, cause: StopReason | None, left_out: bool) -> tuple[str, int]:
-    """Why the run ended, in words, and its exit code: of all that apply, the one that goes first in the README."""
-    hows = (cause, _own_fault(stats), _unavailable(stats), _missing(stats, left_out))  # what stopped it says most
+    """Return the reason why the run ended and its exit code: of all that apply, the one of the highest priority."""
+    reasons = (cause, _own_fault(stats), _unavailable(stats), _missing(stats, left_out))
     first = min(
-        (how for how in hows if how),
-        key=lambda how: EXIT_CODE_PRIORITY.index(how.exit_code),
+        (reason for reason in reasons if reason),
+        key=lambda reason: EXIT_CODE_PRIORITY.index(reason.exit_code),
         default=StopReason("complete", 0),
     )
     return first.reason, first.exit_code
 
 
 def _own_fault(stats: HarvestStats) -> StopReason | None:
-    return StopReason("a bug of ours", 1) if FailureKind.INTERNAL in stats.failures else None
+    return StopReason("stopped by an internal error", 1) if FailureKind.INTERNAL in stats.failures else None
 
 
 def _unavailable(stats: HarvestStats) -> StopReason | None:
-    """Nothing was had, and nothing but outages was answered."""
+    """Return a reason if nothing was saved and all failures look like an outage."""
     if stats.saved or stats.remaining or not stats.failures or not all(kind.outage_like for kind in stats.failures):
         return None
-    return StopReason("the archive was unavailable to the end", 5)
+    return StopReason("the archive stayed unavailable", 5)
 
 
 def _missing(stats: HarvestStats, left_out: bool) -> StopReason | None:
@@ -131,4 +131,4 @@ def _missing(stats: HarvestStats, left_out: bool) -> StopReason | None:
         return StopReason("some spectra are worth another run", 4)
     if stats.remaining:
         return StopReason("the rest was left for another run" if left_out else "stopped early", 4)
-    return StopReason("all was tried; some spectra cannot be had", 3) if stats.failures else None
+    return StopReason("finished; some spectra are unavailable", 3) if stats.failures else None

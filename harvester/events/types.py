@@ -1,11 +1,8 @@
-"""What happens in a harvest, as frozen values, and the bus that hands them to whoever watches.
-
-``emit`` is synchronous and ordered. A watcher returns within microseconds or owns a queue of its own. One that raises
-is dropped and named in a ``ObserverFailed``: a broken dashboard never costs a night.
-"""
+"""The events of a run, as immutable values. Times are seconds since 1970, UTC."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,30 +15,41 @@ from ..model.target import Target
 
 
 class Phase(StrEnum):
-    """What a worker is doing with a spectrum right now."""
+    """The step of an attempt that a worker is in."""
 
-    WAITING = "turn"
-    RESPONSE = "answer"
+    WAITING = "waiting"
+    """It waits for a request slot."""
+    RESPONSE = "response"
+    """The request is sent; the response has not begun."""
     BODY = "body"
     VERIFY = "verify"
     WRITE = "write"
+    HELD = "held"
+    """The attempt failed, and a probe decides whether that was the archive's fault."""
 
 
 class Pause(StrEnum):
-    """Why nobody asks."""
+    """The reason why no request is sent."""
 
     RETRY_AFTER = "retry_after"
-    """The archive asked for it."""
+    """The server requested it."""
     OUTAGE = "outage"
-    """The archive seems to be away."""
+    """The archive seems to be unavailable."""
     DISK = "disk"
+    """The disk is full."""
     WINDOW = "window"
     """It is outside the hours that the user allows."""
+    USER = "user"
+    """The user requested it."""
+
+
+PLANNED = frozenset({Pause.WINDOW, Pause.USER})
+"""The pauses that have nothing to do with the archive or the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``time`` is seconds since 1970, UTC. Only ``logged`` events reach ``events.jsonl`` and ``--progress json``."""
+    """Something that happened at ``time``. Only ``logged`` ones reach ``events.jsonl`` and ``--progress json``."""
 
     time: float
     logged: ClassVar[bool] = True
@@ -49,13 +57,16 @@ class Event:
     @classmethod
     @cache
     def event_name(cls) -> str:
-        """The name in JSON: ``HarvestEnded`` is ``harvest_ended``."""
+        """Return the name in JSON: ``HarvestEnded`` is ``harvest_ended``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class HarvestStarted(Event):
-    """The plan is made, nothing has been asked yet."""
+    """The plan is made, no request has been sent yet.
+
+    ``retries`` is the number of retries that an earlier run left, the last of which is due at ``retries_until``.
+    """
 
     run: str
     archive: str
@@ -70,11 +81,13 @@ class HarvestStarted(Event):
     request_key: str = ""
     user_agent: str = ""
     profile_sha256: str = ""
+    retries: int = 0
+    retries_until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseEntered(Event):
-    """A worker goes on to the next phase of an attempt."""
+    """An attempt has reached its next phase."""
 
     target: Target
     attempt: int
@@ -84,7 +97,7 @@ class PhaseEntered(Event):
 
 @dataclass(frozen=True, slots=True)
 class RequestSent(Event):
-    """A request went out on the wire, aiohttp's silent repeats and redirects included."""
+    """A request was sent on the wire; aiohttp's silent repeats and redirects are included."""
 
     url: str
     logged: ClassVar[bool] = False
@@ -92,7 +105,10 @@ class RequestSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class ResponseReceived(Event):
-    """An answer came in whole: ``latency`` in seconds, from the request to the last byte; ``size`` in bytes."""
+    """A response was received whole.
+
+    ``latency`` is in seconds, from the request to the last byte; ``size`` is in bytes.
+    """
 
     target: Target
     status: int
@@ -103,7 +119,7 @@ class ResponseReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled(Event):
-    """An attempt failed in a way that is worth another, at ``due`` (seconds since 1970)."""
+    """An attempt failed for a transient reason; the next one is due at ``due``."""
 
     target: Target
     attempt: int
@@ -113,7 +129,7 @@ class RetryScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class BodyQuarantined(Event):
-    """Bytes failed a gate and were kept apart, in ``path`` below the harvest's folder."""
+    """A body failed ``check`` and was moved to the quarantine, as ``path`` below the harvest's folder."""
 
     target: Target
     check: Check
@@ -122,7 +138,7 @@ class BodyQuarantined(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpectrumVerified(Event):
-    """Bytes passed the gates and are about to get their name; ``outcome`` is what will be saved."""
+    """A body passed all checks and is about to be stored; ``outcome`` is what will be saved."""
 
     outcome: Saved
     logged: ClassVar[bool] = False
@@ -130,7 +146,7 @@ class SpectrumVerified(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpectrumSaved(Event):
-    """A verified spectrum has its name on disk, durably."""
+    """A verified spectrum is stored durably under its name."""
 
     outcome: Saved
 
@@ -144,8 +160,10 @@ class SpectrumFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LimitsChanged(Event):
-    """What is allowed from now on: ``rate`` in requests a second (0: no limit), ``concurrency`` requests at once;
-    ``imposed`` by what the archive said, or a trial of ours."""
+    """The limits have changed: ``rate`` in requests a second (0: no limit), ``concurrency`` in requests in flight.
+
+    ``by_server`` tells a reaction to the archive's responses from a trial of ours, or a wish of the user's.
+    """
 
     rate: float
     concurrency: int
@@ -155,7 +173,7 @@ class LimitsChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class HarvestPaused(Event):
-    """Nobody asks anything until ``until`` (seconds since 1970)."""
+    """No request is sent before ``until``; infinity if the end is unknown."""
 
     reason: str
     until: float
@@ -164,36 +182,36 @@ class HarvestPaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class HarvestResumed(Event):
-    """Requests go out again."""
+    """Requests are sent again."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class HarvestDraining(Event):
-    """No new request is made; what is in flight may end."""
+    """No new request is sent; those in flight are finished."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClockJumped(Event):
-    """The wall clock went ``seconds`` further than time did: the machine slept, or the clock was set."""
+    """The wall clock moved ``seconds`` further than time did: the machine slept, or the clock was set."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ObserverFailed(Event):
-    """Something that only watches broke and is watched no more; the harvest goes on."""
+    """An observer failed and is disabled; the run goes on."""
 
-    watcher: str
+    observer: str
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class HarvestEnded(Event):
-    """The engine is done; ``reason`` in words, ``exit_code`` as the README's table has it."""
+    """The engine has finished, for ``reason`` and with ``exit_code``."""
 
     reason: str
     exit_code: int
@@ -217,4 +235,4 @@ EVENTS: tuple[type[Event], ...] = (
     ObserverFailed,
     HarvestEnded,
 )
-"""All of them: each has its row in the README."""
+"""All events: each has its row in the documentation."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 
 from ..fits.spectrum import angstroms
-from ..formatting import plain_line, speakable
+from ..formatting import encodable, plain_line
 from ..model.target import SpectrumId
 from .panel import Panel, h_alpha, note, subject_of, wave_label
 
@@ -158,7 +158,7 @@ def panel_lines(did: SpectrumId, panels: tuple[Panel, ...], width: int, height: 
         lines += _curve(panel, width, height, ink) if panel.spectrum else _trouble(panel, width)
     seen = next((panel.spectrum for panel in panels if panel.spectrum), None)
     lines += ["", wave_label(seen)]
-    return [clipped(speakable(line, encoding), width) for line in lines]
+    return [clipped(encodable(line, encoding), width) for line in lines]
 
 
 def _heading(panel: Panel, small_print: str) -> str:

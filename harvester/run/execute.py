@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import resource
@@ -122,7 +123,7 @@ async def execute(
             while ledger.importing and not await wait_for_event(stop.draining, MOMENT):
                 pass  # an interrupted run leaves the rest of the list to the next one
         await _last_rows(ledger, stop)
-    lost = [f"{gone.watcher}: {gone.error}" for gone in bus.failed_observers]
+    lost = [f"{gone.observer}: {gone.error}" for gone in bus.failed_observers]
     lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
     lost += onlookers.faults
     report = RunResult(tally.stats, folder, lost, book.politeness, hours.night)
@@ -194,6 +195,8 @@ def _started(configuration: Configuration, preparation: Preparation, run: str, n
         request_key=configuration.request.request_key,
         user_agent=user_agent(configuration.settings.contact),
         profile_sha256=profile_sha256(preparation.configuration),
+        retries=len(preparation.leftovers),
+        retries_until=now + max((retry.due for retry in preparation.leftovers), default=math.inf),
     )
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 
 from .._version import __version__
 from ..catalog.reader import Catalog
 from ..config.configuration import Configuration
 from ..events.stats import HarvestStats
-from ..formatting import masked
+from ..formatting import iso_utc, masked
 from ..storage.run_folder import PROFILE
 
 Attributes = dict[str, object]
@@ -74,7 +73,7 @@ def document(
 def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
     """Who used, made and answers for what (PROV-DM, sections 5.1 to 5.3)."""
     used = ("catalog", "profile", "service")
-    result = _said("entity", "collection", "activity", "harvest") | {"prov:time": _moment(stats.ended or stats.started)}
+    result = _said("entity", "collection", "activity", "harvest") | {"prov:time": _iso(stats.ended or stats.started)}
     relations: dict[str, Records] = {
         "used": {f"_:{name}": _said("activity", "harvest", "entity", name) for name in used},
         "wasGeneratedBy": {"_:result": result},
@@ -122,7 +121,7 @@ def _activity(configuration: Configuration, stats: HarvestStats) -> Attributes:
     names = ("present", "saved", "failed", "remaining", "requests", "bytes", "reason", "exit_code")
     came = {name: getattr(stats, name) for name in names}
     each = {"each_spectrum": "the view provenance of ../../ledger.sqlite: what was asked for it, and when"}
-    times = {"prov:startTime": _moment(stats.started), "prov:endTime": _moment(stats.ended or stats.started)}
+    times = {"prov:startTime": _iso(stats.started), "prov:endTime": _iso(stats.ended or stats.started)}
     return times | _about(f"harvest {stats.run}", asked | came | each)
 
 
@@ -150,5 +149,5 @@ def _by(role: str, name: str) -> Attributes:
     return {f"prov:{role}": f"run:{name}"}
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _iso(seconds: float) -> str:
+    return iso_utc(seconds, "milliseconds")

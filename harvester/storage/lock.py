@@ -12,11 +12,11 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from ..errors import DirectoryHeldError, StoreError
+from ..formatting import iso_utc
 from .errors import translate_os_errors
 
 PATIENCE = 1.0  # seconds: whoever only looks whether the lock is held has it for an instant
@@ -34,7 +34,7 @@ def acquire_lock(path: Path, run: str) -> Iterator[None]:
                 holder = _holder(file.read())
                 raise DirectoryHeldError(f"{path.parent.parent}: another harvest holds it ({holder})")
             time.sleep(0.05)
-        started = datetime.now(UTC).isoformat(timespec="seconds")
+        started = iso_utc(time.time())
         ours = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "run": run}
         with translate_os_errors(path):
             os.ftruncate(file.fileno(), 0)

@@ -11,14 +11,15 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiofiles
 
+from ..formatting import iso_utc
 from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from .atomic import part_name, remove_stale_temp_files
@@ -144,7 +145,7 @@ def _as_json(reason: dict[str, Any]) -> bytes:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return iso_utc(time.time())
 
 
 def _private(path: str, flags: int) -> int:

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from ..formatting import speakable
+from ..formatting import encodable
 from ..palette import TERMINAL
 
 Span = tuple[str, str]  # the text, and a rich style by name
@@ -122,7 +122,7 @@ class Drawing:
     def _segments(self, encoding: str, many_colours: bool) -> Iterator[Segment]:
         for line in self._lines:
             for text, style in line:
-                yield Segment(speakable(text, encoding), _painted(style, many_colours) if style else None)
+                yield Segment(encodable(text, encoding), _painted(style, many_colours) if style else None)
             yield Segment.line()
 
 

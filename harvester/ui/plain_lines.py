@@ -90,8 +90,8 @@ class PlainLines:
                 self._say(time, f"draining: {reason}; what is in flight may end")
             case ev.ClockJumped(time=time, seconds=seconds):
                 self._say(time, f"the clock jumped by {duration(abs(seconds))}: new connections from here on")
-            case ev.ObserverFailed(time=time, watcher=watcher, error=error):
-                self._say(time, f"{watcher} is off: {error}; the harvest goes on")
+            case ev.ObserverFailed(time=time, observer=observer, error=error):
+                self._say(time, f"{observer} is off: {error}; the harvest goes on")
 
     def _opening(self, start: ev.HarvestStarted) -> str:
         rate = f"{start.rate:g} req/s" if start.rate else "no rate limit"

@@ -249,8 +249,8 @@ class DashboardState:
 
     @property
     def in_flight(self) -> int:
-        """Asked for and not settled; a worker that waits for its turn has nothing in flight."""
-        return sum(slot.phase is not ev.Phase.WAITING for slot in self.held)
+        """Number of spectra requested and not settled."""
+        return sum(slot.phase not in (ev.Phase.WAITING, ev.Phase.HELD) for slot in self.held)
 
     @property
     def waiting_words(self) -> str:

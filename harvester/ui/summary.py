@@ -145,7 +145,7 @@ def _traffic(what: RunSummary, glyphs: Glyphs) -> list[str]:
     told = [f"{asked} for {plural(seen.spectra, 'spectrum', 'spectra')}, {busiest} {glyphs.dot} {retries}"]
     held = [
         f"{plural(pauses.times, 'pause')} of {duration(pauses.seconds)} {PAUSES[kind]}"
-        for kind, pauses in sorted(seen.imposed.items(), key=lambda item: list(PAUSES).index(item[0]))
+        for kind, pauses in sorted(seen.unplanned.items(), key=lambda item: list(PAUSES).index(item[0]))
     ]
     held += [f"slowed down {plural(seen.slow_downs, 'time')}"] if seen.slow_downs else []
     told += [", ".join(held)] if held else []

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ...events.politeness import PauseFold, PauseInterval
 from ...storage.errors import translate_os_errors
 
 MOST_BINS = 480
@@ -57,16 +58,6 @@ class Bin:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A pause: nobody asked anything. ``kind`` as in events.jsonl; seconds since 1970."""
-
-    kind: str
-    start: float
-    end: float
-    why: str
-
-
 @dataclass(slots=True)
 class Timeline:
     """What happened between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
@@ -75,14 +66,18 @@ class Timeline:
     end: float = 0.0
     width: float = 1.0
     bins: list[Bin] = field(default_factory=list)
-    pauses: list[Span] = field(default_factory=list)
-    pauses_counted: int = 0
+    pauses: list[PauseInterval] = field(default_factory=list)
     slow_downs: Counter[str] = field(default_factory=Counter)
     quarantined: int = 0
     unreadable: int = 0
     ended: bool = False
     _allowed: tuple[float, float] = (math.inf, math.inf)
-    _paused: tuple[str, float, str] | None = None
+    _pauses: PauseFold = field(default_factory=PauseFold)
+
+    @property
+    def pauses_counted(self) -> int:
+        """Number of pauses, those that are not listed included."""
+        return self._pauses.count
 
     @property
     def asked(self) -> int:
@@ -100,20 +95,20 @@ class Timeline:
                 self._bin(time).failed += 1
             case "harvest_started":
                 self._allowed = (event["rate"] or math.inf, 1)
-            case "pace_changed":
-                why = str(event["reason"]) if event.get("imposed", True) else ""
+            case "limits_changed" | "pace_changed":  # the latter in logs of before the first release
+                why = str(event["reason"]) if event.get("by_server", event.get("imposed", True)) else ""
                 self._paced(time, event["rate"] or math.inf, event["concurrency"], why)
             case "body_quarantined":
                 self.quarantined += 1
             case "harvest_paused":
-                self._pause(str(event.get("kind", "")), time, str(event["reason"]))
+                self._note(self._pauses.pause(str(event.get("kind", "")), time, str(event["reason"])))
             case "harvest_resumed" | "harvest_draining" | "harvest_ended" as name:
-                self._resume(time)
+                self._note(self._pauses.resume(time))
                 self.ended = name == "harvest_ended"
 
     def close(self) -> None:
         """There is no more: a pause that was going on ends with the last that is known."""
-        self._resume(self.end)
+        self._note(self._pauses.resume(self.end))
 
     def _saved(self, time: float, elapsed: float) -> None:
         here = self._bin(time)
@@ -140,17 +135,9 @@ class Timeline:
             if why in self.slow_downs or len(self.slow_downs) < MOST_TOLD:
                 self.slow_downs[why] += 1
 
-    def _pause(self, kind: str, time: float, why: str) -> None:
-        """A pause that goes on is the same one, unless it goes on for another reason."""
-        if self._paused is None or self._paused[0] != kind:
-            self._resume(time)
-            self._paused = (kind, time, why)
-            self.pauses_counted += 1
-
-    def _resume(self, time: float) -> None:
-        paused, self._paused = self._paused, None
-        if paused is not None and len(self.pauses) < MOST_TOLD:
-            self.pauses.append(Span(paused[0], paused[1], max(time, paused[1]), paused[2]))
+    def _note(self, pause: PauseInterval | None) -> None:
+        if pause is not None and len(self.pauses) < MOST_TOLD:
+            self.pauses.append(pause)
 
 
 def read_timeline(path: Path) -> Timeline:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ...events import Pause
+from ...events.politeness import PauseInterval
 from ...formatting import count, duration, plain_line, plural
 from ...ui.summary import PAUSES
 from .. import svg
 from ..data.report_data import ReportData
-from ..data.timeline import Bin, Span, Timeline
+from ..data.timeline import Bin, Timeline
 from ..html import Child, Markup, element, table
 from ..svg import HIGH, TOP, WIDE, Tick
 
@@ -135,7 +136,7 @@ def _times(start: float, length: float) -> list[Tick]:
     return [((at - start) / length, f"{datetime.fromtimestamp(at, UTC):{form}}") for at in moments]
 
 
-def _pause(span: Span) -> str:
+def _pause(span: PauseInterval) -> str:
     return f"{duration(span.end - span.start)} {meaning_of(span.kind)}".strip()
 
 
@@ -158,7 +159,7 @@ def _holdups(night: Timeline) -> Child:
     tables = []
     if night.pauses:
         rows = [
-            [f"{datetime.fromtimestamp(span.start, UTC):%H:%M:%S}", _pause(span), plain_line(span.why, 200)]
+            [f"{datetime.fromtimestamp(span.start, UTC):%H:%M:%S}", _pause(span), plain_line(span.reason, 200)]
             for span in night.pauses
         ]
         untold = night.pauses_counted - len(night.pauses)

@@ -54,7 +54,7 @@ def test_an_event_is_named_in_json_by_its_class() -> None:
 
 
 def test_what_happens_for_every_request_is_not_logged() -> None:
-    unlogged = {"PhaseEntered", "RequestSent", "AnswerReceived", "SpectrumProved"}
+    unlogged = {"PhaseEntered", "RequestSent", "ResponseReceived", "SpectrumVerified"}
     assert {kind.__name__ for kind in KINDS if not kind.logged} == unlogged
 
 
@@ -92,7 +92,7 @@ def test_several_watchers_that_break_over_one_event_are_each_dropped_once() -> N
     seen = Seen()
     bus = EventBus(breaks, breaks_too, seen)
     bus.emit(NOW)
-    assert [lost.watcher for lost in bus.failed_observers] == ["breaks", "breaks_too"]
+    assert [lost.observer for lost in bus.failed_observers] == ["breaks", "breaks_too"]
     assert seen == [NOW, *bus.failed_observers]
 
 
@@ -155,7 +155,7 @@ def test_a_watcher_is_named_by_its_class_where_it_is_an_object() -> None:
 
     bus = EventBus(Dashboard(), Dashboard().method)
     bus.emit(NOW)
-    names = [lost.watcher.rpartition("<locals>.")[2] for lost in bus.failed_observers]
+    names = [lost.observer.rpartition("<locals>.")[2] for lost in bus.failed_observers]
     assert names == ["Dashboard", "Dashboard.method"]
 
 
@@ -170,6 +170,6 @@ def test_cancellation_and_exit_are_no_faults_of_a_watcher() -> None:
 
 
 def test_the_phases_of_an_attempt_are_listed_in_their_order() -> None:
-    order = ["turn", "answer", "body", "verify", "write"]
+    order = ["waiting", "response", "body", "verify", "write", "held"]
     assert [phase.value for phase in ev.Phase] == order
     assert all(one != other for one, other in pairwise(order))

@@ -89,7 +89,7 @@ def test_waiting_for_the_window_was_imposed_by_nobody() -> None:
     receipt = told(
         ev.HarvestPaused(1000.0, "outside", 1060.0, ev.Pause.WINDOW), ev.HarvestResumed(1060.0, "open"), *sent(1060.0)
     )
-    assert receipt.imposed == {}
+    assert receipt.unplanned == {}
     assert receipt.as_json()["pauses"] == {"window": {"times": 1, "seconds": 60.0}}
     assert receipt.average == 1.0, "and the average is that of the hours in which anything was asked"
 

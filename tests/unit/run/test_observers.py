@@ -132,7 +132,7 @@ async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spect
     assert told.report.stats.saved == 5
     assert any(line.startswith("metrics port: OSError: ") for line in told.report.warnings)
     assert any(line.startswith("metrics file: FileNotFoundError: ") for line in told.report.warnings)
-    assert {lost.watcher for lost in told.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
+    assert {lost.observer for lost in told.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
 
 
 def test_what_is_not_installed_is_said_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester import events as ev
-from harvester.formatting import plain_line, speakable
+from harvester.formatting import encodable, plain_line
 from harvester.model.failures import Failure, FailureKind
 from harvester.ui.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
 from harvester.ui.output_thread import OutputThread
@@ -110,7 +110,7 @@ def test_tamed_text_is_one_printable_line(words: str) -> None:
     assert tamed.isprintable()
     assert len(tamed) <= 300
     assert plain_line(tamed) == tamed
-    assert speakable(tamed, "ascii").isascii()
+    assert encodable(tamed, "ascii").isascii()
 
 
 @given(st.text(), st.integers(0, 30), st.sampled_from([ASCII, UNICODE]))

@@ -157,7 +157,7 @@ def test_the_journal_brings_its_own_time(monkeypatch: pytest.MonkeyPatch) -> Non
 FAILURE = {"kind", "blame", "detail", "http_status", "retry_after"}
 WHO = {"id", "name"}
 TRIED = {"attempts", "elapsed", "url"}
-ASKED = {"endpoint", "shape", "user_agent", "profile_sha256"}
+ASKED = {"endpoint", "request_key", "user_agent", "profile_sha256", "retries", "retries_until"}
 PROOF = {"bytes", "sha256", "content_digest", "points", "wave_min", "wave_max", "object"}
 SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (started(), ASKED | {"run", "archive", "host", "out", "listed", "present", "wanted", "rate", "concurrency"}),
@@ -165,16 +165,16 @@ SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (ev.RequestSent(NOON, "u"), {"url"}),
     (ev.ResponseReceived(NOON, target(1), 200, 0.5, 1), WHO | {"status", "latency", "size"}),
     (ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.TLS, "x"), NOON), WHO | FAILURE | {"attempt", "due"}),
-    (ev.BodyQuarantined(NOON, target(1), Check.SCIENCE, "p"), WHO | {"gate", "path"}),
+    (ev.BodyQuarantined(NOON, target(1), Check.SCIENCE, "p"), WHO | {"check", "path"}),
     (ev.SpectrumVerified(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumSaved(NOON, saved(1)), WHO | TRIED | PROOF),
     (ev.SpectrumFailed(NOON, failed(1)), WHO | TRIED | FAILURE),
-    (ev.LimitsChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "imposed"}),
+    (ev.LimitsChanged(NOON, 1.0, 2, "r"), {"rate", "concurrency", "reason", "by_server"}),
     (ev.HarvestPaused(NOON, "r", NOON), {"reason", "until", "kind"}),
     (ev.HarvestResumed(NOON, "r"), {"reason"}),
     (ev.HarvestDraining(NOON, "r"), {"reason"}),
     (ev.ClockJumped(NOON, 10_800.0), {"seconds"}),
-    (ev.ObserverFailed(NOON, "w", "e"), {"watcher", "error"}),
+    (ev.ObserverFailed(NOON, "w", "e"), {"observer", "error"}),
     (ev.HarvestEnded(NOON, "r", 0), {"reason", "exit_code"}),
 ]
 
@@ -310,7 +310,7 @@ async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path
         bus.emit(started())
         await log._flush()
         bus.emit(started())
-    assert [lost.watcher for lost in bus.failed_observers] == ["EventLog"]
+    assert [lost.observer for lost in bus.failed_observers] == ["EventLog"]
     assert log.fault is None
 
 

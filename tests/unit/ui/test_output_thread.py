@@ -114,7 +114,7 @@ def test_the_bus_drops_and_names_who_speaks_to_a_reader_that_is_gone() -> None:
     outlet.drain()
     bus.emit(ev.HarvestResumed(NOON, "back"))
     bus.emit(ev.HarvestResumed(NOON, "again"))
-    assert [lost.watcher for lost in bus.failed_observers] == ["JsonLines"]
+    assert [lost.observer for lost in bus.failed_observers] == ["JsonLines"]
     lines.end({"saved": 1}, NOON)
     assert not outlet.close()
     writer.close()
@@ -144,8 +144,8 @@ def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for() -> None:
 def test_a_process_ends_in_silence_whatever_its_reader_does(reader_is_there: bool) -> None:
     """The interpreter must neither wait for the thread at its end nor complain about the pipe."""
     code = (
-        "import sys; from harvester.ui.output_thread import Outlet; outlet = Outlet(sys.stdout)\n"
-        "outlet.say('x' * 1_000_000); outlet.close(0.2); sys.exit(7)"
+        "import sys; from harvester.ui.output_thread import OutputThread; outlet = OutputThread(sys.stdout)\n"
+        "outlet.write('x' * 1_000_000); outlet.close(0.2); sys.exit(7)"
     )
     reading, writing = os.pipe()
     if not reader_is_there:

@@ -104,7 +104,7 @@ async def test_a_terminal_that_goes_away_costs_the_dashboard_only(error: Callabl
             await sibling
             await dark.wait()
     assert sibling.result() == "done"
-    assert [one.watcher for one in lost] == ["Dashboard"]
+    assert [one.observer for one in lost] == ["Dashboard"]
 
 
 async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_said() -> None:
@@ -130,7 +130,7 @@ async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None
         bus.add(watcher)
         bus.emit(ev.SpectrumSaved(NOON, None))  # type: ignore[arg-type]  # the point: something is wrong with it
         bus.emit(started())
-    assert [one.watcher for one in lost] == ["Dashboard"]
+    assert [one.observer for one in lost] == ["Dashboard"]
     assert not bus.failed_observers
 
 
