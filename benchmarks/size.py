@@ -25,11 +25,9 @@ from harvester.catalog.names import names_of
 from harvester.config.configuration import Configuration
 from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.engine.shutdown import Shutdown
-from harvester.events.bus import EventBus
-from harvester.events.stats import StatsCollector
 from harvester.fits.hdu import BLOCK
-from harvester.run.execute import execute, locked_store, new_run_name
+from harvester.run.context import RunContext, new_run_name
+from harvester.run.execute import execute, locked_store
 from harvester.run.prepare import catalog_of, prepare
 from harvester.storage.layout import layout_of
 
@@ -76,12 +74,12 @@ class Clock:
 
 def measured(config: Configuration, began: float) -> str:
     """One run; what it took, as a line."""
-    run, tally, clock, stop = new_run_name(), StatsCollector(), Clock(began), Shutdown()
+    name, clock = new_run_name(), Clock(began)
     catalog = catalog_of(config)
-    with locked_store(config, run) as store:
+    with locked_store(config, name) as store:
         preparation = prepare(config, catalog, store)
         there = len(preparation.plan.present)
-        asyncio.run(execute(preparation, store, run, EventBus(tally, clock), stop, tally))
+        asyncio.run(execute(RunContext.create(name, preparation, store, clock)))
     first, cpu, then = clock.first
     begin = f"{len(catalog.dids):>11,} {there:>11,} {first:>10.1f} {cpu:>7.1f} {then:>8.0f}"
     return f"{begin} {time.time() - began:>8.1f} {peak():>8.0f}"

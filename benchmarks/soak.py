@@ -19,10 +19,8 @@ from pathlib import Path
 from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.engine.shutdown import Shutdown
-from harvester.events.bus import EventBus
-from harvester.events.stats import StatsCollector
-from harvester.run.execute import execute, locked_store, new_run_name
+from harvester.run.context import RunContext, new_run_name
+from harvester.run.execute import execute, locked_store
 from harvester.run.prepare import catalog_of, prepare
 
 LOOK = 0.005  # seconds between two looks at the loop's clock
@@ -75,12 +73,12 @@ async def soak(count: int, url: str, folder: Path) -> int:
         csv.writer(file).writerows([["id"], *([did] for did in listed_dids(count))])
     limits = {"rate": 0, "concurrency": 16}
     config = load({"catalog": str(catalog), "out": str(folder / "out"), "archive": url, "limits": limits})
-    run = new_run_name()
-    with locked_store(config, run) as store:
+    name = new_run_name()
+    with locked_store(config, name) as store:
         preparation = prepare(config, catalog_of(config), store)
-        tally, observer = StatsCollector(), Observer(count)
+        observer = Observer(count)
         listening = asyncio.create_task(observer.listen())
-        report = await execute(preparation, store, run, EventBus(tally, observer), Shutdown(), tally)
+        report = await execute(RunContext.create(name, preparation, store, observer))
         listening.cancel()
     await asyncio.wait([listening])
     observer.tell()

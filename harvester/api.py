@@ -26,13 +26,12 @@ from .config.loading import load
 from .dataset.stored_files import require_ledger
 from .engine.shutdown import Shutdown
 from .events import Event
-from .events.bus import EventBus
-from .events.stats import StatsCollector
 from .ledger import queries
 from .model.exit_codes import StopReason
 from .model.limits import Limits
 from .results import Harvest
-from .run.execute import execute, locked_store, new_run_name
+from .run.context import RunContext, new_run_name
+from .run.execute import execute, locked_store
 from .run.finish import RunResult
 from .run.observers import check
 from .run.prepare import Preparation, catalog_of, prepare
@@ -146,30 +145,26 @@ async def _harvest(
     on_event: Callable[[Event], None] | None,
 ) -> Harvest:
     """One run. What reads much of the disk is done in threads: the loop is somebody else's."""
-    out, run = configuration.out.absolute(), new_run_name()
+    out, name = configuration.out.absolute(), new_run_name()
     catalog = await asyncio.to_thread(_catalog, configuration, requested)
     async with AsyncExitStack() as stack:
-        store = await asyncio.to_thread(stack.enter_context, locked_store(configuration, run))
+        store = await asyncio.to_thread(stack.enter_context, locked_store(configuration, name))
         preparation = await asyncio.to_thread(prepare, configuration, catalog, store)
-        report = await _run(preparation, store, run, stop, on_event)
-    return Harvest(out, report.summary, StringMap((did, 0) for did in catalog.dids), tuple(report.warnings))
+        result = await _run(RunContext.create(name, preparation, store, shutdown=stop), on_event)
+    return Harvest(out, result.summary, StringMap((did, 0) for did in catalog.dids), tuple(result.warnings))
 
 
-async def _run(
-    preparation: Preparation, store: Store, run: str, stop: Shutdown, on_event: Callable[[Event], None] | None
-) -> RunResult:
-    tally = StatsCollector()
-    bus = EventBus(tally)
-    out, settings = preparation.configuration.out, preparation.configuration.settings
+async def _run(run: RunContext[Store], on_event: Callable[[Event], None] | None) -> RunResult:
+    out, settings = run.configuration.out, run.settings
     async with AsyncExitStack() as stack:
         if settings.progress != "none":
             outlet = OutputThread(sys.stdout)
             stack.callback(outlet.close)
             how = chosen(settings.progress)
-            await stack.enter_async_context(displaying(how, outlet, bus, tally, out, settings.limits.grace))
+            await stack.enter_async_context(displaying(how, outlet, run.bus, run.stats, out, settings.limits.grace))
         if on_event is not None:
-            bus.add(on_event)
-        return await execute(preparation, store, run, bus, stop, tally)
+            run.bus.add(on_event)
+        return await execute(run)
 
 
 async def _to_its_end(work: asyncio.Task[T], stop: Shutdown) -> T:

@@ -24,15 +24,16 @@ from .catalog.reader import Catalog
 from .config.configuration import Configuration
 from .engine.shutdown import Shutdown
 from .errors import StoreError, UsageError
-from .events.bus import EventBus
-from .events.stats import StatsCollector
+from .events.bus import Observer
+from .events.stats import HarvestStats
 from .ledger import history, queries
 from .ledger.repair import files_to_check
 from .model.failures import FailureKind
 from .model.findings import Content, Damaged, FileToCheck, Record, Sound, Unreadable
 from .model.target import SpectrumId
 from .run.clock import run_window
-from .run.execute import Clock, run_engine
+from .run.context import RunContext
+from .run.execute import run_engine
 from .run.prepare import Preparation
 from .storage.directory import DirectoryStore
 from .storage.null import NullStore
@@ -211,25 +212,18 @@ class _Answers:
 
 
 async def in_archive(
-    configuration: Configuration,
-    dids: Sequence[SpectrumId],
-    bus: EventBus,
-    stop: Shutdown,
-    tally: StatsCollector,
-    chance: Clock | None = None,
-) -> Version:
-    """What the archive has of ``dids`` now: asked for as a run would, proved, compared in memory, and kept nowhere.
+    configuration: Configuration, dids: Sequence[SpectrumId], shutdown: Shutdown, *observers: Observer
+) -> tuple[Version, HarvestStats]:
+    """Request ``dids`` as a run would, verify them and compare them in memory; nothing is stored.
 
-    ``tally`` is on the bus already; afterwards its exit code says whether the archive could be asked.
+    The exit code of the returned numbers says whether the archive could be queried.
     """
-    chance = chance or Clock()
-    settings = configuration.settings
-    catalog = Catalog("what is held", dids, ["{}"] * len(dids))
-    plan = make_plan(catalog, {})
     answers = _Answers(dids)
-    bus.add(answers)
-    hours = run_window(chance.now(), settings.window, settings.deadline)
+    catalog = Catalog("what is stored", dids, ["{}"] * len(dids))
+    plan = make_plan(catalog, {})
     preparation = Preparation(configuration, catalog, plan, plan.wanted)
-    await run_engine(preparation, NullStore(), "diff", bus, stop, tally, chance, hours)
-    label = f"{configuration.profile.title}, asked now"
-    return Version(label, sorted(answers.contents), configuration.request.request_key, answers.unsettled)
+    run = RunContext.create("diff", preparation, NullStore(), *observers, answers, shutdown=shutdown)
+    await run_engine(run, run_window(run.clock.now(), run.settings.window, run.settings.deadline))
+    label = f"{configuration.profile.title}, requested now"
+    contents = sorted(answers.contents)
+    return Version(label, contents, configuration.request.request_key, answers.unsettled), run.stats.stats

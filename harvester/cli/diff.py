@@ -99,16 +99,14 @@ def _chosen(contents: Sequence[Content], how: dict[str, Any]) -> Sequence[Conten
 async def _ask(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
     from ..diff import in_archive
     from ..engine.shutdown import Shutdown
-    from ..events.bus import EventBus
-    from ..events.stats import StatsCollector
     from .run import signals
 
-    tally, stop = StatsCollector(), Shutdown()
+    stop = Shutdown()
     with signals(stop, lambda: None):
-        version = await in_archive(config, dids, EventBus(tally, _Signs(len(dids))), stop, tally)
-    code = tally.stats.exit_code or 0
+        version, stats = await in_archive(config, dids, stop, _Signs(len(dids)))
+    code = stats.exit_code or 0
     if code not in (0, 3, 4):
-        print(f"harvester: {tally.stats.reason}", file=sys.stderr)
+        print(f"harvester: {stats.reason}", file=sys.stderr)
     return version, code if code not in (0, 3, 4) else 0
 
 

@@ -21,6 +21,7 @@ from .plan import in_words
 
 if TYPE_CHECKING:
     from ..engine.shutdown import Shutdown
+    from ..run.context import RunContext
     from ..run.finish import RunResult
     from ..run.prepare import Preparation
     from ..storage.interface import Store
@@ -43,24 +44,25 @@ def command(**flags: Any) -> int:
     codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
     7 request refused, 2 usage, 75 another harvest holds the directory.
     """
-    from ..run.execute import locked_store, new_run_name
+    from ..run.context import RunContext, new_run_name
+    from ..run.execute import locked_store
     from ..run.observers import check
     from ..run.prepare import catalog_of, prepare
-    from ..run.runners import check as check_labour
+    from ..run.runners import check as check_runner
     from ..ui.display import chosen
 
     config = configuration(flags)
     check(config.settings)
-    check_labour(config.settings)
+    check_runner(config.settings)
     catalog = catalog_of(config)
-    run = new_run_name()
-    with locked_store(config, run) as store:
+    name = new_run_name()
+    with locked_store(config, name) as store:
         preparation = prepare(config, catalog, store)
         how = chosen(config.settings.progress)
         if how != "none":
             _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
         gc.freeze()  # what is loaded and planned by now stays to the end: no collection walks through it again
-        return asyncio.run(_harvest(preparation, store, run, how))
+        return asyncio.run(_harvest(RunContext.create(name, preparation, store), how))
 
 
 def _show(words: str, stream: TextIO) -> None:
@@ -69,23 +71,19 @@ def _show(words: str, stream: TextIO) -> None:
         print(words, file=stream, flush=True)
 
 
-async def _harvest(preparation: Preparation, store: Store, run: str, how: str) -> int:
-    from ..engine.shutdown import Shutdown
-    from ..events.bus import EventBus
-    from ..events.stats import StatsCollector
+async def _harvest(run: RunContext[Store], how: str) -> int:
     from ..run.execute import execute
     from ..ui.display import displaying
     from ..ui.output_thread import OutputThread
 
-    tally, stop, outlet = StatsCollector(), Shutdown(), OutputThread(sys.stdout)
-    bus = EventBus(tally)
-    config = preparation.configuration
-    folder = config.location if isinstance(config.location, Path) else None
-    async with displaying(how, outlet, bus, tally, folder, config.settings.limits.grace) as stage:
-        with signals(stop, stage.let_go):
-            report = await execute(preparation, store, run, bus, stop, tally)
+    location = run.configuration.location
+    folder = location if isinstance(location, Path) else None
+    outlet = OutputThread(sys.stdout)
+    async with displaying(how, outlet, run.bus, run.stats, folder, run.settings.limits.grace) as stage:
+        with signals(run.shutdown, stage.let_go):
+            report = await execute(run)
     with _undisturbed():
-        _say_goodbye(report, preparation, stage)
+        _say_goodbye(report, run.preparation, stage)
     return report.stats.exit_code or 0
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .. import events as ev
@@ -19,6 +18,7 @@ from ..model.failures import Failure, FailureKind, FetchError
 from ..model.outcomes import FailedCheck
 from ..model.target import SpectrumId, Target
 from ..verify import verify_spectrum
+from .demo_archive import running_archive
 
 USUAL = ("normalized", "relative", "UNCALIBRATED")  # what the Ondrejov archive offers, in its spelling
 ALIKE = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.UNREACHABLE, FailureKind.TLS)
@@ -63,22 +63,10 @@ async def fetch_calibrations(
 
     Only where an answer tells that the others would fail alike (unknown, withdrawn, nobody there), they are not asked.
     """
-    async with _at_hand(configuration) as ready, asyncio.TaskGroup() as group:
+    async with running_archive(configuration) as ready, asyncio.TaskGroup() as group:
         asking = _Asking(ready, did, LocalThrottle(configuration.settings.limits, _unheard))
         tasks = [group.create_task(asking.ask(setting)) for setting in settings]
     return tuple(task.result() for task in tasks)
-
-
-@asynccontextmanager
-async def _at_hand(configuration: Configuration) -> AsyncIterator[Configuration]:
-    """The configuration with an archive that answers: the demo is started, without faults."""
-    async with AsyncExitStack() as stack:
-        if configuration.is_demo:
-            from ..demo import DemoArchive, serve
-
-            running = await stack.enter_async_context(serve(DemoArchive(knows_any=False)))
-            configuration = replace(configuration, profile=replace(configuration.profile, endpoint=running.dlget))
-        yield configuration
 
 
 @dataclass(slots=True)

@@ -1,33 +1,25 @@
-"""One run from configuration to summary: the wiring that the command line and the library share."""
+"""Execute one run, from the open ledger to the written summary."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-import os
-import random
 import resource
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from .. import events as ev
 from ..archive.client import user_agent
 from ..audit.recovery import relocate
 from ..config.configuration import Configuration, shelf_of
-from ..config.loading import CONFIG
-from ..engine.interfaces import SpectrumWriter
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
 from ..errors import HarvestError
-from ..events.bus import EventBus
 from ..events.politeness import PolitenessRecorder
-from ..events.stats import StatsCollector, ended_how
+from ..events.stats import ended_how
 from ..ledger.repair import ensure_usable
 from ..ledger.writer import LedgerWriter
 from ..model.exit_codes import StopReason
@@ -37,38 +29,27 @@ from ..monitoring.event_log import EventLog
 from ..storage.errors import translate_os_errors
 from ..storage.interface import Store
 from ..storage.lock import acquire_lock
-from ..storage.run_folder import PROFILE
 from .clock import ClockWatch, run_window
-from .demo_archive import _at_hand
-from .finish import RunResult, write_provenance, write_summary
+from .context import RunContext, WriterT
+from .demo_archive import with_running_archive
+from .finish import RunResult, finish
 from .observers import observing
-from .prepare import Preparation
 from .provenance import profile_sha256, profile_text
-from .runners import HarvestJob, Runner, local_runner, runner_for
+from .runners import Runner, local_runner, runner_for
 
 log = logging.getLogger(__name__)
 
-Hire = Callable[[HarvestJob], AbstractAsyncContextManager[Runner]]
+StartRunner = Callable[[RunContext[WriterT]], AbstractAsyncContextManager[Runner]]
 
-MOMENT = 0.01  # seconds between two looks at whether the ledger has taken in everything
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """What a test replaces to have a whole night in a second: the wall clock, and the dice."""
-
-    now: Callable[[], float] = time.time
-    rng: random.Random = field(default_factory=random.Random)
-
-
-def new_run_name(now: datetime | None = None) -> str:
-    """Sortable by time, and unique among runs of one directory."""
-    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
+LEDGER_POLL = 0.01  # seconds between two checks whether the ledger has written everything
 
 
 @contextmanager
 def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
-    """The store, on this machine ours alone. StoreError if it cannot be used, DirectoryHeldError if it is another's."""
+    """Open the configured store and hold its lock for the run ``run``.
+
+    StoreError if the store cannot be used, DirectoryHeldError if another run uses it.
+    """
     store = shelf_of(configuration)
     store.prepare()
     with acquire_lock(store.lock, run):
@@ -78,131 +59,116 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
         yield store
 
 
-def open_ledger(preparation: Preparation, store: Store, run: str, tally: StatsCollector) -> tuple[LedgerWriter, Path]:
-    """The ledger, which begins to take in what is listed, and the run's own folder. Blocks. StoreError."""
-    store.quarantine_existing(preparation.plan.suspect, "no sound spectrum")
-    ledger = LedgerWriter(store.ledger, lambda: tally.stats)
-    ledger.import_catalog(preparation.plan, preparation.catalog, preparation.configuration.request.request_key)
-    ledger.write_findings([finding for finding in preparation.findings if isinstance(finding, Sound)])
-    folder = store.state / "runs" / run
-    with translate_os_errors(folder):
-        folder.mkdir(parents=True, mode=0o700)
-        (folder / CONFIG).write_text(preparation.configuration.as_toml(), "utf-8", "backslashreplace")
-        (folder / PROFILE).write_bytes(profile_text(preparation.configuration).encode())
-    return ledger, folder
+def open_ledger(run: RunContext[Store]) -> LedgerWriter:
+    """Make the folder of the run and open the ledger, which starts to import the catalog. Block meanwhile. StoreError.
 
-
-async def execute(
-    preparation: Preparation,
-    store: Store,
-    run: str,
-    bus: EventBus,
-    stop: Shutdown,
-    tally: StatsCollector,
-    chance: Clock | None = None,
-) -> RunResult:
-    """Fetch what the preparation found missing, and leave the books of the run beside the spectra.
-
-    ``tally`` is on the bus already, before all who read from it.
+    The folder gets the settings and the profile of the run; what is no spectrum under a spectrum's name is quarantined.
     """
-    chance = chance or Clock()
-    settings = preparation.configuration.settings
-    hours = run_window(chance.now(), settings.window, settings.deadline)
-    book = PolitenessRecorder(user_agent(settings.contact))
-    ledger, folder = open_ledger(preparation, store, run, tally)
-    _allow_as_many_files_as_possible()
-    with ledger, _log_file(folder / "harvester.log"):
-        async with EventLog(folder / "events.jsonl") as log, observing(settings, bus, tally) as onlookers:
-            bus.add(ledger, logged_only=True)
-            bus.add(log, logged_only=True)
-            bus.add(book)
-            async with store:
-                await run_engine(
-                    preparation, store, run, bus, stop, tally, chance, hours, partial(runner_for, folder=folder)
-                )
-            while ledger.importing and not await wait_for_event(stop.draining, MOMENT):
-                pass  # an interrupted run leaves the rest of the list to the next one
-        await _last_rows(ledger, stop)
-    lost = [f"{gone.observer}: {gone.error}" for gone in bus.failed_observers]
-    lost += [f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", log.fault)) if fault]
-    lost += onlookers.faults
-    report = RunResult(tally.stats, folder, lost, book.politeness, hours.night)
-    report = await write_summary(await write_provenance(report, preparation, store), preparation, store)
-    return replace(report, warnings=[*report.warnings, *await onlookers.close(report.summary, stop)])
+    preparation = run.preparation
+    run.store.quarantine_existing(preparation.plan.suspect, "no sound spectrum")
+    ledger = LedgerWriter(run.store.ledger, lambda: run.stats.stats)
+    ledger.import_catalog(preparation.plan, preparation.catalog, run.configuration.request.request_key)
+    ledger.write_findings([finding for finding in preparation.findings if isinstance(finding, Sound)])
+    with translate_os_errors(run.folder.path):
+        run.folder.path.mkdir(parents=True, mode=0o700)
+        run.folder.settings.write_text(run.configuration.as_toml(), "utf-8", "backslashreplace")
+        run.folder.profile.write_bytes(profile_text(run.configuration).encode())
+    return ledger
 
 
-async def _last_rows(ledger: LedgerWriter, stop: Shutdown) -> None:
-    """Let the ledger take in what it has not yet. A signal that comes meanwhile ends the patience for it."""
-    impatient = asyncio.Event()
-    stop.on_change(impatient.set)
+async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for) -> RunResult:
+    """Download everything that the plan lists, then write provenance, summary and report."""
+    window = run_window(run.clock.now(), run.settings.window, run.settings.deadline)
+    politeness = PolitenessRecorder(user_agent(run.settings.contact))
+    ledger = open_ledger(run)
+    raise_open_file_limit()
+    with ledger, log_file(run.folder.log):
+        async with EventLog(run.folder.events) as event_log, observing(run) as observers:
+            run.bus.add(ledger, logged_only=True)
+            run.bus.add(event_log, logged_only=True)
+            run.bus.add(politeness)
+            async with run.store:
+                await run_engine(run, window, start)
+            await finish_import(ledger, run.shutdown)
+        await flush(ledger, run.shutdown)
+    faults = [f"{failed.observer}: {failed.error}" for failed in run.bus.failed_observers]
+    faults += [
+        f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", event_log.fault)) if fault
+    ]
+    faults += observers.faults
+    result = await finish(run, RunResult(run.stats.stats, run.folder.path, faults, politeness.politeness, window.night))
+    return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
+
+
+async def finish_import(ledger: LedgerWriter, shutdown: Shutdown) -> None:
+    """Wait until the ledger has imported the catalog; an interrupted run leaves the rest to the next one."""
+    while ledger.importing and not await wait_for_event(shutdown.draining, LEDGER_POLL):
+        pass
+
+
+async def flush(ledger: LedgerWriter, shutdown: Shutdown) -> None:
+    """Wait until the ledger has written its last rows; a signal that arrives meanwhile ends the wait."""
+    signalled = asyncio.Event()
+    shutdown.on_change(signalled.set)
     ledger.finish()
     while ledger.finishing:
-        if await wait_for_event(impatient, MOMENT):
+        if await wait_for_event(signalled, LEDGER_POLL):
             ledger.give_up()
 
 
-def _allow_as_many_files_as_possible() -> None:
-    """Connections need descriptors, and many systems begin with few of those that they would allow."""
+def raise_open_file_limit() -> None:
+    """Raise the soft limit of open files to the hard one: connections need descriptors, and defaults are small."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def run_engine(
-    preparation: Preparation,
-    store: SpectrumWriter,
-    run: str,
-    bus: EventBus,
-    stop: Shutdown,
-    tally: StatsCollector,
-    chance: Clock,
-    hours: RunWindow,
-    hire: Hire = local_runner,
-) -> None:
-    """The harvest between its first and its last event: whatever the preparation lists is asked for and proved."""
-    async with _at_hand(preparation.configuration) as configuration:
-        task = HarvestJob(configuration, preparation, store, bus.emit, stop, chance.rng, chance.now)
-        bus.emit(_started(configuration, preparation, run, chance.now()))
+async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRunner[WriterT] = local_runner) -> None:
+    """Emit the first and the last event of the run, and download between them what the preparation lists."""
+    clock, shutdown, emit = run.clock, run.shutdown, run.bus.emit
+    async with with_running_archive(run) as running:
+        emit(_started(running, profile_sha256(run.configuration)))
         try:
-            async with hire(task) as labour:
-                vigil = ClockWatch(hours, bus.emit, stop, labour.renew, chance.now)
-                async with vigil.keep():
-                    if await vigil.opening():
-                        await labour.run()
+            async with start(running) as runner:
+                watch = ClockWatch(window, emit, shutdown, runner.renew, clock.now)
+                async with watch.keep():
+                    if await watch.opening():
+                        await runner.run()
         except HarvestError as error:
-            stop.drain(StopReason(str(error), error.exit_code))
+            shutdown.drain(StopReason(str(error), error.exit_code))
         except Exception as bug:
-            log.exception("bug in the engine")
-            stop.drain(StopReason(f"a bug of ours: {type(bug).__name__}: {bug}", 1))
-    reason, exit_code = ended_how(tally.stats, stop.cause, preparation.left_out)
-    bus.emit(ev.HarvestEnded(chance.now(), reason, exit_code))
+            log.exception("internal error in the engine")
+            shutdown.drain(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1))
+    reason, exit_code = ended_how(run.stats.stats, shutdown.cause, run.preparation.left_out)
+    emit(ev.HarvestEnded(clock.now(), reason, exit_code))
 
 
-def _started(configuration: Configuration, preparation: Preparation, run: str, now: float) -> ev.HarvestStarted:
-    limits, plan = configuration.settings.limits, preparation.plan
+def _started(run: RunContext[WriterT], profile_digest: str) -> ev.HarvestStarted:
+    limits, preparation, profile = run.settings.limits, run.preparation, run.configuration.profile
+    now = run.clock.now()
     return ev.HarvestStarted(
         time=now,
-        run=run,
-        archive=configuration.profile.name,
-        host=configuration.profile.host,
-        out=str(configuration.location),
-        listed=plan.listed,
-        present=len(plan.present) - preparation.refreshed,
+        run=run.name,
+        archive=profile.name,
+        host=profile.host,
+        out=str(run.configuration.location),
+        listed=preparation.plan.listed,
+        present=len(preparation.plan.present) - preparation.refreshed,
         wanted=preparation.wanted,
         rate=limits.rate,
         concurrency=limits.concurrency,
-        endpoint=configuration.profile.endpoint,
-        request_key=configuration.request.request_key,
-        user_agent=user_agent(configuration.settings.contact),
-        profile_sha256=profile_sha256(preparation.configuration),
+        endpoint=profile.endpoint,
+        request_key=run.configuration.request.request_key,
+        user_agent=user_agent(run.settings.contact),
+        profile_sha256=profile_digest,
         retries=len(preparation.leftovers),
         retries_until=now + max((retry.due for retry in preparation.leftovers), default=math.inf),
     )
 
 
 @contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Python's own log of this package, tracebacks of our bugs above all, in the run's folder."""
+def log_file(path: Path) -> Iterator[None]:
+    """Write Python's log of this package, with the tracebacks of internal errors, to ``path``."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("harvester")

@@ -1,4 +1,4 @@
-"""What is written when a run has ended: provenance, SHA256SUMS, summary.json and the report."""
+"""Write what a run leaves when it has ended: provenance, SHA256SUMS, summary.json and the report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from ..model.schedule import nights_left
 from ..storage.atomic import atomic_write
 from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
-from ..storage.run_folder import PROVENANCE
-from .prepare import Preparation
+from .context import RunContext
 from .provenance import collected, document
 
 log = logging.getLogger(__name__)
@@ -28,20 +27,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: the numbers, where its files are, and what that only watches was lost on the way."""
+    """How a run ended: its numbers, its folder, and the faults of observers and of closing files."""
 
     stats: HarvestStats
     folder: Path
     warnings: Sequence[str] = ()
     politeness: Politeness = field(default_factory=Politeness)
     night: float | None = None
-    """Seconds that the next run like this one has, where its hours are limited."""
+    """Seconds that the next run with the same settings has; None if its hours are not limited."""
     page: Path | None = None
-    """The page about the run, where one could be made."""
+    """The report, if it was written."""
 
     @property
     def nights_left(self) -> int | None:
-        """How many more nights like this one the rest takes at the rate reached; None if nobody can tell."""
+        """Return how many more runs like this one the rest takes at the rate reached; None if that is not known."""
         if self.night is None:
             return None
         rate = (self.stats.saved + self.stats.failed) / self.politeness.seconds
@@ -49,49 +48,63 @@ class RunResult:
 
     @property
     def summary(self) -> dict[str, object]:
-        """The content of summary.json."""
+        """Return the content of summary.json."""
         more = {"politeness": self.politeness.as_json(), "nights_left": self.nights_left}
         return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.warnings)}
 
+    def warn(self, warning: str) -> RunResult:
+        """Return the result with one more warning."""
+        return replace(self, warnings=[*self.warnings, warning])
 
-async def write_provenance(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
-    """Write the provenance. What keeps us from it is told; it changes nothing about the harvest."""
+
+async def finish(run: RunContext[Store], result: RunResult) -> RunResult:
+    """Write provenance, SHA256SUMS, summary.json and the report, in this order.
+
+    A failure of one is a warning in the result; a summary that cannot be written changes the exit code, too.
+    """
+    result = await write_provenance(run, result)
     try:
-        there = await asyncio.to_thread(collected, queries.contents(store.ledger))
-        agent = report.politeness.user_agent
-        told = document(preparation.configuration, preparation.catalog, report.stats, agent, there)
-        await asyncio.to_thread(_write, report.folder / PROVENANCE, json.dumps(told, indent=1) + "\n")
+        await write_summary(run, result)
     except StoreError as error:
-        return replace(report, warnings=[*report.warnings, f"provenance: {error}"])
-    return report
+        code = min(result.stats.exit_code or 0, error.exit_code, key=EXIT_CODE_PRIORITY.index)
+        reason = result.stats.reason if code == result.stats.exit_code else str(error)
+        result = replace(result, stats=replace(result.stats, exit_code=code, reason=reason))
+        return result.warn(f"summary: {error}")
+    return await write_report_page(run, result)
 
 
-async def write_summary(report: RunResult, preparation: Preparation, store: Store) -> RunResult:
-    """Write the summary, and the page about it. A disk that takes none of it costs these, not the farewell."""
+async def write_provenance(run: RunContext[Store], result: RunResult) -> RunResult:
+    """Write the W3C PROV document; a failure is a warning in the result."""
     try:
-        if report.stats.saved or preparation.findings or preparation.after_interruption or store.migrated_count:
-            await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
-        await asyncio.to_thread(_write, report.folder / "summary.json", json.dumps(report.summary, indent=1) + "\n")
+        stored = await asyncio.to_thread(collected, queries.contents(run.store.ledger))
+        agent = result.politeness.user_agent
+        content = document(run.configuration, run.preparation.catalog, result.stats, agent, stored)
+        await asyncio.to_thread(_write, run.folder.provenance, json.dumps(content, indent=1) + "\n")
     except StoreError as error:
-        code = min(report.stats.exit_code or 0, error.exit_code, key=EXIT_CODE_PRIORITY.index)
-        reason = report.stats.reason if code == report.stats.exit_code else str(error)
-        stats = replace(report.stats, exit_code=code, reason=reason)
-        return replace(report, stats=stats, warnings=[*report.warnings, f"summary: {error}"])
-    return await write_report_page(report, store)
+        return result.warn(f"provenance: {error}")
+    return result
 
 
-async def write_report_page(report: RunResult, store: Store) -> RunResult:
-    """The report with its page beside it. Whatever goes wrong in making it is told, and costs nothing else."""
+async def write_summary(run: RunContext[Store], result: RunResult) -> None:
+    """Write summary.json, and SHA256SUMS if what is stored may have changed. StoreError."""
+    preparation, store = run.preparation, run.store
+    if result.stats.saved or preparation.findings or preparation.after_interruption or store.migrated_count:
+        await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
+    await asyncio.to_thread(_write, run.folder.summary, json.dumps(result.summary, indent=1) + "\n")
+
+
+async def write_report_page(run: RunContext[Store], result: RunResult) -> RunResult:
+    """Write the HTML report; whatever goes wrong is a warning in the result."""
     from ..report.data.sampling import MOST_AT_THE_END, MOST_FROM_AFAR
     from ..report.page import write_report
 
     try:
-        most = MOST_AT_THE_END if isinstance(store, DirectoryStore) else MOST_FROM_AFAR
-        page = await asyncio.to_thread(write_report, store, report.stats.run, most)
+        most = MOST_AT_THE_END if isinstance(run.store, DirectoryStore) else MOST_FROM_AFAR
+        page = await asyncio.to_thread(write_report, run.store, run.name, most)
     except Exception as error:
-        log.exception("no report")
-        return replace(report, warnings=[*report.warnings, f"report: {type(error).__name__}: {error}"])
-    return replace(report, page=page)
+        log.exception("the report could not be written")
+        return result.warn(f"report: {type(error).__name__}: {error}")
+    return replace(result, page=page)
 
 
 def _write(path: Path, text: str) -> None:

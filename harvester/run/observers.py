@@ -11,9 +11,9 @@ from .. import events as ev
 from ..config.settings import Settings
 from ..engine.shutdown import Shutdown
 from ..events.bus import EventBus
-from ..events.stats import StatsCollector
 from ..monitoring.metrics import Metrics, require_prometheus, scrape_port, text_file
 from ..monitoring.webhook import Webhook
+from .context import RunContext, WriterT
 
 
 def check(settings: Settings) -> None:
@@ -53,20 +53,21 @@ class Observers:
 
 
 @asynccontextmanager
-async def observing(settings: Settings, bus: EventBus, tally: StatsCollector) -> AsyncIterator[Observers]:
-    """Those whom the settings invite, for as long as the harvest lasts."""
-    those = Observers()
+async def observing(run: RunContext[WriterT]) -> AsyncIterator[Observers]:
+    """Attach metrics and webhook to the run's bus, as far as its settings name them, and yield them."""
+    settings, bus, stats = run.settings, run.bus, run.stats
+    observers = Observers()
     async with AsyncExitStack() as stack:
         if settings.metrics_file is not None or settings.metrics_port is not None:
-            metrics = Metrics(lambda: tally.stats)
+            metrics = Metrics(lambda: stats.stats)
             bus.add(metrics)
             if settings.metrics_port is not None:
-                broken = those.lose("metrics port", bus)
+                broken = observers.lose("metrics port", bus)
                 await stack.enter_async_context(scrape_port(metrics, settings.metrics_port, broken))
             if settings.metrics_file is not None:
-                broken = those.lose("metrics file", bus)
+                broken = observers.lose("metrics file", bus)
                 await stack.enter_async_context(text_file(metrics, settings.metrics_file, broken))
         if settings.notify is not None:
-            those.webhook = Webhook(settings.notify, lambda: tally.stats)
-            bus.add(await stack.enter_async_context(those.webhook), logged_only=True)
-        yield those
+            observers.webhook = Webhook(settings.notify, lambda: stats.stats)
+            bus.add(await stack.enter_async_context(observers.webhook), logged_only=True)
+        yield observers

@@ -44,6 +44,11 @@ class Preparation:
     after_interruption: bool = False
 
     @property
+    def known_good(self) -> Sequence[Target]:
+        """Return a spectrum that the archive has served before, if there is one."""
+        return list(self.plan.present[:1])
+
+    @property
     def wanted(self) -> int:
         """How many spectra this run asks for."""
         return len(self.targets) + len(self.leftovers)

@@ -12,10 +12,10 @@ from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, Planned, RunningArchive, listed_dids, serve
 from harvester.engine.shutdown import Shutdown
-from harvester.events.bus import EventBus, Observer
-from harvester.events.stats import StatsCollector
+from harvester.events.bus import Observer
 from harvester.model.target import SpectrumId
-from harvester.run.execute import execute, locked_store, new_run_name
+from harvester.run.context import RunContext, new_run_name
+from harvester.run.execute import execute, locked_store
 from harvester.run.finish import RunResult
 from harvester.run.prepare import catalog_of, prepare
 
@@ -84,12 +84,10 @@ async def harvest_from(
     asked = {"catalog": str(catalog_file), "out": str(out), "archive": profile or archive.dlget}
     configuration = load({**asked, "limits": {**QUICK, **(limits or {})}, **flags})
     seen: list[ev.Event] = []
-    run = new_run_name()
-    with locked_store(configuration, run) as store:
+    name = new_run_name()
+    with locked_store(configuration, name) as store:
         preparation = prepare(configuration, catalog_of(configuration), store)
-        tally = StatsCollector()
-        bus = EventBus(tally, seen.append, *watchers)
-        report = await execute(preparation, store, run, bus, stop or Shutdown(), tally)
+        report = await execute(RunContext.create(name, preparation, store, seen.append, *watchers, shutdown=stop))
     return Told(report, seen, archive)
 
 
