@@ -31,8 +31,13 @@ class ArchiveProfile:
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     name: str
+    """Its short name: the folder below ``data/``."""
     title: str
+    """Its name for people."""
     endpoint: str = ""
+    """By ``mode``: the dlget (SODA sync) URL; the URL of datalink documents; or a file's URL with ``{id}`` (the DID),
+    ``{path}`` (behind its authority or ``?``) or ``{name}`` (its last segment). The last two may be empty: then the
+    catalog's column ``access_url`` is used."""
     identity_card: str | None = "DS_IDPUB"
     """The header card in which the archive's files name their publisher DID; empty if they do not."""
     normalized_flux: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.2, 5.0)

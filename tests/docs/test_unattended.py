@@ -1,4 +1,4 @@
-"""The unit files and the cron line of the README: what they name exists, and systemd takes them."""
+"""The unit files and the cron line of the guide: what they name exists, and systemd takes them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ import pytest
 from click.testing import CliRunner
 
 from harvester.cli import commands
+from harvester.model.exit_codes import EXIT_CODES
 from harvester.model.limits import Limits
-from tests.support.paths import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-SERVICE, TIMER = re.findall(r"```ini\n(.*?)```", README, re.DOTALL)
-(CRON,) = re.findall(r"```cron\n(.*?)\n```", README, re.DOTALL)
-TABLE = {
-    int(code)
-    for cell in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE)
-    for code in cell.replace(" ", "").split(",")
-}
+from .pages import DOCS, blocks, the_block
+
+PAGE = DOCS / "guide" / "unattended.md"
+SERVICE, TIMER = (block.text for block in blocks(PAGE, "ini"))
+CRON = the_block(PAGE, "cron").rstrip("\n")
+TABLE = set(EXIT_CODES)
 BY_SIGNAL, OTHER_COMMANDS = {129, 130, 143}, {10}
 
 
