@@ -22,7 +22,7 @@ def api_page() -> str:
     names = sorted(harvester.__all__, key=lambda name: (isinstance(getattr(harvester, name), type), name))
     sections = [api_section(getattr(harvester, name), f"harvester.{name}") for name in names]
     values = [class_section(value, value.__name__) for value in VALUES]
-    return "\n\n".join(["\n# Python API", API_INTRODUCTION, *sections, VALUES_INTRODUCTION, *values]) + "\n"
+    return "\n\n".join(["# Python API", API_INTRODUCTION, *sections, VALUES_INTRODUCTION, *values]) + "\n"
 
 
 API_INTRODUCTION = """Everything that `import harvester` offers. The [guide](../guide/python.md) shows how to use it;

@@ -206,7 +206,7 @@ RUN_FILES = {
 def commands_page() -> str:
     """Return each command with its options."""
     overview = table(("command", "does"), [(f"[`{name}`](#{name})", text) for name, text in COMMANDS.items()])
-    return "\n\n".join(["\n# Commands", COMMANDS_INTRODUCTION, overview, *map(command_section, COMMANDS)]) + "\n"
+    return "\n\n".join(["# Commands", COMMANDS_INTRODUCTION, overview, *map(command_section, COMMANDS)]) + "\n"
 
 
 COMMANDS_INTRODUCTION = """`harvester COMMAND --help` prints the same. `harvester` without a command is `harvester run`;
@@ -273,7 +273,7 @@ PAGES = {
 
 def pages() -> dict[str, str]:
     """Return every page of the reference by its file name."""
-    return {name: f"{NOTICE}\n{page()}" for name, page in PAGES.items()}
+    return {name: f"{page().strip()}\n\n{NOTICE}\n" for name, page in PAGES.items()}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from harvester.model.target import SpectrumId, Target
 from tests.support.paths import REPOSITORY
 
 from .pages import DOCS, PAGES, blocks, table
+from .test_layers import RANK, RANKS
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -67,6 +68,11 @@ def test_every_path_of_the_architecture_page_exists() -> None:
     assert len(paths) > 30
     missing = [path for path in paths if not (package / path).exists() and not (REPOSITORY / path).exists()]
     assert missing in ([], [".harvester/"]), missing
+
+
+def test_the_ranks_of_the_architecture_page_are_those_that_a_test_enforces() -> None:
+    shown = [set(re.findall(r"`(\w+)`", row[1])) & set(RANK) for row in table(DOCS / "architecture.md", "rank")]
+    assert shown == [rank - {""} for rank in RANKS]
 
 
 def test_every_extra_is_explained() -> None:
