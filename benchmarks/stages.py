@@ -33,7 +33,7 @@ from harvester.model.limits import Limits
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.storage.atomic import commit
-from harvester.ui.state import DashboardView
+from harvester.ui.view import DashboardView
 from harvester.verify import verify_spectrum
 from harvester.verify.checks import check_science
 from harvester.verify.digest import content_digest

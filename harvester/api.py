@@ -38,7 +38,7 @@ from .run.prepare import Preparation, catalog_of, prepare
 from .run.runners import check as check_labour
 from .storage.directory import DirectoryStore
 from .storage.interface import Store
-from .ui.display import chosen, displaying
+from .ui.display import displaying, style_for
 from .ui.output_thread import OutputThread
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ async def _run(run: RunContext[Store], on_event: Callable[[Event], None] | None)
         if settings.progress != "none":
             outlet = OutputThread(sys.stdout)
             stack.callback(outlet.close)
-            how = chosen(settings.progress)
+            how = style_for(settings.progress)
             await stack.enter_async_context(displaying(how, outlet, run.bus, run.stats, out, settings.limits.grace))
         if on_event is not None:
             run.bus.add(on_event)

@@ -49,7 +49,7 @@ def command(**flags: Any) -> int:
     from ..run.observers import check
     from ..run.prepare import catalog_of, prepare
     from ..run.runners import check as check_runner
-    from ..ui.display import chosen
+    from ..ui.display import style_for
 
     config = configuration(flags)
     check(config.settings)
@@ -58,7 +58,7 @@ def command(**flags: Any) -> int:
     name = new_run_name()
     with locked_store(config, name) as store:
         preparation = prepare(config, catalog, store)
-        how = chosen(config.settings.progress)
+        how = style_for(config.settings.progress)
         if how != "none":
             _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
         gc.freeze()  # what is loaded and planned by now stays to the end: no collection walks through it again
@@ -80,7 +80,7 @@ async def _harvest(run: RunContext[Store], how: str) -> int:
     folder = location if isinstance(location, Path) else None
     outlet = OutputThread(sys.stdout)
     async with displaying(how, outlet, run.bus, run.stats, folder, run.settings.limits.grace) as stage:
-        with signals(run.shutdown, stage.let_go):
+        with signals(run.shutdown, stage.release_terminal):
             report = await execute(run)
     with _undisturbed():
         _say_goodbye(report, run.preparation, stage)
@@ -122,16 +122,16 @@ def _undisturbed() -> Iterator[None]:
 
 def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) -> None:
     from ..ui.output_thread import OutputThread
-    from ..ui.summary import RunSummary, say
+    from ..ui.summary import RunSummary, print_summary
     from ..ui.terminal import Terminal
 
-    if stage.how == "json":
+    if stage.style == "json":
         stage.json_lines.end(report.summary, time.time())
-    heard = stage.how != "json" and stage.outlet.fault is None
-    ear = stage.outlet if heard else OutputThread(sys.stderr)
+    heard = stage.style != "json" and stage.output.fault is None
+    ear = stage.output if heard else OutputThread(sys.stderr)
     config = preparation.configuration
     kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
-    say(
+    print_summary(
         Terminal(ear),
         RunSummary(
             report.stats,
@@ -146,7 +146,7 @@ def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) ->
             state_folder=str(config.state_folder),
         ),
     )
-    for outlet in {stage.outlet, ear}:
+    for outlet in {stage.output, ear}:
         outlet.close()
 
 

@@ -1,4 +1,4 @@
-"""Where a run is shown while it lasts: the dashboard (loaded if it is wanted), plain or JSON lines, on one outlet."""
+"""Where a run is shown while it lasts: the dashboard (imported if it is wanted), plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .plain_lines import PlainLines
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """How the run is shown, on what, and how to let go of the terminal in a hurry."""
+    """How the run is shown (``style``), on what, and how to give back the terminal in a hurry."""
 
-    how: str
-    outlet: OutputThread
+    style: str
+    output: OutputThread
     json_lines: JsonLines
-    let_go: Callable[[], None] = lambda: None
+    release_terminal: Callable[[], None] = lambda: None
 
 
-def chosen(asked: str) -> str:
-    """What ``auto`` means on this terminal; anything else means itself."""
-    if asked != "auto":
-        return asked
+def style_for(setting: str) -> str:
+    """Return the style that ``auto`` means on this terminal; any other setting is the style itself."""
+    if setting != "auto":
+        return setting
     from .dashboard import can_redraw
 
     return "rich" if can_redraw(sys.stdout) else "plain"
@@ -37,28 +37,29 @@ def chosen(asked: str) -> str:
 
 @asynccontextmanager
 async def displaying(
-    how: str, outlet: OutputThread, bus: EventBus, tally: StatsCollector, out: Path | None, grace: float
+    style: str, output: OutputThread, bus: EventBus, collector: StatsCollector, folder: Path | None, grace: float
 ) -> AsyncIterator[Display]:
-    """Show what ``bus`` tells while the harvest lasts, and how much room there is in the folder ``out``, if it is one.
+    """Show what happens on ``bus`` while the run lasts.
 
-    ``grace`` is how long a drain may take.
+    ``folder`` is that of the spectra, if they are stored on this machine: its free space is shown. ``grace`` is how
+    long a drain may take in seconds.
     """
 
     def numbers() -> HarvestStats:
-        return tally.stats
+        return collector.stats
 
-    stage = Display(how, outlet, JsonLines(outlet))
+    display = Display(style, output, JsonLines(output))
     async with AsyncExitStack() as stack:
-        if how == "rich":
+        if style == "rich":
             from .dashboard import Dashboard
             from .terminal import Terminal
 
-            free = None if out is None else lambda: shutil.disk_usage(out).free
-            dashboard = Dashboard(Terminal(outlet), bus.emit, numbers, grace=grace, free_bytes=free)
+            free = None if folder is None else lambda: shutil.disk_usage(folder).free
+            dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=grace, free_bytes=free)
             bus.add(await stack.enter_async_context(dashboard))
-            stage = replace(stage, let_go=dashboard.let_go)
-        elif how == "plain":
-            bus.add(await stack.enter_async_context(PlainLines(outlet, numbers)))
-        elif how == "json":
-            bus.add(stage.json_lines, logged_only=True)
-        yield stage
+            display = replace(display, release_terminal=dashboard.release_terminal)
+        elif style == "plain":
+            bus.add(await stack.enter_async_context(PlainLines(output, numbers)))
+        elif style == "json":
+            bus.add(display.json_lines, logged_only=True)
+        yield display

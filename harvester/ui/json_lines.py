@@ -1,4 +1,4 @@
-"""Events as JSON, one flat object a line: for ``--progress json`` and ``events.jsonl``. The schema is public."""
+"""Progress as JSON: one event a line, for scripts. The schema is public."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from .output_thread import OutputThread
 
 
 class JsonLines:
-    """Says the logged events. The last line is the caller's, with the summary: ``end`` says it.
+    """Write the logged events; ``end`` writes the last line, with the summary.
 
-    It tells what ``HarvestEnded`` tells and more, so that event has no line of its own. JSON is ASCII here: no stream
-    is too narrow for it, and no escape sequence survives in it.
+    That line has all of ``HarvestEnded`` and more, so that event has no line of its own. JSON is ASCII here: every
+    encoding has it, and no escape sequence survives in it.
     """
 
-    def __init__(self, outlet: OutputThread) -> None:
-        self._outlet = outlet
+    def __init__(self, output: OutputThread) -> None:
+        self._output = output
         self._ended = False
 
     def __call__(self, event: ev.Event) -> None:
         if not self._ended and not isinstance(event, ev.HarvestEnded):
-            self._outlet.write(_line(to_json(event)))
+            self._output.write(_line(to_json(event)))
 
     def end(self, summary: Mapping[str, object], time: float) -> None:
-        """Queued however much is waiting; it is out once the outlet is closed."""
+        """Queue the last line, however much is waiting; it is written once the output is closed."""
         self._ended = True
         name = ev.HarvestEnded.event_name()
-        self._outlet.write_final(_line({"event": name, "time": moment(time), "summary": dict(summary)}))
+        self._output.write_final(_line({"event": name, "time": moment(time), "summary": dict(summary)}))
 
 
-def _line(told: Mapping[str, object]) -> str:
-    return json.dumps(told, allow_nan=False) + "\n"
+def _line(fields: Mapping[str, object]) -> str:
+    return json.dumps(fields, allow_nan=False) + "\n"

@@ -2,100 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import panels
-from .canvas import Glyphs, Line, beside, box
-from .panels import footer, heading, progress
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.layout import Layout
+
+from . import panels, status_lines
 from .state import DashboardState, RunState
 
-# The cursor stays behind the last line: were it full, some terminals would wrap and scroll the picture up.
-SPARE = 2
+SPARE = 2  # cells at the end of the last line: were it full, some terminals would wrap and scroll the picture up
+BORDERS = 2  # lines of a panel
+TALL = 30  # lines from which on panels get more rows
+USUAL_CONCURRENCY = 8  # requests in flight that the usual rows are enough for
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a layout draws on: ``rows`` lines of ``width`` cells."""
+    """A snapshot drawn into at most ``rows`` lines of ``width`` cells.
 
-    scene: DashboardState
+    ``free`` are the bytes left on the disk, ``keys`` what the keys do at the moment.
+    """
+
+    state: DashboardState
     width: int
     rows: int
-    glyphs: Glyphs
-    free: int | None
+    free: int | None = None
+    keys: Sequence[str] = ()
 
-    def workers(self, width: int, height: int) -> list[Line]:
-        title, lines = panels.workers(self.scene, width - 4, height, self.glyphs)
-        return box(title, lines, width, height, self.glyphs)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = options.update(width=self.width, height=1, no_wrap=True)
+        last = options.update(width=max(1, self.width - SPARE), height=1, no_wrap=True)
+        if self.width < 24 or self.rows < 3:
+            yield from console.render(status_lines.progress(self.state, last.max_width), last)
+            return
+        yield from console.render(status_lines.heading(self.state, self.width), line)
+        yield from console.render(status_lines.progress(self.state, self.width), line)
+        rows = self._panels()
+        if rows:
+            body = Layout()
+            body.split_column(*rows)
+            yield from console.render(body, options.update_dimensions(self.width, sum(row.size or 0 for row in rows)))
+        yield from console.render(status_lines.footer(self.state, last.max_width, self.free, self.keys), last)
 
-    def politeness(self, width: int, height: int) -> list[Line]:
-        title, lines = panels.politeness(self.scene, width - 4, self.glyphs)
-        return box(title, lines, width, height, self.glyphs)
-
-    def outcomes(self, width: int, height: int) -> list[Line]:
-        title, lines = panels.outcomes(self.scene, width - 4, height, self.glyphs)
-        return box(title, lines, width, height, self.glyphs)
-
-    def troubles(self, width: int, height: int) -> list[Line]:
-        title, lines = panels.troubles(self.scene, width - 4, self.glyphs)
-        return box(title, lines, width, height, self.glyphs)
-
-    def framed(self, middle: list[Line]) -> list[Line]:
-        head = heading(self.scene, self.width, self.glyphs)
-        progress_line = progress(self.scene, self.width, self.glyphs)
-        foot = footer(self.scene, self.free, max(1, self.width - SPARE), self.glyphs)
-        return [head, progress_line, *middle, foot]
-
-
-def whole(page: Page) -> list[Line]:
-    """Everything."""
-    upper, lower = (9, 6) if page.rows >= 22 else (7, 5)
-    left, narrow = page.width // 2 - 1, max(28, page.width // 4)
-    top = beside(page.workers(left, upper), page.politeness(page.width - left, upper))
-    return page.framed([*top, *beside(page.outcomes(narrow, lower), page.troubles(page.width - narrow, lower))])
+    def _panels(self) -> list[Layout]:
+        """Return the richest arrangement of panels that there is room for, as rows from top to bottom."""
+        if self.state.run_state is RunState.ENDED:
+            return []  # the picture stays on the terminal, above the summary
+        for width, rows, arrange in ARRANGEMENTS:
+            if self.width >= width and self.rows >= rows:
+                return arrange(self.state, self.width, self.rows)
+        return []
 
 
-def without_workers(page: Page) -> list[Line]:
-    upper, lower = (9, 6) if page.rows >= 22 else (7, 5)
-    narrow = page.width * 2 // 5
-    top = beside(page.outcomes(narrow, upper), page.politeness(page.width - narrow, upper))
-    return page.framed([*top, *page.troubles(page.width, lower)])
+def wide(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange three panels in a row, and the failures below."""
+    upper, lower = _heights(state, rows)
+    right = width // 5
+    middle = (width - right) // 2
+    return [
+        _row(
+            upper,
+            (panels.workers(state, upper), width - right - middle),
+            (panels.politeness(state, middle, upper), middle),
+            (panels.outcomes(state, right, upper), right),
+        ),
+        _row(lower, (panels.failures(state, width, lower), width)),
+    ]
 
 
-def without_troubles(page: Page) -> list[Line]:
-    if page.width >= 70:
-        narrow = page.width * 2 // 5
-        return page.framed(beside(page.outcomes(narrow, 7), page.politeness(page.width - narrow, 7)))
-    return page.framed([*page.outcomes(page.width, 6), *page.politeness(page.width, 7)])
+def whole(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange all panels in two rows of two."""
+    upper, lower = _heights(state, rows)
+    left, narrow = width // 2 - 1, max(31, width // 4)
+    right, broad = width - left, width - narrow
+    return [
+        _row(upper, (panels.workers(state, upper), left), (panels.politeness(state, right, upper), right)),
+        _row(lower, (panels.outcomes(state, narrow, lower), narrow), (panels.failures(state, broad, lower), broad)),
+    ]
 
 
-def without_politeness(page: Page) -> list[Line]:
-    return page.framed(page.outcomes(page.width, 5))
+def without_workers(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange the spectra beside the politeness, and the failures below."""
+    upper, lower = (9, 6) if rows >= 22 else (7, 5)
+    return [_pair(state, width, upper), _row(lower, (panels.failures(state, width, lower), width))]
 
 
-def without_panels(page: Page) -> list[Line]:
-    return page.framed([])
+def without_failures(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange the spectra beside the politeness."""
+    return [_pair(state, width, 7)]
 
 
-def progress_alone(page: Page) -> list[Line]:
-    return [progress(page.scene, max(1, page.width - SPARE), page.glyphs)]
+def narrow_and_high(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange all panels below each other."""
+    first = min(9, rows - 32)
+    return [
+        _row(first, (panels.workers(state, first), width)),
+        _row(9, (panels.politeness(state, width, 9), width)),
+        _row(6, (panels.outcomes(state, width, 6), width)),
+        _row(6, (panels.failures(state, width, 6), width)),
+    ]
 
 
-# The least width and rows of each, the richest first.
-LAYOUTS: tuple[tuple[int, int, Callable[[Page], list[Line]]], ...] = (
+def narrow(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange the spectra above the politeness."""
+    return [
+        _row(6, (panels.outcomes(state, width, 6), width)),
+        _row(7, (panels.politeness(state, width, 7), width)),
+    ]
+
+
+def outcomes_alone(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Show the spectra alone."""
+    return [_row(5, (panels.outcomes(state, width, 5), width))]
+
+
+Arrangement = Callable[[DashboardState, int, int], list[Layout]]
+# The least width and lines of each, the richest first.
+ARRANGEMENTS: tuple[tuple[int, int, Arrangement], ...] = (
+    (150, 19, wide),
     (90, 19, whole),
     (70, 19, without_workers),
-    (70, 12, without_troubles),
-    (46, 20, without_troubles),
-    (36, 10, without_politeness),
-    (24, 3, without_panels),
-    (0, 0, progress_alone),
+    (70, 12, without_failures),
+    (46, 36, narrow_and_high),
+    (46, 20, narrow),
+    (36, 10, outcomes_alone),
 )
 
 
-def lay_out(scene: DashboardState, width: int, rows: int, glyphs: Glyphs, free: int | None = None) -> list[Line]:
-    """The richest picture that ``width`` cells and ``rows`` lines have room for; none is wider or higher than that."""
-    page = Page(scene, width, rows, glyphs, free)
-    if scene.state is RunState.ENDED and rows >= 3:
-        return without_panels(page)  # it stays on the terminal, above the farewell
-    return next(draw(page) for least, high, draw in LAYOUTS if width >= least and rows >= high)
+def _heights(state: DashboardState, rows: int) -> tuple[int, int]:
+    """Return the rows inside the upper and inside the lower panels."""
+    if rows < 22:
+        return 7, 5
+    spare = max(0, rows - TALL)
+    more = min(spare, max(0, state.configured.concurrency - USUAL_CONCURRENCY))
+    return 9 + more, 6 + min(spare - more, 4)
+
+
+def _pair(state: DashboardState, width: int, rows: int) -> Layout:
+    left = width * 2 // 5
+    right = width - left
+    return _row(rows, (panels.outcomes(state, left, rows), left), (panels.politeness(state, right, rows), right))
+
+
+def _row(rows: int, *cells: tuple[RenderableType, int]) -> Layout:
+    row = Layout(size=rows + BORDERS)
+    row.split_row(*(Layout(cell, size=width) for cell, width in cells))
+    return row

@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: few lines, each worth reading in a log the next morning."""
+"""Progress where there is no terminal: few lines, each worth reading in a log afterwards."""
 
 from __future__ import annotations
 
@@ -12,52 +12,55 @@ from typing import Self
 
 from .. import events as ev
 from ..events.stats import HarvestStats
-from ..formatting import clock, count, duration, percent, plain_line, plural, size, time_of_day, wall
+from ..formatting import clock, count, duration, local_time, percent, plain_line, plural, size, wall
 from ..model.failures import Failure, FailureKind
 from ..model.target import Target
 from .output_thread import OutputThread
-from .state import DashboardState, DashboardView, RunState
+from .state import DashboardState, RunState
+from .view import DashboardView
 
 MINUTE = 60.0
-HEARTBEAT = 5.0  # seconds between looks whether a minute has passed in silence
-SHARE = 0.05
-LEAST_GAP = 2.0
+HEARTBEAT_INTERVAL = 5.0  # seconds between two checks whether a minute has passed without a line
+PROGRESS_SHARE = 0.05
+MIN_INTERVAL = 2.0  # seconds between two lines about progress
+MAX_LENGTH = 600
 
 
 class PlainLines:
-    """Add it to the bus, behind the tally that ``numbers`` reads; enter it around the harvest.
+    """Add it to the bus, behind the statistics that ``numbers`` reads; enter it around the run.
 
-    Inside, a heartbeat gives a silent hour its line a minute. Lines carry the time of day unless systemd's journal,
-    which adds its own, is listening.
+    Inside, a heartbeat writes a line a minute while nothing happens. Lines carry the time of day, and the date once it
+    is another day than that of the first line, unless systemd's journal, which adds its own, is listening.
     """
 
     def __init__(
         self,
-        outlet: OutputThread,
+        output: OutputThread,
         numbers: Callable[[], HarvestStats],
         *,
         timestamps: bool | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._outlet, self._now, self._sleep = outlet, now, sleep
+        self._output, self._now, self._sleep = output, now, sleep
         self._timestamps = "JOURNAL_STREAM" not in os.environ if timestamps is None else timestamps
         self._view = DashboardView(numbers)
         self._seen: set[FailureKind] = set()
-        self._told_at, self._told_items = -math.inf, 0
+        self._first_line: float | None = None
+        self._last_progress, self._settled_then = -math.inf, 0
         self._fault: Exception | None = None
-        self._beating: asyncio.Task[None] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._beating = asyncio.create_task(self._beat(), name="plain-lines")
+        self._heartbeat = asyncio.create_task(self._beat(), name="plain-lines")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait((self._beating,))
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.wait((self._heartbeat,))
 
     def __call__(self, event: ev.Event) -> None:
         if self._fault is not None:
@@ -65,92 +68,105 @@ class PlainLines:
         self._view(event)
         match event:
             case ev.RetryScheduled(time=time, target=target, failure=failure):
-                self._first(time, target, failure, f"asked again at {time_of_day(event.due)}")
+                self._report_first(time, target, failure, f"retry at {local_time(event.due, time)}")
             case ev.SpectrumFailed(time=time, outcome=failed):
-                self._first(time, failed.target, failed.failure, "given up")
-                self._progress(time)
+                self._report_first(time, failed.target, failed.failure, "given up")
+                self._report_progress(time)
             case ev.SpectrumSaved(time=time):
-                self._progress(time)
+                self._report_progress(time)
             case _:
-                self._say_if_it_matters(event)
+                self._report_change(event)
 
-    def _say_if_it_matters(self, event: ev.Event) -> None:
+    def _report_change(self, event: ev.Event) -> None:
         match event:
             case ev.HarvestStarted(time=time):
-                self._told_at = time
-                self._say(time, self._opening(event))
+                self._last_progress = time
+                self._write(time, self._opening(event))
             case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason):
-                pace = f"{rate:g} req/s" if rate else "no limit"
-                self._say(event.time, f"pace: {pace}, at most {concurrency} at once: {reason}")
+                limit = f"{rate:g} requests/s" if rate else "no rate limit"
+                self._write(event.time, f"limits: {limit}, at most {concurrency} in flight: {reason}")
             case ev.HarvestPaused(time=time, reason=reason, until=until):
-                self._say(time, f"paused until {time_of_day(until)} ({duration(until - time)}): {reason}")
+                self._write(time, f"paused {_until(until, time)}: {reason}")
             case ev.HarvestResumed(time=time, reason=reason):
-                self._say(time, f"resumed: {reason}")
+                self._write(time, f"resumed: {reason}")
             case ev.HarvestDraining(time=time, reason=reason):
-                self._say(time, f"draining: {reason}; what is in flight may end")
+                self._write(time, f"draining: {reason}; requests in flight are finished")
             case ev.ClockJumped(time=time, seconds=seconds):
-                self._say(time, f"the clock jumped by {duration(abs(seconds))}: new connections from here on")
+                self._write(time, f"the clock jumped by {duration(abs(seconds))}: connections are renewed")
             case ev.ObserverFailed(time=time, observer=observer, error=error):
-                self._say(time, f"{observer} is off: {error}; the harvest goes on")
+                self._write(time, f"{observer} is off: {error}; the run goes on")
 
     def _opening(self, start: ev.HarvestStarted) -> str:
-        rate = f"{start.rate:g} req/s" if start.rate else "no rate limit"
+        rate = f"{start.rate:g} requests/s" if start.rate else "no rate limit"
         left_out = start.listed - start.present - start.wanted
         others = f", {count(left_out)} left for another run" if left_out > 0 else ""
         return (
-            f"harvest {start.run}: {count(start.listed)} listed, {count(start.present)} already here,"
+            f"run {start.run}: {count(start.listed)} in the catalog, {count(start.present)} already stored,"
             f" {count(start.wanted)} to fetch from {start.host} to {start.out}{others},"
-            f" at most {start.concurrency} at once, {rate}"
+            f" at most {start.concurrency} in flight, {rate}"
         )
 
-    def _first(self, time: float, target: Target, failure: Failure, fate: str) -> None:
+    def _report_first(self, time: float, target: Target, failure: Failure, consequence: str) -> None:
         if failure.kind not in self._seen:
             self._seen.add(failure.kind)
-            words = plain_line(failure.detail) or failure.kind.meaning
-            self._say(time, f"first {failure.kind.value}: {target.name}: {words}; {fate}")
+            detail = plain_line(failure.detail) or failure.kind.meaning
+            self._write(time, f"first {failure.kind.value}: {target.name}: {detail}; {consequence}")
 
     async def _beat(self) -> None:
         try:
             while True:
-                await self._sleep(HEARTBEAT)
-                self._still_here(self._now())
+                await self._sleep(HEARTBEAT_INTERVAL)
+                self._break_silence(self._now())
         except Exception as error:  # noqa: BLE001 - the next event raises it, and the bus drops and names us
             self._fault = error
 
-    def _still_here(self, now: float) -> None:
-        scene = self._view.scene(now)
-        if scene.state not in (RunState.STARTING, RunState.ENDED) and self._silence(now) >= MINUTE:
-            self._tell(scene)
+    def _break_silence(self, now: float) -> None:
+        state = self._view.snapshot(now)
+        if state.run_state not in (RunState.STARTING, RunState.ENDED) and self._since_progress(now) >= MINUTE:
+            self._write_progress(state)
 
-    def _silence(self, now: float) -> float:
-        """Seconds since the last line. A clock that was set back must not silence us until it is there again."""
-        self._told_at = min(self._told_at, now)
-        return now - self._told_at
+    def _since_progress(self, now: float) -> float:
+        """Return the seconds since the last line. A clock that was set back must not silence us until then."""
+        self._last_progress = min(self._last_progress, now)
+        return now - self._last_progress
 
-    def _progress(self, time: float) -> None:
-        scene = self._view.scene(time)
-        self._told_at = min(
-            self._told_at, time
-        )  # a clock that was set back must not silence us until it is there again
-        gap = time - self._told_at
-        settled = scene.stats.saved + scene.stats.failed
-        share = SHARE * (settled + scene.left)
-        if gap >= MINUTE or (gap >= LEAST_GAP and settled - self._told_items >= share):
-            self._tell(scene)
+    def _report_progress(self, time: float) -> None:
+        state = self._view.snapshot(time)
+        gap = self._since_progress(time)
+        settled = state.stats.saved + state.stats.failed
+        share = PROGRESS_SHARE * (settled + state.left)
+        if gap >= MINUTE or (gap >= MIN_INTERVAL and settled - self._settled_then >= share):
+            self._write_progress(state)
 
-    def _tell(self, scene: DashboardState) -> None:
-        stats, now = scene.stats, scene.now
-        self._told_at, self._told_items = now, stats.saved + stats.failed
-        goal = scene.done + scene.left
-        to_go = f", ETA {clock(scene.eta)} ({wall(now + scene.eta, now)})" if scene.eta is not None else ""
-        paused = f", paused {scene.waiting_words}" if scene.state is RunState.PAUSED else ""
-        self._say(
+    def _write_progress(self, state: DashboardState) -> None:
+        stats, now = state.stats, state.now
+        self._last_progress, self._settled_then = now, stats.saved + stats.failed
+        goal = state.done + state.left
+        self._write(
             now,
-            f"{count(scene.done)} of {count(goal)} ({percent(scene.done, goal)}): {count(stats.saved)} saved"
-            f" ({size(stats.bytes)}), {count(stats.failed)} failed, {plural(scene.due, 'retry', 'retries')} due,"
-            f" {scene.rate:.2f} req/s{paused}{to_go}",
+            f"{count(state.done)} of {count(goal)} ({percent(state.done, goal)}): {count(stats.saved)} saved"
+            f" ({size(stats.bytes)}), {count(stats.failed)} failed, {plural(state.due, 'retry', 'retries')} due,"
+            f" {state.rate:.2f} requests/s{_outlook(state)}",
         )
 
-    def _say(self, time: float, words: str) -> None:
-        stamp = f"{time_of_day(time)} " if self._timestamps else ""
-        self._outlet.write(stamp + plain_line(words, 600) + "\n")
+    def _write(self, time: float, text: str) -> None:
+        if self._first_line is None:
+            self._first_line = time
+        stamp = f"{local_time(time, self._first_line)} " if self._timestamps else ""
+        self._output.write(stamp + plain_line(text, MAX_LENGTH) + "\n")
+
+
+def _until(until: float, now: float) -> str:
+    if not math.isfinite(until):
+        return "until it is resumed"
+    return f"until {local_time(until, now)} ({duration(until - now)})"
+
+
+def _outlook(state: DashboardState) -> str:
+    """Return what is known of the rest: a pause, the retries that are waited for, or the time left."""
+    if state.only_retries:
+        return f", only retries are left, the last at {local_time(state.last_due or 0.0, state.now)}"
+    paused = f", paused {state.pause_text}" if state.run_state is RunState.PAUSED else ""
+    if state.eta is None:
+        return paused
+    return f"{paused}, ETA {clock(state.eta)} ({wall(state.now + state.eta, state.now)})"

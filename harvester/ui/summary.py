@@ -1,54 +1,61 @@
-"""What is said last, always: what is there, what is not and why, and what to type next.
+"""The run summary, printed last and always: what is stored, what is missing and why, and what to type next.
 
-It is read at seven in the morning by somebody who slept while it happened.
+It is read in the morning by a person who slept while the run went on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import TextWrapper
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from ..events import Pause
 from ..events.politeness import Politeness
 from ..events.stats import HarvestStats
 from ..formatting import clock, count, duration, plain_line, plural, size
-from .canvas import Drawing, Glyphs, Line, glyphs_for
-from .terminal import Terminal
+from .terminal import Encodable, Terminal
 
 HEADLINES: Mapping[int | None, tuple[str, str]] = {
-    0: ("complete", "bold green"),
-    1: ("stopped by a bug of ours", "bold red"),
-    3: ("all was tried", "bold yellow"),
-    4: ("stopped with work left", "bold yellow"),
-    5: ("the archive was unavailable", "bold red"),
-    6: ("local storage failed", "bold red"),
-    7: ("the archive refuses our requests", "bold red"),
-    129: ("hung up", "bold yellow"),
-    130: ("interrupted", "bold yellow"),
-    143: ("terminated", "bold yellow"),
+    0: ("complete", "good"),
+    1: ("stopped by an internal error", "bad"),
+    3: ("finished; some spectra are unavailable", "care"),
+    4: ("stopped with work left", "care"),
+    5: ("the archive was unavailable", "bad"),
+    6: ("local storage failed", "bad"),
+    7: ("the archive refuses our requests", "bad"),
+    129: ("hung up", "care"),
+    130: ("interrupted", "care"),
+    143: ("terminated", "care"),
 }
 AGAIN = {
     1: "to go on; what is on disk stays",
     5: "to go on when the archive is back",
-    6: "to go on when the disk is well and has room",
+    6: "to go on when the disk works and has room",
     7: "once the request suits the archive (--fluxcalib, --band, --format)",
 }
 PAUSES = {
-    Pause.RETRY_AFTER: "as it asked for",
-    Pause.OUTAGE: "as it was away",
-    Pause.DISK: "for want of room on our disk",
+    Pause.RETRY_AFTER: "requested by the server",
+    Pause.OUTAGE: "with the archive unavailable",
+    Pause.DISK: "with the disk full",
     Pause.WINDOW: "outside the window",
+    Pause.USER: "requested by the user",
 }
 QUARANTINE = ".harvester/quarantine"
+_AFTER_A_DIGIT = re.compile(r"(?<=\d) (?=\w)")
 _DOUBLED = re.compile("(?<!:)//")  # slashes, but for those of a URL
-LONGEST_COMMAND = 2000  # what is to be copied is never cut short for looks
+MAX_COMMAND = 2000  # characters; what is to be copied is never cut for looks
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Whole command lines for this very harvest, ready to be typed; the farewell only chooses among them."""
+    """Whole command lines for this very harvest, ready to be typed; the summary only chooses among them."""
 
     again: str
     only_failed: str
@@ -58,8 +65,11 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What only the caller knows. ``lost`` are the watchers that broke, ``quarantined`` the bodies set aside, ``page``
-    is the file about the run, ``books`` the local folder of all these where ``out`` is not one."""
+    """What only the caller knows of a run.
+
+    ``warnings`` name what failed on the way, ``quarantined`` is the number of rejected bodies, ``page`` the report's
+    file, ``state_folder`` the local folder of all these where ``out`` is an object store.
+    """
 
     stats: HarvestStats
     out: str
@@ -74,135 +84,166 @@ class RunSummary:
 
     @property
     def nothing_to_do(self) -> bool:
+        """Whether all was stored before the run."""
         stats = self.stats
         return stats.exit_code == 0 and not (stats.saved or stats.failed or stats.remaining)
 
 
-def say(console: Terminal, what: RunSummary) -> None:
-    """The whole of it. Nothing is cropped: a path that is too long for the terminal is still whole to copy."""
-    drawing = Drawing(lines(what, console.width, glyphs_for(console.encoding)))
-    with contextlib.suppress(OSError):  # whoever read us is gone: nobody is left to be told
-        console.print(drawing, crop=False, end="")
+def print_summary(console: Terminal, summary: RunSummary) -> None:
+    """Print all of it. Prose is wrapped between words; a path or a command is never cut or broken."""
+    with contextlib.suppress(OSError):  # the reader is gone
+        console.print(Encodable(Group(*content(summary, console.width))), crop=False, end="")
 
 
-def lines(what: RunSummary, width: int, glyphs: Glyphs) -> list[Line]:
-    story = [*_headline(what, glyphs), *_failures(what.stats, width, glyphs)]
-    if what.stats.requests:
-        story += [((f"  {line}", "dim"),) for line in _traffic(what, glyphs)]
-    return [*story, *_lost(what.warnings), (), *_hints(_next_steps(what) + _places(what), width)]
+def content(summary: RunSummary, width: int) -> list[RenderableType]:
+    """Return the lines and tables of the summary for a terminal of ``width`` cells."""
+    parts = [*_headline(summary, width), *_failures(summary.stats, width)]
+    if summary.stats.requests:
+        parts += [_prose(line, width, "dim") for line in _traffic(summary)]
+    return [
+        *parts,
+        *_warnings(summary.warnings),
+        Text(),
+        *_hints(_next_steps(summary) + _paths(summary), width),
+    ]
 
 
-def _headline(what: RunSummary, glyphs: Glyphs) -> list[Line]:
-    stats = what.stats
-    if what.nothing_to_do:
-        words = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalog is empty"
-        return [(("nothing to do", "bold green"), (words, ""))]
-    title, style = HEADLINES.get(stats.exit_code, ("stopped", "bold yellow"))
-    seconds = max(0.0, (stats.ended or what.now) - stats.started)
-    numbers = [f"{count(stats.present)} already here", f"{count(stats.saved)} new ({size(stats.bytes)} received)"]
+def _indented(content: RenderableType, cells: int = 2) -> Padding:
+    return Padding(content, (0, 0, 0, cells))
+
+
+def _prose(text: str, width: int, style: str = "", indent: int = 2) -> Text:
+    """Return ``text`` in lines of at most ``width`` cells, broken between words and never after a digit."""
+    bound = _AFTER_A_DIGIT.sub("\u00a0", text)
+    wrapper = TextWrapper(max(20, width - indent), break_long_words=False, break_on_hyphens=False)
+    lines = [" " * indent + line.replace("\u00a0", " ") for line in wrapper.wrap(bound)]
+    return Text("\n".join(lines), style, no_wrap=True, overflow="ignore")
+
+
+def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
+    stats = summary.stats
+    if summary.nothing_to_do:
+        rest = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalog is empty"
+        return [Text.assemble(("nothing to do", "good.strong"), rest)]
+    title, style = HEADLINES.get(stats.exit_code, ("stopped", "care"))
+    explained = stats.reason.startswith(title)
+    heading = plain_line(stats.reason) if explained else title
+    seconds = max(0.0, (stats.ended or summary.now) - stats.started)
+    head = [Text(heading, f"{style}.strong")]
+    numbers = f"{clock(seconds)} · {count(stats.listed)} in the catalog"
+    if head[0].cell_len + len(numbers) + 3 <= width:
+        head = [Text.assemble(head[0], f" · {numbers}")]
+    else:
+        head.append(_prose(numbers, width))
+    unexplained = stats.exit_code != 0 and not explained and stats.reason != "running"
+    reason = [_prose(plain_line(stats.reason), width, style)] if unexplained else []
+    return [*head, *reason, _prose(_numbers(summary), width)]
+
+
+def _numbers(summary: RunSummary) -> str:
+    stats = summary.stats
+    numbers = [f"{count(stats.present)} already stored", f"{count(stats.saved)} new ({size(stats.bytes)} received)"]
     numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
     numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
-    if what.nights_left:
-        numbers[-1] += f" ({plural(what.nights_left, 'more night')} at the rate reached)"
-    told = stats.reason.startswith(title)
-    heading = plain_line(stats.reason) if told else title
-    dot = glyphs.dot
-    head: Line = ((heading, style), (f" {dot} {clock(seconds)} {dot} {count(stats.listed)} listed", ""))
-    body: Line = (("  " + ", ".join(numbers), ""),)
-    untold = stats.exit_code != 0 and not told and stats.reason != "running"
-    why: list[Line] = [(("  ", ""), (plain_line(stats.reason), style.removeprefix("bold ")))] if untold else []
-    return [head, *why, body]
+    if summary.nights_left:
+        numbers[-1] += f" ({plural(summary.nights_left, 'more night')} at the rate reached)"
+    return ", ".join(numbers)
 
 
-def _failures(stats: HarvestStats, width: int, glyphs: Glyphs) -> list[Line]:
-    """For each kind how many, what it means, what to do; the advice has its own line where the terminal is narrow."""
+def _failures(stats: HarvestStats, width: int) -> list[RenderableType]:
+    """Show for each kind how many, what it means and what to do; the advice goes below where there is no room."""
     kinds = sorted(stats.failures.items(), key=lambda item: (-item[1], item[0]))
-    digits = max((len(count(number)) for _, number in kinds), default=0)
-    names = max((len(kind) for kind, _ in kinds), default=0)
-    meanings = max((len(kind.meaning) for kind, _ in kinds), default=0)
-    indent = digits + names + 6
-    beside = all(indent + meanings + len(kind.advice) + 4 <= width for kind, _ in kinds)
-    told: list[Line] = []
+    if not kinds:
+        return []
+    names = max(len(kind) for kind, _ in kinds) + max(len(count(number)) for _, number in kinds) + len("      ")
+    beside = all(names + len(kind.meaning) + len(kind.advice) + 4 <= width for kind, _ in kinds)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(style="care", no_wrap=True)
     for kind, number in kinds:
-        start: Line = ((f"  {count(number):>{digits}}", "bold"), (f"  {kind.value:<{names}}  ", "yellow"))
-        advice = (f"{glyphs.arrow} {kind.advice}", "cyan")
+        advice = Text(f"→ {kind.advice}", "ink")
         if beside:
-            told.append((*start, (f"{kind.meaning:<{meanings}}  ", ""), advice))
+            table.add_row(count(number), kind.value, kind.meaning, advice)
         else:
-            told += [(*start, (kind.meaning, "")), ((" " * indent, ""), advice)]
-    return told
+            table.add_row(count(number), kind.value, kind.meaning)
+            table.add_row("", "", advice)
+    return [_indented(table)]
 
 
-def _traffic(what: RunSummary, glyphs: Glyphs) -> list[str]:
-    """The politeness receipt; without one, the little that the numbers alone tell."""
-    stats, seen = what.stats, what.politeness
+def _traffic(summary: RunSummary) -> Iterable[str]:
+    """Return the politeness report in short; without one, the little that the statistics know."""
+    stats, seen = summary.stats, summary.politeness
     retries = plural(stats.retries if seen is None else seen.retries, "retry", "retries")
-    asked = f"the archive was asked {plural(stats.requests, 'time')}"
     if seen is None or not seen.requests:
-        seconds = max(1.0, (stats.ended or what.now) - stats.started)
-        return [f"{asked}, {stats.requests / seconds:.1f} a second {glyphs.dot} {retries}"]
-    busiest = f"{seen.average:.1f} a second, {count(seen.busiest_second)} in the busiest one"
-    told = [f"{asked} for {plural(seen.spectra, 'spectrum', 'spectra')}, {busiest} {glyphs.dot} {retries}"]
+        seconds = max(1.0, (stats.ended or summary.now) - stats.started)
+        yield f"{plural(stats.requests, 'request')}, {stats.requests / seconds:.1f} a second · {retries}"
+        return
+    spectra = plural(seen.spectra, "spectrum", "spectra")
+    busiest = f"{seen.average:.1f} a second, at most {count(seen.busiest_second)} in one second"
+    yield f"{plural(stats.requests, 'request')} for {spectra}, {busiest} · {retries}"
+    order = list(PAUSES)
     held = [
         f"{plural(pauses.times, 'pause')} of {duration(pauses.seconds)} {PAUSES[kind]}"
-        for kind, pauses in sorted(seen.unplanned.items(), key=lambda item: list(PAUSES).index(item[0]))
+        for kind, pauses in sorted(seen.unplanned.items(), key=lambda item: order.index(item[0]))
     ]
     held += [f"slowed down {plural(seen.slow_downs, 'time')}"] if seen.slow_downs else []
-    told += [", ".join(held)] if held else []
-    return [*told, f"by {plain_line(seen.user_agent)}"]
+    if held:
+        yield ", ".join(held)
+    yield f"as {plain_line(seen.user_agent)}"
 
 
-def _lost(names: Sequence[str]) -> list[Line]:
-    if not names:
+def _warnings(warnings: Sequence[str]) -> list[RenderableType]:
+    if not warnings:
         return []
-    head: Line = ((f"  {plural(len(names), 'watcher')} lost", "yellow"), ("; the harvest went on without:", ""))
-    return [head, *((("    " + plain_line(name), ""),) for name in names)]
+    head = Text.assemble((plural(len(warnings), "warning"), "care"), "; the run went on without:")
+    return [_indented(head), *(_indented(Text(plain_line(warning)), 4) for warning in warnings)]
 
 
-def _next_steps(what: RunSummary) -> list[tuple[str, str, str]]:
-    """What to read, and the one command to run, if any."""
+def _next_steps(summary: RunSummary) -> list[tuple[str, str, str]]:
+    """Return what to read, and the one command to run, if any."""
     steps: list[tuple[str, str]] = []
-    if what.stats.failures:
-        steps.append((what.commands.failures, "which, and why, in the server's words"))
-    steps += _run_again(what)
-    if what.stats.exit_code is None:
-        steps.append((what.commands.status, "how it stands, from any terminal"))
-    return [("next", plain_line(command, LONGEST_COMMAND), why) for command, why in steps]
+    if summary.stats.failures:
+        steps.append((summary.commands.failures, "which and why, in the server's words"))
+    steps += _run_again(summary)
+    if summary.stats.exit_code is None:
+        steps.append((summary.commands.status, "progress, from any terminal"))
+    return [("next", plain_line(command, MAX_COMMAND), purpose) for command, purpose in steps]
 
 
-def _run_again(what: RunSummary) -> list[tuple[str, str]]:
-    stats = what.stats
+def _run_again(summary: RunSummary) -> list[tuple[str, str]]:
+    stats = summary.stats
     if stats.exit_code in (0, 3):
         return []
-    worth = any(kind.transient for kind in stats.failures) and not stats.remaining
-    if worth and stats.exit_code not in AGAIN:
-        return [(what.commands.only_failed, "to ask for those once more")]
-    return [(what.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
+    only_transient = any(kind.transient for kind in stats.failures) and not stats.remaining
+    if only_transient and stats.exit_code not in AGAIN:
+        return [(summary.commands.only_failed, "to retry those")]
+    return [(summary.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
 
 
-def _places(what: RunSummary) -> list[tuple[str, str, str]]:
-    places = [("spectra", what.out, "")]
-    if what.quarantined:
-        bodies = plural(what.quarantined, "body", "bodies")
-        places.append(("quarantine", f"{what.state_folder or what.out}/{QUARANTINE}", f"{bodies} that failed a gate"))
-    if what.page:
-        places.append(("report", what.page, "all of it, to look at in a browser"))
-    if what.stats.run and not what.nothing_to_do:
-        places.append(("log", f"{what.state_folder or what.out}/.harvester/runs/{what.stats.run}/events.jsonl", ""))
-    return [(label, plain_line(_DOUBLED.sub("/", path), LONGEST_COMMAND), why) for label, path, why in places]
+def _paths(summary: RunSummary) -> list[tuple[str, str, str]]:
+    stats, folder = summary.stats, summary.state_folder or summary.out
+    paths = [("spectra", summary.out, "")]
+    if summary.quarantined:
+        bodies = plural(summary.quarantined, "body", "bodies")
+        paths.append(("quarantine", f"{folder}/{QUARANTINE}", f"{bodies} that failed a check"))
+    if summary.page:
+        paths.append(("report", summary.page, "the whole run, for a browser"))
+    if stats.run and not summary.nothing_to_do:
+        paths.append(("log", f"{folder}/.harvester/runs/{stats.run}/events.jsonl", ""))
+    return [(label, plain_line(_DOUBLED.sub("/", path), MAX_COMMAND), purpose) for label, path, purpose in paths]
 
 
-def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Line]:
-    """A label once for each group, the text to copy, and what it is for if there is room."""
+def _hints(rows: list[tuple[str, str, str]], width: int) -> list[Text]:
+    """Return a label once for each group, the text to copy, and its purpose if there is room."""
     labels = max(len(label) for label, _, _ in rows) + 2
-    texts = max((len(text) for _, text, why in rows if why), default=0)
-    hints: list[Line] = []
+    texts = max((len(text) for _, text, purpose in rows if purpose), default=0)
+    hints: list[Text] = []
     before = ""
-    for label, text, why in rows:
+    for label, text, purpose in rows:
         shown = "" if label == before else label
         before = label
-        reason = f"  {why}" if why and labels + texts + 2 + len(why) <= width else ""
-        hints.append(
-            ((f"{shown:<{labels}}", "bold"), (f"{text:<{texts}}" if reason else text, "cyan"), (reason, "dim"))
-        )
+        fits = purpose and labels + texts + 2 + len(purpose) <= width
+        parts = (f"{shown:<{labels}}", "bold"), (f"{text:<{texts}}" if fits else text, "ink")
+        last = (f"  {purpose}" if fits else "", "dim")
+        hints.append(Text.assemble(*parts, last, no_wrap=True, overflow="ignore"))
     return hints

@@ -1,68 +1,56 @@
-"""The terminal as the dashboard borrows it: what it can show, how it is written to, and how it is given back."""
+"""A terminal as rich's console: what it can show, in our colours, written by the output thread."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from typing import IO, Any, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.theme import Theme
 
+from ..formatting import encodable
+from ..palette import TERMINAL
 from .output_thread import OutputThread
 
 SHOW_CURSOR = "\x1b[?25h"
 
+ROLES = {"good": "green", "care": "yellow", "bad": "red", "ink": "cyan", "present": "blue", "busy": "magenta"}
+"""The style of each role by its colour's name; ``good.strong`` is the same in bold."""
+
+ASCII = str.maketrans("…·—→╾━─▁▂▃▄▅▆▇", ">-->>#-_.:-=+#")
+"""What stands for each glyph where the encoding is not a Unicode one: one cell for one, so that all widths stay."""
+
+
+def theme(colours: dict[str, str]) -> Theme:
+    """Return the styles of all roles, with ``colours`` in place of the sixteen that have names."""
+    styles = {role: colours.get(name, name) for role, name in ROLES.items()}
+    return Theme({**styles, **{f"{role}.strong": f"bold {colour}" for role, colour in styles.items()}})
+
 
 class Terminal(Console):
-    """A console on an outlet. A reader that is gone is an exception here; rich's own answer is to leave the program."""
+    """A console that writes to an output thread.
 
-    def __init__(self, outlet: OutputThread, **options: Any) -> None:
-        super().__init__(file=cast("IO[str]", outlet), **options)
-        self.outlet = outlet
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError("whoever read our output is gone")
-
-
-class Echo:
-    """Whether the terminal shows what is typed: an echoed ``^C`` or Enter would push the picture up by a line.
-
-    Only the foreground may set a terminal's modes; the system stops anyone else who tries. Not on Windows.
+    If the reader is gone it raises BrokenPipeError, where rich would end the program.
     """
 
-    def __init__(self, keys: IO[str] | None = None) -> None:
-        self._keys = sys.stdin if keys is None else keys
-        self._before: list[Any] | None = None
+    def __init__(self, output: OutputThread, **options: Any) -> None:
+        super().__init__(file=cast("IO[str]", output), **options)
+        self.output = output
+        many = self.color_system in ("256", "truecolor")  # sixteen colours are the user's own, by name
+        self.push_theme(theme(dict(TERMINAL) if many else {}))
 
-    def off(self) -> None:
-        with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # no keyboard: nothing is echoed
-            import termios
-
-            descriptor = self._keys.fileno()
-            if os.tcgetpgrp(descriptor) == os.getpgrp():
-                self._before = _modes(descriptor)
-                silent = [*self._before[:3], self._before[3] & ~termios.ECHO, *self._before[4:]]
-                termios.tcsetattr(descriptor, termios.TCSANOW, silent)
-
-    def restore(self) -> None:
-        """As it was before; what was typed meanwhile stays for the shell. A second call does nothing."""
-        before, self._before = self._before, None
-        if before is None:
-            return
-        import termios
-
-        with contextlib.suppress(OSError, ValueError, termios.error):  # the terminal is gone, and its modes with it
-            descriptor = self._keys.fileno()
-            if os.tcgetpgrp(descriptor) == os.getpgrp():
-                termios.tcsetattr(descriptor, termios.TCSANOW, before)
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError."""
+        raise BrokenPipeError("the reader of the output is gone")
 
 
-def _modes(descriptor: int) -> list[Any]:
-    """The terminal's modes. OSError if it has none."""
-    import termios
+class Encodable:
+    """Show ``content`` with what the console's encoding has: ASCII for glyphs, question marks for other letters."""
 
-    try:
-        return termios.tcgetattr(descriptor)
-    except termios.error as error:
-        raise OSError(*error.args) from None
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._content, options):
+            text = segment.text.translate(ASCII) if options.ascii_only else segment.text
+            yield Segment(encodable(text, options.encoding), segment.style, segment.control)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from harvester import events as ev
 from harvester.formatting import encodable, plain_line
 from harvester.model.failures import Failure, FailureKind
-from harvester.ui.canvas import ASCII, UNICODE, Drawing, Glyphs, clip, fit, glyphs_for, pad, plain, width_of
-from harvester.ui.output_thread import OutputThread
-from harvester.ui.page_layout import lay_out
-from harvester.ui.terminal import Terminal
+from harvester.ui.panels import ends
+from tests.unit.ui.drawing import drawn
 from tests.unit.ui.test_state import NOON, Seen, failed, seen, started, steady, target
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x1b[2J \x9b5A\u202eback [bold]no markup[/bold] \r\n:smile: ž"
@@ -33,8 +31,8 @@ def midway() -> Seen:
     )
 
 
-def text(view: Seen, width: int, rows: int, glyphs: Glyphs = UNICODE) -> str:
-    return "\n".join(plain(line) for line in lay_out(view.scene(NOON + 700), width, rows, glyphs, 41_200_000_000))
+def text(view: Seen, width: int, rows: int, encoding: str = "utf-8") -> str:
+    return "\n".join(drawn(view.snapshot(NOON + 700), width, rows, encoding))
 
 
 PANELS = ("in flight", "last failures", "politeness", "spectra", "harvester")
@@ -56,7 +54,7 @@ def test_the_essentials_are_there_at_every_usual_width(width: int) -> None:
 def test_the_whole_picture_names_what_is_in_flight_and_what_failed() -> None:
     lines = text(midway(), 120, 29).splitlines()
     assert any("spectrum9001" in line and "receiving" in line and "0.4 s" in line for line in lines)
-    assert any("spectrum9002" in line and "asking" in line and "20.0 s" in line for line in lines)
+    assert any("spectrum9002" in line and "requesting" in line and "20.0 s" in line for line in lines)
     assert any("x spectrum9003" in line and "not fits" in line for line in lines)
     assert any("~ spectrum9004" in line and "busy" in line and "again" in line for line in lines)
     assert "41 GB free" in lines[-1]
@@ -78,23 +76,17 @@ def test_the_last_line_to_go_is_the_progress() -> None:
 
 
 def test_ascii_terminals_get_ascii() -> None:
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    outlet = OutputThread(stream)
-    console = Terminal(outlet, width=100, force_terminal=True, color_system=None)
-    for width in (60, 80, 100):
-        console.print(Drawing(lay_out(midway().scene(NOON + 700), width, 29, glyphs_for(console.encoding))))
-    assert outlet.close()
-    stream.seek(0)
-    picture = stream.read()
-    assert picture.isascii()
+    for width in (60, 80, 100, 200):
+        assert text(midway(), width, 29, "ascii").isascii()
+    picture = text(midway(), 100, 29, "ascii")
     assert "+- in flight" in picture
+    assert "#########>----" in picture
+    assert "?" not in picture.replace("smile: ?", ""), "a question mark stands only for what the server wrote"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "glyphs"), [("utf-8", UNICODE), ("UTF8", UNICODE), ("latin-1", ASCII), (None, ASCII)]
-)
-def test_glyphs_follow_the_encoding(encoding: str | None, glyphs: Glyphs) -> None:
-    assert glyphs_for(encoding) is glyphs
+@pytest.mark.parametrize(("encoding", "corner"), [("utf-8", "╭"), ("UTF8", "╭"), ("latin-1", "+"), ("ascii", "+")])
+def test_glyphs_follow_the_encoding(encoding: str, corner: str) -> None:
+    assert f"{corner}{'-' if corner == '+' else '─'} politeness" in text(midway(), 60, 29, encoding)
 
 
 def test_what_a_server_says_cannot_command_the_terminal() -> None:
@@ -113,12 +105,13 @@ def test_tamed_text_is_one_printable_line(words: str) -> None:
     assert encodable(tamed, "ascii").isascii()
 
 
-@given(st.text(), st.integers(0, 30), st.sampled_from([ASCII, UNICODE]))
-def test_cutting_and_padding_is_exact(words: str, width: int, glyphs: Glyphs) -> None:
-    tamed = plain_line(words)
-    assert width_of(((clip(tamed, width, glyphs), ""),)) <= width
-    assert width_of(((pad(tamed, width, glyphs), ""),)) == width
-    assert width_of(fit(((tamed, ""), (tamed, "")), width, glyphs)) == width
+@given(st.text(), st.text(max_size=12), st.integers(1, 60))
+def test_a_line_with_two_ends_never_outgrows_its_room(left: str, right: str, width: int) -> None:
+    line = ends(Text(plain_line(left)), Text(plain_line(right)), width)
+    assert line.cell_len <= width
+    if width - Text(plain_line(right)).cell_len > 4:
+        assert line.cell_len == width
+        assert line.plain.endswith(plain_line(right))
 
 
 def test_a_pause_says_why_and_how_long() -> None:

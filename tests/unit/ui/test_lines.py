@@ -77,11 +77,11 @@ def test_a_long_harvest_gets_a_line_a_minute() -> None:
     lines = told(started(listed=10**6), *steady(600))
     assert len(lines) == 1 + 9
     assert lines[0] == (
-        "harvest run-1: 1 000 000 listed, 100 already here, 999 900 to fetch from 127.0.0.1 to data/demo,"
-        " at most 8 at once, 5 req/s"
+        "run run-1: 1 000 000 in the catalog, 100 already stored, 999 900 to fetch from 127.0.0.1 to data/demo,"
+        " at most 8 in flight, 5 requests/s"
     )
     assert re.fullmatch(
-        r"221 of 1 000 000 \(0 %\): 121 saved \(121 kB\), 0 failed, 0 retries due, 2\.\d\d req/s, ETA .*", lines[1]
+        r"221 of 1 000 000 \(0 %\): 121 saved \(121 kB\), 0 failed, 0 retries due, 2\.\d\d requests/s, ETA .*", lines[1]
     )
 
 
@@ -106,10 +106,10 @@ def test_state_changes_and_first_failures_are_told_once() -> None:
         ev.ObserverFailed(NOON, "Dashboard", "OSError"),
     )
     assert [line.split(":")[0].split(" until")[0] for line in lines[1:]] == [
-        "first busy", "paused", "resumed", "pace", "draining", "first not_found",
+        "first busy", "paused", "resumed", "limits", "draining", "first not_found",
         "the clock jumped by 3 h", "Dashboard is off",
     ]  # fmt: skip
-    assert lines[1].startswith("first busy: spectrum0001: HTTP 503: busy; asked again at ")
+    assert lines[1].startswith("first busy: spectrum0001: HTTP 503: busy; retry at ")
     assert "(120 s)" not in lines[2] or lines[2].endswith(": HTTP 503: busy")
 
 
@@ -122,7 +122,7 @@ async def test_a_silent_hour_gets_its_line_a_minute() -> None:
         script(ev.HarvestPaused(NOON, "HTTP 503: busy", NOON + 1800))
         await script.pass_silently(3600)
         assert len(script.told) == 2 + 60
-        assert re.search(r"100 of 1 000 \(10 %\): .*, 0.00 req/s, paused until \S+, 29 min to go$", script.told[2])
+        assert re.search(r"100 of 1 000 \(10 %\): .*, 0.00 requests/s, paused until \S+, 29 min to go$", script.told[2])
         script(ev.HarvestEnded(script.now, "complete", 0))
         await script.pass_silently(600)
     assert len(script.told) == 2 + 60
@@ -149,9 +149,9 @@ def test_a_run_that_leaves_some_out_says_so_and_counts_its_own() -> None:
 
 
 def test_the_journal_brings_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert re.match(r"\d\d:\d\d:\d\d harvest", told(started(), timestamps=True)[0])
+    assert re.match(r"\d\d:\d\d:\d\d run", told(started(), timestamps=True)[0])
     monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
-    assert told(started(), timestamps=None)[0].startswith("harvest")
+    assert told(started(), timestamps=None)[0].startswith("run run-1")
 
 
 FAILURE = {"kind", "blame", "detail", "http_status", "retry_after"}

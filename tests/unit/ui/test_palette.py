@@ -6,12 +6,13 @@ import io
 from dataclasses import asdict
 
 import pytest
-from rich.console import Console
+from rich.text import Text
 
 from harvester.palette import DARK, LIGHT, TERMINAL, Colours
 from harvester.plots import style
 from harvester.report.page import stylesheet
-from harvester.ui.canvas import Drawing
+from harvester.ui.output_thread import OutputThread
+from harvester.ui.terminal import Terminal
 
 
 def luminance(colour: str) -> float:
@@ -50,6 +51,8 @@ def test_report_and_figures_draw_with_the_same_colours() -> None:
 
 @pytest.mark.parametrize(("system", "painted"), [("truecolor", "38;2;26;158;118"), ("standard", "32")])
 def test_the_dashboard_has_them_where_the_terminal_has_so_many(system: str, painted: str) -> None:
-    said = io.StringIO()
-    Console(file=said, force_terminal=True, color_system=system).print(Drawing([(("done", "bold green"),)]))  # type: ignore[arg-type]
-    assert f"\x1b[1;{painted}mdone" in said.getvalue()
+    stream = io.StringIO()
+    output = OutputThread(stream)
+    Terminal(output, force_terminal=True, color_system=system).print(Text("done", "good.strong"))
+    assert output.close()
+    assert f"\x1b[1;{painted}mdone" in stream.getvalue()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from harvester import events as ev
 from harvester.events.stats import StatsCollector
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Check, Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.ui.canvas import ASCII, UNICODE, width_of
-from harvester.ui.page_layout import lay_out
-from harvester.ui.rates import ProgressEstimate, RateHistory
-from harvester.ui.state import MOST_DUES, MOST_SLOTS, MOST_TROUBLES, Allowance, DashboardState, DashboardView, RunState
+from harvester.ui.rates import MAX_DUE_TIMES, ProgressEstimate, RateHistory
+from harvester.ui.state import DashboardState, RequestLimits, RunState
+from harvester.ui.view import MAX_FAILURES, MAX_SLOTS, DashboardView
+
+from .drawing import drawn
 
 NOON = 1_795_383_000.0
 
@@ -96,11 +98,11 @@ anything = st.one_of(
 def test_any_sequence_of_events_has_a_picture_that_fits(
     events: list[ev.Event], now: float, width: int, rows: int
 ) -> None:
-    scene = seen(*events).scene(now)
-    for glyphs in (UNICODE, ASCII):
-        lines = lay_out(scene, width, rows, glyphs, 10**9)
+    scene = seen(*events).snapshot(now)
+    for encoding in ("utf-8", "ascii"):
+        lines = drawn(scene, width, rows, encoding)
         assert len(lines) <= rows
-        assert all(width_of(line) <= width for line in lines)
+        assert all(cell_len(line) <= width for line in lines)
 
 
 @given(st.lists(anything, max_size=60))
@@ -125,7 +127,7 @@ def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.E
                 held = {did: phase for did, phase in held.items() if phase is not ev.Phase.WAITING}
             case ev.HarvestEnded():
                 held.clear()
-        assert {slot.did: slot.phase for slot in view.scene(NOON).held} == held
+        assert {slot.did: slot.phase for slot in view.snapshot(NOON).held} == held
 
 
 def test_nothing_grows_with_the_catalog() -> None:
@@ -135,67 +137,71 @@ def test_nothing_grows_with_the_catalog() -> None:
         view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.WAITING))
         view(ev.RetryScheduled(NOON, target(number + 1000), 1, failure, NOON + number))
         view(ev.RequestSent(NOON + number, "u"))
-    scene = view.scene(NOON + 1)
-    assert len(scene.slots) == MOST_SLOTS
-    assert len(view._dues) <= MOST_DUES
-    assert len(scene.troubles) == MOST_TROUBLES
-    assert max(len(trouble.words) for trouble in scene.troubles) <= 300
+    scene = view.snapshot(NOON + 1)
+    assert len(scene.slots) == MAX_SLOTS
+    assert len(view._retries._soonest) <= MAX_DUE_TIMES
+    assert len(scene.failures) == MAX_FAILURES
+    assert max(len(failure.detail) for failure in scene.failures) <= 300
     assert scene.due == 1000
 
 
 def test_a_row_keeps_its_place_until_its_spectrum_is_settled() -> None:
     phases = [ev.PhaseEntered(NOON, target(number), 1, ev.Phase.RESPONSE) for number in range(3)]
     view = seen(started(), *phases, ev.SpectrumSaved(NOON, saved(1)))
-    assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", None, "spectrum0002"]
+    assert [slot and slot.name for slot in view.snapshot(NOON).slots] == ["spectrum0000", None, "spectrum0002"]
     view(ev.PhaseEntered(NOON, target(9), 1, ev.Phase.WAITING))
-    assert [slot and slot.name for slot in view.scene(NOON).slots] == ["spectrum0000", "spectrum0009", "spectrum0002"]
+    assert [slot and slot.name for slot in view.snapshot(NOON).slots] == [
+        "spectrum0000",
+        "spectrum0009",
+        "spectrum0002",
+    ]
 
 
 def test_a_retry_is_due_until_the_spectrum_is_taken_up_again() -> None:
     retry = ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.BUSY, "busy", 503, 30.0), NOON + 30)
     view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.RESPONSE), retry)
-    scene = view.scene(NOON)
-    assert (scene.due, scene.next_due, scene.asked_to_wait, scene.held) == (1, NOON + 30, (NOON, 30.0), ())
+    scene = view.snapshot(NOON)
+    assert (scene.due, scene.next_due, scene.retry_after, scene.held) == (1, NOON + 30, (NOON, 30.0), ())
     view(ev.PhaseEntered(NOON + 30, target(1), 2, ev.Phase.WAITING))
-    assert (view.scene(NOON + 31).due, view.scene(NOON + 31).next_due) == (0, None)
+    assert (view.snapshot(NOON + 31).due, view.snapshot(NOON + 31).next_due) == (0, None)
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     view = seen(started(), *steady(60, rate=2.0))
-    assert view.scene(NOON + 60).rate == pytest.approx(2.0)
-    assert view.scene(NOON + 70).rate == 0.0
+    assert view.snapshot(NOON + 60).rate == pytest.approx(2.0)
+    assert view.snapshot(NOON + 70).rate == 0.0
 
 
 def test_the_history_spans_ten_minutes_at_most() -> None:
-    scene = seen(started(listed=10**5), *steady(2000, rate=2.0)).scene(NOON + 2000)
+    scene = seen(started(listed=10**5), *steady(2000, rate=2.0)).snapshot(NOON + 2000)
     assert 15 <= len(scene.history) <= 20
     assert all(level == pytest.approx(2.0) for level in scene.history)
 
 
 def test_time_to_go_is_not_guessed_from_a_handful() -> None:
-    assert seen(started(), *steady(5)).scene(NOON + 5).eta is None
-    assert seen(started(), *steady(11)).scene(NOON + 11).eta is not None
+    assert seen(started(), *steady(5)).snapshot(NOON + 5).eta is None
+    assert seen(started(), *steady(11)).snapshot(NOON + 11).eta is not None
 
 
 @pytest.mark.parametrize(("rate", "pace"), [(5.0, 2.0), (1.0, 1.0), (0.0, 2.0)])
 def test_time_to_go_follows_completions_but_never_outruns_what_is_allowed(rate: float, pace: float) -> None:
-    scene = seen(started(rate=rate), *steady(120)).scene(NOON + 120)
+    scene = seen(started(rate=rate), *steady(120)).snapshot(NOON + 120)
     assert scene.eta == pytest.approx((1000 - 100 - 240) / pace, rel=0.05)
 
 
 def test_a_pause_is_added_to_the_time_to_go_and_does_not_spoil_the_pace() -> None:
     view = seen(started(), *steady(120))
-    before = view.scene(NOON + 120).eta
+    before = view.snapshot(NOON + 120).eta
     assert before is not None
     view(ev.HarvestPaused(NOON + 120, "503", NOON + 420))
-    assert view.scene(NOON + 120).eta == pytest.approx(before + 300, rel=0.01)
+    assert view.snapshot(NOON + 120).eta == pytest.approx(before + 300, rel=0.01)
     view(ev.HarvestResumed(NOON + 420, "over"))
-    assert view.scene(NOON + 420).eta == pytest.approx(before, rel=0.01)
+    assert view.snapshot(NOON + 420).eta == pytest.approx(before, rel=0.01)
 
 
 @pytest.mark.parametrize("limit", [400, 10**9])
 def test_time_to_go_counts_what_this_run_will_fetch(limit: int) -> None:
-    scene = seen(started(limit=limit), *steady(120)).scene(NOON + 120)
+    scene = seen(started(limit=limit), *steady(120)).snapshot(NOON + 120)
     wanted = min(900, limit)
     assert (scene.left, scene.left_out, scene.done) == (wanted - 240, 900 - wanted, 340)
     assert scene.eta == pytest.approx((wanted - 240) / 2.0, rel=0.05)
@@ -203,60 +209,64 @@ def test_time_to_go_counts_what_this_run_will_fetch(limit: int) -> None:
 
 def test_a_pause_is_over_when_it_is_said_to_be() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120), ev.HarvestResumed(NOON + 5, "it is back"))
-    assert view.scene(NOON + 6).state is RunState.RUNNING
+    assert view.snapshot(NOON + 6).run_state is RunState.RUNNING
 
 
 def test_a_pause_is_over_when_its_time_has_passed_and_somebody_asks() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120))
     view(ev.RequestSent(NOON + 60, "a redirect of what was in flight"))
-    assert view.scene(NOON + 121).state is RunState.PAUSED
-    assert view.scene(NOON + 121).waiting_words == "about to go on"
+    assert view.snapshot(NOON + 121).run_state is RunState.PAUSED
+    assert view.snapshot(NOON + 121).pause_text == "about to go on"
     view(ev.RequestSent(NOON + 121, "u"))
-    assert view.scene(NOON + 122).state is RunState.RUNNING
+    assert view.snapshot(NOON + 122).run_state is RunState.RUNNING
 
 
 def test_only_what_was_asked_for_is_in_flight() -> None:
     phases = [ev.PhaseEntered(NOON, target(number), 1, phase) for number, phase in enumerate(ev.Phase)]
-    scene = seen(started(), *phases).scene(NOON)
+    scene = seen(started(), *phases).snapshot(NOON)
     assert (len(scene.held), scene.in_flight) == (6, 4)
 
 
 def test_the_controller_moves_what_is_allowed_and_never_the_ceiling() -> None:
     view = seen(started(), ev.LimitsChanged(NOON, 1.5, 4, "latency doubled"))
-    scene = view.scene(NOON)
-    assert (scene.allowed, scene.ceiling, scene.slowed) == (Allowance(1.5, 4), Allowance(5.0, 8), "latency doubled")
+    scene = view.snapshot(NOON)
+    assert (scene.limits, scene.configured, scene.slowed) == (
+        RequestLimits(1.5, 4),
+        RequestLimits(5.0, 8),
+        "latency doubled",
+    )
     view(ev.LimitsChanged(NOON, 5.0, 8, "the archive breathes"))
-    assert view.scene(NOON).slowed == ""
+    assert view.snapshot(NOON).slowed == ""
 
 
 def test_a_drain_lets_go_of_those_that_wait_and_counts_down_its_grace() -> None:
     waiting = ev.PhaseEntered(NOON, target(1), 1, ev.Phase.WAITING)
     asking = ev.PhaseEntered(NOON, target(2), 1, ev.Phase.RESPONSE)
     view = seen(started(), waiting, asking, ev.HarvestDraining(NOON, "Ctrl-C"), waiting, grace=30.0)
-    scene = view.scene(NOON + 10)
+    scene = view.snapshot(NOON + 10)
     assert [slot.name for slot in scene.held] == ["spectrum0002"]
-    assert scene.patience == 20.0
-    assert view.scene(NOON + 100).patience == 0.0
+    assert scene.grace_left == 20.0
+    assert view.snapshot(NOON + 100).grace_left == 0.0
 
 
 def test_draining_outlasts_a_resumption() -> None:
     view = seen(started(), ev.HarvestDraining(NOON, "SIGINT"), ev.HarvestResumed(NOON, "over"))
-    assert view.scene(NOON).state is RunState.DRAINING
+    assert view.snapshot(NOON).run_state is RunState.DRAINING
     view(ev.HarvestEnded(NOON, "interrupted", 130))
-    assert view.scene(NOON).state is RunState.ENDED
+    assert view.snapshot(NOON).run_state is RunState.ENDED
 
 
 def test_only_good_answers_tell_the_latency() -> None:
     answers = [ev.ResponseReceived(NOON, target(0), 200, number / 100, 1) for number in range(1, 101)]
-    latency = seen(*answers, ev.ResponseReceived(NOON, target(0), 503, 0.001, 1)).scene(NOON).latency
+    latency = seen(*answers, ev.ResponseReceived(NOON, target(0), 503, 0.001, 1)).snapshot(NOON).latency
     assert latency is not None
     assert (latency.unloaded, latency.median) == (0.01, 0.69)
 
 
 def test_a_pulse_forgets_after_its_ten_minutes_and_forgives_a_clock_set_back() -> None:
     pulse = RateHistory()
-    pulse.beat(NOON)
-    pulse.beat(NOON - 3600)
+    pulse.add(NOON)
+    pulse.add(NOON - 3600)
     assert sum(pulse.levels(NOON + 3, 20)) > 0
     assert sum(pulse.levels(NOON + 10_000, 20)) == 0
 
@@ -272,5 +282,5 @@ def test_progress_adapts_to_a_slower_archive_within_minutes() -> None:
 
 
 def test_an_empty_view_has_a_scene() -> None:
-    scene: DashboardState = Seen().scene(NOON)
-    assert (scene.state, scene.elapsed, scene.eta) == (RunState.STARTING, 0.0, None)
+    scene: DashboardState = Seen().snapshot(NOON)
+    assert (scene.run_state, scene.elapsed, scene.eta) == (RunState.STARTING, 0.0, None)

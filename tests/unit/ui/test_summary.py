@@ -1,21 +1,23 @@
-"""The farewell, and the figures in it: what is read at seven in the morning, and typed next."""
+"""The run summary, and the numbers in it: what is read in the morning, and typed next."""
 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Group
 
 from harvester import events as ev
 from harvester.events.politeness import Pauses, Politeness
 from harvester.events.stats import HarvestStats
 from harvester.formatting import clock, count, duration, percent, plural, size, time_of_day, wall
 from harvester.model.failures import FailureKind
-from harvester.ui.canvas import ASCII, UNICODE, Glyphs, plain
 from harvester.ui.output_thread import OutputThread
-from harvester.ui.summary import Commands, RunSummary, lines, say
+from harvester.ui.summary import Commands, RunSummary, content, print_summary
 from harvester.ui.terminal import Terminal
+from tests.unit.ui.drawing import printed
 from tests.unit.ui.test_state import NOON
 
 
@@ -30,13 +32,13 @@ def stats(code: int | None, **changes: object) -> HarvestStats:
 TYPED = Commands(again="GO ON", only_failed="ONLY FAILED", failures="FAILURES", status="STATUS")
 
 
-def farewell(what: RunSummary, *, width: int = 100, glyphs: Glyphs = UNICODE) -> list[str]:
-    return [plain(line).rstrip() for line in lines(what, width, glyphs)]
+def lines(what: RunSummary, *, width: int = 100, encoding: str = "utf-8") -> list[str]:
+    return [line.rstrip() for line in printed(Group(*content(what, width)), width, encoding=encoding)]
 
 
-def parting(numbers: HarvestStats, width: int = 120) -> str:
+def summary(numbers: HarvestStats, width: int = 120) -> str:
     what = RunSummary(numbers, "data/my stars", NOON + 7000, TYPED)
-    return "\n".join(farewell(what, width=width))
+    return "\n".join(lines(what, width=width))
 
 
 SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 12, FailureKind.TIMEOUT: 1}}
@@ -47,7 +49,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
     [
         (
             stats(0),
-            ["complete · 01:53:41 · 13 334 listed", "9 221 new (348 MB received)", "run-1/events"],
+            ["complete · 01:53:41 · 13 334 in the catalog", "9 221 new (348 MB received)", "run-1/events"],
             ["next", "failed", "GO ON"],
         ),
         (stats(0, present=13_334, saved=0), ["nothing to do: all 13 334 spectra are on disk"], ["next", "log"]),
@@ -63,7 +65,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
         ),
         (
             stats(3, saved=9209, failed=12, failures={FailureKind.NOT_FOUND: 12}),
-            ["all was tried", "FAILURES"],
+            ["finished; some spectra are unavailable", "FAILURES"],
             ["ONLY FAILED", "GO ON"],
         ),
         (
@@ -73,14 +75,14 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
         ),
         (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has room"], []),
         (stats(7, saved=0), ["the archive refuses our requests", "--fluxcalib, --band, --format"], []),
-        (stats(1, saved=0), ["a bug of ours"], []),
+        (stats(1, saved=0), ["stopped by an internal error"], []),
         (stats(None, saved=0, ended=None), ["stopped · 01:56:40", "GO ON", "STATUS"], []),
     ],
 )
 def test_the_farewell_says_what_is_there_what_is_not_and_what_to_type(
     numbers: HarvestStats, present: list[str], absent: list[str]
 ) -> None:
-    words = parting(numbers)
+    words = summary(numbers)
     assert all(part in words for part in present), words
     assert not any(part in words for part in absent), words
 
@@ -91,30 +93,44 @@ def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
         "harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600, pauses,
     )  # fmt: skip
     what = RunSummary(stats(4, saved=100, retries=22), "data", NOON + 7000, TYPED, politeness=seen, nights_left=2)
-    words = "\n".join(farewell(what, width=120))
+    words = "\n".join(lines(what, width=120))
     assert "9 121 to go (2 more nights at the rate reached)" in words
-    assert "asked 9 231 times for 9 210 spectra, 2.6 a second, 6 in the busiest one · 21 retries\n" in words
-    assert "\n  2 pauses of 4 min as it asked for, 1 pause of 1 h as it was away, slowed down 3 times\n" in words
-    assert "\n  by harvester/1 (IVOA-copy)\n" in words
-    assert "night" not in parting(stats(4, saved=100))
+    assert "  9 231 requests for 9 210 spectra, 2.6 a second, at most 6 in one second · 21 retries\n" in words
+    assert (
+        "\n  2 pauses of 4 min requested by the server, 1 pause of 1 h with the archive unavailable,"
+        " slowed down 3 times\n"
+    ) in words
+    assert "\n  as harvester/1 (IVOA-copy)\n" in words
+    assert "night" not in summary(stats(4, saved=100))
 
 
 def test_a_narrow_farewell_loses_no_word() -> None:
-    wide, narrow = parting(stats(4, **SOME_FAILED), 140), parting(stats(4, **SOME_FAILED), 60)
+    wide, narrow = summary(stats(4, **SOME_FAILED), 140), summary(stats(4, **SOME_FAILED), 60)
     for kind in (FailureKind.NOT_FOUND, FailureKind.TIMEOUT):
         assert kind.meaning in narrow
-        assert kind.advice in narrow
+        assert kind.advice in " ".join(narrow.split())
     assert len(narrow.splitlines()) > len(wide.splitlines())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_breaks_no_word(width: int) -> None:
+    seen = Politeness("harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600)
+    what = RunSummary(stats(4, **SOME_FAILED), "data", NOON + 7000, TYPED, politeness=seen)
+    told = lines(what, width=width)
+    assert max(len(line) for line in told[:-3]) <= width
+    told_words, words = (re.findall(r"[^\s·→]+", "\n".join(some)) for some in (told, lines(what, width=300)))
+    assert told_words[:40] == words[:40]
+    assert not any(re.search(r"(?<!\d:)\b\d+$", line) for line in told[:-3]), "and no number is left alone"
 
 
 def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
     what = RunSummary(stats(0), "data", NOON, TYPED, warnings=("Dashboard: gone", "EventLog: full"), quarantined=13)
-    words = "\n".join(farewell(what))
-    assert "2 watchers lost" in words
+    words = "\n".join(lines(what))
+    assert "2 warnings; the run went on without:" in words
     assert "Dashboard: gone" in words
-    assert "data/.harvester/quarantine  13 bodies that failed a gate" in words
-    assert "quarantine" not in parting(stats(0))
-    assert "lost" not in parting(stats(0))
+    assert "data/.harvester/quarantine  13 bodies that failed a check" in words
+    assert "quarantine" not in summary(stats(0))
+    assert "warning" not in summary(stats(0))
 
 
 def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
@@ -122,24 +138,24 @@ def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
     outlet = OutputThread(stream)
     numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
     what = RunSummary(numbers, "x" * 90, NOON, TYPED, warnings=("Dashboard: \x1b[2Jgone",))
-    say(Terminal(outlet, width=60, color_system=None), what)
+    print_summary(Terminal(outlet, width=60, color_system=None), what)
     assert outlet.close()
     assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()
     assert "Dashboard: gone" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
-    assert "\n".join(farewell(what, glyphs=ASCII)).isascii()
+    assert "\n".join(lines(what, encoding="ascii")).isascii()
 
 
 def test_a_command_is_never_cut_short() -> None:
     command = "python -m harvester --catalog " + "x" * 300
-    words = "\n".join(farewell(RunSummary(stats(4, saved=1), "data", NOON, replace(TYPED, again=command)), width=40))
+    words = "\n".join(lines(RunSummary(stats(4, saved=1), "data", NOON, replace(TYPED, again=command)), width=40))
     assert command in words
 
 
 def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
     outlet = OutputThread(io.StringIO())
     outlet.fault = BrokenPipeError("the reader is gone")
-    say(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
+    print_summary(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
 
 
 @pytest.mark.parametrize(

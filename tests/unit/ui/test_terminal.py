@@ -18,8 +18,9 @@ from harvester import events as ev
 from harvester.events.bus import EventBus
 from harvester.events.stats import StatsCollector
 from harvester.ui.dashboard import Dashboard, can_redraw
+from harvester.ui.keyboard import Keyboard
 from harvester.ui.output_thread import OutputThread
-from harvester.ui.terminal import Echo, Terminal
+from harvester.ui.terminal import Terminal
 from tests.unit.ui.test_state import NOON, saved, started
 
 
@@ -61,7 +62,7 @@ async def test_the_dashboard_draws_from_the_event_loop_and_restores_the_cursor()
     async with dashboard(console, lost, lambda: 5 * 10**9) as watcher:
         watcher(started())
         await asyncio.sleep(0.3)
-    assert console.outlet.close()
+    assert console.output.close()
     assert not lost
     assert "5.0 GB free" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[?25h")
@@ -77,10 +78,10 @@ async def test_a_terminal_that_takes_nothing_holds_nobody_up_and_still_gets_the_
         for number in range(50):
             watcher(ev.SpectrumSaved(NOON, saved(number)))
             await asyncio.sleep(0.02)
-        assert len(console.outlet._waiting) <= 2, "frames are skipped, not stored up"
+        assert len(console.output._waiting) <= 2, "frames are skipped, not stored up"
         watcher(ev.HarvestEnded(NOON, "the very end", 0))
     stream.open.set()
-    assert console.outlet.close()
+    assert console.output.close()
     assert not lost
     assert "the very end" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[?25h")
@@ -117,9 +118,9 @@ async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_sai
         watcher(started())
         await asyncio.sleep(0)
     assert [one.error for one in lost] == ["PermissionError: statvfs"]
-    console.print("farewell")
-    assert console.outlet.close()
-    assert stream.getvalue().endswith("farewell\n")
+    console.print("the summary")
+    assert console.output.close()
+    assert stream.getvalue().endswith("the summary\n")
     assert "\x1b[?25h" in stream.getvalue()
 
 
@@ -138,8 +139,8 @@ async def test_whoever_leaves_without_unwinding_gets_the_cursor_back() -> None:
     stream = FakeTerminal()
     console = terminal(stream)
     async with dashboard(console, []) as watcher:
-        watcher.let_go()
-        assert console.outlet.drain()
+        watcher.release_terminal()
+        assert console.output.drain()
         assert stream.getvalue().endswith("\x1b[?25h")
 
 
@@ -176,7 +177,7 @@ async def test_what_is_typed_is_not_echoed_while_the_dashboard_lives(monkeypatch
     in_foreground(monkeypatch)
     tally = StatsCollector()
     with keyboard() as keys:
-        watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, echo=Echo(keys))
+        watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, keyboard=Keyboard(keys))
 
         async def live() -> None:
             async with watcher:
@@ -192,7 +193,7 @@ async def test_a_dashboard_gone_dark_gives_the_echo_back(monkeypatch: pytest.Mon
     in_foreground(monkeypatch)
     tally = StatsCollector()
     with keyboard() as keys:
-        watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, echo=Echo(keys))
+        watcher = Dashboard(terminal(FakeTerminal()), lambda _: None, lambda: tally.stats, keyboard=Keyboard(keys))
         async with watcher:
             watcher(ev.SpectrumSaved(NOON, None))  # type: ignore[arg-type]  # the point: something is wrong with it
             assert echoes(keys)
@@ -201,12 +202,13 @@ async def test_a_dashboard_gone_dark_gives_the_echo_back(monkeypatch: pytest.Mon
 def test_who_is_in_the_background_leaves_the_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     in_foreground(monkeypatch, ours=False)
     with keyboard() as keys:
-        Echo(keys).off()
+        Keyboard(keys).open()
         assert echoes(keys)
 
 
 def test_without_a_keyboard_there_is_nothing_to_silence() -> None:
     for keys in (io.StringIO(), None):
-        echo = Echo(keys)
-        echo.off()
-        echo.restore()
+        board = Keyboard(keys)
+        board.open()
+        assert not board.is_open
+        board.restore()
