@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from .._version import __version__
 from ..errors import HarvestError
@@ -59,9 +60,16 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "--version"}
-        if not args or (args[0].startswith("-") and args[0] not in own):
+        if (not args and not ctx.resilient_parsing) or (args and args[0].startswith("-") and args[0] not in own):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands, and the options of ``run``, whose name may be left out."""
+        run = self.get_command(ctx, "run")
+        assert run is not None
+        options = run.shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        return super().shell_complete(ctx, incomplete) + options
 
 
 @click.command(cls=_Commands, context_settings={"max_content_width": 110})

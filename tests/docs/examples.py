@@ -62,7 +62,7 @@ def write_catalog(folder: Path) -> None:
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of the examples: the demo archive, as fast as it can, and this very harvester."""
     programs = folder / ".bin"
-    programs.mkdir()
+    programs.mkdir(exist_ok=True)
     for name, arguments in {"harvester": "-m harvester", "python": ""}.items():
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
         (programs / name).chmod(0o755)

@@ -14,7 +14,7 @@ import harvester
 from tests.support.object_servers import moto
 from tests.support.paths import REPOSITORY
 
-from .examples import commands, matches, run_page, run_python, write_catalog
+from .examples import commands, matches, run_page, run_python, update, write_catalog
 from .pages import DOCS, GUIDE, PAGES, Block, blocks, setup_of
 from .reference import command
 
@@ -93,6 +93,22 @@ def test_an_output_matches_but_for_what_differs_each_time() -> None:
     assert matches("12 listed, 0.5 s, 02:44:25", "12 listed, 1.25 s, 23:00:01")
     assert not matches("12 listed", "13 listed")
     assert not matches("12 listed", "")
+
+
+async def test_an_output_that_no_longer_matches_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo right\nright\n$ echo new; false  # exit code 1\nold\n```\n", encoding="utf-8")
+    different = await run_page(page, tmp_path)
+    assert [(command.output, printed) for command, printed in different] == [("old", "new")]
+    update(page, different)
+    assert await run_page(page, tmp_path) == []
+
+
+async def test_a_command_that_fails_unannounced_is_an_error(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```sh\nharvester plan --catalog nowhere.csv\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="ended with exit code 2"):
+        await run_page(page, tmp_path)
 
 
 def test_a_block_is_split_into_its_commands() -> None:
