@@ -97,7 +97,7 @@ def fill(config: Configuration) -> None:
     names, last = names_of(catalog.segments, {}), len(catalog.dids) - ASKED
     layout = layout_of(config.out)
     for number, did in enumerate(islice(catalog.dids, ASKED, last)):
-        path = config.out / layout.place(names.of(did))
+        path = config.out / layout.relative_path(names.of(did))
         if number % LINKS == 0:
             path.write_bytes(bytes(BLOCK))
             origin = path

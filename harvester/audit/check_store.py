@@ -29,12 +29,12 @@ from ..model.findings import (
 )
 from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
-from ..storage.layout import STATE
 from ..storage.lock import acquire_lock
+from ..storage.run_folder import LEDGER as LEDGER_FILE
+from ..storage.run_folder import STATE
 from .files import proved_again
 from .recovery import relocate, written_since_crash
 
-LEDGER_FILE = "ledger.sqlite"
 TOGETHER = 400  # findings between two signs of progress, and rows a transaction
 
 CheckProgress = Callable[[int, int], None]
@@ -99,7 +99,7 @@ def check_store(
             stocktake.look()
         else:
             store.prepare()
-            with acquire_lock(store.state / "lock", "verify --fix"):
+            with acquire_lock(store.lock, "verify --fix"):
                 store.prepare_for_writing()
                 stocktake.mend()
     except BrokenProcessPool:

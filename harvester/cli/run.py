@@ -121,6 +121,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) -> None:
+    from ..storage.run_folder import StateFolder
     from ..ui.output_thread import OutputThread
     from ..ui.summary import RunSummary, print_summary
     from ..ui.terminal import Terminal
@@ -130,7 +131,7 @@ def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) ->
     heard = stage.style != "json" and stage.output.fault is None
     ear = stage.output if heard else OutputThread(sys.stderr)
     config = preparation.configuration
-    kept = sum(1 for path in (report.folder.parents[1] / "quarantine").glob("*.json"))
+    kept = sum(1 for path in StateFolder(report.folder.parents[1]).quarantine.glob("*.json"))
     print_summary(
         Terminal(ear),
         RunSummary(

@@ -17,7 +17,7 @@ from ..model.limits import Limits
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import Target
 from ..storage.interface import Store
-from ..storage.layout import sweep_all
+from ..storage.layout import remove_all_stale_temp_files
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify import verify_spectrum
@@ -70,7 +70,7 @@ class JobSpec:
     def sweep(self) -> None:
         """Remove what killed hands of this machine left half-written. StoreError."""
         if isinstance(self.place, Path):
-            sweep_all(self.place)
+            remove_all_stale_temp_files(self.place)
 
     def archive(
         self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]

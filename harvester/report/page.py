@@ -99,12 +99,9 @@ def policy(style: str) -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-NAME = "report.html"
-
-
 def report_file(store: Store, run: str) -> Path:
     """Where a run's report is kept."""
-    return folder_of(store, run) / NAME
+    return folder_of(store, run).report
 
 
 def write_report(store: Store, run: str, most: int) -> Path:

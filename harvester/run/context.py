@@ -74,7 +74,7 @@ class RunContext(Generic[WriterT]):
     @property
     def folder(self: RunContext[Store]) -> RunFolder:
         """Return the folder for the files of the run."""
-        return RunFolder.of(self.store.state, self.name)
+        return self.store.state.run(self.name)
 
 
 def new_run_name(now: datetime | None = None) -> str:

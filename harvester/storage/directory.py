@@ -1,4 +1,4 @@
-"""A folder of FITS files: the truth of what a harvest has. Whatever has a name here was verified before it got it."""
+"""A folder of FITS files: the truth of what a harvest has. A file gets its name only after it was verified."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from ..catalog.packed_strings import StringMap
 from ..errors import StoreError
 from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
+from . import layout as layouts
 from .atomic import has_room, write_sha256sums
 from .errors import storage_fault, translate_os_errors
 from .group_commit import GroupCommitter
-from .layout import STATE, SUFFIX, Layout, astray_in, bring, layout_of, settled, spectra_in, sweep_all, write_layout
+from .layout import SUFFIX, Layout, layout_of, read_layout_mark, write_layout
 from .quarantine import Quarantine
+from .run_folder import QUARANTINE, STATE, StateFolder
 
 
 class DirectoryStore:
-    """Spectra as ``<name>.fits`` in one folder or in 256 of them, our own state in ``.harvester`` inside it.
+    """Store spectra as ``<name>.fits`` in one folder or in 256 of them, with the state in ``.harvester`` inside it.
 
-    ``wanted`` is the layout that it shall have from the next run on; None: the one that it has.
+    ``wanted`` is the layout from the next run on; None keeps the one that the folder has.
     """
 
     def __init__(self, folder: Path, wanted: Layout | None = None) -> None:
@@ -34,63 +36,74 @@ class DirectoryStore:
         self.layout = layout_of(folder)
         self._wanted = wanted
         self.migrated_count = 0
+        self.notes: list[str] = []
         self.location = str(folder)
-        self.state = folder / STATE
-        self.ledger = self.state / "ledger.sqlite"
-        self.lock = self.state / "lock"
-        self._quarantine = Quarantine(self.state / "quarantine")
-        self._committer = GroupCommitter(folder)
+        self.state = StateFolder.below(folder)
+        self.ledger = self.state.ledger
+        self.lock = self.state.lock
+        self._quarantine = Quarantine(self.state.quarantine)
+        self._committer = GroupCommitter(folder, self.state.path)
 
     @property
     def warning(self) -> str:
-        """What becomes, or became, of the layout, in one sentence; empty if nothing."""
+        """What a user should know: the notes, and what becomes, or became, of the layout; empty if nothing."""
+        return "; ".join([*self.notes, *self._about_layout()])
+
+    def _about_layout(self) -> Iterator[str]:
         flat = self.layout is Layout.FLAT
         if self.migrated_count:
-            there = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
-            return f"moved {self.migrated_count:,} spectra into {there}, as the layout {self.layout} has it"
-        if self._wanted not in (None, self.layout) and self.state.is_dir():
-            return f"it is laid out {self.layout}: a run moves its spectra, as --layout {self._wanted} asks"
-        return ""
+            to = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
+            yield f"moved {self.migrated_count:,} spectra into {to}, for the layout {self.layout}"
+        elif self._wanted not in (None, self.layout) and self.state.path.is_dir():
+            yield f"its layout is {self.layout}: a run moves its spectra, for --layout {self._wanted}"
 
     def path(self, name: str) -> Path:
-        """Where the spectrum that is called ``name`` lies, or would."""
+        """Return where the spectrum called ``name`` is, or would be."""
         return self.folder / self.relative_path(name)
 
     def relative_path(self, name: str) -> str:
-        """The same relative to the folder, as ``SHA256SUMS`` has it."""
-        places = self.layout.places(name)
-        return next((place for place in places if os.path.lexists(f"{self.folder}/{place}")), self.layout.place(name))
+        """Return the same relative to the folder, as in ``SHA256SUMS``."""
+        existing = (path for path in self.layout.candidates(name) if os.path.lexists(f"{self.folder}/{path}"))
+        return next(existing, self.layout.relative_path(name))
 
     def prepare(self) -> None:
-        """Make the folders. StoreError if that cannot be done."""
+        """Make the folders. StoreError."""
         with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.state.mkdir(mode=0o700, exist_ok=True)
+            self.state.path.mkdir(mode=0o700, exist_ok=True)
 
     def prepare_for_writing(self) -> None:
-        """Take the layout that is wanted, and remove what killed runs left behind. Only for whoever holds the lock.
-        StoreError."""
+        """Take the wanted layout and remove what killed runs left. Call it with the lock held. StoreError."""
         self.layout = self._wanted or layout_of(self.folder)
+        mark = read_layout_mark(self.folder)
+        if mark is not None and mark not in tuple(Layout):
+            self.notes.append(f"{self.state.layout} was damaged: it was written again, as {self.layout}")
         write_layout(self.folder, self.layout)
-        sweep_all(self.folder)
+        layouts.remove_all_stale_temp_files(self.folder)
         self._quarantine.prepare()
 
     def misplaced(self) -> Iterator[str]:
-        """The names of files that lie as in the other layout, while their own place is free. StoreError."""
-        return (name for name, entry in astray_in(self.folder, self.layout) if entry.is_file(follow_symlinks=False))
+        """Yield the names of files that are where the other layout puts them, while their own place is free.
+
+        StoreError.
+        """
+        found = layouts.misplaced(self.folder, self.layout)
+        return (name for name, entry in found if entry.is_file(follow_symlinks=False))
 
     def move_to_layout(self, names: Iterable[str]) -> None:
-        """Move the spectra with these names to their places. Only with the lock held; ``settle`` ends it.
-        StoreError."""
-        self.migrated_count += bring(self.folder, self.layout, names)
+        """Move the spectra with these names to their places; ``sync_moves`` ends it. StoreError.
+
+        Call it with the lock held.
+        """
+        self.migrated_count += layouts.move_to_layout(self.folder, self.layout, names)
 
     def sync_moves(self) -> None:
-        """Make durable what was moved. StoreError."""
+        """Make the moves durable. StoreError."""
         if self.migrated_count:
-            settled(self.folder, self.layout)
+            layouts.sync_moves(self.folder, self.layout)
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """Name (without ``.fits``) and size in bytes of every FITS file that is there. None if there is no folder.
+        """Yield name (without ``.fits``) and size in bytes of every FITS file; none if there is no folder. StoreError.
 
         What has the name of a spectrum but is no file (a folder, a link) counts as empty: it cannot be one.
         """
@@ -102,11 +115,11 @@ class DirectoryStore:
                 raise
 
     def sizes(self) -> Mapping[str, int]:
-        """The same, to be looked up."""
+        """Return the same as a mapping."""
         return StringMap(self.files())
 
     def written_since(self, moment: float) -> Iterator[str]:
-        """The names of the files that were written at ``moment`` (seconds since 1970) or later. StoreError."""
+        """Yield the names of files written at ``moment`` (seconds since 1970) or later. StoreError."""
         with translate_os_errors(self.folder):
             for name, entry in self._entries():
                 with contextlib.suppress(FileNotFoundError):
@@ -114,27 +127,24 @@ class DirectoryStore:
                         yield name
 
     def _entries(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """What is there, some of it twice while it is moved: what is astray comes first, or it could be missed."""
-        return chain(astray_in(self.folder, self.layout), spectra_in(self.folder, self.layout))
+        """Yield all entries, misplaced ones first: a file that is moved meanwhile comes twice rather than never."""
+        return chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout))
 
     def read(self, name: str) -> bytes:
-        """The file's bytes. FileNotFoundError if it is not there, StoreError if it cannot be had."""
-        for place in self.layout.places(name):
+        """Return the file's bytes. FileNotFoundError if there is none, StoreError if it cannot be read."""
+        for candidate in self.layout.candidates(name):
             try:
-                return (self.folder / place).read_bytes()
+                return (self.folder / candidate).read_bytes()
             except FileNotFoundError as error:
-                gone = error
+                absent = error
             except OSError as error:
-                raise storage_fault(self.folder / place, error) from error
-        raise gone
+                raise storage_fault(self.folder / candidate, error) from error
+        raise absent
 
     def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
-        """Move files that are no spectra to quarantine, out of the way of the ones that will be. StoreError.
-
-        ``more`` goes into the reason as it is.
-        """
+        """Move files that are no spectra to quarantine; ``more`` goes into the reason as it is. StoreError."""
         for target in targets:
-            self._quarantine.set_aside(self.path(target.name).parent, target, detail, **more)
+            self._quarantine.move_in(self.path(target.name).parent, target, detail, **more)
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
@@ -152,20 +162,20 @@ class DirectoryStore:
         await self._committer.__aexit__(kind, error, trace)
 
     async def put(self, target: Target, body: bytes) -> None:
-        """Give ``body`` its name, durably. StoreError if that cannot be done."""
-        place = self.layout.place(target.name)
+        """Store ``body`` under the target's name, durably. StoreError."""
+        path = self.layout.relative_path(target.name)
         try:
-            await self._committer.put(place, body)
+            await self._committer.put(path, body)
         except OSError as error:
-            raise storage_fault(self.folder / place, error) from error
+            raise storage_fault(self.folder / path, error) from error
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
-        """Keep a body that is no spectrum, and beside it, as JSON, what was asked and why it was refused."""
+        """Keep a rejected body, with the request and the reason as JSON beside it; return its path. StoreError."""
         kept = await self._quarantine.keep(target, fetched, rejected)
-        return f"{STATE}/quarantine/{kept}"
+        return f"{STATE}/{QUARANTINE}/{kept}"
 
     async def has_room(self, size: int) -> bool:
-        """Whether a file of ``size`` bytes can be written now: found out by writing one."""
+        """Return whether a file of ``size`` bytes can be written now, by writing one."""
         return await asyncio.to_thread(has_room, self.folder, size)
 
 
@@ -174,5 +184,5 @@ def _measured(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[tuple
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
-            continue  # it went away, or to its other place, where it is seen later
+            continue  # removed, or moved to its other place, where it is seen later
         yield name, status.st_size if stat.S_ISREG(status.st_mode) else 0

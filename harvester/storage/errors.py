@@ -1,4 +1,4 @@
-"""What a disk complains of, as one sentence that says what to do."""
+"""Translate what a disk refuses into one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import StoreError, StoreFullError
 
-_PLAIN_WORDS = {
+_ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run again",
     errno.EDQUOT: "the disk quota is used up; make room and run again",
     errno.EROFS: "the disk is read-only; remount it or choose another --out",
@@ -20,25 +20,24 @@ _PLAIN_WORDS = {
     errno.ENFILE: "the system has too many open files; close some and run again",
     errno.EFBIG: "the file size limit is reached (ulimit -f)",
     errno.ENOTDIR: "part of that path is a file; choose another --out",
-    errno.ESTALE: "the folder was moved, replaced or unmounted while the run went on; bring it back and run again",
+    errno.ESTALE: "the folder was moved, replaced or unmounted during the run; bring it back and run again",
 }
 
-
-_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+_TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 
 def storage_fault(path: Path, error: OSError) -> StoreError:
-    """The fault of the whole run that ``error`` at ``path`` amounts to."""
-    fault = StoreFullError if error.errno in _PASSING else StoreError
-    return fault(f"{path}: {_PLAIN_WORDS.get(error.errno or 0, error.strerror or str(error))}")
+    """Return the error that ends a run because of ``error`` at ``path``."""
+    fault = StoreFullError if error.errno in _TRANSIENT else StoreError
+    return fault(f"{path}: {_ADVICE.get(error.errno or 0, error.strerror or str(error))}")
 
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Whatever the system refuses within becomes a StoreError about ``path``."""
+    """Raise an OSError of the block as a StoreError about ``path``."""
     try:
         yield
-    except BrokenPipeError:  # nobody reads what is printed: no fault of a disk
+    except BrokenPipeError:  # the reader of our output has gone: no fault of a disk
         raise
     except OSError as error:
         raise storage_fault(path, error) from error

@@ -1,9 +1,8 @@
-"""Group commit: one thread gives files their names, those together that come together.
+"""Group commit: one thread gives files their names, in batches that share a sync.
 
-While it is busy, files wait; what has come meanwhile is its next batch, and where arrivals are dense what comes in a
-moment after it. So dense arrivals share a sync, and sparse ones wait for nobody. Whole batches go to the thread and
-come back: waking it, and being woken, for each file costs more than writing it, since every wake-up is a fight for the
-interpreter.
+While the thread is busy, files wait and become its next batch; where arrivals are dense, a batch also waits a moment
+for others. So dense arrivals share a sync, and sparse ones do not wait. Whole batches go to the thread and come back:
+waking a thread for each file costs more than writing the file, since every wake-up contends for the interpreter.
 """
 
 from __future__ import annotations
@@ -22,16 +21,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..errors import StoreError
 from .atomic import commit
-from .fsync import ENOUGH, SyncfsPolicy, can_sync_together
+from .fsync import MIN_FILES, SyncfsPolicy, can_sync_together
+from .lock import FolderGuard
 
-MOMENT = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
-FULL = 32  # files: more share a sync no better
+BATCH_WINDOW = 0.003  # seconds that a batch waits for others, where enough to share a sync come in that time
+MAX_BATCH = 32  # files: more share a sync no better
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """A file on its way; ``written`` will be what went wrong with it, or None."""
+    """A file on its way; ``written`` becomes what went wrong with it, or None."""
 
     name: str
     body: bytes
@@ -39,26 +40,28 @@ class _Delivery:
 
 
 class GroupCommitter:
-    """Puts files into ``folder``; an async context manager, of one loop.
+    """Put files into ``folder``; an async context manager, for one event loop.
 
-    What waits needs no bound of its own: each worker waits for its file, so there are never more than workers.
+    ``state`` is the state folder, without which nothing may be stored. What waits needs no bound of its own: each
+    worker waits for its file, so there are never more than workers.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, state: Path | None = None) -> None:
         self._folder = folder
-        self._together = SyncfsPolicy(can_sync_together(folder))
+        self._state = state
+        self._policy = SyncfsPolicy(can_sync_together(folder))
         self._waiting: list[_Delivery] = []
-        self._soon: asyncio.Handle | None = None
+        self._timer: asyncio.Handle | None = None
         self._busy = self._dense = False
-        self._handed_over = -math.inf
+        self._last_batch = -math.inf
         self._batches: queue.SimpleQueue[list[_Delivery] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
-        self._began_in: tuple[int, int]
+        self._guard: FolderGuard
         self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._began_in = _identity(self._folder)
+        self._guard = FolderGuard([self._folder] if self._state is None else [self._folder, self._state])
         self._thread.start()
         return self
 
@@ -66,71 +69,77 @@ class GroupCommitter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while self._waiting:
-            self._hand_over()
+            self._send()
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
+        self._guard.close()
 
     async def put(self, name: str, body: bytes) -> None:
-        """Give ``body`` the name ``name`` (below the folder), durably. OSError if that cannot be done."""
+        """Give ``body`` the name ``name`` (below the folder), durably.
+
+        OSError if that cannot be done, StoreError if the state folder was removed.
+        """
         written: asyncio.Future[Exception | None] = self._loop.create_future()
         self._waiting.append(_Delivery(name, body, written))
         if not self._busy:
-            self._prepare()
+            self._schedule()
         fault = await written
         if fault is not None:
             raise fault
 
-    def _prepare(self) -> None:
-        """Hand over what waits: at once if it is enough, or in a moment, for which others may come."""
-        if len(self._waiting) >= FULL:
-            self._hand_over()
-        elif self._soon is None:
-            self._soon = self._loop.call_later(MOMENT if self._dense else 0.0, self._hand_over)
+    def _schedule(self) -> None:
+        """Send what waits: at once if it is enough, else in a moment, in which others may come."""
+        if len(self._waiting) >= MAX_BATCH:
+            self._send()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(BATCH_WINDOW if self._dense else 0.0, self._send)
 
-    def _hand_over(self) -> None:
-        if self._soon is not None:
-            self._soon.cancel()
-            self._soon = None
-        batch, self._waiting = self._waiting[:FULL], self._waiting[FULL:]
-        self._busy, before, self._handed_over = True, self._handed_over, self._loop.time()
-        self._dense = len(batch) * MOMENT >= ENOUGH * (self._handed_over - before)
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+        self._busy, before, self._last_batch = True, self._last_batch, self._loop.time()
+        self._dense = len(batch) * BATCH_WINDOW >= MIN_FILES * (self._last_batch - before)
         self._batches.put(batch)
 
-    def _settle(self, batch: Sequence[_Delivery], faults: Sequence[Exception | None]) -> None:
+    def _finish(self, batch: Sequence[_Delivery], faults: Sequence[Exception | None]) -> None:
         self._busy = False
         for delivery, fault in zip(batch, faults, strict=True):
             if not delivery.written.done():
                 delivery.written.set_result(fault)
         if self._waiting:
-            self._prepare()
+            self._schedule()
 
     def _write(self) -> None:
-        """The thread: commit batches until told to end."""
+        """Commit batches until None comes; this is the thread."""
         while (batch := self._batches.get()) is not None:
             faults = self._commit(batch)
-            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more, and the files are there
-                self._loop.call_soon_threadsafe(self._settle, batch, faults)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more, the files are stored
+                self._loop.call_soon_threadsafe(self._finish, batch, faults)
 
     def _commit(self, batch: Sequence[_Delivery]) -> Sequence[Exception | None]:
-        together, began = self._together.suits(len(batch)), time.monotonic()
+        together, began = self._policy.suits(len(batch)), time.monotonic()
         try:
-            self._refuse_another_folder()
+            self._refuse_changed_folders()
             return commit(self._folder, [(delivery.name, delivery.body) for delivery in batch], together)
-        except Exception as bug:  # noqa: BLE001 - whoever waits must be told, or it would wait for ever
+        except Exception as bug:  # noqa: BLE001 - a worker that waits must get an answer, or it would wait for ever
             return [bug] * len(batch)
         finally:
-            self._together = self._together.after(len(batch), time.monotonic() - began)
+            self._policy = self._policy.after(len(batch), time.monotonic() - began)
 
-    def _refuse_another_folder(self) -> None:
-        """What is stored beside another ledger, or none, is lost to this one. OSError."""
-        if _identity(self._folder) != self._began_in:
+    def _refuse_changed_folders(self) -> None:
+        """Store nothing beside another ledger, or none: it would be lost to this one. OSError, StoreError."""
+        changed = self._guard.changed()
+        if changed is None:
+            return
+        if changed == self._folder:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        raise state_removed(changed)
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    """What a folder has for itself, whatever it is called. OSError."""
-    try:
-        found = folder.stat()
-    except FileNotFoundError:
-        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None
-    return found.st_dev, found.st_ino
+def state_removed(state: Path) -> StoreError:
+    """Return the error of a run whose state folder was removed or replaced."""
+    return StoreError(
+        f"{state}: this folder was removed or replaced during the run; what is stored is whole, run again to go on"
+    )

@@ -1,4 +1,4 @@
-"""The store as a whole run needs it: what is stored, where it lies, and where its state is kept."""
+"""What every store promises to a run: what is stored, where it is, and where the state is kept."""
 
 from __future__ import annotations
 
@@ -9,72 +9,82 @@ from typing import Protocol, Self
 
 from ..engine.interfaces import SpectrumWriter
 from ..model.target import Target
+from .run_folder import StateFolder
 
 
 class Store(SpectrumWriter, Protocol):
-    """A store that lasts: what a run finds there, and where it keeps its own books."""
+    """A durable store. All methods raise StoreError if the disk or the service fails."""
+
+    notes: list[str]
+    """What a user should know of what was done here before the run, a sentence each."""
 
     @property
     def location(self) -> str:
-        """Where the spectra are, for people."""
+        """Where the spectra are, for messages."""
         ...
 
     @property
     def warning(self) -> str:
-        """What people should know of this place, in one sentence; empty if there is nothing."""
+        """What a user should know of this store, ``notes`` included; empty if there is nothing."""
         ...
 
     @property
-    def state(self) -> Path:
-        """Local folder of ledger, runs, lock and quarantine."""
+    def state(self) -> StateFolder:
+        """The local state folder, with the names of its files."""
         ...
 
     @property
-    def ledger(self) -> Path: ...
+    def ledger(self) -> Path:
+        """Path of the ledger."""
+        ...
 
     @property
-    def lock(self) -> Path: ...
+    def lock(self) -> Path:
+        """Path of the lock file."""
+        ...
 
     def path(self, name: str) -> Path | str:
-        """Where the spectrum that is called ``name`` lies, or would."""
+        """Return where the spectrum called ``name`` is, or would be."""
         ...
 
     @property
     def migrated_count(self) -> int:
-        """How many spectra were brought from one layout to another since this store was opened."""
+        """Number of spectra moved to another layout since this store was opened."""
         ...
 
     def relative_path(self, name: str) -> str:
-        """The same relative to the place, as ``SHA256SUMS`` has it."""
+        """Return the same relative to the store, as in ``SHA256SUMS``."""
         ...
 
     def prepare(self) -> None:
-        """Make what the lock needs. StoreError."""
+        """Make what the lock needs."""
         ...
 
     def prepare_for_writing(self) -> None:
-        """Make ready for writing. Only for whoever holds the lock. StoreError."""
+        """Make ready for writing. Call it with the lock held."""
         ...
 
     def files(self) -> Iterable[tuple[str, int]]:
-        """Name (without ``.fits``) and size in bytes of what is stored, one by one; twice what is moved meanwhile.
-        StoreError."""
+        """Yield name (without ``.fits``) and size in bytes of each stored file.
+
+        A file that is moved between layouts meanwhile may come twice.
+        """
         ...
 
     def sizes(self) -> Mapping[str, int]:
-        """Name (without ``.fits``) to size in bytes of what is stored. StoreError."""
+        """Return name (without ``.fits``) to size in bytes of all stored files."""
         ...
 
     def read(self, name: str) -> bytes:
-        """What is stored under a name. FileNotFoundError if nothing is, StoreError if it cannot be had."""
+        """Return the stored bytes. FileNotFoundError if nothing is stored under ``name``."""
         ...
 
     def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
-        """Move what is no spectrum out of the way. StoreError."""
+        """Move stored files that are no spectra to quarantine."""
         ...
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Write ``SHA256SUMS`` beside the spectra. StoreError."""
+        """Write ``SHA256SUMS`` beside the spectra."""
         ...
 
     async def __aenter__(self) -> Self: ...

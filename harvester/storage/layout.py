@@ -1,7 +1,7 @@
-"""How the spectra of a directory lie: beside each other, or in 256 folders by a digest of their names.
+"""The two layouts of a directory: all files beside each other, or in 256 folders by a digest of their names.
 
-A spectrum's name alone tells both places where it may be, and both are understood in every directory: one that is being
-moved from one layout to the other is no special case, whenever that is interrupted.
+A spectrum's name alone gives both places where its file may be, and both are understood in every directory: one that
+is being moved from one layout to the other is no special case, whenever that is interrupted.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from pathlib import Path
 from ..errors import StoreError
 from .atomic import atomic_write, remove_stale_temp_files, sync_folder
 from .errors import translate_os_errors
+from .run_folder import StateFolder
 
-STATE = ".harvester"
-RECORD = "layout"
 SUFFIX = ".fits"
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 
@@ -32,53 +31,59 @@ class Layout(StrEnum):
 
     @property
     def other(self) -> Layout:
+        """The other layout."""
         return Layout.HASHED if self is Layout.FLAT else Layout.FLAT
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where spectra lie, relative to the directory; the directory itself is empty."""
+        """Where files are, relative to the directory; '' is the directory itself."""
         return FOLDERS if self is Layout.HASHED else ("",)
 
-    def place(self, name: str) -> str:
-        """Where the spectrum that is called ``name`` lies, relative to the directory: ``ab/NAME.fits`` if hashed."""
+    def relative_path(self, name: str) -> str:
+        """Return where the file of ``name`` belongs, relative to the directory: ``ab/NAME.fits`` if hashed."""
         return f"{folder_of(name)}/{name}{SUFFIX}" if self is Layout.HASHED else f"{name}{SUFFIX}"
 
-    def places(self, name: str) -> Iterator[str]:
-        """Where it may lie: the right place comes first, and last again for what is moved while one looks."""
-        yield self.place(name)
-        yield self.other.place(name)
-        yield self.place(name)
+    def candidates(self, name: str) -> Iterator[str]:
+        """Yield where it may be: the right place first, and last again for a file that is moved meanwhile."""
+        yield self.relative_path(name)
+        yield self.other.relative_path(name)
+        yield self.relative_path(name)
 
     def paths(self, folder: Path, name: str) -> tuple[Path, ...]:
-        """The same in ``folder``."""
-        return tuple(folder / place for place in self.places(name))
+        """Return the same in ``folder``."""
+        return tuple(folder / candidate for candidate in self.candidates(name))
 
 
 def folder_of(name: str) -> str:
-    """Two hex digits, as ``printf %s NAME | b2sum -l 8`` prints them of a name in lower case."""
+    """Return two hex digits: ``printf %s NAME | b2sum -l 8`` for a name in lower case."""
     return blake2b(name.casefold().encode(errors="surrogatepass"), digest_size=1).hexdigest()
 
 
 def layout_of(folder: Path) -> Layout:
-    """The layout that a directory remembers; without a memory it is told by the folders. StoreError."""
-    record = folder / STATE / RECORD
+    """Return the layout of a directory by its mark, else by its folders. StoreError."""
+    mark = read_layout_mark(folder)
+    if mark in tuple(Layout):
+        return Layout(mark)
+    return Layout.HASHED if all((folder / each).is_dir() for each in FOLDERS) else Layout.FLAT
+
+
+def read_layout_mark(folder: Path) -> str | None:
+    """Return what the directory's layout mark says, None if there is none. StoreError."""
+    mark = StateFolder.below(folder).layout
     try:
-        with translate_os_errors(record):
-            said = record.read_text("utf-8", "replace").strip()
+        with translate_os_errors(mark):
+            return mark.read_text("utf-8", "replace").strip()
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            return Layout.HASHED if all((folder / each).is_dir() for each in FOLDERS) else Layout.FLAT
+            return None
         raise
-    if said not in tuple(Layout):
-        raise StoreError(f"{record}: it says {said[:40]!r} where flat or hashed is expected; write one of them there")
-    return Layout(said)
 
 
 def write_layout(folder: Path, layout: Layout) -> None:
-    """Remember ``layout`` durably, and make the folders that it needs. Only with the lock held. StoreError."""
-    record = folder / STATE / RECORD
-    if layout is not layout_of(folder) or (layout is Layout.HASHED and not record.exists()):
-        with atomic_write(record) as part:
+    """Write the layout mark durably and make the folders that it needs. Call it with the lock held. StoreError."""
+    mark = read_layout_mark(folder)
+    if mark != layout and (mark is not None or layout is not layout_of(folder) or layout is Layout.HASHED):
+        with atomic_write(StateFolder.below(folder).layout) as part:
             part.write_text(f"{layout}\n", encoding="utf-8")
     if layout is Layout.HASHED:
         _make_folders(folder)
@@ -95,8 +100,10 @@ def _make_folders(folder: Path) -> None:
 
 
 def _is_folder(path: Path, device: int) -> bool:
-    """Whether the folder is there. StoreError if what has its name is none, or leads to another disk: no file can be
-    renamed from here to there."""
+    """Return whether the folder exists.
+
+    StoreError if its name is that of something else or leads to another disk: files cannot be renamed to there.
+    """
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -106,11 +113,11 @@ def _is_folder(path: Path, device: int) -> bool:
     return True
 
 
-def spectra_in(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Name and entry of whatever lies as spectra do in ``layout``. StoreError; FileNotFoundError in it if there is no
-    such directory.
+def scan(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield name and entry of each file that is where ``layout`` puts spectra.
 
-    What lies in another folder than its name tells is nobody's spectrum.
+    What is in another folder than its name gives is no spectrum of ours. StoreError; it is caused by a
+    FileNotFoundError if there is no such directory.
     """
     for sub in layout.folders:
         try:
@@ -124,44 +131,43 @@ def spectra_in(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[
                 raise
 
 
-def astray_in(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """The same of what lies as in the other layout, where its own place is free. StoreError."""
-    for name, entry in spectra_in(folder, layout.other):
-        if not os.path.lexists(folder / layout.place(name)):
+def misplaced(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the same of files that are where the other layout puts them, while their own place is free. StoreError."""
+    for name, entry in scan(folder, layout.other):
+        if not os.path.lexists(folder / layout.relative_path(name)):
             yield name, entry
 
 
-def bring(folder: Path, layout: Layout, names: Iterable[str]) -> int:
-    """Move those of ``names`` that lie as in the other layout; how many were moved. StoreError.
+def move_to_layout(folder: Path, layout: Layout, names: Iterable[str]) -> int:
+    """Move those of ``names`` that are where the other layout puts them; return how many were moved. StoreError.
 
-    What is at a place already is never replaced. Durable after ``settled``.
+    An existing file is never replaced. Durable after ``sync_moves``.
     """
     moved = 0
     for name in names:
-        here, there = folder / layout.other.place(name), folder / layout.place(name)
-        with translate_os_errors(there), suppress(FileNotFoundError):
-            if not os.path.lexists(there):
-                here.rename(there)
+        source, destination = folder / layout.other.relative_path(name), folder / layout.relative_path(name)
+        with translate_os_errors(destination), suppress(FileNotFoundError):
+            if not os.path.lexists(destination):
+                source.rename(destination)
                 moved += 1
     return moved
 
 
-def settled(folder: Path, layout: Layout) -> None:
-    """Make all moves durable, the new names before the old ones are forgotten; empty folders go where none are needed.
-    StoreError."""
+def sync_moves(folder: Path, layout: Layout) -> None:
+    """Make all moves durable, the new names before the old ones disappear, and remove empty folders. StoreError."""
     for sub in (*layout.folders, *layout.other.folders):
         with translate_os_errors(folder / sub), suppress(FileNotFoundError):
             sync_folder(folder / sub)
     if layout is Layout.FLAT:
         for sub in FOLDERS:
-            with suppress(OSError):  # it was never there, or somebody keeps other things in it
+            with suppress(OSError):  # it never existed, or has other files in it
                 (folder / sub).rmdir()
         with translate_os_errors(folder):
             sync_folder(folder)
 
 
-def sweep_all(folder: Path) -> None:
-    """Remove what killed runs left half-written, in each place where spectra are written. StoreError."""
+def remove_all_stale_temp_files(folder: Path) -> None:
+    """Remove what killed runs left half-written, wherever spectra are written. StoreError."""
     for sub in ("", *FOLDERS):
         with translate_os_errors(folder / sub), suppress(FileNotFoundError, NotADirectoryError):
             remove_stale_temp_files(folder / sub)

@@ -1,4 +1,4 @@
-"""A store that keeps nothing: for whoever only wants to know what an archive has."""
+"""A store that keeps nothing: for comparisons that only need to know what an archive serves."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ..model.target import Target
 
 
 class NullStore:
-    """Takes every body and forgets it; what was proved of it is in the events."""
+    """Accept every body and drop it; the events have what verification found."""
 
     async def put(self, target: Target, body: bytes) -> None:
-        """Nothing is written."""
+        """Write nothing."""
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
-        """Nothing is kept; the reason is in the events."""
+        """Keep nothing; the events have the reason."""
         return "nowhere"
 
     async def has_room(self, size: int) -> bool:
-        """Always."""
+        """Return True: nothing is written."""
         return True

@@ -1,4 +1,4 @@
-"""Talking to an object store: how it is opened, and what it complains of, as one sentence that says what to do."""
+"""Open an object store, and translate its errors into one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import StoreError, StoreFullError
 from ..formatting import plain_line
 from .url import ObjectAddress
 
-# Its own attempts are few: a longer trouble pauses the run, which people see, and leaves the archive alone meanwhile.
+# Its own attempts are few: a longer fault pauses the run, which users see, and no requests go to the archive meanwhile.
 ATTEMPTS = 3
 RETRY_FOR = timedelta(seconds=20)
 
@@ -28,8 +28,8 @@ _NAMES = {
 }
 
 
-def opened(address: ObjectAddress) -> Service:
-    """The service at ``address``; what else it needs, credentials above all, is in the environment. StoreError."""
+def open_service(address: ObjectAddress) -> Service:
+    """Open the service at ``address``; credentials and options come from the environment. StoreError."""
     with translate_service_errors(str(address)):
         if address.url.startswith("file:"):
             return from_url(address.url)
@@ -37,42 +37,44 @@ def opened(address: ObjectAddress) -> Service:
 
 
 @contextmanager
-def translate_service_errors(place: str) -> Iterator[None]:
-    """Whatever the service refuses within becomes a StoreError about ``place``: a StoreFullError if that may pass."""
+def translate_service_errors(location: str) -> Iterator[None]:
+    """Raise an error of the service as a StoreError about ``location``: a StoreFullError if it may be transient."""
     try:
         yield
     except (BaseError, FileNotFoundError, ValueError) as error:
-        raise service_fault(place, error) from error
+        raise service_fault(location, error) from error
 
 
-def knows_no_conditions(error: BaseError) -> bool:
-    """Whether a PUT-if-absent failed because the service has never heard of it."""
+def lacks_conditional_put(error: BaseError) -> bool:
+    """Return whether a PUT-if-absent failed because the service does not support it."""
     return isinstance(error, NotSupportedError) or _status(str(error)) == 501
 
 
-def _status(said: str) -> int:
-    found = re.search(r"status code: (\d+)", said)
+def _status(text: str) -> int:
+    found = re.search(r"status code: (\d+)", text)
     return int(found[1]) if found else 0
 
 
-def service_fault(place: str, error: Exception) -> StoreError:
-    """The fault of the whole run that ``error`` amounts to. Says nothing that could be a secret."""
-    said = re.sub(r"\?\S*", "", str(error).partition("\n\nDebug source")[0])  # an address's query may hold a token
-    number, code = _status(said), re.search(r"<Code>(\w+)</Code>", said)
-    told = f"{number} {code[1] if code else ''}".strip() if number else "no answer"
+def service_fault(location: str, error: Exception) -> StoreError:
+    """Return the error that ends a run because of ``error``. Its message repeats nothing that could be a secret."""
+    text = re.sub(r"\?\S*", "", str(error).partition("\n\nDebug source")[0])  # an address's query may hold a token
+    number, code = _status(text), re.search(r"<Code>(\w+)</Code>", text)
+    status = f"{number} {code[1] if code else ''}".strip() if number else "no answer"
     fault = StoreError
-    if any(host in said for host in _METADATA) or "must be specified" in said or "MissingAccount" in said:
-        words = f"no credentials: put them into the environment ({_NAMES.get(place[:2], 'as obstore has them')})"
+    if any(host in text for host in _METADATA) or "must be specified" in text or "MissingAccount" in text:
+        advice = (
+            f"no credentials: put them into the environment ({_NAMES.get(location[:2], 'as obstore expects them')})"
+        )
     elif isinstance(error, PermissionDeniedError | UnauthenticatedError) or number in (401, 403):
-        words = f"the service refuses our credentials ({told}): check them, and what they may do there"
-    elif isinstance(error, FileNotFoundError) or number == 404 or "canonicalize" in said:
-        words = "there is no such bucket or folder; make it first, or give another --out"
-    elif "redirect" in said.lower():
-        words = "the bucket is in another region: set AWS_REGION"
-    elif "builder error" in said:
-        words = "its endpoint is plain http: set AWS_ALLOW_HTTP=true if that is meant"
-    elif number >= 500 or number in (408, 429) or "HTTP error" in said:
-        fault, words = StoreFullError, f"the service takes nothing at the moment ({told}); run again when it does"
+        advice = f"the service refuses our credentials ({status}): check them, and what they may do there"
+    elif isinstance(error, FileNotFoundError) or number == 404 or "canonicalize" in text:
+        advice = "there is no such bucket or folder; make it first, or give another --out"
+    elif "redirect" in text.lower():
+        advice = "the bucket is in another region: set AWS_REGION"
+    elif "builder error" in text:
+        advice = "its endpoint is plain http: set AWS_ALLOW_HTTP=true if that is meant"
+    elif number >= 500 or number in (408, 429) or "HTTP error" in text:
+        fault, advice = StoreFullError, f"the service takes nothing at the moment ({status}); run again when it does"
     else:
-        words = f"the service does not do it: {plain_line(said)}"
-    return fault(f"{place}: {words}")
+        advice = f"the service does not do it: {plain_line(text)}"
+    return fault(f"{location}: {advice}")

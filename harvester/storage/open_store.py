@@ -1,4 +1,4 @@
-"""Which store a configuration means, and how what lies there is proved again."""
+"""Open the store that a path or a URL names."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from .layout import Layout
 from .url import ObjectAddress
 
 
-def open_store(place: ObjectAddress | Path, home: Path, refresh: bool, layout: str | None = None) -> Store:
-    """The store at ``place``, whose books are below ``home``; ``refresh`` replaces what is there. Raises as above.
+def open_store(location: ObjectAddress | Path, home: Path, refresh: bool, layout: str | None = None) -> Store:
+    """Open the store at ``location``.
 
-    ``layout``: None for the one that a folder has.
+    home: local folder for the state of an object store. refresh: replace stored spectra. layout: None keeps the
+    layout that a folder has. UsageError if obstore is not installed, StoreError if the service cannot be used.
     """
-    if isinstance(place, Path):
-        return DirectoryStore(place, Layout(layout) if layout else None)
+    if isinstance(location, Path):
+        return DirectoryStore(location, Layout(layout) if layout else None)
     if layout is not None:
-        raise UsageError(f"--layout {layout}: {place} has no folders that could fill up; leave --layout out")
+        raise UsageError(f"--layout {layout}: {location} has no folders that could fill up; leave --layout out")
     try:
-        from .object_service import opened
+        from .object_service import open_service
         from .object_store import ObjectStore
     except ImportError:
-        raise UsageError(f"--out {place}: object stores need obstore: pip install 'harvester[objects]'") from None
-    return ObjectStore(str(place), opened(place), home, refresh)
+        raise UsageError(f"--out {location}: object stores need obstore: pip install 'harvester[objects]'") from None
+    return ObjectStore(str(location), open_service(location), home, refresh)

@@ -1,63 +1,116 @@
-"""Name every file of one run, below ``.harvester/runs/<run>/``."""
+"""Every file name below the state folder of a harvest, in one place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-RUNS = "runs"
+STATE = ".harvester"
+"""The state folder, inside the output folder."""
+
+LEDGER = "ledger.sqlite"
+QUARANTINE = "quarantine"
 PROVENANCE, PROFILE = "provenance.json", "profile.toml"
-SUMMARY, EVENTS, SETTINGS, LOG, PROCESS_LOG = (
-    "summary.json",
-    "events.jsonl",
-    "config.toml",
-    "harvester.log",
-    "processes.log",
-)
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
-    """The folder of one run, and the files that it contains."""
+class StateFolder:
+    """The local folder ``.harvester``: ledger, lock, layout mark, quarantine and the folders of the runs."""
 
     path: Path
 
     @classmethod
-    def of(cls, state: Path, run: str) -> RunFolder:
-        """Return the folder of the run ``run`` in the state folder ``state`` (``.harvester``)."""
-        return cls(state / RUNS / run)
+    def below(cls, home: Path) -> StateFolder:
+        """Return the state folder of the harvest whose output folder, or local folder, is ``home``."""
+        return cls(home / STATE)
 
     @property
-    def summary(self) -> Path:
-        """Return the path of the run's numbers, written when it has ended."""
-        return self.path / SUMMARY
+    def home(self) -> Path:
+        """The folder that contains the state folder, and is locked with it."""
+        return self.path.parent
 
     @property
-    def events(self) -> Path:
-        """Return the path of the event log, one JSON object a line."""
-        return self.path / EVENTS
+    def ledger(self) -> Path:
+        """The SQLite database."""
+        return self.path / LEDGER
+
+    @property
+    def lock(self) -> Path:
+        """The file that names the process that holds the lock."""
+        return self.path / "lock"
+
+    @property
+    def layout(self) -> Path:
+        """The layout mark: ``flat`` or ``hashed``."""
+        return self.path / "layout"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rejected bodies and the reason for each."""
+        return self.path / QUARANTINE
+
+    @property
+    def runs(self) -> Path:
+        """The folders of all runs."""
+        return self.path / "runs"
+
+    def run(self, name: str) -> RunFolder:
+        """Return the folder of the run called ``name``."""
+        return RunFolder(self.runs / name)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder ``.harvester/runs/<run>`` of one run."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def state(self) -> StateFolder:
+        """The state folder that contains it."""
+        return StateFolder(self.path.parents[1])
 
     @property
     def settings(self) -> Path:
-        """Return the path of all settings of the run, as a config.toml that sets them."""
-        return self.path / SETTINGS
+        """All settings in force, as a ``config.toml``."""
+        return self.path / "config.toml"
 
     @property
     def profile(self) -> Path:
-        """Return the path of the archive's profile."""
+        """The archive profile in force."""
         return self.path / PROFILE
 
     @property
-    def provenance(self) -> Path:
-        """Return the path of the W3C PROV document."""
-        return self.path / PROVENANCE
+    def events(self) -> Path:
+        """The event log, one JSON object a line."""
+        return self.path / "events.jsonl"
 
     @property
     def log(self) -> Path:
-        """Return the path of the log, which contains the tracebacks of internal errors."""
-        return self.path / LOG
+        """Python's log of this program, with the tracebacks of internal errors."""
+        return self.path / "harvester.log"
 
     @property
     def process_log(self) -> Path:
-        """Return the path of what worker processes write to standard error."""
-        return self.path / PROCESS_LOG
+        """What the worker processes wrote to their standard error."""
+        return self.path / "processes.log"
+
+    @property
+    def summary(self) -> Path:
+        """The run summary."""
+        return self.path / "summary.json"
+
+    @property
+    def provenance(self) -> Path:
+        """The W3C PROV document."""
+        return self.path / PROVENANCE
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.path / "report.html"

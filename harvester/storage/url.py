@@ -1,4 +1,4 @@
-"""Where in an object store a harvest goes, as its users write it: ``s3://bucket/prefix`` and the like."""
+"""The address of a harvest in an object store, as users write it: ``s3://bucket/prefix`` and the like."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCHEMES = ("s3", "gs", "az", "file")
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
-    """A URL without a trailing slash, and without anything secret in it."""
+    """A URL without a trailing slash and without secrets."""
 
     url: str
 
@@ -20,23 +20,27 @@ class ObjectAddress:
 
     @property
     def folder(self) -> Path:
-        """A relative path that is this address's own: where what is known of it can be kept."""
+        """A relative path of its own, for the local state of this address."""
         scheme, _, rest = self.url.partition("://")
         return Path(scheme, rest.lstrip("/"))
 
 
 def parse_address(text: str) -> ObjectAddress:
-    """ValueError, in words that repeat nothing of the address, if it is none that harvester can store into."""
+    """Parse the address of an object store.
+
+    ValueError if it is none that harvester can write to; its message repeats nothing of the address, which may hold
+    a secret.
+    """
     try:
-        there = urlsplit(text)
+        parts = urlsplit(text)
     except ValueError:  # a bracket that begins no IPv6 address
         raise ValueError(_EXPECTED) from None
-    if there.username is not None or there.query or there.fragment:
+    if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("no keys or options belong into the address: credentials come from the environment alone")
-    if there.scheme not in SCHEMES or bool(there.netloc) == (there.scheme == "file") or not text.isprintable():
+    if parts.scheme not in SCHEMES or bool(parts.netloc) == (parts.scheme == "file") or not text.isprintable():
         raise ValueError(_EXPECTED)
-    parts = there.path.strip("/").split("/")
-    if there.path.strip("/") and not all(part.strip(". ") for part in parts):
+    path = parts.path.strip("/")
+    if path and not all(part.strip(". ") for part in path.split("/")):
         raise ValueError("its path has an empty part, or one of dots alone")
     return ObjectAddress(text.rstrip("/"))
 

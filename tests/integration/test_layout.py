@@ -41,7 +41,7 @@ def lying(out: Path) -> set[str]:
 
 
 def places(layout: Layout) -> set[str]:
-    return {layout.place(name) for name in NAMES}
+    return {layout.relative_path(name) for name in NAMES}
 
 
 def proved(out: Path, fix: bool = False) -> StoreCheck:
@@ -124,13 +124,13 @@ def test_the_report_tells_the_digest_of_the_sums_as_they_are(flat: Path) -> None
 
 def test_what_is_damaged_is_told_by_its_place_and_fetched_anew_to_the_same(flat: Path) -> None:
     harvested(flat, layout="hashed")
-    damaged = flat / Layout.HASHED.place("na010010")
+    damaged = flat / Layout.HASHED.relative_path("na010010")
     damaged.write_bytes(damaged.read_bytes()[:-2880])
     (fault,) = proved(flat).faults
     assert proved(flat).path(fault) == str(damaged)
     assert proved(flat, fix=True).set_aside == 1
     assert (flat / ".harvester/quarantine/na010010.suspect.body").is_file()
-    assert lying(flat) == places(Layout.HASHED) - {Layout.HASHED.place("na010010")}
+    assert lying(flat) == places(Layout.HASHED) - {Layout.HASHED.relative_path("na010010")}
     assert harvested(flat).summary["saved"] == 1
     assert lying(flat) == places(Layout.HASHED)
 
@@ -182,7 +182,7 @@ def test_a_plan_moves_nothing_and_says_what_a_run_will_do(flat: Path) -> None:
     Path("wanted.csv").write_text("\n".join(["id", *listed_dids(COUNT)]))
     flags = ["--catalog", "wanted.csv", "--out", str(flat), "--archive", "demo", "--layout", "hashed"]
     shown = told("plan", *flags)
-    assert "it is laid out flat: a run moves its spectra, as --layout hashed asks" in shown.output
+    assert "its layout is flat: a run moves its spectra, for --layout hashed" in shown.output
     assert lying(flat) == places(Layout.FLAT)
     ran = subprocess.run(
         [sys.executable, "-m", "harvester", *flags, "--progress", "plain"], capture_output=True, text=True, check=True
@@ -211,8 +211,7 @@ def test_a_move_that_is_cut_short_is_understood_by_all_and_finished_by_the_next_
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", cut)
-        patch.setattr(layouts, "settled", _killed(Killed))
-        patch.setattr("harvester.storage.directory.settled", _killed(Killed))
+        patch.setattr(layouts, "sync_moves", _killed(Killed))
         with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever becomes of it on its way through a thread
             harvested(flat, layout=there.value)
     assert len(lying(flat) & places(there)) == moves
@@ -262,7 +261,7 @@ def test_kills_at_any_moment_of_a_move_lose_nothing(flat: Path) -> None:
 
 def test_a_place_that_is_taken_is_never_written_over(flat: Path) -> None:
     harvested(flat, layout="hashed")
-    place = flat / Layout.HASHED.place("na010010")
+    place = flat / Layout.HASHED.relative_path("na010010")
     (flat / "na010010.fits").write_bytes(b"another tool's")
     before = place.read_bytes()
     assert harvested(flat).summary["present"] == COUNT
@@ -299,7 +298,7 @@ def test_leftovers_are_swept_in_every_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_moved_while_it_is_looked_for_is_found(flat: Path) -> None:
     reader = DirectoryStore(flat)
     harvested(flat, layout="hashed")
-    assert reader.read("na010010") == (flat / Layout.HASHED.place("na010010")).read_bytes()
+    assert reader.read("na010010") == (flat / Layout.HASHED.relative_path("na010010")).read_bytes()
     assert set(reader.sizes()) == NAMES
 
 
@@ -319,10 +318,24 @@ def test_a_link_or_a_file_in_the_place_of_a_folder_is_told(flat: Path, tmp_path:
     assert lying(flat) == places(Layout.FLAT)
 
 
-def test_a_memory_that_nobody_understands_is_told(flat: Path) -> None:
+@pytest.mark.parametrize("mark", [b"spiral\n", b"", b"hash\x85d\n", b"flat\0"])
+@pytest.mark.parametrize("layout", list(Layout))
+def test_a_damaged_layout_mark_is_read_from_the_folders_and_written_again(
+    flat: Path, layout: Layout, mark: bytes
+) -> None:
+    harvested(flat, layout=layout.value)
+    (flat / ".harvester/layout").write_bytes(mark)
+    assert DirectoryStore(flat).layout is layout
+    assert harvested(flat).summary["requests"] == 0
+    assert lying(flat) == places(layout)
+    assert (flat / ".harvester/layout").read_text() == f"{layout}\n"
+
+
+def test_a_damaged_layout_mark_is_said_in_one_sentence(flat: Path) -> None:
     (flat / ".harvester/layout").write_text("spiral\n")
-    with pytest.raises(StoreError, match=r"layout: it says 'spiral' where flat or hashed is expected"):
-        DirectoryStore(flat)
+    store = DirectoryStore(flat)
+    store.prepare_for_writing()
+    assert store.warning == f"{flat}/.harvester/layout was damaged: it was written again, as flat"
 
 
 def test_an_object_store_has_no_folders() -> None:

@@ -31,8 +31,8 @@ def fetched(size: int = 3000) -> Fetched:
     return Fetched(b"x" * size, "http://archive/dlget", (("Server", "DaCHS"), ("Via", "a"), ("Via", "b")))
 
 
-def made(folder: Path, most_bytes: int = ROOM) -> Quarantine:
-    quarantine = Quarantine(folder, most_bytes)
+def made(folder: Path, max_bytes: int = ROOM) -> Quarantine:
+    quarantine = Quarantine(folder, max_bytes)
     quarantine.prepare()
     return quarantine
 
@@ -112,7 +112,7 @@ async def test_files_from_under_a_spectrums_name_are_never_thrown_away(tmp_path:
     quarantine = made(folder)
     for number in range(10):
         (out / f"s{number}.fits").write_bytes(b"y" * 3000)
-        assert quarantine.set_aside(out, target(f"s{number}"), "broken") == folder / f"s{number}.suspect.body"
+        assert quarantine.move_in(out, target(f"s{number}"), "broken") == folder / f"s{number}.suspect.body"
     for number in range(10):
         await quarantine.keep(target(f"n{number}"), fetched(), PAGE)
     made(folder, 0)
@@ -122,14 +122,14 @@ async def test_files_from_under_a_spectrums_name_are_never_thrown_away(tmp_path:
 
 
 def test_a_file_that_has_vanished_need_not_be_set_aside(tmp_path: Path) -> None:
-    assert made(tmp_path / "quarantine").set_aside(tmp_path, target("one"), "empty") is None
+    assert made(tmp_path / "quarantine").move_in(tmp_path, target("one"), "empty") is None
     assert not list((tmp_path / "quarantine").iterdir())
 
 
 def test_a_quarantine_that_is_gone_is_told_and_the_file_stays(tmp_path: Path) -> None:
     (tmp_path / "one.fits").write_bytes(b"")
     with pytest.raises(StoreError, match=r"one\.fits"):
-        Quarantine(tmp_path / "quarantine").set_aside(tmp_path, target("one"), "empty")
+        Quarantine(tmp_path / "quarantine").move_in(tmp_path, target("one"), "empty")
     assert (tmp_path / "one.fits").exists()
 
 
@@ -138,9 +138,9 @@ def test_folders_and_links_under_a_spectrums_name_are_set_aside_as_they_are(tmp_
     for _ in range(2):
         (tmp_path / "one.fits").mkdir()
         (tmp_path / "one.fits" / "within").write_text("kept")
-        quarantine.set_aside(tmp_path, target("one"), "a folder")
+        quarantine.move_in(tmp_path, target("one"), "a folder")
     (tmp_path / "one.fits").symlink_to("/etc/hostname")
-    quarantine.set_aside(tmp_path, target("one"), "a link")
+    quarantine.move_in(tmp_path, target("one"), "a link")
     assert len(bodies(tmp_path / "quarantine")) == 3
     assert Path("/etc/hostname").exists()
     assert not (tmp_path / "one.fits").is_symlink()

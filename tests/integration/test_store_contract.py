@@ -77,7 +77,7 @@ async def test_a_refused_body_is_kept_out_of_the_way_with_the_reason(place: Plac
     fetched = Fetched(b"<html>", "http://archive/dlget", (("Server", "DaCHS"),))
     where = await shelf.quarantine(TARGET, fetched, FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "a page"))
     assert where == ".harvester/quarantine/one.not_fits.body"
-    assert (shelf.state.parent / where).read_bytes() == b"<html>"
+    assert (shelf.state.home / where).read_bytes() == b"<html>"
     assert shelf.sizes() == {}
 
 
@@ -123,6 +123,6 @@ async def test_where_it_can_be_written_there_is_room(place: Place) -> None:
 async def test_a_bucket_gives_a_name_once_so_that_two_machines_cannot_undo_each_other(place: Place) -> None:
     ours, theirs = ready(place), ready(place)
     await theirs.put(TARGET, BODY)
-    with pytest.raises(StoreError, match=r"one\.fits: somebody else stored it meanwhile"):
+    with pytest.raises(StoreError, match=r"one\.fits: another program stored it meanwhile"):
         await ours.put(TARGET, BODY * 2)
     assert place.at("one.fits") == BODY

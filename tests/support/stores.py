@@ -62,7 +62,7 @@ def a_hashed_directory(folder: Path) -> Place:
 
     def placed(name: str) -> str:
         spectrum = name.endswith(".fits") and name[0] != "." and "/" not in name
-        return Layout.HASHED.place(name.removesuffix(".fits")) if spectrum else name
+        return Layout.HASHED.relative_path(name.removesuffix(".fits")) if spectrum else name
 
     def names() -> set[str]:
         return {path.name for path in folder.rglob("*") if path.is_file() and ".harvester" not in path.parts}

@@ -47,7 +47,7 @@ if mutant == "write in place":
     recipe.commit = lambda folder, files, together: [(folder / name).write_bytes(body) and None for name, body in files]
 for number in range(100_000):
     body = lambda part: hashlib.sha256(f"{number} {part}".encode()).digest() * 1170
-    files = [(layout.place(f"n{number}-{part}"), body(part)) for part in range(parts)]
+    files = [(layout.relative_path(f"n{number}-{part}"), body(part)) for part in range(parts)]
     results = recipe.commit(folder, files, together)
     for (name, _), result in zip(files, results):
         if result is None:

@@ -67,7 +67,7 @@ def select_gallery(survey: Sample, store: Store, labelling: Labelling, lacking: 
     told = np.nan_to_num(apart, nan=-1.0)
     most = min(UNUSUAL, -(-int(np.isfinite(apart).sum()) // 4))  # of a handful, not all can be unusual
     farthest = [number for number in np.argsort(-told, kind="stable")[:most] if told[number] > 0]
-    entries = sorted((store.state / "quarantine").glob("*.json"), key=lambda entry: _standing(entry, lacking))
+    entries = sorted((store.state.quarantine).glob("*.json"), key=lambda entry: _standing(entry, lacking))
     return Gallery(
         [(label, _usual(label, survey, compared, labels, apart, labelling)) for label in found[:MOST_LABELS]],
         len(found),

@@ -14,7 +14,6 @@ from ...dataset.label_checks import LabelReport, check_labels
 from ...errors import UsageError
 from ...model.labels import Labelling
 from ...storage.interface import Store
-from ...storage.run_folder import PROFILE
 from .gallery import Gallery, select_gallery
 from .run_record import RunRecordData, read_run_record
 from .sampling import MOST_READ, Sample, read_sample
@@ -69,14 +68,14 @@ def gather(
     unit = archive.spectral_unit if archive else ""
     survey = read_sample(store, meant.column, most, unit)
     checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
-    night = read_timeline(books.folder / "events.jsonl")
+    night = read_timeline(books.folder.events)
     gallery = select_gallery(survey, store, meant, {failure.name for failure in books.failures}, unit)
     return ReportData(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
 
 
 def _profile_of(books: RunRecordData) -> ArchiveProfile | None:
     """The profile that the run was given, from its own folder, else from where it came from."""
-    for place in (str(books.folder / PROFILE), str(books.asked.get("archive", ""))):
+    for place in (str(books.folder.profile), str(books.asked.get("archive", ""))):
         with suppress(UsageError):
             return load_profile(place)
     return None

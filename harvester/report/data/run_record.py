@@ -18,8 +18,7 @@ from ...ledger.queries import FailureRecord, RunRecord
 from ...model.labels import Labelling
 from ...storage.errors import translate_os_errors
 from ...storage.interface import Store
-
-CONFIG = "config.toml"
+from ...storage.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class RunRecordData:
     request_key: str = ""
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> RunFolder:
         """Where the run's files are."""
         return folder_of(self.store, self.run)
 
@@ -69,9 +68,9 @@ class RunRecordData:
             return Labelling()
 
 
-def folder_of(store: Store, run: str) -> Path:
-    """The run's own folder."""
-    return store.state / "runs" / run
+def folder_of(store: Store, run: str) -> RunFolder:
+    """Return the run's own folder."""
+    return store.state.run(run)
 
 
 def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
@@ -99,17 +98,17 @@ def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
     )
 
 
-def _summary(folder: Path) -> Mapping[str, Any]:
+def _summary(folder: RunFolder) -> Mapping[str, Any]:
     try:
-        told = json.loads(_text(folder / "summary.json") or "{}")
+        told = json.loads(_text(folder.summary) or "{}")
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
 
 
-def _asked(folder: Path) -> Mapping[str, Any]:
+def _asked(folder: RunFolder) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(_text(folder / CONFIG))
+        return tomllib.loads(_text(folder.settings))
     except tomllib.TOMLDecodeError:
         return {}
 
@@ -129,4 +128,4 @@ def typed(*arguments: str) -> str:
 
 def again(store: Store, run: str | None) -> str:
     """The command that asks the same archive with the same settings as ``run`` did."""
-    return typed(*(["--config", str(folder_of(store, run) / CONFIG)] if run else ["--out", store.location]))
+    return typed(*(["--config", str(folder_of(store, run).settings)] if run else ["--out", store.location]))

@@ -66,7 +66,7 @@ def provenance(material: ReportData) -> Child:
         "what the server rewrites at every request.",
         f"This page was made on {moment(material.made)} by harvester {__version__}.",
     ]  # fmt: skip
-    if (books.folder / PROVENANCE).exists():
+    if books.folder.provenance.exists():
         sentences.append(f"For programs, {PROVENANCE} in the run's folder tells the same as W3C PROV.")
     return element("p", " ".join(sentence for sentence in sentences if sentence))
 

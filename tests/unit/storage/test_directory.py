@@ -16,7 +16,7 @@ from harvester.errors import DirectoryHeldError, StoreError
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Check, FailedCheck, Fetched
 from harvester.model.target import SpectrumId, Target
-from harvester.storage.atomic import HOST, commit, part_name, remove_stale_temp_files
+from harvester.storage.atomic import HOST, commit, remove_stale_temp_files, temp_name
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.lock import acquire_lock, is_held
 
@@ -107,7 +107,7 @@ def test_the_sweep_takes_what_the_dead_left_and_spares_the_living(tmp_path: Path
     child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     dead = tmp_path / f".one.fits.{HOST}.{int(child.stdout)}.abcd1234.part"
     living = tmp_path / f".two.fits.{HOST}.{os.getppid()}.abcd1234.part"
-    ours = tmp_path / part_name("three.fits")
+    ours = tmp_path / temp_name("three.fits")
     far = tmp_path / ".four.fits.otherhost.1.abcd1234.part"
     old = tmp_path / ".five.fits.otherhost.1.abcd1234.part"
     foreign = tmp_path / ".something.part"
@@ -144,7 +144,7 @@ async def test_nothing_is_stored_in_a_folder_that_is_not_the_one_the_run_began_i
         out.rename(tmp_path / "elsewhere")
         if anew:
             out.mkdir()
-        with pytest.raises(StoreError, match="moved, replaced or unmounted while the run went on"):
+        with pytest.raises(StoreError, match="moved, replaced or unmounted during the run"):
             await store.put(Target(SpectrumId("ivo://a/b/two"), "two"), BODY)
     assert sorted(path.name for path in tmp_path.rglob("*.fits")) == ["one.fits"]
     assert not list(tmp_path.rglob("*.part"))

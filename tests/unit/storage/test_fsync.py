@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harvester.storage.fsync import SHY, TOO_LONG, SyncfsPolicy, reports_write_errors, sync_file_system
+from harvester.storage.fsync import (
+    BATCHES_AFTER_SLOW_SYNC,
+    SLOW_SYNC,
+    SyncfsPolicy,
+    reports_write_errors,
+    sync_file_system,
+)
 
 
 def test_dense_arrivals_are_synced_together_and_sparse_ones_each() -> None:
@@ -17,11 +23,11 @@ def test_dense_arrivals_are_synced_together_and_sparse_ones_each() -> None:
 
 
 def test_a_disk_that_others_write_to_is_synced_file_by_file_for_a_while() -> None:
-    shy = SyncfsPolicy(True).after(8, 2 * TOO_LONG)
-    for _ in range(SHY):
-        assert not shy.suits(8)
-        shy = shy.after(8, 2 * TOO_LONG)
-    assert shy.suits(8)
+    policy = SyncfsPolicy(True).after(8, 2 * SLOW_SYNC)
+    for _ in range(BATCHES_AFTER_SLOW_SYNC):
+        assert not policy.suits(8)
+        policy = policy.after(8, 2 * SLOW_SYNC)
+    assert policy.suits(8)
 
 
 @pytest.mark.parametrize(
