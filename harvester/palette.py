@@ -1,7 +1,7 @@
-"""One look for all that people see: the colours of the dashboard, of the report and of every figure, by their role.
+"""The colours of the dashboard, of the report and of every plot, by their role.
 
-They are Okabe and Ito's, told apart by all kinds of eyes, darkened or lightened to stand out on paper and at night. A
-colour never speaks alone: a word or a shape says the same.
+They are those of Okabe and Ito, which people with any kind of colour vision can distinguish, darkened or lightened for
+contrast with a light and a dark background. A colour is never the only sign: a word or a shape says the same.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """What each role looks like on one ground, as ``#rrggbb``.
+    """The colour of each role on one background, as ``#rrggbb``.
 
-    ink: spectra and whatever is measured. mark: H-alpha. good, care, bad: how it went. text, quiet (small print), rule
-    (lines that only help the eye), page, card (what lies on the page), trouble (behind words in a picture's place).
+    ink: spectra and all that is measured. mark: H-alpha. good, care, bad: outcomes. text, quiet (small print), rule
+    (lines that only help the eye), page, card (boxes on the page), trouble (behind the text that replaces a picture).
     """
 
     ink: str
@@ -65,4 +65,4 @@ TERMINAL: Mapping[str, str] = {
     "cyan": "#3a96c9",
     "blue": "#3f7fc4",
 }
-"""The same roles (good, care, bad, ink twice) on a terminal, whose ground nobody knows: between light and dark."""
+"""The roles good, care, bad and ink (twice) on a terminal, whose background is unknown: visible on light and dark."""

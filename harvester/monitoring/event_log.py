@@ -1,4 +1,4 @@
-"""``events.jsonl``: what happened, one JSON object a line, appended twice a second and never in the harvest's way."""
+"""Append the events of a run to ``events.jsonl``, one JSON object a line, without delaying the run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import aiofiles
 from .. import events as ev
 from ..events.serialize import to_json
 
-EVERY = 0.5  # seconds
-FULL = (errno.ENOSPC, errno.EDQUOT)
-BACKLOG = 50_000  # lines in memory while the disk is slow; then the log gives up, and the bus says so
+WRITE_INTERVAL = 0.5  # seconds
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+MAX_PENDING = 50_000  # lines in memory while the disk is slow; then the log gives up, and the bus reports it
 
 
 class EventLog:
-    """Call it with logged events; use it as an async context manager around the harvest, then look at ``fault``."""
+    """Observe logged events; use it as an async context manager around the run, then look at ``fault``."""
 
     def __init__(self, path: Path) -> None:
         self.fault: Exception | None = None
-        """What went wrong in writing and no event has raised yet: after the last event nobody else tells it."""
+        """The error of a write that no later event has raised."""
         self._path = path
         self._broken = False
         self._lines: list[str] = []
@@ -38,7 +38,7 @@ class EventLog:
             fault, self.fault = self.fault, None
             raise fault
         if not self._broken:
-            if len(self._lines) >= BACKLOG:
+            if len(self._lines) >= MAX_PENDING:
                 raise BlockingIOError(f"{self._path}: the disk does not keep up with the event log")
             self._lines.append(json.dumps(to_json(event)))
 
@@ -53,17 +53,17 @@ class EventLog:
         try:
             await asyncio.shield(self._task)
         except asyncio.CancelledError:
-            await asyncio.wait([self._task])  # the last lines are worth the moment; then the cancellation goes on
+            await asyncio.wait([self._task])  # wait for the last lines; then the cancellation goes on
             raise
 
     async def _run(self) -> None:
-        """Never cancelled: a write that was cut short would leave its lines neither here nor there."""
+        """Write until the end. It is never cancelled: a write that is cut short might leave half of its lines."""
         while not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
+                async with asyncio.timeout(WRITE_INTERVAL):
                     await self._ending.wait()
             await self._flush()
-        while self._lines and not self._broken:  # what came while the last ones were being written
+        while self._lines and not self._broken:  # those that came during the last write
             await self._flush()
 
     async def _flush(self) -> None:
@@ -72,14 +72,14 @@ class EventLog:
         lines, self._lines = self._lines, []
         try:
             await self._append("\n".join(lines) + "\n")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next event raises it, or the caller tells it
-            if isinstance(error, OSError) and error.errno in FULL and not self._ending.is_set():
-                self._lines = lines + self._lines  # there may be room again
+        except Exception as error:  # noqa: BLE001 - the next event raises it, or the caller reports it
+            if isinstance(error, OSError) and error.errno in DISK_FULL and not self._ending.is_set():
+                self._lines = lines + self._lines  # there may be room again later
             else:
                 self.fault, self._broken = error, True
 
     async def _append(self, text: str) -> None:
-        """All of it, or nothing."""
+        """Append all of ``text``, or nothing."""
         async with aiofiles.open(self._path, "ab", buffering=0) as file:
             before, left = await file.seek(0, os.SEEK_END), memoryview(text.encode())
             try:

@@ -1,4 +1,4 @@
-"""The harvest as Prometheus sees it: a text file for node_exporter, a port to be scraped, or both."""
+"""Metrics for Prometheus: a text file for node_exporter, a port to be scraped, or both."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..model.target import SpectrumId
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Gauge
 
-EVERY = 15.0  # seconds between two text files
-LOOPBACK = "127.0.0.1"  # numbers are nobody's business unless their owner puts a proxy before them
+WRITE_INTERVAL = 15.0  # seconds between two text files
+LOOPBACK = "127.0.0.1"  # metrics are private unless their owner puts a proxy before them
 LATENCIES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 600.0)
 SUCCESS = "harvester_last_success_timestamp_seconds"
 
@@ -27,7 +27,7 @@ ON_THE_WIRE = (ev.Phase.RESPONSE, ev.Phase.BODY)
 
 
 def require_prometheus() -> None:
-    """UsageError where prometheus-client is not installed."""
+    """Raise UsageError where prometheus-client is not installed."""
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
@@ -35,7 +35,7 @@ def require_prometheus() -> None:
 
 
 class Metrics:
-    """Keeps the numbers of one run in a registry of its own; add it to the bus, behind the tally."""
+    """Keep the numbers of one run in a registry of its own; add it to the bus behind the statistics."""
 
     def __init__(self, numbers: Callable[[], HarvestStats]) -> None:
         require_prometheus()
@@ -43,22 +43,20 @@ class Metrics:
 
         self.registry = where = CollectorRegistry()
         self._numbers = numbers
-        self._flying = set[SpectrumId]()
+        self._requested = set[SpectrumId]()
         self._requests = Counter("harvester_requests", "Requests sent on the wire", registry=where)
-        self._retries = Counter("harvester_retries", "Attempts that were worth another", registry=where)
-        self._bytes = Counter("harvester_bytes", "Bytes of answers received", registry=where)
+        self._retries = Counter("harvester_retries", "Attempts that failed and are to be retried", registry=where)
+        self._bytes = Counter("harvester_bytes", "Bytes of responses received", registry=where)
         self._latency = Histogram(
             "harvester_latency_seconds", "From a request to the last byte", buckets=LATENCIES, registry=where
         )
-        self._spectra = Gauge(
-            "harvester_spectra", "Spectra listed, by what became of them", ["outcome"], registry=where
-        )
-        self._failures = Gauge("harvester_failures", "Spectra given up, by kind", ["kind"], registry=where)
-        self._remaining = self._gauge("harvester_remaining", "Spectra listed and neither here nor given up")
+        self._spectra = Gauge("harvester_spectra", "Spectra in the catalog, by outcome", ["outcome"], registry=where)
+        self._failures = Gauge("harvester_failures", "Spectra given up, by kind of failure", ["kind"], registry=where)
+        self._remaining = self._gauge("harvester_remaining", "Spectra in the catalog neither stored nor given up")
         self._in_flight = self._gauge("harvester_in_flight", "Requests in flight")
-        self._rate = self._gauge("harvester_rate_allowed", "Requests a second allowed now; 0 is no limit")
-        self._concurrency = self._gauge("harvester_concurrency_allowed", "Requests at once allowed now")
-        self._paused = self._gauge("harvester_paused", "1 while nobody asks anything")
+        self._rate = self._gauge("harvester_rate_allowed", "Rate limit in requests a second; 0 is no limit")
+        self._concurrency = self._gauge("harvester_concurrency_allowed", "Concurrency limit in requests in flight")
+        self._paused = self._gauge("harvester_paused", "1 while no request is sent")
         self._success = self._gauge(SUCCESS, "When a spectrum was last stored, or found that none is missing")
 
     def _gauge(self, name: str, meaning: str) -> Gauge:
@@ -69,7 +67,7 @@ class Metrics:
     def __call__(self, event: ev.Event) -> None:
         match event:
             case ev.PhaseEntered(target=target, phase=phase):
-                self._fly(target.did, phase in ON_THE_WIRE)
+                self._set_requested(target.did, phase in ON_THE_WIRE)
             case ev.RequestSent():
                 self._requests.inc()
             case ev.ResponseReceived(latency=latency, size=size):
@@ -77,7 +75,7 @@ class Metrics:
                 self._bytes.inc(size)
             case ev.RetryScheduled(target=target):
                 self._retries.inc()
-                self._fly(target.did, False)
+                self._set_requested(target.did, False)
             case ev.SpectrumSaved(time=time, outcome=saved):
                 self._success.set(time)
                 self._settle(saved.target.did)
@@ -107,12 +105,12 @@ class Metrics:
                     self._success.set(time)
                 self._count()
 
-    def _fly(self, did: SpectrumId, up: bool) -> None:
-        (self._flying.add if up else self._flying.discard)(did)
-        self._in_flight.set(len(self._flying))
+    def _set_requested(self, did: SpectrumId, is_requested: bool) -> None:
+        (self._requested.add if is_requested else self._requested.discard)(did)
+        self._in_flight.set(len(self._requested))
 
     def _settle(self, did: SpectrumId) -> None:
-        self._fly(did, False)
+        self._set_requested(did, False)
         self._count()
 
     def _count(self) -> None:
@@ -121,17 +119,17 @@ class Metrics:
             self._spectra.labels(outcome).set(number)
         self._remaining.set(stats.remaining)
 
-    def remember(self, path: Path) -> None:
-        """Take over when an earlier run last succeeded: a run that fails must not look as if none ever had."""
+    def take_over(self, path: Path) -> None:
+        """Take over when an earlier run last succeeded, so that a run that fails does not look like the first."""
         with contextlib.suppress(OSError, ValueError):
-            told = re.search(rf"^{SUCCESS} (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-            self._success.set(float(told[1]) if told else 0.0)
+            found = re.search(rf"^{SUCCESS} (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            self._success.set(float(found[1]) if found else 0.0)
 
 
 @asynccontextmanager
 async def text_file(metrics: Metrics, path: Path, broken: Callable[[Exception], None]) -> AsyncIterator[None]:
-    """Write the numbers to ``path``, whole or not at all, every now and then and at the end."""
-    metrics.remember(path)
+    """Write the metrics to ``path``, whole or not at all, every 15 seconds and at the end."""
+    metrics.take_over(path)
     writing = asyncio.create_task(_write_on(metrics.registry, path, broken), name="metrics-file")
     try:
         yield
@@ -143,7 +141,7 @@ async def text_file(metrics: Metrics, path: Path, broken: Callable[[Exception], 
 
 async def _write_on(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> None:
     while await _write(registry, path, broken):  # noqa: ASYNC110 - it is not waiting for the file, it is a clock
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(WRITE_INTERVAL)
 
 
 async def _write(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> bool:
@@ -159,7 +157,7 @@ async def _write(registry: CollectorRegistry, path: Path, broken: Callable[[Exce
 
 @asynccontextmanager
 async def scrape_port(metrics: Metrics, port: int, broken: Callable[[Exception], None]) -> AsyncIterator[None]:
-    """Serve the numbers on loopback, in a thread of its own, and be gone afterwards."""
+    """Serve the metrics on loopback, in a thread that ends with the context."""
     from prometheus_client import start_http_server
 
     try:

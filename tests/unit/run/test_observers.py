@@ -189,8 +189,8 @@ def test_a_webhook_that_never_answers_is_left_after_ten_seconds_or_at_once_if_so
         await hook.end(SUMMARY, hurry)
         return loop.time() - begin, hook.faults
 
-    assert run_virtually(story(100.0)) == (10.0, ["https://h.example/*** did not answer in 10 s"])
-    assert run_virtually(story(1.0)) == (1.0, ["not told: there was no time"])
+    assert run_virtually(story(100.0)) == (10.0, ["https://h.example/*** did not respond within 10 s"])
+    assert run_virtually(story(1.0)) == (1.0, ["not sent: there was no time"])
 
 
 async def _told_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, object]]:

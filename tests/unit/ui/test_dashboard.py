@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from harvester import events as ev
-from harvester.formatting import encodable, plain_line
+from harvester.formatting import plain_line
 from harvester.model.failures import Failure, FailureKind
 from harvester.ui.panels import ends
 from tests.unit.ui.drawing import drawn
@@ -96,15 +97,6 @@ def test_what_a_server_says_cannot_command_the_terminal() -> None:
     assert all(character.isprintable() or character == "\n" for character in picture)
 
 
-@given(st.text())
-def test_tamed_text_is_one_printable_line(words: str) -> None:
-    tamed = plain_line(words)
-    assert tamed.isprintable()
-    assert len(tamed) <= 300
-    assert plain_line(tamed) == tamed
-    assert encodable(tamed, "ascii").isascii()
-
-
 @given(st.text(), st.text(max_size=12), st.integers(1, 60))
 def test_a_line_with_two_ends_never_outgrows_its_room(left: str, right: str, width: int) -> None:
     line = ends(Text(plain_line(left)), Text(plain_line(right)), width)
@@ -180,3 +172,46 @@ def test_the_final_picture_is_short_and_says_how_it_ended() -> None:
     lines = text(view, 100, 29).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("interrupted")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_while_only_retries_wait_there_is_no_guess_of_the_time_left(width: int) -> None:
+    view = seen(started(listed=101, present=100), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.RESPONSE))
+    view(ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.BUSY, "busy", 503), NOON + 3600))
+    lines = text(view, width, 29).splitlines()
+    assert re.search(r"retries until \d\d:30$", lines[1])
+    assert ("1 retry, the last at" in "\n".join(lines)) == (width >= 90)
+
+
+def test_who_waits_is_counted_beside_who_is_in_flight() -> None:
+    view = seen(started())
+    phases = (ev.Phase.RESPONSE, ev.Phase.WAITING, ev.Phase.HELD)
+    for number, phase in enumerate(phases):
+        view(ev.PhaseEntered(NOON, target(number), 1, phase))
+    picture = text(view, 100, 29)
+    assert "in flight 1 / 8 · 2 waiting" in picture
+    assert [word for word in ("requesting", "waiting", "held") if f" {word} " in picture] == [
+        "requesting",
+        "waiting",
+        "held",
+    ]
+
+
+def test_what_keys_do_is_shown_as_far_as_there_is_room() -> None:
+    keys = ("p pause", "+ - rate", "q drain", "Ctrl-C twice to stop now")
+    foot = {width: drawn(midway().snapshot(NOON + 700), width, 29, keys=keys)[-1] for width in (40, 60, 100)}
+    assert foot[100].startswith("p pause · + - rate · q drain · Ctrl-C twice to stop now")
+    assert foot[60].startswith("p pause · + - rate · q drain  ")
+    assert foot[40].startswith("p pause · + - rate  ")
+
+
+def test_a_high_terminal_has_more_rows() -> None:
+    view = seen(started())
+    for number in range(24):
+        view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.RESPONSE))
+    big = seen(ev.HarvestStarted(NOON, "run-1", "demo", "127.0.0.1", "data/demo", 1000, 100, 900, 5.0, 32))
+    for number in range(24):
+        big(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.RESPONSE))
+    assert text(big, 100, 60).count("requesting") == 24
+    assert text(view, 100, 29).count("requesting") == 7
+    assert {name for name in PANELS if name in text(midway(), 60, 45)} == set(PANELS), "narrow, and all panels"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from harvester.events.stats import StatsCollector
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Check, Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.ui.rates import MAX_DUE_TIMES, ProgressEstimate, RateHistory
+from harvester.ui.rates import MAX_DUE_TIMES, ProgressEstimate, RateHistory, WaitingRetries
 from harvester.ui.state import DashboardState, RequestLimits, RunState
 from harvester.ui.view import MAX_FAILURES, MAX_SLOTS, DashboardView
 
@@ -284,3 +286,61 @@ def test_progress_adapts_to_a_slower_archive_within_minutes() -> None:
 def test_an_empty_view_has_a_scene() -> None:
     scene: DashboardState = Seen().snapshot(NOON)
     assert (scene.run_state, scene.elapsed, scene.eta) == (RunState.STARTING, 0.0, None)
+
+
+def test_only_retries_are_left_when_nothing_else_is() -> None:
+    view = seen(started(listed=102, present=100))
+    failure = Failure(FailureKind.BUSY, "busy", 503)
+    for number, due in ((1, NOON + 900.0), (2, NOON + 300.0)):
+        view(ev.PhaseEntered(NOON, target(number), 1, ev.Phase.RESPONSE))
+        assert not view.snapshot(NOON).only_retries
+        view(ev.RetryScheduled(NOON, target(number), 1, failure, due))
+    state = view.snapshot(NOON)
+    assert (state.only_retries, state.next_due, state.last_due) == (True, NOON + 300, NOON + 900)
+    view(ev.PhaseEntered(NOON + 300, target(2), 2, ev.Phase.WAITING))
+    assert not view.snapshot(NOON + 300).only_retries
+
+
+def test_the_retries_of_an_earlier_run_are_counted_until_they_are_taken_up() -> None:
+    view = seen(replace(started(listed=102, present=100), retries=2, retries_until=NOON + 600))
+    state = view.snapshot(NOON)
+    assert (state.due, state.only_retries, state.last_due) == (2, True, NOON + 600)
+    view(ev.PhaseEntered(NOON, target(1), 3, ev.Phase.WAITING))
+    assert view.snapshot(NOON).due == 1
+
+
+def test_a_retry_whose_attempt_an_outage_gave_back_is_not_counted_for_ever() -> None:
+    view = seen(started(), ev.PhaseEntered(NOON, target(1), 1, ev.Phase.RESPONSE))
+    view(ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.TIMEOUT, "slow"), NOON + 30))
+    view(ev.PhaseEntered(NOON + 30, target(1), 1, ev.Phase.WAITING))
+    assert view.snapshot(NOON + 31).due == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 1e6)), max_size=200), st.floats(0, 1e6))
+def test_the_next_and_the_last_retry_are_right_however_many_wait(retries: list[tuple[int, float]], now: float) -> None:
+    waiting, due = WaitingRetries(), dict[SpectrumId, float]()
+    for number, moment in retries:
+        did = target(number).did
+        if did in due:
+            waiting.take(did, 2)
+            del due[did]
+        else:
+            waiting.add(did, moment)
+            due[did] = moment
+    assert len(waiting) == len(due)
+    if due:
+        assert (waiting.last_due or 0.0) >= max(due.values())
+    later = [moment for moment in due.values() if moment > now]
+    upcoming = waiting.next_due(now)
+    assert (upcoming is None) <= (not later)
+    assert upcoming is None or upcoming > now
+
+
+def test_a_slowdown_keeps_its_reason_until_it_is_over() -> None:
+    view = seen(started(), ev.LimitsChanged(NOON, 5.0, 4, "a trial", False))
+    assert view.snapshot(NOON).slowed == ""
+    for rate, most in ((0.5, 1), (2.5, 2), (4.5, 3)):
+        view(ev.LimitsChanged(NOON, rate, most, "HTTP 503: busy" if rate < 1 else "the archive responds again"))
+        assert view.snapshot(NOON).slowed == "HTTP 503: busy"
+    view(ev.LimitsChanged(NOON, 5.0, 4, "the archive responds again"))
+    assert view.snapshot(NOON).slowed == ""

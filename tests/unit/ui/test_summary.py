@@ -12,7 +12,6 @@ from rich.console import Group
 from harvester import events as ev
 from harvester.events.politeness import Pauses, Politeness
 from harvester.events.stats import HarvestStats
-from harvester.formatting import clock, count, duration, percent, plural, size, time_of_day, wall
 from harvester.model.failures import FailureKind
 from harvester.ui.output_thread import OutputThread
 from harvester.ui.summary import Commands, RunSummary, content, print_summary
@@ -156,35 +155,3 @@ def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
     outlet = OutputThread(io.StringIO())
     outlet.fault = BrokenPipeError("the reader is gone")
     print_summary(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (count(13_334), "13 334"),
-        (plural(1, "retry", "retries"), "1 retry"),
-        (plural(0, "time"), "0 times"),
-        (size(0), "0 B"),
-        (size(999), "999 B"),
-        (size(999.9), "1.0 kB"),
-        (size(163_400_000), "163 MB"),
-        (size(9.96e9), "10 GB"),
-        (clock(6821), "01:53:41"),
-        (clock(3 * 86_400 + 14_706), "3 d 04:05:06"),
-        (clock(float("nan")), "--:--:--"),
-        (duration(0.014), "0.014 s"),
-        (duration(0.71), "0.71 s"),
-        (duration(9.999), "10 s"),
-        (duration(119.6), "2 min"),
-        (duration(125), "2 min 5 s"),
-        (duration(6821), "1 h 53 min"),
-        (duration(3 * 86_400 + 3600), "3 d 1 h"),
-        (duration(float("inf")), "unknown"),
-        (time_of_day(float("inf")), "--:--:--"),
-        (wall(float("nan"), NOON), "--:--"),
-        (percent(13_333, 13_334), "99 %"),
-        (percent(0, 0), "100 %"),
-    ],
-)
-def test_figures_read_like_a_person_writes_them(said: str, expected: str) -> None:
-    assert said == expected
