@@ -90,7 +90,7 @@ def figure_file(did: SpectrumId, output: str | None) -> Path:
 def panel_of(one: CalibrationResult) -> Panel:
     from ..plots.panel import Panel
 
-    return Panel(one.fluxcalib, one.spectrum, one.trouble, one.failure.detail if one.failure else "")
+    return Panel(one.fluxcalib, one.spectrum, one.problem, one.failure.detail if one.failure else "")
 
 
 def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:

@@ -61,11 +61,11 @@ def in_words(preparation: Preparation) -> list[str]:
     lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
     if is_on_network(config.state_folder):
         lines.append("  on a network file system: the ledger does without a write-ahead log there, which is slower")
-    if preparation.caution:
-        lines.append(f"  {preparation.caution}")
+    if preparation.warning:
+        lines.append(f"  {preparation.warning}")
     band = config.settings.band
     if band is not None:
-        lines.append(f"  BAND={band} m, that is {band.in_words()}")
+        lines.append(f"  BAND={band} m, that is {band.format_angstroms()}")
     rate = config.settings.limits.rate
     targets = preparation.wanted
     if targets:
@@ -82,10 +82,10 @@ def _nights(preparation: Preparation) -> dict[str, object]:
     from datetime import UTC, datetime
 
     from ..formatting import iso_utc
-    from ..model.schedule import finish, nights_left, shift
+    from ..model.schedule import allowed_hours, finish, nights_left
 
     settings, now = preparation.configuration.settings, datetime.now(UTC)
-    night = shift(now, settings.window, settings.deadline).night
+    night = allowed_hours(now, settings.window, settings.deadline).night
     if not night or not preparation.wanted:
         return {}
     if settings.window is None or settings.deadline is not None:  # runs that end earlier than the window

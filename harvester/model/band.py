@@ -1,4 +1,4 @@
-"""A wavelength interval in metres, as SODA's BAND has it (SODA 1.0 section 3.3.3; DALI 1.1 section 3.3.4)."""
+"""Parse a wavelength interval in metres, the BAND of SODA (SODA 1.0 section 3.3.3; DALI 1.1 section 3.3.4)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Band:
     high: float
 
     def __str__(self) -> str:
-        """The value of the BAND parameter: shortest decimals that read back as the same numbers."""
+        """Return the value of the BAND parameter, in the shortest decimals that parse to the same numbers."""
         return f"{_metres(self.low)} {_metres(self.high)}"
 
-    def in_words(self) -> str:
-        """Both limits in Angstrom, for people."""
+    def format_angstroms(self) -> str:
+        """Return both limits in Angstrom, for people."""
         low, high = (f"{limit * 1e10:.6g}" if math.isfinite(limit) else "open" for limit in (self.low, self.high))
         return f"{low} to {high} Angstrom"
 
@@ -33,9 +33,9 @@ def _metres(limit: float) -> str:
 
 
 def parse_band(text: str) -> Band:
-    """``LO HI [UNIT]`` as a Band; metres without a unit, else any length unit that astropy knows.
+    """Parse ``LO HI [UNIT]``; the unit is any unit of length that astropy knows, metres by default.
 
-    ValueError, in one clause that says what to do, for anything that the archive would answer with a silent 204.
+    ValueError, with one clause that says what to do, for anything to which an archive would respond with an empty 204.
     """
     parts = text.split(maxsplit=2)
     if len(parts) < 2:
@@ -56,14 +56,14 @@ def _limit(part: str) -> float:
 
 
 def _scaled(value: float, factor: float) -> float:
-    """``value * factor`` without binary noise (6500 Angstrom is 6.5e-07, not 6.500000000000001e-07)."""
+    """Return ``value * factor`` without binary noise (6500 Angstrom is 6.5e-07, not 6.500000000000001e-07)."""
     return float(f"{value * factor:.15g}") if math.isfinite(value) else value
 
 
 def _factor(unit: str) -> float:
     if unit in ("m", "metre", "meter"):
         return 1.0
-    from astropy import units  # late: half a second, and only a band with a unit needs it
+    from astropy import units  # loaded late: it takes half a second, and only a band with a unit needs it
 
     try:
         return float(units.Unit(unit).to(units.m))

@@ -1,8 +1,8 @@
-"""When a harvest may ask: the hours of a window, a deadline, and how many nights the rest takes.
+"""Compute when a run may send requests: a daily window, a deadline, and how many nights the rest takes.
 
-Hours are told by the wall clock of a place, so the arithmetic is done there: a window from 20:00 to 06:00 is nine hours
-long when the clock goes forward and eleven when it goes back. A time that the clock jumps over is the moment of the
-jump, one that it shows twice is the first of the two. Moments in and out are aware datetimes.
+Hours are those of a place's wall clock, so the arithmetic is done there: a window from 20:00 to 06:00 is nine hours
+long when the clock goes forward and eleven when it goes back. A time that the clock skips is the moment of the jump,
+one that it shows twice is the first of the two. All datetimes are timezone-aware.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 DAY = timedelta(days=1)
-FARTHEST = 1000  # nights: beyond it a date says nothing
+MAX_NIGHTS = 1000  # beyond it a date means nothing
 
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)"
 _WINDOW = re.compile(rf"\s*{_CLOCK}\s*-\s*(?:{_CLOCK}|24:00)(?:\s+(\S+))?\s*", re.ASCII)
@@ -26,7 +26,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Hours of every day, over midnight where ``closes`` is not after ``opens``; ``zone`` "" is this machine's."""
+    """Hours of every day, across midnight if ``closes`` is not after ``opens``; ``zone`` "" is this machine's."""
 
     opens: time
     closes: time
@@ -37,23 +37,24 @@ class Window:
 
     @property
     def length(self) -> float:
-        """Seconds of an ordinary night."""
+        """Return its length in seconds on a day without a change of the clock."""
         return (_minutes(self.closes) - _minutes(self.opens)) % (24 * 60) * 60.0
 
     def is_open(self, now: datetime) -> bool:
+        """Return whether ``now`` is inside the window."""
         return any(begin <= now < end for begin, end in self._spans(now))
 
     def next_open(self, now: datetime) -> datetime:
-        """The first opening after ``now``, also when it is open already."""
+        """Return the first opening after ``now``, also if the window is open."""
         return next(begin for begin, _ in self._spans(now) if begin > now)
 
     def next_close(self, now: datetime) -> datetime:
-        """When it closes: the hours that are running, or else the next ones."""
+        """Return the end of the current hours, or else of the next ones."""
         return next(end for _, end in self._spans(now) if end > now)
 
     def _spans(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Openings and closings around ``now``, in order. Hours that the clock jumps over do not exist that day."""
-        today = _on_the_wall(now, self.zone).date()
+        """Yield openings and closings around ``now``, in order, without hours that the clock skips that day."""
+        today = _wall_clock(now, self.zone).date()
         overnight = DAY if self.closes <= self.opens else timedelta()
         for offset in range(-2, 5):
             day = today + offset * DAY
@@ -65,7 +66,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The next time that a clock shows ``hour`` (in ``zone``; "" is this machine's), or ``seconds`` from the start."""
+    """The next time that a clock shows ``hour`` in ``zone`` ("": this machine's), or ``seconds`` after the start."""
 
     hour: time | None = None
     seconds: float = 0.0
@@ -78,33 +79,33 @@ class Deadline:
         return f"{self.seconds / UNITS[unit]:g}{unit}"
 
     def due(self, now: datetime) -> datetime:
-        """When it comes for a run that begins ``now``."""
+        """Return the deadline of a run that begins ``now``."""
         if self.hour is None:
             return now + timedelta(seconds=self.seconds)
-        today = _on_the_wall(now, self.zone).date()
+        today = _wall_clock(now, self.zone).date()
         days = (_moment(today + offset * DAY, self.hour, self.zone) for offset in range(-1, 4))
         return next(moment for moment in days if moment > now)
 
 
 @dataclass(frozen=True, slots=True)
 class RunWindow:
-    """When one run may ask: from ``opens`` on, until ``ends`` (None: no end) for the reason ``why``."""
+    """The allowed hours of one run: from ``opens`` until ``ends`` (None: no end), which ``reason`` explains."""
 
     opens: datetime
     ends: datetime | None = None
-    why: str = ""
+    reason: str = ""
     window: Window | None = None
 
     @property
     def night(self) -> float | None:
-        """Seconds that the next run like this one has; None without an end."""
+        """Return the seconds that the next run with the same settings has; None without an end."""
         if self.ends is None:
             return None
         return self.window.length if self.window else (self.ends - self.opens).total_seconds()
 
 
-def shift(now: datetime, window: Window | None = None, deadline: Deadline | None = None) -> RunWindow:
-    """The hours of a run that begins ``now``."""
+def allowed_hours(now: datetime, window: Window | None = None, deadline: Deadline | None = None) -> RunWindow:
+    """Return the allowed hours of a run that begins ``now``."""
     opens = now if window is None or window.is_open(now) else window.next_open(now)
     ends = []
     if window is not None:
@@ -115,15 +116,15 @@ def shift(now: datetime, window: Window | None = None, deadline: Deadline | None
 
 
 def nights_left(remaining: int, rate: float, night: float) -> int | None:
-    """How many nights of ``night`` seconds ``remaining`` spectra take at ``rate`` a second; None if never."""
+    """Return how many nights of ``night`` seconds ``remaining`` spectra take at ``rate`` per second; None if never."""
     if remaining <= 0:
         return 0
     return math.ceil(remaining / (rate * night)) if rate * night > 0 else None
 
 
 def finish(now: datetime, seconds: float, window: Window) -> tuple[int, datetime] | None:
-    """How many nights ``seconds`` of work take, and when it is done; None beyond all planning."""
-    for night in range(1, FARTHEST + 1):
+    """Return how many nights ``seconds`` of work take and when it is done; None if more than ``MAX_NIGHTS``."""
+    for night in range(1, MAX_NIGHTS + 1):
         begin = now if window.is_open(now) else window.next_open(now)
         end = window.next_close(begin)
         room = (end - begin).total_seconds()
@@ -135,36 +136,36 @@ def finish(now: datetime, seconds: float, window: Window) -> tuple[int, datetime
 
 
 def parse_window(text: str) -> Window:
-    """``20:00-06:00``, ``20:00-06:00 Europe/Prague``. ValueError in a sentence."""
-    told = _WINDOW.fullmatch(text)
-    if told is None:
+    """Parse ``20:00-06:00`` or ``20:00-06:00 Europe/Prague``. ValueError with one sentence."""
+    match = _WINDOW.fullmatch(text)
+    if match is None:
         raise ValueError("hours like '20:00-06:00' are expected, or '20:00-06:00 Europe/Prague'")
-    opens = time(int(told[1]), int(told[2]))
-    closes = time(int(told[3] or 0), int(told[4] or 0))
+    opens = time(int(match[1]), int(match[2]))
+    closes = time(int(match[3] or 0), int(match[4] or 0))
     if opens == closes:
-        raise ValueError("it opens and closes at the same time; leave it out if all hours will do")
-    return Window(opens, closes, _known(told[5]))
+        raise ValueError("it opens and closes at the same time; leave it out to allow all hours")
+    return Window(opens, closes, _zone_name(match[5]))
 
 
 def parse_deadline(text: str) -> Deadline:
-    """``06:00``, ``06:00 Europe/Prague``, ``90s``, ``8h``. ValueError in a sentence."""
-    if told := _HOUR.fullmatch(text):
-        return Deadline(time(int(told[1]), int(told[2])), zone=_known(told[3]))
+    """Parse ``06:00``, ``06:00 Europe/Prague``, ``90s`` or ``8h``. ValueError with one sentence."""
+    if match := _HOUR.fullmatch(text):
+        return Deadline(time(int(match[1]), int(match[2])), zone=_zone_name(match[3]))
     seconds = parse_duration(text)
     if not seconds:
         raise ValueError("a time of day like '06:00' is expected, or a duration like '90s', '30m', '8h'")
-    if seconds > FARTHEST * 86400:
-        raise ValueError("that is further off than anybody can plan")
+    if seconds > MAX_NIGHTS * 86400:
+        raise ValueError(f"it is more than {MAX_NIGHTS} days away")
     return Deadline(seconds=seconds)
 
 
 def parse_duration(text: str) -> float | None:
-    """``90s``, ``30m``, ``12h``, ``2d`` in seconds; None if it is no duration."""
-    told = _DURATION.fullmatch(text)
-    return float(told[1]) * UNITS[told[2]] if told else None
+    """Return ``90s``, ``30m``, ``12h`` or ``2d`` in seconds; None if ``text`` is no duration."""
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) * UNITS[match[2]] if match else None
 
 
-def _known(zone: str | None) -> str:
+def _zone_name(zone: str | None) -> str:
     try:
         return ZoneInfo(zone).key if zone else ""
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
@@ -175,19 +176,19 @@ def _minutes(hour: time) -> int:
     return hour.hour * 60 + hour.minute
 
 
-def _on_the_wall(moment: datetime, zone: str) -> datetime:
-    """What the clock shows."""
+def _wall_clock(moment: datetime, zone: str) -> datetime:
+    """Return what a clock in ``zone`` shows at ``moment``."""
     return moment.astimezone(ZoneInfo(zone) if zone else None).replace(tzinfo=None, fold=0)
 
 
 def _moment(day: date, hour: time, zone: str) -> datetime:
-    """The first moment at which the clock shows that time or, on the day that lacks it, a later one."""
+    """Return the first moment at which the clock shows ``hour`` or, on a day that skips it, a later time."""
     wall = datetime.combine(day, hour, ZoneInfo(zone) if zone else None)
     early, late = sorted(wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     shown = wall.replace(tzinfo=None)
-    if _on_the_wall(early, zone) == shown:
+    if _wall_clock(early, zone) == shown:
         return early
-    while late - early > timedelta(seconds=1):  # the clock jumped over it: find the jump
+    while late - early > timedelta(seconds=1):  # the clock skipped it: find the jump
         middle = (early + (late - early) / 2).replace(microsecond=0)
-        early, late = (early, middle) if _on_the_wall(middle, zone) >= shown else (middle, late)
+        early, late = (early, middle) if _wall_clock(middle, zone) >= shown else (middle, late)
     return late

@@ -1,7 +1,7 @@
-"""Who looks at the clocks while a harvest works: when its hours end, and whether the machine was asleep.
+"""Watch the clocks during a run: end it with its allowed hours, and notice that the machine was suspended.
 
-The loop's clock stands still while a laptop sleeps, and timers with it; the wall clock goes on. So both are compared
-every few seconds: hours end by the wall, and a jump between the two means that what was connected is not any more.
+The event loop's clock stops while a laptop is suspended, and timers with it; the wall clock does not. Both are compared
+every few seconds: hours end by the wall clock, and a jump between the two means that the connections are dead.
 """
 
 from __future__ import annotations
@@ -17,49 +17,53 @@ from .. import events as ev
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
 from ..model.exit_codes import StopReason
-from ..model.schedule import Deadline, RunWindow, Window, shift
+from ..model.schedule import Deadline, RunWindow, Window, allowed_hours
 
 log = logging.getLogger(__name__)
 
-TICK = 5.0  # seconds between two looks at the clocks
+TICK = 5.0  # seconds between two comparisons of the clocks
 DRIFT = 2.0  # seconds between the clocks that no adjustment by NTP explains
-WORTH_ANOTHER_RUN = 4
+WORK_LEFT = 4  # exit code
 
 
 def run_window(now: float, window: Window | None, deadline: Deadline | None) -> RunWindow:
-    """The hours of a run that begins at ``now``, in seconds since 1970."""
-    return shift(datetime.fromtimestamp(now, UTC), window, deadline)
+    """Return the allowed hours of a run that begins at ``now`` (seconds since 1970)."""
+    return allowed_hours(datetime.fromtimestamp(now, UTC), window, deadline)
 
 
 @dataclass(frozen=True, slots=True)
 class ClockWatch:
-    """``keep`` it around the engine. ``renew`` makes the archive's client forget its connections."""
+    """End a run with its allowed hours; ``renew`` replaces the connections of the archive's client after a jump.
+
+    Enter ``watching`` around the engine.
+    """
 
     hours: RunWindow
     emit: Callable[[ev.Event], None]
-    stop: Shutdown
+    shutdown: Shutdown
     renew: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
 
     @asynccontextmanager
-    async def keep(self) -> AsyncIterator[None]:
-        """Watch the clocks for as long as this lasts."""
-        watch = asyncio.create_task(self._watch(), name="vigil")
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch the clocks inside this context."""
+        watch = asyncio.create_task(self._watch(), name="clock-watch")
         try:
             yield
         finally:
             watch.cancel()
             await asyncio.wait((watch,))
 
-    async def opening(self) -> bool:
-        """Wait until the hours begin; False if the run was stopped before they did."""
+    async def wait_for_opening(self) -> bool:
+        """Wait until the allowed hours begin. Return False if the run was stopped before."""
         opens = self.hours.opens.timestamp()
-        if self.clock() >= opens or self.stop.draining.is_set():
-            return not self.stop.draining.is_set()
+        if self.clock() >= opens or self.shutdown.draining.is_set():
+            return not self.shutdown.draining.is_set()
         self.emit(ev.HarvestPaused(self.clock(), f"outside the window {self.hours.window}", opens, ev.Pause.WINDOW))
         while (left := opens - self.clock()) > 0:
-            if await wait_for_event(self.stop.draining, min(left, TICK)):
-                self.emit(ev.HarvestDraining(self.clock(), self.stop.cause.reason if self.stop.cause else "stopped"))
+            if await wait_for_event(self.shutdown.draining, min(left, TICK)):
+                reason = self.shutdown.cause.reason if self.shutdown.cause else "stopped"
+                self.emit(ev.HarvestDraining(self.clock(), reason))
                 return False
         self.emit(ev.HarvestResumed(self.clock(), f"the window {self.hours.window} is open"))
         return True
@@ -71,27 +75,27 @@ class ClockWatch:
             await asyncio.sleep(self._tick())
             now = self.clock() - loop.time()
             if abs(now - before) > DRIFT:
-                await self._jumped(now - before)
+                await self._handle_jump(now - before)
             before = now
-            self._look_at_the_hour()
+            self._drain_at_end()
 
     def _tick(self) -> float:
         left = self._left()
         return TICK if left is None else min(TICK, max(left, 0.001))
 
     def _left(self) -> float | None:
-        """Seconds until the hours end; None without an end, or once the run is told to stop."""
+        """Return seconds until the hours end; None if they do not, or if the run drains already."""
         ends = self.hours.ends
-        return None if ends is None or self.stop.draining.is_set() else ends.timestamp() - self.clock()
+        return None if ends is None or self.shutdown.draining.is_set() else ends.timestamp() - self.clock()
 
-    def _look_at_the_hour(self) -> None:
+    def _drain_at_end(self) -> None:
         left = self._left()
         if left is not None and left <= 0:
-            self.stop.drain(StopReason(self.hours.why, WORTH_ANOTHER_RUN))
+            self.shutdown.drain(StopReason(self.hours.reason, WORK_LEFT))
 
-    async def _jumped(self, seconds: float) -> None:
+    async def _handle_jump(self, seconds: float) -> None:
         self.emit(ev.ClockJumped(self.clock(), seconds))
         try:
             await self.renew()
-        except Exception:  # whatever is wrong with the old connections, the hours are still to be kept
-            log.exception("while renewing the connections")
+        except Exception:  # whatever is wrong with the old connections, the hours still end
+            log.exception("the connections could not be replaced")

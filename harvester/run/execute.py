@@ -131,8 +131,8 @@ async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRu
         try:
             async with start(running) as runner:
                 watch = ClockWatch(window, emit, shutdown, runner.renew, clock.now)
-                async with watch.keep():
-                    if await watch.opening():
+                async with watch.watching():
+                    if await watch.wait_for_opening():
                         await runner.run()
         except HarvestError as error:
             shutdown.drain(StopReason(str(error), error.exit_code))

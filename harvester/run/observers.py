@@ -1,4 +1,4 @@
-"""Who looks on besides the terminal, if the settings say so: metrics and the webhook. None may cost a harvest."""
+"""Attach the observers that the settings name: metrics and the webhook. A fault of theirs never ends a run."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from .context import RunContext, WriterT
 
 
 def check(settings: Settings) -> None:
-    """UsageError if something that is asked for is not installed: before the night, not in it."""
+    """Raise UsageError now, not during the run, if a configured observer needs a package that is not installed."""
     if settings.metrics_file is not None or settings.metrics_port is not None:
         require_prometheus()
 
 
 @dataclass(slots=True)
 class Observers:
-    """Those of one run. ``faults`` are what became of them, in words."""
+    """The observers of one run; ``faults`` are sentences about those that failed."""
 
     webhook: Webhook | None = None
     _faults: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> Sequence[str]:
-        told = self.webhook.faults if self.webhook else []
-        return [*self._faults, *(f"webhook: {fault}" for fault in told)]
+        """Return what went wrong so far, a sentence each."""
+        posts = self.webhook.faults if self.webhook else []
+        return [*self._faults, *(f"webhook: {fault}" for fault in posts)]
 
-    def lose(self, name: str, bus: EventBus) -> Callable[[Exception], None]:
-        """What to call when the onlooker ``name`` breaks."""
+    def fault_handler(self, name: str, bus: EventBus) -> Callable[[Exception], None]:
+        """Return a function that records and announces a fault of the observer ``name``."""
 
-        def broken(error: Exception) -> None:
-            words = f"{type(error).__name__}: {error}"
-            self._faults.append(f"{name}: {words}")
-            bus.emit(ev.ObserverFailed(time.time(), name, words))
+        def record(error: Exception) -> None:
+            fault = f"{type(error).__name__}: {error}"
+            self._faults.append(f"{name}: {fault}")
+            bus.emit(ev.ObserverFailed(time.time(), name, fault))
 
-        return broken
+        return record
 
-    async def close(self, summary: Mapping[str, object], stop: Shutdown) -> Sequence[str]:
-        """Once the books are closed. What went wrong with that is known to nobody yet."""
+    async def close(self, summary: Mapping[str, object], shutdown: Shutdown) -> Sequence[str]:
+        """Send the webhook's last message after the summary was written. Return the faults of doing so."""
         known = len(self.faults)
         if self.webhook is not None:
-            await self.webhook.end(summary, stop.aborting)
+            await self.webhook.end(summary, shutdown.aborting)
         return self.faults[known:]
 
 
@@ -62,11 +63,11 @@ async def observing(run: RunContext[WriterT]) -> AsyncIterator[Observers]:
             metrics = Metrics(lambda: stats.stats)
             bus.add(metrics)
             if settings.metrics_port is not None:
-                broken = observers.lose("metrics port", bus)
-                await stack.enter_async_context(scrape_port(metrics, settings.metrics_port, broken))
+                record = observers.fault_handler("metrics port", bus)
+                await stack.enter_async_context(scrape_port(metrics, settings.metrics_port, record))
             if settings.metrics_file is not None:
-                broken = observers.lose("metrics file", bus)
-                await stack.enter_async_context(text_file(metrics, settings.metrics_file, broken))
+                record = observers.fault_handler("metrics file", bus)
+                await stack.enter_async_context(text_file(metrics, settings.metrics_file, record))
         if settings.notify is not None:
             observers.webhook = Webhook(settings.notify, lambda: stats.stats)
             bus.add(await stack.enter_async_context(observers.webhook), logged_only=True)

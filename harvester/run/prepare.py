@@ -1,4 +1,7 @@
-"""What is known before the first request: catalog against disk. Light, so that a plan of a million stays small."""
+"""Compare the catalog with the store, before the first request.
+
+It keeps no second copy of the catalog, so that a plan of a million spectra stays small.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,19 @@ from ..errors import UsageError
 from ..ledger import queries
 from ..model.failures import FetchError
 from ..model.findings import Damaged, FileToCheck, Finding, Record, Sound, too_common
+from ..model.invocation import command_line
 from ..model.target import Target
 from ..storage.interface import Store
 
-LOOKED_AT = 20  # addresses, before the first request
+CHECKED_URLS = 20  # before the first request
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Everything that is known before the first request. ``findings`` are of files that no ledger vouched for.
+    """Everything that is known before the first request.
 
-    after_interruption: the run before this one never said goodbye.
+    findings: about files that the ledger did not know. after_interruption: the last run ended without its final ledger
+    entry.
     """
 
     configuration: Configuration
@@ -39,8 +44,8 @@ class Preparation:
     targets: Sequence[Target]
     leftovers: Sequence[PendingRetry] = ()
     findings: Sequence[Finding] = ()
-    caution: str = ""
-    """What people should know of the store."""
+    warning: str = ""
+    """What users should know about the store, in one sentence."""
     after_interruption: bool = False
 
     @property
@@ -50,27 +55,27 @@ class Preparation:
 
     @property
     def wanted(self) -> int:
-        """How many spectra this run asks for."""
+        """Return how many spectra this run requests."""
         return len(self.targets) + len(self.leftovers)
 
     @property
     def refreshed(self) -> int:
-        """How many of them are there already: they come last, and stay as they are until a better one is there."""
+        """Return how many of them are stored already: requested last, kept until a verified new version is there."""
         return max(0, self.wanted - len(self.plan.wanted))
 
     @property
     def left_out(self) -> bool:
-        """Whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
+        """Return whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
         return self.wanted < len(self.plan.wanted)
 
     @property
     def eta(self) -> float:
-        """Seconds that the targets take at the allowed rate."""
+        """Return the seconds that the targets take at the rate limit."""
         return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
 def catalog_of(configuration: Configuration) -> Catalog:
-    """The catalog that the configuration names; the demo archive brings its own. UsageError without one."""
+    """Read the catalog that the configuration names; the demo archive has its own. UsageError without one."""
     settings = configuration.settings
     if settings.catalog is not None:
         return read_catalog(settings.catalog, settings.id_column)
@@ -79,20 +84,20 @@ def catalog_of(configuration: Configuration) -> Catalog:
 
         entries = list(listing(DEMO_COUNT))
         columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]
-        return Catalog("the demo archive's own list", [entry.did for entry in entries], columns)
+        return Catalog("the demo archive's catalog", [entry.did for entry in entries], columns)
     raise UsageError(
         "no catalog: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
-        "make one from the archive's own list with `python -m harvester discover URL --catalog FILE`,\n"
-        "or see it at work first: python -m harvester --archive demo --concurrency 8"
+        f"download all spectra that the archive lists (discover them first): {command_line('run', '--all')}\n"
+        f"or try the demo archive first: {command_line('--archive', 'demo', '--concurrency', '8')}"
     )
 
 
 def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Preparation:
-    """Hold the catalog against the disk. Changes nothing, asks nothing of the archive.
+    """Compare the catalog with the store. Change nothing and send no requests.
 
-    Files that no ledger vouches for (an older tool's, of another size than it knows, or replaced by a run that was
-    killed before it wrote that down) are read and proved before they count. Another change that keeps the size is for
-    ``verify`` to find.
+    Files that the ledger does not know (from another tool, of a different size, or written by a run that was killed
+    before it updated the ledger) are read and verified before they count. Only ``verify`` finds a change that keeps
+    the size.
     """
     ledger = store.ledger
     newer = written_since_crash(store)
@@ -101,77 +106,80 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
         doubtful = frozenset(name.casefold() for name in newer)
         receipts = ((name, did, None if name in doubtful else size) for name, did, size in receipts)
     plan = make_plan(catalog, store.files(), receipts)
-    _refuse_to_mix(configuration, plan, ledger)
+    _refuse_mixed_requests(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
-    findings = _examine(configuration, plan.unproved, store)
-    _refuse_to_set_aside_everything(configuration, findings)
+    findings = _verify_unknown(configuration, plan.unproved, store)
+    _refuse_other_content(configuration, findings)
     plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
-    _refuse_to_ask_nowhere(configuration, catalog, targets)
+    _refuse_without_url(configuration, catalog, targets)
     return Preparation(configuration, catalog, plan, targets, leftovers, findings, store.warning, newer is not None)
 
 
-def _examine(configuration: Configuration, unproved: Sequence[Target], store: Store) -> list[Finding]:
+def _verify_unknown(configuration: Configuration, unproved: Sequence[Target], store: Store) -> list[Finding]:
     if not unproved:
         return []
     work = (FileToCheck(target.name, Record(target.did)) for target in unproved)
     return list(proved_again(configuration, store, work, os.cpu_count() or 1))
 
 
-def _refuse_to_set_aside_everything(configuration: Configuration, findings: Sequence[Finding]) -> None:
-    """Sound files that are not what is asked for now tell of a wrong setting, not of damage. UsageError."""
+def _refuse_other_content(configuration: Configuration, findings: Sequence[Finding]) -> None:
+    """Raise UsageError if most files are valid but differ from the request: a setting is wrong, not the files."""
     suspicious = too_common((finding for finding in findings if isinstance(finding, Damaged)), len(findings))
     if suspicious:
         example = next(found for found in findings if isinstance(found, Damaged) and found.kind in suspicious)
         raise UsageError(
-            f"{configuration.location} has {len(findings)} files that are in no ledger; most are not what you request "
-            f"({configuration.request.request_key}): {example.name}.fits: {example.detail}; choose another --out, "
-            "or ask as they were asked for"
+            f"{configuration.location} has {len(findings)} files that the ledger does not know; most do not match your "
+            f"request ({configuration.request.request_key}): {example.name}.fits: {example.detail}; choose another "
+            "--out, or give the --fluxcalib, --band and --format with which they were requested"
         )
 
 
-def _refuse_to_mix(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
-    """One directory has spectra of one kind: who trains on it must not find two. UsageError."""
+def _refuse_mixed_requests(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
+    """Raise UsageError for other request parameters than the stored spectra have: a data set has one kind."""
     before = queries.request_parameters(ledger)
     if before not in (None, configuration.request.request_key) and plan.present:
         raise UsageError(
-            f"{configuration.location} holds spectra asked for with {before}; you ask for "
+            f"{configuration.location} contains spectra requested with {before}; you request "
             f"{configuration.request.request_key}: choose another --out"
         )
 
 
 def _refuse_another_archive(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
-    """One directory has spectra of one archive, since two may call theirs alike. UsageError.
+    """Raise UsageError if the stored spectra are from another archive, since two may use the same names.
 
-    It is the same by its name (archives move, the demo's port changes) or by where it answers (profiles are renamed).
+    An archive is the same by its name (archives move, the demo's port changes) or by host and port (profiles are
+    renamed).
     """
     profile = configuration.profile
     if not plan.present and not plan.strays:
         return
     before = queries.runs_with_new_spectra(ledger)
-    here = _where(profile.endpoint)
-    if before and not any(run.archive == profile.name or (here and _where(run.endpoint) == here) for run in before):
+    here = _host_and_port(profile.endpoint)
+    if before and not any(
+        run.archive == profile.name or (here and _host_and_port(run.endpoint) == here) for run in before
+    ):
         last = before[-1]
         raise UsageError(
-            f"{configuration.out} holds spectra of {_called(last.archive, last.endpoint)}; you ask "
-            f"{_called(profile.name, profile.endpoint)}: choose another --out, or, if it is the same archive, say so "
-            f'by name = "{last.archive}" in its profile (--archive FILE.toml; `discover URL -o FILE.toml` writes one)'
+            f"{configuration.location} contains spectra of {_name_and_host(last.archive, last.endpoint)}; you request "
+            f"{_name_and_host(profile.name, profile.endpoint)}: choose another --out or, for the same archive, set "
+            f'name = "{last.archive}" in its profile (--archive FILE.toml; `discover URL -o FILE.toml` writes one)'
         )
 
 
-def _where(endpoint: str | None) -> str:
-    """Host and port."""
+def _host_and_port(endpoint: str | None) -> str:
+    """Return host and port, in lower case."""
     return urlsplit(endpoint or "").netloc.casefold()
 
 
-def _called(archive: str, endpoint: str | None) -> str:
-    return f"{archive} ({_where(endpoint)})" if _where(endpoint) else archive
+def _name_and_host(archive: str, endpoint: str | None) -> str:
+    return f"{archive} ({_host_and_port(endpoint)})" if _host_and_port(endpoint) else archive
 
 
-def _refuse_to_ask_nowhere(configuration: Configuration, catalog: Catalog, targets: Sequence[Target]) -> None:
-    """Where none of the first spectra has an address that may be asked, none is likely to. UsageError."""
+def _refuse_without_url(configuration: Configuration, catalog: Catalog, targets: Sequence[Target]) -> None:
+    """Raise UsageError if none of the first spectra has a permitted download URL: then hardly any has."""
     refused = ""
-    for target in targets[:LOOKED_AT]:
+    for target in targets[:CHECKED_URLS]:
         try:
             configuration.route.url(target)
         except FetchError as error:
@@ -180,8 +188,8 @@ def _refuse_to_ask_nowhere(configuration: Configuration, catalog: Catalog, targe
             return
     if refused and not catalog.has_addresses:
         raise UsageError(
-            f"catalog {catalog.source}: it has no column {ADDRESS!r}, by which {configuration.profile.name} hands "
-            "out its files; `python -m harvester discover URL --catalog FILE` writes one"
+            f"catalog {catalog.source}: it has no column {ADDRESS!r}, which contains the download URLs of "
+            f"{configuration.profile.name}; {command_line('discover', 'URL', '--catalog', 'FILE')} writes one"
         )
     if refused:
         raise UsageError(f"catalog {catalog.source}: {targets[0].did}: {refused}")
@@ -190,7 +198,7 @@ def _refuse_to_ask_nowhere(configuration: Configuration, catalog: Catalog, targe
 def _choose(
     configuration: Configuration, plan: HarvestPlan, ledger: Path
 ) -> tuple[Sequence[Target], Sequence[PendingRetry]]:
-    """What this run asks for: fresh targets, and the retries that an earlier run left behind."""
+    """Choose what this run requests: new targets, and the retries that an earlier run left."""
     settings = configuration.settings
     wanted = plan.wanted + plan.present if settings.refresh else plan.wanted
     if settings.only_failed:

@@ -1,9 +1,9 @@
-"""What a run came from and what came of it, as a W3C PROV document (PROV-DM, in PROV-JSON; IVOA Provenance DM 1.0 has
-the same entities, activities and agents).
+"""Describe the origin and the result of a run as a W3C PROV document.
 
-The document is about the run and stays small: what was asked for each spectrum, when, and what came, are rows of the
-ledger's view ``provenance``. The collection's digests do not depend on names or order, that of its content not even on
-the day: two people who have the same spectra have the same ``content_sha256``.
+The model is PROV-DM in PROV-JSON; the IVOA Provenance DM 1.0 has the same entities, activities and agents. The document
+is about the run and stays small: what was requested for each spectrum, when, and with what result, are rows of the
+ledger's view ``provenance``. The digests of the collection do not depend on names or order, and ``content_sha256`` not
+on the date either: two people who have the same spectra have the same one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Records = dict[str, Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Every stored spectrum of a directory: how many, their bytes, and a SHA-256 over their digests."""
+    """All stored spectra of a directory: their number, their bytes, and a SHA-256 over their digests."""
 
     spectra: int
     bytes: int
@@ -34,7 +34,7 @@ class Collection:
 
 
 def collected(rows: Iterable[tuple[str, int, str, str]]) -> Collection:
-    """The collection of ``rows`` of DID, bytes, SHA-256 and content digest, which come in the order of their DIDs."""
+    """Return the collection of ``rows`` of DID, bytes, SHA-256 and content digest, which are sorted by DID."""
     files, contents = hashlib.sha256(), hashlib.sha256()
     spectra = size = 0
     for did, length, sha256, content_digest in rows:
@@ -45,7 +45,7 @@ def collected(rows: Iterable[tuple[str, int, str, str]]) -> Collection:
 
 
 def profile_text(configuration: Configuration) -> str:
-    """The archive's profile as it is kept in the run's folder; a webhook's address is as good as a password."""
+    """Return the archive's profile for the run's folder; the URL of a webhook is masked like a password."""
     profile = configuration.profile
     if hook := profile.settings.get("notify"):
         profile = replace(profile, settings={**profile.settings, "notify": masked(str(hook))})
@@ -53,14 +53,14 @@ def profile_text(configuration: Configuration) -> str:
 
 
 def profile_sha256(configuration: Configuration) -> str:
-    """The digest of that file: it tells in the ledger which profile a run had."""
+    """Return the digest of that file, by which the ledger names the profile of a run."""
     return hashlib.sha256(profile_text(configuration).encode()).hexdigest()
 
 
 def document(
     configuration: Configuration, catalog: Catalog, stats: HarvestStats, agent: str, collection: Collection
 ) -> dict[str, object]:
-    """The PROV-JSON document of an ended run; ``agent`` is the User-Agent that the archive was told."""
+    """Return the PROV-JSON document of an ended run; ``agent`` is the User-Agent header of its requests."""
     prefixes = {"harvester": "urn:x-harvester:", "run": f"urn:x-harvester:run:{stats.run}:"}
     records = {
         "entity": _entities(configuration, catalog, collection),
@@ -71,20 +71,24 @@ def document(
 
 
 def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
-    """Who used, made and answers for what (PROV-DM, sections 5.1 to 5.3)."""
+    """Return which agent used, generated and is responsible for which entity (PROV-DM, sections 5.1 to 5.3)."""
     used = ("catalog", "profile", "service")
-    result = _said("entity", "collection", "activity", "harvest") | {"prov:time": _iso(stats.ended or stats.started)}
+    result = _relation("entity", "collection", "activity", "harvest") | {
+        "prov:time": _iso(stats.ended or stats.started)
+    }
     relations: dict[str, Records] = {
-        "used": {f"_:{name}": _said("activity", "harvest", "entity", name) for name in used},
+        "used": {f"_:{name}": _relation("activity", "harvest", "entity", name) for name in used},
         "wasGeneratedBy": {"_:result": result},
-        "wasDerivedFrom": {"_:source": _said("generatedEntity", "collection", "usedEntity", "service")},
+        "wasDerivedFrom": {"_:source": _relation("generatedEntity", "collection", "usedEntity", "service")},
         "wasAttributedTo": {
-            f"_:of_{name}": _said("entity", name, "agent", "archive") for name in ("service", "collection")
+            f"_:of_{name}": _relation("entity", name, "agent", "archive") for name in ("service", "collection")
         },
-        "wasAssociatedWith": {"_:tool": _said("activity", "harvest", "agent", "harvester") | _by("plan", "settings")},
+        "wasAssociatedWith": {
+            "_:tool": _relation("activity", "harvest", "agent", "harvester") | _reference("plan", "settings")
+        },
     }
     if user_is_known:
-        relations["actedOnBehalfOf"] = {"_:user": _said("delegate", "harvester", "responsible", "user")}
+        relations["actedOnBehalfOf"] = {"_:user": _relation("delegate", "harvester", "responsible", "user")}
     return relations
 
 
@@ -92,60 +96,60 @@ def _entities(configuration: Configuration, catalog: Catalog, collection: Collec
     profile = configuration.profile
     listed = {"listed": len(catalog.dids), "sha256": catalog.sha256, "ids_sha256": ids_sha256(catalog.dids)}
     return {
-        "run:catalog": _about(catalog.source, listed),
-        "run:profile": _about(profile.name, {"sha256": profile_sha256(configuration)}, "Plan", PROFILE),
-        "run:settings": _about("every setting in force", {}, "Plan", "config.toml"),
-        "run:service": _about(profile.title, {"mode": profile.mode}, location=profile.endpoint),
-        "run:collection": _about("all that is stored", asdict(collection), "Collection", str(configuration.location)),
+        "run:catalog": _element(catalog.source, listed),
+        "run:profile": _element(profile.name, {"sha256": profile_sha256(configuration)}, "Plan", PROFILE),
+        "run:settings": _element("all settings in force", {}, "Plan", "config.toml"),
+        "run:service": _element(profile.title, {"mode": profile.mode}, location=profile.endpoint),
+        "run:collection": _element("all stored spectra", asdict(collection), "Collection", str(configuration.location)),
     }
 
 
 def _agents(configuration: Configuration, agent: str) -> Records:
     user = configuration.settings.contact
     agents = {
-        "run:harvester": _about(f"harvester {__version__}", {"user_agent": agent}, "SoftwareAgent"),
-        "run:archive": _about(configuration.profile.title, {}, "Organization"),
+        "run:harvester": _element(f"harvester {__version__}", {"user_agent": agent}, "SoftwareAgent"),
+        "run:archive": _element(configuration.profile.title, {}, "Organization"),
     }
-    return agents if user is None else {**agents, "run:user": _about(user, {}, "Person")}
+    return agents if user is None else {**agents, "run:user": _element(user, {}, "Person")}
 
 
 def _activity(configuration: Configuration, stats: HarvestStats) -> Attributes:
-    chosen, limits = configuration.settings, configuration.settings.limits
-    asked = {
-        "fluxcalib": chosen.fluxcalib,
-        "band": None if chosen.band is None else f"{chosen.band} m",
-        "format": chosen.format,
+    settings, limits = configuration.settings, configuration.settings.limits
+    requested = {
+        "fluxcalib": settings.fluxcalib,
+        "band": None if settings.band is None else f"{settings.band} m",
+        "format": settings.format,
         "rate": limits.rate,
         "concurrency": limits.concurrency,
     }
     names = ("present", "saved", "failed", "remaining", "requests", "bytes", "reason", "exit_code")
-    came = {name: getattr(stats, name) for name in names}
-    each = {"each_spectrum": "the view provenance of ../../ledger.sqlite: what was asked for it, and when"}
+    result = {name: getattr(stats, name) for name in names}
+    each = {"each_spectrum": "the view provenance of ../../ledger.sqlite: what was requested, and when"}
     times = {"prov:startTime": _iso(stats.started), "prov:endTime": _iso(stats.ended or stats.started)}
-    return times | _about(f"harvest {stats.run}", asked | came | each)
+    return times | _element(f"harvest {stats.run}", requested | result | each)
 
 
 def ids_sha256(dids: Iterable[str]) -> str:
-    """SHA-256 over the listed identifiers, one a line, in their order."""
+    """Return the SHA-256 over the identifiers, one per line, in their order."""
     digest = hashlib.sha256()
     for did in dids:
         digest.update(f"{did}\n".encode())
     return digest.hexdigest()
 
 
-def _about(label: str, ours: Mapping[str, object], kind: str | None = None, location: str | None = None) -> Attributes:
-    """The attributes of an element, ``ours`` in our own namespace; what is None is left out."""
+def _element(label: str, own: Mapping[str, object], kind: str | None = None, location: str | None = None) -> Attributes:
+    """Return the attributes of an element, ``own`` in this program's namespace, without those that are None."""
     typed = None if kind is None else {"$": f"prov:{kind}", "type": "prov:QUALIFIED_NAME"}
-    told: Attributes = {"prov:label": label, "prov:type": typed, "prov:location": location}
-    told |= {f"harvester:{name}": value for name, value in ours.items()}
-    return {name: value for name, value in told.items() if value is not None}
+    attributes: Attributes = {"prov:label": label, "prov:type": typed, "prov:location": location}
+    attributes |= {f"harvester:{name}": value for name, value in own.items()}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _said(subject: str, name: str, other: str, other_name: str) -> Attributes:
-    return _by(subject, name) | _by(other, other_name)
+def _relation(subject: str, name: str, other: str, other_name: str) -> Attributes:
+    return _reference(subject, name) | _reference(other, other_name)
 
 
-def _by(role: str, name: str) -> Attributes:
+def _reference(role: str, name: str) -> Attributes:
     return {f"prov:{role}": f"run:{name}"}
 
 

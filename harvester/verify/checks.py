@@ -98,7 +98,7 @@ def _check_band(expected: Expectation, low: float, high: float) -> None:
     if band is None:
         return
     if low < band.low - expected.band_tolerance or high > band.high + expected.band_tolerance:
-        detail = f"the spectrum reaches from {_words(low)} to {_words(high)}; asked for was {band.in_words()}"
+        detail = f"the spectrum reaches from {_words(low)} to {_words(high)}; asked for was {band.format_angstroms()}"
         limit = f"give or take {expected.band_tolerance * 1e10:.3g} Angstrom"
         raise _refused(FailureKind.WRONG_BAND, f"{detail}, {limit}")
 

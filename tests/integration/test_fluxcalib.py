@@ -132,15 +132,15 @@ def test_an_archive_without_normalized_has_its_own_panels(archive: str, tmp_path
 async def test_each_setting_is_asked_for_once_and_proved() -> None:
     fetched, requests = await calibrations(FaultPlan())
     assert tuple(fetched) == USUAL
-    assert all(one.spectrum is not None and one.trouble == "" for one in fetched.values())
+    assert all(one.spectrum is not None and one.problem == "" for one in fetched.values())
     assert requests == 4
 
 
 async def test_counts_fail_only_where_something_else_was_asked_for() -> None:
     fetched, _ = await calibrations(plan_faults(n0="counts"))
     assert [one.fluxcalib for one in fetched.values() if one.spectrum] == [None, "UNCALIBRATED"]
-    assert fetched["relative"].trouble == "flux that is not relative, though that was asked for"
-    assert fetched["normalized"].trouble == "flux that is not normalized, though that was asked for"
+    assert fetched["relative"].problem == "flux that is not relative, although that was requested"
+    assert fetched["normalized"].problem == "flux that is not normalized, although that was requested"
 
 
 async def test_a_server_error_costs_one_panel() -> None:

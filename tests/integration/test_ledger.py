@@ -356,7 +356,7 @@ async def test_attempts_and_due_times_outlive_the_run(tmp_path: Path) -> None:
 
 
 async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
-    with pytest.raises(UsageError, match=r"holds spectra asked for with FLUXCALIB=normalized.*choose another --out"):
+    with pytest.raises(UsageError, match=r"contains spectra requested with FLUXCALIB=normalized.*choose another --out"):
         await harvest_demo(out, COUNT, fluxcalib="relative")
     for path in out.glob("*.fits"):
         path.unlink()

@@ -107,5 +107,5 @@ def test_no_text_gives_anything_but_a_sound_band_or_a_reason(text: str) -> None:
 
 
 def test_in_words_it_is_angstroms() -> None:
-    assert parse_band("6.5e-07 6.6e-07").in_words() == "6500 to 6600 Angstrom"
-    assert parse_band("-Inf 656.28 nm").in_words() == "open to 6562.8 Angstrom"
+    assert parse_band("6.5e-07 6.6e-07").format_angstroms() == "6500 to 6600 Angstrom"
+    assert parse_band("-Inf 656.28 nm").format_angstroms() == "open to 6562.8 Angstrom"

@@ -73,9 +73,9 @@ class Night:
             targets, archive, SimulatedStore(), prove, limits, admission, self.emit, self.stop, clock=wall
         )  # fmt: skip
         self.emit(ev.HarvestStarted(wall(), "n", "a", "h", "out", count, 0, count, 1.0, 4))
-        vigil = ClockWatch(run_window(wall(), window, deadline), self.emit, self.stop, self.renew, wall)
-        async with vigil.keep():
-            if await vigil.opening():
+        watch = ClockWatch(run_window(wall(), window, deadline), self.emit, self.stop, self.renew, wall)
+        async with watch.watching():
+            if await watch.wait_for_opening():
                 await engine.run()
         self.asked = archive.asked
         self.emit(ev.HarvestEnded(wall(), *ended_how(self.tally.stats, self.stop.cause, left_out=False)))
