@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .hints import advised
-from .options import asked, configuration, destination
+from .hints import next_command
+from .options import load_configuration, output_path, request_options
 
 if TYPE_CHECKING:
     from .. import events as ev
@@ -32,7 +32,7 @@ FEW = 100  # spectra that are asked for in so short a time that nobody needs a s
 @click.command("diff")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@asked
+@request_options
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="ask the archive for the first N spectra only")
 @click.option("--sample", metavar="N", type=click.IntRange(1), help="ask the archive for N spectra by chance only")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="the chance of --sample")
@@ -49,9 +49,9 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     """
     from ..diff import Change, compare
 
-    file = None if csv_file is None else destination("--csv", csv_file)
+    file = None if csv_file is None else output_path("--csv", csv_file)
     how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
-    config = configuration(flags)
+    config = load_configuration(flags)
     (old, new), code = _versions((before, after), config, how)
     _refuse_unlike(old, new)
     unsettled = {**old.unsettled, **new.unsettled}
@@ -64,7 +64,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     print(told(old, new, difference, unsettled))
     if file is not None and not as_json:
         own = ["--id-column", "id"] if config.settings.id_column != "id" else []
-        again = advised("", config.location, "--catalog", str(file), *own, "--refresh")
+        again = next_command("", config.location, "--catalog", str(file), *own, "--refresh")
         written = f"what is new or changed is in {file}; to fetch it: {again}"
         print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
     sys.stdout.flush()

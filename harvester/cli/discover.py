@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .options import configuration, destination
+from .options import load_configuration, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -73,7 +73,7 @@ def command(
     name = _name(output, service.url)
     flags = {"config": config, "contact": contact, "rate": rate, "archive": service.url}
     flags |= {"fluxcalib": "none", "format": "none"}
-    settings = configuration(flags)
+    settings = load_configuration(flags)
     with _staged(catalog) as sheet:
         findings, listed = asyncio.run(_survey(settings, service, constraints, table, sheet, most))
         if listed and not listed.spectra and (said := _said(narrowed)):
@@ -94,9 +94,9 @@ def command(
 
 def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
     if output is not None:
-        yield destination("-o", output, ".toml")
+        yield output_path("-o", output, ".toml")
     if catalog not in (None, "-"):
-        yield destination("--catalog", str(catalog))
+        yield output_path("--catalog", str(catalog))
 
 
 def _service(url: str) -> Registered:

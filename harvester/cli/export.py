@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .hints import advised
-from .options import configuration, destination, listed, place, worked
-from .progress import signs_of_life
+from .hints import next_command
+from .options import catalog_options, engine_options, load_configuration, location_options, output_path
+from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -25,9 +25,9 @@ EXAMPLES = 20  # spectra that are named; the card names all
 
 @click.command("export")
 @click.argument("file", metavar="FILE")
-@place
-@listed
-@worked
+@location_options
+@catalog_options
+@engine_options
 @click.option("--processes", metavar="N", help="with Dask, and no scheduler: processes of this machine [1]")
 @click.option("--flux", type=click.Choice(["float64", "float32"]), default="float64", help="precision [float64]")
 @click.option("--vacuum", is_flag=True, help="convert wavelengths in air to vacuum")
@@ -48,17 +48,17 @@ def command(file: str, **flags: Any) -> int:
     from ..run.runners import pool_for
 
     order = ExportOptions(
-        destination("export", file, ".parquet", ".h5", ".hdf5"),
+        output_path("export", file, ".parquet", ".h5", ".hdf5"),
         _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
         _split(flags.pop("split"), flags.pop("seed")),
         flags.pop("flux"),
         flags.pop("label_column"),
     )
-    config = configuration(flags)
+    config = load_configuration(flags)
     began = time.monotonic()
     with (
         pool_for(config.settings, config.settings.processes) as pool,
-        signs_of_life("exporting", "exported") as progress,
+        show_progress("exporting", "exported") as progress,
     ):
         dataset = export(config, order, progress, card, pool)
     beside = order.card
@@ -124,9 +124,9 @@ def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..formatting import plural
 
     if dataset.outcome.damaged:
-        yield f"to set damaged files aside: {advised('verify', config.location, '--fix')}"
+        yield f"to set damaged files aside: {next_command('verify', config.location, '--fix')}"
     if dataset.outcome.absent:
         absent = plural(dataset.outcome.absent, "spectrum", "spectra")
-        yield f"{absent} of the catalog not there: {advised('failures', config.location)} tells why"
+        yield f"{absent} of the catalog not there: {next_command('failures', config.location)} tells why"
     if dataset.outcome.damaged or dataset.outcome.absent:
-        yield f"to fetch what is not there: {advised('', config.location)}, then export again"
+        yield f"to fetch what is not there: {next_command('', config.location)}, then export again"

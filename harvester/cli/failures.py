@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import configuration, destination, place
+from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -22,7 +22,7 @@ EXAMPLES = 3
 
 
 @click.command("failures")
-@place
+@location_options
 @click.option("--json", "as_json", is_flag=True, help="all of them, as a JSON list")
 @click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalog that run --catalog takes")
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
@@ -32,8 +32,8 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     from ..report.data.run_record import again
     from ..storage.directory import DirectoryStore
 
-    file = None if csv_file is None else destination("--csv", csv_file)
-    config = configuration(flags)
+    file = None if csv_file is None else output_path("--csv", csv_file)
+    config = load_configuration(flags)
     store = DirectoryStore(config.state_folder)
     record = last_run(store.ledger)
     if record is None:

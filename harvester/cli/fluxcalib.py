@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import configuration, destination, place
+from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -24,7 +24,7 @@ KINDS = (".png", ".svg", ".pdf")
 
 @click.command("fluxcalib")
 @click.argument("spectrum", metavar="ID")
-@place
+@location_options
 @click.option("-o", "--output", metavar="FILE", help="figure to write: .png, .svg or .pdf [ID's name + .png]")
 @click.option("--show", is_flag=True, help="draw in the terminal (a file too only if -o says so)")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit")
@@ -39,7 +39,7 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     from ..plots.figure import require_matplotlib
     from ..run.calibrations import fetch_calibrations, offered_fluxcalibs
 
-    config = configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
+    config = load_configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
     if config.profile.mode != "soda":
         raise UsageError(
             f"fluxcalib: {config.profile.name} hands out its files as they are, no service of its own calibrates them; "
@@ -84,7 +84,7 @@ def figure_file(did: SpectrumId, output: str | None) -> Path:
     """Where the figure goes; UsageError, before anything is asked, where it cannot go."""
     from ..catalog.names import plain_name, slug_name
 
-    return destination("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
+    return output_path("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
 
 
 def panel_of(one: CalibrationResult) -> Panel:

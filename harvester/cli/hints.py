@@ -1,19 +1,18 @@
-"""What to type next, for the same harvest as the command that says so."""
+"""Print what to type next, for the same harvest as the current command."""
 
 from __future__ import annotations
 
 import click
 
+from ..model.invocation import command_line
 from .options import LIMITS, SHARED
 
 
-def advised(name: str, out: object, *more: str) -> str:
-    """The command ``name`` (empty: the run) for the harvest in ``out``, with ``more`` options at its end.
+def next_command(name: str, out: object, *more: str) -> str:
+    """Return the command ``name`` ("" is the run) for the harvest in ``out``, with ``more`` options at its end.
 
-    It has those options that say which harvest of whom is meant, as the present command was given them; ``more`` wins.
+    It gets those options of the current command that identify the harvest and its archive; ``more`` takes precedence.
     """
-    from ..report.data.run_record import typed
-
     context = click.get_current_context()
     group = context.find_root().command
     assert isinstance(group, click.Group)
@@ -27,4 +26,4 @@ def advised(name: str, out: object, *more: str) -> str:
         value = given.get(parameter.name or "")
         if parameter.name in shared and value is not None and option not in more:
             options += [option, str(value)]
-    return typed(*([name] if name else []), *options, *more)
+    return command_line(*([name] if name else []), *options, *more)

@@ -1,4 +1,4 @@
-"""The options that commands share, and how they become flags of the settings."""
+"""Define the options that commands share, and turn them into settings."""
 
 from __future__ import annotations
 
@@ -12,95 +12,106 @@ if TYPE_CHECKING:
     from ..config.configuration import Configuration
 
 SHARED = {"config", "out", "state", "archive", "catalog", "id_column", "fluxcalib", "band", "format", "contact"}
-"""Options that say which harvest of whom is meant: another command about the same harvest needs them."""
+"""Options that identify a harvest: another command about the same harvest needs them."""
 
 LIMITS = ("concurrency", "rate", "attempts", "max_outage")
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
 
-# Values stay text here: the settings judge them, so that a flag, the environment and config.toml are told off alike.
-_PLACE = (
-    click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]"),
+# Values stay text here and are parsed as settings, so that a wrong value gets the same sentence wherever it was given.
+_LOCATION = (
+    click.option("--config", metavar="FILE", help="settings file [config.toml if it exists]"),
     click.option("--out", metavar="DIR|URL", help="folder for the spectra, or s3://BUCKET/PREFIX [data/<archive>]"),
     click.option("--state", metavar="DIR", help="with an object store: local folder for ledger and logs [data]"),
-    click.option("--archive", metavar="NAME|FILE|URL", help="profile, profile's FILE.toml, or dlget URL [ondrejov]"),
-)
-_LAYOUT = click.option("--layout", metavar="HOW", help="flat, or hashed: spectra in 256 folders [as it is, else flat]")
-_WANTED = (
-    click.option("--catalog", metavar="FILE|-", help="CSV of wanted spectra; - is standard input"),
-    click.option("--id-column", metavar="NAME", help="its column with the publisher DIDs [id]"),
-    click.option("--limit", metavar="N", help="ask for N spectra at most in this run"),
-    click.option("--only-failed", is_flag=True, default=None, help="only those that an earlier run gave up"),
     click.option(
-        "--refresh", is_flag=True, default=None, help="ask again for those that are there, too, and replace them"
+        "--archive", metavar="NAME|FILE|URL", help="shipped profile, FILE.toml of a profile, or dlget URL [ondrejov]"
     ),
 )
-_ASKED = (
-    click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to ask for; none omits it [normalized]"),
-    click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit"),
-    click.option("--format", metavar="MIME", help="FORMAT to ask for; none omits it [application/fits]"),
+_LAYOUT = click.option(
+    "--layout",
+    metavar="NAME",
+    help="folder layout: flat, or hashed (256 subfolders) [the existing one, else flat]",
+)
+_CATALOG = (
+    click.option("--catalog", metavar="FILE|-", help="CSV of wanted spectra; - is standard input"),
+    click.option("--id-column", metavar="NAME", help="column with the publisher DIDs [id]"),
+)
+_SELECTION = (
+    click.option("--limit", metavar="N", help="request at most N spectra in this run"),
+    click.option("--only-failed", is_flag=True, default=None, help="retry only spectra that failed in an earlier run"),
+    click.option(
+        "--refresh",
+        is_flag=True,
+        default=None,
+        help="request stored spectra again and replace them; the next run resumes it",
+    ),
+)
+_REQUEST = (
+    click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to request; none omits it [normalized]"),
+    click.option("--band", metavar="'LO HI [UNIT]'", help="wavelengths to cut out; metres if no unit"),
+    click.option("--format", metavar="MIME", help="FORMAT to request; none omits it [application/fits]"),
     click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator"),
 )
 _LIMITS = (
-    click.option("--concurrency", metavar="N", help="most requests in flight [8]"),
-    click.option("--rate", metavar="R", help="most requests a second; 0 is no limit [5]"),
-    click.option("--max-outage", metavar="DURATION", help="how long the archive may be away: 90s, 30m [12h]"),
-    click.option("--attempts", metavar="N", help="most times one spectrum is asked for [6]"),
+    click.option("--concurrency", metavar="N", help="maximum requests in flight [8]"),
+    click.option("--rate", metavar="R", help="maximum requests per second; 0 is no limit [5]"),
+    click.option("--max-outage", metavar="DURATION", help="end after an outage of this length: 90s, 30m [12h]"),
+    click.option("--attempts", metavar="N", help="maximum attempts per spectrum [6]"),
 )
 _HOURS = (
-    click.option("--window", metavar="'20:00-06:00 [ZONE]'", help="ask within these hours only"),
-    click.option("--deadline", metavar="HH:MM|DURATION", help="end in order at 06:00, or 8h after the start"),
+    click.option("--window", metavar="'20:00-06:00 [ZONE]'", help="send requests within these hours only"),
+    click.option("--deadline", metavar="HH:MM|DURATION", help="drain and end at 06:00, or 8h after the start"),
 )
 _ENGINE = (
-    click.option("--engine", metavar="WHO", help="local, or dask: the workers of a cluster [local]"),
-    click.option("--scheduler", metavar="ADDRESS", help="with Dask: tcp://HOST:PORT of its scheduler [one of our own]"),
+    click.option("--engine", metavar="NAME", help="where downloads run: local, or dask (a Dask cluster) [local]"),
+    click.option("--scheduler", metavar="ADDRESS", help="with Dask: tcp://HOST:PORT of its scheduler [start one]"),
 )
-_ONLOOKERS = (
-    click.option("--metrics-file", metavar="FILE", help="write metrics for node_exporter there"),
+_OBSERVERS = (
+    click.option("--metrics-file", metavar="FILE", help="write metrics for node_exporter to FILE.prom"),
     click.option("--metrics-port", metavar="N", help="serve metrics for Prometheus on 127.0.0.1:N"),
-    click.option("--notify", metavar="URL", help="POST JSON there at the end, and when held up for long"),
+    click.option("--notify", metavar="URL", help="POST JSON there at the end and in long pauses"),
 )
 
 
-def place(command: F) -> F:
-    """Where a harvest is."""
-    return _all(_PLACE, command)
+def location_options(command: F) -> F:
+    """Add the options that say where a harvest is."""
+    return _add(_LOCATION, command)
 
 
-def listed(command: F) -> F:
-    """Which of a harvest's spectra are meant."""
-    return _all(_WANTED[:2], command)
+def catalog_options(command: F) -> F:
+    """Add the options that name the catalog."""
+    return _add(_CATALOG, command)
 
 
-def wanted(command: F) -> F:
-    """What is wanted, of whom, and within which limits."""
-    return _all((*_PLACE, _LAYOUT, *_WANTED, *_ASKED, *_LIMITS, *_HOURS), command)
+def request_options(command: F) -> F:
+    """Add the options that say what is requested from which archive, within which limits."""
+    return _add((*_LOCATION, *_REQUEST, *_LIMITS), command)
 
 
-def asked(command: F) -> F:
-    """What is asked of whom, and within which limits."""
-    return _all((*_PLACE, *_ASKED, *_LIMITS), command)
+def plan_options(command: F) -> F:
+    """Add all options that decide what a run downloads."""
+    return _add((*_LOCATION, _LAYOUT, *_CATALOG, *_SELECTION, *_REQUEST, *_LIMITS, *_HOURS), command)
 
 
-def watched(command: F) -> F:
-    """Who is told besides the terminal."""
-    return _all(_ONLOOKERS, command)
+def observer_options(command: F) -> F:
+    """Add the options for metrics and the webhook."""
+    return _add(_OBSERVERS, command)
 
 
-def worked(command: F) -> F:
-    """Who does the work."""
-    return _all(_ENGINE, command)
+def engine_options(command: F) -> F:
+    """Add the options that say where the work is done."""
+    return _add(_ENGINE, command)
 
 
-def _all(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
+def _add(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def configuration(flags: dict[str, Any]) -> Configuration:
-    """The configuration under a command's flags. UsageError if anything in it is wrong."""
+def load_configuration(flags: dict[str, Any]) -> Configuration:
+    """Return the configuration under a command's flags. UsageError if anything in it is wrong."""
     from ..config.loading import load
 
     config = flags.pop("config", None)
@@ -109,8 +120,11 @@ def configuration(flags: dict[str, Any]) -> Configuration:
     return load(flags | ({"limits": given} if given else {}), config)
 
 
-def destination(option: str, file: str, *endings: str) -> Path:
-    """Where the file that ``option`` names goes. UsageError for a folder, in none, or without one of ``endings``."""
+def output_path(option: str, file: str, *endings: str) -> Path:
+    """Return ``file``, which ``option`` names, as a path that can be written.
+
+    UsageError for a directory, for a missing parent directory, and without one of ``endings``.
+    """
     from ..errors import UsageError
 
     path = Path(file)

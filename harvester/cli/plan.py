@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import configuration, wanted
+from .options import load_configuration, plan_options
 
 if TYPE_CHECKING:
     from ..run.prepare import Preparation
@@ -18,7 +18,7 @@ WORK_TO_DO = 10
 
 
 @click.command("plan")
-@wanted
+@plan_options
 @click.option("--json", "as_json", is_flag=True, help="numbers as one JSON object")
 def command(as_json: bool, **flags: Any) -> int:
     """What a run would fetch, and how long that takes.
@@ -28,7 +28,7 @@ def command(as_json: bool, **flags: Any) -> int:
     from ..config.configuration import shelf_of
     from ..run.prepare import catalog_of, prepare
 
-    config = configuration(flags)
+    config = load_configuration(flags)
     preparation = prepare(config, catalog_of(config), shelf_of(config))
     if as_json:
         told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .fluxcalib import KINDS, identified, panel_of, show_panels, why_nothing, write_figure
-from .options import configuration, destination, place
+from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("preview")
 @click.argument("spectrum", metavar="ID")
-@place
+@location_options
 @click.option("--png", metavar="FILE", help="draw into this file (.png, .svg or .pdf) instead")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, png: str | None, **flags: Any) -> int:
@@ -32,9 +32,9 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     """
     from ..plots.figure import require_matplotlib
 
-    config = configuration(flags)
+    config = load_configuration(flags)
     did = _of_file(spectrum, config) or identified(spectrum, config)
-    file = None if png is None else destination("--png", png, *KINDS)
+    file = None if png is None else output_path("--png", png, *KINDS)
     if file is not None:
         require_matplotlib()
     path = _stored(did, config)

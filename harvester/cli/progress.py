@@ -1,4 +1,4 @@
-"""Signs of life of a command that takes seconds, on standard error."""
+"""Show on standard error that a command which takes seconds is working."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
-"""Called with how many are done and how many there are."""
+"""Called with the number that are done and the total."""
 
 
 @contextmanager
-def signs_of_life(doing: str, done: str) -> Iterator[Progress]:
-    """A bar on a terminal, else a line for each tenth: ``verifying``, or ``verified 10 %``."""
+def show_progress(doing: str, done: str) -> Iterator[Progress]:
+    """Show a bar on a terminal, else a line for each tenth: ``verifying``, or ``verified 10 %``."""
     from ..ui.dashboard import can_redraw
 
     if not can_redraw(sys.stderr):
-        yield _tenths(done)
+        yield _print_tenths(done)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,14 +27,14 @@ def signs_of_life(doing: str, done: str) -> Iterator[Progress]:
         yield lambda count, total: bar.update(task, completed=count, total=total)
 
 
-def _tenths(done: str) -> Progress:
-    told = 0
+def _print_tenths(done: str) -> Progress:
+    printed = 0
 
-    def tell(count: int, total: int) -> None:
-        nonlocal told
+    def update(count: int, total: int) -> None:
+        nonlocal printed
         tenth = 10 * count // total if total else 10
-        if told < tenth < 10:
+        if printed < tenth < 10:
             print(f"{done} {10 * tenth} % ({count} of {total})", file=sys.stderr, flush=True)
-        told = tenth
+        printed = tenth
 
-    return tell
+    return update

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import configuration, destination, place
+from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("run", required=False)
-@place
+@location_options
 @click.option("-o", "--output", metavar="FILE.html", help="write it there [OUT/.harvester/runs/RUN/report.html]")
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
@@ -26,10 +26,10 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     from ..report.data.report_data import gather
     from ..report.page import page, report_file, write_page
 
-    file = None if output is None else destination("-o", output, ".html", ".htm")
+    file = None if output is None else output_path("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     settings_file = flags["config"]
-    config = configuration(flags)
+    config = load_configuration(flags)
     store = shelf_of(config)
     material = gather(store, run, time.time(), told=_told_of_labels(config, settings_file) if chosen else {})
     if as_json:

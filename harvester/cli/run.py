@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .hints import advised
-from .options import configuration, wanted, watched, worked
+from .hints import next_command
+from .options import engine_options, load_configuration, observer_options, plan_options
 from .plan import in_words
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 
 
 @click.command("run")
-@wanted
-@watched
-@worked
+@plan_options
+@observer_options
+@engine_options
 @click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
 @click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
 def command(**flags: Any) -> int:
@@ -51,7 +51,7 @@ def command(**flags: Any) -> int:
     from ..run.runners import check as check_runner
     from ..ui.display import style_for
 
-    config = configuration(flags)
+    config = load_configuration(flags)
     check(config.settings)
     check_runner(config.settings)
     catalog = catalog_of(config)
@@ -153,17 +153,17 @@ def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) ->
 
 def _commands(preparation: Preparation) -> Commands:
     """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
-    from ..report.data.run_record import typed
+    from ..model.invocation import command_line
     from ..ui.summary import Commands
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
     out = preparation.configuration.location
     return Commands(
-        again=typed(*plain),
-        only_failed=typed(*plain, "--only-failed"),
-        failures=advised("failures", out),
-        status=advised("status", out),
+        again=command_line(*plain),
+        only_failed=command_line(*plain, "--only-failed"),
+        failures=next_command("failures", out),
+        status=next_command("status", out),
     )
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import configuration, place
+from .options import load_configuration, location_options
 
 if TYPE_CHECKING:
     from ..ledger.queries import RunRecord
 
 
 @click.command("status")
-@place
+@location_options
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
 def command(as_json: bool, **flags: Any) -> int:
     """How a running, or the last, harvest stands; from any terminal, without disturbing it."""
@@ -22,7 +22,7 @@ def command(as_json: bool, **flags: Any) -> int:
     from ..storage.directory import DirectoryStore
     from ..storage.lock import is_held
 
-    config = configuration(flags)
+    config = load_configuration(flags)
     store = DirectoryStore(config.state_folder)
     record = last_run(store.ledger)
     if record is None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .hints import advised
-from .options import configuration, place, worked
-from .progress import signs_of_life
+from .hints import next_command
+from .options import engine_options, load_configuration, location_options
+from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..audit.check_store import StoreCheck
@@ -24,11 +24,11 @@ EXAMPLES = 20  # faults of one gate that are shown; --json lists all
 
 
 @click.command("verify")
-@place
+@location_options
 @click.option("--fluxcalib", metavar="VALUE", help="what was asked for then [normalized]")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="what was asked for then; metres if no unit")
 @click.option("--fix", is_flag=True, help="quarantine what is damaged, bring the ledger to what the disk has")
-@worked
+@engine_options
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that check [one a core]")
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
 def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
@@ -40,9 +40,9 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     from ..audit.check_store import check_store
     from ..run.runners import pool_for
 
-    config = configuration(flags)
+    config = load_configuration(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1
-    with pool_for(config.settings, processes) as pool, signs_of_life("verifying", "verified") as progress:
+    with pool_for(config.settings, processes) as pool, show_progress("verifying", "verified") as progress:
         stock = check_store(config, fix=fix, processes=processes, progress=progress, pool=pool)
     if as_json:
         print(json.dumps(_as_json(stock), indent=1))
@@ -100,8 +100,8 @@ def _next_steps(stock: StoreCheck, fix: bool) -> Iterator[str]:
             " for with other settings? Give --fluxcalib and --band as then"
         )
     if not fix:
-        yield f"to set damaged files aside: {advised('verify', stock.place, '--fix')}"
+        yield f"to set damaged files aside: {next_command('verify', stock.place, '--fix')}"
         return
     if stock.set_aside:
         yield f"{plural(stock.set_aside, 'file')} set aside in {stock.place}/.harvester/quarantine"
-    yield f"to fetch what is not there now: {advised('', stock.place)}"
+    yield f"to fetch what is not there now: {next_command('', stock.place)}"

@@ -18,7 +18,7 @@ import pytest
 
 from harvester.demo import listed_dids
 from tests.support.harvests import fits_names, leftovers, write_catalog
-from tests.support.paths import REPOSITORY
+from tests.support.paths import PROGRAM, REPOSITORY
 
 HARVESTER = [sys.executable, "-m", "harvester"]
 HERE = REPOSITORY
@@ -135,7 +135,7 @@ def test_failures_are_asked_for_again_as_they_were_whatever_the_id_column_was(tm
     assert run(*asked, cwd=tmp_path).returncode == 3
     told = run("failures", "--out", "spectra", "--csv", "failed.csv", cwd=tmp_path).stdout
     again = shlex.split(told.rpartition("again: ")[2])
-    assert again[:3] == ["python", "-m", "harvester"]
+    assert again[:3] == shlex.split(PROGRAM)
     assert run("plan", *again[3:], "--json", cwd=tmp_path).returncode == 10
 
 
@@ -176,7 +176,7 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
         assert 0 < summary["saved"] < 200
         assert len(fits_names(tmp_path / "spectra")) == summary["saved"]
         assert not leftovers(tmp_path)
-        assert f"next     python -m harvester --archive {url}" in errors
+        assert f"next     {PROGRAM} --archive {url}" in errors
         assert run(*asked, cwd=tmp_path).returncode == 0
     assert len(fits_names(tmp_path / "spectra")) == 200
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.harvests import fits_names
-from tests.support.paths import REPOSITORY
+from tests.support.paths import PROGRAM, REPOSITORY
 
 HERE = REPOSITORY
 COUNT = 8
@@ -43,18 +43,18 @@ def test_damage_is_named_with_what_to_do_next_and_fix_does_it(out: Path) -> None
     looked = verify()
     assert looked.returncode == 3
     assert f"out/{victim}: " in looked.stdout
-    assert "python -m harvester verify --out out --archive demo --fix" in looked.stdout
+    assert f"{PROGRAM} verify --out out --archive demo --fix" in looked.stdout
     fixed = verify("--fix")
     assert fixed.returncode == 3
     assert "1 file set aside in out/.harvester/quarantine" in fixed.stdout
-    assert "python -m harvester --out out --archive demo\n" in fixed.stdout
+    assert f"{PROGRAM} --out out --archive demo\n" in fixed.stdout
     assert victim not in fits_names(out)
 
 
 def test_what_is_to_be_typed_next_has_what_this_command_was_given(out: Path) -> None:
     (out / sorted(fits_names(out))[0]).write_bytes(b"")
     told = verify("--fluxcalib", "normalized", "--band", "6500 6600 AA", "--processes", "1", "--fix")
-    assert "python -m harvester --out out --archive demo --fluxcalib normalized --band '6500 6600 AA'\n" in told.stdout
+    assert f"{PROGRAM} --out out --archive demo --fluxcalib normalized --band '6500 6600 AA'\n" in told.stdout
 
 
 def test_json_is_one_object_with_what_scripts_rely_on(out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...errors import UsageError
 from ...ledger import queries
 from ...ledger.queries import FailureRecord, RunRecord
+from ...model.invocation import command_line
 from ...model.labels import Labelling
 from ...storage.errors import translate_os_errors
 from ...storage.interface import Store
@@ -121,11 +121,6 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8", "replace")
 
 
-def typed(*arguments: str) -> str:
-    """A command line of ours, ready to be copied."""
-    return shlex.join(["python", "-m", "harvester", *arguments])
-
-
 def again(store: Store, run: str | None) -> str:
     """The command that asks the same archive with the same settings as ``run`` did."""
-    return typed(*(["--config", str(folder_of(store, run).settings)] if run else ["--out", store.location]))
+    return command_line(*(["--config", str(folder_of(store, run).settings)] if run else ["--out", store.location]))

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..._version import __version__
 from ...formatting import count, plain_line, plural, size
+from ...model.invocation import command_line
 from ...storage.run_folder import PROVENANCE
 from ..data.report_data import ReportData
-from ..data.run_record import typed
 from ..data.sampling import MOST_AT_THE_END, MOST_READ
 from ..html import Child, command, definitions, element, table
 from .overview import moment
@@ -47,7 +47,7 @@ def _damaged(material: ReportData) -> Child:
     listed = table(
         "Files that are not what was stored", ("file", "what is wrong"), rows, f"and {rest} more" if rest else ""
     )
-    return [listed, command(typed("verify", "--fix", "--out", material.record.store.location))]
+    return [listed, command(command_line("verify", "--fix", "--out", material.record.store.location))]
 
 
 def provenance(material: ReportData) -> Child:
@@ -78,7 +78,7 @@ def care(material: ReportData) -> Child:
     day = moment(record.started)[:10] if record else ""
     return [
         element("p", "Every file again, by our own proofs or by anybody's tools:"),
-        command(typed("verify", "--out", folder)),
+        command(command_line("verify", "--out", folder)),
         command(f"cd {shlex.quote(folder)} && sha256sum -c SHA256SUMS && sha256sum SHA256SUMS"),
         element("p", "The last line is the SHA-256 of all, above, as long as nothing came or went."),
         element(

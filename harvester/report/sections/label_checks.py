@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ...dataset.label_checks import LabelIssue
 from ...formatting import count, plain_line, plural
+from ...model.invocation import command_line
 from ..data.report_data import ReportData
-from ..data.run_record import typed
 from ..html import Child, Markup, command, element, table
 
 SHOWN = 8  # of each check
@@ -31,7 +31,7 @@ def doubts(material: ReportData) -> Child:
     )
     full = [
         element("p", "All of them, for a program:"),
-        command(typed("report", material.record.run, "--out", material.record.store.location, "--json")),
+        command(command_line("report", material.record.run, "--out", material.record.store.location, "--json")),
     ]
     return [element("p", intro), checks, full]
 

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from ...formatting import count, plain_line, plural
 from ...ledger.queries import FailureRecord
+from ...model.invocation import command_line
 from ..data.report_data import ReportData
-from ..data.run_record import again, typed
+from ..data.run_record import again
 from ..html import Child, Markup, command, element, table
 
 WORDINGS = 3  # of each kind
@@ -31,7 +32,7 @@ def absent(material: ReportData) -> Child:
     groups.sort(key=lambda members: (-len(members), members[0].kind))
     again_all = [
         element("p", "All of them, with every word:"),
-        command(typed("failures", "--out", books.store.location)),
+        command(command_line("failures", "--out", books.store.location)),
     ]
     return [
         _waiting(waiting, material),
