@@ -28,7 +28,8 @@ from harvester.events.politeness import PolitenessRecorder
 from harvester.events.serialize import to_json
 from harvester.events.stats import StatsCollector
 from harvester.fits.hdu import read_hdus
-from harvester.fits.reader import decoded, spectral_part
+from harvester.fits.reader import decode, spectral_part
+from harvester.model.conventions import NO_CONVENTIONS
 from harvester.model.limits import Limits
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
@@ -82,12 +83,12 @@ def _nobody(_told: object) -> None:
 def verification(batch: Batch) -> Iterator[Stage]:
     """The gates, whole and by their parts."""
     walked = [(raw, read_hdus(raw)) for raw in batch.bodies]
-    parts = [(raw, hdus[0].header, *spectral_part(hdus)) for raw, hdus in walked]
-    spectra = [decoded(*part) for part in parts]
+    parts = [(raw, hdus, spectral_part(hdus), NO_CONVENTIONS) for raw, hdus in walked]
+    spectra = [decode(*part) for part in parts]
     pairs = list(zip(batch.bodies, batch.targets, strict=True))
     yield "verify, all gates", lambda: [verify_spectrum(raw, target.did, _EXPECTED) for raw, target in pairs]
     yield "  headers and sizes", lambda: [spectral_part(read_hdus(raw)) for raw in batch.bodies]
-    yield "  arrays", lambda: [decoded(*part) for part in parts]
+    yield "  arrays", lambda: [decode(*part) for part in parts]
     yield "  science", lambda: [check_science(spectrum, _EXPECTED) for spectrum in spectra]
     yield "  SHA-256 of the file", lambda: [hashlib.sha256(raw).hexdigest() for raw in batch.bodies]
     yield "  digest of the content", lambda: [content_digest(raw, hdus) for raw, hdus in walked]

@@ -1,23 +1,26 @@
-"""Spectra as specutils has them (extra ``specutils``). Imported, it teaches ``Spectrum.read`` the IVOA's spectral FITS.
+"""Spectra as specutils has them (extra ``specutils``). Imported, it teaches ``Spectrum.read`` the forms read here.
 
-specutils takes such a file for any table and then finds no flux in it. What a column is, TUTYPn tells (Spectral
-Data Model, serialization in FITS): ``...Data.SpectralAxis.Value``, ``...Data.FluxAxis.Value``, under whatever prefix.
+specutils takes an IVOA file for any table and then finds no flux in it. What a column is, UTYPE, UCD or its name say.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import astropy.units as u
+import numpy as np
 from astropy.io import fits
+from astropy.nddata import StdDevUncertainty
 
 from .fits.errors import InvalidSpectrumError
 from .fits.observation import observation_of
 from .fits.reader import read_spectrum
-from .fits.spectrum import Spectrum
+from .fits.spectrum import Spectrum, angstroms, metres
 
 try:
     import specutils
@@ -32,10 +35,19 @@ BEFORE_ANY_TABLE = 20  # specutils' own loader of any FITS table has 6
 
 File: TypeAlias = str | Path | BinaryIO | fits.HDUList
 
+_PER_ANGSTROM = re.compile(r"(?i)\b(A|Ang|Angs|Angstroms|Angstroem)\b")
+_FLUX_NAMES = {
+    "flam": "erg / (s cm2 Angstrom)", "fnu": "erg / (s cm2 Hz)", "adu": "adu", "dn": "adu", "counts": "ct",
+    "count": "ct",
+    "electrons": "electron", "e-": "electron", "counts/s": "ct / s", "normalized": "", "none": "", "relative": "",
+}  # fmt: skip
+
 
 def is_sdm(_: str, path: str | None, __: object, *read: File, **___: Any) -> bool:
-    """Whether a table of the file has a spectral and a flux column by TUTYPn. ``read`` begins with what is to be read,
-    except where astropy's registry only asks about a ``path``."""
+    """Return whether a table of the file has a spectral and a flux column by TUTYPn.
+
+    ``read`` begins with what is to be read, except where astropy's registry only passes a ``path``.
+    """
     with read_fileobj_or_hdulist(read[0] if read else path) as hdus:
         tables = [hdu.header for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
     return any(all(_has(header, role) for role in ROLES) for header in tables)
@@ -45,11 +57,27 @@ def _has(header: fits.Header, role: str) -> bool:
     return any(str(value).strip().lower().endswith(role) for value in header["TUTYP*"].values())
 
 
-@data_loader(FORMAT, identifier=is_sdm, priority=BEFORE_ANY_TABLE)  # type: ignore[untyped-decorator]  # no types
+@data_loader(  # type: ignore[untyped-decorator]  # specutils ships no types
+    FORMAT, identifier=is_sdm, priority=BEFORE_ANY_TABLE, dtype=specutils.Spectrum
+)
 def load(file: File, **_: Any) -> specutils.Spectrum:
-    """The spectrum in ``file``: a path, an open file, or HDUs. ValueError for what is damaged or has no such table."""
+    """Return the spectrum in ``file``: a path, an open file, or HDUs.
+
+    ValueError for what is damaged, has no spectrum, or has several segments, which ``SpectrumList.read`` gives.
+    """
     try:
         return as_specutils(read_spectrum(_body(file)))
+    except InvalidSpectrumError as error:
+        raise ValueError(f"no IVOA spectrum: {error.rejected.detail}") from error
+
+
+@data_loader(  # type: ignore[untyped-decorator]  # specutils ships no types
+    FORMAT, identifier=is_sdm, priority=BEFORE_ANY_TABLE, dtype=specutils.SpectrumList, force=True
+)
+def load_list(file: File, **_: Any) -> specutils.SpectrumList:
+    """Return the segments (orders, arms, chips) of the spectrum in ``file``, one by one."""
+    try:
+        return as_specutils_list(read_spectrum(_body(file)))
     except InvalidSpectrumError as error:
         raise ValueError(f"no IVOA spectrum: {error.rejected.detail}") from error
 
@@ -63,35 +91,86 @@ def _body(file: File) -> bytes:
     return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
 
 
+def as_specutils_list(spectrum: Spectrum) -> specutils.SpectrumList:
+    """Return each segment of ``spectrum`` as specutils has it."""
+    return specutils.SpectrumList([as_specutils(segment) for segment in spectrum.split()])
+
+
 def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
-    """``spectrum`` with the units that its file gives.
+    """Return ``spectrum`` with the units that its file gives, its uncertainty and its mask.
 
     ``meta`` has the cards (``header``), the DID, the observation (object; ra, dec in degrees; mjd, the middle of the
     exposure; exposure in seconds) and ``medium``: Air, Vacuum, or '' where the file does not say. specutils knows no
-    media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says what had to be assumed.
+    media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says what had to be assumed. ValueError for several
+    segments, which only a list can hold (``as_specutils_list``).
     """
-    flux_unit, notes = _flux_unit(spectrum.flux_unit)
-    told = observation_of(spectrum)
+    if spectrum.lengths:
+        raise ValueError(f"the file has {len(spectrum.lengths)} segments: read it as a SpectrumList, or use segments()")
+    spectrum, repeated = _without_repeats(spectrum)
+    unit, notes = flux_unit(spectrum.flux_unit)
+    observation = observation_of(spectrum)
     cards = {**spectrum.primary, **spectrum.table}
     meta = {
-        "header": cards, "did": cards.get("DS_IDPUB", ""), "object": told.object_name, "ra": told.ra, "dec": told.dec,
-        "mjd": told.mjd, "exposure": told.exposure, "medium": told.medium, "notes": notes,
+        "header": cards, "did": cards.get("DS_IDPUB", ""), "object": observation.object_name, "ra": observation.ra,
+        "dec": observation.dec, "mjd": observation.mjd, "exposure": observation.exposure, "medium": observation.medium,
+        "notes": [*notes, *repeated, *spectrum.remarks, *observation.remarks],
     }  # fmt: skip
     return specutils.Spectrum(
-        flux=spectrum.flux * flux_unit, spectral_axis=spectrum.wave * _wave_unit(spectrum.unit), meta=meta
+        flux=spectrum.flux * unit,
+        spectral_axis=_spectral_axis(spectrum),
+        uncertainty=None if spectrum.uncertainty is None else StdDevUncertainty(spectrum.uncertainty * unit),
+        mask=spectrum.mask,
+        meta=meta,
     )
 
 
-def _wave_unit(told: str) -> u.UnitBase:
-    """ValueError, from astropy, for what is no unit."""
-    if not told:
+def _without_repeats(spectrum: Spectrum) -> tuple[Spectrum, list[str]]:
+    """Return the points with a wavelength of their own: specutils wants axes that rise or fall all the way."""
+    repeats = np.concatenate([[False], np.diff(spectrum.wave) == 0])
+    count = int(np.count_nonzero(repeats))
+    if not count:
+        return spectrum, []
+    return spectrum.take(~repeats), [f"{count} points with the wavelength of the one before are left out"]
+
+
+def _spectral_axis(spectrum: Spectrum) -> u.Quantity:
+    """Return the wavelengths in the file's unit, in Angstrom where astropy does not know its spelling.
+
+    ValueError where there is no unit.
+    """
+    if not spectrum.unit:
         raise ValueError("no IVOA spectrum: its spectral column has no unit")
-    return u.Unit(told)
+    spelled = spectrum.unit.strip()
+    if spelled.lower() in ("micron", "microns"):
+        return spectrum.wave * u.micron
+    if metres(spelled) == metres("Angstrom"):
+        return spectrum.wave * u.AA
+    unit = u.Unit(spelled, parse_strict="silent")
+    known = not isinstance(unit, u.UnrecognizedUnit) and unit.is_equivalent(u.m)
+    return spectrum.wave * unit if known else angstroms(spectrum) * u.AA
 
 
-def _flux_unit(told: str) -> tuple[u.UnitBase, list[str]]:
-    """Normalized flux has no unit; what has another name for one is taken as if it had none, and that is noted."""
-    unit = u.Unit(told, parse_strict="silent")
-    if not isinstance(unit, u.UnrecognizedUnit):
-        return unit, [] if told else ["the file gives no unit of flux: a ratio, or counts"]
-    return u.dimensionless_unscaled, [f"the file's unit of flux is {told!r}, which is taken for none"]
+def flux_unit(spelled: str) -> tuple[u.UnitBase, list[str]]:
+    """Return the unit of flux that ``spelled`` means, and notes.
+
+    ``A`` is Angstrom, never ampere. Normalized flux has no unit; what is no unit is taken for none, and that is noted.
+    """
+    text = _FLUX_NAMES.get(spelled.strip().lower(), spelled.strip())
+    for candidate in (_PER_ANGSTROM.sub("Angstrom", text), _PER_ANGSTROM.sub("Angstrom", text).lower()):
+        unit = _parsed(candidate.replace("angstrom", "Angstrom").replace("ergs", "erg"))
+        if unit is not None:
+            return unit, [] if spelled else ["the file gives no unit of flux: a ratio, or counts"]
+    return u.dimensionless_unscaled, [f"the file's unit of flux is {spelled!r}, which is taken for none"]
+
+
+def _parsed(text: str) -> u.UnitBase | None:
+    """Return the unit that astropy reads in one of its formats, None for what is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)  # about slashes and spellings that formats deprecate
+        for form in (None, "fits", "cds", "ogip"):
+            try:
+                unit = u.Unit(text, format=form)
+            except (ValueError, TypeError):
+                continue
+            return unit if u.A not in unit.decompose().bases else None
+    return None

@@ -22,7 +22,7 @@ from yarl import URL
 
 from .. import events as ev
 from .._version import __version__
-from ..fits.gzip import GZIP, PackingError, unpacked
+from ..fits.gzip import GZIP, GzipError, decompress
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
@@ -202,24 +202,24 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         raise FetchError(Failure(FailureKind.PROTOCOL_ERROR, f"Content-Encoding {encoding!r}, which was not asked for"))
     try:
-        return _inflated(raw, most) if encoding.lower() == "deflate" else unpacked(raw, most)
-    except PackingError as error:
+        return _inflated(raw, most) if encoding.lower() == "deflate" else decompress(raw, most)
+    except GzipError as error:
         if error.kind is FailureKind.TOO_LARGE:
             raise FetchError(_too_large(most)) from None
         raise FetchError(Failure(FailureKind.CONNECTION_LOST, f"{encoding} body is damaged: {error}")) from error
 
 
 def _inflated(raw: bytes, most: int) -> bytes:
-    """The content of a zlib stream (RFC 1950), which HTTP calls deflate; at most ``most`` bytes. PackingError."""
+    """The content of a zlib stream (RFC 1950), which HTTP calls deflate; at most ``most`` bytes. GzipError."""
     inflate = zlib.decompressobj()
     try:
         body = inflate.decompress(raw, most + 1)
     except zlib.error as error:
-        raise PackingError(FailureKind.MALFORMED_FITS, str(error)) from None
+        raise GzipError(FailureKind.MALFORMED_FITS, str(error)) from None
     if len(body) > most:
-        raise PackingError(FailureKind.TOO_LARGE, f"more than {most:,} bytes")
+        raise GzipError(FailureKind.TOO_LARGE, f"more than {most:,} bytes")
     if not inflate.eof or inflate.unused_data:
-        raise PackingError(FailureKind.TRUNCATED, "it does not end where it should")
+        raise GzipError(FailureKind.TRUNCATED, "it does not end where it should")
     return body
 
 
@@ -238,12 +238,12 @@ def _too_large(most: int) -> Failure:
 
 
 def _plain(answer: Fetched, most: int) -> Fetched:
-    """The answer with its file unpacked. One that is not whole is left as it came: the gates say what is wrong."""
+    """The answer with its file decompress. One that is not whole is left as it came: the gates say what is wrong."""
     if not answer.body.startswith(GZIP):
         return answer
     try:
-        return replace(answer, body=unpacked(answer.body, most))
-    except PackingError as error:
+        return replace(answer, body=decompress(answer.body, most))
+    except GzipError as error:
         if error.kind is FailureKind.TOO_LARGE:
             raise FetchError(_too_large(most), answer.url) from None
         return answer

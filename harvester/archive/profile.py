@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt
 
+from ..model.conventions import FileConventions
 from ..vo.descriptors import Mode
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")
@@ -59,7 +60,14 @@ class ArchiveProfile:
     hosts: tuple[str, ...] = ()
     """Hosts that may be asked besides the endpoint's, where a catalog, a document or a redirect leads there."""
     spectral_unit: str = ""
-    """The unit of wavelengths in files that do not name it."""
+    """The unit of the spectral axis in files that do not name it."""
+    spectral_scale: Literal["", "linear", "log10", "ln"] = ""
+    """Whether the numbers of that axis are wavelengths or their logarithms, where a file leaves it in doubt."""
+    reference_pixel: float | None = None
+    """The value of CRPIX1 in images without that card: 1 where CRVAL1 is the first pixel's; the standard says 0."""
+    strict: bool | None = None
+    """Whether its files promise exact FITS, one spectrum each, finite flux and wavelengths that rise or fall; by
+    default the files of archives that name their DID in them do."""
     parameters: tuple[str, ...] = ()
     """The names of the SODA service's parameters; none if nobody looked yet. Others are never sent."""
     fluxcalibs: tuple[str, ...] = ()
@@ -72,6 +80,16 @@ class ArchiveProfile:
     """How it wishes to be cited, in its own words; empty if nobody asked yet."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values for settings that neither flag, environment nor config.toml gives."""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether deviations from FITS, invalid flux and overlapping orders are faults rather than remarks."""
+        return bool(self.identity_card) if self.strict is None else self.strict
+
+    @property
+    def conventions(self) -> FileConventions:
+        """What its files do not say."""
+        return FileConventions(self.spectral_unit, self.spectral_scale, self.reference_pixel, self.medium)
 
     def knows(self, *names: str) -> bool:
         """Whether the service has parameters of these names, which have no case (DALI 1.1, section 3.1)."""

@@ -25,7 +25,6 @@ from ..config.configuration import Configuration, absolute
 from ..errors import StoreError
 from ..fits.describe import quote
 from ..fits.errors import InvalidSpectrumError
-from ..fits.hdu import read_hdus
 from ..formatting import plain_line
 from ..model.batching import Pool, batches, in_order
 from ..model.failures import FailureKind
@@ -215,6 +214,8 @@ def did_in_file(raw: bytes, card: str | None) -> str | None:
     """The DID that a file's identity card names, None where there is no such card or no readable header."""
     if card is None:
         return None
+    from ..fits.hdu import read_hdus  # needs numpy, which a plan does without
+
     try:
         values = [hdu.header.value(card) for hdu in read_hdus(raw)]
     except InvalidSpectrumError:

@@ -81,7 +81,8 @@ class Configuration:
             band_tolerance=profile.band_tolerance,
             axis_tolerance=profile.axis_tolerance,
             step_tolerance=profile.step_tolerance or None,
-            spectral_unit=profile.spectral_unit,
+            strict=profile.is_strict,
+            conventions=profile.conventions,
         )
 
     def as_toml(self) -> str:

@@ -14,6 +14,7 @@ from ..formatting import iso_utc
 from ..ledger import queries
 from ..model.target import SpectrumId
 from .catalog_columns import CatalogColumn, Kinds
+from .run_profiles import RunProfiles
 from .schema import NAMES
 from .stored_files import StoredFile, holdings
 
@@ -60,7 +61,8 @@ class Source:
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
         self._store = shelf_of(configuration)
-        self._unit = configuration.profile.spectral_unit
+        named = "archive" in settings.model_fields_set
+        self._profiles = RunProfiles(self._store, always=configuration.profile.conventions if named else None)
         self.folder = self._store.location
         self.catalog: Catalog | None = None
         self._rows: Mapping[SpectrumId, int] = {}
@@ -69,7 +71,7 @@ class Source:
             self._rows = StringMap((did, row) for row, did in enumerate(self.catalog.dids))
 
     def __iter__(self) -> Iterator[StoredFile]:
-        for holding in holdings(self._store, self._unit):
+        for holding in holdings(self._store, self._profiles):
             if self.catalog is None:
                 yield replace(holding, columns=_as_text(holding.columns))
             elif (row := self._rows.get(holding.did)) is not None:

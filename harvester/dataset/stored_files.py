@@ -16,8 +16,10 @@ from ..fits.errors import InvalidSpectrumError
 from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
+from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.target import SpectrumId
 from ..storage.interface import Store
+from .run_profiles import RunProfiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class StoredFile:
 
     load: gives its bytes, and raises, as the store's ``read`` does.
     wave_min, wave_max: metres. saved: seconds since 1970. run: which fetched it. url: what was asked.
-    unit: of its wavelengths, where the file names none.
+    conventions: what its file does not say, by the profile of the run that stored it.
     """
 
     did: SpectrumId
@@ -44,35 +46,37 @@ class StoredFile:
     saved: float | None = None
     run: str | None = None
     url: str | None = None
-    unit: str = ""
+    conventions: FileConventions = NO_CONVENTIONS
 
 
 class DamagedError(Exception):
     """The file is not what was stored; the message says how."""
 
 
-def holdings(store: Store, unit: str = "", share: float = 1.0) -> Iterator[StoredFile]:
+def holdings(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
     """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell.
 
-    ``unit``: of wavelengths whose file names none. ``share``: of all, if not all; always the same ones.
+    ``profiles``: of the runs that stored them. ``share``: of all, if not all; always the same ones.
     """
     require_ledger(store)
+    profiles = profiles or RunProfiles(store)
     for row in queries.stored(store.ledger, share):
-        yield _holding(store, row, unit)
+        yield _holding(store, row, profiles)
 
 
-def holding_of(store: Store, key: str, unit: str = "") -> StoredFile | None:
+def holding_of(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
     """The stored spectrum with this DID or name (without ``.fits``); None if there is none."""
     row = queries.stored_as(store.ledger, key)
-    return None if row is None else _holding(store, row, unit)
+    return None if row is None else _holding(store, row, profiles or RunProfiles(store))
 
 
-def _holding(store: Store, row: sqlite3.Row, unit: str) -> StoredFile:
+def _holding(store: Store, row: sqlite3.Row, profiles: RunProfiles) -> StoredFile:
     return StoredFile(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), partial(store.read, row["name"]),
         json.loads(row["columns"]), row["bytes"],
         row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
-        row["saved"], row["run_name"], row["url"], unit,
+        row["saved"], row["run_name"], row["url"],
+        profiles.conventions(row["run_name"]),
     )  # fmt: skip
 
 
@@ -94,6 +98,6 @@ def read(holding: StoredFile) -> Spectrum:
     if holding.sha256 is not None and hashlib.sha256(body).hexdigest() != holding.sha256:
         raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
     try:
-        return read_spectrum(body, holding.unit)
+        return read_spectrum(body, holding.conventions)
     except InvalidSpectrumError as error:
         raise DamagedError(error.rejected.detail) from error

@@ -1,1 +1,1 @@
-"""Read spectra from FITS bytes; no I/O."""
+"""FITS reading, pure: from bytes to one model of a spectrum."""

@@ -1,4 +1,4 @@
-"""How a check says no: one exception that carries the outcome."""
+"""The exception that carries a failed check out of the reader."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from ..model.outcomes import Check, FailedCheck
 
 
 class InvalidSpectrumError(ValueError):
-    """Bytes that fail a gate; ``rejected`` says which, and its ``detail`` is one sentence for people."""
+    """Bytes that fail a check; ``rejected`` says which, and its ``detail`` is one sentence for people."""
 
-    def __init__(self, gate: Check, kind: FailureKind, detail: str) -> None:
+    def __init__(self, check: Check, kind: FailureKind, detail: str) -> None:
         super().__init__(detail)
-        self.rejected = FailedCheck(gate, kind, detail)
+        self.rejected = FailedCheck(check, kind, detail)
 
 
-def malformed(detail: str, gate: Check = Check.STRUCTURE) -> InvalidSpectrumError:
-    return InvalidSpectrumError(gate, FailureKind.MALFORMED_FITS, detail)
+def malformed(detail: str, check: Check = Check.STRUCTURE) -> InvalidSpectrumError:
+    """Return the error for FITS whose headers do not describe a spectrum."""
+    return InvalidSpectrumError(check, FailureKind.MALFORMED_FITS, detail)
+
+
+def unreadable(detail: str) -> InvalidSpectrumError:
+    """Return the error for a whole file in which this reader finds no spectrum."""
+    return malformed(detail, Check.SCIENCE)

@@ -11,7 +11,7 @@ PIECE = 64 * 1024  # bytes that zlib is given at once: what stands behind a memb
 MOST_MEMBERS = 1000  # of one file; a block gzip (BGZF) of a spectrum has a few hundred at most
 
 
-class PackingError(ValueError):
+class GzipError(ValueError):
     """A gzip file that is not whole; ``kind`` says how, the message is a clause for people."""
 
     def __init__(self, kind: FailureKind, words: str) -> None:
@@ -19,18 +19,18 @@ class PackingError(ValueError):
         self.kind = kind
 
 
-def unpacked(body: bytes, most: int) -> bytes:
-    """The content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. PackingError."""
+def decompress(body: bytes, most: int) -> bytes:
+    """The content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. GzipError."""
     content = bytearray()
     whole, at, members = memoryview(body), 0, 0
     while body.startswith(GZIP, at):
         if members == MOST_MEMBERS:
-            raise PackingError(FailureKind.MALFORMED_FITS, f"the gzip file has more than {MOST_MEMBERS:,} members")
+            raise GzipError(FailureKind.MALFORMED_FITS, f"the gzip file has more than {MOST_MEMBERS:,} members")
         at = _member(whole, at, content, most)
         members += 1
     if body[at:].strip(b"\0"):
         behind = len(body) - at
-        raise PackingError(FailureKind.TRAILING_BYTES, f"{behind:,} bytes stand behind the end of the gzip file")
+        raise GzipError(FailureKind.TRAILING_BYTES, f"{behind:,} bytes stand behind the end of the gzip file")
     return bytes(content)
 
 
@@ -40,12 +40,12 @@ def _member(body: memoryview, at: int, content: bytearray, most: int) -> int:
     while not inflate.eof:
         piece = body[at : at + PIECE]
         if not piece:
-            raise PackingError(FailureKind.TRUNCATED, f"the gzip file ends after {len(body):,} bytes, before its end")
+            raise GzipError(FailureKind.TRUNCATED, f"the gzip file ends after {len(body):,} bytes, before its end")
         try:
             content += inflate.decompress(piece, most + 1 - len(content))
         except zlib.error as error:
-            raise PackingError(FailureKind.MALFORMED_FITS, f"the gzip file is damaged ({error})") from None
+            raise GzipError(FailureKind.MALFORMED_FITS, f"the gzip file is damaged ({error})") from None
         if len(content) > most:
-            raise PackingError(FailureKind.TOO_LARGE, f"the gzip file holds more than {most:,} bytes")
+            raise GzipError(FailureKind.TOO_LARGE, f"the gzip file holds more than {most:,} bytes")
         at += len(piece)
     return at - len(inflate.unused_data)

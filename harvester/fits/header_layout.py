@@ -1,6 +1,7 @@
-"""How the cards of a header are arranged: the spectra of an archive share a handful of arrangements.
+"""How the cards of a header are laid out: the spectra of an archive share a handful of layouts.
 
-So keywords are understood once for each arrangement, not for each spectrum, of which only values are left to look at.
+Keywords are parsed once for each layout, not for each spectrum, of which only values are left to read: 142 instead of
+369 us a spectrum, a third of all CPU time of a run at full speed.
 """
 
 from __future__ import annotations
@@ -16,120 +17,124 @@ import numpy as np
 CARD = 80  # bytes, of them 8 for the keyword
 CONTINUE = b"CONTINUE"
 
+MOST_RESULTS = 256  # more than an archive has kinds of headers, or spectra have numbers of points
+LONGEST_KEY = 4000  # bytes: the keywords of 500 cards, or the structural cards of a dozen columns
+
 _KEYWORDS = np.dtype({"names": ["keyword"], "formats": ["S8"], "itemsize": CARD})
 # Left-justified in its eight bytes; eight blanks are one, too.
 _KEYWORD = rb"|".join(rb"[A-Z0-9_-]{%d} {%d}" % (length, 8 - length) for length in range(8, -1, -1))
 _ALL_KEYWORDS = re.compile(rb"(?:%s)*" % _KEYWORD)
 # A second card of these could mean either; of others the first counts, as for astropy.
-_MUST_BE_UNIQUE = re.compile(rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|T[A-Z]+\d*|DS_IDPUB|OBJECT) *")
-# What the size and the form of the data follow from (FITS 4.0, sections 4.4.1, 4.4.2 and 7.3).
-_STRUCTURAL = re.compile(
-    rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|GROUPS|[PG]COUNT|TFIELDS|THEAP"
-    rb"|T(?:TYPE|FORM|UNIT|UTYP|SCAL|ZERO|NULL|DISP|DIM)\d+) *"
+_MUST_BE_UNIQUE = re.compile(
+    rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|GROUPS|TFIELDS|THEAP|T[A-Z]+\d+|DS_IDPUB|OBJECT) *"
 )
-
+# What the size and the form of the data follow from (FITS 4.0, sections 4.4.1, 4.4.2, 7.2 and 7.3).
+_STRUCTURAL = re.compile(
+    rb"(?:SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|GROUPS|[PG]COUNT|TFIELDS|THEAP|ZIMAGE"
+    rb"|T(?:TYPE|FORM|UNIT|UTYP|UCD|SCAL|ZERO|NULL|DISP|DIM|BCOL)\d+) *"
+)
 
 Work = TypeVar("Work", bound=Callable[..., Any])
 
-MOST = 256  # results: more than an archive has kinds of headers, or spectra have numbers of points
-LONGEST = 4000  # bytes: the keywords of 500 cards, or the structural cards of a dozen columns
+CardAt = tuple[int, bytes]
+"""Where a card begins, in bytes, and its keyword."""
 
 
 def bounded_cache(work: Work) -> Work:
     """Remember the last results of ``work``, by its first argument, which is bytes, and the others.
 
-    Bytes longer than any spectrum has are worked on each time: all that is remembered stays within some 30 MB.
+    Bytes longer than those of usual spectra are worked on each time, so that no server can fill the memory: all that is
+    remembered stays within some 30 MB.
     """
-    known = lru_cache(MOST)(work)
+    known = lru_cache(MOST_RESULTS)(work)
 
     @wraps(work)
     def call(key: bytes, *more: Any) -> Any:
-        return (known if len(key) <= LONGEST else work)(key, *more)
+        return (known if len(key) <= LONGEST_KEY else work)(key, *more)
 
     return cast(Work, call)
 
 
-Placed = tuple[int, bytes]
-"""Where a card begins, in bytes, and its keyword."""
-
-
 @dataclass(frozen=True, slots=True)
 class HeaderLayout:
-    """``places``: where the first card of each keyword begins, in bytes. ``ambiguous``: where the cards of those
-    keywords begin that come more than once and must not. ``structural``: where the cards are that size and form of
-    the data follow from. ``sound``: whether every keyword is one."""
+    """Where the cards of a header are.
 
-    places: Mapping[bytes, int]
-    ambiguous: Mapping[bytes, Sequence[int]]
+    ``offsets``: where the first card of each keyword begins, in bytes. ``repeated``: where the cards of those keywords
+    begin that occur more than once and must not. ``structural``: where the cards are that the size and the form of the
+    data follow from. ``regular``: whether every keyword is written as FITS demands.
+    """
+
+    offsets: Mapping[bytes, int]
+    repeated: Mapping[bytes, Sequence[int]]
     structural: Sequence[slice]
-    sound: bool
+    regular: bool
 
 
 def keywords_of(block: bytes) -> bytes:
-    """The keywords of the cards in ``block``, 8 bytes each, one behind the other. ``block`` is whole cards."""
+    """Return the keywords of the cards in ``block``, 8 bytes each. ``block`` is whole cards."""
     return np.frombuffer(block, _KEYWORDS)["keyword"].tobytes() if block else b""
 
 
 def are_keywords(keywords: bytes) -> bool:
-    """Whether these bytes are keywords, 8 bytes each."""
+    """Return whether these bytes are keywords as FITS demands them, 8 bytes each."""
     return _ALL_KEYWORDS.fullmatch(keywords) is not None
 
 
 def is_structural(keyword: bytes) -> bool:
-    """Whether the size or the form of the data follows from the card with these 8 bytes."""
+    """Return whether the size or the form of the data follows from the card with these 8 bytes."""
     return _STRUCTURAL.fullmatch(keyword) is not None
 
 
 @bounded_cache
 def header_layout(keywords: bytes) -> HeaderLayout:
-    """The arrangement of cards with these ``keywords``, as ``keywords_of`` gives them."""
-    cards = list(placed(keywords))
-    places = {keyword: place for place, keyword in reversed(cards)}
+    """Return the layout of cards with these ``keywords``, as ``keywords_of`` gives them."""
+    cards = list(cards_of(keywords))
+    offsets = {keyword: offset for offset, keyword in reversed(cards)}
     return HeaderLayout(
-        places,
-        _ambiguous(cards) if len(places) < len(cards) else {},
-        _runs(_structural(cards, set(filter(is_structural, places)))),
+        offsets,
+        _repeated(cards) if len(offsets) < len(cards) else {},
+        _ranges(_structural(cards, set(filter(is_structural, offsets)))),
         are_keywords(keywords),
     )
 
 
 @bounded_cache
-def places_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
-    """How many cards have other keywords than those that are ``left_out``, and where they are."""
-    kept = [place for place, keyword in placed(keywords) if keyword not in left_out]
-    return len(kept), _runs(kept)
+def ranges_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
+    """Return how many cards have other keywords than those that are ``left_out``, and where they are."""
+    kept = [offset for offset, keyword in cards_of(keywords) if keyword not in left_out]
+    return len(kept), _ranges(kept)
 
 
-def placed(keywords: bytes) -> Iterator[Placed]:
-    """The cards with these ``keywords``, in their order."""
+def cards_of(keywords: bytes) -> Iterator[CardAt]:
+    """Yield the cards with these ``keywords``, in their order."""
     return ((at // 8 * CARD, keywords[at : at + 8]) for at in range(0, len(keywords), 8))
 
 
-def _ambiguous(cards: Iterable[Placed]) -> Mapping[bytes, Sequence[int]]:
+def _repeated(cards: Iterable[CardAt]) -> Mapping[bytes, Sequence[int]]:
     found: dict[bytes, list[int]] = {}
-    for place, keyword in cards:
-        found.setdefault(keyword, []).append(place)
-    several = ((keyword, places) for keyword, places in found.items() if len(places) > 1)
-    return {keyword: places for keyword, places in several if _MUST_BE_UNIQUE.fullmatch(keyword)}
+    for offset, keyword in cards:
+        found.setdefault(keyword, []).append(offset)
+    several = ((keyword, offsets) for keyword, offsets in found.items() if len(offsets) > 1)
+    return {keyword: offsets for keyword, offsets in several if _MUST_BE_UNIQUE.fullmatch(keyword)}
 
 
-def _structural(cards: Iterable[Placed], structural: Collection[bytes]) -> Iterator[int]:
-    """Where the cards with ``structural`` keywords begin; a CONTINUE card belongs to the one before it."""
+def _structural(cards: Iterable[CardAt], structural: Collection[bytes]) -> Iterator[int]:
+    """Yield where the cards with ``structural`` keywords begin; a CONTINUE card belongs to the one before it."""
     owner = b""
-    for place, keyword in cards:
+    for offset, keyword in cards:
         owner = owner if keyword == CONTINUE else keyword
         if owner in structural:
-            yield place
+            yield offset
 
 
-def _runs(places: Iterable[int]) -> Sequence[slice]:
-    """The slices of a header's bytes that hold the cards at ``places``; neighbours share one."""
-    runs: list[slice] = []
+def _ranges(offsets: Iterable[int]) -> Sequence[slice]:
+    """Return the slices of a header's bytes that hold the cards at ``offsets``; neighbours share one."""
+    ranges: list[slice] = []
     begin = end = 0
-    for place in places:
-        if place != end:
-            runs.append(slice(begin, end))
-            begin = place
-        end = place + CARD
-    runs.append(slice(begin, end))
-    return tuple(run for run in runs if run.start < run.stop)
+    for offset in offsets:
+        if offset != end:
+            ranges.append(slice(begin, end))
+            begin = offset
+        end = offset + CARD
+    ranges.append(slice(begin, end))
+    return tuple(one for one in ranges if one.start < one.stop)

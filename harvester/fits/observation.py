@@ -1,30 +1,40 @@
-"""What the header of a spectrum tells of its observation: object, place, time, and where its wavelengths were measured.
+"""What the header of a spectrum says about its observation: object, position, time, exposure, medium.
 
-A header's words come from a server: each is one printable line before it gets near a terminal, a page or a figure.
+Text in a header comes from a server: it becomes one printable line before it gets near a terminal, a page or a figure.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..formatting import plain_line
-from .header import Header
+from ..model.units import JD_OF_MJD_ZERO, MJD_ZERO
+from .medium import medium_of
+from .position import position_of
 from .spectrum import Spectrum
 
 H_ALPHA_AIR, H_ALPHA_VACUUM = 6562.80, 6564.61  # Angstrom, at rest
 
-_MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - FITS times carry no zone; only shown as UT
-_EARLIEST, _LATEST = 0.0, 88_069.0  # MJD of the years 1858 and 2100; beyond them TMID is something else
+_EARLIEST, _LATEST = 0.0, 88_069.0  # MJD of the years 1858 and 2100; beyond them a card is no date
+_LONGEST_EXPOSURE = 1e7  # seconds
+_SECONDS_PER_DAY = 86_400.0
+_OBJECT = ("OBJECT", "OBJNAME", "TARGNAME", "TARGET")
+_EXPOSURE = ("EXPTIME", "EXPOSURE", "TEXPTIME", "EXP_TIME", "EXPOSUR")
+_MIDDLE = ("TMID", "MJD-MID", "MJD_MID", "MJD-AVG", "JD-MID", "DATE-AVG", "DATE-MID")
+_START = ("MJD-OBS", "MJD_OBS", "MJD-BEG", "JD-OBS", "TSTART", "DATE-BEG", "DATE-OBS")
+_END = ("MJD-END", "JD-END", "TSTOP", "DATE-END")
+_CLOCK = ("TIME-OBS", "UT", "UTC", "UT-START", "UTSTART", "UTC-OBS", "UT-OBS", "TIME_OBS")
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One observation, as far as its header tells (None, or nothing, where it does not).
+    """One observation, as far as its header tells (None, or '', where it does not).
 
-    ra, dec: degrees. mjd: middle of the exposure, modified Julian date, from TMID; DATE is the day on which somebody
-    wrote a file. exposure: seconds. medium: ``Air`` or ``Vacuum``, where the wavelengths are of one or the other.
+    ra, dec: degrees, ICRS. mjd: middle of the exposure, modified Julian date; its start if the header has no exposure
+    time. exposure: seconds. medium: ``Air`` or ``Vacuum``, what the wavelengths are of. remarks: contradictions.
     """
 
     object_name: str = ""
@@ -33,6 +43,7 @@ class Observation:
     mjd: float | None = None
     exposure: float | None = None
     medium: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def when(self) -> str:
@@ -46,42 +57,103 @@ class Observation:
 
 
 def moment(mjd: float) -> datetime:
-    """A modified Julian date as a date and time (UT, without a zone)."""
-    return _MJD_ZERO + timedelta(days=mjd)
+    """Return a modified Julian date as a date and time (UT, without a zone)."""
+    return MJD_ZERO + timedelta(days=mjd)
 
 
 def observation_of(spectrum: Spectrum) -> Observation:
-    """The observation that ``spectrum`` is of; numbers that cannot be what their card says count as not told."""
-    name = str(_told(spectrum, "OBJECT") or "")
-    ra, dec = _number(spectrum, "RA", 0, 360), _number(spectrum, "DEC", -90, 90)
-    placed = ra is not None and dec is not None
+    """Return the observation that ``spectrum`` is of; numbers that cannot be what their card says are left out."""
+    exposure = next(_numbers(spectrum, _EXPOSURE, 0, _LONGEST_EXPOSURE), None)
+    elapsed = next(_numbers(spectrum, ("TELAPSE",), 0, _LONGEST_EXPOSURE), None)
+    ra, dec = position_of(spectrum.table, spectrum.primary) or (None, None)
+    medium, remarks = medium_of(spectrum)
     return Observation(
-        plain_line(name, len(name)),
-        ra if placed else None,
-        dec if placed else None,
-        _number(spectrum, "TMID", _EARLIEST, _LATEST),
-        _number(spectrum, "TELAPSE", 0, 1e7),
-        _medium(spectrum),
+        object_name(spectrum),
+        ra,
+        dec,
+        _middle(spectrum, exposure if elapsed is None else elapsed),
+        elapsed if exposure is None else exposure,
+        medium,
+        remarks,
     )
 
 
-def _told(spectrum: Spectrum, card: str) -> object:
-    return spectrum.table.get(card, spectrum.primary.get(card))
+def object_name(spectrum: Spectrum) -> str:
+    """Return what was observed, as the first of OBJECT, OBJNAME, TARGNAME and TARGET says; '' if none does."""
+    for card in _OBJECT:
+        for header in (spectrum.table, spectrum.primary):
+            value = header.get(card)
+            if value is not None and not isinstance(value, bool) and (name := str(value).strip()):
+                return plain_line(name, len(name))
+    return ""
 
 
-def _number(spectrum: Spectrum, card: str, lowest: float, highest: float) -> float | None:
-    value = _told(spectrum, card)
+def _middle(spectrum: Spectrum, seconds: float | None) -> float | None:
+    """Return the middle of the exposure: as the header says, between start and end, or half its length after start."""
+    middle = next(_dates(spectrum, _MIDDLE), None)
+    if middle is not None:
+        return middle
+    start, end = next(_dates(spectrum, _START), None), next(_dates(spectrum, _END), None)
+    if start is None:
+        return None
+    if end is not None and start <= end <= start + _LONGEST_EXPOSURE / _SECONDS_PER_DAY:
+        return (start + end) / 2
+    return start + (seconds or 0.0) / 2 / _SECONDS_PER_DAY
+
+
+def _dates(spectrum: Spectrum, cards: tuple[str, ...]) -> Iterator[float]:
+    for card in cards:
+        for header in (spectrum.table, spectrum.primary):
+            value = header.get(card)
+            if card.startswith("DATE"):
+                mjd = _of_date(value, [header.get(name) for name in _CLOCK] if card == "DATE-OBS" else [])
+            elif card in ("TSTART", "TSTOP") and not _is_absolute(value):
+                continue  # seconds since an epoch of the mission
+            else:
+                mjd = _of_number(value, JD_OF_MJD_ZERO if card.startswith("JD") else 0.0)
+            if mjd is not None and _EARLIEST <= mjd <= _LATEST:
+                yield mjd
+
+
+def _is_absolute(value: object) -> bool:
+    """Return whether TSTART or TSTOP can be a modified Julian date, as in the IVOA's files, after 1980."""
+    return isinstance(value, float) and 44_000 < value < _LATEST
+
+
+def _of_number(value: object, zero: float) -> float | None:
+    """Return the modified Julian date of a card whose days are counted from ``zero`` days before that of MJD."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and lowest <= value <= highest else None
+    return float(value) - zero if math.isfinite(value) else None
 
 
-def _medium(spectrum: Spectrum) -> str:
-    told = _told_of_axis(spectrum.table, spectrum.axis).lower().split()
-    return next((name for name in ("Air", "Vacuum") if name.lower() in told), "")
+def _of_date(value: object, clocks: list[object]) -> float | None:
+    """Return the date in ``value``; a day alone counts only with a time of day from another card."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip().removesuffix("Z").replace(" ", "T")
+    if "T" not in text:
+        clock = next((str(one).strip() for one in clocks if isinstance(one, str) and ":" in one), "")
+        text = f"{text}T{clock.zfill(8) if clock.find(':') == 1 else clock}" if clock else ""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if when.tzinfo is not None else (when - MJD_ZERO) / timedelta(days=1)
 
 
-def _told_of_axis(header: Header, axis: int) -> str:
-    """The words of the spectral column: its TCOMM card, and the comment behind its name, where DaCHS puts them."""
-    comments = [field.partition(b"/")[2].decode("ascii", "replace") for field in header.fields(f"TTYPE{axis}")]
-    return " ".join([*comments, str(header.get(f"TCOMM{axis}", ""))])
+def _numbers(spectrum: Spectrum, cards: tuple[str, ...], lowest: float, highest: float) -> Iterator[float]:
+    for card in cards:
+        for header in (spectrum.table, spectrum.primary):
+            value = header.get(card)
+            if isinstance(value, str):
+                value = _of_text(value)
+            if value is not None and not isinstance(value, bool) and lowest <= value <= highest:
+                yield float(value)
+
+
+def _of_text(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

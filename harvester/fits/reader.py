@@ -1,34 +1,149 @@
-"""Where in a file its spectrum is, and the spectrum itself: a table's columns, else an image of one row."""
+"""Where in a file its spectrum is: the tables or images that hold it, and those that only look like it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from ..formatting import plain_line
+from ..model.conventions import NO_CONVENTIONS, FileConventions
+from .ascii_table import ascii_table
+from .compressed import decompressed
+from .errors import malformed, unreadable
 from .hdu import Hdu, read_hdus
 from .header import Header
-from .image import Image, decode_image, spectrum_image
+from .image_spectrum import flux_images, image_spectra
+from .segments import combine, tolerant
 from .spectrum import Spectrum
-from .table import BinaryTable, decode, spectrum_table
+from .table import BinaryTable, binary_table
+from .table_spectrum import table_spectrum
+
+LONGEST_REMARK = 300  # characters; names in it come from the file
+
+_AUXILIARY = re.compile(
+    r"(?i).*(response|sens(func)?\b|sky|arc\b|lamp|calib|model|telluric|throughput|transmission|filter|flat|bias|template"
+    r"|lines?\b|zline|extinction|background|bkg).*"
+)
+_MAIN = re.compile(r"(?i)(coadd(ed)?|combined|spectrum|phase3spectrum|final|merged|stack(ed)?)")
+_FEWEST_POINTS = 8  # of a table that is the spectrum although a longer one is there
+_SMALL = 0.02  # of the longest table's points: what has fewer is something else
+_SOURCE_CARDS = ("SOURCEID", "SRCNAME", "SOURCE_ID", "SRCID", "TARGNAME", "OBJNAME", "OBJECT", "FIBERID", "SLITID")
 
 
-def read_spectrum(body: bytes | bytearray | memoryview, unit: str = "") -> Spectrum:
-    """The spectrum in ``body``, the bytes of a FITS file; RejectedError if there is none.
+@dataclass(frozen=True, slots=True)
+class SpectralTable:
+    """A table of a file, and its HDU."""
 
-    ``unit`` is that of the wavelengths where the file names none.
+    hdu: Hdu
+    table: BinaryTable
+
+    @property
+    def points(self) -> int:
+        """How many points it has at most."""
+        flux = self.table.flux
+        return 0 if flux is None else self.table.rows * (flux.count if self.hdu.kind == "BINTABLE" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralPart:
+    """Where the spectrum of a file is: its tables, else its images. ``header`` describes it, beside the primary one."""
+
+    header: Header
+    tables: Sequence[SpectralTable] = ()
+    images: Sequence[Hdu] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def read_spectrum(body: bytes | bytearray | memoryview, conventions: FileConventions = NO_CONVENTIONS) -> Spectrum:
+    """Return the spectrum in ``body``, the bytes of a FITS file; InvalidSpectrumError if there is none.
+
+    ``conventions`` say what the archive's files do not, such as the unit of wavelengths.
     """
     raw = bytes(body)
-    hdus = read_hdus(raw)
-    spectrum = decoded(raw, hdus[0].header, *spectral_part(hdus))
-    return spectrum if spectrum.unit else replace(spectrum, unit=unit)
+    hdus = read_hdus(raw, strict=False)
+    return tolerant(decode(raw, hdus, spectral_part(hdus), conventions))
 
 
-def spectral_part(hdus: list[Hdu]) -> tuple[Hdu, BinaryTable | Image]:
-    """The HDU with the spectrum, and what it is; RejectedError where none can have one."""
-    tables = any(hdu.kind == "BINTABLE" for hdu in hdus)
-    image = None if tables else spectrum_image(hdus)
-    return image or spectrum_table(hdus)
+def spectral_part(hdus: Sequence[Hdu], strict: bool = False) -> SpectralPart:
+    """Return where the spectrum is; InvalidSpectrumError where no HDU can have one.
+
+    ``strict`` refuses columns without a name.
+    """
+    tables = [_spectral_table(hdu, strict) for hdu in hdus if hdu.is_table]
+    complete = [found for found in tables if found.table.roles.complete]
+    if len(complete) == 1 and len(hdus) == 2 and hdus[0].size == 0:
+        return SpectralPart(complete[0].hdu.header, complete)
+    images = flux_images(hdus)
+    chosen, remarks = _choose(complete)
+    if chosen and not (images and all(_AUXILIARY.fullmatch(found.hdu.name) for found in chosen)):
+        return SpectralPart(chosen[0].hdu.header, chosen, (), remarks)
+    compressed = [hdu for hdu in hdus if hdu.is_compressed_image]
+    if images or compressed:
+        return SpectralPart((images or compressed)[0].header, (), images or compressed)
+    if tables:
+        return SpectralPart(tables[0].hdu.header, tables[:1])
+    raise malformed(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
 
 
-def decoded(raw: bytes, primary: Header, hdu: Hdu, part: BinaryTable | Image) -> Spectrum:
-    """The arrays of ``part``, which is in ``hdu``; RejectedError if they are no spectrum."""
-    return decode_image(raw, primary, hdu, part) if isinstance(part, Image) else decode(raw, primary, hdu, part)
+def _spectral_table(hdu: Hdu, strict: bool) -> SpectralTable:
+    table = binary_table(hdu.header.structure) if hdu.kind == "BINTABLE" else ascii_table(hdu.header.structure)
+    if strict and table.unnamed:
+        number = table.unnamed
+        raise malformed(f"column {number} of the table has no name: there is no TTYPE{number} card")
+    return SpectralTable(hdu, table)
+
+
+def _choose(tables: Sequence[SpectralTable]) -> tuple[Sequence[SpectralTable], tuple[str, ...]]:
+    """Return the tables that are the spectrum, and a remark on those that are not; none if there is none."""
+    if len(tables) < 2:
+        return tables, ()
+    best = max(found.table.roles.evidence for found in tables)
+    longest = max(found.points for found in tables)
+    kept = [
+        found
+        for found in tables
+        if found.table.roles.evidence == best
+        and (found.points > _FEWEST_POINTS or longest <= _FEWEST_POINTS)
+        and found.points >= _SMALL * longest
+    ]
+    kept = [found for found in kept if not _AUXILIARY.fullmatch(found.hdu.name)] or kept
+    main = [found for found in kept if _MAIN.fullmatch(found.hdu.name)]
+    others = len(kept) - 1
+    if len(main) == 1 and others:
+        return main, (f"{others} further spectra in the file are left out: its table {main[0].hdu.name} is read",)
+    if not others:
+        return kept, ()
+    _refuse_many_sources([found.hdu.header for found in kept])
+    names = ", ".join(found.hdu.name or "unnamed" for found in kept[:6])
+    return kept, (f"several spectra in one file: {len(kept)} tables ({names}) are read as segments",)
+
+
+def _refuse_many_sources(headers: Sequence[Header]) -> None:
+    for card in _SOURCE_CARDS:
+        names = {str(value) for header in headers if (value := header.get(card)) is not None}
+        if len(names) > 1:
+            raise unreadable(f"the file holds {len(headers)} spectra of {len(names)} objects, by their {card} cards")
+
+
+def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: FileConventions) -> Spectrum:
+    """Return the spectrum of ``part``, which is in ``raw``; InvalidSpectrumError if it is none, or is in doubt."""
+    if not part.tables and part.images[0].is_compressed_image:
+        raw = decompressed(raw, hdus)
+        hdus = read_hdus(raw, strict=False)
+        part = spectral_part(hdus)
+    primary = hdus[0].header
+    if part.tables:
+        spectra = [table_spectrum(raw, primary, one.hdu, one.table, conventions) for one in part.tables]
+    else:
+        spectra = image_spectra(raw, primary, part.images, hdus, conventions)
+    spectrum = spectra[0] if len(spectra) == 1 else combine(spectra)
+    remarks = list(part.remarks)
+    for hdu in hdus:
+        remarks += hdu.oddities
+    return _in_plain_lines(spectrum.with_remarks(remarks)) if remarks or spectrum.remarks else spectrum
+
+
+def _in_plain_lines(spectrum: Spectrum) -> Spectrum:
+    """Return the spectrum with remarks of one printable line each."""
+    return replace(spectrum, remarks=tuple(plain_line(remark, LONGEST_REMARK) for remark in spectrum.remarks))

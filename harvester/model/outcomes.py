@@ -31,7 +31,9 @@ class VerifiedSpectrum:
     """What the bytes of a spectrum proved.
 
     ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
-    ``content_digest`` leaves out what the server rewrites on every request (hex strings both).
+    ``content_digest`` leaves out what the server rewrites on every request (hex strings both). ``invalid`` counts the
+    points without a finite flux, ``segments`` the orders, arms or chips; ``remarks`` are sentences on what is unusual
+    in the file.
     """
 
     size: int
@@ -41,6 +43,9 @@ class VerifiedSpectrum:
     wave_min: float
     wave_max: float
     object_name: str
+    invalid: int = 0
+    segments: int = 1
+    remarks: tuple[str, ...] = ()
 
 
 class Check(StrEnum):

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from .. import events as ev
 from ..archive.access import access_method
 from ..archive.client import ArchiveClient
@@ -120,8 +122,8 @@ def verified_spectrum(
     verdict = verify_spectrum(body, did, replace(configuration.expectation, normalized=requested == "normalized"))
     if isinstance(verdict, FailedCheck):
         return CalibrationResult(setting, failure=Failure(verdict.kind, verdict.detail, 200))
-    spectrum = read_spectrum(body, configuration.profile.spectral_unit)
-    highest = float(spectrum.flux.max())
+    spectrum = read_spectrum(body, configuration.profile.conventions)
+    highest = float(np.nanmax(spectrum.flux))
     # A relative flux is scaled by the maximum of the whole spectrum; a cutout without that pixel stays below 1.
     uncut = configuration.settings.band is None
     if requested == "relative" and not (highest <= 1 + ROUNDING and (highest >= 1 - ROUNDING or not uncut)):

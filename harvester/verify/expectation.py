@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.band import Band
+from ..model.conventions import NO_CONVENTIONS, FileConventions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Expectation:
         ends. A server that ignored the band overshoots by far more.
     axis_tolerance: relative difference allowed between the wavelengths' ends and TDMINn, TDMAXn, which archives
         round to single precision (6e-8) when they cut nothing.
-    spectral_unit: the unit of wavelengths where a file names none; '' if that is a fault.
     step_tolerance: relative difference allowed between any step and the even step that TDMINn, TDMAXn and the number
         of points declare; None for an archive whose wavelengths are not evenly spaced.
+    strict: the archive promises exact FITS, one spectrum a file, finite flux and wavelengths that rise or fall.
+    conventions: what its files do not say, such as the unit of wavelengths.
     """
 
     band: Band | None = None
@@ -32,4 +34,5 @@ class Expectation:
     band_tolerance: float = 1e-10
     axis_tolerance: float = 1e-6
     step_tolerance: float | None = 0.01
-    spectral_unit: str = ""
+    strict: bool = True
+    conventions: FileConventions = NO_CONVENTIONS

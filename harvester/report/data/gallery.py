@@ -18,6 +18,7 @@ from ...fits.observation import observation_of
 from ...fits.reader import read_spectrum
 from ...fits.spectrum import Spectrum, angstroms
 from ...formatting import plain_line
+from ...model.conventions import FileConventions
 from ...model.labels import Labelling
 from ...storage.interface import Store
 from ..svg import Curve
@@ -55,10 +56,12 @@ class Gallery:
     set_aside: int
 
 
-def select_gallery(survey: Sample, store: Store, labelling: Labelling, lacking: Collection[str], unit: str) -> Gallery:
+def select_gallery(
+    survey: Sample, store: Store, labelling: Labelling, lacking: Collection[str], conventions: FileConventions
+) -> Gallery:
     """Choose, read again and draw. StoreError if the disk fails.
 
-    ``lacking``: names of what is still not there; ``unit``: of wavelengths whose file names none.
+    ``lacking``: names of what is still not there; ``conventions``: what files do not say.
     """
     compared = [seen for seen in survey.seen if seen.labelled.row is not None]
     labels = [seen.labelled.label for seen in compared]
@@ -73,7 +76,7 @@ def select_gallery(survey: Sample, store: Store, labelling: Labelling, lacking: 
         len(found),
         [_picture(compared[number], labelling, f"{apart[number]:.1f} spreads away") for number in farthest],
         int(np.isfinite(apart).sum()),
-        [_evidence(entry, unit) for entry in entries[:QUARANTINED]],
+        [_evidence(entry, conventions) for entry in entries[:QUARANTINED]],
         len(entries),
     )
 
@@ -121,14 +124,14 @@ def _standing(entry: Path, lacking: Collection[str]) -> tuple[bool, float, str]:
         return True, 0.0, entry.name
 
 
-def _evidence(entry: Path, unit: str) -> Picture:
+def _evidence(entry: Path, conventions: FileConventions) -> Picture:
     """One body that is no spectrum of this harvest: as a curve where it is one at all, else in its own words."""
     reason, body = _loaded(entry.read_bytes() if entry.exists() else b""), _body_of(entry)
     name, _, kind = entry.stem.rpartition(".")
     words = plain_line(str(reason.get("detail", "")), 240)
     kept = plain_line(str(reason.get("kept", "")))[:16].replace("T", " ")
     try:
-        curve = _curve(read_spectrum(body, unit))
+        curve = _curve(read_spectrum(body, conventions))
     except InvalidSpectrumError:
         curve = None
     details = [words] if curve else [f"{len(body):,} bytes" if body else "no body was kept"]

@@ -12,6 +12,7 @@ from ...archive.profile import ArchiveProfile
 from ...config.profiles import load_profile
 from ...dataset.label_checks import LabelReport, check_labels
 from ...errors import UsageError
+from ...model.conventions import NO_CONVENTIONS
 from ...model.labels import Labelling
 from ...storage.interface import Store
 from .gallery import Gallery, select_gallery
@@ -65,11 +66,11 @@ def gather(
     books = read_run_record(store, run)
     meant = replace(books.labelling, **told)
     archive = _profile_of(books)
-    unit = archive.spectral_unit if archive else ""
-    survey = read_sample(store, meant.column, most, unit)
+    conventions = archive.conventions if archive else NO_CONVENTIONS
+    survey = read_sample(store, meant.column, most, conventions)
     checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
     night = read_timeline(books.folder.events)
-    gallery = select_gallery(survey, store, meant, {failure.name for failure in books.failures}, unit)
+    gallery = select_gallery(survey, store, meant, {failure.name for failure in books.failures}, conventions)
     return ReportData(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
 
 

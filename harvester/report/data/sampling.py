@@ -10,10 +10,12 @@ import numpy as np
 
 from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
 from ...dataset.label_checks import LabelledSpectrum
+from ...dataset.run_profiles import RunProfiles
 from ...dataset.stored_files import DamagedError, StoredFile, holdings, read
 from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
+from ...model.conventions import NO_CONVENTIONS, FileConventions
 from ...storage.interface import Store
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
@@ -59,8 +61,8 @@ class Sample:
 RANGE_STEP = 1e-10  # metres
 
 
-def read_sample(store: Store, column: str, most: int = MOST_READ, unit: str = "") -> Sample:
-    """Survey ``store``, whose labels are in ``column``; ``unit``: of wavelengths whose file names none.
+def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS) -> Sample:
+    """Survey ``store``, whose labels are in ``column``; ``fallback``: what files do not say whose run left no profile.
 
     UsageError without a ledger, StoreError if the disk fails.
     """
@@ -68,7 +70,7 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, unit: str = ""
     by_status = queries.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
     glance = _Glance(column)
-    for holding in holdings(store, unit, min(1.0, most / max(1, stored))):
+    for holding in holdings(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
         glance.at(holding)
     return Sample(
         stored,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.fits.gzip import PackingError, unpacked
+from harvester.fits.gzip import GzipError, decompress
 from harvester.model.failures import FailureKind, FetchError
 from tests.integration.test_client import ask, ok, serving
 from tests.support.fits_files import refused, spectrum_file
@@ -27,34 +27,34 @@ BROKEN = [
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=3), st.integers(0, 512))
 def test_all_members_are_unpacked_and_zeros_behind_them_are_padding(parts: list[bytes], zeros: int) -> None:
     packed = b"".join(map(gzip.compress, parts)) + b"\0" * zeros
-    assert unpacked(packed, 1000) == b"".join(parts)
+    assert decompress(packed, 1000) == b"".join(parts)
 
 
 @given(st.integers(1, 200))
 def test_a_file_ends_nowhere_but_at_its_end(short: int) -> None:
-    with pytest.raises(PackingError) as broken:
-        unpacked(PACKED[:-short], 1 << 20)
+    with pytest.raises(GzipError) as broken:
+        decompress(PACKED[:-short], 1 << 20)
     assert broken.value.kind is FailureKind.TRUNCATED
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    with pytest.raises(PackingError) as broken:
-        unpacked(gzip.compress(bytes(50_000_000)), 100_000)
+    with pytest.raises(GzipError) as broken:
+        decompress(gzip.compress(bytes(50_000_000)), 100_000)
     assert broken.value.kind is FailureKind.TOO_LARGE
-    assert unpacked(gzip.compress(bytes(100_000)), 100_000) == bytes(100_000)
+    assert decompress(gzip.compress(bytes(100_000)), 100_000) == bytes(100_000)
 
 
 def test_a_file_of_nothing_but_ends_is_refused_before_it_costs_time() -> None:
-    with pytest.raises(PackingError, match="more than 1,000 members") as broken:
-        unpacked(gzip.compress(b"") * 100_000, 1 << 20)
+    with pytest.raises(GzipError, match="more than 1,000 members") as broken:
+        decompress(gzip.compress(b"") * 100_000, 1 << 20)
     assert broken.value.kind is FailureKind.MALFORMED_FITS
     blocks = b"".join(gzip.compress(bytes(60_000)) for _ in range(200))
-    assert unpacked(blocks, 12_000_000) == bytes(12_000_000), "a block gzip is none"
+    assert decompress(blocks, 12_000_000) == bytes(12_000_000), "a block gzip is none"
 
 
 def test_a_member_may_be_longer_than_what_is_read_at_once() -> None:
     noise = Random(1).randbytes(300_000)
-    assert unpacked(gzip.compress(noise) * 2, 600_000) == noise * 2
+    assert decompress(gzip.compress(noise) * 2, 600_000) == noise * 2
 
 
 @pytest.mark.parametrize("kind", ["application/gzip", "image/fits", "text/plain"])

@@ -13,12 +13,12 @@ from harvester.fits.hdu import read_hdus
 from harvester.fits.header import Header
 from harvester.fits.header_layout import (
     CARD,
-    LONGEST,
+    LONGEST_KEY,
     bounded_cache,
     header_layout,
     is_structural,
     keywords_of,
-    places_without,
+    ranges_without,
 )
 from harvester.fits.reader import read_spectrum
 from tests.support.fits_files import FLUX, WAVE, accepted, refused, spectrum_file
@@ -31,16 +31,16 @@ def card(keyword: str, rest: str = "= 'x&'") -> bytes:
 
 
 @given(st.lists(st.sampled_from(KEYWORDS)), st.frozensets(st.sampled_from(KEYWORDS)))
-def test_the_cards_of_an_arrangement_are_found_where_they_are(names: list[str], left_out: frozenset[str]) -> None:
+def test_the_cards_of_a_layout_are_found_where_they_are(names: list[str], left_out: frozenset[str]) -> None:
     cards = [card(name, f"= {number}") for number, name in enumerate(names)]
     block = b"".join(cards)
     keywords = keywords_of(block)
     found = header_layout(keywords)
     assert keywords == b"".join(name.ljust(8).encode() for name in names)
-    assert {key.decode().rstrip(): place // CARD for key, place in found.places.items()} == {
+    assert {key.decode().rstrip(): place // CARD for key, place in found.offsets.items()} == {
         name: names.index(name) for name in names
     }
-    count, runs = places_without(keywords, frozenset(name.ljust(8).encode() for name in left_out))
+    count, runs = ranges_without(keywords, frozenset(name.ljust(8).encode() for name in left_out))
     kept = [one for one, name in zip(cards, names, strict=True) if name not in left_out]
     assert (count, b"".join(block[run] for run in runs)) == (len(kept), b"".join(kept))
 
@@ -66,7 +66,7 @@ def test_whatever_the_structure_is_asked_for_is_among_the_structural_cards(monke
     hdus = read_hdus(spectrum_file())
     for one in hdus:
         hdu._extent.__wrapped__(one.header.structure, one is hdus[0])  # type: ignore[attr-defined]
-    table._table.__wrapped__(hdus[1].header.structure)  # type: ignore[attr-defined]
+    table.binary_table.__wrapped__(hdus[1].header.structure)  # type: ignore[attr-defined]
     assert {"NAXIS2", "TFORM1", "TZERO2", "TUNIT2", "PCOUNT", "EXTEND", "GROUPS", "THEAP"} <= asked
     assert [name for name in asked if not is_structural(name.ljust(8).encode())] == []
 
@@ -94,6 +94,6 @@ def test_what_is_longer_than_any_spectrum_s_is_not_remembered() -> None:
         return more
 
     known: Callable[[bytes, int], int] = bounded_cache(work)
-    for length in (LONGEST, LONGEST + 1):
+    for length in (LONGEST_KEY, LONGEST_KEY + 1):
         assert [known(bytes(length), more) for more in (1, 2, 1, 2)] == [1, 2, 1, 2]
-    assert worked == [LONGEST] * 2 + [LONGEST + 1] * 4
+    assert worked == [LONGEST_KEY] * 2 + [LONGEST_KEY + 1] * 4

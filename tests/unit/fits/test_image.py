@@ -15,12 +15,14 @@ from harvester.demo import listed_dids
 from harvester.demo.fits import original_fits
 from harvester.demo.observations import observe
 from harvester.fits.reader import read_spectrum
+from harvester.model.conventions import FileConventions
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Check
 from harvester.verify.expectation import Expectation
 from tests.support.fits_files import ANY, DID, FLUX, accepted, refused, spectrum_file, verdict, written
 
 PLAIN = replace(ANY, identity_card=None)
+ANGSTROM = FileConventions(spectral_unit="Angstrom")
 SCALE = {"CRVAL1": 6282.1, "CDELT1": 0.25, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}
 
 
@@ -36,7 +38,6 @@ def image(data: Any = FLUX, **cards: Any) -> bytes:
     [
         {},
         {"CRPIX1": 12.5},
-        {"CRPIX1": None},
         {"CDELT1": -0.25},
         {"CTYPE1": "WAVE", "CRVAL1": 628.21, "CUNIT1": "nm", "CDELT1": 0.025},
         {"CD1_1": 0.25, "CDELT1": None},
@@ -53,6 +54,17 @@ def test_every_scale_and_type_of_number_is_read_as_astropy_reads_it(form: str, c
     scale = {"Angstrom": 1.0, "nm": 1.0}[told.unit] if "CTYPE1" not in cards else 1e9  # its WCS is in metres
     np.testing.assert_allclose(told.wave, wave * scale, rtol=1e-12)
     assert accepted(body, PLAIN).points == flux.size
+
+
+@pytest.mark.parametrize("reference", [0.0, 1.0, 7.5])
+def test_an_image_without_crpix1_has_the_one_that_the_profile_says(reference: float) -> None:
+    """The standard's default is 0, as astropy reads it; archives that leave it out mean 1."""
+    body = image(CRPIX1=None)
+    with fits.open(io.BytesIO(body)) as hdus:
+        hdus[0].header["CRPIX1"] = reference
+        wave = WCS(hdus[0].header).all_pix2world(np.arange(FLUX.size), 0)[0]
+    said = read_spectrum(body, FileConventions(reference_pixel=reference))
+    np.testing.assert_allclose(said.wave, wave, rtol=1e-12)
 
 
 def test_scaled_and_blank_pixels_are_read_as_astropy_reads_them() -> None:
@@ -102,26 +114,30 @@ def test_the_unit_may_stand_where_older_files_have_it(cards: dict[str, Any], uni
 def test_a_unit_that_no_file_names_comes_from_the_profile() -> None:
     body = image(CUNIT1=None)
     assert "spectral_unit in the archive's profile" in refused(body, PLAIN).detail
-    assert accepted(body, replace(PLAIN, spectral_unit="Angstrom")).wave_min == pytest.approx(6.2821e-7)
-    assert accepted(image(), replace(PLAIN, spectral_unit="nm")).wave_min == pytest.approx(6.2821e-7), (
+    assert accepted(body, replace(PLAIN, conventions=ANGSTROM)).wave_min == pytest.approx(6.2821e-7)
+    assert accepted(image(), replace(PLAIN, conventions=FileConventions("nm"))).wave_min == pytest.approx(6.2821e-7), (
         "the file goes first"
     )
 
 
 def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
     body = spectrum_file(unit=None, one_row=True, utypes=False, names=("WAVELENGTH", "FLUX"))
-    expected = replace(PLAIN, spectral_unit="Angstrom")
+    expected = replace(PLAIN, conventions=ANGSTROM)
     assert accepted(body, expected).wave_max == pytest.approx(6.7329e-7)
-    assert read_spectrum(body, "Angstrom").unit == "Angstrom"
+    assert read_spectrum(body, ANGSTROM).unit == "Angstrom"
     assert verdict(body, PLAIN) == (Check.SCIENCE, FailureKind.MALFORMED_FITS)
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (image(CTYPE1="WAVE-LOG"), "WAVE-LOG"),
-        (image(CTYPE1="FREQ"), "FREQ"),
+        (image(CTYPE1="WAVE-F2W"), "WAVE-F2W"),
+        (image(CTYPE1="FREQ"), "is a frequency by its name, but its unit 'Angstrom' is of wavelength"),
+        (image(CTYPE1="VELO"), "VELO"),
+        (image(CTYPE1="PIXEL"), "an axis of pixels"),
         (image(**{"DC-FLAG": 1}), "logarithmic"),
+        (image(CRPIX1=None), "reference_pixel in the archive's profile"),
+        (image(CRVAL1=3.58, CDELT1=1e-4), "like log10 of wavelengths; say what it is with spectral_scale"),
         (image(CRVAL1=None), "no scale of wavelengths"),
         (image(CDELT1=0.0), "no scale of wavelengths"),
         (image(np.ones((3, 100))), "nor an image of one row"),
@@ -164,7 +180,7 @@ def test_the_first_card_of_the_scale_that_names_a_unit_counts(cards: list[str], 
     body = written(hdu)
     end = body.index(b"END" + b" " * 77)
     more = "".join(card.ljust(80) for card in cards).encode()
-    assert read_spectrum(_with(body, end, more)).unit == unit
+    assert read_spectrum(_with(body, end, more), FileConventions(reference_pixel=1.0)).unit == unit
 
 
 def _with(body: bytes, end: int, more: bytes) -> bytes:

@@ -69,7 +69,7 @@ def test_wavelengths_rise_or_fall_all_the_way() -> None:
 def test_the_spectrum_lies_in_the_band() -> None:
     outcome = refused(GOOD, Expectation(band=Band(6.5e-7, 6.6e-7)))
     assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.WRONG_BAND)
-    assert "6282.1 Angstrom to 6732.9 Angstrom; asked for was 6500 to 6600 Angstrom" in outcome.detail
+    assert "6282.1 Angstrom to 6732.9 Angstrom; requested was 6500 to 6600 Angstrom" in outcome.detail
     for band in (Band(6.2822e-7, 6.7328e-7), Band(-np.inf, 6.733e-7), Band(1e-7, np.inf)):
         accepted(GOOD, Expectation(band=band))
 
@@ -128,9 +128,13 @@ def test_strong_lines_are_normalized_all_the_same() -> None:
     accepted(spectrum_file(WAVE, changed(FLUX, 150, 80.0)), NORMALIZED)
 
 
-@pytest.mark.parametrize("card", ["TUNIT1  = 'Hz'", "TUNIT1  = ''", "COMMENT"])
-def test_the_axis_is_a_length(card: str) -> None:
+@pytest.mark.parametrize("card", ["TUNIT1  = 'kg'", "TUNIT1  = ''", "COMMENT"])
+def test_the_axis_has_a_spectral_unit(card: str) -> None:
     assert verdict(recard(GOOD, "TUNIT1", card)) == (Check.SCIENCE, Kind.MALFORMED_FITS)
+
+
+def test_another_quantity_than_the_limits_declare_is_refused() -> None:
+    assert verdict(recard(GOOD, "TUNIT1", "TUNIT1  = 'Hz'")) == (Check.SCIENCE, Kind.INVALID_AXIS)
 
 
 @pytest.mark.parametrize(

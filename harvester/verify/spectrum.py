@@ -1,0 +1,58 @@
+"""Verify that bytes are the spectrum that was requested: three checks, in about a tenth of a millisecond.
+
+Neither ``verified`` nor ``read_spectrum`` trusts a header's sizes, opens a file, or needs astropy for the usual
+forms: its careful reading costs fifty times as much, and lets a traceback behind the end of a file pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from ..fits.errors import InvalidSpectrumError
+from ..fits.hdu import read_hdus
+from ..fits.observation import object_name
+from ..fits.reader import decode, spectral_part
+from ..fits.segments import tolerant
+from ..fits.spectrum import Spectrum
+from ..model.outcomes import FailedCheck, VerifiedSpectrum
+from ..model.target import SpectrumId
+from .checks import check_identity, check_science
+from .digest import content_digest
+from .expectation import Expectation
+
+
+def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum | FailedCheck:
+    """Return what ``raw`` proves to be, if it is the spectrum ``did`` as ``expected``; else the check it fails."""
+    try:
+        return _verified(raw, did, expected)
+    except InvalidSpectrumError as error:
+        return error.rejected
+
+
+def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum:
+    hdus = read_hdus(raw, expected.strict)
+    part = spectral_part(hdus, expected.strict)
+    check_identity(did, expected.identity_card, part.header, hdus[0].header)
+    spectrum = decode(raw, hdus, part, expected.conventions)
+    if not expected.strict:
+        spectrum = tolerant(spectrum)
+    wave_min, wave_max = check_science(spectrum, expected)
+    return VerifiedSpectrum(
+        size=len(raw),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        content_digest=content_digest(raw, hdus),
+        points=spectrum.wave.size,
+        wave_min=wave_min,
+        wave_max=wave_max,
+        object_name=_object_name(spectrum, expected.strict),
+        invalid=0 if expected.strict else spectrum.invalid_points,
+        segments=len(spectrum.lengths) or 1,
+        remarks=spectrum.remarks,
+    )
+
+
+def _object_name(spectrum: Spectrum, strict: bool) -> str:
+    """Return what was observed; a strict reading wants OBJECT to be a string."""
+    if strict:
+        return spectrum.table.text("OBJECT") or spectrum.primary.text("OBJECT")
+    return object_name(spectrum)
