@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from harvester.config.settings import Settings
 from harvester.errors import HarvestError
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind
-from harvester.storage.run_folder import PROFILE, PROVENANCE
+from harvester.storage.run_folder import STATE, RunFolder, StateFolder
 
 from .api_reference import api_page
 from .markdown import attribute_docs, code, markdown, sentence, spelled, summary, table
@@ -164,43 +165,40 @@ def event_fields(event: type[ev.Event]) -> list[str]:
 
 def files_page() -> str:
     """Return what a harvest and each of its runs leaves on disk."""
+    state = StateFolder(Path("OUT", STATE))
+    spectra = [(code(f"OUT/{path}"), text) for path, text in SPECTRA.items()]
     return f"""
 # Files
 
 `OUT` is the output directory, `data/<archive>` by default. With an [object store](../guide/object-store.md) the
 spectra are objects and the rest stays in a local folder.
 
-{table(("file", "contents"), [(code(path), text) for path, text in FILES.items()])}
+{table(("file", "contents"), [*spectra, *paths_of(state, Path())])}
 
-`RUN` is the name of a run. Its folder is `OUT/.harvester/runs/RUN/`:
+Each run has a folder `{state.runs}/RUN/`, where `RUN` is its name:
 
-{table(("file", "contents"), [(code(name), text) for name, text in RUN_FILES.items()])}
+{table(("file", "contents"), paths_of(state.run("RUN"), state.runs / "RUN"))}
 
 `summary.json`, and the last line of `--progress json`, contain at least `run`, `listed`, `present`, `saved`,
-`failed`, `remaining`, `requests`, `bytes`, `seconds`, `reason`, `exit_code` and `failures`. Always `listed == present
-+ saved + failed + remaining`.
+`failed`, `remaining`, `requests`, `bytes`, `seconds`, `reason`, `exit_code` and `failures`. Always
+`listed == present + saved + failed + remaining`.
 """
 
 
-FILES = {
-    "OUT/NAME.fits": "a verified spectrum, never a partial one; NAME is the DID's last segment (without .fits) if it "
-    "is safe and unique, else a slug of its path with 8 hex digits",
-    "OUT/ab/NAME.fits": "the same with `--layout hashed`; `ab` are 00 to ff, by the digest of NAME",
-    "OUT/SHA256SUMS": "what `verify` found sound, for `sha256sum -c`",
-    "OUT/.harvester/ledger.sqlite": "the ledger: one row per spectrum, the runs, and the digests of what was replaced",
-    "OUT/.harvester/quarantine/": "bodies that failed verification, with a .json beside each",
-    "OUT/.harvester/layout": "flat or hashed, once `--layout` was given",
-    "OUT/.harvester/lock": "which run is using the directory",
+SPECTRA = {
+    "NAME.fits": "A verified spectrum, never a partial one; NAME is the DID's last segment (without .fits) if it is "
+    "safe and unique, else a slug of its path with 8 hex digits.",
+    "ab/NAME.fits": "The same with `--layout hashed`; `ab` are 00 to ff, by the digest of NAME.",
+    "SHA256SUMS": "What `verify` found sound, for `sha256sum -c`.",
 }
-RUN_FILES = {
-    "summary.json": "the numbers of the run, with the politeness report",
-    "events.jsonl": "the logged [events](events.md)",
-    "config.toml": "every setting in force, as a file for `--config`",
-    PROFILE: "the archive's profile",
-    PROVENANCE: "the W3C PROV document of the run",
-    "report.html": "the [run report](../guide/report.md)",
-    "harvester.log": "the traceback, if there was an internal error",
-}
+
+
+def paths_of(folder: StateFolder | RunFolder, start: Path) -> list[tuple[str, str]]:
+    """Return the files that ``folder`` names, relative to ``start``, and the docstrings of the properties that do."""
+    named = {name: value for name, value in vars(type(folder)).items() if isinstance(value, property)}
+    paths = {path: named[name] for name in named if isinstance(path := getattr(folder, name), Path)}
+    below = {path: value for path, value in paths.items() if folder.path in path.parents}
+    return [(code(path.relative_to(start)), summary(value)) for path, value in below.items()]
 
 
 def commands_page() -> str:
