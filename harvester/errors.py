@@ -1,4 +1,4 @@
-"""What may go wrong with a whole run, by the exit code it ends with. Each message is the sentence the user reads."""
+"""Define the errors that end a run, each with its exit code; the message is the sentence that the user reads."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from typing import ClassVar
 
 
 class HarvestError(Exception):
-    """Base of the faults that end a run; ``exit_code`` as the README's table has it."""
+    """Base class of the errors that end a run; ``exit_code`` is that of the command line."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(HarvestError):
-    """The command line, the configuration or the catalog is at fault."""
+    """The command line, the configuration or the catalog is wrong."""
 
     exit_code = 2
 
 
 class ArchiveError(HarvestError):
-    """The archive cannot be reached, or does not answer as its standard has it."""
+    """The archive cannot be reached, or its responses violate its standard."""
 
     exit_code = 5
 
 
 class StoreError(HarvestError):
-    """Local storage failed: no spectrum's fault, so it concerns the run as a whole."""
+    """Storage failed: no property of one spectrum, so the whole run ends."""
 
     exit_code = 6
 
 
 class StoreFullError(StoreError):
-    """Local storage has no room at the moment: that may pass."""
+    """Storage has no free space at the moment; that may change."""
 
 
 class ClusterError(HarvestError):
-    """Those who were to do the work are not there, or cannot do it: no spectrum's fault, and another run may."""
+    """Worker processes or Dask workers are missing or cannot be used; another run may succeed."""
 
     exit_code = 4
 
 
 class DirectoryHeldError(HarvestError):
-    """Another harvest works in this directory."""
+    """Another run is using this directory."""
 
     exit_code = 75

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..catalog.packed_strings import StringMap, ordered
-from ..config.configuration import Configuration, shelf_of
+from ..config.configuration import Configuration
 from ..errors import StoreError, UsageError
 from ..ledger.repair import damage_of, ensure_usable, files_to_check, release_names, write_findings
 from ..ledger.schema import open_for_writing
@@ -88,7 +88,7 @@ def check_store(
     to quarantine and the ledger is brought to what the disk has, so that the next run fetches what is not there.
     UsageError if there is no such folder, StoreError and DirectoryHeldError as for a run.
     """
-    store = shelf_of(configuration)
+    store = configuration.open_store()
     if isinstance(configuration.location, Path) and not configuration.location.is_dir():
         raise UsageError(f"{store.location}: no such folder; give the one that was harvested into with --out")
     if not store.ledger.exists() and next(iter(store.files()), None) is None:

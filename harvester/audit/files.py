@@ -21,7 +21,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from ..catalog.names import plain_name, slug_name
-from ..config.configuration import Configuration, absolute
+from ..config.configuration import Configuration
 from ..errors import StoreError
 from ..fits.describe import quote
 from ..fits.errors import InvalidSpectrumError
@@ -239,7 +239,7 @@ def proved_again(
     or, wherever they are, by a ``pool`` of other machines."""
     expected = configuration.expectation
     if pool is not None:
-        place, home = absolute(configuration)
+        place, home = configuration.absolute_locations()
         examine = partial(_proved_there, place, home, expected)
         return _one_by_one(in_order(pool, examine, batches(work, CHUNK)))
     if isinstance(shelf, DirectoryStore):

@@ -25,11 +25,10 @@ def command(as_json: bool, **flags: Any) -> int:
 
     Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
     """
-    from ..config.configuration import shelf_of
     from ..run.prepare import catalog_of, prepare
 
     config = load_configuration(flags)
-    preparation = prepare(config, catalog_of(config), shelf_of(config))
+    preparation = prepare(config, catalog_of(config), config.open_store())
     if as_json:
         told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
         print(json.dumps(told | _nights(preparation)))

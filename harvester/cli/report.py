@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
     """Make one self-contained HTML file about a run (default: the last): what is there, what is not and why."""
-    from ..config.configuration import shelf_of
     from ..report.data.report_data import gather
     from ..report.page import page, report_file, write_page
 
@@ -30,7 +29,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     settings_file = flags["config"]
     config = load_configuration(flags)
-    store = shelf_of(config)
+    store = config.open_store()
     material = gather(store, run, time.time(), told=_told_of_labels(config, settings_file) if chosen else {})
     if as_json:
         print(json.dumps(material.as_json(), indent=1))

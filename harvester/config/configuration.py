@@ -1,4 +1,4 @@
-"""One run's settings with the profile of its archive, and the values that follow from both."""
+"""Combine the settings of a run with the profile of its archive."""
 
 from __future__ import annotations
 
@@ -25,52 +25,53 @@ TABLES = {"labels": Labelling, "limits": Limits}
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a command works with: the user's settings, and the profile of the archive they name."""
+    """The user's settings, the profile of the archive that they name, and the values that follow from both."""
 
     settings: Settings
     profile: ArchiveProfile
 
     @property
     def location(self) -> ObjectAddress | Path:
-        """Where the spectra are."""
+        """Return where the spectra are stored."""
         return self.settings.out or Path("data") / self.profile.name
 
     @property
     def out(self) -> Path:
-        """The folder with the spectra. UsageError if they are in an object store."""
+        """Return the folder with the spectra. UsageError if they are in an object store."""
         if isinstance(self.location, Path):
             return self.location
         raise UsageError(
-            f"--out {self.location}: this works with spectra in a folder only; copy them into one first, as with "
+            f"--out {self.location}: this command needs spectra in a folder; copy them into one first, as with "
             "`rclone copy` (run, plan, status, failures, verify, report and export work with object stores as well)"
         )
 
     @property
     def state_folder(self) -> Path:
-        """The local folder that has ``.harvester`` in it."""
+        """Return the local folder that contains ``.harvester``."""
         if isinstance(self.location, Path):
             return self.location
         return (self.settings.state or Path("data")) / self.location.folder
 
     @property
     def is_demo(self) -> bool:
-        """Whether the embedded archive is meant."""
+        """Return whether the archive is the demo archive."""
         return self.settings.archive == "demo"
 
     @property
     def request(self) -> SodaRequest:
-        chosen = self.settings
+        """Return the parameters of a request for one spectrum."""
+        settings = self.settings
         names = self.profile.band_parameters
-        return SodaRequest(self.profile.endpoint, chosen.fluxcalib, chosen.band, chosen.format, names)
+        return SodaRequest(self.profile.endpoint, settings.fluxcalib, settings.band, settings.format, names)
 
     @property
-    def route(self) -> AccessMethod:
-        """Which addresses lead to a spectrum of this archive."""
+    def access(self) -> AccessMethod:
+        """Return how the URL of a spectrum is found."""
         return access_method(self.profile, self.request)
 
     @property
     def expectation(self) -> Expectation:
-        """What every spectrum of this harvest must prove to be."""
+        """Return what every spectrum of this harvest is verified against."""
         normalized = (self.settings.fluxcalib or "").lower() == "normalized"
         profile = self.profile
         return Expectation(
@@ -86,27 +87,27 @@ class Configuration:
         )
 
     def as_toml(self) -> str:
-        """Every setting in force, as a config.toml that would set it."""
-        chosen = self.settings
-        values = chosen.model_dump(mode="json") | {
-            "band": str(chosen.band or "none"),
+        """Return all settings in force, as a config.toml that sets them."""
+        settings = self.settings
+        values = settings.model_dump(mode="json") | {
+            "band": str(settings.band or "none"),
             "out": str(self.location),
-            "window": str(chosen.window or "none"),
-            "deadline": str(chosen.deadline or "none"),
-            "notify": masked(chosen.notify) if chosen.notify else "none",
+            "window": str(settings.window or "none"),
+            "deadline": str(settings.deadline or "none"),
+            "notify": masked(settings.notify) if settings.notify else "none",
         }
         values = {name: values[name] for name in sorted(values, key=lambda name: isinstance(values[name], dict))}
         omitted = {name: "none" for name in ("fluxcalib", "format") if values[name] is None}
         return tomli_w.dumps({name: value for name, value in (values | omitted).items() if value is not None})
 
+    def open_store(self) -> Store:
+        """Return the store that ``--out`` names.
 
-def shelf_of(configuration: Configuration) -> Store:
-    """The store that ``--out`` names. UsageError if what it needs is not installed, StoreError if it cannot be used."""
-    settings = configuration.settings
-    return open_store(configuration.location, configuration.state_folder, settings.refresh, settings.layout)
+        UsageError if it needs a package that is not installed, StoreError if it cannot be used.
+        """
+        return open_store(self.location, self.state_folder, self.settings.refresh, self.settings.layout)
 
-
-def absolute(configuration: Configuration) -> tuple[ObjectAddress | Path, Path]:
-    """Where the spectra are, and the local folder of their books, for whoever has another working directory."""
-    place = configuration.location
-    return place.absolute() if isinstance(place, Path) else place, configuration.state_folder.absolute()
+    def absolute_locations(self) -> tuple[ObjectAddress | Path, Path]:
+        """Return ``location`` and ``state_folder`` as they are called from any working directory."""
+        location = self.location
+        return location.absolute() if isinstance(location, Path) else location, self.state_folder.absolute()

@@ -21,33 +21,53 @@ from ..archive.capabilities import check_capabilities
 from ..errors import UsageError
 from ..formatting import masked
 from .configuration import TABLES, Configuration
-from .messages import complaint, did_you_mean
+from .messages import did_you_mean, error_sentence
 from .profiles import load_profile
 from .settings import PREFIX, Settings
 
 CONFIG = "config.toml"
+DEFAULT, PROFILE = "default", "archive profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and the sources that it was merged from."""
+
+    configuration: Configuration
+    layers: _Layers
+    profile_settings: Mapping[str, Any]
+
+    def source(self, name: str) -> str:
+        """Return where the setting with this dotted name got its value: a flag, a variable, a file, or the default."""
+        return self.layers.source(name.split("."), self.profile_settings)
 
 
 def load(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") -> Configuration:
-    """The configuration under ``flags`` (nested as in config.toml; None is not given) and the file ``config``.
+    """Return the configuration under ``flags`` (nested as in config.toml; None: not given) and the file ``config``.
 
-    mark: what a flag begins with; "" for a caller in Python, whose flags are arguments.
-    UsageError, in one sentence, for the first thing that is wrong.
+    mark: the beginning of a flag; "" for a caller in Python, whose flags are arguments.
+    UsageError, with one sentence, for the first value that is wrong.
     """
+    return load_with_sources(flags, config, mark).configuration
+
+
+def load_with_sources(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") -> Loaded:
+    """Return the same as ``load`` with the source of each value."""
     file = Path(config or CONFIG)
     given = {name: value for name, value in flags.items() if value is not None}
     layers = _Layers(given, read_file(file, config, mark), str(file), mark)
     _check_environment()
     profile = load_profile(layers.merged({}).archive, mark)
-    unasked = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # nobody is there to be asked
-    settings = layers.merged(unasked | profile.settings)
+    not_soda = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # no service would read them
+    lower = not_soda | profile.settings
+    settings = layers.merged(lower)
     spelled = check_capabilities(profile, settings.fluxcalib, settings.format, settings.band)
-    return Configuration(settings.model_copy(update=spelled), profile)
+    return Loaded(Configuration(settings.model_copy(update=spelled), profile), layers, lower)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """What was given where. ``merged`` is the one place that knows the precedence."""
+    """The sources above the profile; ``merged`` is the one place that knows the precedence."""
 
     flags: Mapping[str, Any]
     file: Mapping[str, Any]
@@ -74,24 +94,27 @@ class _Layers:
             return Layered(**self.flags)
         except ValidationError as error:
             first = error.errors()[0]
-            where = self._origin([str(part) for part in first["loc"]])
-            raise UsageError(complaint(first, where, setting_names(), "setting")) from None
+            source = self.source([str(part) for part in first["loc"]], None)
+            raise UsageError(error_sentence(first, source, setting_names(), "setting")) from None
         except SettingsError as error:
             raise UsageError(
                 f"environment: {error}; give plain values, {PREFIX}LIMITS__RATE=2 for nested ones"
             ) from None
 
-    def _origin(self, names: list[str]) -> str:
-        if _holds(self.flags, names):
+    def source(self, names: list[str], profile: Mapping[str, Any] | None) -> str:
+        """Return which source has the setting; ``profile`` None: the profile if no other has it."""
+        if _contains(self.flags, names):
             return f"{self.mark}{names[-1].replace('_', '-')}" if self.mark else ""
-        for depth in range(len(names), 0, -1):  # HARVESTER_LIMITS may hold the whole table as JSON
+        for depth in range(len(names), 0, -1):  # HARVESTER_LIMITS may contain the whole table as JSON
             variable = PREFIX + "__".join(names[:depth]).upper()
             if variable in os.environ:
                 return f"environment variable {variable}"
-        return self.file_name if _holds(self.file, names) else "archive profile"
+        if _contains(self.file, names):
+            return self.file_name
+        return PROFILE if profile is None or _contains(profile, names) else DEFAULT
 
 
-def _holds(values: object, names: list[str]) -> bool:
+def _contains(values: object, names: list[str]) -> bool:
     for name in names:
         if not isinstance(values, Mapping) or name not in values:
             return False
@@ -99,9 +122,12 @@ def _holds(values: object, names: list[str]) -> bool:
     return True
 
 
-def read_file(file: Path, asked_for: str | None, mark: str = "--") -> dict[str, Any]:
-    """What a settings file says. UsageError if it is no TOML, or is not there though it was ``asked_for``."""
-    if asked_for is None and not file.exists():
+def read_file(file: Path, requested: str | None, mark: str = "--") -> dict[str, Any]:
+    """Return the content of a settings file.
+
+    UsageError if it is not TOML, or if it was ``requested`` by name and does not exist.
+    """
+    if requested is None and not file.exists():
         return {}
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -112,7 +138,7 @@ def read_file(file: Path, asked_for: str | None, mark: str = "--") -> dict[str, 
 
 
 def setting_names() -> list[str]:
-    """Every setting's dotted name, as config.toml nests them."""
+    """Return the dotted name of every setting, as config.toml nests them."""
     plain = [name for name in Settings.model_fields if name not in TABLES]
     return [*plain, *(f"{table}.{field.name}" for table, kind in TABLES.items() for field in fields(kind))]
 
@@ -122,5 +148,5 @@ def _check_environment() -> None:
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX) and variable not in known:
             hint = did_you_mean(variable, list(known), PREFIX)
-            told = masked(value) if "://" in value else value
-            raise UsageError(f"environment variable {variable} = {told!r}: there is no such setting{hint}")
+            shown = masked(value) if "://" in value else value
+            raise UsageError(f"environment variable {variable} = {shown!r}: there is no such setting{hint}")

@@ -1,4 +1,4 @@
-"""What is wrong with a value that somebody gave, in our words instead of those of the library that noticed."""
+"""Turn validation errors of pydantic into one sentence for the user."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _EXPECTED = {
 _UNREADABLE = ("parsing", "type", "from_float", "exact_type")
 
 
-def complaint(error: ErrorDetails, where: str, known: Sequence[str], what: str) -> str:
-    """One sentence for the first thing that is wrong: ``where`` it was given (a flag, a file, or "" for an argument).
+def error_sentence(error: ErrorDetails, where: str, known: Sequence[str], what: str) -> str:
+    """Return one sentence about ``error``: where the value was given, the value, and what is expected.
 
-    known: the names that there are, one for each ``what``.
+    where: the flag, variable or file; "" for an argument in Python. known: the existing names, each of a ``what``.
     """
     kind, value = error["type"], error["input"]
     key = ".".join(str(part) for part in error["loc"])
@@ -35,13 +35,13 @@ def complaint(error: ErrorDetails, where: str, known: Sequence[str], what: str) 
         return f"{where}: {key} is missing; add it"
     is_address = isinstance(value, str) and "://" in value
     is_unknown = kind in ("extra_forbidden", "unexpected_keyword_argument")
-    told = masked(str(value)) if key == "notify" or (is_address and (is_unknown or key == "out")) else value
+    safe = masked(str(value)) if key == "notify" or (is_address and (is_unknown or key == "out")) else value
     shown = (
-        f"{where} {told!r}"
+        f"{where} {safe!r}"
         if where.startswith("--")
-        else f"{where}: {key} = {told!r}"
+        else f"{where}: {key} = {safe!r}"
         if where
-        else f"{key} = {told!r}"
+        else f"{key} = {safe!r}"
     )
     if is_unknown:
         return f"{shown}: there is no such {what}{did_you_mean(key, known)}"
@@ -49,14 +49,17 @@ def complaint(error: ErrorDetails, where: str, known: Sequence[str], what: str) 
 
 
 def _fault(kind: str, message: str) -> str:
-    expected, _, trouble = kind.partition("_")
-    if expected in _EXPECTED and trouble in _UNREADABLE:
+    expected, _, problem = kind.partition("_")
+    if expected in _EXPECTED and problem in _UNREADABLE:
         return f"it should be {_EXPECTED[expected]}"
     return message.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
 
 
 def did_you_mean(wrong: str, right: Sequence[str], prefix: str = "") -> str:
-    """The name that was meant, as the end of a sentence; empty if none is near. ``prefix`` is what all begin with."""
+    """Return the closest of the names ``right`` as the end of a sentence; empty if none is close.
+
+    prefix: the beginning of all names.
+    """
     leaf = wrong.removeprefix(prefix).lower()
     elsewhere = [name for name in right if name.lower().endswith((f".{leaf}", f"__{leaf}"))]  # outside its table
     near = elsewhere or difflib.get_close_matches(wrong, right, 1, 0.6)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..archive.profile import ArchiveProfile
 from ..errors import UsageError
-from .messages import complaint, did_you_mean
+from .messages import did_you_mean, error_sentence
 
 
 def shipped_profiles() -> list[str]:
@@ -62,7 +62,7 @@ def _profile(text: str, source: str) -> ArchiveProfile:
         raise UsageError(f"archive profile {source}: not TOML: {error}") from None
     except ValidationError as error:
         known = [one.name for one in fields(ArchiveProfile)]
-        raise UsageError(complaint(error.errors()[0], f"archive profile {source}", known, "field")) from None
+        raise UsageError(error_sentence(error.errors()[0], f"archive profile {source}", known, "field")) from None
     if profile.flaw:
         raise UsageError(f"archive profile {source}: {profile.flaw}")
     return profile

@@ -1,4 +1,4 @@
-"""Flags, environment, config.toml and the archive's profile become one frozen Settings; nobody else reads any of them.
+"""Define every setting with its default, its check and its description.
 
 Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > archive profile > default.
 """
@@ -30,36 +30,36 @@ LayoutName = Literal["flat", "hashed"]
 ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
 
-def _none_if_said(value: object) -> object:
+def _none_if_named(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in ("none", "") else value
 
 
-def _place(value: object) -> object:
-    value = _none_if_said(value)
+def _location(value: object) -> object:
+    value = _none_if_named(value)
     return parse_address(value) if isinstance(value, str) and "://" in value else value
 
 
 def _address(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if isinstance(value, str) and not re.fullmatch(r"[\w.+-]+@[\w.-]+", value, re.ASCII):
         raise ValueError("an e-mail address is expected, like me@observatory.example")
     return value
 
 
 def _in_seconds(limits: object) -> object:
-    """Durations may be told as people do: ``90s``, ``30m``, ``12h``, ``2d``."""
+    """Convert durations with a unit: ``90s``, ``30m``, ``12h``, ``2d``."""
     if not isinstance(limits, dict):
         return limits
     return {name: _seconds(value) for name, value in limits.items()}
 
 
 def _seconds(value: object) -> object:
-    told = parse_duration(value) if isinstance(value, str) else None
-    return value if told is None else told
+    seconds = parse_duration(value) if isinstance(value, str) else None
+    return value if seconds is None else seconds
 
 
 def _band(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if value is None or isinstance(value, Band):
         return value
     if not isinstance(value, str):
@@ -68,139 +68,142 @@ def _band(value: object) -> object:
 
 
 def _window(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if value is None or isinstance(value, Window):
         return value
     return parse_window(str(value))
 
 
 def _deadline(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if value is None or isinstance(value, Deadline):
         return value
     return parse_deadline(str(value))
 
 
 def _webhook(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if value is None:
         return None
     try:
-        there = urlsplit(str(value))
-        sound = there.scheme in ("http", "https") and there.hostname and there.port != 0
+        url = urlsplit(str(value))
+        valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:
-        sound = False
-    if not sound or not str(value).isprintable() or " " in str(value):
+        valid = False
+    if not valid or not str(value).isprintable() or " " in str(value):
         raise ValueError("an address is expected, like https://hooks.example/T0/B0")
     if masked(str(value)) == value:
-        raise ValueError("this is the address as it was masked for the log; give the whole one")
+        raise ValueError("this address was masked for the log; give the complete one")
     return value
 
 
 def _scheduler(value: object) -> object:
-    value = _none_if_said(value)
+    value = _none_if_named(value)
     if isinstance(value, str):
-        told = re.fullmatch(r"(?:tcp|tls)://[^\s/]+:(\d{1,5})", value)
-        if told is None or not 0 < int(told[1]) < 65_536:
+        match = re.fullmatch(r"(?:tcp|tls)://[^\s/]+:(\d{1,5})", value)
+        if match is None or not 0 < int(match[1]) < 65_536:
             raise ValueError("an address is expected, like tcp://10.0.0.1:8786")
     return value
 
 
-Omittable = Annotated[str | None, BeforeValidator(_none_if_said)]
+Omittable = Annotated[str | None, BeforeValidator(_none_if_named)]
 
 
 class Settings(BaseSettings):
-    """Everything a user can set. ``description`` is what config.toml says of it."""
+    """All settings; ``description`` is the text of the reference."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
     catalog: Annotated[Omittable, Field(description="CSV of wanted spectra; '-' is standard input")] = None
-    id_column: Annotated[str, MinLen(1), Field(description="its column with the publisher DIDs")] = "id"
+    id_column: Annotated[str, MinLen(1), Field(description="column of the catalog with the publisher DIDs")] = "id"
     out: Annotated[
         ObjectAddress | Path | None,
-        BeforeValidator(_place),
+        BeforeValidator(_location),
         Field(description="where spectra are stored: a folder, or s3://BUCKET/PREFIX; data/<archive> if not set"),
     ] = None
     state: Annotated[
         Path | None,
-        BeforeValidator(_none_if_said),
+        BeforeValidator(_none_if_named),
         Field(description="local folder for the ledger and logs of harvests into object stores; data if not set"),
     ] = None
     layout: Annotated[
         LayoutName | None,
-        BeforeValidator(_none_if_said),
-        Field(description="how spectra lie in the folder: flat, or hashed (in 256 folders); as it has them, else flat"),
+        BeforeValidator(_none_if_named),
+        Field(description="folder layout, flat or hashed (256 subfolders); default: keep the existing one, else flat"),
     ] = None
     archive: Annotated[
-        str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), a profile's FILE.toml, or a dlget URL")
+        str, MinLen(1), Field(description="a shipped profile (ondrejov, demo), FILE.toml of a profile, or a dlget URL")
     ] = "ondrejov"
-    fluxcalib: Annotated[Omittable, Field(description="FLUXCALIB to ask for; 'none' omits it")] = "normalized"
+    fluxcalib: Annotated[Omittable, Field(description="FLUXCALIB to request; 'none' omits it")] = "normalized"
     band: Annotated[
         Band | None,
         BeforeValidator(_band),
-        Field(description="wavelengths to cut out, 'LO HI [UNIT]', metres if no unit; 'none' for all"),
+        Field(description="wavelengths to cut out, 'LO HI [UNIT]', metres if no unit; 'none' requests whole spectra"),
     ] = None
-    format: Annotated[Omittable, Field(description="FORMAT to ask for; 'none' omits it")] = "application/fits"
+    format: Annotated[Omittable, Field(description="FORMAT to request; 'none' omits it")] = "application/fits"
     contact: Annotated[
         str | None,
         BeforeValidator(_address),
-        Field(description="your e-mail address, told to the archive in the User-Agent"),
+        Field(description="your e-mail address, sent to the archive in the User-Agent header"),
     ] = None
     limit: Annotated[
         Annotated[int, Ge(1)] | None,
-        BeforeValidator(_none_if_said),
-        Field(description="ask for so many spectra at most in one run"),
+        BeforeValidator(_none_if_named),
+        Field(description="maximum number of spectra that one run requests"),
     ] = None
-    only_failed: Annotated[bool, Field(description="ask only for those that an earlier run gave up")] = False
-    refresh: Annotated[bool, Field(description="ask again for those that are there, too, and replace them")] = False
+    only_failed: Annotated[bool, Field(description="retry only spectra that failed in an earlier run")] = False
+    refresh: Annotated[
+        bool,
+        Field(
+            description="request stored spectra again and replace them by verified new ones; the next run resumes it"
+        ),
+    ] = False
     engine: Annotated[
-        Literal["local", "dask"], Field(description="who fetches: this machine, or the workers of a Dask cluster")
+        Literal["local", "dask"], Field(description="where downloads run: on this machine or on a Dask cluster")
     ] = "local"
     processes: Annotated[
-        int, Ge(1), Le(256), Field(description="processes of this machine that fetch, under one pace and one ledger")
+        int,
+        Ge(1),
+        Le(256),
+        Field(description="worker processes on this machine; they share one rate limit and one ledger"),
     ] = 1
     scheduler: Annotated[
         str | None,
         BeforeValidator(_scheduler),
-        Field(description="address of a Dask scheduler, tcp://HOST:PORT, whose workers fetch"),
+        Field(description="address of a Dask scheduler, tcp://HOST:PORT, whose workers download"),
     ] = None
-    progress: Annotated[ProgressStyle, Field(description="auto, rich, plain, json or none")] = "auto"
+    progress: Annotated[ProgressStyle, Field(description="terminal output: auto, rich, plain, json or none")] = "auto"
     window: Annotated[
         Window | None,
         BeforeValidator(_window),
-        Field(
-            description="ask within these hours only, '20:00-06:00 [ZONE]'; a run waits for them, and ends with them"
-        ),
+        Field(description="send requests within these hours only, '20:00-06:00 [ZONE]'; a run waits for them"),
     ] = None
     deadline: Annotated[
         Deadline | None,
         BeforeValidator(_deadline),
-        Field(description="end in order at the next '06:00 [ZONE]', or so long ('8h') after the start"),
+        Field(description="drain and end at the next '06:00 [ZONE]', or so long ('8h') after the start"),
     ] = None
     metrics_file: Annotated[
         Path | None,
-        BeforeValidator(_none_if_said),
-        Field(description="write metrics there every 15 seconds, for node_exporter (FILE.prom)"),
+        BeforeValidator(_none_if_named),
+        Field(description="write metrics to FILE.prom every 15 seconds, for node_exporter"),
     ] = None
     metrics_port: Annotated[
         Annotated[int, Ge(1), Le(65_535)] | None,
-        BeforeValidator(_none_if_said),
+        BeforeValidator(_none_if_named),
         Field(description="serve metrics for Prometheus on this port of 127.0.0.1"),
     ] = None
     notify: Annotated[
         str | None,
         BeforeValidator(_webhook),
-        Field(description="POST a few lines of JSON there at the end, and when a pause lasts 10 minutes"),
+        Field(description="URL of a webhook: it gets JSON at the end and when a pause lasts 10 minutes"),
     ] = None
-    labels: Annotated[Labelling, Field(description="what the catalog's labels are called and mean")] = Labelling()
-    limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="ceilings and patience")] = Limits()
+    labels: Annotated[Labelling, Field(description="names and meaning of the catalog's labels")] = Labelling()
+    limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="limits and timeouts")] = Limits()
 
     @property
     def on_dask(self) -> bool:
-        """Whether a Dask cluster does the work: one of this machine, unless a scheduler is named."""
+        """Return whether downloads run on a Dask cluster: a local one, unless a scheduler is named."""
         return self.engine == "dask" or self.scheduler is not None
-
-
-"""The settings that are tables of their own."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..archive.profile import ArchiveProfile
-from ..config.configuration import Configuration, absolute
+from ..config.configuration import Configuration
 from ..model.batching import Pool, batches, in_order
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
@@ -36,7 +36,7 @@ class SampleBuilder:
         if self.pool is None:
             yield from ((holding, _made(holding, self.recipe, self.profile)) for holding in holdings)
             return
-        work = partial(_made_there, *absolute(self.configuration), self.recipe, self.profile)
+        work = partial(_made_there, *self.configuration.absolute_locations(), self.recipe, self.profile)
         with closing(in_order(self.pool, work, batches(map(_without_loader, holdings), CHUNK))) as chunks:
             for some in chunks:
                 yield from some

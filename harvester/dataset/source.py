@@ -9,7 +9,7 @@ from typing import Any
 
 from ..catalog.packed_strings import StringMap
 from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalog, read_catalog
-from ..config.configuration import Configuration, shelf_of
+from ..config.configuration import Configuration
 from ..formatting import iso_utc
 from ..ledger import queries
 from ..model.target import SpectrumId
@@ -60,7 +60,7 @@ class Source:
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
-        self._store = shelf_of(configuration)
+        self._store = configuration.open_store()
         named = "archive" in settings.model_fields_set
         self._profiles = RunProfiles(self._store, always=configuration.profile.conventions if named else None)
         self.folder = self._store.location

@@ -1,4 +1,4 @@
-"""Every limit of a harvest, in one value and one TOML table (``[limits]``): ceilings and patience, never goals."""
+"""Gather every limit and timeout of a run in one value and one TOML table (``[limits]``)."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from annotated_types import Ge, Gt, Le
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, requests a second, bytes and counts. The annotations are enforced where settings are read."""
+    """Limits and timeouts, in seconds, requests per second, bytes and counts.
+
+    The annotations are enforced when settings are loaded.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
 
     concurrency: Annotated[int, Ge(1), Le(512)] = 8
-    """Most requests in flight at once."""
+    """Maximum number of requests in flight."""
     rate: Annotated[float, Ge(0), Le(10_000)] = 5.0
-    """Most requests a second; 0 is no limit."""
+    """Maximum number of requests per second, evenly spaced; 0 is no limit."""
     attempts: Annotated[int, Ge(1), Le(100)] = 6
-    """Most times one spectrum is asked for."""
+    """Maximum number of attempts for one spectrum."""
     first_wait: Annotated[float, Gt(0)] = 5.0
-    """Longest wait, in seconds, before a second attempt (chance decides); times four for each further one."""
+    """Upper bound of the first retry delay in seconds (full jitter); multiplied by four for each further attempt."""
     max_wait: Annotated[float, Gt(0)] = 1800.0
-    """Longest wait, in seconds, before a spectrum is asked for again."""
+    """Upper bound of every retry delay in seconds."""
     connect_timeout: Annotated[float, Gt(0)] = 15.0
-    """Seconds for one connection to be made."""
+    """Seconds to establish one connection."""
     read_timeout: Annotated[float, Gt(0)] = 120.0
-    """Seconds without a byte after which an answer is given up; the archive computes for seconds when it is busy."""
+    """Seconds without a byte after which a response is abandoned; a busy archive computes for many seconds."""
     total_timeout: Annotated[float, Gt(0)] = 600.0
-    """Seconds for one whole answer. DaCHS goes on computing for clients that hung up: patience is cheaper for all."""
+    """Seconds for one whole response; DaCHS goes on computing for a client that hung up, so a long wait costs less."""
     max_bytes: Annotated[int, Ge(2880)] = 16 * 1024 * 1024
-    """Largest spectrum in bytes; twice concurrency times this is all the memory that bodies can take."""
+    """Largest spectrum in bytes; bodies take at most twice ``concurrency`` times this of memory."""
     grace: Annotated[float, Ge(0)] = 30.0
-    """Seconds that requests in flight get to end after the first Ctrl-C."""
+    """Seconds that requests in flight may take to end after the first Ctrl-C."""
     max_outage: Annotated[float, Gt(0)] = 12 * 3600.0
-    """Seconds that the archive may be away before the run ends; it is asked once every few minutes meanwhile."""
+    """Seconds without a working archive before the run ends; it is probed every few minutes."""
     disk_wait: Annotated[float, Ge(0)] = 60.0
-    """Seconds that a full disk gets to have room again before the run ends; nothing is asked meanwhile."""
+    """Seconds that a run waits for free space on a full disk before it ends; no requests are sent meanwhile."""

@@ -11,7 +11,7 @@ from .. import events as ev
 from .._version import __version__
 from ..archive.access import AccessMethod
 from ..archive.client import ArchiveClient
-from ..config.configuration import Configuration, absolute
+from ..config.configuration import Configuration
 from ..errors import ClusterError
 from ..model.limits import Limits
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
@@ -46,11 +46,11 @@ class JobSpec:
     def of(cls, configuration: Configuration, run: Path) -> JobSpec:
         settings = configuration.settings
         return cls(
-            configuration.route,
+            configuration.access,
             settings.limits,
             settings.contact,
             configuration.expectation,
-            *absolute(configuration),
+            *configuration.absolute_locations(),
             run.absolute(),
             settings.refresh,
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import events as ev
 from ..archive.client import user_agent
 from ..audit.recovery import relocate
-from ..config.configuration import Configuration, shelf_of
+from ..config.configuration import Configuration
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
 from ..errors import HarvestError
@@ -50,7 +50,7 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
 
     StoreError if the store cannot be used, DirectoryHeldError if another run uses it.
     """
-    store = shelf_of(configuration)
+    store = configuration.open_store()
     store.prepare()
     with acquire_lock(store.lock, run):
         store.prepare_for_writing()

@@ -181,7 +181,7 @@ def _refuse_without_url(configuration: Configuration, catalog: Catalog, targets:
     refused = ""
     for target in targets[:CHECKED_URLS]:
         try:
-            configuration.route.url(target)
+            configuration.access.url(target)
         except FetchError as error:
             refused = refused or error.failure.detail
         else:

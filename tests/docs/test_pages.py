@@ -92,7 +92,7 @@ def test_the_profile_that_is_shown_is_one(tmp_path: Path) -> None:
     (shown,) = blocks(DOCS / "guide" / "other-archives.md", "toml")
     (tmp_path / "shown.toml").write_text(shown.text, encoding="utf-8")
     configuration = load({"archive": str(tmp_path / "shown.toml")})
-    address = configuration.route.url(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
+    address = configuration.access.url(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
     assert address == "http://archive.example/getproduct/feros/data/f08751.fits"
 
 

@@ -19,7 +19,6 @@ from click.testing import CliRunner, Result
 import harvester
 from harvester.audit.check_store import StoreCheck, check_store
 from harvester.cli import commands
-from harvester.config.configuration import shelf_of
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError, UsageError
@@ -341,7 +340,7 @@ def test_a_damaged_layout_mark_is_said_in_one_sentence(flat: Path) -> None:
 def test_an_object_store_has_no_folders() -> None:
     configuration = load({"out": "s3://bucket/there", "layout": "hashed"})
     with pytest.raises(UsageError, match="--layout hashed: s3://bucket/there has no folders that could fill up"):
-        shelf_of(configuration)
+        configuration.open_store()
 
 
 def test_another_word_than_flat_or_hashed_is_refused() -> None:

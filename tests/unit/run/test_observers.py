@@ -233,7 +233,7 @@ def test_an_address_that_is_none_is_refused_without_repeating_its_secret(url: st
 
 
 def test_the_masked_address_of_a_log_is_no_address() -> None:
-    with pytest.raises(UsageError, match="as it was masked for the log"):
+    with pytest.raises(UsageError, match="was masked for the log"):
         load({"notify": "https://hooks.example/***"})
 
 
