@@ -135,7 +135,7 @@ def _said(value: object) -> object:
 def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
     if catalog is None or isinstance(catalog, (str, os.PathLike)):
         return catalog_of(configuration)
-    return catalog_from_python(catalog, configuration.settings.id_column)
+    return catalog_from_python(catalog, configuration.settings.id_column, configuration.profile.takes_any_identifier)
 
 
 async def _harvest(

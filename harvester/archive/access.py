@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ..model.outcomes import Fetched
 from ..model.target import SpectrumId, Target
-from ..vo.datalink import file_of, is_votable
+from ..vo.datalink import file_of, is_link_document
 from ..vo.soda import SodaRequest
 from ..vo.urls import with_query
 from .profile import ArchiveProfile
@@ -62,7 +62,7 @@ class DatalinkAccess:
         return check_url(target.address, self.hosts)
 
     def next_url(self, target: Target, answer: Fetched) -> str | None:
-        if not is_votable(answer.body):
+        if not is_link_document(answer.body):
             return None
         return check_url(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)
 
@@ -94,6 +94,7 @@ def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod
 def filled(template: str, did: SpectrumId) -> str:
     """The address of one spectrum. ``path`` is what the archive itself named, behind its authority or its ``?``."""
     _, question, local = did.partition("?")
-    path = local if question else did.partition("://")[2].partition("/")[2]
+    named = did.partition("://")[2].partition("/")[2] if "://" in did else did
+    path = local if question else named
     address = template.replace("{id}", quote(did, safe="")).replace("{path}", quote(path))
     return address.replace("{name}", quote(did.rpartition("/")[2], safe=""))

@@ -74,6 +74,10 @@ class ArchiveProfile:
     """What its FLUXCALIB may be, to the letter; none if nobody knows."""
     formats: tuple[str, ...] = ()
     """What its FORMAT may be, to the letter; none if nobody knows."""
+    identifiers: Literal["ivo", "any"] = "ivo"
+    """Whether its spectra have publisher DIDs, or identifiers of any kind: addresses of files, numbers."""
+    unproven: bool = False
+    """Whether this profile was made from documents alone, and no run has shown yet that it works."""
     medium: Literal["", "air", "vacuum"] = ""
     """What its wavelengths are of, where a file does not say."""
     acknowledgement: str = ""
@@ -90,6 +94,11 @@ class ArchiveProfile:
     def conventions(self) -> FileConventions:
         """What its files do not say."""
         return FileConventions(self.spectral_unit, self.spectral_scale, self.reference_pixel, self.medium)
+
+    @property
+    def takes_any_identifier(self) -> bool:
+        """Whether a catalog of its spectra may have identifiers other than publisher DIDs."""
+        return self.identifiers == "any"
 
     def knows(self, *names: str) -> bool:
         """Whether the service has parameters of these names, which have no case (DALI 1.1, section 3.1)."""

@@ -19,10 +19,11 @@ MISSING = frozenset({"NoneType", "NAType", "NaTType", "MaskedConstant"})
 """Types of the values by which Python, pandas and numpy say that there is none."""
 
 
-def catalog_from_python(wanted: Iterable[Any], id_column: str) -> Catalog:
+def catalog_from_python(wanted: Iterable[Any], id_column: str, takes_any: bool = False) -> Catalog:
     """The catalog that ``wanted`` is: publisher DIDs, mappings with an ``id_column``, or a table (astropy, pandas,
     polars). UsageError for anything else, and for what a CSV would be told off for."""
-    return parse_catalog(_lines(_rows(wanted, id_column)), "from Python (its header is line 1)", id_column)
+    lines = _lines(_rows(wanted, id_column))
+    return parse_catalog(lines, "from Python (its header is line 1)", id_column, takes_any=takes_any)
 
 
 def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:

@@ -31,7 +31,7 @@ def plain_name(did: SpectrumId) -> str | None:
 
 def slug_name(did: SpectrumId, digits: int = 8) -> str:
     """A name made of what is legible in the DID's path and ``digits`` hex digits of the DID's digest."""
-    path = did.partition("://")[2].partition("/")[2]
+    path = did.partition("://")[2].partition("/")[2] if "://" in did else did
     legible = _UNSAFE_RUN.sub("_", path).strip("_")[-_SLUG_LENGTH:].lstrip("_") or "spectrum"
     return f"{legible}-{hashlib.blake2b(did.encode(), digest_size=32).hexdigest()[:digits]}"
 

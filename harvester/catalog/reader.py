@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TextIO, overload
 
 from ..errors import UsageError
-from ..model.target import SpectrumId, parse_did
+from ..model.target import SpectrumId, parse_did, parse_identifier
 from .did_index import DidIndex
 from .packed_strings import LazySequence, PackedStrings, SpilledStrings
 
@@ -158,11 +158,11 @@ def open_catalog(path: str) -> Iterator[TextIO]:
         raise UsageError(f"catalog {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
 
 
-def read_catalog(path: str, id_column: str = "id") -> Catalog:
+def read_catalog(path: str, id_column: str = "id", takes_any: bool = False) -> Catalog:
     """The whole catalog at ``path``. UsageError names file, line, value and what to do."""
     source = "standard input" if path == "-" else path
     with open_catalog(path) as text:
-        catalog = parse_catalog(text, source, id_column, _rows_in(path))
+        catalog = parse_catalog(text, source, id_column, _rows_in(path), takes_any)
         return replace(catalog, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
 
 
@@ -175,7 +175,9 @@ def _rows_in(path: str) -> int:
         return os.fstat(file.fileno()).st_size * head.count(b"\n") // max(1, len(head))
 
 
-def parse_catalog(text: Iterable[str], source: str, id_column: str, expected: int = 0) -> Catalog:
+def parse_catalog(
+    text: Iterable[str], source: str, id_column: str, expected: int = 0, takes_any: bool = False
+) -> Catalog:
     """The catalog in the lines of ``text``, which come from ``source``. UsageError as above.
 
     ``expected`` is about how many rows will come, where that is known: room is made for them at once.
@@ -187,6 +189,7 @@ def parse_catalog(text: Iterable[str], source: str, id_column: str, expected: in
     with _sentences(source, reader):
         header = _header(reader, source, id_column)
         position, width = header.index(id_column), len(header)
+        parse = parse_identifier if takes_any or ADDRESS in header else parse_did
         columns = _Columns(header[:position] + header[position + 1 :])
         line = reader.line_num
         for fields in reader:
@@ -200,7 +203,7 @@ def parse_catalog(text: Iterable[str], source: str, id_column: str, expected: in
             if line > first:
                 _no_row_inside(fields, position, f"{source}, line {first}")
             try:
-                did = parse_did(given)
+                did = parse(given)
             except ValueError as error:
                 raise _no_did(given, error, id_column, f"{source}, line {line}") from None
             if segments.note(did):

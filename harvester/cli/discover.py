@@ -1,19 +1,16 @@
-"""``discover``: what an archive offers, as a profile for later runs, and the list of all that it has."""
+"""``discover``: inspect an archive, write a profile for later runs and a catalog of its spectra."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import re
 import shlex
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -21,74 +18,238 @@ import click
 from .options import load_configuration, output_path
 
 if TYPE_CHECKING:
+    from ..archive.profile import ArchiveProfile
     from ..config.configuration import Configuration
+    from ..discovery.discover import TableChoice
     from ..discovery.registry import Registered
+    from ..discovery.sample import SampleReport
     from ..vo.constraints import Constraints
     from ..vo.descriptors import Findings
-    from ..vo.listing import ListingSummary
+    from ..vo.listing import CatalogWriter, ListingSummary
 
 T = TypeVar("T")
+NARROWING = ("pos", "size", "target", "band", "time")
 
 
 @click.command("discover")
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option("-o", "--output", metavar="FILE.toml", help="write an archive profile, for --archive FILE.toml")
 @click.option("--catalog", metavar="FILE|-", help="write the list of all spectra as CSV; - is standard output")
-@click.option("--force", is_flag=True, help="overwrite FILE if it is there")
+@click.option("--force", is_flag=True, help="overwrite FILE if it is there; write a list that may be incomplete")
 @click.option("--pos", metavar="'RA DEC'", help="only around there (degrees)")
 @click.option("--size", metavar="DEG", type=click.FloatRange(0, 360, min_open=True), help="diameter around --pos [0.1]")
 @click.option("--target", metavar="NAME", help="only of this object, as the archive understands the name")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="only what has some of these wavelengths")
 @click.option("--time", metavar="'FROM TO'", help="only from these dates; - for an open end")
-@click.option("--table", metavar="NAME", help="that table, where a TAP service has several of spectra")
+@click.option("--table", metavar="NAME", help="that table of a TAP service, whatever its columns are called")
+@click.option("--id-column", metavar="NAME", help="the column of --table that identifies a spectrum")
+@click.option("--url-column", metavar="NAME", help="the column of --table with the address of its file")
 @click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
+@click.option("--no-sample", is_flag=True, help="do not fetch three spectra at the end to try the profile")
+@click.option("--check", metavar="PROFILE", help="fetch three spectra to try a profile that is there, and nothing else")
+@click.option("--list", "lists", is_flag=True, help="show the profiles that come with harvester")
+@click.option("--verbose", is_flag=True, help="show each request")
 @click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 @click.option("--rate", metavar="R", help="most requests a second [5]")
-def command(
-    url: str,
-    output: str | None,
-    catalog: str | None,
-    force: bool,
-    table: str | None,
-    most: int | None,
-    config: str | None,
-    contact: str | None,
-    rate: str | None,
-    **narrowed: Any,
-) -> int:
-    """What the archive at URL offers: an SSAP or TAP service, a dlget or dlmeta address with an ID, an ivo://.
+def command(url: str | None, lists: bool, check: str | None, **options: Any) -> int:
+    """Inspect the archive at URL: an SSAP or TAP service, a dlget or dlmeta address with an ID, or an ivo://.
 
-    Asks for one row (and one datalink document, and for TAP at the usual place), says what it found, and writes it
-    down. Exit code 5, with the service's own words, where it cannot be told.
+    Requests one row (and one datalink document, and TAP at the usual place), prints what it found, writes it down, and
+    fetches three spectra to see that it works. Exit code 5, with the service's own words, where that is not possible.
     """
-    from ..discovery.build_profile import in_words, make_profile
     from ..errors import UsageError
 
+    if lists:
+        return _list_profiles()
+    if check:
+        return _check(check, options)
+    if not url:
+        raise UsageError(
+            "discover: give the address of an SSAP or TAP service, or --list for the profiles that are there"
+        )
+    return _discover(url, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Discovery:
+    """What discovery is to do."""
+
+    service: Registered
+    constraints: Constraints
+    choice: TableChoice
+    name: str
+    most: int | None
+    keeps_incomplete: bool
+    takes_sample: bool
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What discovery found."""
+
+    findings: Findings
+    profile: ArchiveProfile
+    listed: ListingSummary | None
+    sample: SampleReport | None
+    requests: int
+
+
+def _discover(url: str, options: dict[str, Any]) -> int:
+    from ..discovery.discover import TableChoice
+    from ..errors import UsageError
+    from .catalog_file import staged
+
+    output, catalog, force = options["output"], options["catalog"], options["force"]
     for file in _destinations(output, catalog):
         if not force and file.exists():
             raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
+    narrowed = {name: options[name] for name in NARROWING}
     constraints = _constraints(**narrowed)
     service = _service(url)
-    name = _name(output, service.url)
-    flags = {"config": config, "contact": contact, "rate": rate, "archive": service.url}
-    flags |= {"fluxcalib": "none", "format": "none"}
-    settings = load_configuration(flags)
-    with _staged(catalog) as sheet:
-        findings, listed = asyncio.run(_survey(settings, service, constraints, table, sheet, most))
-        if listed and not listed.spectra and (said := _said(narrowed)):
-            raise UsageError(f"{url}: no spectrum meets {said}; nothing is written")
-        say = sys.stderr if catalog == "-" else sys.stdout
-        lines = [("registered", f"as {service.kind}, {service.url}")] if service.kind else []
-        lines += in_words(findings, service.url)
-        print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=say)
+    wanted = _Discovery(
+        service,
+        constraints,
+        TableChoice(options["table"] or "", options["id_column"] or "", options["url_column"] or ""),
+        _name(output, service.url),
+        options["most"],
+        force,
+        bool(output or catalog) and not options["no_sample"],
+        options["verbose"],
+    )
+    settings = _settings(service.url, options)
+    with staged(catalog) as sheet:
+        result = asyncio.run(_run(settings, wanted, sheet))
+        _require_spectra(url, result.listed, shlex.join(_given(narrowed)))
         if output:
             heading = f"Written by `harvester discover {url}`\non {datetime.now(UTC):%Y-%m-%d}; yours to edit."
-            profile = make_profile(findings, name, f"{urlsplit(service.url).hostname}, as discovered")
-            _write(Path(output), profile.as_toml(heading))
-            print(f"  {'profile':<12}{output}; fetch with --archive {output}", file=say)
-        if listed:
-            print(f"  {'catalog':<12}{_counted(listed, catalog)}", file=say)
+            _write(Path(output), result.profile.as_toml(heading))
+        _print_result(url, wanted, result, output, catalog)
+    if catalog not in (None, "-") and result.listed:
+        _write_sidecar(Path(str(catalog)), service.url, result)
+    return 0
+
+
+def _settings(url: str, options: dict[str, Any]) -> Configuration:
+    flags = {name: options[name] for name in ("config", "contact", "rate")}
+    return load_configuration(flags | {"archive": url, "fluxcalib": "none", "format": "none"})
+
+
+def _require_spectra(url: str, listed: ListingSummary | None, given: str) -> None:
+    from ..discovery.build_profile import format_listing
+    from ..errors import ArchiveError, UsageError
+
+    if listed is None or listed.spectra:
+        return
+    if given:
+        raise UsageError(f"{url}: no spectrum meets {given}; nothing is written")
+    raise ArchiveError(
+        f"{url}: it lists no spectrum that could be fetched: {format_listing(listed)}; nothing is written"
+    )
+
+
+def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | None, catalog: str | None) -> None:
+    from ..discovery.build_profile import format_findings, format_hosts, format_listing
+
+    stream = sys.stderr if catalog == "-" else sys.stdout
+    service = wanted.service
+    lines = [("registered", f"as {service.kind}, {service.url}")] if service.kind else []
+    lines += format_findings(result.findings, service.url)
+    if result.listed and (hosts := format_hosts(result.listed, service.url)):
+        lines.append(("files", hosts))
+    if result.sample:
+        lines += [("sample", words) for words in _sample_lines(result.sample)]
+    if output:
+        lines.append(("profile", f"{output}; fetch with --archive {output}"))
+    if result.listed:
+        words = format_listing(result.listed)
+        lines.append(("catalog", words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"))
+    lines.append(("requests", f"{result.requests:,} were sent"))
+    print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=stream)
+
+
+def _sample_lines(sample: SampleReport) -> Iterator[str]:
+    yield f"{sample.verified} of {sample.tried} spectra that were fetched are verified"
+    yield from sample.sentences
+
+
+async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter | None) -> _Result:
+    from ..discovery.build_profile import make_profile
+    from ..discovery.client import VoClient
+    from ..discovery.discover import discover, list_spectra
+    from ..discovery.sample import samples_of, try_profile
+
+    limits = settings.settings.limits
+    on_request = _say if wanted.verbose else _ignore
+    service = wanted.service
+    async with VoClient(limits, settings.settings.contact, _say, on_request) as client:
+        table = wanted.choice.table or None
+        by_tap = service.kind == "TAP"
+        findings = await discover(client, service.url, wanted.constraints, table, by_tap, wanted.choice)
+        listed = None
+        if sheet:
+            keeps = wanted.keeps_incomplete
+            args = (wanted.constraints, sheet, wanted.most, _show, keeps, _say)
+            listed = await list_spectra(client, findings, *args)
+        profile = make_profile(findings, wanted.name, f"{urlsplit(service.url).hostname}, as discovered", listed)
+        sample = None
+        if wanted.takes_sample and (listed is None or listed.spectra):
+            profile, sample = await try_profile(client, profile, samples_of(findings, listed), limits.max_bytes)
+        return _Result(findings, profile, listed, sample, client.requests)
+
+
+def _check(archive: str, options: dict[str, Any]) -> int:
+    """Try a profile that is there on three spectra of its archive; exit code 3 if they show that it does not work."""
+    from ..config.profiles import load_profile
+    from ..errors import UsageError
+
+    profile = load_profile(archive)
+    address = profile.tap or profile.ssap
+    if not address:
+        raise UsageError(f"discover --check {archive}: the profile has neither ssap nor tap, so it has no list to try")
+    settings = _settings(address, options)
+    tried, sample = asyncio.run(_try_again(settings, profile, address, options["verbose"]))
+    print(archive, *(f"  {'sample':<12}{words}" for words in _sample_lines(sample)), sep="\n")
+    if tried != profile:
+        changed = plain_changes(profile, tried)
+        print(f"  {'profile':<12}set {changed}")
+    return 3 if tried != profile or sample.verified < sample.tried else 0
+
+
+def plain_changes(profile: ArchiveProfile, other: ArchiveProfile) -> str:
+    """Return the fields in which ``other`` differs, as they stand in a profile."""
+    from dataclasses import fields
+
+    names = [one.name for one in fields(profile) if getattr(profile, one.name) != getattr(other, one.name)]
+    return ", ".join(f"{name} = {getattr(other, name)!r}" for name in names)
+
+
+async def _try_again(
+    settings: Configuration, profile: ArchiveProfile, address: str, verbose: bool
+) -> tuple[ArchiveProfile, SampleReport]:
+    from ..discovery.client import VoClient
+    from ..discovery.discover import TableChoice, discover, list_spectra
+    from ..discovery.sample import samples_of, try_profile
+    from ..vo.constraints import Constraints
+    from .catalog_file import Nowhere
+
+    limits = settings.settings.limits
+    async with VoClient(limits, settings.settings.contact, _say, _say if verbose else _ignore) as client:
+        by_tap = bool(profile.tap)
+        findings = await discover(client, address, Constraints(), profile.table or None, by_tap, TableChoice())
+        listed = await list_spectra(client, findings, Constraints(), Nowhere(), 20, _show)
+        return await try_profile(client, profile, samples_of(findings, listed), limits.max_bytes)
+
+
+def _list_profiles() -> int:
+    """Print the profiles that come with harvester."""
+    from ..config.profiles import load_profile, shipped_profiles
+
+    for name in shipped_profiles():
+        profile = load_profile(name)
+        mark = " (unproven: made from documents alone; run `discover --check` first)" if profile.unproven else ""
+        print(f"{name:<12}{profile.title}{mark}")
     return 0
 
 
@@ -100,7 +261,7 @@ def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
 
 
 def _service(url: str) -> Registered:
-    """What is asked: ``url`` itself, or what the registry says is there."""
+    """Return what is inspected: ``url`` itself, or what the registry says is there."""
     from ..archive.profile import has_credentials
     from ..discovery.registry import Registered, is_ivoid, look_up
     from ..errors import UsageError
@@ -132,9 +293,9 @@ def _constraints(
     )
 
 
-def _said(narrowed: dict[str, Any]) -> str:
-    """The constraints as the user gave them."""
-    return shlex.join(word for name, value in narrowed.items() if value for word in (f"--{name}", str(value)))
+def _given(narrowed: dict[str, Any]) -> Iterator[str]:
+    """Yield the constraints as the user gave them."""
+    yield from (word for name, value in narrowed.items() if value for word in (f"--{name}", str(value)))
 
 
 def _read(name: str, text: str | None, parse: Callable[[str], T]) -> T | None:
@@ -147,85 +308,31 @@ def _read(name: str, text: str | None, parse: Callable[[str], T]) -> T | None:
 
 
 def _name(output: str | None, url: str) -> str:
-    """What the profile, and by default the folder of its spectra, is called."""
-    told = Path(output).stem if output else urlsplit(url).hostname or ""
-    return re.sub(r"[^a-z0-9.-]+", "-", told.lower()).strip("-.") or "archive"
+    """Return what the profile, and by default the folder of its spectra, is called."""
+    stem = Path(output).stem if output else urlsplit(url).hostname or ""
+    return re.sub(r"[^a-z0-9.-]+", "-", stem.lower()).strip("-.") or "archive"
 
 
-async def _survey(
-    settings: Configuration,
-    service: Registered,
-    constraints: Constraints,
-    table: str | None,
-    sheet: _Sheet | None,
-    most: int | None,
-) -> tuple[Findings, ListingSummary | None]:
-    from ..discovery.client import VoClient
-    from ..discovery.discover import discover, list_spectra
+def _say(words: str) -> None:
+    print(f"  {words}", file=sys.stderr, flush=True)
 
-    def tell(words: str) -> None:
-        print(f"  {words}", file=sys.stderr, flush=True)
 
-    async with VoClient(settings.settings.limits, settings.settings.contact, tell) as asker:
-        findings = await discover(asker, service.url, constraints, table, by_tap=service.kind == "TAP")
-        listed = await list_spectra(asker, findings, constraints, sheet, most, _show) if sheet else None
-    return findings, listed
+def _ignore(words: str) -> None:
+    """Requests are shown with --verbose alone."""
 
 
 def _show(rows: int, total: int) -> None:
-    """How far a listing is, in a line that the next one covers; in no file."""
+    """Print how far a listing is, in a line that the next one covers; in no file."""
     if sys.stderr.isatty():
         end = "\n" if rows >= total else ""
         print(f"\r  {'catalog':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
-def _counted(listed: ListingSummary, catalog: str | None) -> str:
-    words = f"{listed.spectra:,} spectra ({listed.rows:,} rows)"
-    if listed.nameless:
-        words += f"; {listed.nameless:,} rows without a publisher DID left out"
-    if listed.outside:
-        words += f"; {listed.outside:,} left out that the archive sent although you excluded them"
-    if listed.more:
-        words += "; there may be more (--max)"
-    if listed.remark:
-        words += f"; {listed.remark}"
-    return words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"
+def _write_sidecar(catalog: Path, url: str, result: _Result) -> None:
+    """Write beside the catalog what every row of the list became."""
+    from .catalog_file import sidecar
 
-
-class _Sheet:
-    """A CSV file that can begin anew."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._writer: csv.DictWriter[str]
-
-    def begin(self, columns: Sequence[str]) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
-        self._writer.writeheader()
-
-    def write(self, row: dict[str, str]) -> None:
-        self._writer.writerow(row)
-
-
-@contextmanager
-def _staged(catalog: str | None) -> Iterator[_Sheet | None]:
-    """A list that appears under its name, or on standard output, only once it is whole."""
-    from ..storage.atomic import atomic_write
-    from ..storage.errors import translate_os_errors
-
-    if catalog is None:
-        yield None
-        return
-    if catalog == "-":
-        with translate_os_errors(Path(catalog)), tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
-            yield _Sheet(file)
-            file.seek(0)
-            shutil.copyfileobj(file, sys.stdout)
-        return
-    with atomic_write(Path(catalog).resolve()) as part, part.open("w", encoding="utf-8", newline="") as file:
-        yield _Sheet(file)
+    _write(catalog.with_name(f"{catalog.stem}.listing.json"), sidecar(url, result.listed, result.requests))
 
 
 def _write(path: Path, text: str) -> None:

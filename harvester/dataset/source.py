@@ -67,7 +67,9 @@ class Source:
         self.catalog: Catalog | None = None
         self._rows: Mapping[SpectrumId, int] = {}
         if settings.catalog is not None:
-            self.catalog = read_catalog(settings.catalog, settings.id_column)
+            self.catalog = read_catalog(
+                settings.catalog, settings.id_column, configuration.profile.takes_any_identifier
+            )
             self._rows = StringMap((did, row) for row, did in enumerate(self.catalog.dids))
 
     def __iter__(self) -> Iterator[StoredFile]:

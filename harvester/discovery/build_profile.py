@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..archive.profile import ArchiveProfile
 from ..formatting import plain_line
 from ..vo.descriptors import Findings
-from ..vo.urls import host_of
+from ..vo.listing import ListingSummary
+from ..vo.urls import host_of, is_inside
+
+_MOST_HOSTS = 100  # of one list; more would be no archive
+_MOST_SHOWN = 8
 
 
-def make_profile(findings: Findings, name: str, title: str) -> ArchiveProfile:
-    """The archive as later runs need to know it. What it does not offer is not asked for by default."""
-    return ArchiveProfile(
+def make_profile(findings: Findings, name: str, title: str, listed: ListingSummary | None = None) -> ArchiveProfile:
+    """Return the archive as later runs need to know it. What it does not offer is not requested by default."""
+    profile = ArchiveProfile(
         name=name,
         title=title,
         endpoint=findings.endpoint,
         identity_card="DS_IDPUB" if findings.mode == "soda" else "",  # which DaCHS writes, and plain files lack
-        step_tolerance=0.0,  # nobody promised even steps
+        step_tolerance=0.0,  # even steps were not promised
         spectral_unit=findings.spectral_unit if findings.mode != "soda" else "",
         hosts=other_hosts(findings),
         ssap=findings.ssap,
@@ -29,10 +34,17 @@ def make_profile(findings: Findings, name: str, title: str) -> ArchiveProfile:
         formats=_options(findings, "FORMAT"),
         settings=default_settings(findings),
     )
+    if listed is None:
+        return profile
+    hosts = listed.hosts if findings.mode != "soda" else {}
+    found = sorted(hosts, key=lambda host: (-hosts[host], host))[:_MOST_HOSTS]
+    further = [host for host in found if host and host not in {*profile.hosts, host_of(findings.endpoint)}]
+    profile = replace(profile, hosts=(*profile.hosts, *further))
+    return profile if listed.has_plain_ids else replace(profile, identifiers="any")
 
 
 def default_settings(findings: Findings) -> dict[str, Any]:
-    """What is asked for where the user says nothing and the usual is not offered; without SODA nothing is asked."""
+    """Return what is requested where the user says nothing and the usual is not offered; without SODA nothing is."""
     settings: dict[str, Any] = {}
     if findings.mode != "soda":
         return settings
@@ -47,7 +59,7 @@ def default_settings(findings: Findings) -> dict[str, Any]:
 
 
 def other_hosts(findings: Findings) -> tuple[str, ...]:
-    """The hosts to which its addresses lead, besides the endpoint's."""
+    """Return the hosts to which its addresses lead, besides the endpoint's."""
     return tuple(sorted({host for host in findings.hosts if host and host != host_of(findings.endpoint)}))
 
 
@@ -56,24 +68,26 @@ def _options(findings: Findings, name: str) -> tuple[str, ...]:
     return param.options if param else ()
 
 
-def in_words(findings: Findings, named: str) -> list[tuple[str, str]]:
-    """What was found where ``named`` was asked, a line each: what it is about, and the words."""
-    documents = findings.endpoint or "whose address the list tells"
+def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
+    """Return what was found where ``named`` was requested, a line each: what it is about, and the words."""
+    documents = findings.endpoint or "whose address the list has"
     how = {
         "soda": f"by SODA ({findings.standard or 'by its shape'}), {findings.endpoint}",
         "datalink": f"what the datalink document of each calls #this, {documents}",
         "direct": "at the address in each row of the list; no service processes them",
     }
-    lines = [("fetch", how[findings.mode]), ("ids", findings.id_column and f"in the column {findings.id_column}")]
+    ids = f"in the column {findings.id_column}" if findings.id_column else "the addresses of the files"
+    lines = [("fetch", how[findings.mode]), ("ids", ids)]
+    if findings.moved_from:
+        lines.append(("moved", f"{findings.moved_from} redirects to {findings.ssap}; give that address next time"))
     elsewhere = sorted({host_of(findings.endpoint), *findings.hosts} - {"", host_of(named)})
-    words = "another host than you named: the archive says that its spectra are there, and later runs will ask it"
+    words = "another host than you named: the archive says that its spectra are there, and later runs will request them"
     lines.append(("hosts", f"{', '.join(elsewhere)}, {words}" if elsewhere else ""))
-    if findings.mode != "soda":
-        lines.append(("wavelengths", f"in {findings.spectral_unit or 'the unit that each file names'}"))
-        lines.append(("proofs", "structure and science; no card is known that names the DID (see identity_card)"))
-    elif findings.input("FLUXCALIB") and "fluxcalib" in default_settings(findings):
-        words = "normalized is not offered: FLUXCALIB is left out, spectra come as they were observed"
-        lines.append(("by default", f"{words} (--fluxcalib says otherwise)"))
+    lines += _about_files(findings)
+    if findings.largest_size:
+        lines.append(
+            ("position", f"the service demands one: the whole sky in circles of {findings.largest_size:g} degrees")
+        )
     if findings.source:
         lines.append(("list", f"in pages, from the table {findings.source.name} of TAP, {findings.source.url}"))
     for param in findings.inputs:
@@ -82,3 +96,52 @@ def in_words(findings: Findings, named: str) -> list[tuple[str, str]]:
         if param.name.upper() != "ID":
             lines.append((param.name, ", ".join(param.options) or about))
     return [(plain_line(about), plain_line(words, 600)) for about, words in lines if words]
+
+
+def _about_files(findings: Findings) -> list[tuple[str, str]]:
+    if findings.mode != "soda":
+        return [
+            ("wavelengths", f"in {findings.spectral_unit or 'the unit that each file names'}"),
+            ("checks", "structure and science; no card is known that names the DID (see identity_card)"),
+        ]
+    if findings.input("FLUXCALIB") and "fluxcalib" in default_settings(findings):
+        words = "normalized is not offered: FLUXCALIB is left out, spectra come as they were observed"
+        return [("by default", f"{words} (--fluxcalib says otherwise)")]
+    return []
+
+
+def format_listing(listed: ListingSummary) -> str:
+    """Return what came of a listing: every row that it had is in one of the numbers."""
+    words = f"{listed.spectra:,} spectra ({listed.rows:,} rows)"
+    if listed.other_formats:
+        words += f"; {listed.other_formats:,} rows are the same in other formats"
+    for kind, number in list(listed.unreadable.items())[:_MOST_SHOWN]:
+        words += f"; {number:,} rows of {plain_line(kind, 60)} left out, which cannot be read as spectra"
+    if len(listed.unreadable) > _MOST_SHOWN:
+        words += f"; {sum(list(listed.unreadable.values())[_MOST_SHOWN:]):,} rows of other types left out"
+    if listed.nameless:
+        words += f"; {listed.nameless:,} rows without an identifier or an address left out"
+    if listed.private:
+        words += f"; {listed.private:,} rows left out that lead into a private network"
+    if listed.outside:
+        words += f"; {listed.outside:,} left out that the archive sent although you excluded them"
+    if listed.more:
+        words += "; there may be more (--max)"
+    if listed.remark:
+        words += f"; {listed.remark}"
+    if listed.incomplete:
+        words += f"; NOT COMPLETE: {listed.incomplete}"
+    return words
+
+
+def format_hosts(listed: ListingSummary, named: str) -> str:
+    """Return where the listed files are, if not all are on the host that the user named; '' if they are."""
+    hosts = {host: number for host, number in listed.hosts.items() if host}
+    if not hosts or set(hosts) == {host_of(named)}:
+        return ""
+    shown = sorted(hosts, key=lambda host: (-hosts[host], host))[:_MOST_SHOWN]
+    words = ", ".join(f"{host} ({hosts[host]:,})" for host in shown)
+    rest = len(hosts) - len(shown)
+    more = f" and {rest} more" if rest > 0 else ""
+    inside = " (this machine or a private network)" if all(is_inside(host) for host in hosts) else ""
+    return f"the files are on {words}{more}{inside}; later runs will request from there"

@@ -1,17 +1,18 @@
-"""Asks an archive for documents rather than spectra: as politely as a harvest, one at a time, read as they come."""
+"""Request documents of an archive, rather than spectra: as politely as a harvest, one at a time, read as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+import zlib
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from random import Random
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -23,12 +24,15 @@ from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
 from ..engine.rate_limit import RateLimiter
 from ..errors import ArchiveError
+from ..fits.gzip import GZIP
+from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
+from ..model.outcomes import Fetched
 from ..vo.document import Document, gather
-from ..vo.urls import is_web, quote_url
-from ..vo.votable import MOST_BYTES, VotableReader
-from ..vo.votable_model import Event, VotableError
+from ..vo.urls import host_of, is_inside, is_web, quote_url
+from ..vo.votable import MOST_BYTES, VotableReader, read_votable
+from ..vo.votable_model import Event, VotableError, VotableTable
 
 _PIECE = 64 * 1024
 _LARGEST = 64 << 20  # bytes of a document of which some rows count; some services send all that they have
@@ -36,11 +40,13 @@ LONGEST_LISTING = 3600.0  # seconds; a million rows over a slow line
 _LONGEST_SHOWN = 200
 _LONGEST_WAIT = 300.0  # seconds that a server may ask for
 _WORTH_TELLING = 1.0  # seconds
-_MOST_ATTEMPTS = 4  # somebody waits for the answer: a minute or two, not the night that a harvest has
+_MOST_ATTEMPTS = 4  # a user waits for the answer: a minute or two, not the hours that a harvest has
+_PACKED = ("gzip", "x-gzip", "deflate")
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class ServiceUnavailableError(ArchiveError):
-    """A document could not be had, or not as a whole; ``failure`` tells whether it may be had later."""
+    """A document could not be had, or not as a whole; ``failure`` says whether it may be had later."""
 
     def __init__(self, url: str, failure: Failure) -> None:
         super().__init__(f"{in_short(url)}: {failure.detail}")
@@ -49,7 +55,7 @@ class ServiceUnavailableError(ArchiveError):
 
 
 def in_short(url: str) -> str:
-    """An address as people read it: without a password, and without a query that is in a language of its own."""
+    """Return an address as people read it: without a password, and without a query that is a language of its own."""
     shown = re.sub(r"(?<=://)[^/?#]*@", "", url)
     return shown if len(shown) <= _LONGEST_SHOWN else shown.partition("?")[0]
 
@@ -57,17 +63,27 @@ def in_short(url: str) -> str:
 class VoClient:
     """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails.
 
-    ``tell`` hears of waits that somebody would wonder about.
+    ``tell`` is called with waits that a user would wonder about, ``on_request`` with every address that is requested.
     """
 
-    def __init__(self, limits: Limits, contact: str | None, tell: Callable[[str], None] = lambda words: None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        contact: str | None,
+        tell: Callable[[str], None] = lambda words: None,
+        on_request: Callable[[str], None] = lambda url: None,
+    ) -> None:
         self._limits = limits
         self._tell = tell
+        self._on_request = on_request
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
-        self._pacer = RateLimiter(limits.rate)
+        self._rate_limiter = RateLimiter(limits.rate)
         self._never = asyncio.Event()
         self._chance = Random()  # noqa: S311 - it spreads retries and keeps no secrets
         self._session: aiohttp.ClientSession
+        self._moved: dict[str, str] = {}
+        self.dialects: dict[str, str] = {}
+        """The form of answer that a TAP service takes, by its address."""
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -90,28 +106,36 @@ class VoClient:
     ) -> None:
         await self._session.close()
 
-    async def document(self, url: str, most: int = 10) -> Document:
-        """The VOTable at ``url`` with ``most`` of its rows; some services ignore MAXREC.
+    async def document(self, url: str, most: int = 10, may_move: bool = False) -> Document:
+        """Return the VOTable at ``url`` with ``most`` of its rows; some services ignore MAXREC.
 
-        ArchiveError too if it says ERROR in a 200.
+        ``may_move``: a redirect may lead to another host, once. ArchiveError too if it says ERROR in a 200.
         """
         seen: list[Event] = []
         rows = 0
-        async with aclosing(self.events(url, _LARGEST)) as events:
+        count = 0
+        async with aclosing(self.events(url, _LARGEST, may_move)) as events:
             async for event in events:
-                rows += isinstance(event, tuple)
-                if rows <= most or not isinstance(event, tuple):
+                if isinstance(event, VotableTable):
+                    rows = 0
+                is_row = isinstance(event, tuple)
+                rows += is_row
+                count += is_row
+                if rows <= most or not is_row:
                     seen.append(event)
-        document = gather(url, seen, most)
+        document = replace(gather(self._moved.get(url, url), seen, most), row_count=count)
         if document.error:
-            raise ArchiveError(f"{in_short(url)}: the service says: {document.error}")
+            failure = Failure(FailureKind.REFUSED_REQUEST, f"the service says: {document.error}", 200)
+            raise ServiceUnavailableError(url, failure)
         return document
 
-    async def events(self, url: str, most_bytes: int = MOST_BYTES) -> AsyncGenerator[Event, None]:
-        """What the VOTable at ``url`` says, as it comes."""
+    async def events(
+        self, url: str, most_bytes: int = MOST_BYTES, may_move: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """Yield what the VOTable at ``url`` says, as it comes."""
         reader = VotableReader(most_bytes)
         try:
-            async with aclosing(self._pieces(quote_url(url))) as pieces:
+            async with aclosing(self._pieces(quote_url(url), may_move)) as pieces:
                 async for piece in pieces:
                     for event in reader.feed(piece):
                         yield event
@@ -125,8 +149,26 @@ class VoClient:
         except (aiohttp.ClientError, OSError) as error:
             raise ServiceUnavailableError(url, failure_from_exception(error)) from None
 
+    def address_behind(self, url: str) -> str:
+        """Return where ``url`` was redirected to when it was requested last; itself if it was not."""
+        return self._moved.get(quote_url(url), self._moved.get(url, url))
+
+    async def body(self, url: str, most_bytes: int, may_move: bool = False) -> Fetched:
+        """Return all of what ``url`` answers with, unpacked. FetchError, with what is wrong."""
+        body = bytearray()
+        try:
+            async with aclosing(self._pieces(quote_url(url), may_move)) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > most_bytes:
+                        words = f"more than {most_bytes:,} bytes (limits.max_bytes)"
+                        raise FetchError(Failure(FailureKind.TOO_LARGE, words, 200), url)
+        except (aiohttp.ClientError, OSError) as error:
+            raise FetchError(failure_from_exception(error), url) from error
+        return Fetched(bytes(body), self.address_behind(url))
+
     async def wait_after(self, error: ServiceUnavailableError, attempt: int) -> None:
-        """Waits as long as is due after the ``attempt``-th failure (from 1); raises it, at once, if that is in vain."""
+        """Wait as long as is due after the ``attempt``-th failure (from 1); raise it, at once, if that is in vain."""
         failure = error.failure
         wait = wait_before_retry(failure, attempt, self._limits, self._chance) if attempt < _MOST_ATTEMPTS else None
         if wait is None:
@@ -138,24 +180,71 @@ class VoClient:
             self._tell(f"waiting {wait:.0f} s: {error}")
         await asyncio.sleep(wait)
 
-    async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, url: str, may_move: bool) -> AsyncGenerator[bytes, None]:
         place: str = url
+        hosts: set[str] = set()
         for _ in range(MOST_HOPS + 1):
             if not is_web(place):
                 raise ArchiveError(f"{in_short(place)}: that is no address")
-            await self._pacer.acquire(self._never)
+            await self._rate_limiter.acquire(self._never)
             self.requests += 1
+            self._on_request(place)
             async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:
                 location = seen.headers.get("Location")
-                if seen.status in (301, 302, 303, 307, 308) and location:
-                    place = resolve_redirect(url, place, location)
+                if seen.status in _REDIRECTS and location:
+                    if may_move and not hosts:
+                        hosts |= _next_host(place, location)
+                    place = resolve_redirect(url, place, location, hosts)
                     continue
                 if seen.status != 200:
                     said = await seen.content.read(WORDS)
-                    raise FetchError(failure_from_response(seen.status, seen.headers, said, time.time()), url)
-                if seen.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-                    raise ArchiveError(f"{in_short(url)}: the answer is compressed, which was not asked for")
-                async for piece in seen.content.iter_chunked(_PIECE):
+                    raise FetchError(_failure(seen.status, seen.headers, said), url)
+                self._moved[url] = place
+                async for piece in _unpacked(seen):
                     yield piece
                 return
         raise ArchiveError(f"{in_short(url)}: {urlsplit(url).hostname} redirects more than {MOST_HOPS} times")
+
+
+def _next_host(place: str, location: str) -> set[str]:
+    """Return the host that a service moved to; none if an archive in the world leads into a private network."""
+    try:
+        host = host_of(urljoin(place, location))
+    except ValueError:  # it is no address, which resolving it will say
+        return set()
+    return set() if not host or (is_inside(host) and not is_inside(host_of(place))) else {host}
+
+
+async def _unpacked(seen: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """Yield the body's pieces; one that is packed with gzip, whether a header says so or not, is unpacked."""
+    encoding = seen.headers.get("Content-Encoding", "").lower()
+    inflate = None
+    first = True
+    async for piece in seen.content.iter_chunked(_PIECE):
+        if first and (encoding in _PACKED or piece.startswith(GZIP)):
+            inflate = zlib.decompressobj(wbits=47)
+        first = False
+        if inflate is None:
+            yield piece
+            continue
+        try:
+            rest = piece
+            while rest:
+                yield inflate.decompress(rest, 16 * _PIECE)
+                rest = inflate.unconsumed_tail
+        except zlib.error as error:
+            raise FetchError(
+                Failure(FailureKind.CONNECTION_LOST, f"its packed answer is damaged: {error}"), str(seen.url)
+            ) from None
+    if inflate is not None and not inflate.eof:
+        raise FetchError(Failure(FailureKind.CONNECTION_LOST, "its packed answer ends too early"), str(seen.url))
+
+
+def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+    """Return what an answer that is no 200 means, in the words of its VOTable if it has one (DALI 1.1, section 4.2)."""
+    failure = failure_from_response(status, headers, body, time.time())
+    try:
+        error = gather("", read_votable([body])).error if b"<votable" in body[:4096].lower() else None
+    except VotableError:
+        error = None
+    return replace(failure, detail=f"HTTP {status}: {plain_line(error)}") if error else failure

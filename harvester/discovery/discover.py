@@ -1,14 +1,17 @@
-"""Surveys an archive: asks for the few documents that tell how to fetch from it, and for the list of all it has."""
+"""Find out how to fetch from an archive, by the few documents that say so; and list all it has."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ..errors import ArchiveError, UsageError
+from ..formatting import plain_line
 from ..model.failures import FailureKind
 from ..vo.adql import conditions, select
+from ..vo.columns import ADDRESS, MEDIA_TYPE, cell, named_index
 from ..vo.constraints import Constraints
 from ..vo.descriptors import (
     Findings,
@@ -16,87 +19,288 @@ from ..vo.descriptors import (
     find_links,
     find_soda,
     id_column,
+    id_reference,
     processing,
     read_link,
     read_soda,
     spectral_unit,
+    takes_did,
 )
-from ..vo.document import Document
-from ..vo.listing import ADDRESS, FORMAT, CatalogWriter, ListingSummary
-from ..vo.urls import host_of, is_inside, is_web, query_of, with_query
+from ..vo.document import Document, column_name
+from ..vo.identity import absolute_address
+from ..vo.listing import CatalogWriter, ListingSummary
+from ..vo.media_types import MediaKind, media_kind
+from ..vo.urls import host_of, is_inside, is_web, query_of, quote_url, with_query, without_query
+from ..vo.votable_model import SpectraTable
 from .client import ServiceUnavailableError, VoClient, in_short
 from .ssap import list_at_once
-from .tap import base_of, fields_for, find_tap_table, is_tap, select_table, spectra_tables, sync_query_url
+from .tap import (
+    TapService,
+    base_of,
+    columns_of,
+    fields_for,
+    find_tap_table,
+    is_tap,
+    named_table,
+    select_table,
+    spectra_tables,
+    with_columns,
+)
 from .tap_pages import Tell, list_by_pages
+from .tiles import EVERYWHERE, WHOLE_SKY, TimePart
+
+_WHOLE_SKY_SIZES = (WHOLE_SKY, 180.0)  # what services understand as "everywhere"
+_ENOUGH_ROWS = 100_000  # where one is not given, for want of room, this many are requested
+_MOST_TIMES = 24  # requests for a time of which a service returns something
+_NO_SERVICE = (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST, FailureKind.GONE)
+_POSITION_NEEDED = re.compile(
+    r"\b(?:POS|position|coordinates?|RA|cone|SIZE)\b.{0,60}?(?:mandatory|required|missing|must|need|specif|provide)"
+    r"|(?:mandatory|required|missing|must|need|specif|provide|no)\w*.{0,60}?\b(?:POS|position|coordinates?|SIZE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_LARGEST_SIZE = re.compile(r"\b(?:SIZE|radius|SR|diameter|degrees?|deg)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class TableChoice:
+    """Which table of a TAP service the user names, and which of its columns; '' where that is to be found out."""
+
+    table: str = ""
+    id_column: str = ""
+    url_column: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.table or self.id_column or self.url_column)
 
 
 async def discover(
-    asker: VoClient, url: str, constraints: Constraints, table: str | None = None, by_tap: bool = False
+    client: VoClient,
+    url: str,
+    constraints: Constraints,
+    table: str | None = None,
+    by_tap: bool = False,
+    columns: TableChoice | None = None,
 ) -> Findings:
-    """How spectra are had from the archive at ``url``: an SSAP service, the datalink (dlget) of one dataset, or a TAP
-    service (with that ``table``), which its name or ``by_tap`` tells.
+    """Return how spectra are fetched from the archive at ``url``.
+
+    That is an SSAP service, the datalink (dlget) address of one dataset, or a TAP service (with that ``table``), which
+    its name or ``by_tap`` tells, or else its answers. ArchiveError, with what to try next, where it is none.
     """
-    findings = await _findings(asker, url, constraints, table, by_tap)
+    choice = replace(columns or TableChoice(), table=table or "")
+    findings = await _findings(client, url, constraints, choice, by_tap)
     for host in (host_of(findings.endpoint), *findings.hosts):
         _keep_out(url, host)
     return findings
 
 
-async def _findings(asker: VoClient, url: str, constraints: Constraints, table: str | None, by_tap: bool) -> Findings:
+async def _findings(
+    client: VoClient, url: str, constraints: Constraints, choice: TableChoice, by_tap: bool
+) -> Findings:
     if by_tap or is_tap(url):
-        return await _by_table(asker, base_of(url), constraints, table)
-    if table:
-        return await _by_named_table(asker, url, constraints, table)
+        return await _by_table(client, base_of(url), constraints, choice)
+    if choice:
+        return await _by_named_table(client, url, constraints, choice)
     end = urlsplit(url).path.rstrip("/").rpartition("/")[2].casefold()
     if "ID" in query_of(url):
-        return await _of_one(asker, url)
+        return await _of_one(client, url)
     if end in ("dlget", "dlmeta"):
         raise UsageError(
             f"{url}: this address alone does not tell what is offered: "
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
-    findings = await _by_listing(asker, await _first_row(asker, url, constraints))
-    return replace(findings, ssap=url, source=await find_tap_table(asker, url, findings.sample))
-
-
-async def _first_row(asker: VoClient, url: str, constraints: Constraints) -> Document:
-    """One that meets the constraints, else any: how spectra are fetched does not depend on which are wanted."""
-    query = {"REQUEST": "queryData", "MAXREC": "1"}
-    narrowed = constraints.parameters()
     try:
-        document = await asker.document(with_query(url, query | narrowed))
+        answer = await _first_answer(client, url, constraints)
     except ServiceUnavailableError as error:
-        if error.failure.kind not in (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST):
-            raise
-        raise ArchiveError(f"{error}; give the address of its SSAP (or TAP) service itself") from None
-    return document if document.rows or not narrowed else await asker.document(with_query(url, query))
+        return await _by_tap_after_all(client, url, constraints, error)
+    findings = await _by_listing(client, answer.document)
+    findings = replace(
+        findings,
+        ssap=answer.url,
+        largest_size=answer.largest_size,
+        moved_from=url if host_of(answer.url) != host_of(url) else "",
+        ignores_maxrec=answer.document.row_count > 1 and answer.maxrec == 1,
+    )
+    return replace(findings, source=await find_tap_table(client, answer.url, findings.sample))
 
 
-async def _by_named_table(asker: VoClient, url: str, constraints: Constraints, table: str) -> Findings:
-    """From a TAP service whose address does not tell that it is one."""
+@dataclass(frozen=True, slots=True)
+class _FirstAnswer:
+    """The first answer of an SSAP service with a row, and what it took to get it."""
+
+    document: Document
+    url: str
+    maxrec: int
+    largest_size: float = 0.0
+
+
+async def _first_answer(client: VoClient, url: str, constraints: Constraints) -> _FirstAnswer:
+    """Return one that meets the constraints, else any: how spectra are fetched does not depend on which are wanted.
+
+    Without a position where that is possible, else of the whole sky.
+    """
+    asked = _Asked(client, url)
+    narrowed = bool(constraints.parameters())
+    refusal: ServiceUnavailableError | None = None
     try:
-        return await _by_table(asker, base_of(url), constraints, table)
+        answer = await asked.first(constraints)
+        if answer.document.rows:
+            return answer
+        if narrowed:
+            answer = await asked.first(Constraints())
+    except ServiceUnavailableError as error:
+        if not _demands_position(error) or constraints.position:
+            raise
+        refusal = error
+        answer = None
+    if answer is not None and answer.document.rows:
+        return answer
+    if answer is not None and answer.document.is_cut and not constraints.time:
+        return await _of_a_time(asked, constraints, answer)
+    return await _of_the_whole_sky(asked, replace(constraints, position=None), answer, refusal)
+
+
+async def _of_a_time(asked: _Asked, constraints: Constraints, cut: _FirstAnswer) -> _FirstAnswer:
+    """Return an answer for part of the time, from a service that has too much for one answer and so gives none."""
+    parts = list(reversed(TimePart().divide()))
+    for _ in range(_MOST_TIMES):
+        if not parts:
+            break
+        part = parts.pop(0)
+        answer = await asked.first(part.constrain(constraints))
+        if answer.document.rows:
+            return answer
+        if answer.document.is_cut:
+            parts = [*reversed(part.divide()), *parts]
+    return cut
+
+
+async def _of_the_whole_sky(
+    asked: _Asked, constraints: Constraints, empty: _FirstAnswer | None, refusal: ServiceUnavailableError | None
+) -> _FirstAnswer:
+    """Return an answer for a position, which services demand; else what came, or the refusal with what to try."""
+    largest = _WHOLE_SKY_SIZES[0]
+    said = refusal
+    for size in (*_WHOLE_SKY_SIZES, 0.0):
+        largest = size or (_named_limit(said) if said else 0.0)
+        if not largest:
+            break
+        try:
+            answer = await asked.first(replace(constraints, position=EVERYWHERE.center, size=largest))
+        except ServiceUnavailableError as error:
+            said = error
+            continue
+        if answer.document.rows or largest < min(_WHOLE_SKY_SIZES):
+            return replace(answer, largest_size=largest)
+        if refusal is None:
+            break
+    if empty is not None:
+        return empty
+    if said is None or refusal is None:
+        raise ArchiveError(f"{in_short(asked.url)}: it lists no spectrum")
+    words = "give a place with --pos 'RA DEC' and --size DEG"
+    detail = f"{refusal.failure.detail}; for the whole sky: {said.failure.detail}" if said is not refusal else ""
+    raise ServiceUnavailableError(
+        refusal.url, replace(refusal.failure, detail=f"{detail or refusal.failure.detail}; {words}")
+    )
+
+
+class _Asked:
+    """Requests for a first row of an SSAP service, wherever it moved."""
+
+    def __init__(self, client: VoClient, url: str) -> None:
+        self._client = client
+        self.url = url
+
+    async def first(self, constraints: Constraints) -> _FirstAnswer:
+        """Return an answer with one row if there are any.
+
+        A service that says OVERFLOW and gives none is asked for more.
+        """
+        for maxrec in (1, _ENOUGH_ROWS):
+            query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
+            asked = with_query(self.url, query)
+            document = await self._client.document(asked, may_move=True)
+            if host_of(document.url) != host_of(asked):
+                self.url = without_query(document.url, query)
+            if document.rows or not document.is_cut:
+                break
+        return _FirstAnswer(document, self.url, maxrec)
+
+
+def _demands_position(error: ServiceUnavailableError) -> bool:
+    return (
+        error.failure.kind is FailureKind.REFUSED_REQUEST and _POSITION_NEEDED.search(error.failure.detail) is not None
+    )
+
+
+def _named_limit(error: ServiceUnavailableError) -> float:
+    """Return the largest size that a refusal names; 0 if it names none."""
+    words = re.sub(r"^HTTP \d+", "", error.failure.detail)
+    if not _LARGEST_SIZE.search(words):
+        return 0.0
+    sizes = [float(number) for number in _NUMBER.findall(words)]
+    return max((size for size in sizes if 0 < size < min(_WHOLE_SKY_SIZES)), default=0.0)
+
+
+async def _by_tap_after_all(
+    client: VoClient, url: str, constraints: Constraints, error: ServiceUnavailableError
+) -> Findings:
+    """Return what a TAP service of any name tells, where ``url`` is no SSAP service. ArchiveError if it is neither."""
+    if error.failure.kind not in (*_NO_SERVICE, FailureKind.REFUSED_REQUEST, FailureKind.UNEXPECTED_STATUS):
+        raise error
+    try:
+        return await _by_table(client, base_of(url), constraints, TableChoice())
+    except ServiceUnavailableError:
+        pass
+    except ArchiveError as refusal:
+        if str(refusal).startswith(base_of(url)) and "no TAP service" not in str(refusal):
+            raise
+    if error.failure.kind not in _NO_SERVICE:
+        raise error
+    raise ArchiveError(f"{error}; give the address of its SSAP (or TAP) service itself") from None
+
+
+async def _by_named_table(client: VoClient, url: str, constraints: Constraints, choice: TableChoice) -> Findings:
+    """Return what a TAP service tells whose address does not say that it is one."""
+    try:
+        return await _by_table(client, base_of(url), constraints, choice)
     except ServiceUnavailableError as error:
         words = "--table makes it the address of a TAP service; give that service's, or leave --table out"
         raise type(error)(url, replace(error.failure, detail=f"{error.failure.detail}; {words}")) from None
 
 
-async def _by_table(asker: VoClient, base: str, constraints: Constraints, name: str | None) -> Findings:
-    """From a row of a TAP service's table, which has what a row of SSAP has."""
-    source = select_table(await spectra_tables(asker, base), base, name)
-    fields, wanted = fields_for(source, with_address=True), conditions(source, constraints)
-    document = await asker.document(sync_query_url(base, select(source, fields, wanted, 1), 1))
+async def _by_table(client: VoClient, base: str, constraints: Constraints, choice: TableChoice) -> Findings:
+    """Return what a row of a TAP service's table tells, which has what a row of SSAP has."""
+    source = await _source(client, base, choice)
+    fields = fields_for(source, columns_of(source, has_addresses=True, by_did=False))
+    service = TapService(client, base)
+    wanted = conditions(source, constraints)
+    document = await service.document(select(source, fields, wanted, 1), 1)
     if wanted and not document.rows:
-        document = await asker.document(sync_query_url(base, select(source, fields, [], 1), 1))
-    findings = await _by_listing(asker, document)
+        document = await service.document(select(source, fields, [], 1), 1)
+    findings = await _by_listing(client, document, source)
     return replace(findings, source=source, id_column=source.id_column)
 
 
-async def _of_one(asker: VoClient, url: str) -> Findings:
-    """From the datalink document of one dataset, which is a sibling of its dlget."""
+async def _source(client: VoClient, base: str, choice: TableChoice) -> SpectraTable:
+    if choice.table and (choice.id_column or choice.url_column):
+        return await named_table(client, base, choice.table, choice.id_column, choice.url_column)
+    try:
+        tables = await spectra_tables(client, base)
+        source = select_table(tables, base, choice.table or None)
+    except ServiceUnavailableError as error:
+        if not choice.table or error.failure.kind in _NO_SERVICE:
+            raise
+        return await named_table(client, base, choice.table, "", "")
+    return with_columns(source, choice.id_column, choice.url_column)
+
+
+async def _of_one(client: VoClient, url: str) -> Findings:
+    """Return what the datalink document of one dataset tells, which is a sibling of its dlget."""
     address, question, query = url.partition("?")
     sibling = re.sub(r"/dlget/?$", "/dlmeta", address) + question + query
-    document = await asker.document(sibling)
+    document = await client.document(sibling, may_move=True)
     found = await _by_links(document, sibling, query_of(url)["ID"])
     if found is None:
         raise ArchiveError(f"{sibling}: {read_link(document)[1]}")
@@ -104,7 +308,7 @@ async def _of_one(asker: VoClient, url: str) -> Findings:
 
 
 async def _by_links(document: Document, url: str, did: str) -> Findings | None:
-    service = processing(document)
+    service = processing(document, did)
     if service:
         return read_soda(document, service, did)
     file = read_link(document)[0]
@@ -114,50 +318,84 @@ async def _by_links(document: Document, url: str, did: str) -> Findings | None:
     return Findings("datalink", endpoint, sample=did, hosts=(host_of(url), host_of(file)))
 
 
-async def _by_listing(asker: VoClient, document: Document) -> Findings:
-    """From an SSAP answer, and the datalink document of its first row where the answer itself does not tell."""
+async def _by_listing(client: VoClient, document: Document, source: SpectraTable | None = None) -> Findings:
+    """Return what an SSAP answer tells, or else the datalink document of its first row."""
     column = id_column(document.table)
     if not document.rows:
-        empty = "it lists no spectrum" if document.table.fields else "it is no list of spectra (no table, no error)"
-        raise ArchiveError(f"{in_short(document.url)}: {empty}, so it does not tell how to fetch one")
+        raise ArchiveError(f"{in_short(document.url)}: {_why_empty(document)}, so it does not tell how to fetch one")
     row = document.rows[0]
-    did = document.value(row, column)
+    did = document.value(row, column) if column else ""
+    address = _address(document, source)
     service = find_soda(document)
     if service:
-        return read_soda(document, service, did)
-    links = await _links_of(asker, document, did)
+        return replace(read_soda(document, service, did), sample_address=address)
+    links = await _links_of(client, document, did, address)
     if links:
-        return replace(links, id_column=column, spectral_unit=spectral_unit(document))
-    address = document.value(row, *ADDRESS)
+        return replace(links, id_column=column, spectral_unit=spectral_unit(document), sample_address=address)
     if not is_web(address):
         words = "it offers neither a service nor an address to fetch spectra from"
-        raise ArchiveError(f"{in_short(document.url)}: {words}")
-    unit = spectral_unit(document)
-    return Findings("direct", "", id_column=column, sample=did, hosts=(host_of(address),), spectral_unit=unit)
+        columns = plain_line(", ".join(column_name(one) for one in document.table.fields), 300)
+        raise ArchiveError(f"{in_short(document.url)}: {words}; its columns: {columns} (name one with --url-column)")
+    return Findings(
+        "direct",
+        "",
+        id_column=column,
+        sample=did,
+        sample_address=address,
+        hosts=(host_of(address),),
+        spectral_unit=spectral_unit(document),
+    )
 
 
-async def _links_of(asker: VoClient, listing: Document, did: str) -> Findings | None:
+def _address(document: Document, source: SpectraTable | None) -> str:
+    """Return the address in the first row, as it can be requested; '' if there is none."""
+    row = document.rows[0]
+    if source and source.url_column:
+        text = cell(row, named_index(document.table, source.url_column))
+    else:
+        text = document.cell_of(row, ADDRESS)
+    address = absolute_address(text, document.url)
+    return quote_url(address) if is_web(address) else ""
+
+
+def _why_empty(document: Document) -> str:
+    if document.is_cut:
+        return (
+            "it says OVERFLOW and gives no row: it has more than it returns at once; "
+            "narrow the list with --time, --pos and --size, or --band"
+        )
+    if document.table.fields or document.has_status:
+        return "it lists no spectrum" if document.table.fields else "no list of spectra came, and no error: it is empty"
+    return "it is no list of spectra (no table, no error)"
+
+
+async def _links_of(client: VoClient, listing: Document, did: str, address: str) -> Findings | None:
+    """Return what the datalink document of the first row tells; None where it has none."""
     links = find_links(listing)
-    address = listing.value(listing.rows[0], *ADDRESS)
-    mime = listing.value(listing.rows[0], *FORMAT)
-    if links and did:
-        url = with_query(address_of(listing, links), {"ID": did})
-    elif "content=datalink" in mime and is_web(address):
+    kind = media_kind(listing.cell_of(listing.rows[0], MEDIA_TYPE), address)
+    column = id_reference(listing, links) if links and not takes_did(listing, links) else None
+    if kind is MediaKind.DATALINK and address and (column is not None or not (links and did)):
         url = address
+    elif links and (did or column is not None):
+        value = cell(listing.rows[0], column) if column is not None else did
+        url = with_query(address_of(listing, links), {"ID": value})
     else:
         return None
     _keep_out(listing.url, host_of(url))
-    document = await asker.document(url)
+    document = await client.document(url, may_move=True)
     found = await _by_links(document, url, did)
-    if found is None and url == address:  # it is no spectrum either
+    if found is None and kind is MediaKind.DATALINK:  # it is no spectrum either
         raise ArchiveError(f"{url}: {read_link(document)[1]}")
+    if found and column is not None and url != address and links:
+        name = column_name(listing.table.fields[column])
+        return replace(found, endpoint="", link_service=address_of(listing, links), link_column=name)
     return found
 
 
 def _keep_out(origin: str, host: str) -> None:
-    """ArchiveError where an archive out in the world leads into the user's own network."""
+    """Raise ArchiveError where an archive out in the world leads into the user's own network."""
     if is_inside(host) and not is_inside(host_of(origin)):
-        words = "inside a private network, where nothing is asked because an archive says so"
+        words = "inside a private network, where nothing is requested because an archive says so"
         raise ArchiveError(f"{in_short(origin)}: it leads to {host}, {words}")
 
 
@@ -168,20 +406,25 @@ def _without_id(url: str) -> str:
 
 
 async def list_spectra(
-    asker: VoClient,
+    client: VoClient,
     findings: Findings,
     constraints: Constraints,
     sink: CatalogWriter,
     most: int | None = None,
     tell: Tell = lambda rows, total: None,
+    keep_incomplete: bool = False,
+    say: Callable[[str], None] = lambda words: None,
 ) -> ListingSummary:
-    """Every spectrum that the archive lists, into ``sink``: by TAP where there is one and it works, else by SSAP."""
+    """Write every spectrum that the archive lists into ``sink``: by TAP where there is one and it works, else by SSAP.
+
+    IncompleteListError if it may lack some, unless ``keep_incomplete``; ``say`` is called with what takes long.
+    """
     if findings.source is None:
-        return await list_at_once(asker, findings, constraints, sink, most)
+        return await list_at_once(client, findings, constraints, sink, most, keep_incomplete, say)
     try:
-        return await list_by_pages(asker, findings.source, constraints, sink, tell, findings.mode != "soda", most)
+        return await list_by_pages(client, findings, constraints, sink, tell, most)
     except ArchiveError as error:
         if not findings.ssap:
             raise
-        listed = await list_at_once(asker, findings, constraints, sink, most)
+        listed = await list_at_once(client, findings, constraints, sink, most, keep_incomplete, say)
         return replace(listed, remark=f"by SSAP, since TAP failed ({error})")

@@ -1,118 +1,289 @@
-"""The list of an archive from its SSAP service: all of it in one answer to queryData (SSAP 1.1, section 4)."""
+"""List an archive by its SSAP service: in one answer to queryData, or in parts (SSAP 1.1, section 4).
+
+SSAP has no pages (section 8.10.2). Where an answer is cut, by OVERFLOW or by a limit that the service does not mention,
+the list is divided by time, sky or wavelength until every part is whole. A division proves itself: its parts must
+differ from the whole, and must have every row that the whole had. Where none does, the list is not complete, and says
+so.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
+from math import inf
 
 from ..errors import ArchiveError, UsageError
 from ..formatting import plain_line
-from ..vo.constraints import Constraints
+from ..model.failures import FailureKind
+from ..vo.constraints import Constraints, mjd
 from ..vo.descriptors import Findings
-from ..vo.document import is_status
-from ..vo.listing import CatalogWriter, ListingReader, ListingSummary
+from ..vo.document import query_status, results_rank
+from ..vo.listing import CatalogWriter, ListingSummary
 from ..vo.urls import with_query
 from ..vo.votable_model import Event, Info, VotableTable
-from .client import VoClient
+from .client import ServiceUnavailableError, VoClient, in_short
+from .collect import ListingCollector
+from .tiles import EVERYWHERE, WHOLE_SKY, BandPart, Part, TimePart, sky_tiles
 
 MAXRECS = (100_000, 1_000_000)  # DaCHS gives 10,000 unasked, and a million at most
+MOST_REQUESTS = 20_000  # of one list; tiles of 5 degrees take 4,000
 _ROWS_A_SPECTRUM = 4  # more formats than any archive serves
+_FRUITLESS = 20  # requests of a division without a row or a whole part, after which it is given up
+_NARROW = "narrow the list with --band, --time, --pos or --target, and make several"
+
+Tell = Callable[[str], None]
+
+
+class IncompleteListError(ArchiveError):
+    """The list may lack spectra, and is not written unless the user insists."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What became of one request: ``error`` in the service's words; ``is_cut`` if it has more rows."""
+
+    maxrec: int
+    rows: int = 0
+    error: str = ""
+    is_cut: bool = False
+    is_read: bool = True
+    """Whether all its rows were read."""
 
 
 async def list_at_once(
-    asker: VoClient, findings: Findings, constraints: Constraints, sink: CatalogWriter, most: int | None
+    client: VoClient,
+    findings: Findings,
+    constraints: Constraints,
+    sink: CatalogWriter,
+    most: int | None,
+    keep_incomplete: bool = False,
+    tell: Tell = lambda words: None,
 ) -> ListingSummary:
-    """Every spectrum of the SSAP service, into ``sink``. Asked again with more MAXREC where there are more rows.
+    """Write every spectrum of the SSAP service, or ``most``, into ``sink``.
 
-    SSAP has no pages (1.1, section 8.10.2): where the archive's own limit is reached, ArchiveError says what to do.
+    IncompleteListError, in one sentence, if it may lack some, unless ``keep_incomplete``.
     """
     if not findings.ssap:
         raise UsageError("--catalog: the list comes from the archive's SSAP or TAP service: give that address")
-    if not findings.id_column:
-        raise ArchiveError(f"{findings.ssap}: its rows name no publisher DID, by which spectra are asked for")
-    limits = list(MAXRECS) if most is None else [min(most * _ROWS_A_SPECTRUM, MAXRECS[-1]), MAXRECS[-1]]
-    while True:
-        maxrec = limits.pop(0)
-        answer = _Answer(findings, constraints, sink, most, is_last=not limits)
-        query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
-        async with aclosing(asker.events(with_query(findings.ssap, query))) as events:
-            async for event in events:
-                if answer.take(event):
-                    break
-        if answer.error is not None:
-            limits = [_allowed(answer.error, maxrec, findings.ssap)]
-        elif not answer.more or answer.has_enough:
-            return answer.listed()
-        elif not limits or (answer.is_whole and answer.rows < maxrec):
-            raise ArchiveError(
-                f"{findings.ssap}: it lists {answer.rows:,} rows in one answer and says that there are more: "
-                "narrow the list with --band, --time, --pos or --target, and make several"
-            )
+    with ListingCollector.of(findings, most) as collector:
+        lister = _Lister(client, findings, constraints, collector, most, tell)
+        await lister.run()
+        if lister.incomplete and not keep_incomplete:
+            raise IncompleteListError(f"{in_short(findings.ssap)}: {lister.incomplete}")
+        return replace(collector.write(sink), incomplete=lister.incomplete, remark=lister.remark)
 
 
-class _Answer:
-    """One answer to queryData, on its way into the sink."""
+class _Lister:
+    """Requests the list, and divides it where an answer is cut."""
 
     def __init__(
-        self, findings: Findings, constraints: Constraints, sink: CatalogWriter, most: int | None, is_last: bool
+        self,
+        client: VoClient,
+        findings: Findings,
+        constraints: Constraints,
+        collector: ListingCollector,
+        most: int | None,
+        tell: Tell,
     ) -> None:
+        self._client = client
         self._findings = findings
         self._constraints = constraints
-        self._sink = sink
+        self._collector = collector
         self._most = most
-        self._is_last = is_last
-        self._listing: ListingReader | None = None
-        self.more = False
-        self.is_whole = True
-        self.error: str | None = None
+        self._tell = tell
+        self._maxrecs = list(MAXRECS) if most is None else [min(most * _ROWS_A_SPECTRUM, MAXRECS[-1]), MAXRECS[-1]]
+        self._requests = 0
+        self._dividing = False
+        self.incomplete = ""
+        self.remark = ""
 
-    @property
-    def rows(self) -> int:
-        return self._listing.rows if self._listing else 0
+    async def run(self) -> None:
+        """Bring all rows into the collector. ArchiveError where the service refuses."""
+        size = self._findings.largest_size
+        if size and self._constraints.position is None:
+            if size < WHOLE_SKY:
+                await self._tiled(size)
+                return
+            self._constraints = EVERYWHERE.constrain(self._constraints)
+        whole = await self._whole(self._constraints)
+        if self._collector.has_enough:
+            return
+        if whole.is_cut or self._may_be_cut(whole):
+            await self._divided(whole)
 
-    @property
-    def has_enough(self) -> bool:
-        return self._listing is not None and self._listing.spectra == self._most
+    async def _whole(self, constraints: Constraints) -> _Answer:
+        """Return the answer for ``constraints`` with as many rows as the service gives."""
+        while True:
+            answer = await self._ask(constraints, self._maxrecs[0])
+            if answer.error:
+                self._maxrecs = [_allowed(answer.error, answer.maxrec, self._findings.ssap)]
+            elif answer.is_cut and len(self._maxrecs) > 1 and not self._collector.has_enough:
+                self._maxrecs.pop(0)
+                if answer.is_read and answer.rows < answer.maxrec:  # its own limit is lower than what was requested
+                    return answer
+            else:
+                return answer
+            if not self._dividing:
+                self._collector.clear()
 
-    def take(self, event: Event) -> bool:
-        """Whether the rest of the answer needs no reading."""
-        match event:
-            case tuple() if self._listing:
-                return self._write(self._listing.take(event))
-            case VotableTable() if self._listing is None and event.place(self._findings.id_column) is not None:
-                by_address = self._findings.mode != "soda"
-                self._listing = ListingReader(event, self._findings.id_column, self._constraints, by_address)
-                self._sink.begin(self._listing.header)
-            case Info() if is_status(event, "OVERFLOW"):
-                self.more = True  # told before the rows, which then are not all: not worth their while
-                self.is_whole = self._listing is not None or self._most is not None or self._is_last
-                return not self.is_whole
-            case Info() if is_status(event, "ERROR"):
-                self.error = plain_line(event.text) or "QUERY_STATUS=ERROR, without a word"
-                return True
+    async def _ask(self, constraints: Constraints, maxrec: int) -> _Answer:
+        """Request rows once, again after a transient failure."""
+        query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
+        url = with_query(self._findings.ssap, query)
+        attempt = 1
+        while True:
+            answer = _Answer(maxrec)
+            self._requests += 1
+            if self._requests > MOST_REQUESTS:
+                raise ArchiveError(
+                    f"{self._findings.ssap}: its list takes more than {MOST_REQUESTS:,} requests; {_NARROW}"
+                )
+            try:
+                await self._read(url, answer)
+            except ServiceUnavailableError as error:
+                if error.failure.kind is FailureKind.REFUSED_REQUEST:
+                    answer.error = error.failure.detail
+                    return answer
+                if not self._dividing:
+                    raise
+                await self._client.wait_after(error, attempt)
+                attempt += 1
+                continue
+            answer.is_cut = answer.is_cut or (answer.rows >= maxrec and not self._most)
+            return answer
+
+    async def _read(self, url: str, answer: _Answer) -> None:
+        rank: int | None = None
+        async with aclosing(self._client.events(url)) as events:
+            async for event in events:
+                match event:
+                    case tuple() if rank is not None:
+                        answer.rows += 1
+                        self._collector.add(event)
+                        if self._collector.has_enough:
+                            return
+                    case VotableTable():
+                        rank = self._begin(event, url, rank)
+                    case _:
+                        if self._heed(event, answer, rank is not None):
+                            answer.is_read = False
+                            return
+
+    def _begin(self, table: VotableTable, url: str, rank: int | None) -> int | None:
+        """Take the rows of ``table`` if it is the one of results so far; return its rank."""
+        own = results_rank(table)
+        if rank is not None and own >= rank:
+            return None if own > rank else rank  # what comes behind the results is something else
+        if own > 1:
+            return None
+        if rank is not None and not self._dividing:
+            self._collector.clear()
+        reader = self._collector.begin(table, self._client.address_behind(url), self._constraints)
+        if not reader.has_address and not self._findings.id_column:
+            return None
+        return own
+
+    def _heed(self, event: Event, answer: _Answer, has_begun: bool) -> bool:
+        """Take what is said beside the rows. Return whether the rest of the answer needs no reading."""
+        if not isinstance(event, Info):
+            return False
+        status, words = query_status(event)
+        if status == "ERROR":
+            answer.error = plain_line(words) or "QUERY_STATUS=ERROR, without a message"
+            return True
+        if status == "OVERFLOW":
+            answer.is_cut = True  # said before the rows, which then are not all: not worth reading if more can be had
+            return not has_begun and self._most is None and len(self._maxrecs) > 1
         return False
 
-    def _write(self, spectra: Iterable[dict[str, str]]) -> bool:
-        for spectrum in spectra:
-            self._sink.write(spectrum)
-        return self.has_enough
+    def _may_be_cut(self, answer: _Answer) -> bool:
+        """Return whether the number of rows looks like a limit that the service does not mention."""
+        if self._most is not None:
+            return False
+        step = 100 if self._findings.ignores_maxrec else 1000
+        return answer.rows > 0 and answer.rows % step == 0
 
-    def listed(self) -> ListingSummary:
-        """What came of it, the last spectrum included."""
-        listing = self._listing
-        if listing is None:
-            raise ArchiveError(f"{self._findings.ssap}: it has no table with a column {self._findings.id_column}")
-        if self.has_enough:
-            self.more = True
-        else:
-            self._write(listing.rest())
-        return ListingSummary(listing.spectra, listing.rows, listing.nameless, listing.outside, self.more)
+    # ---- parts
+
+    async def _tiled(self, size: float) -> None:
+        """List the sky in circles of at most ``size`` degrees."""
+        self._dividing = True
+        tiles = list(sky_tiles(size))
+        self._tell(f"the service takes circles of {size:g} degrees at most: {len(tiles):,} requests for the whole sky")
+        await self._parts(tiles, f"{len(tiles):,} circles of the sky", None)
+
+    async def _divided(self, whole: _Answer) -> None:
+        """List parts instead of the ``whole``, which was cut."""
+        self._dividing = True
+        words = f"it lists {whole.rows:,} rows in one answer" + (
+            " and says that there are more" if whole.is_cut else ""
+        )
+        for name, root in self._dimensions():
+            self._tell(f"{'OVERFLOW: ' if whole.is_cut else ''}{words}; dividing the list by {name}")
+            self._collector.spool.begin_parts()
+            if await self._parts(root.divide(), f"parts by {name}", whole):
+                missing = self._collector.spool.missing_in_parts
+                if missing:
+                    self.incomplete = f"{words}; {missing:,} of them are in no part by {name}: {_NARROW}"
+                return
+        if whole.is_cut:
+            self.incomplete = f"{words} (OVERFLOW): {_NARROW}"
+            return
+        always = ", the same whatever MAXREC says" if self._findings.ignores_maxrec else ""
+        self.incomplete = (
+            f"the list may be cut: {words}, a round number{always}, and no constraint divides it: "
+            f"{_NARROW}, or write it as it is with --force"
+        )
+
+    def _dimensions(self) -> Iterator[tuple[str, Part]]:
+        """Yield what the list can be divided by, within the user's own constraints."""
+        given = self._constraints
+        time = [mjd(end) if end else None for end in given.time or ("", "")]
+        times = TimePart(*(limit if end is None else end for end, limit in zip(time, (-inf, inf), strict=True)))
+        band = BandPart(max(given.band.low, 0.0), given.band.high) if given.band else BandPart()
+        if self._findings.largest_size and given.position == EVERYWHERE.center:
+            yield "sky", EVERYWHERE
+        yield "time", times
+        if given.position is None:
+            yield "sky", EVERYWHERE
+        yield "wavelength", band
+
+    @property
+    def _unique(self) -> int:
+        spool = self._collector.spool
+        return spool.rows - spool.repeated
+
+    async def _parts(self, parts: Sequence[Part], words: str, whole: _Answer | None) -> bool:
+        """List each part, and the parts of one that is cut.
+
+        Return False, soon, if the service does not heed this kind of constraint: its parts are all like the ``whole``.
+        """
+        stack = list(reversed(parts))
+        count = fruitless = 0
+        while stack and not self._collector.has_enough:
+            part, before = stack.pop(), self._unique
+            answer = await self._whole(part.constrain(self._constraints))
+            count += 1
+            if whole and (self._unique > before or answer.rows != whole.rows or answer.is_cut != whole.is_cut):
+                whole = None  # it heeds them
+            fruitless += 1
+            if whole and fruitless == (len(parts) if whole.rows else _FRUITLESS):
+                return False
+            if answer.is_cut or self._may_be_cut(answer):
+                smaller = part.divide()
+                stack += reversed(smaller)
+                if not smaller and answer.is_cut:
+                    self.incomplete = f"a part that cannot be divided any more has too many rows ({words}): {_NARROW}"
+        self.remark = f"put together from {count:,} answers ({words})"
+        return whole is None
 
 
 def _allowed(words: str, maxrec: int, url: str) -> int:
-    """The MAXREC that an error names as the highest."""
-    smaller = [int(number) for number in re.findall(r"\d{2,9}", words) if int(number) < maxrec]
+    """Return the MAXREC that an error names as the highest."""
+    said = re.sub(r"^HTTP \d+", "", words).replace(",", "")
+    smaller = [int(number) for number in re.findall(r"\d{1,9}", said) if 0 < int(number) < maxrec]
     if "maxrec" in words.casefold() and smaller:
         return max(smaller)
-    raise ArchiveError(f"{url}: the service says: {words}")
+    raise ArchiveError(f"{in_short(url)}: {words if words.startswith('HTTP') else f'the service says: {words}'}")

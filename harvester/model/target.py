@@ -39,11 +39,25 @@ def parse_did(text: str) -> SpectrumId:
     raise ValueError(_what_is_wrong_with(text))
 
 
-def _what_is_wrong_with(text: str) -> str:
+def parse_identifier(text: str) -> SpectrumId:
+    """Return any identifier in ``text``, as archives without publisher DIDs have them: an address, a number.
+
+    ValueError, in a clause, if it cannot be one.
+    """
+    if text and len(text) <= LONGEST_DID and text.isprintable():
+        return SpectrumId(text)
+    raise ValueError(_unfit(text) or "it is empty")
+
+
+def _unfit(text: str) -> str:
     if len(text) > LONGEST_DID:
         return f"it is longer than {LONGEST_DID} characters"
-    if not text.isprintable():
-        return "it contains a control character"
+    return "" if text.isprintable() else "it contains a control character"
+
+
+def _what_is_wrong_with(text: str) -> str:
+    if _unfit(text):
+        return _unfit(text)
     scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() != "ivo":
         return "a publisher DID begins with ivo://"

@@ -78,7 +78,7 @@ def catalog_of(configuration: Configuration) -> Catalog:
     """Read the catalog that the configuration names; the demo archive has its own. UsageError without one."""
     settings = configuration.settings
     if settings.catalog is not None:
-        return read_catalog(settings.catalog, settings.id_column)
+        return read_catalog(settings.catalog, settings.id_column, configuration.profile.takes_any_identifier)
     if configuration.is_demo:
         from ..demo import DEMO_COUNT, listing
 

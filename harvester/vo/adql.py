@@ -1,4 +1,4 @@
-"""What is asked of a table of spectra, in the part of ADQL 2.0 that every TAP service has. Values in, text out.
+"""Write queries to a table of spectra, in the part of ADQL 2.0 that every TAP service has. Values in, text out.
 
 Whatever comes from a user or an archive stands in quotation marks, doubled where it has some (ADQL 2.0, section 2.1.4):
 a name cannot end the text that it is in.
@@ -11,78 +11,102 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import ArchiveError
+from .columns import (
+    OBJECT,
+    PRODUCT_TYPE,
+    TIME,
+    WAVE_START,
+    WAVE_STOP,
+    ColumnMeaning,
+    column_index,
+    position_columns,
+)
 from .constraints import Constraints, mjd
-from .document import place_of
-from .listing import DEC, METRES, OBJECT, POINT, RA, START, STOP, WHEN
+from .listing import METRES
 from .votable_model import SpectraTable, VotableField, VotableTable
 
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"(?:[^"]|"")+"')
 _NUMERIC = re.compile(r"double|float|real|int|numeric|decimal", re.IGNORECASE)
+_SPECTRA = "'spectrum', 'SPECTRUM', 'Spectrum'"  # the standard's word, and as some write it; LOWER is optional
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 '+.,:;()*/-]+")  # wildcards of LIKE, and letters whose lower case is debatable
 
 
 def is_table_name(name: str) -> bool:
+    """Return whether ``name`` is one or more plain or quoted names, with dots between."""
     return re.fullmatch(rf"(?:{_NAME.pattern})(?:\.(?:{_NAME.pattern}))*", name) is not None
 
 
 def literal(text: str) -> str:
+    """Return ``text`` as a literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def column(name: str) -> str:
-    """A column's name as it is told, in quotation marks where it is no plain one."""
+    """Return a column's name, in quotation marks where it is no plain one."""
     return name if _NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
+def is_numeric(field: VotableField) -> bool:
+    """Return whether a column has numbers."""
+    return _NUMERIC.search(field.datatype) is not None or field.datatype.casefold() in ("long", "short", "unsignedbyte")
+
+
 def select(
-    source: SpectraTable, fields: Sequence[VotableField], conditions: Iterable[str], top: int, in_order: bool = False
+    source: SpectraTable, fields: Sequence[VotableField], conditions: Iterable[str], top: int, order_by: str = ""
 ) -> str:
+    """Return a query for ``fields`` of the rows that fulfil ``conditions``, ``top`` at most."""
     names = ", ".join(column(field.name) for field in fields)
-    order = f" ORDER BY {column(source.id_column)}" if in_order else ""
+    order = f" ORDER BY {column(order_by)}" if order_by else ""
     return f"SELECT TOP {top} {names} FROM {source.name}{_where(conditions)}{order}"
 
 
 def count(source: SpectraTable, conditions: Iterable[str]) -> str:
+    """Return a query for the number of rows that fulfil ``conditions``."""
     return f"SELECT COUNT(*) AS total FROM {source.name}{_where(conditions)}"
 
 
 def _where(conditions: Iterable[str]) -> str:
-    told = " AND ".join(conditions)
-    return f" WHERE {told}" if told else ""
+    parts = " AND ".join(conditions)
+    return f" WHERE {parts}" if parts else ""
 
 
-def conditions(source: SpectraTable, wanted: Constraints) -> list[str]:
-    """The spectra that are wanted. ArchiveError where the table has no column for something that narrows them."""
+def conditions(source: SpectraTable, wanted: Constraints, with_functions: bool = True) -> list[str]:
+    """Return conditions for the spectra that are wanted; without those that need functions, if so wished.
+
+    ArchiveError where the table has no column for something that narrows them.
+    """
     columns = source.columns
-    kind = _field(columns, "dataproduct_type")
-    told = [f"{column(kind.name)} = 'spectrum'"] if kind else []
-    if wanted.position:
-        told.append(f"1 = CONTAINS({_place(source)}, CIRCLE('ICRS', {_numbers(*wanted.position, wanted.size / 2)}))")
+    kind = _field(columns, PRODUCT_TYPE)
+    parts = [f"{column(kind.name)} IN ({_SPECTRA})"] if kind else []
+    if wanted.position and with_functions:
+        parts.append(f"1 = CONTAINS({_place(source)}, CIRCLE('ICRS', {_numbers(*wanted.position, wanted.size / 2)}))")
     if wanted.band:
-        told += _overlap(source, wanted.band.low, wanted.band.high)
+        parts += _overlap(source, wanted.band.low, wanted.band.high)
     if wanted.time:
-        told += _then(_needed(source, "--time", *WHEN), *wanted.time)
-    if wanted.target:
-        name = column(_needed(source, "--target", *OBJECT).name)
-        told += [f"LOWER({name}) LIKE {literal(_pattern(word))}" for word in wanted.target.split()]
-    return told
+        parts += _then(_needed(source, "--time", TIME), *wanted.time)
+    if wanted.target and with_functions:
+        name = column(_needed(source, "--target", OBJECT).name)
+        parts += [f"LOWER({name}) LIKE {literal(_pattern(word))}" for word in wanted.target.split()]
+    return parts
 
 
 def _pattern(word: str) -> str:
-    """What ``word`` is like: what is not plain may be anything, since not all services let it be marked (ESCAPE)."""
+    """Return a LIKE pattern: what is not plain may be anything, since not all services let it be marked (ESCAPE)."""
     return f"%{_NOT_PLAIN.sub('%', word).lower()}%"
 
 
 def _place(source: SpectraTable) -> str:
-    ra, dec = _field(source.columns, *RA), _field(source.columns, *DEC)
-    if ra and dec:
-        return f"POINT('ICRS', {column(ra.name)}, {column(dec.name)})"
-    return column(_needed(source, "--pos", *POINT).name)
+    match [column(source.columns.fields[index].name) for index in position_columns(source.columns)]:
+        case [ra, dec]:
+            return f"POINT('ICRS', {ra}, {dec})"
+        case [point]:
+            return point
+    raise _no_column(source, "--pos")
 
 
 def _overlap(source: SpectraTable, low: float, high: float) -> Iterator[str]:
-    for names, sign, limit in ((STOP, ">=", low), (START, "<=", high)):
-        end = _needed(source, "--band", *names)
+    for meaning, sign, limit in ((WAVE_STOP, ">=", low), (WAVE_START, "<=", high)):
+        end = _needed(source, "--band", meaning)
         metres = METRES.get(end.unit.strip().casefold())
         if metres is None:
             raise ArchiveError(f"{source.name} has wavelengths in {end.unit!r}, which --band cannot be compared with")
@@ -91,7 +115,7 @@ def _overlap(source: SpectraTable, low: float, high: float) -> Iterator[str]:
 
 
 def _then(when: VotableField, first: str, last: str) -> Iterator[str]:
-    """Dates as texts and other days than modified Julian ones are left to the test of each row."""
+    """Yield limits of time; dates as texts and other days than modified Julian ones are left to the test of rows."""
     if not _NUMERIC.search(when.datatype) or when.unit.strip() not in ("d", ""):
         return
     if first:
@@ -104,13 +128,17 @@ def _numbers(*values: float) -> str:
     return ", ".join(map(repr, values))
 
 
-def _field(columns: VotableTable, *names: str) -> VotableField | None:
-    place = place_of(columns, *names)
-    return columns.fields[place] if place is not None else None
+def _field(columns: VotableTable, meaning: ColumnMeaning) -> VotableField | None:
+    index = column_index(columns, meaning)
+    return columns.fields[index] if index is not None else None
 
 
-def _needed(source: SpectraTable, option: str, *names: str) -> VotableField:
-    found = _field(source.columns, *names)
+def _needed(source: SpectraTable, option: str, meaning: ColumnMeaning) -> VotableField:
+    found = _field(source.columns, meaning)
     if found is None:
-        raise ArchiveError(f"{source.name} of {source.url} has no column that {option} could narrow")
+        raise _no_column(source, option)
     return found
+
+
+def _no_column(source: SpectraTable, option: str) -> ArchiveError:
+    return ArchiveError(f"{source.name} of {source.url} has no column that {option} could narrow")

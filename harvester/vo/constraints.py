@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ..model.band import Band
 
-_MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - the standard's times carry no zone
+MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - the standard's times carry no zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Constraints:
 def mjd(moment: str) -> float:
     """The modified Julian date of an ISO 8601 moment. ValueError."""
     then = datetime.fromisoformat(moment).replace(tzinfo=None)
-    return (then - _MJD_ZERO).total_seconds() / 86400
+    return (then - MJD_ZERO).total_seconds() / 86400
 
 
 def parse_position(text: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The datalink document of one spectrum: which of its rows is the file itself (DataLink 1.1, section 3)."""
+"""Find the file of a spectrum in its datalink document (DataLink 1.1, section 3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TypeAlias
 
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
-from .document import Document, cell, gather, place_of
+from .columns import cell
+from .document import Document, gather, named_column
+from .identity import absolute_address
+from .media_types import MediaKind, media_kind
 from .votable import read_votable
 from .votable_model import VotableError
 
@@ -27,27 +30,45 @@ Link: TypeAlias = dict[str, str]
 
 
 def is_votable(body: bytes) -> bool:
-    """Whether an answer is a document at all: some services send the file at once, and pages say what is the matter."""
+    """Return whether a body is a VOTable: some services send the file at once, or a page with an error."""
     return b"<votable" in body[:_BEGINNING].lower()
 
 
-def file_of(body: bytes, url: str, did: str = "") -> str:
-    """The address of the file that the document ``body``, asked for at ``url``, calls ``#this``.
+def is_link_document(body: bytes) -> bool:
+    """Return whether a body is a datalink document, rather than a spectrum in VOTable."""
+    if not is_votable(body):
+        return False
+    try:
+        document = gather("", read_votable([body], max(LARGEST, len(body))), 0)
+    except VotableError:
+        return True  # what it is cannot be known; reading the links says what is wrong with it
+    names = {one.name.casefold() for one in document.table.fields}
+    return not names or bool(document.error) or {"semantics", "access_url"} <= names
 
-    Rows of other datasets than ``did`` do not count; where it is '', as the document was asked for by its own address,
+
+def file_of(body: bytes, url: str, did: str = "") -> str:
+    """Return the address of the file that the document ``body``, requested at ``url``, calls ``#this``.
+
+    Rows of other datasets than ``did`` do not count; where it is '', as the document was requested by its own address,
     all rows must be about one. FetchError says, in the document's words, why there is no file.
     """
     try:
         document = gather(url, read_votable([body], LARGEST), MOST_LINKS)
     except VotableError as error:
         raise _no_link(f"its datalink document cannot be read: {error}", url) from None
+    return choose_file(document, did)
+
+
+def choose_file(document: Document, did: str = "") -> str:
+    """Return the address of the file that a datalink document calls ``#this``; the same for one that is parsed."""
+    url = document.url
     if document.error:
         raise FetchError(_failure(document.error), url)
     links = _links_about(document, did)
-    this = [link for link in links if link["semantics"].rpartition("#")[2] == "this"]
+    this = [link for link in links if link["semantics"].rpartition("#")[2].casefold() == "this"]
     files = [link for link in this if _is_file(link)]
     if files:
-        return _best(files)["access_url"]
+        return absolute_address(_best(files)["access_url"], url)
     faults = [words for link in this or links if (words := link["error_message"])]
     if faults:
         raise FetchError(_failure(plain_line(faults[0])), url)
@@ -60,20 +81,34 @@ def _links_about(document: Document, did: str) -> list[Link]:
     columns = len(document.table.fields)
     if columns > MOST_COLUMNS:
         raise _no_link(f"its datalink document has {columns:,} columns", document.url)
-    places = {name: place_of(document.table, name) for name in _COLUMNS}
+    places = {name: named_column(document.table, name) for name in _COLUMNS}
     links = [{name: cell(row, place) for name, place in places.items()} for row in document.rows]
-    ids = {link["ID"] for link in links}
+    ids = {comparable(link["ID"]) for link in links}
     if not did and len(ids) > 1:
         raise _no_link(f"its datalink document is about {len(ids)} datasets, and does not tell which", document.url)
-    return [link for link in links if not did or link["ID"] == did]
+    return [link for link in links if not did or comparable(link["ID"]) == comparable(did)]
+
+
+def comparable(identifier: str) -> str:
+    """Return an identifier as it compares: the registry part of an ``ivo://`` has no case (Identifiers 2.0, 2.1)."""
+    if identifier[:6].casefold() != "ivo://":
+        return identifier
+    registry, separator, local = identifier.partition("?")
+    return f"{registry.casefold()}{separator}{local}"
 
 
 def _is_file(link: Link) -> bool:
-    """Exactly one of three is given (section 3.2); a file that may be FITS, and that we may have."""
+    """Return whether a row leads to a file that may be a spectrum, and that we may have.
+
+    Exactly one of three addresses is given (section 3.2).
+    """
     given = [name for name in ("access_url", "service_def", "error_message") if link[name]]
-    kind = link["content_type"].casefold()
-    may_be_fits = not kind or any(word in kind for word in ("fits", "gzip", "octet-stream"))
-    return given == ["access_url"] and may_be_fits and not _is_kept_back(link)
+    kind = _kind(link)
+    return given == ["access_url"] and kind.is_readable and kind is not MediaKind.DATALINK and not _is_kept_back(link)
+
+
+def _kind(link: Link) -> MediaKind:
+    return media_kind(link["content_type"], link["access_url"])
 
 
 def _is_kept_back(link: Link) -> bool:
@@ -81,11 +116,11 @@ def _is_kept_back(link: Link) -> bool:
 
 
 def _best(files: Sequence[Link]) -> Link:
-    return next((link for link in files if "fits" in link["content_type"].casefold()), files[0])
+    return min(files, key=_kind)
 
 
 def _failure(words: str) -> Failure:
-    """What a fault means; its name comes first."""
+    """Return what a fault means; its name comes first."""
     name = words.partition(":")[0].strip()
     return Failure(_FAULTS.get(name, FailureKind.NO_DATALINK), words, 200)
 

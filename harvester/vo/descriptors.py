@@ -1,7 +1,7 @@
-"""What an archive's own documents tell about how to fetch from it: documents in, findings out. No I/O.
+"""Read from an archive's own documents how its spectra are fetched: documents in, findings out. No I/O.
 
-In this order, which covers the VO: a SODA service (its descriptor comes with any SSAP answer that has a row), the
-datalink document of a dataset, the address in the SSAP row itself.
+In this order, which covers the Virtual Observatory: a SODA service (its descriptor comes with any SSAP answer that has
+a row), the datalink document of a dataset, the address in the SSAP row itself.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from typing import Literal
 from urllib.parse import urljoin
 
 from ..formatting import plain_line
-from .document import Document, constant_of, place_of
+from ..model.failures import FetchError
+from .columns import CREATOR_DID, PUBLISHER_DID, SPECTRAL_UNIT, cell, column_index
+from .datalink import choose_file, comparable
+from .document import Document, column_name
 from .urls import is_web, quote_url, with_query
-from .votable_model import Param, ServiceDescriptor, SpectraTable, VotableField, VotableTable
+from .votable_model import Param, ServiceDescriptor, SpectraTable, VotableTable
+
+Mode = Literal["soda", "datalink", "direct"]
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """How spectra are had from an archive, and which column says which they are."""
+    """How an archive's spectra are fetched, and which column identifies them."""
 
     mode: Mode
     endpoint: str
@@ -30,90 +35,128 @@ class Findings:
     source: SpectraTable | None = None
     """The table of a TAP service that lists them."""
     sample: str = ""
-    """The DID that the archive was asked about."""
+    """The DID of the row that was looked at."""
+    sample_address: str = ""
+    """The address in that row."""
     hosts: tuple[str, ...] = ()
     """Where its addresses lead, besides the endpoint."""
     spectral_unit: str = ""
-    """The unit of its files' wavelengths, as the list tells it (SSAP 1.1, section 4.2.5.6)."""
+    """The unit of its files' wavelengths, as the list gives it (SSAP 1.1, section 4.2.5.6)."""
+    largest_size: float = 0.0
+    """The largest SIZE in degrees that its SSAP service takes, where it demands a position; else 0."""
+    moved_from: str = ""
+    """The address that redirected to this service."""
+    ignores_maxrec: bool = False
+    """Whether it returned more rows than were requested: then a round number of them may be a limit of its own."""
+
+    link_service: str = ""
+    """What gives datalink documents for the values of ``link_column``, where that is not the publisher DID."""
+    link_column: str = ""
+
+    @property
+    def by_did(self) -> bool:
+        """Whether a spectrum is requested by its identifier, rather than by an address of its own."""
+        return self.mode == "soda" or (self.mode == "datalink" and bool(self.endpoint))
 
     def input(self, name: str) -> Param | None:
+        """Return the SODA parameter of that name, which has no case."""
         return ServiceDescriptor("", self.endpoint, "", self.inputs).input(name)
 
 
-def find_soda(document: Document) -> ServiceDescriptor | None:
-    """The service that processes spectra: by its standard, old or new, else by its shape."""
+def find_soda(document: Document, did: str = "") -> ServiceDescriptor | None:
+    """Return the service that processes spectra: by its standard, old or new, else by its shape.
+
+    It must answer at once, and take any DID: the descriptor in a datalink document may be for one file alone.
+    """
     named = [one for one in document.services if re.search(r"/(soda|ssdp)#sync", one.standard, re.IGNORECASE)]
     shaped = [one for one in document.services if not one.standard and len(one.inputs) > 1]
-    return next((one for one in [*named, *shaped] if one.input("ID") and is_web(address_of(document, one))), None)
+    return next((one for one in [*named, *shaped] if _is_usable(document, one, did)), None)
 
 
 def find_links(document: Document) -> ServiceDescriptor | None:
-    """The service that gives the datalink document of a dataset."""
+    """Return the service that gives the datalink document of a dataset."""
     named = (one for one in document.services if "datalink#links" in one.standard.casefold())
     return next((one for one in named if one.input("ID") and is_web(address_of(document, one))), None)
 
 
+def id_reference(document: Document, service: ServiceDescriptor) -> int | None:
+    """Return the column from which a service takes its ID; None where the descriptor names none that is there."""
+    identifier = service.input("ID")
+    return document.table.index_of(identifier.ref) if identifier and identifier.ref else None
+
+
+def takes_did(document: Document, service: ServiceDescriptor) -> bool:
+    """Return whether a service's ID is the publisher DID, rather than the value of another column."""
+    referred, did = id_reference(document, service), column_index(document.table, PUBLISHER_DID)
+    if referred is None or did is None or referred == did:
+        return True
+    return all(cell(row, referred) == cell(row, did) for row in document.rows)
+
+
+def _is_usable(document: Document, service: ServiceDescriptor, did: str) -> bool:
+    identifier = service.input("ID")
+    if identifier is None or not is_web(address_of(document, service)):
+        return False
+    if identifier.value and not identifier.options and not identifier.ref:
+        return comparable(identifier.value) in (_subjects(document) if not did else {comparable(did)})
+    return takes_did(document, service)
+
+
+def _subjects(document: Document) -> set[str]:
+    """Return the identifiers that a datalink document is about."""
+    return {comparable(document.value(row, "ID")) for row in document.rows}
+
+
 def read_soda(document: Document, service: ServiceDescriptor, sample: str = "") -> Findings:
-    """What a SODA descriptor offers. A fixed input must be sent (DataLink 1.1, section 4.3): it joins the URL."""
+    """Return what a SODA descriptor offers.
+
+    A fixed input must be sent (DataLink 1.1, section 4.3): it joins the URL.
+    """
     identity = service.input("ID")
-    source = document.table.place(identity.ref) if identity and identity.ref else None
+    source = id_reference(document, service)
     fixed = {one.name: one.value for one in service.inputs if one.value and not one.options and one is not identity}
     return Findings(
         mode="soda",
         endpoint=with_query(address_of(document, service), fixed) if fixed else address_of(document, service),
         standard=service.standard,
         inputs=tuple(one for one in service.inputs if one.name not in fixed),
-        id_column=_name(document.table.fields[source]) if source is not None else id_column(document.table),
+        id_column=column_name(document.table.fields[source]) if source is not None else id_column(document.table),
         sample=sample,
     )
 
 
 def spectral_unit(document: Document) -> str:
-    """What SSAP says of the unit of wavelengths in the files (1.1, section 4.2.5.6), a column or a constant."""
-    role = "char.spectralaxis.unit"
-    constant = constant_of(document.table, role)
-    told = next((document.value(row, role) for row in document.rows), "")
-    return plain_line(told or (constant.value if constant else None) or "", 20)
+    """Return what SSAP says of the unit of wavelengths in the files (1.1, section 4.2.5.6), a column or a constant."""
+    units = [document.cell_of(row, SPECTRAL_UNIT) for row in document.rows]
+    return plain_line(next(filter(None, units), ""), 20)
 
 
 def read_link(document: Document) -> tuple[str, str]:
-    """The address of the dataset itself (``#this``) in its datalink document, or else why there is none."""
-    faults = []
-    for row in document.rows:
-        fault = document.value(row, "error_message")
-        if fault:
-            faults.append(plain_line(fault))
-        elif document.value(row, "semantics").rpartition("#")[2] == "this":
-            url = document.value(row, "access_url")
-            if is_web(url):
-                return quote_url(url), ""
-    return "", faults[0] if faults else "its datalink document has no #this"
+    """Return the address of the dataset itself (``#this``) in its datalink document, or else why there is none."""
+    try:
+        url = choose_file(document)
+    except FetchError as error:
+        return "", error.failure.detail
+    return (quote_url(url), "") if is_web(url) else ("", f"its datalink document leads to {plain_line(url, 80)!r}")
 
 
-def processing(document: Document) -> ServiceDescriptor | None:
-    """The service behind a datalink document's ``#proc`` rows, else any SODA service in it."""
+def processing(document: Document, did: str = "") -> ServiceDescriptor | None:
+    """Return the service behind a datalink document's ``#proc`` rows, else any SODA service in it."""
     rows = [row for row in document.rows if document.value(row, "semantics").endswith("#proc")]
-    told = [document.service(document.value(row, "service_def")) for row in rows]
-    usable = (one for one in told if one and one.input("ID") and is_web(address_of(document, one)))
-    return next(usable, None) or find_soda(document)
+    named = [document.service(document.value(row, "service_def")) for row in rows]
+    usable = (one for one in named if one and "#async" not in one.standard and _is_usable(document, one, did))
+    return next(usable, None) or find_soda(document, did)
 
 
 def id_column(table: VotableTable) -> str:
-    """The column with the publisher DIDs (SSAP 1.1, section 4.2.5); the creator's only where there is no other."""
-    place = place_of(table, "curation.publisherdid", "ssa_pubdid", "obs_publisher_did", "dataid.creatordid")
-    return _name(table.fields[place]) if place is not None else ""
-
-
-def _name(column: VotableField) -> str:
-    return column.id or column.name
+    """Return the column with the publisher DIDs (SSAP 1.1, section 4.2.5), else the creator's; '' if there is none."""
+    indexes = (column_index(table, meaning) for meaning in (PUBLISHER_DID, CREATOR_DID))
+    return next((column_name(table.fields[index]) for index in indexes if index is not None), "")
 
 
 def address_of(document: Document, service: ServiceDescriptor) -> str:
-    """Where a service is, which may be told relative to the document; empty if that is no address."""
+    """Return where a service is, which may be relative to the document; '' if that is no address."""
     try:
         return quote_url(urljoin(document.url, service.access_url))
     except ValueError:
         return ""
-
-
-Mode = Literal["soda", "datalink", "direct"]

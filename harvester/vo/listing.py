@@ -1,22 +1,41 @@
-"""An SSAP answer's rows as rows of a catalog: one for each spectrum, in plain units (SSAP 1.1, section 4.2.5).
-
-A spectrum that is served in several formats has a row for each: they are folded, and FITS is the one that is named.
-Only a digest of each identifier stays in memory.
-"""
+"""Read the rows of a listing (SSAP 1.1, section 4.2.5; ObsCore 1.1) as rows of a catalog, in plain units."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..formatting import plain_line
-from ..model.target import parse_did
+from .columns import (
+    ADDRESS,
+    CREATOR_DID,
+    DATASET_ID,
+    DEC,
+    MEDIA_TYPE,
+    OBJECT,
+    PUBLISHER_DID,
+    RA,
+    SIZE,
+    TIME,
+    WAVE_MIDDLE,
+    WAVE_START,
+    WAVE_STOP,
+    WAVE_WIDTH,
+    ColumnMeaning,
+    cell,
+    column_index,
+    constant,
+    named_index,
+    position_columns,
+)
 from .constraints import Constraints, mjd
-from .document import constant_of, place_of
+from .identity import LONGEST_IDENTIFIER, RowIdentity, absolute_address, dataset_identifier
+from .media_types import MediaKind
+from .urls import is_web, quote_url, with_query
 from .votable_model import Row, VotableField, VotableTable
 
 METRES = {
@@ -40,25 +59,14 @@ _BYTES = {
     "bytes": 1.0,
     "mb": 1048576.0,
 }  # section 4.2.5.3: kilobytes
+_DAYS = ("", "d", "day", "days", "mjd", "jd")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_WHERE = "char.spatialaxis.coverage.location.value"
-_WAVES = "char.spectralaxis.coverage"
-# Roles and names of columns: of SSAP answers, of the tables that DaCHS makes them from, of ObsCore (1.1, table 6).
-OBJECT = ("target.name", "ssa_targname", "target_name")
-RA, DEC = (f"{_WHERE}.c1", "s_ra"), (f"{_WHERE}.c2", "s_dec")
-POINT = (_WHERE, "astrocoords.position2d.value2", "target.pos", "target.pos.spoint", "ssa_location")
-START = (f"{_WAVES}.bounds.start", "ssa_specstart", "em_min")
-STOP = (f"{_WAVES}.bounds.stop", "ssa_specend", "em_max")
-WHEN = ("char.timeaxis.coverage.location.value", "ssa_dateobs", "t_min")
-FORMAT = ("access.format", "mime", "access_format")
-SIZE = ("access.size", "accsize", "access_estsize")
-ADDRESS = ("access.reference", "accref", "access_url")
 
 Cell = Callable[[Row], str]
 
 
 class CatalogWriter(Protocol):
-    """Where a list goes. ``begin`` forgets what came before: the archive is asked again, for more or otherwise."""
+    """Where a list goes. ``begin`` forgets what was written before."""
 
     def begin(self, columns: Sequence[str]) -> None: ...
 
@@ -66,156 +74,218 @@ class CatalogWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ListedRow:
+    """One row of a listing: what identifies it, its values in the catalog's columns, and whether it is wanted."""
+
+    identity: RowIdentity
+    values: Sequence[str]
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSpectrum:
+    """One spectrum of a list: its identifier, where it is, and what kind of file that is."""
+
+    identifier: str
+    address: str
+    kind: MediaKind
+
+
+@dataclass(frozen=True, slots=True)
+class ListingColumns:
+    """Which columns of a listing are read, where their meaning does not tell.
+
+    ``id_column`` has identifiers of any kind; ``url_column`` the addresses of files; ``link_service`` gives a datalink
+    document for the value of ``link_column``. ``has_addresses``: whether the catalog needs an ``access_url``;
+    ``reads_addresses``: whether they are read all the same, where they come for nothing.
+    """
+
+    id_column: str = ""
+    url_column: str = ""
+    link_service: str = ""
+    link_column: str = ""
+    has_addresses: bool = True
+    reads_addresses: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ListingSummary:
-    """What came of a listing: spectra written, rows read, rows without a publisher DID, spectra outside."""
+    """What came of a listing: spectra written, rows read, and every row that is no spectrum of its own, by reason."""
 
     spectra: int
     rows: int
-    nameless: int
-    outside: int
-    more: bool
-    """Whether the archive has more than it told; then ``--max`` was reached."""
+    nameless: int = 0
+    """Datasets without an identifier by which they could be requested, or without an address."""
+    outside: int = 0
+    """Spectra that the archive sent although the constraints exclude them."""
+    more: bool = False
+    """Whether the archive has more than was wanted (``--max``)."""
     remark: str = ""
-    """What else there is to say about how it came about."""
+    """What else there is to say about how the list was made."""
+    other_formats: int = 0
+    """Rows with the same spectrum in another format."""
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    """Rows whose file is no spectrum that can be read, by media type."""
+    private: int = 0
+    """Rows that lead into a private network."""
+    hosts: Mapping[str, int] = field(default_factory=Counter)
+    """Spectra by the host of their address."""
+    incomplete: str = ""
+    """Why the list may lack spectra; '' if nothing speaks for that."""
+    has_plain_ids: bool = True
+    """Whether all identifiers are ``ivo://``."""
+    samples: tuple[ListedSpectrum, ...] = ()
+    """Some of the spectra, spread over the list."""
 
 
 class ListingReader:
-    """Turns rows into catalog rows: ``header`` first, then ``take`` each row, then ``rest``."""
+    """Reads rows of ``table``, which came from ``url``."""
 
-    def __init__(
-        self, table: VotableTable, id_column: str, constraints: Constraints, with_address: bool = False
-    ) -> None:
+    def __init__(self, table: VotableTable, url: str, constraints: Constraints, columns: ListingColumns) -> None:
         self._table = table
+        self._url = url
         self._constraints = constraints
-        self._places: set[int] = set()
-        self._did = self._cell(table.place(id_column))
-        self._format = self._found(*FORMAT) or (lambda row: "")
-        self._cells = {name: cell for name, cell in self._columns(with_address).items() if cell}
-        self._seen: set[bytes] = set()
-        self._pending: dict[str, str] = {}
-        self.rows = self.nameless = self.outside = self.spectra = 0
-        self.repeats = 0  # rows of a spectrum that had been complete
+        self._indexes: set[int] = set()
+        self._identifiers = self._identifier_cells(columns)
+        self._takes_any = bool(columns.id_column)
+        self._media_type = self._found(MEDIA_TYPE) or _nothing
+        self._address = self._address_cell(columns) if columns.reads_addresses else _nothing
+        cells = {name: one for name, one in self._columns().items() if one}
+        self._cells = list(cells.values())
+        self._names = [*cells, *(["access_url"] if columns.has_addresses else [])]
+        self._has_addresses = columns.has_addresses
 
     @property
     def header(self) -> list[str]:
-        return ["id", *self._cells]
+        """The catalog's columns."""
+        return ["id", *self._names]
 
     @property
-    def places(self) -> list[int]:
-        """The columns that are read: all that need be asked for, where that is for us to say."""
-        return sorted(self._places)
+    def indexes(self) -> list[int]:
+        """The columns of the table that are read: all that need be requested, where that can be chosen."""
+        return sorted(self._indexes)
 
-    def take(self, row: Row) -> Iterator[dict[str, str]]:
-        """What is complete now: a spectrum is once a row of another follows."""
-        self.rows += 1
-        try:
-            did = parse_did(self._did(row))
-        except ValueError:
-            self.nameless += 1
-            return
-        if self._pending.get("id") == did:
-            if "fits" in self._format(row) and "fits" not in self._pending.get("format", "fits"):
-                self._pending = self._read(did, row)
-            return
-        yield from self.rest()
-        digest = hashlib.blake2b(did.encode(), digest_size=8).digest()
-        if digest in self._seen:
-            self.repeats += 1
-            return
-        self._seen.add(digest)
-        self._pending = self._read(did, row)
+    @property
+    def has_address(self) -> bool:
+        """Whether the table has a column (or a constant) with addresses."""
+        return self._address is not _nothing
 
-    def rest(self) -> Iterator[dict[str, str]]:
-        """The last spectrum."""
-        spectrum, self._pending = self._pending, {}
-        if not spectrum:
-            return
-        if self._constraints.admit(spectrum):
-            self.spectra += 1
-            yield spectrum
-        else:
-            self.outside += 1
+    def read(self, row: Row) -> ListedRow:
+        """Return what ``row`` is in the catalog."""
+        address = self._address(row)
+        identity = RowIdentity(self._dataset(row), address, plain_line(self._media_type(row)))
+        values = [read(row) for read in self._cells]
+        is_wanted = self._constraints.admit(dict(zip(self._names, values, strict=False)))
+        return ListedRow(identity, [*values, address] if self._has_addresses else values, is_wanted)
 
-    def _read(self, did: str, row: Row) -> dict[str, str]:
-        return {"id": did} | {name: cell(row) for name, cell in self._cells.items()}
+    def _dataset(self, row: Row) -> str:
+        identifiers = [read(row).strip() for read in self._identifiers]
+        if not self._takes_any:
+            return dataset_identifier(*identifiers)
+        [text] = identifiers
+        return text if text.isprintable() and len(text) <= LONGEST_IDENTIFIER else ""
 
-    def _columns(self, with_address: bool) -> dict[str, Cell | None]:
+    def _identifier_cells(self, columns: ListingColumns) -> list[Cell]:
+        if columns.id_column:
+            return [self._cell(named_index(self._table, columns.id_column))]
+        return [self._found(meaning) or _nothing for meaning in (PUBLISHER_DID, CREATOR_DID, DATASET_ID)]
+
+    def _address_cell(self, columns: ListingColumns) -> Cell:
+        if columns.link_service:
+            value = self._cell(named_index(self._table, columns.link_column))
+            return lambda row: with_query(columns.link_service, {"ID": value(row)}) if value(row) else ""
+        index = named_index(self._table, columns.url_column) if columns.url_column else None
+        found = self._cell(index) if index is not None else self._found(ADDRESS)
+        if found is None:
+            return _nothing
+
+        def read(row: Row) -> str:
+            address = absolute_address(found(row), self._url)
+            return quote_url(address) if is_web(address) else ""
+
+        return read
+
+    def _columns(self) -> dict[str, Cell | None]:
         ra, dec = self._positions()
         low, high = self._waves()
         return {
-            "object": self._text(*OBJECT),
+            "object": self._text(OBJECT),
             "ra": ra,
             "dec": dec,
             "wave_min": low,
             "wave_max": high,
             "time": self._time(),
-            "format": self._text(*FORMAT),
-            "size": self._scaled(_BYTES, *SIZE),
-            "access_url": self._text(*ADDRESS) if with_address else None,
+            "format": self._text(MEDIA_TYPE),
+            "size": self._scaled(_BYTES, SIZE),
         }
 
-    def _cell(self, place: int | None) -> Cell:
-        if place is not None:
-            self._places.add(place)
+    def _cell(self, index: int | None) -> Cell:
+        if index is not None:
+            self._indexes.add(index)
+        return lambda row: cell(row, index)
 
-        def read(row: Row) -> str:
-            return row[place].strip() if place is not None and place < len(row) else ""
-
-        return read
-
-    def _found(self, *names: str) -> Cell | None:
-        """The column of one of these names or roles, or the constant that stands for it."""
-        place = place_of(self._table, *names)
-        if place is not None:
-            return self._cell(place)
-        constant = constant_of(self._table, *names)
-        value = constant.value if constant else None
+    def _found(self, meaning: ColumnMeaning) -> Cell | None:
+        """Return the column with that meaning, or the constant that stands for it."""
+        index = column_index(self._table, meaning)
+        if index is not None:
+            return self._cell(index)
+        fixed = constant(self._table, meaning)
+        value = fixed.value if fixed else None
         return (lambda row: value) if value else None
 
-    def _field(self, *names: str) -> VotableField | None:
-        place = place_of(self._table, *names)
-        return self._table.fields[place] if place is not None else constant_of(self._table, *names)
+    def _field(self, meaning: ColumnMeaning) -> VotableField | None:
+        index = column_index(self._table, meaning)
+        return self._table.fields[index] if index is not None else constant(self._table, meaning)
 
-    def _text(self, *names: str) -> Cell | None:
-        cell = self._found(*names)
-        return cell and (lambda row: plain_line(cell(row), 2000))
+    def _text(self, meaning: ColumnMeaning) -> Cell | None:
+        found = self._found(meaning)
+        return found and (lambda row: plain_line(found(row), 2000))
 
-    def _scaled(self, units: dict[str, float], *names: str) -> Cell | None:
-        """A number in our unit; no column where its own unit is unknown, rather than a wrong one."""
-        cell, field = self._found(*names), self._field(*names)
-        factor = units.get(field.unit.strip().casefold()) if field else None
-        if cell is None or factor is None:
+    def _scaled(self, units: dict[str, float], meaning: ColumnMeaning) -> Cell | None:
+        """Return a number in our unit; no column where its own unit is unknown, rather than a wrong one."""
+        found, column = self._found(meaning), self._field(meaning)
+        factor = units.get(column.unit.strip().casefold()) if column else None
+        if found is None or factor is None:
             return None
-        return lambda row: _number(cell(row), factor)
+        return lambda row: _number(found(row), factor)
 
     def _positions(self) -> tuple[Cell | None, Cell | None]:
-        """Two columns, or one with both numbers (``345.02 56.95``, ``Position ICRS 345.02 56.95``)."""
-        ra, dec = self._found(*RA), self._found(*DEC)
-        if ra and dec:
-            return (lambda row: _number(ra(row))), (lambda row: _number(dec(row)))
-        both = self._found(*POINT)
-        if both is None:
-            return None, None
-        return (lambda row: _of_two(both(row), 0)), (lambda row: _of_two(both(row), 1))
+        """Return two columns, or one with both numbers (``345.02 56.95``, ``Position ICRS 345.02 56.95``)."""
+        found = [self._cell(index) for index in position_columns(self._table)]
+        if not found:
+            fixed = [self._found(meaning) for meaning in (RA, DEC)]
+            found = [one for one in fixed if one] if all(fixed) else []
+        match found:
+            case [ra, dec]:
+                return (lambda row: _number(ra(row))), (lambda row: _number(dec(row)))
+            case [both]:
+                return (lambda row: _of_two(both(row), 0)), (lambda row: _of_two(both(row), 1))
+        return None, None
 
     def _waves(self) -> tuple[Cell | None, Cell | None]:
-        """The limits where they are told, else the middle and half the width."""
-        low, high = self._scaled(METRES, *START), self._scaled(METRES, *STOP)
+        """Return the limits where they are listed, else the middle and half the width."""
+        low, high = self._scaled(METRES, WAVE_START), self._scaled(METRES, WAVE_STOP)
         if low and high:
             return low, high
-        middle = self._scaled(METRES, f"{_WAVES}.location.value")
-        width = self._scaled(METRES, f"{_WAVES}.bounds.extent")
+        middle, width = self._scaled(METRES, WAVE_MIDDLE), self._scaled(METRES, WAVE_WIDTH)
         if not (middle and width):
             return low, high
         return (lambda row: _beside(middle(row), width(row), -0.5)), (lambda row: _beside(middle(row), width(row), 0.5))
 
     def _time(self) -> Cell | None:
-        cell = self._found(*WHEN)
-        return cell and (lambda row: _date(cell(row)))
+        """Return the date; no column where a number is in another unit than days."""
+        found, column = self._found(TIME), self._field(TIME)
+        if found is None or column is None or column.unit.strip().casefold() not in _DAYS:
+            return None
+        return lambda row: _date(found(row))
+
+
+def _nothing(row: Row) -> str:
+    return ""
 
 
 def _number(text: str, factor: float = 1.0) -> str:
-    """The text itself where nothing is to be converted; empty for what is no finite number (NaN stands for null)."""
+    """Return ``text`` times ``factor``, as it is for 1; '' for what is no finite number (NaN stands for null)."""
     try:
         value = float(text)
     except ValueError:
@@ -235,7 +305,7 @@ def _beside(middle: str, width: str, share: float) -> str:
 
 
 def _date(text: str) -> str:
-    """A modified Julian date, from one, a Julian date, or a moment in ISO 8601."""
+    """Return the modified Julian date of one, of a Julian date, or of a moment in ISO 8601."""
     number = _number(text)
     if number:
         value = float(number)

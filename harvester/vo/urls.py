@@ -57,3 +57,11 @@ def with_query(url: str, values: dict[str, str]) -> str:
 def query_of(url: str) -> dict[str, str]:
     """The parameters of an address, their names in capitals."""
     return {name.upper(): value for name, value in parse_qsl(urlsplit(url).query)}
+
+
+def without_query(url: str, values: dict[str, str]) -> str:
+    """Return ``url`` without parameters of these names, and without its fragment."""
+    base, _, query = url.partition("#")[0].partition("?")
+    names = {name.casefold() for name in values}
+    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]).casefold() not in names]
+    return f"{base}?{'&'.join(kept)}" if kept else base

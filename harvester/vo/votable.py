@@ -1,9 +1,9 @@
-"""A tolerant, safe, streaming reader of VOTables (VOTable 1.4, sections 3 to 5): bytes in, what they say out.
+"""Read VOTables as a stream, tolerantly and safely (VOTable 1.4, sections 3 to 5): bytes in, events out.
 
 Strict readers fail on answers of genuine services (``arraysize="m"``, ``datatype="TIMESTAMP"``), and a whole listing
 does not fit in memory as elements. So: any namespace or none, no opinion on datatypes, every value a text, rows as they
-come. What it insists on is that the document is well-formed, is a VOTable, and ends where it should. Entities are never
-expanded nor loaded: a DOCTYPE that declares anything is refused.
+come, and small faults of the XML mended (``xml_repair``). What it insists on is that the document is well-formed, is a
+VOTable, and ends where it should. Entities are never expanded nor loaded: a DOCTYPE that declares anything is refused.
 """
 
 from __future__ import annotations
@@ -14,14 +14,23 @@ from xml.parsers import expat
 from ..formatting import first_words
 from .votable_binary import BinaryRows
 from .votable_model import Event, Info, Param, ServiceDescriptor, VotableError, VotableField, VotableTable
+from .xml_repair import XmlRepair
 
 MOST_BYTES = 1 << 30  # a million rows of DaCHS
 _MOST_IN_VAIN = 8 << 20  # bytes that complete nothing: more than any row has; expat takes ever longer over one comment
 _OPENING = 64 * 1024  # what a page that is no VOTable has to say, it says early
+_LONGEST_TEXT = 1 << 20  # of one cell or one INFO
+_MOST_COLUMNS = 2000
+_MOST_REMARKS = 10_000  # tables, services and INFOs, which unlike rows are kept
+_DEEPEST = 100
+_FEWEST_TEXT = 0.8  # share of printable bytes in what is a text
 
 
 class VotableReader:
-    """Takes a document in pieces and gives what each piece completed. VotableError, and nothing else, for bad ones."""
+    """Take a document in pieces and return what each piece completed.
+
+    VotableError, and nothing else, for a document that cannot be read.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._left = most_bytes
@@ -29,7 +38,8 @@ class VotableReader:
         self._opening = b""
         self._is_foreign = False  # then only its words count, which may need a few more pieces
         self._handlers = ElementHandlers()
-        self._parser = parser = expat.ParserCreate()
+        self._repair = XmlRepair()
+        self._parser = parser = expat.ParserCreate("utf-8")  # what the repair returns, whatever was declared
         parser.buffer_text = True
         parser.StartElementHandler = self._handlers.start
         parser.EndElementHandler = self._handlers.end
@@ -38,7 +48,7 @@ class VotableReader:
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
     def feed(self, piece: bytes) -> list[Event]:
-        """What ``piece`` completed, in the document's order."""
+        """Return what ``piece`` completed, in the document's order."""
         self._left -= len(piece)
         if self._left < 0:
             raise VotableError("it is larger than anything that was expected")
@@ -51,13 +61,13 @@ class VotableReader:
         return events
 
     def close(self) -> list[Event]:
-        """What the end of the document completed; VotableError if it ended too early."""
+        """Return what the end of the document completed; VotableError if it ended too early."""
         return self._parse(b"", True)
 
     def _parse(self, piece: bytes, last: bool) -> list[Event]:
         if not self._is_foreign:
             try:
-                self._parser.Parse(piece, last)
+                self._parser.Parse(self._repair.feed(piece, last), last)
             except ForeignError:
                 self._is_foreign = True
             except expat.ExpatError as error:
@@ -65,16 +75,32 @@ class VotableReader:
                     words = expat.ErrorString(error.code)
                     raise VotableError(f"it is damaged in line {error.lineno}: {words}") from None
                 self._is_foreign = True
-            except (ValueError, LookupError) as error:  # an encoding that nobody knows
-                raise VotableError(f"it cannot be read: {error}") from None
         if self._is_foreign and (last or len(self._opening) >= _OPENING):
-            said = first_words(self._opening)
-            raise VotableError(f"it is no VOTable but says: {said}" if said else "it is empty, or no XML")
+            raise VotableError(_description(self._opening))
         return self._handlers.taken()
 
 
+def _description(opening: bytes) -> str:
+    """Return what a document is that is no VOTable, in a clause; bytes that are no text are not shown."""
+    if not opening:
+        return "it is empty, or no XML"
+    sample = opening[:_OPENING]
+    text = sample.decode("latin-1")
+    printable = sum(mark.isprintable() or mark in "\t\r\n" for mark in text)
+    if b"\0" in sample or printable < _FEWEST_TEXT * len(text):
+        return f"it is no VOTable but {_binary_kind(sample)}"
+    said = first_words(opening)
+    return f"it is no VOTable but says: {said}" if said else "it is empty, or no XML"
+
+
+def _binary_kind(sample: bytes) -> str:
+    kinds = {b"\x1f\x8b": "a gzip file", b"\x89PNG": "a PNG image", b"\xff\xd8": "a JPEG image", b"PK": "a ZIP file"}
+    kinds |= {b"SIMPLE  =": "a FITS file", b"%PDF": "a PDF file"}
+    return next((kind for mark, kind in kinds.items() if sample.startswith(mark)), "binary data")
+
+
 def read_votable(pieces: Iterable[bytes], most_bytes: int = MOST_BYTES) -> Iterator[Event]:
-    """Everything that a document says, as it comes."""
+    """Yield everything that a document says, as it comes."""
     reader = VotableReader(most_bytes)
     for piece in pieces:
         yield from reader.feed(piece)
@@ -86,36 +112,25 @@ def _refuse_declarations(name: str, system: str | None, public: str | None, has_
         raise VotableError("its DOCTYPE has declarations, which no VOTable needs")
 
 
-_LONGEST_TEXT = 1 << 20  # of one cell or one INFO
-
-
-_MOST_COLUMNS = 2000
-
-
-_MOST_REMARKS = 10_000  # tables, services and INFOs, which unlike rows are kept
-
-
-_DEEPEST = 100
-
-
 class ForeignError(Exception):
-    """The document is of another kind."""
+    """The document is no VOTable."""
 
 
 class ElementHandlers:
-    """What expat calls; collects the events."""
+    """Collect events from expat's calls."""
 
     def __init__(self) -> None:
         self.is_votable = False
         self._events: list[Event] = []
         self._remarks = 0
         self._path: list[str] = []
-        self._said: list[str] | None = None  # the text of the element that is open, where it matters
+        self._text: list[str] | None = None  # the text of the element that is open, where it matters
         self._length = 0
         self._row: list[str] = []
         self._stream: BinaryRows | None = None
         self._table: _TableDraft | None = None
         self._services: list[_ServiceDraft] = []
+        self._resource_types: list[str] = []
         self._param: _ParamDraft | None = None
         self._info: dict[str, str] = {}
 
@@ -133,11 +148,11 @@ class ElementHandlers:
         self._path.append(name)
         match name:
             case "TD":
-                self._said, self._length = [], 0
+                self._text, self._length = [], 0
             case "TR":
                 self._row = []
             case "INFO":
-                self._said, self._length = [], 0
+                self._text, self._length = [], 0
                 self._info = attributes
             case "DATA":
                 self._head()
@@ -153,6 +168,8 @@ class ElementHandlers:
         match name:
             case "RESOURCE":
                 self._services.append(_ServiceDraft(attributes.get("ID", "")))
+                outer = self._resource_types[-1] if self._resource_types else ""
+                self._resource_types.append(attributes.get("type", outer).casefold())
             case "GROUP" if self._services:
                 self._services[-1].open_group(attributes.get("name", ""))
             case "TABLE":
@@ -175,9 +192,9 @@ class ElementHandlers:
             case "TD" | "TR" | "STREAM" as name:
                 self._end_rows(name)
             case "INFO":
-                text = "".join(self._said or ()).strip()
+                text = "".join(self._text or ()).strip()
                 self._remark(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
-                self._said = None
+                self._text = None
             case "PARAM" if self._param:
                 self._keep(self._param)
                 self._param = None
@@ -187,6 +204,7 @@ class ElementHandlers:
             case "GROUP" if self._services:
                 self._services[-1].close_group()
             case "RESOURCE":
+                self._resource_types.pop()
                 service = self._services.pop().made()
                 if service:
                     self._remark(service)
@@ -195,8 +213,8 @@ class ElementHandlers:
         match name:
             case "TD":
                 if len(self._row) < _MOST_COLUMNS:
-                    self._row.append(_cell("".join(self._said or ())))
-                self._said = None
+                    self._row.append(_cell("".join(self._text or ())))
+                self._text = None
             case "TR":
                 self._events.append(tuple(self._row))
             case "STREAM" if self._stream:
@@ -206,18 +224,19 @@ class ElementHandlers:
     def text(self, words: str) -> None:
         if self._stream:
             self._events += self._stream.feed(words)
-        if self._said is None:
+        if self._text is None:
             return
         self._length += len(words)
         if self._length > _LONGEST_TEXT:
             raise VotableError("one of its values is longer than anything that was expected")
-        self._said.append(words)
+        self._text.append(words)
 
     def _head(self) -> None:
-        """Tell of the table once all its columns are known, which is before its first row."""
-        if self._table and not self._table.told:
-            self._table.told = True
-            self._remark(VotableTable(tuple(self._table.fields), tuple(self._table.constants)))
+        """Emit the table once all its columns are known, which is before its first row."""
+        if self._table and not self._table.is_emitted:
+            self._table.is_emitted = True
+            kind = self._resource_types[-1] if self._resource_types else ""
+            self._remark(VotableTable(tuple(self._table.fields), tuple(self._table.constants), kind))
 
     def _remark(self, event: Event) -> None:
         self._remarks += 1
@@ -243,16 +262,16 @@ class _TableDraft:
     def __init__(self) -> None:
         self.fields: list[VotableField] = []
         self.constants: list[VotableField] = []
-        self.told = False
+        self.is_emitted = False
 
     def add(self, columns: list[VotableField], attributes: dict[str, str]) -> None:
         if len(columns) >= _MOST_COLUMNS:
             raise VotableError("it has more columns than anything that was expected")
-        told = {
+        values = {
             name: attributes.get(name, "")
             for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
         }
-        columns.append(VotableField(**told, id=attributes.get("ID", ""), value=attributes.get("value")))
+        columns.append(VotableField(**values, id=attributes.get("ID", ""), value=attributes.get("value")))
 
 
 class _ParamDraft:
@@ -276,10 +295,10 @@ class _ParamDraft:
             self._limits[name] = value
 
     def made(self) -> Param:
-        told = {name: self.attributes.get(name, "").strip() for name in ("name", "value", "unit", "ucd")}
+        values = {name: self.attributes.get(name, "").strip() for name in ("name", "value", "unit", "ucd")}
         ref = self.attributes.get("ref", "") or self._source
         return Param(
-            **told, ref=ref, minimum=self._limits["MIN"], maximum=self._limits["MAX"], options=tuple(self._options)
+            **values, ref=ref, minimum=self._limits["MIN"], maximum=self._limits["MAX"], options=tuple(self._options)
         )
 
 

@@ -1,4 +1,4 @@
-"""What a VOTable says, as plain values: columns, constants, services, rows, remarks (VOTable 1.4, sections 3 and 4)."""
+"""The parts of a VOTable as plain values: columns, constants, services, rows, remarks (VOTable 1.4, sections 3, 4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VotableField:
 
     @property
     def role(self) -> str:
-        """Its utype without the prefix, of which services have their own: ``access.reference``."""
+        """The UTYPE without its prefix, of which services have their own: ``access.reference``."""
         return self.utype.rpartition(":")[2].casefold()
 
 
@@ -54,13 +54,13 @@ class ServiceDescriptor:
     inputs: tuple[Param, ...]
 
     def input(self, name: str) -> Param | None:
-        """Parameter names have no case (DALI 1.1, section 3.1)."""
+        """Return the input of that name, which has no case (DALI 1.1, section 3.1)."""
         return next((param for param in self.inputs if param.name.casefold() == name.casefold()), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """An INFO, wherever it is: QUERY_STATUS may come before the table or behind it (DALI 1.1, section 4.4)."""
+    """An INFO, wherever it is: QUERY_STATUS may come before or behind the table (DALI 1.1, section 4.4)."""
 
     name: str
     value: str
@@ -69,13 +69,14 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class VotableTable:
-    """What the rows that follow consist of."""
+    """The columns of the rows that follow, and the type of the RESOURCE that they are in."""
 
     fields: tuple[VotableField, ...]
     constants: tuple[VotableField, ...] = ()
+    resource_type: str = ""
 
-    def place(self, reference: str) -> int | None:
-        """The position of the column with that ID; of that name where no ID fits, as some services refer."""
+    def index_of(self, reference: str) -> int | None:
+        """Return the position of the column with that ID; of that name where no ID fits, as some services refer."""
         for names in ([field.id for field in self.fields], [field.name for field in self.fields]):
             if reference in names:
                 return names.index(reference)
@@ -84,15 +85,20 @@ class VotableTable:
 
 @dataclass(frozen=True, slots=True)
 class SpectraTable:
-    """A table of the TAP service at ``url`` with a row for each spectrum, or for each format of it."""
+    """A table of the TAP service at ``url`` with a row for each spectrum, or each format of it."""
 
     url: str
     name: str
     columns: VotableTable
     id_column: str
+    url_column: str = ""
+    """The column of the addresses, where the user names it."""
+    takes_any_id: bool = False
+    """Whether identifiers of any kind are in ``id_column``, as the user says."""
 
     @property
     def schema(self) -> str:
+        """The schema that it is in, in lower case."""
         return self.name.rpartition(".")[0].casefold()
 
 

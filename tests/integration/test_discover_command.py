@@ -21,7 +21,7 @@ from harvester.config.profiles import load_profile
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.demo.fits import original_size
 from harvester.demo.observations import observe
-from harvester.discovery.build_profile import in_words
+from harvester.discovery.build_profile import format_findings
 from harvester.discovery.client import VoClient
 from harvester.discovery.discover import discover, list_spectra
 from harvester.errors import ArchiveError, HarvestError
@@ -288,7 +288,7 @@ async def listed(handler: Handler, sink: Rows, most: int | None = None, **narrow
         (answering("Gone fishing", 503), "HTTP 503: Gone fishing"),
         (answering(f"{HEAD}{status('OK')}{END}"), "no list of spectra"),
         (answering(listing(0)), "it lists no spectrum"),
-        (answering("", 302, Location="http://other.example/"), "that is another host"),
+        (answering("", 302, Location="http://other.example/"), "other.example:80: "),
         (answering("", 302, Location="/again"), "redirects more than 3 times"),
     ],
 )
@@ -476,7 +476,7 @@ class Replayed(VoClient):
         self.asked: list[str] = []
         self._answers = answers
 
-    async def _pieces(self, url: str) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, url: str, may_move: bool) -> AsyncGenerator[bytes, None]:
         self.asked.append(url)
         yield self._answers(url).encode()
 
@@ -503,9 +503,9 @@ async def test_an_archive_out_in_the_world_leads_nobody_into_his_own_network(ans
 
 async def test_another_host_is_told_as_such() -> None:
     findings = await found(answering(listing(2)))
-    told = dict(in_words(findings, "http://archive.example/ssap"))
+    told = dict(format_findings(findings, "http://archive.example/ssap"))
     assert told["hosts"].startswith("x.example, another host than you named")
-    assert "hosts" not in dict(in_words(findings, "http://x.example/ssap"))
+    assert "hosts" not in dict(format_findings(findings, "http://x.example/ssap"))
 
 
 NO_ADDRESS = [

@@ -45,7 +45,7 @@ def said(*arguments: str) -> tuple[Any, str]:
 
 
 def discovered(url: str) -> str:
-    code, words = said("discover", url, "-o", "mine.toml", "--catalog", "mine.csv", "--rate", "0")
+    code, words = said("discover", url, "-o", "mine.toml", "--catalog", "mine.csv", "--rate", "0", "--no-sample")
     assert code == 0
     assert f"{COUNT} spectra" in words
     return words

@@ -15,7 +15,7 @@ from harvester.config.loading import load
 from harvester.config.profiles import load_profile, shipped_profiles
 from harvester.demo import listed_dids
 from harvester.demo.votables import datalink_votable
-from harvester.discovery.build_profile import in_words, make_profile
+from harvester.discovery.build_profile import format_findings, make_profile
 from harvester.discovery.client import in_short
 from harvester.errors import UsageError
 from harvester.model.target import SpectrumId
@@ -108,11 +108,11 @@ def test_names_and_other_numbers_are_not(host: str) -> None:
     assert not is_inside(host)
 
 
-def test_what_was_found_is_said_in_words() -> None:
+def test_what_was_found_is_said_format_findings() -> None:
     document = genuine()
     service = find_soda(document)
     assert service
-    words = dict(in_words(read_soda(document, service), SSAP))
+    words = dict(format_findings(read_soda(document, service), SSAP))
     assert words["fetch"] == ("by SODA (ivo://ivoa.net/std/SSDP#sync), http://voarchive.asu.cas.cz/ccd700/q/sdl/dlget")
     assert words["ids"] == "in the column ssa_pubDID"
     assert words["FLUXCALIB"] == "relative, UNCALIBRATED, normalized"

@@ -70,7 +70,7 @@ def test_it_reads_what_astropy_reads() -> None:
     assert [(f.unit, f.ucd, f.utype) for f in table_of(events).fields] == [
         (str(field.unit or ""), field.ucd or "", field.utype or "") for field in theirs.fields
     ]
-    ours = [row[table_of(events).place("ssa_pubDID") or 0] for row in rows_of(events)]
+    ours = [row[table_of(events).index_of("ssa_pubDID") or 0] for row in rows_of(events)]
     assert ours == list(theirs.array["ssa_pubDID"])
     constants = {field.name: field.value for field in table_of(events).constants}
     assert constants == {param.name: param.value or "" for param in theirs.params}
@@ -104,9 +104,9 @@ def test_namespaces_and_datatypes_do_not_matter() -> None:
     prefixed = plain.replace(b"</", b"</v:").replace(b"<", b"<v:").replace(b"<v:/v:", b"</v:")
     assert read(prefixed) == read(plain)
     assert rows_of(read(plain)) == [("1", "")]
-    assert table_of(read(plain)).place("a") == 0
-    assert table_of(read(plain)).place("second") == 1, "some refer to names"
-    assert table_of(read(plain)).place("third") is None
+    assert table_of(read(plain)).index_of("a") == 0
+    assert table_of(read(plain)).index_of("second") == 1, "some refer to names"
+    assert table_of(read(plain)).index_of("third") is None
 
 
 def test_a_status_behind_the_table_is_heard() -> None:
