@@ -1,4 +1,4 @@
-"""Every spectrum of a Virtual Observatory archive on your own disk: verified, resumable, polite.
+"""Mirror every spectrum of a Virtual Observatory archive to your own disk: verified, resumable, polite.
 
 >>> import harvester
 >>> result = await harvester.harvest("labels.csv")        # in a coroutine, or at a notebook's top level
@@ -35,10 +35,10 @@ __all__ = [
 
 _HOMES = ("errors", "dataset.stored_files", "results", "api")
 
-if not TYPE_CHECKING:  # who checks types believes that a module with __getattr__ has whatever is misspelt
+if not TYPE_CHECKING:  # a type checker believes that a module with __getattr__ has any name
 
     def __getattr__(name: str) -> object:
-        """What the library lends is loaded when it is first asked for: the command line has to answer in 0.3 s."""
+        """Load a name of the API on first access: ``harvester --help`` has to respond in 0.3 s."""
         if name in __all__:
             for home in _HOMES:
                 module = import_module(f"{__name__}.{home}")

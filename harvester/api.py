@@ -1,8 +1,8 @@
-"""harvester as a library: a harvest in a coroutine or in a plain call, and what it leaves on disk, as values.
+"""The Python API: run, plan, open and verify a harvest from a program or a notebook.
 
-Keyword arguments are the settings by their own names (README, settings; those of ``[limits]`` with or without their
-table). Environment and config.toml hold as they do for the command line; a keyword goes before both. What is wrong with
-a call is a HarvestError, with the command line's sentence; what becomes of a harvest is in its value.
+Keyword arguments are the settings by their own names (docs/reference/settings.md), those of ``[limits]`` with or
+without their table. The environment and config.toml apply as they do on the command line; a keyword takes precedence
+over both. A wrong call raises a HarvestError with the message of the command line; the outcome of a run is a value.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .results import Harvest
 from .run.context import RunContext, new_run_name
 from .run.execute import execute, locked_store
 from .run.finish import RunResult
-from .run.observers import check
+from .run.observers import check as check_observers
 from .run.prepare import Preparation, catalog_of, prepare
-from .run.runners import check as check_labour
+from .run.runners import check as check_runner
 from .storage.directory import DirectoryStore
 from .storage.interface import Store
 from .ui.display import displaying, style_for
@@ -57,20 +57,40 @@ async def harvest(
     on_event: Callable[[Event], None] | None = None,
     **settings: Any,
 ) -> Harvest:
-    """Fetch what ``catalog`` lists and the disk lacks, verify it, and return what came of it.
+    """Download the spectra in ``catalog`` that are not yet stored, and verify them.
 
-    config: a settings file. progress: ``auto``, ``rich``, ``plain``; None shows nothing. on_event: called
-    with each event, in order; one that raises is dropped, and is named in the result's ``notes``.
+    When it is cancelled it drains, as after the first Ctrl-C: requests in flight get ``limits.grace`` seconds to
+    finish. Cancelled again, it aborts. CancelledError is raised once every file is complete and the directory is free.
 
-    Cancelled, it drains as the first Ctrl-C does (what is in flight gets ``limits.grace`` to end), cancelled again it
-    aborts; CancelledError is raised once it has ended, when every file is whole and the directory is free. UsageError,
-    StoreError, DirectoryHeldError where no harvest comes about.
+    Args:
+        catalog: a CSV file, or publisher DIDs, mappings, or a table (astropy, pandas, polars) with a column ``id``;
+            None uses the setting ``catalog``.
+        config: a settings file; None uses config.toml in the working directory if it exists.
+        progress: ``auto``, ``rich`` or ``plain``; None prints nothing.
+        on_event: called with each event, in order. If it raises, it is removed and named in the result's ``notes``.
+        settings: any setting by its name; None unsets it.
+
+    Returns:
+        What is stored and what failed, with the numbers of the run. Failures of spectra, or an archive that is
+        unavailable, are in this value and raise nothing.
+
+    Raises:
+        UsageError: a setting, the catalog or the archive's profile is wrong.
+        StoreError: the directory cannot be written.
+        DirectoryHeldError: another run is using the directory.
+
+    Example:
+        >>> result = asyncio.run(harvester.harvest("labels.csv", archive="demo", rate=0))
+        >>> result.complete
+        True
     """
     configuration = _configured(config, {**settings, "progress": progress}, catalog)
-    check(configuration.settings)
-    check_labour(configuration.settings)
-    stop = Shutdown()
-    return await _to_its_end(asyncio.create_task(_harvest(configuration, catalog, stop, on_event)), stop)
+    check_observers(configuration.settings)
+    check_runner(configuration.settings)
+    shutdown = Shutdown()
+    return await _drain_when_cancelled(
+        asyncio.create_task(_harvest(configuration, catalog, shutdown, on_event)), shutdown
+    )
 
 
 def harvest_sync(
@@ -81,10 +101,16 @@ def harvest_sync(
     on_event: Callable[[Event], None] | None = None,
     **settings: Any,
 ) -> Harvest:
-    """``harvest`` for callers without ``await``, also while an event loop runs, as in a notebook.
+    """Run ``harvest`` without ``await``, also while an event loop runs, as in a notebook.
 
-    It runs in a thread and a loop of its own, where ``on_event`` is called as well. KeyboardInterrupt (Ctrl-C, a
-    notebook's stop button) drains, a second one aborts; it is raised when that is done.
+    It runs in a thread with its own event loop, where ``on_event`` is called as well. KeyboardInterrupt (Ctrl-C, a
+    notebook's stop button) drains, a second one aborts; it is raised when that is done. Arguments, result and
+    exceptions are those of ``harvest``.
+
+    Example:
+        >>> result = harvester.harvest_sync("labels.csv", archive="demo", rate=0)
+        >>> len(result), result.reason
+        (12, 'complete')
     """
     return _in_own_thread(harvest(catalog, config=config, progress=progress, on_event=on_event, **settings))
 
@@ -92,13 +118,41 @@ def harvest_sync(
 def plan_harvest(
     catalog: RequestedSpectra | None = None, *, config: PathName | None = None, **settings: Any
 ) -> Preparation:
-    """What a harvest would ask for: ``plan.counts()``, ``targets``, ``eta`` in seconds. Changes and asks nothing."""
+    """Compare ``catalog`` with what is stored; change nothing and send no requests.
+
+    Args:
+        catalog: as for ``harvest``.
+        config: a settings file.
+        settings: any setting by its name.
+
+    Returns:
+        The plan: ``wanted`` (number of spectra to download), ``targets``, ``eta`` in seconds, ``plan.counts()``.
+
+    Raises:
+        UsageError: a setting, the catalog or the archive's profile is wrong.
+
+    Example:
+        >>> plan = harvester.plan_harvest("labels.csv", archive="demo")
+        >>> plan.wanted
+        0
+    """
     configuration = _configured(config, settings, catalog)
     return prepare(configuration, _catalog(configuration, catalog), DirectoryStore(configuration.out))
 
 
 def open_harvest(out: PathName) -> Harvest:
-    """What the directory ``out`` holds, and the numbers of its last run. UsageError if no harvest was ever there."""
+    """Open the harvest in the directory ``out``, with the numbers of its last run.
+
+    Args:
+        out: the output directory of an earlier run.
+
+    Raises:
+        UsageError: there is no harvest in ``out``.
+
+    Example:
+        >>> harvester.open_harvest("data/demo")["na010010"].columns["label"]
+        '0'
+    """
     store = DirectoryStore(Path(out).absolute())
     require_ledger(store)
     record = queries.last_run(store.ledger)
@@ -108,25 +162,41 @@ def open_harvest(out: PathName) -> Harvest:
 def verify_store(
     out: PathName, *, fix: bool = False, processes: int = 1, config: PathName | None = None, **settings: Any
 ) -> StoreCheck:
-    """Prove every file in ``out`` again, asking nothing; ``fix`` sets aside what is damaged, for the next harvest.
+    """Verify every file in ``out`` again, without a request to the archive.
 
-    More ``processes`` need an importable ``__main__``. UsageError if there is no such folder.
+    Args:
+        out: the output directory.
+        fix: move damaged files to quarantine and update the ledger, so that the next run downloads them again.
+        processes: number of processes that read files; more than one need an importable ``__main__``.
+        config: a settings file.
+        settings: what was requested then, such as ``fluxcalib`` and ``band``.
+
+    Returns:
+        What was checked: ``sound`` (a count) and ``faults``.
+
+    Raises:
+        UsageError: there is no such folder.
+        StoreError: the disk fails.
+
+    Example:
+        >>> harvester.verify_store("data/demo", archive="demo").faults
+        []
     """
     configuration = _configured(config, {**settings, "out": Path(out).absolute()}, None)
     return check_store(configuration, fix=fix, processes=processes, progress=lambda done, total: None)
 
 
 def _configured(config: PathName | None, settings: dict[str, Any], catalog: RequestedSpectra | None) -> Configuration:
-    """Where a setting is None it is said to be ``none``: None in Python, too, means without."""
+    """Return the configuration of a call. A setting that is None is unset, as ``none`` is on the command line."""
     limits = {**(settings.pop("limits", None) or {})}
     limits |= {name: settings.pop(name) for name in LIMITS & settings.keys()}
-    said = {name: _said(value) for name, value in settings.items()}
+    given = {name: _as_text(value) for name, value in settings.items()}
     if isinstance(catalog, (str, os.PathLike)):
-        said["catalog"] = os.fspath(catalog)
-    return load({**said, "limits": limits or None}, None if config is None else os.fspath(config), mark="")
+        given["catalog"] = os.fspath(catalog)
+    return load({**given, "limits": limits or None}, None if config is None else os.fspath(config), mark="")
 
 
-def _said(value: object) -> object:
+def _as_text(value: object) -> object:
     if value is None:
         return "none"
     return os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -141,16 +211,16 @@ def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> 
 async def _harvest(
     configuration: Configuration,
     requested: RequestedSpectra | None,
-    stop: Shutdown,
+    shutdown: Shutdown,
     on_event: Callable[[Event], None] | None,
 ) -> Harvest:
-    """One run. What reads much of the disk is done in threads: the loop is somebody else's."""
+    """Execute one run. What reads much of the disk runs in threads, since the event loop is the caller's."""
     out, name = configuration.out.absolute(), new_run_name()
     catalog = await asyncio.to_thread(_catalog, configuration, requested)
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(stack.enter_context, locked_store(configuration, name))
         preparation = await asyncio.to_thread(prepare, configuration, catalog, store)
-        result = await _run(RunContext.create(name, preparation, store, shutdown=stop), on_event)
+        result = await _run(RunContext.create(name, preparation, store, shutdown=shutdown), on_event)
     return Harvest(out, result.summary, StringMap((did, 0) for did in catalog.dids), tuple(result.warnings))
 
 
@@ -158,24 +228,24 @@ async def _run(run: RunContext[Store], on_event: Callable[[Event], None] | None)
     out, settings = run.configuration.out, run.settings
     async with AsyncExitStack() as stack:
         if settings.progress != "none":
-            outlet = OutputThread(sys.stdout)
-            stack.callback(outlet.close)
-            how = style_for(settings.progress)
-            await stack.enter_async_context(displaying(how, outlet, run.bus, run.stats, out, settings.limits.grace))
+            output = OutputThread(sys.stdout)
+            stack.callback(output.close)
+            style = style_for(settings.progress)
+            await stack.enter_async_context(displaying(style, output, run.bus, run.stats, out, settings.limits.grace))
         if on_event is not None:
             run.bus.add(on_event)
         return await execute(run)
 
 
-async def _to_its_end(work: asyncio.Task[T], stop: Shutdown) -> T:
-    """What ``work`` returns. Cancelled, stop it in order, and say so only once it has ended."""
+async def _drain_when_cancelled(work: asyncio.Task[T], shutdown: Shutdown) -> T:
+    """Return what ``work`` returns. When cancelled, drain it, and raise CancelledError once it has ended."""
     cancelled = None
     while not work.done():
         try:
             await asyncio.wait((work,))
         except asyncio.CancelledError as error:
             cancelled = error
-            stop.interrupt(StopReason("stopped by its caller", 130))
+            shutdown.interrupt(StopReason("stopped by its caller", 130))
     result = work.result()
     if cancelled is not None:
         raise cancelled
@@ -183,25 +253,25 @@ async def _to_its_end(work: asyncio.Task[T], stop: Shutdown) -> T:
 
 
 def _in_own_thread(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` returns. KeyboardInterrupt cancels it, as often as it comes, and is raised once it has ended."""
-    begun: Future[Callable[[], object]] = Future()
+    """Return what ``work`` returns. Each KeyboardInterrupt cancels it; one is raised once it has ended."""
+    started: Future[Callable[[], object]] = Future()
 
-    async def told() -> T:
+    async def cancellable() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        begun.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
+        started.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
         return await work
 
     interrupted = None
     with ThreadPoolExecutor(1, "harvest") as thread:
-        ended = thread.submit(asyncio.run, told())
+        ended = thread.submit(asyncio.run, cancellable())
         while not ended.done():
             try:
                 wait((ended,))
             except KeyboardInterrupt as error:
                 interrupted = error
                 with suppress(RuntimeError):  # the loop has closed: it has ended already
-                    begun.result()()
+                    started.result()()
     if interrupted is not None:
         raise interrupted
     return ended.result()

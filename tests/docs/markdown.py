@@ -57,9 +57,25 @@ def summary(value: Any) -> str:
 
 
 def markdown(docstring: str) -> str:
-    """Return a docstring as Markdown: examples in fences, names in single backticks."""
+    """Return a docstring as Markdown: names in single backticks, sections as lists, the example in a fence."""
     text = re.sub(r"``([^`]+)``", r"`\1`", docstring.strip())
-    return re.sub(r"(?m)^(?:>>> .*\n?)+", lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text)
+    return re.sub(SECTION, _section, text, flags=re.MULTILINE).rstrip()
+
+
+SECTION = r"^(Args|Returns|Raises|Example):\n((?:    .*(?:\n|\Z)|\n(?=    ))+)"
+
+
+def _section(found: re.Match[str]) -> str:
+    """A section of a docstring: its entries as a list, its example as code, or its text."""
+    name, body = found[1].replace("Args", "Arguments"), textwrap.dedent(found[2]).rstrip()
+    match name:
+        case "Example":
+            return f"```pycon\n{body}\n```\n"
+        case "Returns":
+            return f"**Returns** {body[:1].lower()}{body[1:]}\n"
+        case _:
+            entries = re.sub(r"\n +", " ", body).splitlines()
+            return "\n".join([f"**{name}**\n", *(re.sub(r"^(\w+): ", r"- `\1`: ", entry) for entry in entries)]) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import doctest
+import inspect
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +54,20 @@ async def test_the_examples_in_python_are_true(tmp_path: Path, capsys: pytest.Ca
     assert names["plan"].wanted == 0
     assert names["spectrum"].meta["medium"] == "Air"
     assert capsys.readouterr().out.startswith("complete 0\n[]\n0 0.0 {'listed': 12, 'present': 12,")
+
+
+def test_the_examples_of_the_api_s_docstrings_are_true(tmp_path: Path) -> None:
+    write_catalog(tmp_path)
+    functions = [value for name in harvester.__all__ if inspect.isfunction(value := getattr(harvester, name))]
+    examples = "\n".join(doctest.script_from_examples(inspect.getdoc(one) or "") for one in functions)
+    assert examples.count("harvester.") == len(functions), "each has an example"
+    runner = doctest.DocTestRunner(verbose=False)
+    for function in functions:
+        names = {"harvester": harvester, "asyncio": asyncio}
+        text = inspect.getdoc(function) or ""
+        runner.run(doctest.DocTestParser().get_doctest(text, names, function.__name__, None, None))
+    assert runner.summarize(verbose=False).failed == 0
+    assert runner.tries >= 2 * len(functions) - 2
 
 
 async def test_the_example_of_the_readme_in_python_is_true(tmp_path: Path) -> None:
