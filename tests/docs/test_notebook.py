@@ -61,14 +61,14 @@ CALLS = ("await harvester.harvest", "harvester.harvest_sync")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebook, call: str, tmp_path: Path) -> None:
     told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
-    assert "8 listed, 0 already here" in told["stream"]
+    assert "8 in the catalog, 0 already stored" in told["stream"]
     assert "<strong>8 spectra of 8 listed</strong> in <code>" in told["execute_result"]
     assert not told["error"]
 
 
 @pytest.mark.parametrize(("call", "error"), list(zip(CALLS, ("CancelledError", "KeyboardInterrupt"), strict=True)))
 def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="auto")', stop_at="300 listed")
+    told = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="auto")', stop_at="300 in the")
     assert "draining: stopped by its caller" in told["stream"]
     assert told["error"] == error
     begun = harvester.open_harvest(tmp_path)

@@ -257,7 +257,7 @@ async def test_nothing_is_shown_unless_it_is_asked_for(tmp_path: Path, capsys: p
     await quick(tmp_path / "quiet", DIDS[:3])
     assert capsys.readouterr() == ("", "")
     await quick(tmp_path / "plain", DIDS[:3], progress="auto")
-    assert "3 listed, 0 already here, 3 to fetch" in capsys.readouterr().out
+    assert "3 in the catalog, 0 already stored, 3 to fetch" in capsys.readouterr().out
 
 
 # Stopping
