@@ -29,14 +29,14 @@ COUNT, CONCURRENCY, KILLS = 250, 6, 5
 MUTANTS = {
     "none": "",
     "write in place": """
-from harvester.stores import committer
+from harvester.storage import group_commit
 def in_place(folder, files, together):
     import time
     for name, body in files:
         with (folder / name).open("wb") as file:
             file.write(body[:9000]); file.flush(); time.sleep(0.002); file.write(body[9000:])
     return [None] * len(files)
-committer.commit = in_place
+group_commit.commit = in_place
 """,
 }
 

@@ -32,13 +32,13 @@ pytestmark = pytest.mark.skipif(
 WRITER = """
 import hashlib, os, sys
 from pathlib import Path
-from harvester.stores import commit as recipe
-from harvester.stores.layout import Layout, lay_out
+from harvester.storage import atomic as recipe
+from harvester.storage.layout import Layout, write_layout
 
 folder, acknowledged, mutant, together = Path(sys.argv[1]), open(sys.argv[2], "a"), sys.argv[3], sys.argv[4] == "True"
 layout = Layout(sys.argv[5])
 (folder / ".harvester").mkdir()
-lay_out(folder, layout)
+write_layout(folder, layout)
 parts = 3 if layout is Layout.FLAT else 6  # so many folders are synced one by one, or all at once
 if mutant == "rename without fsync":
     recipe.os = type("NoSync", (), {**vars(os), "fsync": staticmethod(lambda descriptor: None)})
@@ -91,6 +91,7 @@ def cut_power(
         how = [mutant, str(together), layout]
         writer = subprocess.Popen([sys.executable, "-c", WRITER, folder, log, *how], env=here)
         while not log.stat().st_size:
+            assert writer.poll() is None, "the writer ended before its first file"
             time.sleep(0.01)
         time.sleep(after)
         writer.send_signal(signal.SIGSTOP)

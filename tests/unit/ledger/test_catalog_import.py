@@ -36,13 +36,13 @@ COUNT = 40
 SIZE = 2880
 SLOW = """
 import time
-from harvester.ledger import enrolment
-enrolment.PIECE = 1
-go_on = enrolment.Enrolment.go_on
+from harvester.ledger import catalog_import
+catalog_import.PIECE = 1
+go_on = catalog_import.CatalogImport.go_on
 def slowly(self, connection):
     time.sleep(0.1)
     go_on(self, connection)
-enrolment.Enrolment.go_on = slowly
+catalog_import.CatalogImport.go_on = slowly
 from harvester.cli import main
 main()
 """

@@ -82,7 +82,7 @@ def test_a_stall_makes_timers_late_as_a_busy_machine_does() -> None:
 
 
 def test_a_deadlock_is_an_error_and_no_hanging_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.virtual_time.PATIENCE", 0.01)
+    monkeypatch.setattr("tests.support.virtual_time.PATIENCE", 0.01)
 
     async def forever() -> None:
         await asyncio.Event().wait()
