@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.stored_files import StoredFile, holding_of, holdings, read
+from .dataset.stored_files import StoredFile, find_stored_file, read_stored, stored_files
 from .fits.observation import Observation, observation_of
 from .fits.spectrum import Spectrum, angstroms
 from .formatting import count, plain_line, plural
@@ -36,30 +36,30 @@ class StoredSpectrum:
     DamagedError where it is not, StoreError where the disk fails. (Not slotted: what was read is remembered.)
     """
 
-    holding: StoredFile
+    stored: StoredFile
 
     @property
     def did(self) -> SpectrumId:
-        return self.holding.did
+        return self.stored.did
 
     @property
     def name(self) -> str:
         """The file's name, without ``.fits``."""
-        return self.holding.name
+        return self.stored.name
 
     @property
     def path(self) -> Path:
-        return Path(self.holding.path)
+        return Path(self.stored.path)
 
     @property
     def columns(self) -> Mapping[str, str]:
         """The other columns of its catalog row, such as its label."""
-        return self.holding.columns
+        return self.stored.columns
 
     @cached_property
     def as_filed(self) -> Spectrum:
         """The file as it is: arrays, units as it spells them, and the cards of its headers."""
-        return read(self.holding)
+        return read_stored(self.stored)
 
     @property
     def wave(self) -> NDArray[np.float64]:
@@ -83,7 +83,7 @@ class StoredSpectrum:
         return as_specutils(self.as_filed)
 
     def __repr__(self) -> str:
-        return f"<StoredSpectrum {self.did}: {self.holding.points} points in {self.path}>"
+        return f"<StoredSpectrum {self.did}: {self.stored.points} points in {self.path}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,22 +125,22 @@ class Harvest:
         """An astropy table: a row for each stored spectrum, by name, with the catalog's columns behind ours."""
         from .dataset.astropy_table import table_of
 
-        return table_of([stored.holding for stored in self])
+        return table_of([stored.stored for stored in self])
 
     def __getitem__(self, key: str) -> StoredSpectrum:
         """The spectrum with this DID or name. KeyError if it is not stored."""
-        found = holding_of(self._store, key)
+        found = find_stored_file(self._store, key)
         if found is None or not self._lists(found.did):
             raise KeyError(f"{key}: no such spectrum is stored in {self.out}")
         return StoredSpectrum(found)
 
     def __contains__(self, key: str) -> bool:
-        found = holding_of(self._store, key)
+        found = find_stored_file(self._store, key)
         return found is not None and self._lists(found.did)
 
     def __iter__(self) -> Iterator[StoredSpectrum]:
         """Every stored spectrum, by name. Streams."""
-        return (StoredSpectrum(one) for one in holdings(self._store) if self._lists(one.did))
+        return (StoredSpectrum(one) for one in stored_files(self._store) if self._lists(one.did))
 
     def __len__(self) -> int:
         return sum(1 for did in queries.stored_dids(self._store.ledger) if self._lists(did))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt
 
 from ..model.conventions import FileConventions
+from ..vo.data_origin import DataOrigin
 from ..vo.descriptors import Mode
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")
@@ -82,6 +83,8 @@ class ArchiveProfile:
     """What its wavelengths are of, where a file does not say."""
     acknowledgement: str = ""
     """How it wishes to be cited, in its own words; empty if nobody asked yet."""
+    origin: DataOrigin = field(default_factory=DataOrigin)
+    """Publisher, citation and rights of its data, as its VOTables state them; ``discover`` fills it in."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values for settings that neither flag, environment nor config.toml gives."""
 
@@ -143,4 +146,5 @@ class ArchiveProfile:
         default = ArchiveProfile("", "")
         said = [one.name for one in fields(self) if getattr(self, one.name) != getattr(default, one.name)]
         values = asdict(self)
+        values["origin"] = {name: text for name, text in values["origin"].items() if text}
         return lines + tomli_w.dumps({name: values[name] for name in said if values[name] is not None})

@@ -1,4 +1,4 @@
-"""``export``: the harvest as one data set, with its card."""
+"""``export``: write the harvest as one data set, with its card."""
 
 from __future__ import annotations
 
@@ -15,44 +15,64 @@ from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
-    from ..dataset.export import Dataset
+    from ..dataset.options import Dataset
     from ..dataset.preprocessing import Recipe
     from ..dataset.split import Split
 
 INCOMPLETE = 3
-EXAMPLES = 20  # spectra that are named; the card names all
+EXAMPLES = 20  # spectra that are listed; the card lists all
 
 
 @click.command("export")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE|DIR/")
 @location_options
 @catalog_options
 @engine_options
 @click.option("--processes", metavar="N", help="with Dask, and no scheduler: processes of this machine [1]")
 @click.option("--flux", type=click.Choice(["float64", "float32"]), default="float64", help="precision [float64]")
+@click.option(
+    "--wave",
+    type=click.Choice(["auto", "explicit", "compact"]),
+    default="auto",
+    help="wavelengths in Parquet: a list in each row, or start, step and count where exact [auto: compact if all "
+    "spectra share one evenly spaced grid]",
+)
 @click.option("--vacuum", is_flag=True, help="convert wavelengths in air to vacuum")
 @click.option("--smooth", metavar="SIGMA", type=float, help="convolve with a Gaussian of SIGMA pixels")
 @click.option("--resample", metavar="'LO HI N [UNIT]'", help="N points from LO to HI; Angstrom if no unit")
 @click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
-@click.option("--seed", metavar="N", type=int, help="of the split [0]")
+@click.option("--folds", metavar="K", type=int, help="by star, into K folds of equal size, for cross-validation")
+@click.option("--seed", metavar="N", type=int, help="seed of the split or the folds [0]")
 @click.option("--label-column", metavar="NAME", help="the catalog's column with the class [labels.column]")
 def command(file: str, **flags: Any) -> int:
-    """Write the verified spectra, joined with the catalog's columns, into FILE (.parquet or .h5), with a card beside.
+    """Write the verified spectra, joined with the catalog's columns, into a file or a data set folder.
 
-    With --catalog those that it lists, with the columns they have there; else all. Vacuum, smoothing and resampling are
-    done in this order. FILE.md is the card. Exit code 0 if all are in it that the harvest should have, 3 if damaged or
-    missing ones are not (spectra that do not cover the grid are left out and named).
+    FILE ends in .parquet or .h5 and gets a card, FILE.md, beside it. DIR/ is a data set for Hugging Face: data files by
+    split, README.md (the card), CITATION.cff, provenance, Croissant and RO-Crate metadata.
+
+    With --catalog the spectra that it lists, with the columns they have there; else all. Vacuum, smoothing and
+    resampling are done in this order. Exit code 0 if everything is in it that the harvest should have, 3 if damaged or
+    missing spectra are not (spectra that do not cover the grid are left out and listed).
+
+    \b
+    Examples:
+      harvester export stars.parquet
+      harvester export stars/ --catalog labels.csv --split 0.8,0.1,0.1
+      harvester export stars.parquet --vacuum --smooth 7 --resample '6519 6732 140' --flux float32
     """
     from ..dataset.card import card
-    from ..dataset.export import ExportOptions, export
+    from ..dataset.documents import write_documents
+    from ..dataset.export import export
+    from ..dataset.options import ExportOptions
     from ..run.runners import pool_for
 
-    order = ExportOptions(
-        output_path("export", file, ".parquet", ".h5", ".hdf5"),
+    options = ExportOptions(
+        _target(file),
         _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
-        _split(flags.pop("split"), flags.pop("seed")),
+        _split(flags.pop("split"), flags.pop("folds"), flags.pop("seed")),
         flags.pop("flux"),
         flags.pop("label_column"),
+        flags.pop("wave"),
     )
     config = load_configuration(flags)
     began = time.monotonic()
@@ -60,10 +80,25 @@ def command(file: str, **flags: Any) -> int:
         pool_for(config.settings, config.settings.processes) as pool,
         show_progress("exporting", "exported") as progress,
     ):
-        dataset = export(config, order, progress, card, pool)
-    beside = order.card
-    print("\n".join(_in_words(dataset, config, beside, time.monotonic() - began)), flush=True)
-    return INCOMPLETE if dataset.outcome.damaged or dataset.outcome.absent else 0
+        dataset = export(config, options, progress, card, pool, write_documents)
+    print("\n".join(_summary(dataset, config, time.monotonic() - began)), flush=True)
+    return INCOMPLETE if dataset.result.damaged or dataset.result.absent else 0
+
+
+def _target(file: str) -> Path:
+    """Return the file, or, where it ends in a slash or is a directory, the folder; UsageError if neither can be."""
+    from ..errors import UsageError
+
+    path = Path(file)
+    if not file.endswith("/") and not path.is_dir():
+        return output_path("export", file, ".parquet", ".h5", ".hdf5")
+    if path.suffix.lower() in (".parquet", ".h5", ".hdf5"):
+        raise UsageError(
+            f"export {file}: a folder's name does not end in {path.suffix}; leave the slash or the ending out"
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"export {file}: there is no directory {path.parent}; make it first, or give another folder")
+    return path
 
 
 def _recipe(vacuum: bool, smooth: float | None, resample: str | None) -> Recipe:
@@ -78,10 +113,16 @@ def _recipe(vacuum: bool, smooth: float | None, resample: str | None) -> Recipe:
         raise UsageError(f"--resample {resample!r}: {error}") from None
 
 
-def _split(shares: str | None, seed: int | None) -> Split | None:
-    from ..dataset.split import Split, parse_shares
+def _split(shares: str | None, folds: int | None, seed: int | None) -> Split | None:
+    from ..dataset.split import MOST_FOLDS, Split, parse_shares
     from ..errors import UsageError
 
+    if shares is not None and folds is not None:
+        raise UsageError("--split and --folds: give one of them")
+    if folds is not None:
+        if not 2 <= folds <= MOST_FOLDS:
+            raise UsageError(f"--folds {folds}: a number from 2 to {MOST_FOLDS} is expected")
+        return Split.into_folds(folds, seed or 0)
     if shares is None:
         if seed is not None:
             raise UsageError(f"--seed {seed}: it is the seed of a split; say which with --split SHARES")
@@ -92,41 +133,40 @@ def _split(shares: str | None, seed: int | None) -> Split | None:
         raise UsageError(f"--split: {error}") from None
 
 
-def _in_words(dataset: Dataset, config: Configuration, beside: Path, seconds: float) -> Iterator[str]:
+def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterator[str]:
     from ..formatting import count, duration, plural, size
 
-    outcome, file = dataset.outcome, dataset.order.file
-    spectra = plural(outcome.written, "spectrum", "spectra")
-    yield f"{file}: {spectra}, {size(file.stat().st_size)}, {duration(seconds)}; {beside} tells what is in it"
-    if dataset.order.split is not None:
-        parts = {
-            name: sum(n for (_, part), n in outcome.classes.items() if part == name)
-            for name in dataset.order.split.names
-        }
-        yield "  " + ", ".join(f"{name} {count(number)}" for name, number in parts.items())
-        yield from (f"  {line}" for line in dataset.lacking())
-    if outcome.left_out:
-        yield f"{count(len(outcome.left_out))} left out, whose wavelengths do not cover the grid"
-        yield from _examples(outcome.left_out)
-    if outcome.damaged:
-        yield f"{count(len(outcome.damaged))} left out as damaged"
-        yield from _examples(outcome.damaged)
+    result, options = dataset.result, dataset.options
+    spectra = plural(result.written, "spectrum", "spectra")
+    paths = [options.file / name for name in result.files] if options.is_folder else [options.file]
+    total = size(sum(path.stat().st_size for path in paths))
+    target = f"{options.file}/" if options.is_folder else str(options.file)
+    yield f"{target}: {spectra}, {total}, {duration(seconds)}; described in {options.card}"
+    if dataset.parts:
+        yield "  " + ", ".join(f"{name} {count(result.in_part(name))}" for name in dataset.parts)
+        yield from (f"  {line}" for line in dataset.missing_classes())
+    if result.left_out:
+        yield f"{count(len(result.left_out))} left out, whose wavelengths do not cover the grid"
+        yield from _examples(result.left_out)
+    if result.damaged:
+        yield f"{count(len(result.damaged))} left out as damaged"
+        yield from _examples(result.damaged)
     yield from _next_steps(dataset, config)
 
 
 def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
-    yield from (f"    {name}: {why}" for name, why in named[:EXAMPLES])
+    yield from (f"    {name}: {reason}" for name, reason in named[:EXAMPLES])
     if len(named) > EXAMPLES:
-        yield f"    and {len(named) - EXAMPLES} more (the card names all)"
+        yield f"    and {len(named) - EXAMPLES} more (the card lists all)"
 
 
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..formatting import plural
 
-    if dataset.outcome.damaged:
-        yield f"to set damaged files aside: {next_command('verify', config.location, '--fix')}"
-    if dataset.outcome.absent:
-        absent = plural(dataset.outcome.absent, "spectrum", "spectra")
-        yield f"{absent} of the catalog not there: {next_command('failures', config.location)} tells why"
-    if dataset.outcome.damaged or dataset.outcome.absent:
-        yield f"to fetch what is not there: {next_command('', config.location)}, then export again"
+    if dataset.result.damaged:
+        yield f"to quarantine damaged files: {next_command('verify', config.location, '--fix')}"
+    if dataset.result.absent:
+        absent = plural(dataset.result.absent, "spectrum", "spectra")
+        yield f"{absent} of the catalog missing; for the reasons: {next_command('failures', config.location)}"
+    if dataset.result.damaged or dataset.result.absent:
+        yield f"to fetch what is missing: {next_command('', config.location)}, then export again"

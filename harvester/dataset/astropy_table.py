@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .catalog_columns import Kinds
+from .catalog_columns import ColumnTypes
 from .stored_files import StoredFile
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def table_of(held: Sequence[StoredFile]) -> Table:
     from astropy.table import Table
 
     columns = {name: _column([getattr(one, name) for one in held]) for name in OURS}
-    kinds = Kinds()
+    types = ColumnTypes()
     for one in held:
-        kinds.note(one.columns)
-    columns |= {known.name: _column([known.value(one.columns) for one in held]) for known in kinds.columns(OURS)}
+        types.add(one.columns)
+    columns |= {known.name: _column([known.value(one.columns) for one in held]) for known in types.columns(OURS)}
     table = Table(columns)
     for name, unit in UNITS.items():
         table[name].unit = unit

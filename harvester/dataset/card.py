@@ -1,64 +1,95 @@
-"""The card of a data set: what it is, how it was made, whom to thank. Markdown, with a head for Hugging Face."""
+"""Write the card of a data set: what it is, how it was made, how to cite it. Markdown, with a head for Hugging Face."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 
-from ..archive.profile import ArchiveProfile
 from ..formatting import plain_line
-from .export import Dataset
+from .options import Dataset
+from .rights import citation, rights_of
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _REBUILT = "row['wave_start'] + row['wave_step'] * numpy.arange(row['wave_count'])"
 
 
 def card(dataset: Dataset) -> str:
-    """The whole card."""
-    archive = dataset.profile.title if dataset.profile and len(dataset.origin.archives) < 2 else dataset.origin.archive
-    title = f"Spectra of {archive or 'an archive that nobody recorded'}"
+    """Return the whole card."""
     parts = (
-        _head(dataset, title),
-        [f"# {title}", "", f"{dataset.outcome.written} spectra in `{dataset.order.file.name}`."],
+        _head(dataset),
+        [f"# {dataset.title}", "", f"{dataset.result.written} spectra in `{dataset.options.file.name}`."],
+        _loading(dataset),
         _classes(dataset),
         _origin(dataset),
         _preparation(dataset),
         _columns(dataset),
         _left_out(dataset),
-        _rights(dataset.profile),
+        _rights(dataset),
     )
     return "\n".join(f"{text}\n" for text in map("\n".join, parts) if text)
 
 
-def _head(dataset: Dataset, title: str) -> list[str]:
-    written = dataset.outcome.written
+def _head(dataset: Dataset) -> list[str]:
+    written = dataset.result.written
     size = next((name for most, name in _SIZES if written < most), "n>1M")
     return [
         "---",
-        f"pretty_name: {json.dumps(title)}",  # a JSON string is a YAML string
+        f"pretty_name: {json.dumps(dataset.title)}",  # a JSON string is a YAML string
         "license: other",
         "license_name: rights-of-the-archive",
         "tags: [astronomy, spectroscopy, spectra]",
         f"size_categories: [{json.dumps(size)}]",
-        *(_configuration(dataset) if dataset.order.file.suffix == ".parquet" else []),
+        *_configurations(dataset),
         "---",
     ]
 
 
-def _configuration(dataset: Dataset) -> list[str]:
-    """One file has all parts of a split, so Hugging Face must not call all of it ``train``, as it would unasked."""
-    name = json.dumps(dataset.order.file.name)
-    files = [f"  data_files: {name}"]
-    if dataset.order.split is not None:
-        files = ["  data_files:", "  - split: whole", f"    path: {name}"]
-    return ["configs:", "- config_name: default", *files]
+def _configurations(dataset: Dataset) -> list[str]:
+    """Return which files are which split; one file has all parts, and must not be called ``train`` by default."""
+    if dataset.options.is_hdf5:
+        return []
+    if not dataset.options.is_folder:
+        name = json.dumps(dataset.options.file.name)
+        files = [f"  data_files: {name}"]
+        if dataset.options.split is not None:
+            files = ["  data_files:", "  - split: whole", f"    path: {name}"]
+        return ["configs:", "- config_name: default", *files]
+    parts = [part for part in dataset.parts if dataset.result.in_part(part)]
+    split = dataset.options.split
+    if split is None or not split.folds:
+        return ["configs:", "- config_name: default", *_data_files({part: [part] for part in parts or ["train"]})]
+    lines = ["configs:", "- config_name: default", "  default: true", *_data_files({"train": parts})]
+    for part in parts:
+        others = [other for other in parts if other != part]
+        lines += [f"- config_name: {part}", *_data_files({"train": others, "test": [part]})]
+    return lines
+
+
+def _data_files(splits: dict[str, list[str]]) -> Iterator[str]:
+    yield "  data_files:"
+    for name, parts in splits.items():
+        yield from (f"  - split: {name}", "    path:", *(f"    - data/{part}-*.parquet" for part in parts))
+
+
+def _loading(dataset: Dataset) -> Iterator[str]:
+    """How to load a folder."""
+    if not dataset.options.is_folder:
+        return
+    folder = dataset.options.file.name
+    split = dataset.options.split
+    yield from ("## Loading", "", "```python", "import datasets", "")
+    if split is not None and split.folds:
+        yield f'fold = datasets.load_dataset("{folder}", "{split.names[0]}")  # train: all other folds; test: this one'
+    else:
+        yield f'spectra = datasets.load_dataset("{folder}")'
+    yield "```"
 
 
 def _classes(dataset: Dataset) -> Iterator[str]:
     """How many spectra of which class are in which part."""
-    counted, split = dataset.outcome.classes, dataset.order.split
+    counted, split = dataset.result.classes, dataset.options.split
     parts = ("",) if split is None else split.names
-    yield from ("## Classes", "", f"By the catalog's column `{dataset.layout.label}`:", "")
+    yield from ("## Classes", "", f"By the catalog's column `{dataset.schema.label}`:", "")
     found = sorted({label for label, _ in counted}, key=_as_number)
     rows: list[list[object]] = []
     header = ["class", *(part for part in parts if part), "all"]
@@ -70,26 +101,30 @@ def _classes(dataset: Dataset) -> Iterator[str]:
         shares = ", ".join(f"{name} {share:g}" for name, share in zip(split.names, split.shares, strict=True))
         yield from (
             "",
-            f"Asked for: {shares}; seed {split.seed}. No star is in two parts: spectra of the same object, or pointed "
+            f"Requested: {shares}; seed {split.seed}. No star is in two parts: spectra of the same object, or pointed "
             "within 2 arcseconds of each other, stay together.",
-            *(f"- {line}" for line in map(_safe, dataset.lacking())),
+            *(f"- {line}" for line in map(_safe, dataset.missing_classes())),
             *_choosing(dataset),
         )
 
 
 def _choosing(dataset: Dataset) -> Iterator[str]:
-    """How to get one part of the split."""
-    name = dataset.order.file.name
-    if dataset.order.file.suffix == ".parquet":
-        said = f"datasets.Dataset.from_parquet({name!r}).filter(lambda part: part == 'train', input_columns='split')"
+    """How to get one part of the split out of one file."""
+    name, split = dataset.options.file.name, dataset.options.split
+    if dataset.options.is_folder or split is None:
+        return
+    column, part = split.column, split.names[0]
+    if dataset.options.is_hdf5:
+        code = f"[one for one in h5py.File({name!r})['spectra'].values() if one.attrs['{column}'] == '{part}']"
     else:
-        said = f"[one for one in h5py.File({name!r})['spectra'].values() if one.attrs['split'] == 'train']"
+        chosen = f"lambda part: part == '{part}', input_columns='{column}'"
+        code = f"datasets.Dataset.from_parquet({name!r}).filter({chosen})"
     yield from (
         "",
-        "All parts are in this one file; the column `split` tells them apart:",
+        f"All parts are in this one file; the column `{column}` tells them apart:",
         "",
         "```python",
-        said,
+        code,
         "```",
     )
 
@@ -106,60 +141,64 @@ def _origin(dataset: Dataset) -> Iterator[str]:
     yield from ("## Where they come from", "")
     facts = {
         "archive": origin["archive"] or "not on record: the ledger was rebuilt from the files",
-        "asked at": ", ".join(origin["servers"]),
-        "asked for": origin["asked"],
+        "servers": ", ".join(origin["servers"]),
+        "requested with": origin["requested"],
         "retrieved": origin["retrieved"] and " to ".join(origin["retrieved"]),
         "by": "harvester, run " + ", ".join(origin["runs"]) if origin["runs"] else None,
     }
-    yield from (f"- {name}: {_safe(str(told))}" for name, told in facts.items() if told)
-    yield "- each FITS file was proved by its SHA-256 when this was made of it"
+    yield from (f"- {name}: {_safe(str(value))}" for name, value in facts.items() if value)
+    yield "- each FITS file was verified by its SHA-256 when this was made of it"
 
 
 def _preparation(dataset: Dataset) -> Iterator[str]:
-    done = dataset.order.recipe.in_words() or ["Nothing: wavelengths and flux are as the archive's files have them."]
-    yield from ("## What was done to them", "")
-    yield from (f"{number}. {sentence}" for number, sentence in enumerate(done, 1))
-    if dataset.order.flux != "float64":
-        yield f"{len(done) + 1}. Flux was rounded to {dataset.order.flux}."
+    steps = dataset.options.recipe.sentences() or [
+        "Nothing: wavelengths and flux are as the archive's files have them."
+    ]
+    yield from ("## Preparation", "")
+    yield from (f"{number}. {sentence}" for number, sentence in enumerate(steps, 1))
+    if dataset.options.flux != "float64":
+        yield f"{len(steps) + 1}. Flux was rounded to {dataset.options.flux}."
 
 
 def _columns(dataset: Dataset) -> Iterator[str]:
-    parquet = dataset.order.file.suffix == ".parquet"
-    yield from ("## Columns" if parquet else "## Layout", "")
-    if not parquet:
+    hdf5 = dataset.options.is_hdf5
+    yield from ("## Layout" if hdf5 else "## Columns", "")
+    if hdf5:
         yield from (
             "`spectra/<name>` is 2 x n float64: wavelengths (Angstrom) above flux. Its attributes, where known (`date` "
             "in place of `time`, as a text; `label` is the class):",
             "",
         )
-    fields = dataset.layout.fields if parquet else dataset.layout.scalars
+    fields = dataset.schema.scalars if hdf5 else dataset.schema.fields
     rows = [[f"`{_safe(field.name)}`", field.kind, field.unit, _safe(field.meaning)] for field in fields]
-    yield from _table(["column" if parquet else "attribute", "type", "unit", "meaning"], rows)
-    if parquet:
+    yield from _table(["attribute" if hdf5 else "column", "type", "unit", "meaning"], rows)
+    if any(field.name == "wave_start" for field in fields):
         yield from ("", f"Wavelengths that are evenly spaced: `{_REBUILT}`.")
+    if any(field.name == "ivar" for field in fields) and dataset.options.recipe.sentences():
+        yield from (
+            "",
+            "`ivar` follows from the archive's uncertainties, taken as independent from point to point.",
+        )
 
 
 def _left_out(dataset: Dataset) -> Iterator[str]:
-    outcome = dataset.outcome
-    missing = [*outcome.left_out, *((name, f"damaged: {why}") for name, why in outcome.damaged)]
-    if not missing and not outcome.absent:
+    result = dataset.result
+    missing = [*result.left_out, *((name, f"damaged: {reason}") for name, reason in result.damaged)]
+    if not missing and not result.absent:
         return
     yield from ("## Left out", "")
-    if outcome.absent:
-        yield f"- {outcome.absent} that the catalog lists and the harvest does not have"
-    yield from (f"- `{name}`: {_safe(why)}" for name, why in missing)
+    if result.absent:
+        yield f"- {result.absent} that the catalog lists and the harvest does not have"
+    yield from (f"- `{name}`: {_safe(reason)}" for name, reason in missing)
 
 
-def _rights(profile: ArchiveProfile | None) -> list[str]:
-    thanks = profile.acknowledgement if profile else ""
+def _rights(dataset: Dataset) -> list[str]:
     return [
         "## Citing, and rights",
         "",
-        thanks
-        or "No words of acknowledgement are on record here: name the archive and its address, and ask its operators "
-        "how they wish to be cited.",
+        *rights_of(dataset.profile),
         "",
-        "The rights of the archive's data are the archive's; ask before you publish this file.",
+        "As a citation: " + _safe(citation(dataset)),
     ]
 
 
@@ -171,5 +210,5 @@ def _table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterat
 
 
 def _safe(text: str) -> str:
-    """A server's or a catalog's words as one line that opens no column and no tag."""
+    """Return a server's or a catalog's text as one line that opens no column and no tag."""
     return plain_line(text, 500).replace("|", "\\|").replace("<", "&lt;")

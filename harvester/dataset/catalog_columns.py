@@ -1,13 +1,14 @@
-"""The catalog's own columns in a data set: under which name, and as integers, numbers or texts.
+"""Name and type the catalog's own columns in a data set: as integers, numbers or text.
 
-A column holds integers if all its values are integers, floating point numbers if all are numbers, else texts; a blank
-is missing. ``007`` is a text, and so is what 64 bits cannot hold: a label must come out as it went in.
+A column holds integers if all its values are integers, floating point numbers if all are numbers, else text; a blank
+is missing. ``007`` is text, and so is what 64 bits cannot hold: a label must come out as it went in.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,12 +18,13 @@ PREFIX = "catalog_"
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _LARGEST = 2**63 - 1
+_EXACT = 2**53  # the largest integer up to which float64 has them all
 
 Value = int | float | str
 
 
 class Kind(IntEnum):
-    """What a column's values are, the narrowest first."""
+    """The type of a column's values, the narrowest first."""
 
     INTEGER = 0
     NUMBER = 1
@@ -31,14 +33,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """A column of the catalog, which the data set calls ``name``."""
+    """A column of the catalog, which the data set calls ``name``. blank: no row has a value in it."""
 
     source: str
     name: str
     kind: Kind
+    blank: bool = False
 
     def value(self, columns: Mapping[str, str]) -> Value | None:
-        """Its value in a row. ValueError if it is none of this kind."""
+        """Return its value in a row, None for a blank one. ValueError if it is not of this kind."""
         text = columns.get(self.source, "")
         if not text:
             return None
@@ -46,38 +49,55 @@ class CatalogColumn:
 
 
 def kind_of(text: str) -> Kind:
-    """The narrowest kind that holds ``text``, which is not blank, as it is."""
+    """Return the narrowest kind that holds ``text``, which is not blank, as it is."""
     if _INTEGER.fullmatch(text):
         return Kind.INTEGER if abs(int(text)) <= _LARGEST else Kind.TEXT
     return Kind.NUMBER if _NUMBER.fullmatch(text) and math.isfinite(float(text)) else Kind.TEXT
 
 
-class Kinds:
+class ColumnTypes:
     """The kinds of all columns, found row by row."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, Kind | None] = {}
+        self._filled: Counter[str] = Counter()
+        self._large: set[str] = set()
+        self._rows = 0
 
-    def note(self, columns: Mapping[str, str]) -> None:
+    def add(self, columns: Mapping[str, str]) -> None:
+        """Take one more row into account."""
+        self._rows += 1
         for name, text in columns.items():
             known = self._kinds.setdefault(name, None)
+            self._filled[name] += bool(text)
             if text and known is not Kind.TEXT:
                 self._kinds[name] = max(known or Kind.INTEGER, kind_of(text))
+                if self._kinds[name] is Kind.INTEGER and abs(int(text)) > _EXACT:
+                    self._large.add(name)
 
     def columns(self, taken: Collection[str]) -> tuple[CatalogColumn, ...]:
-        """The columns in the order in which they came; a name that is ``taken`` gets a prefix."""
+        """Return the columns in the order in which they came; a name that is ``taken`` gets a prefix."""
         names = _free_names(self._kinds, taken)
         return tuple(
-            CatalogColumn(source, name, Kind.TEXT if kind is None else kind)
+            CatalogColumn(source, name, self._kind(source), kind is None)
             for name, (source, kind) in zip(names, self._kinds.items(), strict=True)
         )
 
+    def _kind(self, source: str) -> Kind:
+        """Return the column's kind; large integers among blanks are text, since pandas and astropy would round them."""
+        kind = self._kinds[source]
+        rounded = kind is Kind.INTEGER and source in self._large and self._filled[source] < self._rows
+        return Kind.TEXT if kind is None or rounded else kind
+
 
 def _free_names(sources: Iterable[str], taken: Collection[str]) -> list[str]:
+    """Return a free name for each source; names differ in more than case, which DuckDB and others do not see."""
     names: list[str] = []
+    folded = {name.casefold() for name in taken}
     for source in sources:
         name = source or "unnamed"
-        while name in taken or name in names:
+        while name.casefold() in folded:
             name = PREFIX + name
+        folded.add(name.casefold())
         names.append(name)
     return names

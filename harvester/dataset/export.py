@@ -1,136 +1,79 @@
-"""A harvest as one file: Parquet to train on, or HDF5 for the notebooks of old, with a card beside it.
+"""Export a harvest: one Parquet or HDF5 file with a card beside it, or a folder that Hugging Face loads.
 
-One spectrum is in memory at a time (in Parquet, a row group). A split needs to know all stars before it can place one,
-so everything is read twice then. The same harvest gives the same bytes.
+One spectrum is in memory at a time (in Parquet, a row group). Parquet needs to know which columns have values, and a
+split needs to know all stars, before the first row can be written, so everything is read twice then. The same harvest
+gives the same bytes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..archive.profile import ArchiveProfile
 from ..config.configuration import Configuration
 from ..config.messages import did_you_mean
 from ..errors import UsageError
-from ..formatting import plain_line
 from ..model.batching import Pool
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
+from .contents import FirstLook
+from .folder import atomic_folder, check_replaceable, parquet_folder
 from .hdf5 import hdf5_file, require_h5py
+from .options import Dataset, ExportOptions, ExportResult
 from .parquet import parquet_file, require_pyarrow
-from .preprocessing import NOTHING, Recipe
 from .sample_builder import SampleBuilder
 from .samples import MissingMetadataError, NotCoveredError, Sample
 from .schema import ExportSchema, Write
-from .source import Origin, Source
-from .split import Split
-from .stars import Objects
+from .source import Source
 from .stored_files import DamagedError
 
 ExportProgress = Callable[[int, int], None]
 """Called with how many spectra are done and how many there are."""
 
-Open = Callable[[Path, ExportSchema, dict[str, Any]], AbstractContextManager[Write]]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What the data set shall be. label: the catalog's column with the class, None for ``labels.column``."""
-
-    file: Path
-    recipe: Recipe = NOTHING
-    split: Split | None = None
-    flux: str = "float64"
-    label: str | None = None
-
-    @property
-    def card(self) -> Path:
-        """The card beside the file."""
-        return self.file.with_name(f"{self.file.name}.md")
-
-
-@dataclass(slots=True)
-class ExportResult:
-    """What became of it. ``classes`` counts the spectra written, by label and part ('' where there is none).
-
-    stars: how many have each label, as the split counts them; empty without a split.
-    damaged, left_out: name and reason. absent: spectra that the catalog lists and the harvest does not have.
-    """
-
-    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    stars: Mapping[str, int] = field(default_factory=dict)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    absent: int = 0
-
-    @property
-    def written(self) -> int:
-        return self.classes.total()
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A data set that was written: what it was to be, where it comes from, how it is laid out, what became of it.
-
-    profile: of its archive, by the ledger or by the user's word; None if neither tells.
-    """
-
-    order: ExportOptions
-    origin: Origin
-    profile: ArchiveProfile | None
-    layout: ExportSchema
-    outcome: ExportResult
-
-    def lacking(self) -> Iterator[str]:
-        """A line for each class that a part of the split has no spectrum of."""
-        split, classes, stars = self.order.split, self.outcome.classes, self.outcome.stars
-        parts = split.names if split is not None else ()
-        for label in sorted(stars):
-            without = [part for part in parts if not classes[label, part]]
-            if without:
-                name, of = plain_line(label, 80) or "(none)", f"{stars[label]} star{'s' * (stars[label] != 1)}"
-                yield f"no spectrum of class {name} in {', '.join(without)} ({of})"
-
-
 Describe = Callable[[Dataset], str]
-"""The words of a data set's card."""
+"""Return the text of a data set's card."""
+
+Document = Callable[[Dataset, Path], None]
+"""Write what a folder has beside its data, into the folder."""
 
 
-def opener(order: ExportOptions) -> Open:
-    """Who writes such a file, HDF5 unless it is called .parquet. UsageError if what it takes is not installed."""
-    if order.file.suffix.lower() == ".parquet":
+def check_options(options: ExportOptions) -> None:
+    """Raise UsageError if such a data set cannot be written here."""
+    if options.is_hdf5:
+        if options.flux != "float64":
+            raise UsageError(
+                f"{options.file}: HDF5 keeps wavelengths and flux in one array, and {options.flux} is too coarse for "
+                "wavelengths; leave --flux out, or give a .parquet file"
+            )
+        require_h5py()
+    else:
         require_pyarrow()
-        return parquet_file
-    if order.flux != "float64":
-        raise UsageError(
-            f"{order.file}: HDF5 keeps wavelengths and flux in one array, and {order.flux} is too coarse for "
-            "wavelengths; leave --flux out, or give a .parquet file"
-        )
-    require_h5py()
-    return hdf5_file
+    if options.is_folder:
+        check_replaceable(options.file)
+    elif options.card.is_dir():
+        raise UsageError(f"{options.card}: a folder has the name of the card; give the data set another one")
 
 
 def export(
     configuration: Configuration,
-    order: ExportOptions,
+    options: ExportOptions,
     progress: ExportProgress,
     describe: Describe | None = None,
     pool: Pool | None = None,
+    document: Document | None = None,
 ) -> Dataset:
-    """Write the data set ``order`` of the configuration's harvest. UsageError if there is none to make, or no way to.
+    """Write the data set ``options`` of the configuration's harvest; UsageError if there is none, or it cannot be.
 
-    With ``describe`` its card is put beside it. Leaves nothing behind if it fails. What is damaged or has no place in
-    it is left out and told in the outcome. A ``pool`` reads and prepares the spectra; the file is written here.
+    ``describe`` writes its card, ``document`` what else a folder has. Leaves nothing behind if it fails. What is
+    damaged or does not fit is left out and listed in the result. A ``pool`` reads and prepares the spectra.
     """
-    if order.card.is_dir():
-        raise UsageError(f"{order.card}: a folder has the name of the card; give the data set another one")
-    return _Export(configuration, order, progress, opener(order), describe, pool).run()
+    check_options(options)
+    return _Export(configuration, options, progress, describe, pool, document).run()
 
 
 class _Export:
@@ -139,112 +82,140 @@ class _Export:
     def __init__(
         self,
         configuration: Configuration,
-        order: ExportOptions,
+        options: ExportOptions,
         progress: ExportProgress,
-        open_file: Open,
         describe: Describe | None,
         pool: Pool | None,
+        document: Document | None,
     ) -> None:
-        self._describe = describe
+        self._describe, self._document = describe, document
         self._source = Source(configuration)
         self._origin = self._source.origin()
-        self._order = order
+        self._options = options
         self._progress = progress
-        self._open = open_file
-        self._layout = ExportSchema(
-            self._origin.columns, order.flux, order.split is not None, self._label(configuration)
+        grid, split = options.recipe.grid, options.split
+        self._schema = ExportSchema(
+            tuple(column for column in self._origin.columns if not column.blank),
+            options.flux,
+            "" if split is None else split.column,
+            self._label(configuration),
+            size=None if grid is None else grid.points,
         )
         named = "archive" in configuration.settings.model_fields_set
         own = named or configuration.profile.name == self._origin.archive
         self._profile = configuration.profile if own else None
-        self._workshop = SampleBuilder(configuration, order.recipe, self._profile, pool)
-        self._passes = 1 if order.split is None else 2
+        self._builder = SampleBuilder(configuration, options.recipe, self._profile, pool)
+        self._passes = 1 if options.is_hdf5 and split is None else 2
         self._seen = 0
 
     def _label(self, configuration: Configuration) -> str:
-        """The column with the class. UsageError if it is one that somebody named, and no spectrum has it."""
+        """Return the column with the class; UsageError if one was named that no spectrum has."""
         setting = configuration.settings.labels.column
-        label = self._order.label or setting
-        there = [column.source for column in self._origin.columns]
-        chosen = self._order.label is not None or setting != Labelling().column
-        if not chosen or label in there or not self._origin.count:
+        label = self._options.label or setting
+        known = [column.source for column in self._origin.columns]
+        chosen = self._options.label is not None or setting != Labelling().column
+        if not chosen or label in known or not self._origin.count:
             return label
-        named = "labels.column" if self._order.label is None else "--label-column"
-        known = f"they have {', '.join(there)}" if there else "they have none"
+        named = "labels.column" if self._options.label is None else "--label-column"
+        columns = f"they have {', '.join(known)}" if known else "they have none"
         raise UsageError(
-            f"{named} {label!r}: no spectrum has such a column of its catalog; {known}{did_you_mean(label, there)}"
+            f"{named} {label!r}: no spectrum has such a column of its catalog; {columns}{did_you_mean(label, known)}"
         )
 
     def run(self) -> Dataset:
+        """Write the data set."""
         try:
-            return self._written()
+            return self._write()
         except (KeyError, ValueError) as error:  # a star, or a value in a column, that the first look did not see
             if self._source.origin() == self._origin:
                 raise
             raise UsageError(
-                f"{self._source.folder}: its ledger changed meanwhile; export again when the harvest has ended"
+                f"{self._source.folder}: its ledger changed during the export; export again when the harvest has ended"
             ) from error
 
-    def _written(self) -> Dataset:
-        outcome = ExportResult(absent=(self._source.listed or self._origin.count) - self._origin.count)
-        part_of = self._parts(outcome)
-        with atomic_write(self._order.file) as path:
-            with self._open(path, self._layout, self._provenance()) as write:
-                for sample in self._samples(outcome):
+    def _write(self) -> Dataset:
+        result = ExportResult(absent=(self._source.listed or self._origin.count) - self._origin.count)
+        part_of, rows = self._first_look(result)
+        options = self._options
+        with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
+            with self._open(path, rows, result) as write:
+                for sample in self._samples(result):
                     part = part_of(sample)
                     write(sample, part)
-                    outcome.classes[self._layout.class_of(sample.columns), part or ""] += 1
-            if not outcome.written:
-                raise UsageError(self._why_nothing(outcome))
-            dataset = Dataset(self._order, self._origin, self._profile, self._layout, outcome)
-            if self._describe is not None:  # before the data set gets its name: no new one beside an old card
-                with atomic_write(self._order.card) as words:
-                    words.write_text(self._describe(dataset), encoding="utf-8")
+                    result.classes[self._schema.class_of(sample.columns), part or ""] += 1
+            if not result.written:
+                raise UsageError(self._why_nothing(result))
+            dataset = Dataset(options, self._origin, self._profile, self._schema, result)
+            self._write_documents(dataset, path)
         return dataset
 
-    def _parts(self, outcome: ExportResult) -> Callable[[Sample], str | None]:
-        """The part that each sample is in: found by going through them all; ``outcome`` gets their stars."""
-        if self._order.split is None:
-            return lambda sample: None
-        objects = Objects()
+    def _first_look(self, result: ExportResult) -> tuple[Callable[[Sample], str | None], dict[str, int]]:
+        """Decide the columns and the parts; return what tells a sample's part, and the rows of each part."""
+        split = self._options.split
+        if self._options.is_hdf5 and split is None:
+            return (lambda sample: None), {}
+        look, found = FirstLook(self._schema), 0
         for sample in self._samples(ExportResult()):
-            objects.add(sample.did, sample.observation, self._layout.class_of(sample.columns))
-        stars = objects.labels()
-        outcome.stars = Counter(label for labels in stars.values() for label in labels)
-        parts = self._order.split.parts(stars)
-        return lambda sample: parts[objects.star(sample.did, sample.observation)]
+            look.add(sample)
+            found += 1
+        if not self._options.is_hdf5 and found:
+            wave = look.wave_style(self._options.wave)
+            self._schema = replace(self._schema, wave=wave, contents=look.contents(wave, split))
+        if split is None:
+            return (lambda sample: None), {"": found}
+        stars = look.objects.labels()
+        result.stars = Counter(label for labels in stars.values() for label in labels)
+        parts, rows = split.parts(stars), dict.fromkeys(split.names, 0)
+        for star, labels in stars.items():
+            rows[parts[star]] += sum(labels.values())
+        return (lambda sample: parts[look.objects.star(sample.did, sample.observation)]), rows
 
-    def _samples(self, outcome: ExportResult) -> Iterator[Sample]:
-        """All samples, prepared; into ``outcome`` goes what is none."""
+    def _open(self, path: Path, rows: dict[str, int], result: ExportResult) -> AbstractContextManager[Write]:
+        provenance = self._provenance()
+        if self._options.is_folder:
+            return parquet_folder(path, self._schema, provenance, rows, result.files)
+        return (hdf5_file if self._options.is_hdf5 else parquet_file)(path, self._schema, provenance)
+
+    def _write_documents(self, dataset: Dataset, path: Path) -> None:
+        """Write the card before the data set gets its name, so that no new data set has an old card."""
+        if self._describe is not None:
+            with atomic_write(path / "README.md" if dataset.options.is_folder else dataset.options.card) as card:
+                card.write_text(self._describe(dataset), encoding="utf-8")
+        if self._document is not None and dataset.options.is_folder:
+            self._document(dataset, path)
+
+    def _samples(self, result: ExportResult) -> Iterator[Sample]:
+        """Yield all samples, prepared; spectra that give none go into ``result``."""
         total = self._passes * self._origin.count
-        for holding, made in self._workshop.made(self._source):
-            match made:
+        for stored, built in self._builder.build(self._source):
+            match built:
                 case Sample():
-                    yield made
+                    yield built
                 case DamagedError():
-                    outcome.damaged.append((holding.name, str(made)))
+                    result.damaged.append((stored.name, str(built)))
                 case NotCoveredError():
-                    outcome.left_out.append((holding.name, str(made)))
+                    result.left_out.append((stored.name, str(built)))
                 case MissingMetadataError():
-                    raise UsageError(f"{made}, and give that with --archive FILE.toml")
+                    raise UsageError(f"{built}, and give that with --archive FILE.toml")
             self._seen += 1
             self._progress(self._seen, total)
 
     def _provenance(self) -> dict[str, Any]:
-        split = self._order.split
+        split = self._options.split
         return {
             "made_by": f"harvester {__version__}",
             **self._origin.as_json(),
-            "done": self._order.recipe.in_words(),
+            "prepared": self._options.recipe.sentences(),
             "split": split and {"shares": dict(zip(split.names, split.shares, strict=True)), "seed": split.seed},
+            "rights": self._profile.acknowledgement if self._profile else "",
         }
 
-    def _why_nothing(self, outcome: ExportResult) -> str:
+    def _why_nothing(self, result: ExportResult) -> str:
         folder = self._source.folder
-        if outcome.left_out:
-            name, why = outcome.left_out[0]
-            return f"--resample: no spectrum covers that grid; {name}, for one, does not: {why}"
-        if outcome.damaged:
+        if result.left_out:
+            name, reason = result.left_out[0]
+            return f"--resample: no spectrum covers that grid; {name}, for one, does not: {reason}"
+        if result.damaged:
             return f"{folder}: all its spectra are damaged; python -m harvester verify tells more"
         listed = "that the catalog lists" if self._source.listed else "yet"
         return f"{folder}: it holds no spectrum {listed}; python -m harvester run fetches them"

@@ -1,4 +1,4 @@
-"""Spectra around H-alpha, on one grid: what they are compared on, whatever their own grid and calibration."""
+"""Put spectra around H-alpha on one grid, to compare them whatever their own grid and calibration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Rows = NDArray[np.float32]
 
 REACH = 40.0  # Angstrom on either side
 OFFSETS = np.linspace(-REACH, REACH, 161)  # from H-alpha at rest
-_SMOOTH = 1.5  # Angstrom: wider than noise and our own air's lines, narrower than a star's
+_SMOOTH = 1.5  # Angstrom: wider than noise and telluric lines, narrower than a star's
 _BESIDE = np.abs(OFFSETS) > 25.0  # where the continuum is
 _CENTRE = np.abs(OFFSETS) <= 10.0  # 450 km/s: where a star's line may lie
 _LINE = np.abs(OFFSETS) <= 25.0
@@ -21,9 +21,16 @@ LEAST_SIGMAS = 8.0  # noise alone rises by five, from its deepest to its highest
 
 
 def around_h_alpha(spectrum: Spectrum, line: float) -> Rows | None:
-    """The spectrum around ``line`` (Angstrom) on the grid, smoothed; None where it does not reach over all of that, or
-    has no continuum to compare with."""
-    wave, flux = angstroms(spectrum), spectrum.flux
+    """Return the spectrum around ``line`` (Angstrom) on the grid, smoothed, in units of the continuum.
+
+    None where no segment covers the whole grid, or there is no continuum to compare with.
+    """
+    wave = angstroms(spectrum)
+    parts = (_around(wave[part], spectrum.flux[part], line) for part in spectrum.segments)
+    return next((row for row in parts if row is not None), None)
+
+
+def _around(wave: NDArray[np.float64], flux: NDArray[np.float64], line: float) -> Rows | None:
     if wave.size > 1 and wave[0] > wave[-1]:
         wave, flux = wave[::-1], flux[::-1]
     if wave.size < 2 or wave[0] > line - REACH or wave[-1] < line + REACH:
@@ -41,7 +48,7 @@ def around_h_alpha(spectrum: Spectrum, line: float) -> Rows | None:
 
 
 def _smoothed(wave: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The running mean over ``_SMOOTH`` Angstrom; the ends are means of what there is."""
+    """Return the running mean over ``_SMOOTH`` Angstrom; at the ends, of the points that exist."""
     points = max(1, round(_SMOOTH * (wave.size - 1) / (wave[-1] - wave[0])))
     box = np.ones(points)
     mean: NDArray[np.float64] = np.convolve(flux, box, "same") / np.convolve(np.ones(flux.size), box, "same")
@@ -49,9 +56,9 @@ def _smoothed(wave: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[n
 
 
 def has_emission(rows: Rows) -> NDArray[np.bool_]:
-    """For each row whether the flux rises anywhere near H-alpha above what lies on both sides of it.
+    """Return, for each row, whether flux near H-alpha rises above that on both sides of it.
 
-    So a peak in the middle of an absorption line counts, and so does one on a sloping continuum. It has to be higher
+    A peak in the middle of an absorption line counts, and so does one on a sloping continuum. It has to be higher
     than 5 % of the continuum and than eight times the noise.
     """
     line = rows[:, _LINE]
@@ -63,7 +70,7 @@ def has_emission(rows: Rows) -> NDArray[np.bool_]:
 
 
 def _noise(rows: Rows) -> NDArray[np.float64]:
-    """Of each row, beside the line: from the second differences, which know nothing of slopes."""
+    """Return the noise of each row beside the line, from second differences, which slopes do not change."""
     beside = rows[:, _BESIDE].astype(np.float64)
     bends = beside[:, 6:] - 2 * beside[:, 3:-3] + beside[:, :-6]  # three steps apart: smoothing ties neighbours
     noise: NDArray[np.float64] = 1.4826 * np.median(np.abs(bends), axis=1) / np.sqrt(6)

@@ -1,8 +1,9 @@
-"""HDF5 in the layout of the notebooks that first worked on these spectra, so that they run on it.
+"""Write HDF5 in the form of the notebooks that first worked on these spectra, so that they run on it.
 
 ``spectra/<name>`` is one data set of 2 x n float64, wavelengths (Angstrom) above flux, with the attributes ``date``,
-``ra``, ``dec`` and ``label``. Theirs had the header's DATE as ``date``, the day on which somebody wrote a file; here it
-is the middle of the exposure (TMID), spelled as theirs. What else is known stands in further attributes.
+``ra``, ``dec`` and ``label``. Theirs had the header's DATE as ``date``, the day on which the file was written; here it
+is the middle of the exposure (TMID), in the same format. Everything else is in further attributes; ``uncertainty/``
+and ``mask/`` have data sets of the same names for spectra with uncertainties or flagged points.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import numpy as np
 
 from ..errors import UsageError
 from .samples import Sample
-from .schema import METADATA, ExportSchema, MetadataText, Write, time_of
+from .schema import METADATA, ExportSchema, MetadataValue, Write, time_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 
 def require_h5py() -> None:
-    """UsageError if h5py is not there: said before anything is read."""
+    """Raise UsageError if h5py is missing, before anything is read."""
     try:
         import h5py as _  # noqa: F401
     except ImportError:
@@ -35,7 +36,7 @@ def require_h5py() -> None:
 
 @contextmanager
 def hdf5_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]) -> Iterator[Write]:
-    """An HDF5 file at ``path``; what it yields writes one spectrum into it."""
+    """Open an HDF5 file at ``path`` and yield what writes one spectrum into it."""
     import h5py
 
     with _Disk(path) as disk, h5py.File(disk, "w") as file:
@@ -47,42 +48,46 @@ def hdf5_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]) -
             stored = spectra.create_dataset(sample.name, data=data, track_times=False)
             for name, value in _attributes(layout, sample, part).items():
                 stored.attrs[name] = value
+            if sample.uncertainty is not None:
+                file.create_dataset(f"uncertainty/{sample.name}", data=sample.uncertainty, track_times=False)
+            if sample.mask is not None:
+                file.create_dataset(f"mask/{sample.name}", data=sample.mask, track_times=False)
             disk.check()
 
         yield write
 
 
 class _Disk(io.FileIO):
-    """A new file that keeps its first fault to itself until it is asked.
+    """A new file that records its first error and raises it only in ``check``.
 
-    libhdf5 does not survive a write that fails, a full disk's for one: it complains thousands of times, then crashes.
+    libhdf5 does not survive a write that fails, for example on a full disk: it logs thousands of errors, then crashes.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "x+")
-        self._fault: OSError | None = None
+        self._error: OSError | None = None
 
     def write(self, data: Buffer, /) -> int:
-        left = memoryview(data).cast("B")
-        size = left.nbytes
+        rest = memoryview(data).cast("B")
+        size = rest.nbytes
         try:
-            while left and self._fault is None:
-                left = left[super().write(left) :]
+            while rest and self._error is None:
+                rest = rest[super().write(rest) :]
         except OSError as error:
-            self._fault = error
+            self._error = error
         return size
 
     def truncate(self, size: int | None = None, /) -> int:
         try:
             return super().truncate(size)
         except OSError as error:
-            self._fault = self._fault or error
+            self._error = self._error or error
         return size or 0
 
     def check(self) -> None:
-        """OSError if a write has failed."""
-        if self._fault is not None:
-            raise self._fault
+        """Raise OSError if a write has failed."""
+        if self._error is not None:
+            raise self._error
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
@@ -90,11 +95,11 @@ class _Disk(io.FileIO):
             self.check()
 
 
-def _attributes(layout: ExportSchema, sample: Sample, part: str | None) -> dict[str, MetadataText]:
-    told = layout.told(sample, part)
+def _attributes(layout: ExportSchema, sample: Sample, part: str | None) -> dict[str, MetadataValue]:
+    row = layout.row(sample, part)
     label = next((column.name for column in layout.catalog if column.source == layout.label), None)
     if label is not None:
-        told["label"] = told[label]
+        row["label"] = row[label]
     mjd = sample.observation.mjd
-    told["date"] = None if mjd is None else f"{time_of(mjd, timedelta(seconds=1)):%Y-%m-%dT%H:%M:%S}"
-    return {name: value for name, value in told.items() if value is not None and name not in ("name", "time")}
+    row["date"] = None if mjd is None else f"{time_of(mjd, timedelta(seconds=1)):%Y-%m-%dT%H:%M:%S}"
+    return {name: value for name, value in row.items() if value not in (None, "") and name not in ("name", "time")}

@@ -1,7 +1,7 @@
-"""Parquet: one row a spectrum. Readable by pyarrow, polars, pandas and Hugging Face datasets alike.
+"""Write Parquet, one row a spectrum, for pyarrow, polars, pandas, DuckDB, Hugging Face datasets and astropy alike.
 
 Numbers of one spectrum resemble each other in their high bytes: BYTE_STREAM_SPLIT puts these side by side, and zstd
-makes of it a fifth less than of the numbers as they are. Nothing in the file tells when it was written.
+makes a fifth less of it than of the numbers as they are. Nothing in the file says when it was written.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .samples import Sample
-from .schema import METADATA, ExportSchema, Write, axis_told
+from .schema import METADATA, TEXT, ExportField, ExportSchema, Write
+from .votable import file_metadata
 
 ROWS = 512  # of a row group: 8 MB of flux, which is what is in memory at a time
 
 
 def require_pyarrow() -> None:
-    """UsageError if pyarrow is not there: said before anything is read."""
+    """Raise UsageError if pyarrow is missing, before anything is read."""
     try:
         import pyarrow as _  # noqa: F401
     except ImportError:
@@ -32,23 +33,23 @@ def require_pyarrow() -> None:
 
 @contextmanager
 def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]) -> Iterator[Write]:
-    """A Parquet file at ``path``; what it yields writes one spectrum into it."""
+    """Open a Parquet file at ``path`` and yield what writes one spectrum into it."""
     from pyarrow import parquet
 
-    schema = _schema(layout, provenance)
+    schema = arrow_schema(layout, provenance)
     waiting: list[dict[str, Any]] = []
+    floats = [field.name for field in layout.arrays if field.kind in ("list<float64>", "list<float32>")]
     with parquet.ParquetWriter(
         path,
         schema,
         compression="zstd",
-        use_dictionary=[field.name for field in layout.fields if field.kind == "string"],
-        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("wave", "flux")},
+        use_dictionary=[field.name for field in layout.fields if field.kind == TEXT],
+        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in floats},
         write_statistics=[field.name for field in layout.scalars],
     ) as writer:
 
         def write(sample: Sample, part: str | None) -> None:
-            flux = sample.flux.astype(layout.flux)
-            waiting.append(layout.told(sample, part) | axis_told(sample) | {"flux": flux})
+            waiting.append(layout.row(sample, part) | layout.array_values(sample))
             if len(waiting) == ROWS:
                 flush()
 
@@ -61,22 +62,39 @@ def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]
             flush()
 
 
-def _schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
+def arrow_schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
+    """Return the Arrow schema, with units and descriptions as every reader looks for them."""
     import pyarrow as pa
 
-    kinds = {
+    fields = [
+        pa.field(
+            field.name,
+            _arrow_type(field, layout.size),
+            metadata={"unit": field.unit, "description": field.meaning, "ucd": field.ucd},
+        )
+        for field in layout.fields
+    ]
+    title = f"Spectra of {provenance.get('archive') or 'an unknown archive'}"
+    return pa.schema(fields, {METADATA: json.dumps(provenance, sort_keys=True), **file_metadata(layout.fields, title)})
+
+
+def _arrow_type(field: ExportField, size: int | None) -> Any:
+    """Return the column's type; lists that are as long in all rows are of a fixed size, which tensors are made of."""
+    import pyarrow as pa
+
+    scalars = {
         "string": pa.string(),
         "float64": pa.float64(),
+        "float32": pa.float32(),
         "int64": pa.int64(),
+        "bool": pa.bool_(),
         "timestamp[ms, UTC]": pa.timestamp("ms", tz="UTC"),
-        "list<float64>": pa.list_(pa.float64()),
-        "list<float32>": pa.list_(pa.float32()),
     }
-    told = {field.name: {"unit": field.unit, "description": field.meaning} for field in layout.fields}
-    return pa.schema(
-        [pa.field(field.name, kinds[field.kind], metadata=told[field.name]) for field in layout.fields],
-        metadata={METADATA: json.dumps(provenance, sort_keys=True)},
-    )
+    inner = field.kind.removeprefix("list<").removesuffix(">")
+    if inner == field.kind:
+        return scalars[inner]
+    fixed = size is not None and field.name in ("wave", "flux")  # the others may be missing, which astropy cannot stack
+    return pa.list_(scalars[inner], size if fixed else -1)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
@@ -84,7 +102,7 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
 
     columns = [
         _lists([row[field.name] for row in rows], field.type)
-        if pa.types.is_list(field.type)
+        if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)
         else pa.array([row[field.name] for row in rows], field.type)
         for field in schema
     ]
@@ -92,11 +110,14 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
 
 
 def _lists(arrays: Sequence[NDArray[Any] | None], kind: Any) -> Any:
-    """Arrays as one Arrow column, their numbers copied once; None is a missing list."""
+    """Return arrays as one Arrow column, their numbers copied once; None is a missing list."""
     import pyarrow as pa
 
     empty = np.empty(0, kind.value_type.to_pandas_dtype())
-    there = [empty if array is None else array for array in arrays]
-    offsets = np.cumsum([0, *(array.size for array in there)], dtype=np.int32)
+    present = [empty if array is None else array for array in arrays]
+    values = pa.array(np.concatenate(present))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(values, type=kind)
+    offsets = np.cumsum([0, *(array.size for array in present)], dtype=np.int32)
     missing = pa.array([array is None for array in arrays])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(there)), type=kind, mask=missing)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=missing)

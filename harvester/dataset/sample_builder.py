@@ -1,4 +1,4 @@
-"""Where stored spectra become samples: here, one after the other, or by a pool of others, who read them themselves."""
+"""Turn stored spectra into samples, in this process or in a pool that reads them itself."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from ..model.batching import Pool, batches, in_order
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from .preprocessing import Recipe
-from .samples import MissingMetadataError, NotCoveredError, Sample, sample_of
+from .samples import MissingMetadataError, NotCoveredError, Sample, build_sample
 from .stored_files import DamagedError, StoredFile
 
-Made = Sample | DamagedError | NotCoveredError | MissingMetadataError
+Built = Sample | DamagedError | NotCoveredError | MissingMetadataError
 
-CHUNK = 50  # spectra that are handed over at once: a few megabytes on the way back
+CHUNK = 50  # spectra of one task of the pool: its result is a few megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class SampleBuilder:
-    """Makes samples by a recipe. ``profile`` tells what files do not."""
+    """Build samples by a recipe. ``profile`` supplies what files do not say."""
 
     configuration: Configuration
     recipe: Recipe
     profile: ArchiveProfile | None
     pool: Pool | None = None
 
-    def made(self, holdings: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, Made]]:
-        """Each of ``holdings`` with what became of it, in their order. StoreError if the disk fails."""
+    def build(self, files: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, Built]]:
+        """Yield each of ``files`` with its sample or its error, in order. StoreError if the disk fails."""
         if self.pool is None:
-            yield from ((holding, _made(holding, self.recipe, self.profile)) for holding in holdings)
+            yield from ((stored, _build(stored, self.recipe, self.profile)) for stored in files)
             return
-        work = partial(_made_there, *self.configuration.absolute_locations(), self.recipe, self.profile)
-        with closing(in_order(self.pool, work, batches(map(_without_loader, holdings), CHUNK))) as chunks:
-            for some in chunks:
-                yield from some
+        work = partial(_build_in_worker, *self.configuration.absolute_locations(), self.recipe, self.profile)
+        with closing(in_order(self.pool, work, batches(map(_without_loader, files), CHUNK))) as chunks:
+            for chunk in chunks:
+                yield from chunk
 
 
-def _made(holding: StoredFile, recipe: Recipe, profile: ArchiveProfile | None) -> Made:
+def _build(stored: StoredFile, recipe: Recipe, profile: ArchiveProfile | None) -> Built:
     try:
-        return recipe.applied_to(sample_of(holding, profile))
+        return recipe.apply(build_sample(stored, profile))
     except (DamagedError, NotCoveredError, MissingMetadataError) as error:
         return error
 
 
-def _made_there(
-    place: ObjectAddress | Path,
+def _build_in_worker(
+    location: ObjectAddress | Path,
     home: Path,
     recipe: Recipe,
     profile: ArchiveProfile | None,
-    some: list[StoredFile],
-) -> list[tuple[StoredFile, Made]]:
-    """On another machine, which reads them from the store itself."""
-    shelf = open_store(place, home, refresh=False)
-    those = (replace(holding, load=partial(shelf.read, holding.name)) for holding in some)
-    return [(_without_loader(holding), _made(holding, recipe, profile)) for holding in those]
+    chunk: list[StoredFile],
+) -> list[tuple[StoredFile, Built]]:
+    """Build the samples of ``chunk`` in a worker, which reads them from the store itself."""
+    store = open_store(location, home, refresh=False)
+    loadable = (replace(stored, load=partial(store.read, stored.name)) for stored in chunk)
+    return [(_without_loader(stored), _build(stored, recipe, profile)) for stored in loadable]
 
 
-def _without_loader(holding: StoredFile) -> StoredFile:
-    """As it can be sent: a loader belongs to the machine that it was made on."""
-    return replace(holding, load=_elsewhere)
+def _without_loader(stored: StoredFile) -> StoredFile:
+    """Return a copy that can be pickled: a loader belongs to the machine that it was made on."""
+    return replace(stored, load=_no_loader)
 
 
-def _elsewhere() -> bytes:
-    raise FileNotFoundError("a holding that came over the wire has no loader")
+def _no_loader() -> bytes:
+    raise FileNotFoundError("a stored file that was sent to another process has no loader")

@@ -1,4 +1,4 @@
-"""One spectrum on its way into a data set: what its file says, joined with what ledger and catalog know of it."""
+"""One spectrum on its way into a data set: its file joined with ledger and catalog."""
 
 from __future__ import annotations
 
@@ -13,54 +13,66 @@ from ..fits.errors import InvalidSpectrumError
 from ..fits.observation import Observation, observation_of
 from ..fits.spectrum import Spectrum, angstroms
 from ..model.target import SpectrumId
-from .stored_files import StoredFile, read
+from .stored_files import StoredFile, read_stored
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """wave: Angstrom, flux: float64, shape (points,). flux_unit: '' where the file names none.
+    """One row of a data set. wave: Angstrom, flux: float64, shape (points,). flux_unit: '' where the file names none.
 
     columns: the other columns of its catalog row, as text.
+    uncertainty: one standard deviation of flux, NaN where unknown; None where the file has none.
+    mask: True where the file flags the point as bad; None where it flags none.
+    lengths: points of each segment (order, arm), one behind the other; empty for a single segment.
     """
 
     did: SpectrumId
     name: str
     columns: Mapping[str, str]
     observation: Observation
-    wave: NDArray[np.float64]
-    flux: NDArray[np.float64]
+    wave: Array
+    flux: Array
     flux_unit: str
     sha256: str | None
     content_digest: str | None
+    uncertainty: Array | None = None
+    mask: Flags | None = None
+    lengths: tuple[int, ...] = ()
 
 
 class NotCoveredError(Exception):
-    """A sound spectrum has no place in this data set; the message says why."""
+    """A sound spectrum does not fit into this data set; the message says why."""
 
 
 class MissingMetadataError(Exception):
-    """What neither the file tells nor the archive's profile, in a sentence that says how to tell it."""
+    """Neither the file nor the archive's profile says what is needed; the message says how to supply it."""
 
 
-def sample_of(holding: StoredFile, profile: ArchiveProfile | None) -> Sample:
-    """What ``holding`` is; ``profile`` tells what its file does not. DamagedError if it is not what was stored."""
-    spectrum = read(holding)
+def build_sample(stored: StoredFile, profile: ArchiveProfile | None) -> Sample:
+    """Read ``stored``; ``profile`` supplies what its file lacks. DamagedError if it is not what was stored."""
+    spectrum = read_stored(stored)
     observation = observation_of(spectrum)
     medium = profile.medium if profile else ""
     return Sample(
-        holding.did,
-        holding.name,
-        holding.columns,
+        stored.did,
+        stored.name,
+        stored.columns,
         observation if observation.medium else replace(observation, medium=medium.capitalize()),
-        _wavelengths(holding.name, spectrum),
+        _wavelengths(stored.name, spectrum),
         spectrum.flux,
         spectrum.flux_unit,
-        holding.sha256,
-        holding.content_digest,
+        stored.sha256,
+        stored.content_digest,
+        spectrum.uncertainty,
+        spectrum.mask,
+        spectrum.lengths,
     )
 
 
-def _wavelengths(name: str, spectrum: Spectrum) -> NDArray[np.float64]:
+def _wavelengths(name: str, spectrum: Spectrum) -> Array:
     try:
         return angstroms(spectrum)
     except InvalidSpectrumError as error:

@@ -1,92 +1,145 @@
-"""What a data set says of each spectrum, in units and in words: the one list behind its files and its card."""
+"""Describe the columns of a data set: the one list behind its files, their metadata and the card."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from ..fits.observation import moment
 from .catalog_columns import CatalogColumn, Kind
 from .preprocessing import axis_of
-from .samples import Sample
+from .samples import Array, Sample
 
-MetadataText = str | int | float | datetime
+MetadataValue = str | int | float | datetime
 
 METADATA = "harvester"
-"""Under this name a file says, as JSON, where its spectra come from and what was done to them."""
+"""The metadata key under which a file says, as JSON, where its spectra come from and how they were prepared."""
 
 Write = Callable[[Sample, "str | None"], None]
-"""Writes one spectrum, and the part it is in, into a file."""
+"""Write one spectrum, and the part it is in, into a file."""
 
-_TEXT, _REAL, _INTEGER, _TIME, _REALS = "string", "float64", "int64", "timestamp[ms, UTC]", "list<float64>"
-_KINDS = {Kind.INTEGER: _INTEGER, Kind.NUMBER: _REAL, Kind.TEXT: _TEXT}
+TEXT, REAL, INTEGER, TIME = "string", "float64", "int64", "timestamp[ms, UTC]"
+_REALS, _INTEGERS, _FLAGS = "list<float64>", "list<int64>", "list<bool>"
+_KINDS = {Kind.INTEGER: INTEGER, Kind.NUMBER: REAL, Kind.TEXT: TEXT}
 
 
 @dataclass(frozen=True, slots=True)
 class ExportField:
-    """One column. ``kind`` is a type as Arrow spells it; ``unit`` as the VO's VOUnits do, '' for none."""
+    """One column. ``kind`` is a type as Arrow spells it; ``unit`` as in VOUnits, '' for none; ``ucd`` as in UCD1+.
+
+    longest: characters of the longest text in it, or numbers of the longest list, where that is known.
+    """
 
     name: str
     kind: str
     unit: str
     meaning: str
+    ucd: str = ""
+    longest: int = 0
 
 
-_IDENTITY = (
-    ExportField("id", _TEXT, "", "publisher DID"),
-    ExportField("name", _TEXT, "", "the spectrum's file in the harvest, without .fits"),
-)
+_ID = ExportField("id", TEXT, "", "publisher DID", "meta.ref.ivoid;meta.main")
+_NAME = ExportField("name", TEXT, "", "name of the spectrum's file in the harvest, without .fits", "meta.id")
 _OBSERVATION = (
-    ExportField("object", _TEXT, "", "what was observed, from the header's OBJECT"),
-    ExportField("ra", _REAL, "deg", "right ascension, ICRS, from RA"),
-    ExportField("dec", _REAL, "deg", "declination, ICRS, from DEC"),
+    ExportField("object", TEXT, "", "what was observed, from the header's OBJECT; empty if unknown", "meta.id;src"),
+    ExportField("ra", REAL, "deg", "right ascension, ICRS, from RA", "pos.eq.ra;meta.main"),
+    ExportField("dec", REAL, "deg", "declination, ICRS, from DEC", "pos.eq.dec;meta.main"),
     ExportField(
-        "mjd", _REAL, "d", "middle of the exposure, modified Julian date, from TMID (DATE is when a file was written)"
+        "mjd", REAL, "d", "middle of the exposure, modified Julian date, from TMID (DATE is when a file was written)",
+        "time.epoch;obs",
     ),
-    ExportField("time", _TIME, "", "the same as a date and time, UT, to the millisecond"),
-    ExportField("exposure", _REAL, "s", "exposure time, from TELAPSE"),
-)
+    ExportField("exposure", REAL, "s", "exposure time, from TELAPSE", "time.duration;obs.exposure"),
+)  # fmt: skip
+_TIME = ExportField("time", TIME, "", "mjd as a date and time, UT, to the millisecond", "time.epoch;obs")
+_WAVE = ExportField("wave", _REALS, "Angstrom", "wavelengths, as many as flux", "em.wl")
 _AXIS = (
-    ExportField("wave_start", _REAL, "Angstrom", "first wavelength, where they are evenly spaced to the last bit"),
-    ExportField("wave_step", _REAL, "Angstrom", "their step"),
-    ExportField("wave_count", _INTEGER, "", "how many they are: wave_start + wave_step * numpy.arange(wave_count)"),
-    ExportField("wave", _REALS, "Angstrom", "the wavelengths themselves, where they are not evenly spaced"),
+    ExportField("wave_start", REAL, "Angstrom", "first wavelength, where they are evenly spaced", "em.wl"),
+    ExportField("wave_step", REAL, "Angstrom", "their step", "em.wl;spect.binSize"),
+    ExportField("wave_count", INTEGER, "", "their number: wave_start + wave_step * numpy.arange(wave_count)"),
 )
-_MEDIUM = ExportField("medium", _TEXT, "", "what the wavelengths are of: Air or Vacuum")
-_UNIT = ExportField("flux_unit", _TEXT, "", "unit of the flux, where the archive's file names one")
+_MEDIUM = ExportField("medium", TEXT, "", "what the wavelengths are of: Air or Vacuum; empty if unknown", "meta.code")
+_FLUX_UNIT = ExportField("flux_unit", TEXT, "", "unit of the flux, empty where the file names none", "meta.unit")
 _DIGESTS = (
-    ExportField("sha256", _TEXT, "", "SHA-256 of the FITS file that this was read from and proved by"),
-    ExportField("content_digest", _TEXT, "", "SHA-256 of what that file says, whatever day the archive wrote it"),
+    ExportField("sha256", TEXT, "", "SHA-256 of the FITS file that this was read from", "meta.checksum"),
+    ExportField("content_digest", TEXT, "", "SHA-256 of the file's content without volatile cards", "meta.checksum"),
 )
-_SPLIT = ExportField("split", _TEXT, "", "the part of the data set that the spectrum's star is in")
+_IVAR = ExportField("ivar", _REALS, "", "inverse variance of flux; 0 where the uncertainty is unknown", "stat.weight")
+_MASK = ExportField("mask", _FLAGS, "", "true where the archive flags the point as bad", "meta.code.qual")
+_LENGTHS = ExportField("segment_lengths", _INTEGERS, "", "points of each segment, such as an echelle order")
+
+AXIS_NAMES = tuple(field.name for field in _AXIS)
 
 NAMES = frozenset(
-    {field.name for field in (*_IDENTITY, *_OBSERVATION, *_AXIS, _MEDIUM, _UNIT, *_DIGESTS, _SPLIT)} | {"flux", "date"}
-)
-"""What no column of a catalog is called."""
+    field.name
+    for field in (_ID, _NAME, *_OBSERVATION, _TIME, _WAVE, *_AXIS, _MEDIUM, _FLUX_UNIT, *_DIGESTS, _IVAR, _MASK)
+) | {"segment_lengths", "flux", "date", "split", "fold"}
+"""The names that no column of a catalog keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What one look at all samples found, which decides the columns.
+
+    filled: names of the columns that have a value; longest: by column, the longest text or list.
+    flux_unit: the one unit of all, '' if there are several.
+    """
+
+    filled: frozenset[str]
+    longest: Mapping[str, int]
+    flux_unit: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSchema:
-    """The columns of one data set. flux: ``float64`` or ``float32``. label: the catalog's column with the class."""
+    """The columns of one data set.
+
+    flux: ``float64`` or ``float32``. label: the catalog's column with the class. part: the column that tells the parts
+    of a split (``split`` or ``fold``), '' without one. wave: ``explicit`` or ``compact``. size: points of every
+    spectrum, where all are on one grid by ``--resample``. contents: what the samples have; until it is known, all
+    columns are there.
+    """
 
     catalog: tuple[CatalogColumn, ...]
     flux: str = "float64"
-    split: bool = False
+    part: str = ""
     label: str = "label"
+    wave: str = "explicit"
+    size: int | None = None
+    contents: Contents | None = None
 
     @property
     def scalars(self) -> tuple[ExportField, ...]:
-        """All but wavelengths and flux."""
-        own = (*_IDENTITY, *self._of_catalog, *_OBSERVATION, _MEDIUM, _UNIT, *_DIGESTS)
-        return (*own, _SPLIT) if self.split else own
+        """All columns but wavelengths, flux and what goes with it."""
+        part = ExportField(self.part, TEXT, "", "the part of the data set that the spectrum's star is in", "meta.code")
+        own = (_ID, _NAME, *self._of_catalog, *_OBSERVATION, _MEDIUM, _FLUX_UNIT, *_DIGESTS)
+        return self._present((*own, *([part] if self.part else []), _TIME))
+
+    @property
+    def arrays(self) -> tuple[ExportField, ...]:
+        """The wavelengths, the flux, and what goes with it."""
+        explicit = (_WAVE,) if self.wave == "explicit" else (*_AXIS, _WAVE)
+        unit = self.contents.flux_unit if self.contents else ""
+        flux = ExportField("flux", f"list<{self.flux}>", unit, self._flux_meaning, "phot.flux.density;em.wl")
+        return self._present((*explicit, flux, _IVAR, _MASK, _LENGTHS))
 
     @property
     def fields(self) -> tuple[ExportField, ...]:
-        """All, with a spectrum to a row."""
-        return (*self.scalars, *_AXIS, ExportField("flux", f"list<{self.flux}>", "", self._flux_in_words))
+        """All columns of a Parquet file, in its order; ``time`` is the last (see votable.py)."""
+        *scalars, last = self.scalars
+        return (*scalars, *self.arrays, last) if last.name == "time" else (*scalars, last, *self.arrays)
+
+    def _present(self, fields: tuple[ExportField, ...]) -> tuple[ExportField, ...]:
+        """Return those that some spectrum has a value for, with the length of the longest one."""
+        known = self.contents
+        if known is None:
+            return fields
+        return tuple(
+            replace(field, longest=known.longest.get(field.name, 0)) for field in fields if field.name in known.filled
+        )
 
     @property
     def _of_catalog(self) -> tuple[ExportField, ...]:
@@ -96,43 +149,63 @@ class ExportSchema:
         )
 
     @property
-    def _flux_in_words(self) -> str:
+    def _flux_meaning(self) -> str:
         exact = "as the archive's file has it" if self.flux == "float64" else "rounded to seven digits"
         return f"flux at these wavelengths, {exact}"
 
-    def told(self, sample: Sample, part: str | None) -> dict[str, MetadataText | None]:
-        """The scalars of one spectrum; None is what nobody told."""
+    def row(self, sample: Sample, part: str | None) -> dict[str, MetadataValue | None]:
+        """Return the scalars of one spectrum; None is an unknown number, '' an unknown text."""
         seen = sample.observation
         return {
             "id": sample.did,
             "name": sample.name,
-            **{column.name: column.value(sample.columns) for column in self.catalog},
-            "object": seen.object_name or None,
+            **{column.name: _catalog_value(column, sample) for column in self.catalog},
+            "object": seen.object_name,
             "ra": seen.ra,
             "dec": seen.dec,
             "mjd": seen.mjd,
             "time": None if seen.mjd is None else time_of(seen.mjd, timedelta(milliseconds=1)),
             "exposure": seen.exposure,
-            "medium": seen.medium or None,
-            "flux_unit": sample.flux_unit or None,
-            "sha256": sample.sha256,
-            "content_digest": sample.content_digest,
-            **({"split": part} if self.split else {}),
+            "medium": seen.medium,
+            "flux_unit": sample.flux_unit,
+            "sha256": sample.sha256 or "",
+            "content_digest": sample.content_digest or "",
+            **({self.part: part} if self.part else {}),
         }
 
+    def array_values(self, sample: Sample) -> dict[str, Any]:
+        """Return the wavelengths, the flux, and what goes with it; None is what the spectrum does not have."""
+        axis = axis_of(sample.wave) if self.wave == "compact" else None
+        values: dict[str, Any] = {
+            "wave_start": None if axis is None else axis.start,
+            "wave_step": None if axis is None else axis.step,
+            "wave_count": None if axis is None else axis.count,
+            "wave": sample.wave if axis is None else None,
+            "flux": sample.flux.astype(self.flux),
+            "ivar": None if sample.uncertainty is None else inverse_variance(sample.uncertainty),
+            "mask": sample.mask,
+            "segment_lengths": np.array(sample.lengths, np.int64) if sample.lengths else None,
+        }
+        return values
+
     def class_of(self, columns: Mapping[str, str]) -> str:
-        """The class in a catalog's row, '' if it has none."""
+        """Return the class in a catalog's row, '' if it has none."""
         return columns.get(self.label, "")
 
 
+def _catalog_value(column: CatalogColumn, sample: Sample) -> MetadataValue | None:
+    value = column.value(sample.columns)
+    return "" if value is None and column.kind is Kind.TEXT else value
+
+
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what overflows here is unknown, and becomes 0
+def inverse_variance(uncertainty: Array) -> Array:
+    """Return 1 / uncertainty**2 in double precision, and 0 where the uncertainty is no positive number."""
+    inverse = uncertainty**-2.0
+    return np.where((uncertainty > 0) & np.isfinite(inverse), inverse, 0.0)
+
+
 def time_of(mjd: float, unit: timedelta) -> datetime:
-    """A modified Julian date to the nearest ``unit``: its last digits are noise, which would make :02 of :01.999989."""
-    began = moment(0).replace(tzinfo=UTC)
-    return began + unit * round(timedelta(days=mjd) / unit)
-
-
-def axis_told(sample: Sample) -> dict[str, Any]:
-    """The wavelengths as three numbers where they are evenly spaced, else as they are."""
-    axis = axis_of(sample.wave)
-    start, step, count = (None, None, None) if axis is None else (axis.start, axis.step, axis.count)
-    return {"wave_start": start, "wave_step": step, "wave_count": count, "wave": sample.wave if axis is None else None}
+    """Return a modified Julian date to the nearest ``unit``, since its last digits would make :02 of :01.999989."""
+    epoch = moment(0).replace(tzinfo=UTC)
+    return epoch + unit * round(timedelta(days=mjd) / unit)

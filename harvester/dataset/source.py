@@ -1,4 +1,4 @@
-"""What goes into a data set: the stored spectra that a catalog lists, or all, and where they come from."""
+"""Select what goes into a data set: the stored spectra that a catalog lists, or all, and where they come from."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ from ..config.configuration import Configuration
 from ..formatting import iso_utc
 from ..ledger import queries
 from ..model.target import SpectrumId
-from .catalog_columns import CatalogColumn, Kinds
+from .catalog_columns import CatalogColumn, ColumnTypes
 from .run_profiles import RunProfiles
 from .schema import NAMES
-from .stored_files import StoredFile, holdings
+from .stored_files import StoredFile, stored_files
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where ``count`` spectra come from, by the ledger. saved: the earliest and latest time, seconds since 1970.
+    """Where ``count`` spectra come from, according to the ledger.
 
-    archives: of the runs that saved them; none is on record of files that a new ledger learned from the disk.
+    saved: the earliest and latest time, seconds since 1970. archives: of the runs that saved them; a ledger rebuilt
+    from the files has none.
     """
 
     count: int
     columns: tuple[CatalogColumn, ...]
     archives: tuple[str, ...]
-    asked: str | None
+    request: str | None
     servers: tuple[str, ...]
     runs: tuple[str, ...]
     saved: tuple[float, float] | None
 
     @property
     def archive(self) -> str | None:
-        """All of them by name; None if nobody recorded any."""
+        """The names of all archives; None if none is on record."""
         return " and ".join(self.archives) or None
 
     def as_json(self) -> dict[str, Any]:
-        """As the data set's metadata have it; nothing in it depends on when it is written."""
+        """Return it as the data set's metadata have it; nothing in it depends on when it is written."""
         return {
             "archive": self.archive,
             "servers": self.servers,
-            "asked": self.asked,
+            "requested": self.request,
             "runs": self.runs,
             "retrieved": self.saved and [iso_utc(when) for when in self.saved],
         }
 
 
 def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:
-    """What a ledger from before catalogs were held to it has in ``columns``, as a data set can hold it."""
+    """Return ``columns`` as a data set can hold them: ledgers of older versions have text that none can."""
     return {NO_TEXT.sub("\ufffd", name)[:LONGEST_COLUMN]: NO_TEXT.sub("\ufffd", text) for name, text in columns.items()}
 
 
 class Source:
-    """The stored spectra of a harvest that its catalog lists, with the columns they have there; all without one."""
+    """The stored spectra that a catalog lists, with its columns; all stored spectra without a catalog."""
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings
@@ -73,37 +74,37 @@ class Source:
             self._rows = StringMap((did, row) for row, did in enumerate(self.catalog.dids))
 
     def __iter__(self) -> Iterator[StoredFile]:
-        for holding in holdings(self._store, self._profiles):
+        for stored in stored_files(self._store, self._profiles):
             if self.catalog is None:
-                yield replace(holding, columns=_as_text(holding.columns))
-            elif (row := self._rows.get(holding.did)) is not None:
-                yield replace(holding, columns=json.loads(self.catalog.columns[row]))
+                yield replace(stored, columns=_as_text(stored.columns))
+            elif (row := self._rows.get(stored.did)) is not None:
+                yield replace(stored, columns=json.loads(self.catalog.columns[row]))
 
     @property
     def listed(self) -> int | None:
-        """How many spectra the catalog lists; None without a catalog."""
+        """The number of spectra in the catalog; None without a catalog."""
         return None if self.catalog is None else len(self.catalog.dids)
 
     def origin(self) -> Origin:
-        """What the ledger tells of them all. Reads no file."""
-        count, kinds = 0, Kinds()
+        """Summarize what the ledger says of all of them, without reading a file."""
+        count, types = 0, ColumnTypes()
         archive_of = {record.run: record.archive for record in queries.runs(self._store.ledger)}
         archives: set[str] = set()
         servers: set[str] = set()
         runs: set[str] = set()
         saved: list[float] = []
-        for holding in self:
+        for stored in self:
             count += 1
-            kinds.note(holding.columns)
-            servers |= {"/".join(holding.url.split("/")[:3])} if holding.url else set()
-            runs |= {holding.run} if holding.run else set()
-            if holding.saved is not None and holding.run in archive_of:
-                archives.add(archive_of[holding.run])
-            saved = [*saved, holding.saved] if holding.saved is not None else saved
+            types.add(stored.columns)
+            servers |= {"/".join(stored.url.split("/")[:3])} if stored.url else set()
+            runs |= {stored.run} if stored.run else set()
+            if stored.saved is not None and stored.run in archive_of:
+                archives.add(archive_of[stored.run])
+            saved = [*saved, stored.saved] if stored.saved is not None else saved
             saved = [min(saved), max(saved)] if saved else []
         return Origin(
             count,
-            kinds.columns(NAMES),
+            types.columns(NAMES),
             tuple(sorted(archives)),
             queries.request_parameters(self._store.ledger),
             tuple(sorted(servers)),

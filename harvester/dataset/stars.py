@@ -1,10 +1,10 @@
-"""Which spectra are of one star, so that no star is on both sides of a split.
+"""Group spectra by star, so that no star is on both sides of a split.
 
 Two spectra are of one star if they name the same object or were pointed within 2 arcseconds of each other; and so on
-from spectrum to spectrum, since one star has many names. Names are the same but for case, blanks, underscores, hyphens
-after a letter (a zone's sign in BD, CD and CPD is none), leading zeros of numbers, and SIMBAD's ``V*``, ``*``, ``**``
-or ``NAME`` before them. RA = DEC = 0 is what software writes that knows no place. A spectrum that names neither object
-nor place is a star of its own.
+from spectrum to spectrum, since one star has many names. Names are compared without case, blanks, underscores, hyphens
+after a letter (a zone's sign in BD, CD and CPD is kept), leading zeros of numbers, and SIMBAD's ``V*``, ``*``, ``**``
+or ``NAME`` before them. RA = DEC = 0 is what software writes without a position. A spectrum that names neither object
+nor position is a star of its own.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _SIMBAD = re.compile(r"\s*(?:v\s*\*|\*{1,2}|name\s)")
 _ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 _HYPHEN = re.compile(r"(?<=[^\W\d])(?<!\b[bc]d)(?<!\bcpd)-")
 
-Place = tuple[float, float, float]
+Direction = tuple[float, float, float]
 
 
 class Objects:
-    """The stars of many spectra, found one by one. Memory grows with names and places, not with spectra."""
+    """The stars of many spectra, found one by one. Memory grows with names and positions, not with spectra."""
 
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
         self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._cells: defaultdict[tuple[int, ...], list[tuple[Place, str]]] = defaultdict(list)
+        self._cells: defaultdict[tuple[int, ...], list[tuple[Direction, str]]] = defaultdict(list)
 
     def add(self, did: SpectrumId, observation: Observation, label: str) -> None:
         """Count one more spectrum, of this ``label``."""
@@ -45,17 +45,17 @@ class Objects:
         for key in keys:
             if key not in self._parents:
                 self._parents[key] = key
-                if key == _place_key(observation):
+                if key == _position_key(observation):
                     self._join_neighbours(key, observation)
             self._join(keys[0], key)
         self._labels[keys[0]][label] += 1
 
     def star(self, did: SpectrumId, observation: Observation) -> str:
-        """The star of a spectrum that was counted. KeyError if it was not."""
+        """Return the star of a spectrum that was added; KeyError if it was not."""
         return self._root(_keys(did, observation)[0])
 
     def labels(self) -> Mapping[str, Mapping[str, int]]:
-        """How many spectra of which label each star has."""
+        """Return how many spectra of which label each star has."""
         stars: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for key, labels in self._labels.items():
             stars[self._root(key)].update(labels)
@@ -68,43 +68,43 @@ class Objects:
         return key
 
     def _join(self, one: str, other: str) -> None:
-        """The first of two stars, in the order of their texts, speaks for both: whatever came first."""
+        """Make one star of two; its key is the first in the order of texts, whichever came first."""
         first, second = sorted((self._root(one), self._root(other)))
         self._parents[second] = first
 
     def _join_neighbours(self, key: str, observation: Observation) -> None:
-        place = _place(observation)
-        cell = tuple(math.floor(value / _CHORD) for value in place)
-        for there, other in self._neighbours(cell):
-            if math.dist(place, there) <= _CHORD:
+        direction = _direction(observation)
+        cell = tuple(math.floor(value / _CHORD) for value in direction)
+        for neighbour, other in self._neighbours(cell):
+            if math.dist(direction, neighbour) <= _CHORD:
                 self._join(key, other)
-        self._cells[cell].append((place, key))
+        self._cells[cell].append((direction, key))
 
-    def _neighbours(self, cell: tuple[int, ...]) -> Iterator[tuple[Place, str]]:
+    def _neighbours(self, cell: tuple[int, ...]) -> Iterator[tuple[Direction, str]]:
         for step in _AROUND:
             yield from self._cells.get(tuple(at + by for at, by in zip(cell, step, strict=True)), ())
 
 
 def _keys(did: SpectrumId, observation: Observation) -> list[str]:
-    """What a spectrum's star is known by: its name, its place, or the spectrum's own identifier."""
+    """Return the keys of a spectrum's star: its name, its position, or else the spectrum's own identifier."""
     name = _plain_name(observation.object_name)
-    keys = [f"name {name}" if name else "", _place_key(observation)]
+    keys = [f"name {name}" if name else "", _position_key(observation)]
     return [key for key in keys if key] or [f"id {did}"]
 
 
 def _plain_name(name: str) -> str:
-    """The one spelling of all that mean the same object."""
+    """Return one spelling for all that mean the same object."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).replace("_", " ")
     bare = _ZEROS.sub("", folded[prefix.end() :] if (prefix := _SIMBAD.match(folded)) else folded)
     return _HYPHEN.sub("", "".join(bare.split()))
 
 
-def _place_key(observation: Observation) -> str:
-    untold = observation.ra is None or (observation.ra, observation.dec) == (0, 0)
-    return "" if untold else f"place {observation.ra!r} {observation.dec!r}"
+def _position_key(observation: Observation) -> str:
+    unknown = observation.ra is None or (observation.ra, observation.dec) == (0, 0)
+    return "" if unknown else f"place {observation.ra!r} {observation.dec!r}"
 
 
-def _place(observation: Observation) -> Place:
+def _direction(observation: Observation) -> Direction:
     assert observation.ra is not None
     assert observation.dec is not None
     ra, dec = math.radians(observation.ra), math.radians(observation.dec)

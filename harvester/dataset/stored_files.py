@@ -1,4 +1,4 @@
-"""What a harvest holds: each stored spectrum with its receipt from the ledger and the columns of its catalog row."""
+"""List what a harvest stores: each spectrum with its ledger entry and its catalog row."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .run_profiles import RunProfiles
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One stored spectrum. ``columns`` are the other columns of its catalog row; None is what nobody recorded.
+    """One stored spectrum. ``columns`` are the other columns of its catalog row; None is what the ledger lacks.
 
-    load: gives its bytes, and raises, as the store's ``read`` does.
-    wave_min, wave_max: metres. saved: seconds since 1970. run: which fetched it. url: what was asked.
+    load: returns its bytes, and raises, as the store's ``read`` does.
+    wave_min, wave_max: metres. saved: seconds since 1970. run: the one that fetched it. url: the requested address.
     conventions: what its file does not say, by the profile of the run that stored it.
     """
 
@@ -50,27 +50,29 @@ class StoredFile:
 
 
 class DamagedError(Exception):
-    """The file is not what was stored; the message says how."""
+    """The file is not what was stored; the message says how it differs."""
 
 
-def holdings(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
-    """All that the ledger says is stored, by name. Streams. UsageError if there is no ledger to tell.
+def stored_files(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
+    """Yield every spectrum that the ledger lists as stored, by name; UsageError if there is no ledger.
 
     ``profiles``: of the runs that stored them. ``share``: of all, if not all; always the same ones.
     """
     require_ledger(store)
     profiles = profiles or RunProfiles(store)
     for row in queries.stored(store.ledger, share):
-        yield _holding(store, row, profiles)
+        yield _from_row(store, row, profiles)
 
 
-def holding_of(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
-    """The stored spectrum with this DID or name (without ``.fits``); None if there is none."""
+def find_stored_file(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
+    """Return the stored spectrum with this DID or name, with or without ``.fits``; None if there is none."""
     row = queries.stored_as(store.ledger, key)
-    return None if row is None else _holding(store, row, profiles or RunProfiles(store))
+    if row is None and key.endswith(".fits"):
+        row = queries.stored_as(store.ledger, key.removesuffix(".fits"))
+    return None if row is None else _from_row(store, row, profiles or RunProfiles(store))
 
 
-def _holding(store: Store, row: sqlite3.Row, profiles: RunProfiles) -> StoredFile:
+def _from_row(store: Store, row: sqlite3.Row, profiles: RunProfiles) -> StoredFile:
     return StoredFile(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), partial(store.read, row["name"]),
         json.loads(row["columns"]), row["bytes"],
@@ -81,23 +83,23 @@ def _holding(store: Store, row: sqlite3.Row, profiles: RunProfiles) -> StoredFil
 
 
 def require_ledger(store: Store) -> None:
-    """UsageError, with what to do, if there is no ledger."""
+    """Raise UsageError, with what to do, if there is no ledger."""
     if not store.ledger.exists():
         raise UsageError(
-            f"{store.location}: no ledger, so nobody knows what its files are; give a harvest's directory, or make "
+            f"{store.location}: there is no ledger, so its files are unknown; give a harvest's directory, or make "
             f"a ledger from the files: python -m harvester verify --fix --out {shlex.quote(str(store.location))}"
         )
 
 
-def read(holding: StoredFile) -> Spectrum:
-    """The spectrum itself, proved to be what was stored. DamagedError if it is not, StoreError if the disk fails."""
+def read_stored(stored: StoredFile) -> Spectrum:
+    """Read the spectrum and check that it is what was stored; DamagedError if not, StoreError if the disk fails."""
     try:
-        body = holding.load()
+        body = stored.load()
     except FileNotFoundError:
         raise DamagedError("the file is gone") from None
-    if holding.sha256 is not None and hashlib.sha256(body).hexdigest() != holding.sha256:
+    if stored.sha256 is not None and hashlib.sha256(body).hexdigest() != stored.sha256:
         raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
     try:
-        return read_spectrum(body, holding.conventions)
+        return read_spectrum(body, stored.conventions)
     except InvalidSpectrumError as error:
         raise DamagedError(error.rejected.detail) from error

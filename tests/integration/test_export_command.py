@@ -109,7 +109,7 @@ def test_what_the_catalog_lists_and_the_harvest_lacks_is_told(out: Path) -> None
     done = export("stars.parquet", "--catalog", "three.csv")
     assert done.returncode == 3
     assert "stars.parquet: 2 spectra" in done.stdout
-    assert "1 spectrum of the catalog not there: python -m harvester failures --out out tells why" in done.stdout
+    assert "1 spectrum of the catalog missing; for the reasons: python -m harvester failures --out out\n" in done.stdout
 
 
 def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
     told = export("stars.parquet", *given).stdout
     harvest = "--config given.toml --out out --archive demo"
     assert f"python -m harvester verify {harvest} --fix\n" in told
-    assert f"python -m harvester failures {harvest} tells why\n" in told
+    assert f"for the reasons: python -m harvester failures {harvest}\n" in told
     assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in told
 
 

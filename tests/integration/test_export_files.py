@@ -26,7 +26,8 @@ from pyarrow import parquet
 from harvester.archive.profile import ArchiveProfile
 from harvester.config.loading import load
 from harvester.dataset.card import card
-from harvester.dataset.export import Dataset, ExportOptions, export
+from harvester.dataset.export import export
+from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.preprocessing import Grid, Recipe
 from harvester.dataset.split import Split
 from harvester.demo import DemoArchive, listed_dids, serve
@@ -79,7 +80,7 @@ def files_in(out: Path) -> dict[str, tuple[Any, Any]]:
 
 
 def test_a_row_has_all_of_a_spectrum(export_to: Export, out: Path) -> None:
-    export_to("all.parquet")
+    export_to("all.parquet", wave="compact")
     rows = parquet.read_table("all.parquet").to_pylist()
     files = files_in(out)
     assert [row["name"] for row in rows] == sorted(files)
@@ -93,7 +94,7 @@ def test_a_row_has_all_of_a_spectrum(export_to: Export, out: Path) -> None:
         assert (row["mjd"], row["exposure"]) == (header["TMID"], header["TELAPSE"])
         middle = Time(header["TMID"], format="mjd").to_datetime(timezone=UTC)
         assert abs((row["time"] - middle).total_seconds()) <= 0.0005
-        assert row["wave"] is None
+        assert "wave" not in row
         assert row["medium"] == "Air"
         assert row["label"] in range(4)
 
@@ -101,14 +102,14 @@ def test_a_row_has_all_of_a_spectrum(export_to: Export, out: Path) -> None:
 def test_columns_carry_units_and_the_file_its_provenance(export_to: Export) -> None:
     export_to("all.parquet", recipe=Recipe(sigma=7))
     schema = parquet.read_schema("all.parquet")
-    assert schema.field("wave_start").metadata[b"unit"] == b"Angstrom"
+    assert schema.field("wave").metadata[b"unit"] == b"Angstrom"
     assert schema.field("mjd").metadata[b"unit"] == b"d"
     assert b"TMID" in schema.field("mjd").metadata[b"description"]
     told = json.loads(schema.metadata[b"harvester"])
-    assert told["asked"] == "FLUXCALIB=normalized, FORMAT=application/fits"
+    assert told["requested"] == "FLUXCALIB=normalized, FORMAT=application/fits"
     assert [server.startswith("http://127.0.0.1:") for server in told["servers"]] == [True]
     assert len(told["runs"]) == 1
-    assert "sigma = 7 pixels" in told["done"][0]
+    assert "sigma = 7 pixels" in told["prepared"][0]
 
 
 @pytest.mark.parametrize("name", ["old.parquet", "old.h5"])
@@ -169,7 +170,7 @@ def test_polars_reads_it(export_to: Export) -> None:
     assert frame.shape[0] == COUNT
     assert set(frame["split"]) == {"train", "test"}
     assert frame["flux"].list.len().to_list() == frame["wave"].list.len().to_list()
-    assert frame["wave_start"].null_count() == COUNT, "wavelengths in vacuum are not evenly spaced"
+    assert "wave_start" not in frame.columns, "wavelengths in vacuum are not evenly spaced"
     assert frame["time"].dtype == polars.Datetime("ms", "UTC")
 
 
@@ -269,9 +270,10 @@ def test_a_catalog_chooses_and_brings_its_own_columns(export_to: Export, out: Pa
     rows = {row["id"]: row for row in parquet.read_table("chosen.parquet").to_pylist()}
     assert set(rows) == set(dids[:5])
     for at, did in enumerate(dids[:5]):
-        assert (rows[did]["class"], rows[did]["catalog_ra"], rows[did]["note"]) == (at + 0.5, at, None)
+        assert (rows[did]["class"], rows[did]["catalog_ra"]) == (at + 0.5, at)
+        assert "note" not in rows[did], "a column without any value"
         assert rows[did]["ra"] != at
-    assert dataset.outcome.absent == 0
+    assert dataset.result.absent == 0
     export_to("chosen.h5", chosen, label="class")
     with h5py.File("chosen.h5") as file:
         assert {data.attrs["label"] for data in file["spectra"].values()} == {0.5, 1.5, 2.5, 3.5, 4.5}
@@ -282,7 +284,7 @@ def test_the_setting_says_which_column_has_the_class(export_to: Export, out: Pat
     Path("chosen.csv").write_text("id,class\n" + "".join(f"{did},{at % 2}\n" for at, did in enumerate(dids)))
     Path("config.toml").write_text('[labels]\ncolumn = "class"\n')
     dataset = export_to("chosen.parquet", Path("chosen.csv"))
-    assert {label for label, _ in dataset.outcome.classes} == {"0", "1"}
+    assert {label for label, _ in dataset.result.classes} == {"0", "1"}
     Path("config.toml").write_text('[labels]\ncolumn = "clas"\n')
     with pytest.raises(UsageError, match=r"^labels.column 'clas': .* they have class; did you mean class\?$"):
         export_to("chosen.parquet", Path("chosen.csv"))
@@ -297,7 +299,7 @@ def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
                 ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps({"label": "absorption"}),))
 
     order = ExportOptions(Path("all.parquet"), split=Split((0.5, 0.5)))
-    with pytest.raises(UsageError, match="its ledger changed meanwhile"):
+    with pytest.raises(UsageError, match="its ledger changed during the export"):
         export(load({"out": str(out), "archive": "demo"}), order, relabel)
     assert not Path("all.parquet").exists()
 
@@ -322,7 +324,7 @@ def test_the_cards_line_gets_one_part_of_a_split(
     dataset = export_to(name, split=Split((0.5, 0.5)))
     (line,) = re.findall(r"```python\n(.*)\n```", card(dataset))
     found = eval(line, {"datasets": datasets, "h5py": h5py})
-    assert len(found) == sum(n for (_, part), n in dataset.outcome.classes.items() if part == "train")
+    assert len(found) == sum(n for (_, part), n in dataset.result.classes.items() if part == "train")
 
 
 def test_the_card_of_a_split_calls_no_file_train(export_to: Export) -> None:

@@ -265,7 +265,7 @@ async def test_of_very_many_a_sample_is_read_and_it_says_so(tmp_path: Path) -> N
     material, seen = about(tmp_path / "out", most=10)
     again, _ = about(tmp_path / "out", most=10)
     assert 0 < len(material.survey.seen) < 30
-    assert [one.holding.name for one in material.survey.seen] == [one.holding.name for one in again.survey.seen]
+    assert [one.stored.name for one in material.survey.seen] == [one.stored.name for one in again.survey.seen]
     assert f"Of 40 spectra {len(material.survey.seen)} were read for this page" in seen.words
     assert material.survey.stored == 40
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dataset.h_alpha import Rows
-from ...dataset.stored_files import DamagedError, read
+from ...dataset.stored_files import DamagedError, read_stored
 from ...fits.errors import InvalidSpectrumError
 from ...fits.observation import observation_of
 from ...fits.reader import read_spectrum
@@ -103,10 +103,10 @@ def _picture(seen: SampledSpectrum, labelling: Labelling, more: str = "") -> Pic
     title = plain_line(told.object_name, 48)
     details = ", ".join(part for part in (more, plain_line(label, 60), told.when) if part)
     try:
-        curve = _curve(read(seen.holding))
+        curve = _curve(read_stored(seen.stored))
     except DamagedError as error:  # it was whole a moment ago: somebody is at work here
-        return Picture(title, seen.holding.name, seen.holding.did, None, details, str(error))
-    return Picture(title, seen.holding.name, seen.holding.did, curve, details)
+        return Picture(title, seen.stored.name, seen.stored.did, None, details, str(error))
+    return Picture(title, seen.stored.name, seen.stored.did, curve, details)
 
 
 def _curve(spectrum: Spectrum) -> Curve | None:

@@ -11,7 +11,7 @@ import numpy as np
 from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
 from ...dataset.label_checks import LabelledSpectrum
 from ...dataset.run_profiles import RunProfiles
-from ...dataset.stored_files import DamagedError, StoredFile, holdings, read
+from ...dataset.stored_files import DamagedError, StoredFile, read_stored, stored_files
 from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
@@ -27,7 +27,7 @@ MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a down
 class SampledSpectrum:
     """A spectrum that was read: where it is, what it is of, and its part of the label checks."""
 
-    holding: StoredFile
+    stored: StoredFile
     observation: Observation
     labelled: LabelledSpectrum
 
@@ -70,8 +70,8 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: File
     by_status = queries.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
     glance = _Glance(column)
-    for holding in holdings(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
-        glance.at(holding)
+    for one in stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
+        glance.at(one)
     return Sample(
         stored,
         glance.seen,
@@ -99,25 +99,25 @@ class _Glance:
     rows: list[Rows] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
-    def at(self, holding: StoredFile) -> None:
+    def at(self, stored: StoredFile) -> None:
         try:
-            spectrum = read(holding)
+            spectrum = read_stored(stored)
         except DamagedError as error:
-            self.damaged.append((holding.name, str(error)))
+            self.damaged.append((stored.name, str(error)))
             return
         told = observation_of(spectrum)
         row = around_h_alpha(spectrum, told.h_alpha)
         number = None if row is None else len(self.rows)
         if row is not None:
             self.rows.append(row)
-        label = holding.columns.get(self.column, "").strip()
-        labelled = LabelledSpectrum(holding.did, label, holding.wave_min, holding.wave_max, _digest(spectrum), number)
-        self.seen.append(SampledSpectrum(_slim(holding), told, labelled))
+        label = stored.columns.get(self.column, "").strip()
+        labelled = LabelledSpectrum(stored.did, label, stored.wave_min, stored.wave_max, _digest(spectrum), number)
+        self.seen.append(SampledSpectrum(_slim(stored), told, labelled))
 
 
-def _slim(holding: StoredFile) -> StoredFile:
+def _slim(stored: StoredFile) -> StoredFile:
     """What it takes to read it again."""
-    return replace(holding, columns={}, content_digest=None, url=None)
+    return replace(stored, columns={}, content_digest=None, url=None)
 
 
 def _digest(spectrum: Spectrum) -> bytes:

@@ -19,7 +19,7 @@ from .overview import moment
 def sizes(material: ReportData) -> Child:
     """How much there is, and the one number that stands for all of it."""
     survey = material.survey
-    each = [seen.holding.size for seen in survey.seen if seen.holding.size]
+    each = [seen.stored.size for seen in survey.seen if seen.stored.size]
     usual = f"median {size(float(np.median(each)))}, from {size(min(each))} to {size(max(each))}" if each else "unknown"
     rows: list[tuple[str, Child]] = [
         ("spectra", count(survey.stored)),

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.dataset.catalog_columns import CatalogColumn, Kind, Kinds
+from harvester.dataset.catalog_columns import CatalogColumn, ColumnTypes, Kind
 from harvester.dataset.schema import NAMES
 
 
 def columns_of(*rows: dict[str, str], taken: frozenset[str] = frozenset()) -> tuple[CatalogColumn, ...]:
-    kinds = Kinds()
+    types = ColumnTypes()
     for row in rows:
-        kinds.note(row)
-    return kinds.columns(taken)
+        types.add(row)
+    return types.columns(taken)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,12 @@ def test_a_name_that_is_ours_gets_a_prefix_and_never_meets_another() -> None:
 def test_a_row_that_lacks_a_column_has_no_value_there() -> None:
     columns = columns_of({"a": "1"}, {"b": "x"})
     assert [column.value({"b": "x"}) for column in columns] == [None, "x"]
+
+
+def test_large_integers_among_blanks_are_text_since_readers_would_round_them() -> None:
+    """pandas and astropy read an integer column with a blank as float64, which ends at 2**53."""
+    gaia = {"gaia": "5853498713190525697"}
+    assert columns_of(gaia)[0].kind is Kind.INTEGER
+    assert columns_of(gaia, {"gaia": ""})[0].value(gaia) == "5853498713190525697"
+    assert columns_of({"n": "12"}, {"n": ""})[0].kind is Kind.INTEGER
+    assert [column.blank for column in columns_of({"a": "", "b": "1"})] == [True, False]

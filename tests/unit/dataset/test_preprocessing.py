@@ -73,7 +73,7 @@ def test_smoothing_is_astropys_with_the_ends_going_on(sigma: float, values: list
 
 
 def test_all_together_are_the_old_notebooks_preprocessing() -> None:
-    done = Recipe(vacuum=True, sigma=7, grid=parse_grid("6519 6732 140")).applied_to(sample())
+    done = Recipe(vacuum=True, sigma=7, grid=parse_grid("6519 6732 140")).apply(sample())
     np.testing.assert_array_equal(done.wave, np.linspace(6519, 6732, 140))
     np.testing.assert_allclose(done.flux, notebook(AIR, FLUX), rtol=1e-12)
     assert done.observation.medium == "Vacuum"
@@ -86,32 +86,32 @@ def test_so_they_are_for_genuine_spectra() -> None:
     assert files
     for file in files:
         spectrum = read_spectrum(file.read_bytes())
-        done = recipe.applied_to(sample(spectrum.wave, spectrum.flux))
+        done = recipe.apply(sample(spectrum.wave, spectrum.flux))
         np.testing.assert_allclose(done.flux, notebook(spectrum.wave, spectrum.flux), rtol=1e-12)
 
 
 def test_a_spectrum_that_begins_at_its_red_end_is_resampled_alike() -> None:
     recipe = Recipe(vacuum=True, sigma=2.5, grid=Grid(6500, 6600, 50))
     np.testing.assert_allclose(
-        recipe.applied_to(sample(AIR[::-1], FLUX[::-1])).flux, recipe.applied_to(sample()).flux, rtol=1e-12
+        recipe.apply(sample(AIR[::-1], FLUX[::-1])).flux, recipe.apply(sample()).flux, rtol=1e-12
     )
 
 
 def test_a_spectrum_that_does_not_cover_the_grid_is_left_out_and_says_what_it_has() -> None:
     recipe = Recipe(grid=Grid(6519, 6732, 140))
-    assert recipe.applied_to(sample()).wave.size == 140
+    assert recipe.apply(sample()).wave.size == 140
     with pytest.raises(NotCoveredError, match=r"6282\.12 to 6731\.88 Angstrom"):
-        Recipe(grid=Grid(6519, 6732, 140)).applied_to(sample(AIR[:-1], FLUX[:-1]))
+        Recipe(grid=Grid(6519, 6732, 140)).apply(sample(AIR[:-1], FLUX[:-1]))
     with pytest.raises(NotCoveredError):
-        Recipe(grid=Grid(6282, 6500, 10)).applied_to(sample())
-    assert Recipe(vacuum=True, grid=Grid(6519, 6733.5, 10)).applied_to(sample()), "it is judged in vacuum"
+        Recipe(grid=Grid(6282, 6500, 10)).apply(sample())
+    assert Recipe(vacuum=True, grid=Grid(6519, 6733.5, 10)).apply(sample()), "it is judged in vacuum"
 
 
 def test_vacuum_wavelengths_stay_and_unknown_ones_are_not_guessed() -> None:
-    np.testing.assert_array_equal(Recipe(vacuum=True).applied_to(sample(medium="Vacuum")).wave, AIR)
+    np.testing.assert_array_equal(Recipe(vacuum=True).apply(sample(medium="Vacuum")).wave, AIR)
     with pytest.raises(MissingMetadataError):
-        Recipe(vacuum=True).applied_to(sample(medium=""))
-    np.testing.assert_array_equal(Recipe().applied_to(sample(medium="")).wave, AIR)
+        Recipe(vacuum=True).apply(sample(medium=""))
+    np.testing.assert_array_equal(Recipe().apply(sample(medium="")).wave, AIR)
 
 
 @given(st.floats(100, 1e5), st.floats(1e-3, 10), st.integers(2, 3000))

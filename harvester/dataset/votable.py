@@ -1,0 +1,94 @@
+"""Metadata by which astronomers' tools read a Parquet file: VOParquet, and what astropy writes of its own.
+
+VOParquet (IVOA Note, version 1.0, 2025) puts a VOTable without data into the file's metadata; its FIELDs give units,
+UCDs and descriptions. It is VOTable 1.3, whose units may be Angstrom (1.4 deprecates them for 0.1nm). ``time`` has no
+FIELD, since no VOTable type joins with Parquet's timestamps in astropy, nor has a column whose name is no XML name.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from ..formatting import plain_line
+from .schema import TEXT, TIME, ExportField
+
+_NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_DATATYPES = {"string": "unicodeChar", "float64": "double", "float32": "float", "int64": "long", "bool": "boolean"}
+
+
+def file_metadata(fields: Iterable[ExportField], title: str, rows: int | None = None) -> dict[str, str]:
+    """Return the key-value metadata of a Parquet file with these columns."""
+    fields = list(fields)
+    lengths = {f"table::len::{one.name}": str(max(one.longest, 1)) for one in fields if one.kind == TEXT}
+    return {
+        "IVOA.VOTable-Parquet.version": "1.0",
+        "IVOA.VOTable-Parquet.content": votable(fields, title, rows),
+        "table_meta_yaml": astropy_header(fields, title),
+        **lengths,  # without them astropy warns and reads each column twice
+    }
+
+
+def votable(fields: Iterable[ExportField], title: str, rows: int | None = None) -> str:
+    """Return the VOTable without data that describes ``fields``."""
+    root = ET.Element("VOTABLE", {"version": "1.3", "xmlns": _NAMESPACE})
+    resource = ET.SubElement(root, "RESOURCE", {"type": "results"})
+    ET.SubElement(resource, "COOSYS", {"ID": "ICRS", "system": "ICRS"})
+    table = ET.SubElement(resource, "TABLE", {"name": "spectra"} | ({} if rows is None else {"nrows": str(rows)}))
+    ET.SubElement(table, "DESCRIPTION").text = plain_line(title, 500)
+    for field in fields:
+        if field.kind != TIME and _XML_NAME.fullmatch(field.name):
+            element = ET.SubElement(table, "FIELD", dict(_attributes(field)))
+            ET.SubElement(element, "DESCRIPTION").text = plain_line(field.meaning, 500)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def _attributes(field: ExportField) -> Iterator[tuple[str, str]]:
+    inner = field.kind.removeprefix("list<").removesuffix(">")
+    yield from (("ID", field.name), ("name", field.name), ("datatype", _DATATYPES[inner]))
+    if field.kind == TEXT:
+        yield "arraysize", str(max(field.longest, 1))  # with * astropy reads objects, which join with no text
+    elif inner != field.kind:
+        yield "arraysize", "*"
+    if unit := _votable_unit(field.unit):
+        yield "unit", unit
+    if field.ucd:
+        yield "ucd", field.ucd
+    if field.name in ("ra", "dec"):
+        yield "ref", "ICRS"
+
+
+def parsed_unit(unit: str) -> Any:
+    """Return ``unit`` as astropy's, in whichever of the usual spellings it is; None for '' and what is no unit."""
+    from astropy import units
+
+    if not unit:
+        return None
+    for spelling in ("generic", "vounit", "fits", "cds"):
+        with suppress(ValueError, TypeError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", units.UnitsWarning)  # deprecated units are units
+            return units.Unit(unit, format=spelling)
+    return None
+
+
+def _votable_unit(unit: str) -> str:
+    """Return ``unit`` as VOTable 1.3 spells it, '' if it cannot be."""
+    parsed = parsed_unit(unit)
+    with suppress(ValueError):
+        return "" if parsed is None else str(parsed.to_string("cds"))
+    return ""
+
+
+def astropy_header(fields: Iterable[ExportField], title: str) -> str:
+    """Return what ``astropy.table.Table.read`` takes names, units and descriptions from, in YAML."""
+    from astropy.table import Column, meta
+
+    columns = [
+        Column(name=one.name, dtype=object, unit=parsed_unit(one.unit), description=one.meaning) for one in fields
+    ]
+    return "\n".join(meta.get_yaml_from_header({"cols": columns, "meta": {"description": plain_line(title, 500)}}))

@@ -1,0 +1,133 @@
+"""A Parquet file that `export` writes, as astropy, DuckDB and the others read it: units, types, lengths, no nulls."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits, votable
+from astropy.table import Table
+from pyarrow import parquet
+
+from harvester.config.loading import load
+from harvester.dataset.export import export
+from harvester.dataset.options import Dataset, ExportOptions
+from harvester.dataset.preprocessing import Grid, Recipe
+from tests.support.harvests import harvest_demo
+
+COUNT = 6
+UNITS = {"ra": "deg", "dec": "deg", "mjd": "d", "exposure": "s", "wave": "Angstrom"}
+
+Export = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("harvested") / "out"
+    asyncio.run(harvest_demo(folder, COUNT))
+    return folder
+
+
+@pytest.fixture
+def export_to(out: Path) -> Export:
+    def run(name: str, **options: Any) -> Dataset:
+        return export(load({"out": str(out), "archive": "demo"}), ExportOptions(Path(name), **options), lambda *_: None)
+
+    return run
+
+
+def flux_of(out: Path, name: str) -> Any:
+    return fits.getdata(out / f"{name}.fits", 1)["flux"]
+
+
+@pytest.mark.parametrize("form", [None, "parquet", "parquet.votable"])
+def test_astropys_first_line_reads_it_with_units(form: str | None, export_to: Export, out: Path) -> None:
+    export_to("stars.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = Table.read("stars.parquet", format=form)
+    assert len(table) == COUNT
+    assert {name: str(table[name].unit) for name in UNITS} == UNITS
+    assert "right ascension" in table["ra"].description
+    for row in table:
+        np.testing.assert_array_equal(row["flux"], flux_of(out, row["name"]))
+        assert len(row["wave"]) == len(row["flux"])
+    assert table["id"].dtype.kind == "U"
+
+
+def test_the_votable_in_it_describes_its_columns(export_to: Export) -> None:
+    export_to("stars.parquet")
+    text = parquet.read_schema("stars.parquet").metadata[b"IVOA.VOTable-Parquet.content"]
+    assert parquet.read_schema("stars.parquet").metadata[b"IVOA.VOTable-Parquet.version"] == b"1.0"
+    Path("header.xml").write_bytes(text)
+    (table,) = votable.parse("header.xml", verify="exception").iter_tables()
+    fields = {field.name: field for field in table.fields}
+    names = parquet.read_schema("stars.parquet").names
+    assert [*fields, "time"] == names, "astropy cannot join a timestamp with any VOTable type"
+    assert (fields["ra"].ucd, fields["ra"].unit, fields["ra"].ref) == ("pos.eq.ra;meta.main", u.deg, "ICRS")
+    assert (fields["flux"].datatype, fields["flux"].arraysize) == ("double", "*")
+
+
+def test_no_column_is_without_any_value(export_to: Export) -> None:
+    """Normalized flux has no unit, and all wavelengths are written: neither flux_unit nor wave_start is there."""
+    export_to("stars.parquet")
+    table = parquet.read_table("stars.parquet")
+    assert {"flux_unit", "wave_start", "wave_count", "ivar", "mask", "segment_lengths"}.isdisjoint(table.column_names)
+    assert all(column.null_count < COUNT for column in table.columns)
+
+
+def test_duckdb_reads_it(export_to: Export, out: Path) -> None:
+    export_to("stars.parquet")
+    query = "SELECT name, len(wave), len(flux), list_sum(flux), year(time) FROM 'stars.parquet' ORDER BY name"
+    rows = duckdb.connect().execute(query).fetchall()
+    assert len(rows) == COUNT
+    for name, waves, points, total, year in rows:
+        flux = flux_of(out, name)
+        assert waves == points == len(flux)
+        assert total == pytest.approx(flux.sum())
+        assert year > 1990
+
+
+def test_a_common_grid_is_written_as_lists_of_a_fixed_size(export_to: Export) -> None:
+    import pandas as pd
+    import polars
+
+    export_to("grid.parquet", recipe=Recipe(grid=Grid(6520, 6600, 81)), wave="explicit", flux="float32")
+    assert str(parquet.read_schema("grid.parquet").field("flux").type) == "fixed_size_list<element: float>[81]"
+    table = Table.read("grid.parquet")
+    assert table["flux"].shape == (COUNT, 81)
+    assert table["wave"].unit == u.AA
+    np.testing.assert_array_equal(table["wave"][0], np.linspace(6520, 6600, 81))
+    assert polars.read_parquet("grid.parquet")["flux"].dtype == polars.Array(polars.Float32, 81)
+    assert np.stack(pd.read_parquet("grid.parquet")["flux"].to_list()).shape == (COUNT, 81)
+    assert duckdb.connect().execute("SELECT DISTINCT len(flux) FROM 'grid.parquet'").fetchall() == [(81,)]
+
+
+def test_wavelengths_are_compact_only_if_all_spectra_share_one_evenly_spaced_grid(export_to: Export) -> None:
+    export_to("own.parquet")
+    assert "wave" in parquet.read_schema("own.parquet").names
+    dataset = export_to("grid.parquet", recipe=Recipe(grid=Grid(6520, 6600, 81)))
+    assert dataset.schema.wave == "compact"
+    table = parquet.read_table("grid.parquet")
+    assert "wave" not in table.column_names
+    (start,), (step,), (count,) = (set(table[f"wave_{name}"].to_pylist()) for name in ("start", "step", "count"))
+    np.testing.assert_array_equal(start + step * np.arange(count), np.linspace(6520, 6600, 81))
+
+
+def test_hugging_face_datasets_makes_tensors_of_it(
+    export_to: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    import datasets
+
+    export_to("grid.parquet", recipe=Recipe(grid=Grid(6520, 6600, 81)), wave="explicit", flux="float32")
+    read = datasets.Dataset.from_parquet("grid.parquet", cache_dir=str(tmp_path / "cache")).with_format("numpy")
+    assert read["flux"][:].shape == read["wave"][:].shape == (COUNT, 81)
