@@ -1,8 +1,13 @@
-"""``status``: how a running, or the last, harvest stands."""
+"""``status``: progress of the current or last run."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,54 +15,202 @@ import click
 from .options import load_configuration, location_options
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..config.configuration import Configuration
     from ..ledger.queries import RunRecord
+
+DATA = Path("data")  # where harvests are without --out
+FRAME_INTERVAL = 2.0  # seconds between two pictures of --watch on a terminal
+LINE_INTERVAL = 60.0  # seconds between two lines of --watch elsewhere
+ENOUGH = 20  # spectra settled, from which on the time left is no guess
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one harvest stands: its last run, if there was one, and whether that is still running."""
+
+    location: str
+    record: RunRecord | None
+    state: str
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is active."""
+        return self.state == "running"
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        """The statistics of the run and its state."""
+        return {**self.record.summary, "state": self.state} if self.record else {"state": self.state}
+
+
+Read = Callable[[], Sequence[Status]]
 
 
 @click.command("status")
 @location_options
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
-def command(as_json: bool, **flags: Any) -> int:
-    """How a running, or the last, harvest stands; from any terminal, without disturbing it."""
+@click.option("--watch", is_flag=True, help="repeat it every two seconds while a run is active")
+def command(as_json: bool, watch: bool, **flags: Any) -> int:
+    """Show progress of the current or last run, from any terminal.
+
+    Without --out, --archive or --config it shows all harvests below data/, a line each if there are several. --watch
+    ends with the run, or with Ctrl-C, which does not touch the run.
+
+    \b
+    harvester status --out spectra --watch
+    """
+    elsewhere = as_json or any(flags.values())
+    config = load_configuration(flags)
+    several = not elsewhere and config.settings.out is None
+
+    def read() -> list[Status]:
+        homes = _harvests(config) if several else []
+        return [_status(home, str(home)) for home in homes] or [_status(config.state_folder, str(config.location))]
+
+    if not watch:
+        print(_as_line(read()[0]) if as_json else "\n".join(_as_text(read())))
+        return 0
+    with suppress(KeyboardInterrupt):
+        _watch(read, as_json)
+    return 0
+
+
+def _harvests(config: Configuration) -> list[Path]:
+    """Return the folders of all harvests below ``data/``, with the configured one first."""
+    from ..storage.run_folder import StateFolder
+
+    found = sorted(path.parent.parent for path in DATA.glob(f"*/{StateFolder.below(Path()).ledger}"))
+    return sorted(found, key=lambda home: home != config.state_folder)
+
+
+def _status(home: Path, location: str) -> Status:
     from ..ledger.queries import last_run
     from ..storage.directory import DirectoryStore
     from ..storage.lock import is_held
 
-    config = load_configuration(flags)
-    store = DirectoryStore(config.state_folder)
+    store = DirectoryStore(home)
     record = last_run(store.ledger)
     if record is None:
-        print(json.dumps({"state": "none"}) if as_json else f"no harvest in {config.location} yet")
-        return 0
-    doing = _state(record, is_held(store.lock))
-    if as_json:
-        print(json.dumps({**record.summary, "state": doing}, indent=1))
-    else:
-        print("\n".join(_in_words(record, doing)))
-    return 0
-
-
-def _state(record: RunRecord, held: bool) -> str:
+        return Status(location, None, "none")
     if record.ended is not None:
-        return "ended"
-    return "running" if held else "interrupted"
+        return Status(location, record, "ended")
+    return Status(location, record, "running" if is_held(store.lock) else "interrupted")
 
 
-def _in_words(record: RunRecord, doing: str) -> list[str]:
-    from ..formatting import count, duration, size, wall
+def _as_line(status: Status) -> str:
+    return json.dumps(status.as_json, indent=1)
 
+
+def _as_text(statuses: Sequence[Status]) -> list[str]:
+    """Return all about a single harvest, or a line for each of several."""
+    if len(statuses) == 1:
+        return _in_full(statuses[0])
+    width = max(len(status.location) for status in statuses)
+    return [f"{status.location:<{width}}  {_in_short(status)}" for status in statuses]
+
+
+def _in_short(status: Status) -> str:
+    from ..formatting import count, percent
+
+    if status.record is None:
+        return "no run yet"
+    numbers = status.record.summary
+    done = numbers["present"] + numbers["saved"]
+    failed = f", {count(numbers['failed'])} failed" if numbers["failed"] else ""
+    return (
+        f"{status.state:<11}  {percent(done, numbers['listed']):>5}  {count(done)} of {count(numbers['listed'])}"
+        f" on disk{failed}"
+    )
+
+
+def _in_full(status: Status) -> list[str]:
+    from ..formatting import count, duration, local_time, size
+
+    record = status.record
+    if record is None:
+        return [f"no harvest in {status.location} yet"]
     numbers = record.summary
     done = numbers["present"] + numbers["saved"]
     lines = [
-        f"run {record.run} of {record.archive}: {doing}, begun {wall(record.started, record.started)}"
+        f"run {record.run} of {record.archive}: {status.state}, started {local_time(record.started, time.time())}"
         f" by process {record.pid} on {record.host}",
         f"  {count(done)} of {count(numbers['listed'])} on disk, {count(numbers['saved'])} of them new"
         f" ({size(numbers['bytes'])} received in {duration(numbers['seconds'])})",
         f"  {count(numbers['failed'])} failed, {count(numbers['remaining'])} to go,"
         f" {count(numbers['requests'])} requests",
     ]
-    lines += [f"    {number} {kind}" for kind, number in numbers["failures"].items()]
-    if doing == "ended":
-        lines.append(f"  {numbers['reason']} (exit code {numbers['exit_code']})")
-    if doing == "interrupted":
-        lines.append("  it ended without a word to the ledger (killed, or no room); the same command goes on")
-    return lines
+    lines += [f"    {count(number)} {kind}" for kind, number in numbers["failures"].items()]
+    return [*lines, *_outcome(status)]
+
+
+def _outcome(status: Status) -> Iterator[str]:
+    """Yield how the run ended, or how long it will take."""
+    from ..formatting import duration
+
+    assert status.record is not None
+    numbers = status.record.summary
+    if status.state == "ended":
+        yield f"  {numbers['reason']} (exit code {numbers['exit_code']})"
+    elif status.state == "interrupted":
+        yield "  the run ended without a final ledger entry (killed, or disk full); run the same command to resume"
+    elif (settled := numbers["saved"] + numbers["failed"]) >= ENOUGH and numbers["remaining"]:
+        rate = settled / max(1.0, numbers["seconds"])
+        yield f"  {rate:.2g} a second so far; {duration(numbers['remaining'] / rate)} left at that rate"
+
+
+def _watch(read: Read, as_json: bool) -> None:
+    """Repeat the status until no run is active: on a terminal in one place, elsewhere line by line."""
+    from rich.console import Console
+
+    console = Console()
+    if as_json or not console.is_terminal or console.is_dumb_terminal:
+        show, interval = (_print_json, FRAME_INTERVAL) if as_json else (_print_lines, LINE_INTERVAL)
+        return _repeat(read, show, interval)
+    from rich.live import Live
+
+    from ..ui.terminal import use_palette
+
+    use_palette(console)
+    with Live(console=console, auto_refresh=False) as live:
+        return _repeat(
+            read, lambda statuses: live.update(_picture(statuses, console.width), refresh=True), FRAME_INTERVAL
+        )
+
+
+def _repeat(
+    read: Read, show: Callable[[Sequence[Status]], None], interval: float, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    while True:
+        statuses = read()
+        show(statuses)
+        if not any(status.running for status in statuses):
+            return
+        sleep(interval)
+
+
+def _print_json(statuses: Sequence[Status]) -> None:
+    print(json.dumps(statuses[0].as_json), flush=True)
+
+
+def _print_lines(statuses: Sequence[Status]) -> None:
+    for status in statuses:
+        print(f"{status.location}: {_in_short(status)}", flush=True)
+
+
+def _picture(statuses: Sequence[Status], width: int) -> RenderableType:
+    """Return the text, with a progress bar above it where there is a single harvest."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from ..ui.status_lines import bar
+    from ..ui.terminal import Encodable
+
+    text = Text("\n".join(_as_text(statuses)))
+    record = statuses[0].record
+    if len(statuses) > 1 or record is None:
+        return Encodable(text)
+    numbers = record.summary
+    parts = (numbers["present"], numbers["saved"], numbers["failed"])
+    return Encodable(Group(bar(parts, numbers["listed"], max(1, width - 1)), text))

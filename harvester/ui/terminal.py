@@ -21,10 +21,14 @@ ASCII = str.maketrans("…·—→╾━─▁▂▃▄▅▆▇", ">-->>#-_.:-=
 """What stands for each glyph where the encoding is not a Unicode one: one cell for one, so that all widths stay."""
 
 
-def theme(colours: dict[str, str]) -> Theme:
-    """Return the styles of all roles, with ``colours`` in place of the sixteen that have names."""
+def use_palette(console: Console) -> None:
+    """Let ``console`` know the styles of all roles: in our colours where it has many.
+
+    The sixteen colours of other terminals are the user's own choice, so there the roles have those, by name.
+    """
+    colours = TERMINAL if console.color_system in ("256", "truecolor") else {}
     styles = {role: colours.get(name, name) for role, name in ROLES.items()}
-    return Theme({**styles, **{f"{role}.strong": f"bold {colour}" for role, colour in styles.items()}})
+    console.push_theme(Theme({**styles, **{f"{role}.strong": f"bold {colour}" for role, colour in styles.items()}}))
 
 
 class Terminal(Console):
@@ -36,8 +40,7 @@ class Terminal(Console):
     def __init__(self, output: OutputThread, **options: Any) -> None:
         super().__init__(file=cast("IO[str]", output), **options)
         self.output = output
-        many = self.color_system in ("256", "truecolor")  # sixteen colours are the user's own, by name
-        self.push_theme(theme(dict(TERMINAL) if many else {}))
+        use_palette(self)
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError."""
