@@ -12,6 +12,17 @@ import pytest
 from tests.support.harvests import harvest_demo
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and keep those of one file, or of the one DaCHS, in one worker of pytest-xdist."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder == "torture":
+            item.add_marker(pytest.mark.slow)
+        if folder == "dachs":
+            item.add_marker(pytest.mark.dachs)
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "dachs" else str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HARVESTER_")]:

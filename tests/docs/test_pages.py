@@ -53,7 +53,7 @@ def test_the_readme_is_read_in_a_minute() -> None:
 def test_the_readme_has_the_command_that_ci_runs() -> None:
     (shown,) = re.findall(r"<!-- test command -->\n```sh\n(.+)\n```", README)
     assert shown.startswith("python3 -m venv .venv && ")
-    assert shown.endswith("-m pytest -q")
+    assert shown.endswith("-m pytest -q -n 2")
 
 
 def test_the_readme_leads_to_every_page_of_the_guide_and_the_reference() -> None:
