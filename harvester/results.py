@@ -1,4 +1,4 @@
-"""What a harvest came to, as a value: its numbers, its failures, and the spectra themselves, by name, DID or table."""
+"""The result of a harvest as a value: its numbers, its failures, and its spectra by name, DID or in a table."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ EXAMPLES = 20  # failures that a notebook shows
 
 @dataclass(frozen=True)
 class StoredSpectrum:
-    """One spectrum on disk. Its file is read, and proved to be what was stored, when an array is first asked for.
+    """One stored spectrum, whose file is read and compared with its digest when an array is first accessed.
 
-    DamagedError where it is not, StoreError where the disk fails. (Not slotted: what was read is remembered.)
+    Accessing an array raises DamagedError if the file is not what was stored, and StoreError if the disk fails. (The
+    class has no slots, since it caches what was read.)
     """
 
     stored: StoredFile
+    """What the ledger knows of the file."""
 
     @property
     def did(self) -> SpectrumId:
+        """The publisher DID."""
         return self.stored.did
 
     @property
@@ -49,35 +52,36 @@ class StoredSpectrum:
 
     @property
     def path(self) -> Path:
+        """The path of the file."""
         return Path(self.stored.path)
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The other columns of its catalog row, such as its label."""
+        """The other columns of its catalog row, such as its label, as text."""
         return self.stored.columns
 
     @cached_property
     def as_filed(self) -> Spectrum:
-        """The file as it is: arrays, units as it spells them, and the cards of its headers."""
+        """The contents of the file: arrays, units as the file spells them, and header cards."""
         return read_stored(self.stored)
 
     @property
     def wave(self) -> NDArray[np.float64]:
-        """Wavelengths in Angstrom, shape (points,), in air or vacuum as ``observation.medium`` tells."""
+        """The wavelengths in Angstrom, shape (points,), float64, in air or vacuum (``observation.medium``)."""
         return angstroms(self.as_filed)
 
     @property
     def flux(self) -> NDArray[np.float64]:
-        """Flux, shape (points,), in the file's unit (``as_filed.flux_unit``); without unit, about 1, if normalized."""
+        """The flux, shape (points,), float64, in ``as_filed.flux_unit``; about 1 and without unit if normalized."""
         return self.as_filed.flux
 
     @property
     def observation(self) -> Observation:
-        """Object, place, time, exposure and medium, as far as the header tells."""
+        """Object, position, time, exposure and medium, as far as the header has them."""
         return observation_of(self.as_filed)
 
     def spectrum(self) -> specutils.Spectrum:
-        """As specutils has it. ImportError that says what to install if specutils is not there."""
+        """Return it as a specutils object. ImportError, with what to install, if specutils is missing."""
         from .specutils import as_specutils
 
         return as_specutils(self.as_filed)
@@ -88,28 +92,34 @@ class StoredSpectrum:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Harvest:
-    """A directory of spectra, and the numbers of a run that filled it.
+    """A directory of spectra, and the numbers of a run.
 
-    summary: the fields of the run's summary.json. notes: what that only watched was lost on the way.
-    What is stored and what failed is read from the directory's ledger when it is asked for, limited to ``dids`` (the
-    run's catalog) where there are any.
+    Stored spectra and failures are read from the directory's ledger on each access, limited to ``dids`` if given.
+
+    Example:
+        >>> [spectrum.name for spectrum in harvester.open_harvest("data/demo")][:2]
+        ['na010010', 'na010011']
     """
 
     out: Path
+    """The output directory."""
     summary: Mapping[str, Any]
+    """The fields of the run's summary.json."""
     dids: Collection[SpectrumId] | None = None
+    """The DIDs in the catalog of the run; None for all that is stored."""
     notes: Sequence[str] = ()
+    """Observers that failed during the run, and other warnings."""
 
     @property
     def exit_code(self) -> int | None:
-        """What the command line would end with (README, exit codes); None while the run goes on."""
+        """The exit code of the command line (docs/reference/exit-codes.md); None while the run is active."""
         code = self.summary.get("exit_code")
         return None if code is None else int(code)
 
     @property
     def reason(self) -> str:
-        """Why the run ended, in words."""
-        return str(self.summary.get("reason", "no run is known"))
+        """Why the run ended, as a clause."""
+        return str(self.summary.get("reason", "no run is recorded"))
 
     @property
     def complete(self) -> bool:
@@ -118,38 +128,40 @@ class Harvest:
 
     @property
     def failures(self) -> list[FailureRecord]:
-        """What is not there and why: did, kind (with its meaning and advice), blame, detail, attempts, columns."""
+        """The missing spectra and why: did, kind (with meaning and advice), blame, detail, attempts, columns."""
         return [failure for failure in queries.failures(self._store.ledger) if self._lists(SpectrumId(failure.did))]
 
     def table(self) -> Table:
-        """An astropy table: a row for each stored spectrum, by name, with the catalog's columns behind ours."""
+        """Return an astropy table with one row per stored spectrum, by name, and the catalog's columns last."""
         from .dataset.astropy_table import table_of
 
         return table_of([stored.stored for stored in self])
 
     def __getitem__(self, key: str) -> StoredSpectrum:
-        """The spectrum with this DID or name. KeyError if it is not stored."""
+        """Return the spectrum with this DID or name. KeyError if it is not stored."""
         found = find_stored_file(self._store, key)
         if found is None or not self._lists(found.did):
             raise KeyError(f"{key}: no such spectrum is stored in {self.out}")
         return StoredSpectrum(found)
 
     def __contains__(self, key: str) -> bool:
+        """Return whether the spectrum with this DID or name is stored."""
         found = find_stored_file(self._store, key)
         return found is not None and self._lists(found.did)
 
     def __iter__(self) -> Iterator[StoredSpectrum]:
-        """Every stored spectrum, by name. Streams."""
+        """Iterate over the stored spectra by name, reading the ledger as it goes."""
         return (StoredSpectrum(one) for one in stored_files(self._store) if self._lists(one.did))
 
     def __len__(self) -> int:
+        """Return the number of stored spectra."""
         return sum(1 for did in queries.stored_dids(self._store.ledger) if self._lists(did))
 
     def __repr__(self) -> str:
         return f"<Harvest {self.out}: {self._counted}; {self.reason}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: numbers, and what is missing. No colours of its own, so that any theme suits it."""
+        """Return what a notebook shows: numbers, and what is missing. It has no colours, so that it suits any theme."""
         failures = self.failures
         kinds = Counter(failure.kind for failure in failures)
         rows = [(kind, number, kind.meaning, kind.advice) for kind, number in kinds.most_common()]
@@ -159,13 +171,13 @@ class Harvest:
             f"{_html(self.reason)}</p>"
             + _html_table(("kind", "spectra", "meaning", "what to do"), rows)
             + (f"<details><summary>{_html(_which(failures))}</summary>" if examples else "")
-            + _html_table(("id", "kind", "detail", "asked"), examples)
+            + _html_table(("id", "kind", "detail", "attempts"), examples)
             + ("</details></div>" if examples else "</div>")
         )
 
     @property
     def _counted(self) -> str:
-        listed = "" if self.dids is None else f" of {count(len(self.dids))} listed"
+        listed = "" if self.dids is None else f" of {count(len(self.dids))} in the catalog"
         return plural(len(self), "spectrum", "spectra") + listed
 
     @property
@@ -177,7 +189,7 @@ class Harvest:
 
 
 def _which(failures: Sequence[FailureRecord]) -> str:
-    return "which" if len(failures) <= EXAMPLES else f"the first {EXAMPLES} of {len(failures)} (all: .failures)"
+    return "examples" if len(failures) <= EXAMPLES else f"the first {EXAMPLES} of {len(failures)} (all: .failures)"
 
 
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -188,7 +200,7 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _html_row(tag: str, cells: Sequence[object]) -> str:
-    """To the left, each cell by itself: notebooks align what they show to the right."""
+    """Return a row whose cells are left-aligned one by one: notebooks align them to the right."""
     return "<tr>" + "".join(f'<{tag} style="text-align: left">{_html(cell)}</{tag}>' for cell in cells) + "</tr>"
 
 

@@ -1,4 +1,4 @@
-"""What a catalog's labels are called and mean (``[labels]``): known to whoever made them, never to code."""
+"""Names and meanings of a catalog's labels (``[labels]``): the user knows them, the program does not."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """Where labels are and what they mean. A label without a name is shown as it is."""
+    """The column of labels and what they mean; a label without a name is shown as it is."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     column: str = "label"
-    """The catalog's column with the labels."""
+    """The catalog's column of labels."""
     emission: tuple[str, ...] = ()
-    """The labels of spectra with emission in H-alpha; none if nobody said."""
+    """The labels of spectra with emission in H-alpha; without any, the emission check is skipped."""
     names: dict[str, str] = field(default_factory=dict)
-    """What to call each label where people read it."""
+    """The name of each label for people."""
 
     def named(self, label: str) -> str:
-        """The label as people read it: ``0 emission``."""
+        """Return the label with its name, like ``0 emission``."""
         name = self.names.get(label, "")
         return f"{label} {name}" if name and name != label else label

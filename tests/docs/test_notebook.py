@@ -62,7 +62,7 @@ CALLS = ("await harvester.harvest", "harvester.harvest_sync")
 def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebook, call: str, tmp_path: Path) -> None:
     told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
     assert "8 in the catalog, 0 already stored" in told["stream"]
-    assert "<strong>8 spectra of 8 listed</strong> in <code>" in told["execute_result"]
+    assert "<strong>8 spectra of 8 in the catalog</strong> in <code>" in told["execute_result"]
     assert not told["error"]
 
 

@@ -134,7 +134,7 @@ async def test_a_notebook_shows_what_is_missing_and_nothing_that_a_server_slips_
     out = tmp_path / "<out>"
     faults = FaultPlan({did: Planned("http_404") for did in DIDS[: EXAMPLES + 2]})
     shown = (await quick(out, DIDS[: EXAMPLES + 3], faults))._repr_html_()
-    assert f"<strong>1 spectrum of {EXAMPLES + 3} listed</strong>" in shown
+    assert f"<strong>1 spectrum of {EXAMPLES + 3} in the catalog</strong>" in shown
     assert "&lt;out&gt;" in shown
     assert "<out>" not in shown
     assert f"not_found {EXAMPLES + 2} 404, the archive does not know it" in re.sub(r"(<[^>]*>)+", " ", shown)
