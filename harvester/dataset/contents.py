@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from .preprocessing import axis_of
-from .samples import Array, Sample
+from .samples import Sample
 from .schema import AXIS_NAMES, TEXT, Contents, ExportSchema
 from .split import Split
 from .stars import Objects
@@ -24,8 +24,6 @@ class FirstLook:
         self._texts = {field.name for field in schema.scalars if field.kind == TEXT}
         self._filled: set[str] = set()
         self._longest: Counter[str] = Counter()
-        self._grid: Array | None = None
-        self._several_grids = False
         self._units: set[str] = set()
         self.objects = Objects()
 
@@ -44,21 +42,15 @@ class FirstLook:
                 self._longest[name] = max(self._longest[name], np.size(value))
         self._filled |= {"wave"} if axis_of(sample.wave) is None else set(AXIS_NAMES)
         self._units.add(sample.flux_unit)
-        if self._grid is None:
-            self._grid = sample.wave
-        elif not self._several_grids:
-            self._several_grids = not np.array_equal(self._grid, sample.wave)
-
-    @property
-    def grid(self) -> Array | None:
-        """The one grid that all samples share; None if they do not."""
-        return None if self._several_grids else self._grid
 
     def wave_style(self, requested: str) -> str:
-        """Return how wavelengths are written: as requested, or compact if all share one evenly spaced grid."""
+        """Return how wavelengths are written: as requested, else compact if ``--resample`` makes one grid of all.
+
+        Without it the columns do not depend on which spectra are exported: a reader finds ``wave`` in every file.
+        """
         if requested != AUTOMATIC:
             return requested
-        return COMPACT if self.grid is not None and "wave" not in self._filled else EXPLICIT
+        return EXPLICIT if self._schema.size is None else COMPACT
 
     def contents(self, wave: str, split: Split | None) -> Contents:
         """Return what was found, for columns whose wavelengths are written as ``wave`` says."""

@@ -110,7 +110,7 @@ def test_a_common_grid_is_written_as_lists_of_a_fixed_size(export_to: Export) ->
     assert duckdb.connect().execute("SELECT DISTINCT len(flux) FROM 'grid.parquet'").fetchall() == [(81,)]
 
 
-def test_wavelengths_are_compact_only_if_all_spectra_share_one_evenly_spaced_grid(export_to: Export) -> None:
+def test_wavelengths_are_compact_only_on_the_one_grid_of_resample(export_to: Export) -> None:
     export_to("own.parquet")
     assert "wave" in parquet.read_schema("own.parquet").names
     dataset = export_to("grid.parquet", recipe=Recipe(grid=Grid(6520, 6600, 81)))
