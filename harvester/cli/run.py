@@ -74,12 +74,14 @@ def _show(words: str, stream: TextIO) -> None:
 async def _harvest(run: RunContext[Store], how: str) -> int:
     from ..run.execute import execute
     from ..ui.display import displaying
+    from ..ui.keys import Keys
     from ..ui.output_thread import OutputThread
 
     location = run.configuration.location
     folder = location if isinstance(location, Path) else None
     outlet = OutputThread(sys.stdout)
-    async with displaying(how, outlet, run.bus, run.stats, folder, run.settings.limits.grace) as stage:
+    keys = Keys(run.controls, run.shutdown)
+    async with displaying(how, outlet, run.bus, run.stats, folder, run.settings.limits.grace, keys) as stage:
         with signals(run.shutdown, stage.release_terminal):
             report = await execute(run)
     with _undisturbed():

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from ..config.configuration import Configuration
 from ..config.settings import Settings
+from ..engine.controls import Controls
 from ..engine.interfaces import SpectrumWriter
 from ..engine.shutdown import Shutdown
 from ..events.bus import EventBus, Observer
@@ -45,6 +46,7 @@ class RunContext(Generic[WriterT]):
     stats: StatsCollector
     shutdown: Shutdown = field(default_factory=Shutdown)
     clock: Clock = field(default_factory=Clock)
+    controls: Controls = field(default_factory=Controls)
 
     @classmethod
     def create(

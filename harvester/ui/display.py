@@ -12,6 +12,7 @@ from pathlib import Path
 from ..events.bus import EventBus
 from ..events.stats import HarvestStats, StatsCollector
 from .json_lines import JsonLines
+from .keys import Keys
 from .output_thread import OutputThread
 from .plain_lines import PlainLines
 
@@ -37,12 +38,18 @@ def style_for(setting: str) -> str:
 
 @asynccontextmanager
 async def displaying(
-    style: str, output: OutputThread, bus: EventBus, collector: StatsCollector, folder: Path | None, grace: float
+    style: str,
+    output: OutputThread,
+    bus: EventBus,
+    collector: StatsCollector,
+    folder: Path | None,
+    grace: float,
+    keys: Keys | None = None,
 ) -> AsyncIterator[Display]:
     """Show what happens on ``bus`` while the run lasts.
 
     ``folder`` is that of the spectra, if they are stored on this machine: its free space is shown. ``grace`` is how
-    long a drain may take in seconds.
+    long a drain may take in seconds. ``keys`` do something on the dashboard, if there is a keyboard.
     """
 
     def numbers() -> HarvestStats:
@@ -55,7 +62,7 @@ async def displaying(
             from .terminal import Terminal
 
             free = None if folder is None else lambda: shutil.disk_usage(folder).free
-            dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=grace, free_bytes=free)
+            dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=grace, free_bytes=free, keys=keys)
             bus.add(await stack.enter_async_context(dashboard))
             display = replace(display, release_terminal=dashboard.release_terminal)
         elif style == "plain":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..model.exit_codes import StopReason
-from .state import DashboardState, RunState
+from .state import DashboardState
 
 LEFT_FOR_ANOTHER_RUN = 4  # exit code
 
@@ -55,26 +55,30 @@ class Drain(Protocol):
 
 
 class Keys:
-    """Carry out what keys ask for. ``controls`` are None where there is nothing to control."""
+    """Do what the keys stand for."""
 
     def __init__(self, controls: Controls, shutdown: Drain) -> None:
         self._controls, self._shutdown = controls, shutdown
         self._skipping = False
 
     def press(self, keys: str) -> None:
-        """Do what each of ``keys`` stands for; unknown ones do nothing."""
+        """Do what each of ``keys`` stands for; others do nothing."""
         for key in keys:
-            match key:
-                case "p":
-                    (self._controls.resume if self._controls.paused else self._controls.pause)()
-                case "-":
-                    self._controls.slow_down()
-                case "+" | "=":  # the same key without Shift
-                    self._controls.speed_up()
-                case "s":
-                    self._skipping = not self._skipping
-                case "q":
-                    self._shutdown.drain(StopReason("stopped by key q", LEFT_FOR_ANOTHER_RUN))
+            if key == "q":
+                self._shutdown.drain(StopReason("stopped by key q", LEFT_FOR_ANOTHER_RUN))
+            elif key == "s":
+                self._skipping = not self._skipping
+            elif self._controls.available:
+                self._control(key)
+
+    def _control(self, key: str) -> None:
+        match key:
+            case "p":
+                (self._controls.resume if self._controls.paused else self._controls.pause)()
+            case "-":
+                self._controls.slow_down()
+            case "+" | "=":  # the same key without Shift
+                self._controls.speed_up()
 
     def follow(self, state: DashboardState) -> None:
         """End the run if nothing is left but retries, and they are to be skipped. The next run takes them up."""
@@ -83,8 +87,7 @@ class Keys:
 
     def hints(self, state: DashboardState) -> Sequence[str]:
         """Return what the keys would do now, the most useful first."""
-        paused = state.run_state is RunState.PAUSED and self._controls.paused
-        hints = [f"p {'resume' if paused else 'pause'}", "+ - rate"] if self._controls.available else []
+        hints = [f"p {'resume' if self._controls.paused else 'pause'}", "+ - rate"] if self._controls.available else []
         if state.due or self._skipping:
             hints.append("s wait for retries" if self._skipping else "s skip retries")
         if self._controls.share < 1:

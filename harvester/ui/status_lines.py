@@ -80,19 +80,28 @@ def _time_left(state: DashboardState) -> str:
 def footer(state: DashboardState, width: int, free: int | None, keys: Sequence[str]) -> Text:
     """Show what a person can do, and the free space of the disk."""
     right = Text(f"{size(free)} free", "care" if free < LITTLE_SPACE else "dim") if free is not None else Text()
-    if state.run_state is RunState.PAUSED:
-        left = Text.assemble(("paused: ", "care.strong"), state.reason)
-    elif state.run_state is RunState.DRAINING:
-        left = Text.assemble(("Ctrl-C again to stop now", "care.strong"), f" · {state.reason}")
-    elif state.run_state is RunState.ENDED:
-        left = Text(state.reason, "bold")
-    else:
-        left = Text(_fitting(keys or KEYLESS, width - right.cell_len - 1), "dim")
+    left = _message(state)
+    hints: Sequence[str] = () if state.run_state in (RunState.DRAINING, RunState.ENDED) else keys or KEYLESS
+    if hints and not (left and hints is KEYLESS):
+        before = " · " if left else ""
+        left.append(before + _fitting(hints, width - right.cell_len - left.cell_len - len(before) - 1), "dim")
     return ends(left, right, width)
+
+
+def _message(state: DashboardState) -> Text:
+    """Return why the run is paused, is drained or has ended; empty while it is running."""
+    match state.run_state:
+        case RunState.PAUSED:
+            return Text.assemble(("paused: ", "care.strong"), state.reason)
+        case RunState.DRAINING:
+            return Text.assemble(("Ctrl-C again to stop now", "care.strong"), f" · {state.reason}")
+        case RunState.ENDED:
+            return Text.assemble((state.reason, "bold"))
+    return Text()
 
 
 def _fitting(hints: Sequence[str], width: int) -> str:
     """Return as many of ``hints`` as there is room for; half of one would be of no use."""
-    while len(hints) > 1 and len(" · ".join(hints)) > width:
+    while hints and len(" · ".join(hints)) > width:
         hints = hints[:-1]
     return " · ".join(hints)
