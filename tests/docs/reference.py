@@ -221,8 +221,20 @@ def command_section(name: str) -> str:
         (", ".join(code(flag) for flag in option.opts), code(value_of(option)), option.help or "")
         for option in options(name)
     ]
-    text = markdown(inspect.cleandoc(command(name).help or ""))
+    text = help_text(command(name).help or "")
     return f"## {name}\n\n`{usage}`\n\n{text}\n\n{table(('option', 'value', 'meaning'), rows)}"
+
+
+def help_text(text: str) -> str:
+    """Return a command's help as Markdown; click leaves paragraphs behind a backspace as they are, so they are code."""
+    return "\n\n".join(map(_paragraph, inspect.cleandoc(text.replace("\f", "")).split("\n\n")))
+
+
+def _paragraph(text: str) -> str:
+    return f"```text\n{text.removeprefix(VERBATIM)}\n```" if text.startswith(VERBATIM) else markdown(text)
+
+
+VERBATIM = "\b\n"
 
 
 def _context(name: str) -> click.Context:
