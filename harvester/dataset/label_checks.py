@@ -1,4 +1,4 @@
-"""Label sanity: labelled spectra that somebody should look at again. Counted and listed, never acted upon."""
+"""Check labels: list labelled spectra that deserve a second look, and change nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..model.failures import FailureKind
 from ..model.labels import Labelling
 from .h_alpha import Rows, has_emission
 
-ARCHIVE_LACKS = frozenset({FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA})
+MISSING_IN_ARCHIVE = frozenset({FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA})
 LEAST_CORRELATION = 0.9995
-MOST_APART = 0.01  # of the continuum, root mean square: what two exposures of one star differ by, at least
+LEAST_DIFFERENCE = 0.01  # of the continuum, root mean square: two exposures of one star differ by more
 MOST_PAIRS = 10_000  # that are listed; all are counted
 _BLOCK = 256
 _CANDIDATES = 16_384  # pairs that are compared at once
@@ -27,7 +27,7 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class LabelledSpectrum:
-    """A stored spectrum as the checks need it. wave_min, wave_max: metres; row: its number among the rows, if any."""
+    """A stored spectrum as the checks need it. wave_min, wave_max: metres; row: its index in the rows, or None."""
 
     did: str
     label: str
@@ -38,46 +38,50 @@ class LabelledSpectrum:
 
     @property
     def shows_h_alpha(self) -> bool:
-        """Whether H-alpha, in air or in vacuum, lies in its range; a range that nobody recorded does not tell."""
+        """Whether H-alpha, in air or in vacuum, lies in its range, or may, if the range is unknown."""
         low, high = self.wave_min, self.wave_max
         return low is None or high is None or (low <= H_ALPHA_VACUUM * 1e-10 and high >= H_ALPHA_AIR * 1e-10)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """One spectrum under its label, or two under theirs, that somebody should look at."""
+    """One spectrum and its label, or two and theirs, that deserve a second look."""
 
     dids: tuple[str, ...]
     labels: tuple[str, ...]
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """What the checks found. ``no_emission`` is None where nobody said which labels mean emission.
+    """The results of the checks. ``no_emission`` is None where the settings name no emission labels.
 
-    checked: labelled spectra that were looked at; twins: as many as are listed; twins_counted: all of them.
+    checked: number of labelled spectra; twins: those that are listed; twins_counted: the number of all.
     """
 
     column: str
     checked: int
-    lacking: Sequence[LabelIssue]
+    missing: Sequence[LabelIssue]
     without_h_alpha: Sequence[LabelIssue]
     no_emission: Sequence[LabelIssue] | None
     twins: Sequence[LabelIssue]
     twins_counted: int
 
     def as_json(self) -> Mapping[str, object]:
-        def told(doubts: Sequence[LabelIssue] | None) -> object:
-            return None if doubts is None else [{"ids": d.dids, "labels": d.labels, "why": d.why} for d in doubts]
+        """Return the results as ``report --json`` has them."""
+
+        def listed(issues: Sequence[LabelIssue] | None) -> object:
+            if issues is None:
+                return None
+            return [{"ids": issue.dids, "labels": issue.labels, "why": issue.reason} for issue in issues]
 
         return {
             "column": self.column,
             "checked": self.checked,
-            "lacking": told(self.lacking),
-            "without_h_alpha": told(self.without_h_alpha),
-            "no_emission": told(self.no_emission),
-            "near_identical": told(self.twins),
+            "lacking": listed(self.missing),
+            "without_h_alpha": listed(self.without_h_alpha),
+            "no_emission": listed(self.no_emission),
+            "near_identical": listed(self.twins),
             "near_identical_counted": self.twins_counted,
         }
 
@@ -85,7 +89,7 @@ class LabelReport:
 def check_labels(
     spectra: Sequence[LabelledSpectrum], rows: Rows, failures: Sequence[FailureRecord], labelling: Labelling
 ) -> LabelReport:
-    """Hold the labels against the spectra, and against what the archive would not give."""
+    """Check the labels against the spectra, and against the failures of the archive."""
     labelled = [one for one in spectra if one.label]
     pairs = list(_twins(labelled, rows))
     return LabelReport(
@@ -94,11 +98,11 @@ def check_labels(
         [
             LabelIssue((failure.did,), (label,), failure.kind.meaning)
             for failure in failures
-            if failure.kind in ARCHIVE_LACKS and (label := failure.columns.get(labelling.column, ""))
+            if failure.kind in MISSING_IN_ARCHIVE and (label := failure.columns.get(labelling.column, ""))
         ],
         [LabelIssue((one.did,), (one.label,), _range_of(one)) for one in labelled if not one.shows_h_alpha],
         _without_emission(labelled, rows, labelling) if labelling.emission else None,
-        [LabelIssue((a.did, b.did), (a.label, b.label), why) for a, b, why in pairs[:MOST_PAIRS]],
+        [LabelIssue((a.did, b.did), (a.label, b.label), reason) for a, b, reason in pairs[:MOST_PAIRS]],
         len(pairs),
     )
 
@@ -119,7 +123,7 @@ def _without_emission(labelled: Sequence[LabelledSpectrum], rows: Rows, labellin
 def _twins(
     labelled: Sequence[LabelledSpectrum], rows: Rows
 ) -> Iterator[tuple[LabelledSpectrum, LabelledSpectrum, str]]:
-    """Pairs under different labels: first those with the very same flux, then those that are nearly the same."""
+    """Yield pairs under different labels: first those with equal flux, then those with nearly equal flux."""
     first: dict[bytes, list[LabelledSpectrum]] = {}
     for one in labelled:
         same = first.setdefault(one.flux_digest, [])
@@ -133,7 +137,7 @@ def _twins(
 
 
 def _alike(rows: Rows, labels: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows with different labels that correlate and lie within each other's noise, block by block."""
+    """Yield pairs of rows with different labels that correlate and agree within the noise, block by block."""
     numbers = np.unique(np.array(labels, str), return_inverse=True)[1] if labels else np.empty(0, int)
     shape = rows[:, ::_THIN] - rows[:, ::_THIN].mean(axis=1, keepdims=True)
     shape /= np.maximum(np.linalg.norm(shape, axis=1, keepdims=True), 1e-9)
@@ -147,8 +151,8 @@ def _alike(rows: Rows, labels: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _close(rows: Rows, ones: Places, others: Places) -> Iterator[tuple[int, int]]:
-    """Those pairs whose rows differ by less than two exposures of one star would."""
+    """Yield those pairs whose rows differ by less than two exposures of one star would."""
     for start in range(0, ones.size, _CANDIDATES):
         a, b = ones[start : start + _CANDIDATES], others[start : start + _CANDIDATES]
-        near = np.sqrt(np.mean((rows[a] - rows[b]) ** 2, axis=1)) < MOST_APART
+        near = np.sqrt(np.mean((rows[a] - rows[b]) ** 2, axis=1)) < LEAST_DIFFERENCE
         yield from zip(a[near].tolist(), b[near].tolist(), strict=True)

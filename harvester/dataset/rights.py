@@ -21,11 +21,11 @@ def origin_of(profile: ArchiveProfile | None) -> DataOrigin:
     return profile.origin if profile else DataOrigin()
 
 
-def rights_of(profile: ArchiveProfile | None) -> Iterator[str]:
-    """Yield lines of Markdown: acknowledgement, what to cite, and the conditions of use."""
+def stated_rights(profile: ArchiveProfile | None) -> list[tuple[str, str]]:
+    """Return what the archive states: its acknowledgement, what to cite, and the conditions of use, by name."""
     origin = origin_of(profile)
-    yield _safe(profile.acknowledgement) if profile and profile.acknowledgement else NO_ACKNOWLEDGEMENT
     stated = {
+        "acknowledgement": profile.acknowledgement if profile else "",
         "publisher": origin.publisher,
         "creator": origin.creator,
         "cite": origin.citation,
@@ -33,8 +33,14 @@ def rights_of(profile: ArchiveProfile | None) -> Iterator[str]:
         "landing page": origin.reference_url,
         "rights": " ".join(part for part in (origin.rights, origin.rights_uri) if part),
     }
-    lines = [f"- {name}: {_safe(value)}" for name, value in stated.items() if value]
-    yield from (["", *lines] if lines else [])
+    return [(name, plain_line(value, 1000)) for name, value in stated.items() if value]
+
+
+def rights_of(profile: ArchiveProfile | None) -> Iterator[str]:
+    """Yield lines of Markdown: acknowledgement, what to cite, and the conditions of use."""
+    stated = dict(stated_rights(profile))
+    yield _safe(stated.pop("acknowledgement", NO_ACKNOWLEDGEMENT))
+    yield from (["", *(f"- {name}: {_safe(value)}" for name, value in stated.items())] if stated else [])
     yield from ("", NO_RIGHTS)
 
 

@@ -1,4 +1,4 @@
-"""HTML that cannot be injected into: text is escaped by being text, and only what this module made is markup."""
+"""Build HTML that cannot be injected into: text is escaped, and only what this module made is markup."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ Child = str | Iterable["Child"] | None
 
 
 def element(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
-    """``<name ...>children</name>``. Attributes: ``class_`` is ``class``, ``stroke_width`` is ``stroke-width``; None
-    is left out."""
-    told = "".join(
+    """Return ``<name ...>children</name>``.
+
+    Attributes: ``class_`` is ``class``, ``stroke_width`` is ``stroke-width``; None is left out.
+    """
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_plain(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     inside = joined(*children)
     if name in _VOID:
-        return Markup(f"<{name}{told}>" if name in ("meta", "link", "br") else f"<{name}{told}/>")
-    return Markup(f"<{name}{told}>{inside}</{name}>")
+        return Markup(f"<{name}{written}>" if name in ("meta", "link", "br") else f"<{name}{written}/>")
+    return Markup(f"<{name}{written}>{inside}</{name}>")
 
 
 def joined(*children: Child) -> Markup:
-    """All of them, one behind the other."""
+    """Return all children, one behind the other."""
     return Markup("".join(_pieces(children)))
 
 
@@ -52,7 +54,7 @@ def _plain(value: str | float) -> str:
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]], foot: str = "") -> Markup:
-    """A table whose first column names the row."""
+    """Return a table whose first column names the row."""
     body = [
         element("tr", element("th", first, scope="row"), [element("td", cell) for cell in rest])
         for first, *rest in rows
@@ -63,10 +65,10 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Child]], f
 
 
 def definitions(rows: Sequence[tuple[str, Child]]) -> Markup:
-    """Terms and what they are."""
+    """Return a list of terms and their values."""
     return element("dl", [joined(element("dt", name), element("dd", value)) for name, value in rows])
 
 
-def command(words: str) -> Markup:
-    """A command line to be copied."""
-    return element("pre", element("code", words))
+def command(text: str) -> Markup:
+    """Return a command line to be copied."""
+    return element("pre", element("code", text))

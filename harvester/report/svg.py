@@ -1,4 +1,4 @@
-"""Charts as inline SVG. No script, no library: a plot stretches with the page, its words do not.
+"""Draw charts as inline SVG, without script or library: a plot stretches with the page, its text does not.
 
 Each chart is an SVG without a viewBox, whose x positions are percentages; the curve lies in an inner SVG that is
 stretched to it. Colours are classes of style.css.
@@ -19,17 +19,19 @@ from .html import Child, Markup, element, joined
 
 Floats = NDArray[np.float64]
 Tick = tuple[float, str]
-"""Where, as a share of the axis, and the word there."""
+"""A position, as a share of the axis, and its label."""
 
 WIDE, HIGH = 1000, 300  # units of a plot, however large it is shown
 COLUMNS = 260  # of a curve: each is as high as what falls into it, so that no peak is lost
-TOP, BOTTOM = 16, 22  # pixels for words above and below a plot
+TOP, BOTTOM = 16, 22  # pixels for text above and below a plot
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A spectrum made small. ``path`` in units of a plot; low, high: flux; first, last: Angstrom; mark: H-alpha's
-    place as a share of the axis, None outside."""
+    """A spectrum reduced to a small curve, with ``path`` in units of a plot.
+
+    low, high: flux; first, last: Angstrom; mark: position of H-alpha as a share of the axis, None outside.
+    """
 
     path: str
     low: float
@@ -40,7 +42,7 @@ class Curve:
 
     @classmethod
     def of(cls, wave: Floats, flux: Floats, h_alpha: float) -> Self | None:
-        """Of ``flux`` over rising ``wave``, shape (points,) each; None if too little of it can be drawn."""
+        """Reduce ``flux`` over rising ``wave``, shape (points,) each; None if too little of it can be drawn."""
         sound = np.isfinite(flux) & np.isfinite(wave)
         wave, flux = wave[sound], flux[sound]
         if wave.size < 2 or not wave[-1] > wave[0]:
@@ -54,7 +56,7 @@ class Curve:
 
 
 def envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The lowest and the highest point of each of ``COLUMNS`` columns, in their order; x from 0 to 1, rising."""
+    """Return the lowest and highest point of each of ``COLUMNS`` columns, in order; x rises from 0 to 1."""
     if x.size <= 2 * COLUMNS:
         return x, y
     edges = np.unique(np.searchsorted(x, np.arange(COLUMNS) / COLUMNS))
@@ -67,13 +69,13 @@ def envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def line(x: Floats, y: Floats, digits: int = 0) -> str:
-    """The path through these points, rounded to ``digits``."""
+    """Return the path through these points, rounded to ``digits``."""
     points = [f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     return "M" + "L".join(points)
 
 
 def steps(values: Sequence[float], most: float) -> str:
-    """The outline of a histogram whose columns fill the plot's width; ``most`` reaches its top."""
+    """Return the outline of a histogram that fills the plot's width; ``most`` reaches its top."""
     if not values or most <= 0:
         return ""
     wide = WIDE / len(values)
@@ -84,7 +86,7 @@ def steps(values: Sequence[float], most: float) -> str:
 
 
 def curve(path: str, class_: str) -> Markup:
-    """A path in the plot, whose line keeps its width however the plot is stretched."""
+    """Return a path in the plot, whose line keeps its width however the plot is stretched."""
     return element("path", d=path, class_=class_, vector_effect="non-scaling-stroke")
 
 
@@ -99,11 +101,11 @@ def chart(
     behind: Child = None,
     before: Child = None,
 ) -> Markup:
-    """``plot`` is stretched over the whole; ``behind`` and ``before`` it lie in percent and pixels."""
+    """Return a chart: ``plot`` is stretched over it; ``behind`` and ``before`` it are in percent and pixels."""
     inner = height - TOP - BOTTOM
-    heights = [(TOP + inner * (1 - at), words) for at, words in up]
+    heights = [(TOP + inner * (1 - at), text) for at, text in up]
     rules = [element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule") for y, _ in heights]
-    labels = [element("text", words, x="0", y=y - 4, class_="tick") for y, words in heights if words]
+    labels = [element("text", text, x="0", y=y - 4, class_="tick") for y, text in heights if text]
     stretched = element(
         "svg", plot, x="0", y=TOP, width="100%", height=inner, viewBox=f"0 0 {WIDE} {HIGH}", preserveAspectRatio="none"
     )
@@ -111,60 +113,61 @@ def chart(
         "svg",
         element("title", title), element("desc", description), behind, rules, stretched, before, labels,
         element("line", x1="0", x2="100%", y1=TOP + inner, y2=TOP + inner, class_="axis"),
-        [_below(at, words, height, number % 2 == 1 and at < 1) for number, (at, words) in enumerate(across)],
+        [_below(at, text, height, number % 2 == 1 and at < 1) for number, (at, text) in enumerate(across)],
         class_="chart", role="img", width="100%", height=height,
     )  # fmt: skip
 
 
-def _below(at: float, words: str, height: int, minor: bool) -> Markup:
+def _below(at: float, text: str, height: int, minor: bool) -> Markup:
     anchor = "start" if at < 0.03 else "end" if at > 0.97 else "middle"
     name = "tick minor" if minor else "tick"
-    return element("text", words, x=percent(at), y=height - 6, class_=name, text_anchor=anchor)
+    return element("text", text, x=percent(at), y=height - 6, class_=name, text_anchor=anchor)
 
 
 def percent(share: float) -> str:
+    """Return a share as an SVG length."""
     return f"{100 * share:.5g}%"
 
 
-def upright(at: float, class_: str, height: int, words: str = "") -> Markup:
-    """A line from top to bottom at a share of the width, with a word beside its head."""
+def upright(at: float, class_: str, height: int, text: str = "") -> Markup:
+    """Return a line from top to bottom at a share of the width, with a label beside its upper end."""
     left = at > 0.8
     label = element(
-        "text", words, x=percent(at), dx=-4 if left else 4, y=11, class_=f"{class_}-word",
+        "text", text, x=percent(at), dx=-4 if left else 4, y=11, class_=f"{class_}-word",
         text_anchor="end" if left else "start",
     )  # fmt: skip
     drawn = element("line", x1=percent(at), x2=percent(at), y1=2, y2=height - BOTTOM, class_=class_)
-    return joined(drawn, label if words else None)
+    return joined(drawn, label if text else None)
 
 
-def band(start: float, end: float, class_: str, height: int, words: str) -> Markup:
-    """A stretch of the width that is marked from top to bottom, at least so wide that it is seen."""
+def band(start: float, end: float, class_: str, height: int, text: str) -> Markup:
+    """Return an interval marked from top to bottom, at least so wide that it is visible."""
     wide = max(end - start, 0.003)
     return element(
-        "rect", element("title", words), x=percent(start), y=TOP, width=percent(wide), height=height - TOP - BOTTOM,
+        "rect", element("title", text), x=percent(start), y=TOP, width=percent(wide), height=height - TOP - BOTTOM,
         class_=class_,
     )  # fmt: skip
 
 
 def spectrum(drawn: Curve, name: str, height: int = 150) -> Markup:
-    """One spectrum with H-alpha marked."""
+    """Draw one spectrum, with H-alpha marked."""
     title = f"Spectrum of {plain_line(name, 80)}"
-    where = f"{drawn.first:.0f} to {drawn.last:.0f} Å"
+    extent = f"{drawn.first:.0f} to {drawn.last:.0f} Å"
     flux = f"flux {short(drawn.low)} to {short(drawn.high)}"
-    told = "Hα is marked" if drawn.mark is not None else "Hα is outside"
+    h_alpha = "Hα is marked" if drawn.mark is not None else "Hα is outside"
     mark = None if drawn.mark is None else upright(drawn.mark, "mark", height, "Hα")
     ends = [(0.0, f"{drawn.first:.0f}"), (1.0, f"{drawn.last:.0f} Å")]
-    description = f"{where}, {flux}; {told}."
+    description = f"{extent}, {flux}; {h_alpha}."
     return chart(title, description, height, curve(drawn.path, "flux"), across=ends, behind=mark)
 
 
 def short(number: float) -> str:
-    """Three digits, as people write them."""
+    """Return a number with three digits, as people write it."""
     return f"{number:.2f}" if 0.1 <= abs(number) < 10 else f"{number:.3g}"
 
 
 def round_up(most: float) -> float:
-    """The next of 1, 2, 5, 10, 20, ... that is not below ``most``."""
+    """Return the next of 1, 1.5, 2, 3, ... 10, 15, ... that is not below ``most``."""
     if most <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(most))
@@ -172,7 +175,7 @@ def round_up(most: float) -> float:
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers between ``low`` and ``high``, at most ``most`` + 1 of them."""
+    """Return round numbers between ``low`` and ``high``, at most ``most`` + 1 of them."""
     if not high > low:
         return [low]
     rough = (high - low) / most
@@ -183,5 +186,6 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def shares(values: Iterable[float], low: float, high: float) -> list[float]:
+    """Return where ``values`` are between ``low`` (0) and ``high`` (1)."""
     span = (high - low) or 1.0
     return [(value - low) / span for value in values]

@@ -33,7 +33,7 @@ class RunResult:
     folder: Path
     warnings: Sequence[str] = ()
     politeness: Politeness = field(default_factory=Politeness)
-    night: float | None = None
+    timeline: float | None = None
     """Seconds that the next run with the same settings has; None if its hours are not limited."""
     page: Path | None = None
     """The report, if it was written."""
@@ -41,10 +41,10 @@ class RunResult:
     @property
     def nights_left(self) -> int | None:
         """Return how many more runs like this one the rest takes at the rate reached; None if that is not known."""
-        if self.night is None:
+        if self.timeline is None:
             return None
         rate = (self.stats.saved + self.stats.failed) / self.politeness.seconds
-        return nights_left(self.stats.remaining, rate, self.night)
+        return nights_left(self.stats.remaining, rate, self.timeline)
 
     @property
     def summary(self) -> dict[str, object]:
@@ -95,11 +95,11 @@ async def write_summary(run: RunContext[Store], result: RunResult) -> None:
 
 async def write_report_page(run: RunContext[Store], result: RunResult) -> RunResult:
     """Write the HTML report; whatever goes wrong is a warning in the result."""
-    from ..report.data.sampling import MOST_AT_THE_END, MOST_FROM_AFAR
+    from ..report.data.sampling import MOST_AT_RUN_END, MOST_FROM_OBJECT_STORE
     from ..report.page import write_report
 
     try:
-        most = MOST_AT_THE_END if isinstance(run.store, DirectoryStore) else MOST_FROM_AFAR
+        most = MOST_AT_RUN_END if isinstance(run.store, DirectoryStore) else MOST_FROM_OBJECT_STORE
         page = await asyncio.to_thread(write_report, run.store, run.name, most)
     except Exception as error:
         log.exception("the report could not be written")

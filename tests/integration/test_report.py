@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from harvester.config.profiles import load_profile
 from harvester.errors import StoreError, UsageError
+from harvester.model.failures import FailureKind
 from harvester.report import page as pages
 from harvester.report.data.report_data import ReportData, gather
 from harvester.report.data.run_record import read_run_record
 from harvester.report.html import Markup, element
 from harvester.report.page import page, policy, stylesheet
-from harvester.report.sections.stacked_spectra import _places
+from harvester.report.sections.missing import is_worth_another_run
+from harvester.report.sections.stacked_spectra import _bands
 from harvester.storage.directory import DirectoryStore
 from tests.integration.test_command_line import run
 from tests.support.harvests import Told, harvest_demo, plan_faults
@@ -66,8 +68,8 @@ class Page(html.parser.HTMLParser):
 
 
 def about(out: Path, **rest: Any) -> tuple[ReportData, Page]:
-    material = gather(DirectoryStore(out), None, 0.0, **rest)
-    return material, Page(page(material))
+    data = gather(DirectoryStore(out), None, 0.0, **rest)
+    return data, Page(page(data))
 
 
 async def a_night(tmp_path: Path) -> Told:
@@ -113,12 +115,12 @@ async def test_it_has_one_rate_and_tells_what_of_the_log_is_broken(tmp_path: Pat
     told = await a_night(tmp_path)
     with (told.report.folder / "events.jsonl").open("a") as log:
         log.write('{"event": "spect')
-    material, seen = about(tmp_path / "out")
-    receipt = material.record.politeness
-    average = f"{receipt['average_per_second']:.3g} a second"
+    data, seen = about(tmp_path / "out")
+    receipt = data.record.politeness
+    average = f"{receipt['average_per_second']:.3g} per second"
     assert f"requests {receipt['requests']} {average}" in seen.words
-    assert f"pace {average} on average" in seen.words
-    assert "Attempts that ended, a second" in seen.words
+    assert f"rate {average} on average" in seen.words
+    assert "Attempts that ended, per second" in seen.words
     assert "1 line of the log could not be read." in seen.words
 
 
@@ -141,10 +143,10 @@ async def test_h_alpha_is_marked_in_every_spectrum_that_has_it(tmp_path: Path) -
 
 async def test_a_band_without_h_alpha_is_drawn_and_said(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 4, band="6600 6700 AA")
-    material, seen = about(tmp_path / "out")
+    data, seen = about(tmp_path / "out")
     assert "Hα outside" in seen.words
     assert "4 without Hα in their range" in seen.words
-    assert material.gallery.unusual == []
+    assert data.gallery.unusual == []
 
 
 async def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
@@ -208,10 +210,10 @@ async def test_a_run_that_was_killed_is_told_as_far_as_it_got(tmp_path: Path) ->
         row = ledger.execute("SELECT summary FROM run").fetchone()[0]
         summary = json.loads(row) | {"exit_code": None, "reason": "running"}
         ledger.execute("UPDATE run SET ended = NULL, summary = ?", (json.dumps(summary),))
-    material, seen = about(tmp_path / "out")
-    assert "has not said goodbye" in seen.words
-    assert "The run has not written its receipt" in seen.words
-    assert material.night.asked > 0
+    data, seen = about(tmp_path / "out")
+    assert "The run is still active or was killed." in seen.words
+    assert "The run has not written its politeness report" in seen.words
+    assert data.timeline.attempts > 0
 
 
 async def test_nothing_to_do_is_a_page_as_well(tmp_path: Path) -> None:
@@ -219,22 +221,22 @@ async def test_nothing_to_do_is_a_page_as_well(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 3)
     _, seen = about(tmp_path / "out")
     assert "There was nothing to do" in seen.words
-    assert "The archive was not asked for anything in this run." in seen.words
+    assert "This run sent no request." in seen.words
 
 
 async def test_an_archive_that_gave_nothing_makes_a_page_without_spectra(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 2, plan_faults(n0="http_404", n1="http_404"))
     _, seen = about(tmp_path / "out")
     assert "0 of 2 spectra on disk; 2 failed." in seen.words
-    assert "No spectrum is here yet." in seen.words
+    assert "No spectrum is stored yet." in seen.words
 
 
 async def test_an_earlier_run_is_told_with_what_is_there_now(tmp_path: Path) -> None:
     first = await harvest_demo(tmp_path / "out", 4, limit=2)
     await harvest_demo(tmp_path / "out", 4)
-    material = gather(DirectoryStore(tmp_path / "out"), first.report.stats.run, 0.0)
-    assert "1 run came after this one" in Page(page(material)).words
-    assert material.survey.stored == 4
+    data = gather(DirectoryStore(tmp_path / "out"), first.report.stats.run, 0.0)
+    assert "1 run came after this one" in Page(page(data)).words
+    assert data.sample.stored == 4
 
 
 async def test_a_page_that_cannot_be_made_costs_one_line_and_no_harvest(
@@ -255,27 +257,27 @@ async def test_what_was_spoilt_on_disk_is_said(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 3)
     victim = sorted((tmp_path / "out").glob("*.fits"))[0]
     victim.write_bytes(victim.read_bytes()[:-2880])
-    material, seen = about(tmp_path / "out")
-    assert [name for name, _ in material.survey.damaged] == [victim.stem]
-    assert "Files that are not what was stored" in seen.words
+    data, seen = about(tmp_path / "out")
+    assert [name for name, _ in data.sample.damaged] == [victim.stem]
+    assert "Files that have changed since they were stored" in seen.words
 
 
 async def test_of_very_many_a_sample_is_read_and_it_says_so(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 40)
-    material, seen = about(tmp_path / "out", most=10)
+    data, seen = about(tmp_path / "out", most=10)
     again, _ = about(tmp_path / "out", most=10)
-    assert 0 < len(material.survey.seen) < 30
-    assert [one.stored.name for one in material.survey.seen] == [one.stored.name for one in again.survey.seen]
-    assert f"Of 40 spectra {len(material.survey.seen)} were read for this page" in seen.words
-    assert material.survey.stored == 40
+    assert 0 < len(data.sample.spectra) < 30
+    assert [one.stored.name for one in data.sample.spectra] == [one.stored.name for one in again.sample.spectra]
+    assert f"Of 40 spectra {len(data.sample.spectra)} were read for this page" in seen.words
+    assert data.sample.stored == 40
 
 
 async def test_the_digest_of_all_is_that_of_the_manifest(tmp_path: Path) -> None:
     import hashlib
 
     await harvest_demo(tmp_path / "out", 3)
-    material, _ = about(tmp_path / "out")
-    assert material.survey.digest == hashlib.sha256((tmp_path / "out" / "SHA256SUMS").read_bytes()).hexdigest()
+    data, _ = about(tmp_path / "out")
+    assert data.sample.digest == hashlib.sha256((tmp_path / "out" / "SHA256SUMS").read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +321,7 @@ def test_only_what_is_said_of_labels_replaces_what_the_run_was_told(harvested: P
     ("arguments", "said"),
     [
         (["nonsuch", "--out", "out"], "RUN 'nonsuch': no such run in out; the latest are 2"),
-        (["--out", "nowhere"], "nowhere: no harvest here to tell of"),
+        (["--out", "nowhere"], "nowhere: there is no harvest here"),
         (["--out", "out", "-o", "nowhere/x.html"], "-o nowhere/x.html: there is no directory nowhere"),
     ],
 )
@@ -331,7 +333,7 @@ def test_mistakes_are_one_sentence(arguments: list[str], said: str, harvested: P
 
 
 def test_a_rare_label_is_as_high_as_its_name() -> None:
-    places = _places({"0": 9000, "1": 1, "2": 999})
+    places = _bands({"0": 9000, "1": 1, "2": 999})
     assert places["1"][1] * 342 > 20, "pixels"
     assert sum(high for _, high in places.values()) == pytest.approx(1)
     assert [at for at, _ in places.values()] == sorted(at for at, _ in places.values())
@@ -347,3 +349,42 @@ def test_shipped_profiles_say_what_their_labels_mean() -> None:
 def test_books_of_no_harvest_are_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no harvest here"):
         read_run_record(DirectoryStore(tmp_path))
+
+
+async def test_one_cause_is_one_group_and_the_advice_agrees_with_itself(tmp_path: Path) -> None:
+    """A 404 whose text has a number, a time or the spectrum's name in it is one message, not one for each spectrum."""
+    await harvest_demo(tmp_path / "out", 6, plan_faults(n1="http_404", n2="http_404", n3="http_404", n4="empty"))
+    with closing(sqlite3.connect(tmp_path / "out" / ".harvester" / "ledger.sqlite")) as ledger, ledger:
+        rows = ledger.execute("SELECT did FROM spectrum WHERE kind = 'not_found'").fetchall()
+        for number, (did,) in enumerate(rows):
+            detail = f"HTTP 404: no dataset {number + 1700}00 at 12:3{number}:07"
+            ledger.execute("UPDATE spectrum SET detail = ? WHERE did = ?", (detail, did))
+    _, seen = about(tmp_path / "out")
+    assert "3 HTTP 404: no dataset … at 12:…:07" in seen.words
+    assert "Cause: the spectrum itself. Another run is not likely to help. What to do: remove it from the catalog" in (
+        seen.words
+    )
+    assert "Another run may fetch them. What to do: run again" in seen.words
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_no_advice_says_to_run_again_where_that_is_said_not_to_help(kind: FailureKind) -> None:
+    assert is_worth_another_run(kind) or not re.search(r"\brun again\b|--only-failed", kind.advice)
+
+
+async def test_the_picture_of_all_spectra_says_how_many_it_draws(tmp_path: Path) -> None:
+    await harvest_demo(tmp_path / "out", 8)
+    _, seen = about(tmp_path / "out")
+    assert "8 of 8 stored spectra are drawn, a strip for each." in seen.words
+    assert "0: 2 spectra" in seen.words, "a label and a number that do not read as one"
+    _, seen = about(tmp_path / "out", most=4)
+    drawn = re.search(r"(\d) of 8 stored spectra are drawn \((\d) are not in the sample", seen.words)
+    assert drawn is not None
+    assert int(drawn[1]) + int(drawn[2]) == 8
+
+
+async def test_numbers_have_one_thousands_separator(tmp_path: Path) -> None:
+    await harvest_demo(tmp_path / "out", 3, plan_faults(n1="html"))
+    _, seen = about(tmp_path / "out")
+    assert not re.search(r"\d,\d\d\d\b", seen.words)
+    assert not re.search(r"\b\d+, \d+\b(?! spectr)", seen.words), "which reads as a decimal"

@@ -1,4 +1,4 @@
-"""The report in a real browser: it asks for nothing, complains of nothing, fits a phone, suits the night, prints."""
+"""The report in a real browser: it asks for nothing, complains of nothing, fits a phone, suits the timeline, prints."""
 
 from __future__ import annotations
 

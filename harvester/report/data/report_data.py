@@ -1,4 +1,4 @@
-"""All that a report tells, gathered once: the page and the JSON are two ways to say it."""
+"""All that a report tells, bins_shown once: the page and the JSON are two ways to say it."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ from .timeline import Timeline, read_timeline
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """One run's report before it is said. ``made``: seconds since 1970."""
+    """The contents of one run's report. ``made``: seconds since 1970."""
 
     record: RunRecordData
-    survey: Sample
-    night: Timeline
+    sample: Sample
+    timeline: Timeline
     gallery: Gallery
     labels: LabelReport
     labelling: Labelling
     archive: str
+    profile: ArchiveProfile | None
     made: float
 
     def as_json(self) -> Mapping[str, object]:
-        """What ``report --json`` prints."""
-        survey = self.survey
+        """Return what ``report --json`` prints."""
+        sample = self.sample
         return {
             "run": self.record.run,
             "summary": dict(self.record.summary),
-            "stored": survey.stored,
-            "bytes": survey.bytes,
-            "digest": survey.digest,
-            "read": len(survey.seen),
-            "damaged": [{"name": name, "detail": detail} for name, detail in survey.damaged],
-            "labels": {**self.labels.as_json(), "stored": survey.by_label},
+            "stored": sample.stored,
+            "bytes": sample.bytes,
+            "digest": sample.digest,
+            "read": len(sample.spectra),
+            "damaged": [{"name": name, "detail": detail} for name, detail in sample.damaged],
+            "labels": {**self.labels.as_json(), "stored": sample.by_label},
             "unusual": [picture.did for picture in self.gallery.unusual],
         }
 
@@ -55,28 +56,29 @@ def gather(
     run: str | None,
     made: float,
     *,
-    told: Mapping[str, Any] = MappingProxyType({}),
+    labels: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
 ) -> ReportData:
-    """Everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
+    """Gather everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
 
-    told: of its labels, by field of ``Labelling``, in place of what the run was told. UsageError if there is no such
-    run, StoreError if the disk fails.
+    labels: fields of ``Labelling`` that replace the run's own. UsageError if there is no such run, StoreError if the
+    disk fails.
     """
-    books = read_run_record(store, run)
-    meant = replace(books.labelling, **told)
-    archive = _profile_of(books)
+    record = read_run_record(store, run)
+    labelling = replace(record.labelling, **labels)
+    archive = _profile_of(record)
     conventions = archive.conventions if archive else NO_CONVENTIONS
-    survey = read_sample(store, meant.column, most, conventions)
-    checked = check_labels([seen.labelled for seen in survey.seen], survey.rows, books.failures, meant)
-    night = read_timeline(books.folder.events)
-    gallery = select_gallery(survey, store, meant, {failure.name for failure in books.failures}, conventions)
-    return ReportData(books, survey, night, gallery, checked, meant, archive.title if archive else books.archive, made)
+    sample = read_sample(store, labelling.column, most, conventions)
+    checked = check_labels([one.labelled for one in sample.spectra], sample.rows, record.failures, labelling)
+    timeline = read_timeline(record.folder.events)
+    gallery = select_gallery(sample, store, labelling, {failure.name for failure in record.failures}, conventions)
+    title = archive.title if archive else record.archive
+    return ReportData(record, sample, timeline, gallery, checked, labelling, title, archive, made)
 
 
-def _profile_of(books: RunRecordData) -> ArchiveProfile | None:
-    """The profile that the run was given, from its own folder, else from where it came from."""
-    for place in (str(books.folder.profile), str(books.asked.get("archive", ""))):
+def _profile_of(record: RunRecordData) -> ArchiveProfile | None:
+    """Return the run's profile, from its own folder, else by the name or path in its settings."""
+    for source in (str(record.folder.profile), str(record.settings.get("archive", ""))):
         with suppress(UsageError):
-            return load_profile(place)
+            return load_profile(source)
     return None

@@ -1,4 +1,4 @@
-"""What a run left behind in words and numbers: its record, its summary, and what it was told to ask."""
+"""Read what a run left behind: its ledger entry, its summary and its settings."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ from ...storage.run_folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class RunRecordData:
-    """One run's. ``summary`` has the fields of summary.json, as far as the run got; ``asked`` those of its config.toml.
+    """One run. ``summary`` has the fields of summary.json, as far as the run got.
 
-    record: the ledger's, None if the ledger knows nothing of it; later: the runs after it; failures: what the folder
-    lacks now, whichever run gave it up.
+    settings: the fields of its config.toml; ledger_run: its row in the ledger, None if there is none; later: the runs
+    after it; failures: of the spectra that are missing now, whichever run gave them up.
     """
 
     store: Store
     run: str
-    record: RunRecord | None
+    ledger_run: RunRecord | None
     summary: Mapping[str, Any]
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     later: Sequence[str] = ()
     failures: Sequence[FailureRecord] = ()
     request_key: str = ""
 
     @property
     def folder(self) -> RunFolder:
-        """Where the run's files are."""
+        """The folder of the run's files."""
         return folder_of(self.store, self.run)
 
     @property
     def archive(self) -> str:
-        """What the archive is called, as far as the run's own books know."""
-        return self.record.archive if self.record else str(self.asked.get("archive", ""))
+        """The archive's name, as far as ledger and settings know it."""
+        return self.ledger_run.archive if self.ledger_run else str(self.settings.get("archive", ""))
 
     @property
-    def farewell_said(self) -> bool:
-        """Whether the run ended in order, whatever came of it."""
+    def ended(self) -> bool:
+        """Whether the run ended in order, with whatever result."""
         return self.summary.get("exit_code") is not None
 
     @property
     def politeness(self) -> Mapping[str, Any]:
-        """The receipt; empty if the run was killed before it could write one."""
-        told = self.summary.get("politeness")
-        return told if isinstance(told, Mapping) else {}
+        """The politeness report; empty if the run was killed before it could write one."""
+        report = self.summary.get("politeness")
+        return report if isinstance(report, Mapping) else {}
 
     @property
     def labelling(self) -> Labelling:
-        """What the run was told of its catalog's labels."""
+        """The run's settings on its catalog's labels."""
         try:
-            return TypeAdapter(Labelling).validate_python(self.asked.get("labels", {}))
-        except ValidationError:  # a config.toml that somebody changed by hand
+            return TypeAdapter(Labelling).validate_python(self.settings.get("labels", {}))
+        except ValidationError:  # a config.toml that was edited by hand
             return Labelling()
 
 
@@ -74,25 +74,27 @@ def folder_of(store: Store, run: str) -> RunFolder:
 
 
 def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
-    """The books of ``run``, by default the latest. UsageError if there is no such run, StoreError if they cannot be
-    read."""
+    """Read the record of ``run``, by default the latest.
+
+    UsageError if there is no such run, StoreError if its files cannot be read.
+    """
     runs = queries.runs(store.ledger)
     chosen = run or next((record.run for record in runs), None)
     known = [record.run for record in runs]
     if chosen is None:
-        raise UsageError(f"{store.location}: no harvest here to tell of; give a harvest's directory with --out DIR")
+        raise UsageError(f"{store.location}: there is no harvest here; give a harvest's directory with --out DIR")
     if chosen not in known:
-        told = f"the latest are {', '.join(known[:3])}" if known else "there is none"
-        raise UsageError(f"RUN {chosen!r}: no such run in {store.location}; {told}")
-    place = known.index(chosen)
+        latest = f"the latest are {', '.join(known[:3])}" if known else "there is none"
+        raise UsageError(f"RUN {chosen!r}: no such run in {store.location}; {latest}")
+    number = known.index(chosen)
     folder = folder_of(store, chosen)
     return RunRecordData(
         store,
         chosen,
-        runs[place],
-        _summary(folder) or runs[place].summary,
-        _asked(folder),
-        known[:place],
+        runs[number],
+        _summary(folder) or runs[number].summary,
+        _settings(folder),
+        known[:number],
         queries.failures(store.ledger),
         queries.request_parameters(store.ledger) or "",
     )
@@ -100,13 +102,13 @@ def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
 
 def _summary(folder: RunFolder) -> Mapping[str, Any]:
     try:
-        told = json.loads(_text(folder.summary) or "{}")
+        parsed = json.loads(_text(folder.summary) or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
-def _asked(folder: RunFolder) -> Mapping[str, Any]:
+def _settings(folder: RunFolder) -> Mapping[str, Any]:
     try:
         return tomllib.loads(_text(folder.settings))
     except tomllib.TOMLDecodeError:
@@ -114,7 +116,7 @@ def _asked(folder: RunFolder) -> Mapping[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """What is in ``path``; nothing if it is not there. StoreError if it cannot be read."""
+    """Return the text in ``path``, '' if there is no such file. StoreError if it cannot be read."""
     if not path.exists():
         return ""
     with translate_os_errors(path):
@@ -122,5 +124,5 @@ def _text(path: Path) -> str:
 
 
 def again(store: Store, run: str | None) -> str:
-    """The command that asks the same archive with the same settings as ``run`` did."""
+    """Return the command that runs again with the settings of ``run``."""
     return command_line(*(["--config", str(folder_of(store, run).settings)] if run else ["--out", store.location]))

@@ -1,4 +1,4 @@
-"""One look at what is stored: each spectrum read once, and kept of it only what the report needs."""
+"""Read a sample of the stored spectra once, and keep of each only what the report needs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ...model.conventions import NO_CONVENTIONS, FileConventions
 from ...storage.interface import Store
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
-MOST_AT_THE_END = 1_000  # of a run, which nobody wants to wait for: a quarter of a second
-MOST_FROM_AFAR = 100  # at the end of a run into an object store: each is a download
+MOST_AT_RUN_END = 1_000  # of a run, whose end should not wait: a quarter of a second
+MOST_FROM_OBJECT_STORE = 100  # at the end of a run into an object store: each is a download
 
 
 @dataclass(frozen=True, slots=True)
 class SampledSpectrum:
-    """A spectrum that was read: where it is, what it is of, and its part of the label checks."""
+    """A spectrum that was read: its file, its observation, and its part of the label checks."""
 
     stored: StoredFile
     observation: Observation
@@ -34,13 +34,14 @@ class SampledSpectrum:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is stored: ``stored`` in all, ``seen`` of them. ``rows`` are around H-alpha, as ``Labelled.row`` counts.
+    """What is stored: ``stored`` spectra in all, of which ``spectra`` were read.
 
-    damaged: name and what is wrong with the file; by_status: spectra and bytes; ranges: see ``reader.ranges``.
+    rows: around H-alpha, as ``LabelledSpectrum.row`` counts them; damaged: name and what is wrong with the file;
+    by_status: spectra and bytes; ranges: see ``queries.ranges``; digest: the SHA-256 of SHA256SUMS.
     """
 
     stored: int
-    seen: Sequence[SampledSpectrum]
+    spectra: Sequence[SampledSpectrum]
     rows: Rows
     damaged: Sequence[tuple[str, str]]
     by_status: dict[str, tuple[int, int]]
@@ -50,11 +51,12 @@ class Sample:
 
     @property
     def sampled(self) -> bool:
-        """Whether not all that is stored was looked at."""
-        return len(self.seen) + len(self.damaged) < self.stored
+        """Whether only a part of what is stored was read."""
+        return len(self.spectra) + len(self.damaged) < self.stored
 
     @property
     def bytes(self) -> int:
+        """Bytes of all stored files."""
         return sum(size for status, (_, size) in self.by_status.items() if status in ("present", "saved"))
 
 
@@ -62,21 +64,21 @@ RANGE_STEP = 1e-10  # metres
 
 
 def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS) -> Sample:
-    """Survey ``store``, whose labels are in ``column``; ``fallback``: what files do not say whose run left no profile.
+    """Read a sample of ``store``, whose labels are in ``column``; UsageError without a ledger, StoreError.
 
-    UsageError without a ledger, StoreError if the disk fails.
+    ``fallback``: what files do not say whose run left no profile.
     """
     ledger = store.ledger
     by_status = queries.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
-    glance = _Glance(column)
+    reader = _Reader(column)
     for one in stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
-        glance.at(one)
+        reader.read(one)
     return Sample(
         stored,
-        glance.seen,
-        np.array(glance.rows, np.float32).reshape(-1, OFFSETS.size),
-        glance.damaged,
+        reader.spectra,
+        np.array(reader.rows, np.float32).reshape(-1, OFFSETS.size),
+        reader.damaged,
         by_status,
         queries.count_by(ledger, column),
         queries.ranges(ledger, RANGE_STEP),
@@ -85,7 +87,7 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: File
 
 
 def digest_of_all(store: Store) -> str:
-    """The SHA-256 of SHA256SUMS as it is when all is stored as the ledger has it: one number for the whole set."""
+    """Return the SHA-256 of SHA256SUMS as the ledger would write it: one number for the whole set."""
     digest = hashlib.sha256()
     for name, sha256 in queries.digests(store.ledger):
         digest.update(f"{sha256}  {store.relative_path(name.removesuffix('.fits'))}\n".encode())
@@ -93,30 +95,30 @@ def digest_of_all(store: Store) -> str:
 
 
 @dataclass(slots=True)
-class _Glance:
+class _Reader:
     column: str
-    seen: list[SampledSpectrum] = field(default_factory=list)
+    spectra: list[SampledSpectrum] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
-    def at(self, stored: StoredFile) -> None:
+    def read(self, stored: StoredFile) -> None:
         try:
             spectrum = read_stored(stored)
         except DamagedError as error:
             self.damaged.append((stored.name, str(error)))
             return
-        told = observation_of(spectrum)
-        row = around_h_alpha(spectrum, told.h_alpha)
+        observation = observation_of(spectrum)
+        row = around_h_alpha(spectrum, observation.h_alpha)
         number = None if row is None else len(self.rows)
         if row is not None:
             self.rows.append(row)
         label = stored.columns.get(self.column, "").strip()
         labelled = LabelledSpectrum(stored.did, label, stored.wave_min, stored.wave_max, _digest(spectrum), number)
-        self.seen.append(SampledSpectrum(_slim(stored), told, labelled))
+        self.spectra.append(SampledSpectrum(_without_details(stored), observation, labelled))
 
 
-def _slim(stored: StoredFile) -> StoredFile:
-    """What it takes to read it again."""
+def _without_details(stored: StoredFile) -> StoredFile:
+    """Return what it takes to read the file again."""
     return replace(stored, columns={}, content_digest=None, url=None)
 
 

@@ -1,6 +1,6 @@
-"""The night in a few hundred bins: a fold over ``events.jsonl`` whose memory does not grow with the night.
+"""Fold ``events.jsonl`` into a few hundred bins, with memory that does not grow with the run.
 
-A bin's width doubles whenever the night outgrows the bins, so a million events cost one pass and no more.
+A bin's width doubles whenever the run outgrows the bins, so a million events cost one pass and no more.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ...events.politeness import PauseFold, PauseInterval
 from ...storage.errors import translate_os_errors
 
 MOST_BINS = 480
-MOST_TOLD = 40  # pauses that are listed one by one
-# Nearly all lines are these: to read them whole takes three times as long. Nobody else's words can look so, since JSON
-# escapes quotes.
+MOST_LISTED = 40  # pauses that are listed one by one
+# Nearly all lines are these: parsing them as JSON takes three times as long. No text within another line can look the
+# same, since JSON escapes quotes.
 _SAVED = re.compile(
     r'\{"event": "(?P<event>spectrum_saved)", "time": "(?P<time>[^"]*)".*?"elapsed": (?P<elapsed>[\d.e-]+),'
 )
@@ -30,7 +30,7 @@ _TENTH = math.log(1.1)  # latencies are kept in steps of 10 %
 
 @dataclass(slots=True)
 class Bin:
-    """What came of requests within one stretch of time. ``elapsed`` counts spectra by the logarithm of seconds."""
+    """Results of the attempts within one interval. ``elapsed`` counts spectra by the logarithm of seconds."""
 
     saved: int = 0
     failed: int = 0
@@ -39,17 +39,18 @@ class Bin:
 
     @property
     def attempts(self) -> int:
-        """Each ends in a spectrum or in a failure."""
+        """Attempts that ended, in a spectrum or in a failure."""
         return self.saved + self.failed
 
-    def absorb(self, other: Bin) -> None:
+    def add(self, other: Bin) -> None:
+        """Add the counts of another bin."""
         self.saved += other.saved
         self.failed += other.failed
         self.slowed += other.slowed
         self.elapsed.update(other.elapsed)
 
     def percentile(self, share: float) -> float | None:
-        """Seconds that so large a share of the spectra took at most, to 10 %; None without any."""
+        """Return the seconds that this share of the spectra took at most, to 10 %; None without any."""
         left = share * sum(self.elapsed.values())
         for step in sorted(self.elapsed):
             left -= self.elapsed[step]
@@ -60,7 +61,7 @@ class Bin:
 
 @dataclass(slots=True)
 class Timeline:
-    """What happened between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
+    """What add between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
 
     start: float = 0.0
     end: float = 0.0
@@ -80,11 +81,12 @@ class Timeline:
         return self._pauses.count
 
     @property
-    def asked(self) -> int:
+    def attempts(self) -> int:
+        """Attempts that ended, in all."""
         return sum(one.attempts for one in self.bins)
 
-    def happened(self, event: Mapping[str, Any]) -> None:
-        """Take one event in, as events.jsonl has it."""
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Add one event, as events.jsonl has it."""
         time = datetime.fromisoformat(event["time"]).timestamp()
         self.start = self.start or time
         self.end = max(self.end, time)
@@ -96,63 +98,63 @@ class Timeline:
             case "harvest_started":
                 self._allowed = (event["rate"] or math.inf, 1)
             case "limits_changed" | "pace_changed":  # the latter in logs of before the first release
-                why = str(event["reason"]) if event.get("by_server", event.get("imposed", True)) else ""
-                self._paced(time, event["rate"] or math.inf, event["concurrency"], why)
+                reason = str(event["reason"]) if event.get("by_server", event.get("imposed", True)) else ""
+                self._limits_changed(time, event["rate"] or math.inf, event["concurrency"], reason)
             case "body_quarantined":
                 self.quarantined += 1
             case "harvest_paused":
-                self._note(self._pauses.pause(str(event.get("kind", "")), time, str(event["reason"])))
+                self._add_pause(self._pauses.pause(str(event.get("kind", "")), time, str(event["reason"])))
             case "harvest_resumed" | "harvest_draining" | "harvest_ended" as name:
-                self._note(self._pauses.resume(time))
+                self._add_pause(self._pauses.resume(time))
                 self.ended = name == "harvest_ended"
 
     def close(self) -> None:
-        """There is no more: a pause that was going on ends with the last that is known."""
-        self._note(self._pauses.resume(self.end))
+        """End the pause that was going on, at the last known time."""
+        self._add_pause(self._pauses.resume(self.end))
 
     def _saved(self, time: float, elapsed: float) -> None:
-        here = self._bin(time)
-        here.saved += 1
-        here.elapsed[math.floor(math.log(max(elapsed, 1e-3)) / _TENTH)] += 1
+        current = self._bin(time)
+        current.saved += 1
+        current.elapsed[math.floor(math.log(max(elapsed, 1e-3)) / _TENTH)] += 1
 
     def _bin(self, time: float) -> Bin:
-        """The bin of ``time``; a clock that was set back does not go before the first."""
-        while (place := max(0, int((time - self.start) / self.width))) >= MOST_BINS:
+        """Return the bin of ``time``, never one before the first, even if the clock was set back."""
+        while (number := max(0, int((time - self.start) / self.width))) >= MOST_BINS:
             self._halve()
-        while len(self.bins) <= place:
+        while len(self.bins) <= number:
             self.bins.append(Bin())
-        return self.bins[place]
+        return self.bins[number]
 
     def _halve(self) -> None:
         for left, right in zip(self.bins[::2], self.bins[1::2], strict=False):
-            left.absorb(right)
+            left.add(right)
         self.bins, self.width = self.bins[::2], 2 * self.width
 
-    def _paced(self, time: float, rate: float, concurrency: float, why: str) -> None:
+    def _limits_changed(self, time: float, rate: float, concurrency: float, reason: str) -> None:
         before, self._allowed = self._allowed, (rate, concurrency)
-        if why and (rate < before[0] or concurrency < before[1]):
+        if reason and (rate < before[0] or concurrency < before[1]):
             self._bin(time).slowed += 1
-            if why in self.slow_downs or len(self.slow_downs) < MOST_TOLD:
-                self.slow_downs[why] += 1
+            if reason in self.slow_downs or len(self.slow_downs) < MOST_LISTED:
+                self.slow_downs[reason] += 1
 
-    def _note(self, pause: PauseInterval | None) -> None:
-        if pause is not None and len(self.pauses) < MOST_TOLD:
+    def _add_pause(self, pause: PauseInterval | None) -> None:
+        if pause is not None and len(self.pauses) < MOST_LISTED:
             self.pauses.append(pause)
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The night that ``path`` tells of. Empty if there is no such file. StoreError if it cannot be read."""
-    night = Timeline()
+    """Read the timeline from ``path``; empty if there is no such file. StoreError if it cannot be read."""
+    timeline = Timeline()
     if path.exists():
         with translate_os_errors(path), path.open(encoding="utf-8", errors="replace") as lines:
-            for event in _events(lines, night):
-                night.happened(event)
-    night.close()
-    return night
+            for event in _events(lines, timeline):
+                timeline.add(event)
+    timeline.close()
+    return timeline
 
 
-def _events(lines: Iterable[str], night: Timeline) -> Iterator[Mapping[str, Any]]:
-    """Each line's event; what is none (the last line of a run that was killed) is counted."""
+def _events(lines: Iterable[str], timeline: Timeline) -> Iterator[Mapping[str, Any]]:
+    """Yield each line's event; count lines that are none, such as the last one of a killed run."""
     for line in lines:
         saved = _SAVED.match(line)
         if saved is not None:
@@ -161,7 +163,7 @@ def _events(lines: Iterable[str], night: Timeline) -> Iterator[Mapping[str, Any]
         try:
             event = json.loads(line)
         except ValueError:
-            night.unreadable += 1
+            timeline.unreadable += 1
             continue
         if isinstance(event, dict) and isinstance(event.get("time"), str):
             yield event

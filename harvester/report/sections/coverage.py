@@ -1,4 +1,4 @@
-"""What the spectra cover: wavelengths, dates and sky."""
+"""The coverage of the spectra: wavelengths, dates and sky."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _TALL = 170
 _BINS = 240
 
 
-def extent(material: ReportData) -> Child:
-    """Three pictures, each as far as anything is known."""
-    drawn = [_wavelengths(material), _dates(material), _sky(material)]
-    return drawn if any(drawn) else element("p", "No spectrum is here yet.", class_="note")
+def coverage(data: ReportData) -> Child:
+    """Return up to three pictures, of what is known."""
+    drawn = [_wavelengths(data), _dates(data), _sky(data)]
+    return drawn if any(drawn) else element("p", "No spectrum is stored yet.", class_="note")
 
 
-def _wavelengths(material: ReportData) -> Child:
-    """How many spectra reach over each wavelength."""
-    ranges = material.survey.ranges
+def _wavelengths(data: ReportData) -> Child:
+    """Return how many spectra cover each wavelength."""
+    ranges = data.sample.ranges
     if not ranges:
         return None
     low, high = (unit * RANGE_STEP * 1e10 for unit in (min(r[0] for r in ranges), max(r[1] for r in ranges)))
@@ -41,11 +41,11 @@ def _wavelengths(material: ReportData) -> Child:
     mark = svg.upright(share, "mark", _TALL, "Hα") if 0 <= share <= 1 else None
     shortest, longest = min(r[1] - r[0] for r in ranges), max(r[1] - r[0] for r in ranges)
     lengths = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
-    told = f"{low:.0f} to {high:.0f} Å in all; single spectra are {lengths} Å long."
+    summary = f"{low:.0f} to {high:.0f} Å in all; single spectra cover {lengths} Å."
     ticks = [(at, f"{value:g}{' Å' if n == 0 else ''}") for n, (at, value) in enumerate(_ticks(low, high))]
     plot = svg.curve(svg.steps(number.tolist(), most), "area ink")
-    drawn = svg.chart("Wavelengths", told, _TALL, plot, across=ticks, up=_up(most), before=mark)
-    return _figure("Wavelengths", f"How many spectra reach over each. {told}", drawn)
+    drawn = svg.chart("Wavelengths", summary, _TALL, plot, across=ticks, up=_up(most), before=mark)
+    return _figure("Wavelengths", f"Number of spectra that cover each. {summary}", drawn)
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, float]]:
@@ -57,9 +57,9 @@ def _up(most: float) -> list[Tick]:
     return [(0.5, ""), (1.0, f"{most:g} spectra")]
 
 
-def _dates(material: ReportData) -> Child:
-    """When they were taken, by year, or by month where that is all within three years."""
-    days = [seen.observation.mjd for seen in material.survey.seen if seen.observation.mjd is not None]
+def _dates(data: ReportData) -> Child:
+    """Return when they were taken, by year, or by month if all were taken within three years."""
+    days = [one.observation.mjd for one in data.sample.spectra if one.observation.mjd is not None]
     if not days:
         return None
     first, last = moment(min(days)), moment(max(days))
@@ -71,28 +71,28 @@ def _dates(material: ReportData) -> Child:
     every = max(1, -(-len(values) // 7))
     ticks = [((n + 0.5) / len(values), _named(low + n, by_month)) for n in range(0, len(values), every)]
     busiest = _named(low + values.index(max(values)), by_month)
-    told = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}; most in {busiest}."
+    summary = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}; most in {busiest}."
     plot = svg.curve(svg.steps(values, most), "area ink")
-    drawn = svg.chart("Dates", told, _TALL, plot, across=ticks, up=_up(most))
-    return _figure("Dates", f"When they were taken, by {'month' if by_month else 'year'} (from TMID). {told}", drawn)
+    drawn = svg.chart("Dates", summary, _TALL, plot, across=ticks, up=_up(most))
+    return _figure("Dates", f"When they were taken, by {'month' if by_month else 'year'} (from TMID). {summary}", drawn)
 
 
 def _named(number: int, by_month: bool) -> str:
     return f"{number // 12}-{number % 12 + 1:02d}" if by_month else str(number)
 
 
-def _sky(material: ReportData) -> Child:
+def _sky(data: ReportData) -> Child:
     placed = [
-        (seen.observation.ra, seen.observation.dec)
-        for seen in material.survey.seen
-        if seen.observation.ra is not None and seen.observation.dec is not None
+        (one.observation.ra, one.observation.dec)
+        for one in data.sample.spectra
+        if one.observation.ra is not None and one.observation.dec is not None
     ]
     if not placed:
         return None
-    stars = len({seen.observation.object_name for seen in material.survey.seen if seen.observation.object_name})
-    told = f"{count(len(placed))} positions of {plural(stars, 'object')} by name; the dashed line is the Milky Way."
-    return _figure("Sky", f"Mollweide's equal-area map, north up, east to the left. {told}", sky_map(placed))
+    stars = len({one.observation.object_name for one in data.sample.spectra if one.observation.object_name})
+    summary = f"{count(len(placed))} positions of {plural(stars, 'object')} by name; the dashed line is the Milky Way."
+    return _figure("Sky", f"Mollweide's equal-area map, north up, east to the left. {summary}", sky_map(placed))
 
 
-def _figure(title: str, words: str, drawn: Markup) -> Markup:
-    return element("figure", element("figcaption", element("strong", title), " ", words), drawn, class_="wide")
+def _figure(title: str, caption: str, drawn: Markup) -> Markup:
+    return element("figure", element("figcaption", element("strong", title), " ", caption), drawn, class_="wide")

@@ -1,4 +1,4 @@
-"""The gallery: spectra to look at, small, with H-alpha marked."""
+"""The gallery: small pictures of spectra, with H-alpha marked."""
 
 from __future__ import annotations
 
@@ -11,58 +11,59 @@ from ..html import Child, Markup, element
 from ..svg import short, spectrum
 
 
-def usual(material: ReportData) -> Child:
-    """A few spectra of each label."""
-    gallery = material.gallery
-    shown = [[element("h3", _label(label, material)), _wall(pictures)] for label, pictures in gallery.usual if pictures]
+def usual(data: ReportData) -> Child:
+    """Return a few spectra of each label."""
+    gallery = data.gallery
+    shown = [[element("h3", _label(label, data)), _wall(pictures)] for label, pictures in gallery.usual if pictures]
     rest = gallery.labels - len(gallery.usual)
     if not shown:
-        return element("p", "No spectrum is here yet.", class_="note")
+        return element("p", "No spectrum is stored yet.", class_="note")
     return [shown, element("p", f"and {plural(rest, 'more label')}", class_="note") if rest > 0 else None]
 
 
-def _label(label: str, material: ReportData) -> str:
-    number = material.survey.by_label.get(label, 0)
-    named = f"Label {plain_line(material.labelling.named(label), 60)}" if label else "Without a label"
+def _label(label: str, data: ReportData) -> str:
+    number = data.sample.by_label.get(label, 0)
+    named = f"Label {plain_line(data.labelling.named(label), 60)}" if label else "Without a label"
     return f"{named}: {plural(number, 'spectrum', 'spectra')}"
 
 
-def unusual(material: ReportData) -> Child:
-    gallery = material.gallery
+def unusual(data: ReportData) -> Child:
+    """Return the spectra that are farthest from their label's median."""
+    gallery = data.gallery
     if not gallery.unusual:
-        words = f"There are not enough spectra of one label ({LEAST}) that reach 40 Å beyond Hα to say what is usual."
-        return element("p", words, class_="note")
+        text = f"No label has {LEAST} spectra that reach 40 Å beyond Hα, which it takes to say what is usual."
+        return element("p", text, class_="note")
     return [element("p", f"{MEANING} {count(gallery.compared)} spectra were compared."), _wall(gallery.unusual)]
 
 
-def quarantined(material: ReportData) -> Child:
-    """What was kept as evidence; it is no part of the data."""
-    gallery = material.gallery
-    if not gallery.set_aside:
-        return element("p", "Nothing had to be set aside.")
-    rest = gallery.set_aside - len(gallery.quarantined)
-    more = f" {len(gallery.quarantined)} are shown; {count(rest)} more lie there." if rest > 0 else ""
-    words = (
-        f"{plural(gallery.set_aside, 'body', 'bodies')} failed a proof and lie in .harvester/quarantine, as evidence. "
-        f"First those of spectra that are still not here; the others came whole later, or may.{more}"
+def quarantined(data: ReportData) -> Child:
+    """Return the quarantined bodies, which are no part of the data."""
+    gallery = data.gallery
+    if not gallery.in_quarantine:
+        return element("p", "The quarantine is empty.")
+    rest = gallery.in_quarantine - len(gallery.quarantined)
+    more = f" {count(len(gallery.quarantined))} are shown; {count(rest)} more are there." if rest > 0 else ""
+    text = (
+        f"{plural(gallery.in_quarantine, 'body', 'bodies')} failed a check and were kept in .harvester/quarantine. "
+        f"Bodies of spectra that are still missing come first; the other spectra were stored later.{more}"
     )
-    return [element("p", words), _wall(gallery.quarantined)]
+    return [element("p", text), _wall(gallery.quarantined)]
 
 
 def _wall(pictures: Sequence[Picture]) -> Markup:
-    return element("div", [_hung(picture) for picture in pictures], class_="wall")
+    return element("div", [_picture(picture) for picture in pictures], class_="wall")
 
 
-def _hung(picture: Picture) -> Markup:
+def _picture(picture: Picture) -> Markup:
     drawn = picture.curve
     view = (
         spectrum(drawn, picture.title or picture.name)
         if drawn
-        else element("p", picture.words or "no curve can be drawn", class_="trouble")
+        else element("p", picture.reason or "no curve can be drawn", class_="trouble")
     )
     flux = f"flux {short(drawn.low)} to {short(drawn.high)}" if drawn else ""
     outside = "Hα outside" if drawn and drawn.mark is None else ""
-    details = ", ".join(part for part in (picture.details, flux, outside) if part)
+    details = "; ".join(part for part in (picture.details, flux, outside) if part)
     small = plain_line(picture.name, 80)
     return element(
         "figure",

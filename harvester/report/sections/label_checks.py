@@ -1,4 +1,4 @@
-"""Label sanity on the page: what somebody should look at again. Nothing was changed."""
+"""The label checks on the page: spectra whose labels deserve a second look. Nothing was changed."""
 
 from __future__ import annotations
 
@@ -13,61 +13,62 @@ from ..html import Child, Markup, command, element, table
 SHOWN = 8  # of each check
 
 
-def doubts(material: ReportData) -> Child:
-    found = material.labels
+def label_issues(data: ReportData) -> Child:
+    """Return the results of all label checks."""
+    found = data.labels
     column = plain_line(found.column, 60)
-    if not found.checked and not found.lacking:
-        words = f"The catalog has no labels in a column {column!r} (the setting labels.column names another)."
-        return element("p", words, class_="note")
+    if not found.checked and not found.missing:
+        text = f"The catalog has no labels in a column {column!r} (the setting labels.column names another)."
+        return element("p", text, class_="note")
     checks = [
-        _check("labelled, but the archive lacks them", found.lacking, len(found.lacking), material),
-        _check("without Hα in their range", found.without_h_alpha, len(found.without_h_alpha), material),
-        _emission(material),
-        _check("pairs that are nearly identical under different labels", found.twins, found.twins_counted, material),
+        _check("labelled, but missing in the archive", found.missing, len(found.missing), data),
+        _check("without Hα in their range", found.without_h_alpha, len(found.without_h_alpha), data),
+        _emission(data),
+        _check("pairs that are nearly identical under different labels", found.twins, found.twins_counted, data),
     ]
     intro = (
-        f"{plural(found.checked, 'labelled spectrum', 'labelled spectra')} looked at. What is listed may be right; "
+        f"{plural(found.checked, 'labelled spectrum', 'labelled spectra')} checked. What is listed may be right; "
         "nothing was left out or changed because of it."
     )
     full = [
-        element("p", "All of them, for a program:"),
-        command(command_line("report", material.record.run, "--out", material.record.store.location, "--json")),
+        element("p", "The complete list as JSON:"),
+        command(command_line("report", data.record.run, "--out", data.record.store.location, "--json")),
     ]
     return [element("p", intro), checks, full]
 
 
-def _emission(material: ReportData) -> Markup:
-    found, labelling = material.labels, material.labelling
+def _emission(data: ReportData) -> Markup:
+    found, labelling = data.labels, data.labelling
     if found.no_emission is None:
-        words = "Nobody said which labels mean emission ([labels] emission = [...] in config.toml), so nobody looked."
-        return element("p", words, class_="note")
-    there = [label for label in labelling.emission if label in material.survey.by_label]
-    meant = ", ".join(labelling.named(label) for label in there or labelling.emission)
+        text = "Emission check skipped: set emission under [labels] in config.toml."
+        return element("p", text, class_="note")
+    present = [label for label in labelling.emission if label in data.sample.by_label]
+    meant = ", ".join(labelling.named(label) for label in present or labelling.emission)
     return _check(
         f"labelled as emission ({plain_line(meant, 120)}) without any near Hα",
         found.no_emission,
         len(found.no_emission),
-        material,
+        data,
     )
 
 
-def _check(what: str, found: Sequence[LabelIssue], number: int, material: ReportData) -> Markup:
+def _check(what: str, found: Sequence[LabelIssue], number: int, data: ReportData) -> Markup:
     sign, name = ("✓", "good") if not number else ("!", "care")
     head = element("h3", element("span", sign, class_=f"sign {name}", aria_hidden="true"), f" {count(number)} {what}")
     if not found:
         return element("article", head, class_="check")
     rows = [
         [
-            [element("span", plain_line(did, 160), class_="did") for did in doubt.dids],
-            ", ".join(plain_line(material.labelling.named(label), 40) for label in doubt.labels),
-            plain_line(doubt.why, 160),
+            [element("span", plain_line(did, 160), class_="did") for did in issue.dids],
+            ", ".join(plain_line(data.labelling.named(label), 40) for label in issue.labels),
+            plain_line(issue.reason, 160),
         ]
-        for doubt in found[:SHOWN]
+        for issue in found[:SHOWN]
     ]
     rest = number - len(rows)
     return element(
         "article",
         head,
-        table("", ("spectrum", "label", "why"), rows, f"and {count(rest)} more" if rest else ""),
+        table("", ("spectrum", "label", "reason"), rows, f"and {count(rest)} more" if rest else ""),
         class_="check",
     )

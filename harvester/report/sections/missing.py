@@ -1,89 +1,112 @@
-"""What is not there and why: grouped by kind, in the server's own words, each with what to do about it."""
+"""The missing spectra: grouped by failure kind, with the server's messages and what to do about them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 
 from ...formatting import count, plain_line, plural
 from ...ledger.queries import FailureRecord
+from ...model.failures import FailureKind
 from ...model.invocation import command_line
 from ..data.report_data import ReportData
 from ..data.run_record import again
 from ..html import Child, Markup, command, element, table
 
-WORDINGS = 3  # of each kind
-EXAMPLES = 6  # spectra of each wording
-WHOSE = {
-    "archive": "the archive's",
-    "network": "the network's",
-    "spectrum": "the spectrum's own",
-    "client": "the client's",
+MESSAGES = 3  # of each kind
+EXAMPLES = 6  # spectra of each message
+CAUSES = {
+    "archive": "the archive",
+    "network": "the network",
+    "spectrum": "the spectrum itself",
+    "client": "harvester or its settings",
 }
+_NUMBER = re.compile(r"\d+")
 
 
-def absent(material: ReportData) -> Child:
-    """Nothing is missing, or what is, and the commands to type next."""
-    books = material.record
-    waiting = sum(material.survey.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
-    if not books.failures and not waiting:
+def missing(data: ReportData) -> Child:
+    """Return what is missing, and the commands to type next."""
+    record = data.record
+    waiting = sum(data.sample.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
+    if not record.failures and not waiting:
         return element("p", "Nothing is missing.", class_="lead")
-    groups = [list(group) for _, group in groupby(books.failures, key=lambda failure: failure.kind)]
+    groups = [list(group) for _, group in groupby(record.failures, key=lambda failure: failure.kind)]
     groups.sort(key=lambda members: (-len(members), members[0].kind))
-    again_all = [
-        element("p", "All of them, with every word:"),
-        command(command_line("failures", "--out", books.store.location)),
+    complete = [
+        element("p", "The complete list, with all messages:"),
+        command(command_line("failures", "--out", record.store.location)),
     ]
     return [
-        _waiting(waiting, material),
-        [_kind(members, material) for members in groups],
-        again_all if groups else None,
+        _waiting(waiting, data),
+        [_kind(members, data) for members in groups],
+        complete if groups else None,
     ]
 
 
-def _waiting(number: int, material: ReportData) -> Child:
+def _waiting(number: int, data: ReportData) -> Child:
     if not number:
         return None
     return element(
         "article",
-        element("h3", element("span", count(number), class_="number"), " not asked for yet, or to be asked again"),
-        element("p", "The run ended before their turn came. The same settings again go on where it stopped:"),
-        command(again(material.record.store, material.record.run)),
+        element("h3", element("span", count(number), class_="number"), " not requested yet, or due for a retry"),
+        element("p", "The run ended before these were fetched. The same settings resume it:"),
+        command(again(data.record.store, data.record.run)),
         class_="kind",
     )
 
 
-def _kind(members: Sequence[FailureRecord], material: ReportData) -> Markup:
+def is_worth_another_run(kind: FailureKind) -> bool:
+    """Return whether another run may fetch a spectrum that failed so; never against the kind's own advice."""
+    return kind.transient or "run again" in kind.advice
+
+
+def _kind(members: Sequence[FailureRecord], data: ReportData) -> Markup:
     kind = members[0].kind
-    books = material.record
-    passing = "This may pass: another run is worth it." if kind.transient else "Another run is not likely to help."
-    only_failed = f"{again(books.store, books.run)} --only-failed"
+    record = data.record
+    again_worth = is_worth_another_run(kind)
+    prospect = "Another run may fetch them." if again_worth else "Another run is not likely to help."
+    only_failed = f"{again(record.store, record.run)} --only-failed"
     number = element("span", count(len(members)), class_="number")
     return element(
         "article",
         element("h3", number, f" {kind.meaning} ", element("code", kind.value)),
-        element("p", f"Whose fault: {WHOSE[kind.blame]}. {passing} What to do: {kind.advice}."),
+        element("p", f"Cause: {CAUSES[kind.blame]}. {prospect} What to do: {kind.advice}."),
         _examples(members),
-        command(only_failed) if kind.transient else None,
+        command(only_failed) if again_worth else None,
         class_="kind",
     )  # fmt: skip
 
 
 def _examples(members: Sequence[FailureRecord]) -> Markup:
-    """Each wording once, with how many and which spectra it was said of."""
-    said: dict[str, list[FailureRecord]] = {}
+    """Return each message once, with how many spectra it was given for, and some of their names.
+
+    Messages that differ in nothing but numbers, or the spectrum's own name, are one message.
+    """
+    groups: dict[str, list[FailureRecord]] = {}
     for failure in members:
-        said.setdefault(_wording(failure), []).append(failure)
-    often = sorted(said.items(), key=lambda item: -len(item[1]))
-    rows: list[list[Child]] = [[count(len(those)), words, _names(those)] for words, those in often[:WORDINGS]]
-    rest = sum(len(those) for _, those in often[WORDINGS:])
-    foot = f"and {count(rest)} more in {plural(len(often) - WORDINGS, 'other wording')}" if rest else ""
-    return table("", ("of", "in the server's words, or the proof's", "spectra"), rows, foot)
+        groups.setdefault(_NUMBER.sub("#", _message(failure)), []).append(failure)
+    often = sorted(groups.values(), key=lambda group: -len(group))
+    rows: list[list[Child]] = [[count(len(group)), _common(group), _names(group)] for group in often[:MESSAGES]]
+    rest = sum(len(group) for group in often[MESSAGES:])
+    foot = f"and {count(rest)} more with {plural(len(often) - MESSAGES, 'other message')}" if rest else ""
+    return table("", ("spectra", "message of the server, or of the check", "such as"), rows, foot)
 
 
-def _wording(failure: FailureRecord) -> str:
+def _message(failure: FailureRecord) -> str:
     name = failure.did.rpartition("/")[2]
     return plain_line(failure.detail.replace(failure.did, "…").replace(name, "…"), 300)
+
+
+def _common(members: Sequence[FailureRecord]) -> str:
+    """Return the message of all ``members``, with dots for the numbers that differ."""
+    messages = [_message(failure) for failure in members]
+    if len(set(messages)) == 1:
+        return messages[0]
+    numbers = [_NUMBER.findall(message) for message in messages]
+    same = [len(set(column)) == 1 for column in zip(*numbers, strict=True)]
+    kept = iter(zip(numbers[0], same, strict=True))
+    return _NUMBER.sub(lambda _: next((n if alike else "…") for n, alike in kept), messages[0])
 
 
 def _names(members: Sequence[FailureRecord]) -> Markup:

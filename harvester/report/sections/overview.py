@@ -1,4 +1,4 @@
-"""The first thing that is read: how it went, in plain words and a few large numbers, and what was asked."""
+"""The top of the page: the result in one line and a few large numbers, and what was requested."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ SIGNS = {"good": "✓", "care": "!", "bad": "✕"}
 
 
 def moment(seconds: float | None) -> str:
-    """``2026-11-22 21:30 UT``, and nothing for nothing."""
+    """Return ``2026-11-22 21:30 UT``, and '' for None."""
     if not seconds:
         return ""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UT"
 
 
-def tone(material: ReportData) -> str:
-    """How it went, in one of three words that style.css knows."""
-    summary = material.record.summary
-    if not material.record.farewell_said:
+def tone(data: ReportData) -> str:
+    """Return the result as one of the three classes of style.css."""
+    summary = data.record.summary
+    if not data.record.ended:
         return "care"
     return TONES.get(summary.get("exit_code"), "bad")
 
 
-def headline(material: ReportData) -> str:
-    """Complete, or what is missing."""
-    summary = material.record.summary
+def headline(data: ReportData) -> str:
+    """Return the headline: complete, or how many are missing."""
+    summary = data.record.summary
     listed, failed, remaining = (int(summary.get(name, 0)) for name in ("listed", "failed", "remaining"))
     have = listed - failed - remaining
     if not listed:
@@ -43,63 +43,61 @@ def headline(material: ReportData) -> str:
             f"Complete: {'the one spectrum' if listed == 1 else f'all {count(listed)} spectra'} on disk and verified."
         )
     missing = [plural(failed, "failed", "failed")] if failed else []
-    missing += [f"{count(remaining)} still to be asked for"] if remaining else []
+    missing += [f"{count(remaining)} not yet requested"] if remaining else []
     return f"{count(have)} of {count(listed)} spectra on disk; {' and '.join(missing)}."
 
 
-def why(material: ReportData) -> str:
-    """How it ended, in one sentence."""
-    books, summary = material.record, material.record.summary
-    if not books.farewell_said:
+def how_it_ended(data: ReportData) -> str:
+    """Return how the run ended, in one sentence."""
+    record, summary = data.record, data.record.summary
+    if not record.ended:
         return (
-            "The run has not said goodbye: it goes on, or it was killed. What is on disk is whole, and the same "
-            "command goes on where it stopped."
+            "The run is still active or was killed. The files on disk are complete, and the same command resumes "
+            "where it stopped."
         )
     if summary.get("exit_code") == 0 and not summary.get("saved"):
-        return "There was nothing to do: every spectrum was on disk already, and the archive was not asked."
+        return "There was nothing to do: every spectrum was on disk already, and no request was sent."
     code = summary["exit_code"]
     reason = plain_line(str(summary.get("reason", "")), 300)
-    return "Every file passed three proofs: structure, identity, science." if code == 0 else f"The run ended: {reason}."
+    return "Every file passed all checks: structure, identity, science." if code == 0 else f"The run ended: {reason}."
 
 
-def opening(material: ReportData) -> Markup:
-    """Headline, the bar of what became of the list, and the large numbers."""
-    books = material.record
-    now = tone(material)
-    sign = element("span", SIGNS[now], class_=f"sign {now}", aria_hidden="true")
+def opening(data: ReportData) -> Markup:
+    """Return the headline, the progress bar and the large numbers."""
+    record = data.record
+    result = tone(data)
+    sign = element("span", SIGNS[result], class_=f"sign {result}", aria_hidden="true")
     return element(
         "header",
-        element("p", f"harvester report, run {books.run}", class_="eyebrow"),
-        element("h1", sign, " ", _unbroken(headline(material))),
-        element("p", why(material), class_="lead"),
-        _progress(books.summary),
-        element("div", *_tiles(material), class_="tiles"),
-        _later(material),
+        element("p", f"harvester report, run {record.run}", class_="eyebrow"),
+        element("h1", sign, " ", _unbroken(headline(data))),
+        element("p", how_it_ended(data), class_="lead"),
+        _progress(record.summary),
+        element("div", *_tiles(data), class_="tiles"),
+        _later(data),
     )
 
 
-def _unbroken(words: str) -> str:
-    """A number stays on one line: ``13 334``."""
-    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", words)
+def _unbroken(text: str) -> str:
+    """Return ``text`` with numbers that stay on one line: ``13 334``."""
+    return re.sub(r"(?<=\d) (?=\d)", "\u00a0", text)
 
 
-def _later(material: ReportData) -> Child:
-    later = material.record.later
+def _later(data: ReportData) -> Child:
+    later = data.record.later
     if not later:
         return None
-    words = (
-        f"{plural(len(later), 'run')} came after this one. What is on disk, and what is missing, is told as it is now."
-    )
-    return element("p", words, class_="note")
+    text = f"{plural(len(later), 'run')} came after this one. What is on disk, and what is missing, is as of now."
+    return element("p", text, class_="note")
 
 
 def _progress(summary: Mapping[str, Any]) -> Child:
-    """One bar: had before, new, failed, to go; each also in words below."""
+    """Return one bar: stored before, new, failed, remaining; each also as text below."""
     parts = [
-        ("before", "here before", int(summary.get("present", 0))),
+        ("before", "stored before", int(summary.get("present", 0))),
         ("new", "new", int(summary.get("saved", 0))),
         ("failed", "failed", int(summary.get("failed", 0))),
-        ("open", "to go", int(summary.get("remaining", 0))),
+        ("open", "remaining", int(summary.get("remaining", 0))),
     ]
     total = sum(number for _, _, number in parts)
     if not total:
@@ -108,28 +106,28 @@ def _progress(summary: Mapping[str, Any]) -> Child:
     for name, word, number in parts:
         share = number / total
         if number:
-            seen = max(share, 0.004)  # one in a million is still seen
-            place = {"x": percent(min(at, 1 - seen)), "width": percent(seen)}
-            drawn.append(element("rect", class_=f"bar {name}", height="18", **place))
+            width = max(share, 0.004)  # one in a million is still visible
+            box = {"x": percent(min(at, 1 - width)), "width": percent(width)}
+            drawn.append(element("rect", class_=f"bar {name}", height="18", **box))
             keys.append(element("li", element("span", class_=f"key {name}"), f" {count(number)} {word}"))
         at += share
-    told = ", ".join(f"{count(number)} {word}" for _, word, number in parts if number)
-    words = element("title", "What became of the catalog"), element("desc", told)
-    bar = element("svg", *words, drawn, class_="progress", role="img", width="100%", height="18")
+    text = ", ".join(f"{count(number)} {word}" for _, word, number in parts if number)
+    title, description = element("title", "Spectra of the catalog"), element("desc", text)
+    bar = element("svg", title, description, drawn, class_="progress", role="img", width="100%", height="18")
     return joined(bar, element("ul", keys, class_="legend"))
 
 
-def _tiles(material: ReportData) -> list[Markup]:
-    summary, survey = material.record.summary, material.survey
+def _tiles(data: ReportData) -> list[Markup]:
+    summary, sample = data.record.summary, data.sample
     seconds = float(summary.get("seconds") or 0)
-    pace = material.record.politeness.get("average_per_second")
-    rate = f"{pace:.3g} a second" if pace else ""
+    average = data.record.politeness.get("average_per_second")
+    rate = f"{average:.3g} per second" if average else ""
     tiles = [
-        ("spectra on disk", count(survey.stored), size(survey.bytes)),
+        ("spectra on disk", count(sample.stored), size(sample.bytes)),
         ("new in this run", count(summary.get("saved", 0)), f"{size(summary.get('bytes', 0))} received"),
-        ("not had", count(len(material.record.failures)), "the reasons are below" if material.record.failures else ""),
+        ("missing", count(len(data.record.failures)), "the reasons are below" if data.record.failures else ""),
         ("requests", count(summary.get("requests", 0)), rate),
-        ("time", duration(seconds), _hours(material)),
+        ("time", duration(seconds), _hours(data)),
     ]
     return [
         element(
@@ -143,8 +141,8 @@ def _tiles(material: ReportData) -> list[Markup]:
     ]
 
 
-def _hours(material: ReportData) -> str:
-    record = material.record.record
+def _hours(data: ReportData) -> str:
+    record = data.record.ledger_run
     return moment(record.started) if record else ""
 
 
@@ -154,42 +152,44 @@ ALWAYS = {
     "band": ("BAND", "none: whole spectra"),
     "format": ("FORMAT", "none: as the archive serves them"),
 }
-"""What is told even where nothing was asked, and what that means."""
+"""Settings that are shown even where they are not set, and what that means."""
 NAMES = {
     "limit": "at most, in this run",
-    "only_failed": "only what failed before",
+    "only_failed": "only spectra that failed before",
     "window": "hours",
     "deadline": "deadline",
-    "contact": "contact, told to the archive",
+    "contact": "contact, sent to the archive",
     "out": "folder",
 }
 
 
-def asked(material: ReportData) -> Child:
-    """What was asked of whom, and within which limits."""
-    chosen = material.record.asked
+def requested(data: ReportData) -> Child:
+    """Return what was requested of which archive, and within which limits."""
+    chosen = data.record.settings
     if not chosen:
-        return element("p", "The run's config.toml is gone, so nobody knows what was asked.", class_="note")
+        return element("p", "The run's config.toml is missing: request parameters unknown.", class_="note")
     named = plain_line(str(chosen.get("archive", "")), 200)
-    rows = [("archive", named if material.archive == named else f"{plain_line(material.archive, 200)} ({named})")]
-    rows += [(name, _shown(key, chosen[key]) if _said(chosen.get(key)) else no) for key, (name, no) in ALWAYS.items()]
-    rows += [(name, _shown(key, chosen[key])) for key, name in NAMES.items() if _said(chosen.get(key))]
+    rows = [("archive", named if data.archive == named else f"{plain_line(data.archive, 200)} ({named})")]
+    rows += [
+        (name, _format(key, chosen[key]) if _is_set(chosen.get(key)) else no) for key, (name, no) in ALWAYS.items()
+    ]
+    rows += [(name, _format(key, chosen[key])) for key, name in NAMES.items() if _is_set(chosen.get(key))]
     return definitions([*rows, *_limits(chosen.get("limits"))])
 
 
 def _limits(limits: object) -> list[tuple[str, str]]:
-    told = limits if isinstance(limits, Mapping) else {}
-    rate = f"{told['rate']:g} requests a second at most" if told.get("rate") else "no limit"
+    known = limits if isinstance(limits, Mapping) else {}
+    rate = f"{known['rate']:g} requests per second at most" if known.get("rate") else "no limit"
     return [
         ("rate", rate),
-        ("concurrency", f"{told.get('concurrency', '?')} requests at once at most"),
-        ("attempts", f"{told.get('attempts', '?')} for each spectrum at most"),
+        ("concurrency", f"{known.get('concurrency', '?')} requests at once at most"),
+        ("attempts", f"{known.get('attempts', '?')} for each spectrum at most"),
     ]
 
 
-def _said(value: object) -> bool:
+def _is_set(value: object) -> bool:
     return value not in (None, "", "none", False)
 
 
-def _shown(key: str, value: object) -> str:
+def _format(key: str, value: object) -> str:
     return "yes" if value is True else plain_line(f"{value}{' m' if key == 'band' else ''}", 300)

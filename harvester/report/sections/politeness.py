@@ -1,4 +1,4 @@
-"""The politeness receipt: what the archive saw of us, for its operator."""
+"""The politeness report: the load that the run put on the archive, for its operator."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from ..html import Child, definitions, element
 from .timeline import meaning_of
 
 
-def receipt(material: ReportData) -> Child:
-    """As summary.json has it, in words."""
-    seen = material.record.politeness
+def politeness(data: ReportData) -> Child:
+    """Return the report of summary.json as a list."""
+    seen = data.record.politeness
     if not seen:
-        return element("p", "The run has not written its receipt: it goes on, or it was killed.", class_="note")
-    held = [
-        f"{plural(told['times'], 'pause')} of {duration(told['seconds'])} {meaning_of(kind)}"
-        for kind, told in seen["pauses"].items()
+        text = "The run has not written its politeness report: it is still active or was killed."
+        return element("p", text, class_="note")
+    pauses = [
+        f"{plural(pause['times'], 'pause')} of {duration(pause['seconds'])} ({meaning_of(kind)})"
+        for kind, pause in seen["pauses"].items()
     ]
-    ceiling = f"{seen['rate_ceiling']:g} a second" if seen["rate_ceiling"] else "no limit"
+    limit = f"{seen['rate_ceiling']:g} per second" if seen["rate_ceiling"] else "no limit"
     spectra, retries = plural(seen["spectra"], "spectrum", "spectra"), plural(seen["retries"], "retry", "retries")
-    pace = f"{seen['average_per_second']:.3g} a second on average, {seen['busiest_second']} in the busiest second"
+    rate = f"{seen['average_per_second']:.3g} per second on average, {seen['busiest_second']} in the busiest second"
     first, last = seen["first_request"], seen["last_request"]
     return definitions(
         [
-            ("asked", f"{plural(seen['requests'], 'request')} for {spectra}, {retries}"),
-            ("of", plain_line(str(seen["host"]), 120)),
-            ("as", plain_line(str(seen["user_agent"]), 300)),
+            ("requests", f"{plural(seen['requests'], 'request')} for {spectra}, {retries}"),
+            ("to", plain_line(str(seen["host"]), 120)),
+            ("User-Agent", plain_line(str(seen["user_agent"]), 300)),
             ("between", f"{first} and {last}" if first else "never"),
-            ("pace", f"{pace}; allowed: {ceiling}"),
-            ("at once", f"{seen['concurrency_ceiling']} requests at most"),
+            ("rate", f"{rate}; limit: {limit}"),
+            ("concurrency", f"{seen['concurrency_ceiling']} requests at most"),
             ("received", size(seen["bytes"])),
-            ("held back", ", ".join([*held, plural(seen["slow_downs"], "slow-down")])),
+            ("pauses", ", ".join([*pauses, plural(seen["slow_downs"], "slow-down")])),
         ]
     )

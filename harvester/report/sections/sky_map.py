@@ -1,4 +1,4 @@
-"""The sky in Mollweide's projection: equal areas, right ascension growing to the left, as one sees it from below."""
+"""Draw the sky in Mollweide's equal-area projection, with right ascension growing to the left."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ...formatting import count
 from ..html import Markup, element
 from ..svg import line
 
@@ -27,7 +28,7 @@ _GALACTIC = np.array(
 
 
 def mollweide(ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
-    """Degrees to x in -180..180 (12 h in the middle, 24 h on the left) and y in -90..90 (south is positive)."""
+    """Project degrees to x in -180..180 (12 h in the middle, 24 h on the left) and y in -90..90 (south is positive)."""
     latitude = np.radians(dec)
     theta = latitude.copy()
     for _ in range(12):
@@ -37,28 +38,28 @@ def mollweide(ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
     return (180 - ra) * np.cos(theta), -HALF_HEIGHT * np.sin(theta)
 
 
-def sky_map(places: Sequence[tuple[float, float]]) -> Markup:
-    """The ``places`` (RA, Dec in degrees) as dots, larger where there are more."""
+def sky_map(positions: Sequence[tuple[float, float]]) -> Markup:
+    """Draw ``positions`` (RA, Dec in degrees) as dots, larger where there are more."""
     wide, high = HALF_WIDTH + _MARGIN, HALF_HEIGHT + _MARGIN
     parallels = [_along(np.linspace(0, 360, 73), np.full(73, dec)) for dec in range(-60, 90, 30)]
     meridians = [_along(np.full(61, ra), np.linspace(-90, 90, 61)) for ra in range(60, 360, 60)]
     return element(
         "svg",
         element("title", "Where on the sky the spectra were taken"),
-        element("desc", _told(places)),
+        element("desc", _description(positions)),
         element("ellipse", cx="0", cy="0", rx=HALF_WIDTH, ry=HALF_HEIGHT, class_="sky"),
         [element("path", d=path, class_="rule") for path in (*parallels, *meridians)],
         element("path", d=_milky_way(), class_="milky-way"),
-        _dots(places),
-        [_word(f"{ra // 15} h", ra, 0, "middle") for ra in (60, 120, 180, 240, 300)],
-        [_word(f"{dec:+d}° ", 360, dec, "end") for dec in (-60, -30, 30, 60)],
+        _dots(positions),
+        [_label(f"{ra // 15} h", ra, 0, "middle") for ra in (60, 120, 180, 240, 300)],
+        [_label(f"{dec:+d}° ", 360, dec, "end") for dec in (-60, -30, 30, 60)],
         class_="skymap", role="img", viewBox=f"{-wide:g} {-high:g} {2 * wide:g} {2 * high:g}",
     )  # fmt: skip
 
 
-def _word(words: str, ra: float, dec: float, anchor: str) -> Markup:
+def _label(text: str, ra: float, dec: float, anchor: str) -> Markup:
     x, y = mollweide(np.array([float(ra)]), np.array([float(dec)]))
-    return element("text", words, x=float(x[0]), y=float(y[0]) - 2, class_="tick", text_anchor=anchor)
+    return element("text", text, x=float(x[0]), y=float(y[0]) - 2, class_="tick", text_anchor=anchor)
 
 
 def _along(ra: Floats, dec: Floats) -> str:
@@ -66,7 +67,7 @@ def _along(ra: Floats, dec: Floats) -> str:
 
 
 def _milky_way() -> str:
-    """The galactic equator, from its place farthest east on the map to the one farthest west."""
+    """Return the galactic equator, from its easternmost point on the map to its westernmost."""
     longitude = np.radians(np.arange(0, 360, 3.0))
     x, y, z = _GALACTIC @ np.array([np.cos(longitude), np.sin(longitude), np.zeros(longitude.size)])
     ra, dec = np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arcsin(z))
@@ -74,11 +75,11 @@ def _milky_way() -> str:
     return _along(ra[order], dec[order])
 
 
-def _dots(places: Sequence[tuple[float, float]]) -> list[Markup]:
-    """A dot is a line without length with round ends: one path for all dots of a size."""
-    if not places:
+def _dots(positions: Sequence[tuple[float, float]]) -> list[Markup]:
+    """Return the dots: each is a line without length with round ends, one path for all dots of a size."""
+    if not positions:
         return []
-    x, y = mollweide(*np.array(places, dtype=np.float64).T)
+    x, y = mollweide(*np.array(positions, dtype=np.float64).T)
     found = Counter(zip(np.round(x, 1).tolist(), np.round(y, 1).tolist(), strict=True))
     sizes: dict[str, list[str]] = {"few": [], "some": [], "many": []}
     for (left, down), number in sorted(found.items())[:MOST_DOTS]:
@@ -87,11 +88,11 @@ def _dots(places: Sequence[tuple[float, float]]) -> list[Markup]:
     return [element("path", d="".join(dots), class_=f"dots {name}") for name, dots in sizes.items() if dots]
 
 
-def _told(places: Sequence[tuple[float, float]]) -> str:
-    if not places:
+def _description(positions: Sequence[tuple[float, float]]) -> str:
+    if not positions:
         return "No positions are known."
-    ra, dec = np.array(places).T
+    ra, dec = np.array(positions).T
     return (
-        f"{len(places)} positions, right ascension {ra.min():.1f} to {ra.max():.1f} degrees, declination "
+        f"{count(len(positions))} positions, right ascension {ra.min():.1f} to {ra.max():.1f} degrees, declination "
         f"{dec.min():.1f} to {dec.max():.1f} degrees."
     )

@@ -1,7 +1,7 @@
-"""Every spectrum at one look: a strip for each, around H-alpha, the labels one below the other.
+"""Stack the spectra around H-alpha as strips of one picture, label by label.
 
-The picture is a PNG of some twenty kilobytes inside the page, with as much ink as the flux is away from the continuum,
-on no ground of its own: so it suits light and dark.
+The picture is a PNG of some twenty kilobytes inside the page. Its opacity is the distance of the flux from the
+continuum, so that it suits a light and a dark page.
 """
 
 from __future__ import annotations
@@ -16,71 +16,92 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dataset.h_alpha import OFFSETS, REACH, Rows
-from ...formatting import count, plain_line
+from ...formatting import count, plain_line, plural
 from .. import svg
 from ..data.report_data import ReportData
 from ..html import Child, Markup, element
 from ..svg import BOTTOM, HIGH, TOP, WIDE
 
-STRIPS = 300  # of more spectra than that, neighbours share a strip
+TITLE = "Spectra around Hα"
+STRIPS = 300  # of a label; of more spectra than that, neighbours share a strip
+_READING = (
+    "They reach from 40 Å below Hα to 40 Å above. Orange is more light than the continuum, blue is less. Labels are "
+    "one below the other; within one, strips go from the deepest line to the brightest."
+)
 _TALL = 380  # pixels
 _LEAST = 20  # pixels for a label: a line of text
 _BELOW, _ABOVE = (0x2A, 0x78, 0xB0), (0xE2, 0x66, 0x1A)  # less and more than the continuum
 _CENTRE = np.abs(OFFSETS) <= 4.0
 
 
-def panorama(material: ReportData) -> Child:
-    """All rows as a picture, ordered by label and, within one, from the deepest line to the brightest."""
-    rows = material.survey.rows
+def stacked_spectra(data: ReportData) -> Child:
+    """Draw all rows as a picture, ordered by label and, within one, from the deepest line to the brightest."""
+    rows = data.sample.rows
     if len(rows) < 2:
         return element("p", "There are too few spectra that reach 40 Å beyond Hα on both sides.", class_="note")
-    labels = [seen.labelled.label for seen in material.survey.seen if seen.labelled.row is not None]
+    labels = [one.labelled.label for one in data.sample.spectra if one.labelled.row is not None]
     order = sorted(range(len(rows)), key=lambda row: (labels[row], float(rows[row, _CENTRE].mean())))
-    places = _places(Counter(sorted(labels)))
-    image = [_image(rows[[row for row in order if labels[row] == label]], *place) for label, place in places.items()]
+    bands = _bands(Counter(sorted(labels)))
+    image = [_image(rows[[row for row in order if labels[row] == label]], *band) for label, band in bands.items()]
     ticks = [((at + REACH) / (2 * REACH), f"{at:+d} Å" if at else "Hα") for at in range(-30, 31, 15)]
-    told = (
-        f"{count(len(rows))} spectra, each a strip, from 40 Å below Hα to 40 Å above. Orange is more light than the "
-        "continuum, blue is less. Labels lie one below the other; within one, strips go from the deepest line to the "
-        "brightest."
-    )
-    title = "Every spectrum at one look"
-    drawn = svg.chart(title, told, _TALL, image, across=ticks, before=_names(places, Counter(labels), material))
-    return element("figure", element("figcaption", told), drawn, class_="wide")
+    caption = f"{_number_drawn(data, Counter(labels))} {_READING}"
+    drawn = svg.chart(TITLE, caption, _TALL, image, across=ticks, before=_names(bands, Counter(labels), data))
+    return element("figure", element("figcaption", caption), drawn, class_="wide")
 
 
-def _places(counted: Mapping[str, int]) -> dict[str, tuple[float, float]]:
-    """Where each label begins and how high it is, as shares of the picture: by its spectra, but a name must fit in."""
+def _number_drawn(data: ReportData, by_label: Mapping[str, int]) -> str:
+    """Return how many of the stored spectra the picture shows, and where the others are."""
+    sample = data.sample
+    drawn = len(sample.rows)
+    reasons = []
+    if beyond := len(sample.spectra) - drawn:
+        reasons.append(f"{count(beyond)} do not reach 40 Å beyond Hα on both sides")
+    if unread := sample.stored - len(sample.spectra) - len(sample.damaged):
+        reasons.append(f"{count(unread)} are not in the sample that was read for this page")
+    if sample.damaged:
+        reasons.append(f"{count(len(sample.damaged))} are damaged")
+    rest = f" ({'; '.join(reasons)})" if reasons else ""
+    shared = max(-(-number // STRIPS) for number in by_label.values())
+    strips = f"each strip is the mean of up to {count(shared)}" if shared > 1 else "a strip for each"
+    return f"{count(drawn)} of {plural(sample.stored, 'stored spectrum', 'stored spectra')} are drawn{rest}, {strips}."
+
+
+def _bands(counted: Mapping[str, int]) -> dict[str, tuple[float, float]]:
+    """Return where each label begins and how high it is, as shares of the picture, with room for its name."""
     least = min(_LEAST / (_TALL - TOP - BOTTOM), 1 / len(counted))
     room, whole = 1 - least * len(counted), sum(counted.values())
-    places, at = {}, 0.0
+    bands, at = {}, 0.0
     for label, number in counted.items():
         high = least + room * number / whole
-        places[label] = (at, high)
+        bands[label] = (at, high)
         at += high
-    return places
+    return bands
 
 
 def _image(rows: Rows, at: float, high: float) -> Markup:
-    place = {"y": HIGH * at, "width": WIDE, "height": HIGH * high}
-    return element("image", href=_png(_strips(rows)), preserveAspectRatio="none", class_="strips", **place)
+    box = {"y": HIGH * at, "width": WIDE, "height": HIGH * high}
+    return element("image", href=_png(_strips(rows)), preserveAspectRatio="none", class_="strips", **box)
 
 
-def _names(places: Mapping[str, tuple[float, float]], counted: Mapping[str, int], material: ReportData) -> list[Markup]:
-    """Where each label begins, and its name."""
+def _names(bands: Mapping[str, tuple[float, float]], counted: Mapping[str, int], data: ReportData) -> list[Markup]:
+    """Return a line where each label begins, and its name."""
     tall = _TALL - TOP - BOTTOM
     drawn: list[Markup] = []
-    for label, (at, high) in places.items():
+    for label, (at, high) in bands.items():
         y = TOP + tall * at
-        name = plain_line(material.labelling.named(label) if label else "no label", 40)
+        name = plain_line(data.labelling.named(label) if label else "no label", 40)
         drawn.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule strong") if at else Markup())
         if high * tall > _LEAST - 1:
-            drawn.append(element("text", f"{name}, {count(counted[label])}", x=6, y=y + 14, class_="over"))
+            drawn.append(
+                element(
+                    "text", f"{name}: {plural(counted[label], 'spectrum', 'spectra')}", x=6, y=y + 14, class_="over"
+                )
+            )
     return drawn
 
 
 def _strips(rows: Rows) -> NDArray[np.uint8]:
-    """Shape (lines, points): 0 is far below the continuum, 128 on it, 255 far above; neighbours are averaged."""
+    """Return levels, shape (lines, points): 0 is far below the continuum, 128 on it, 255 far above."""
     edges = np.linspace(0, len(rows), min(STRIPS, len(rows)) + 1).astype(int)[:-1]
     mean = np.add.reduceat(rows, edges, axis=0) / np.diff([*edges, len(rows)])[:, None]
     level: NDArray[np.uint8] = np.clip(128 + 127 * np.tanh((mean - 1) / 0.5), 0, 255).astype(np.uint8)
@@ -88,11 +109,11 @@ def _strips(rows: Rows) -> NDArray[np.uint8]:
 
 
 def _png(levels: NDArray[np.uint8]) -> str:
-    """A PNG with a palette, as a data URL (PNG 1.2, sections 4.1 and 4.2.1)."""
+    """Return a PNG with a palette, as a data URL (PNG 1.2, sections 4.1 and 4.2.1)."""
     high, wide = levels.shape
-    away = [abs(level - 128) / 127 for level in range(256)]
+    distance = [abs(level - 128) / 127 for level in range(256)]
     colours = b"".join(bytes(_BELOW if level < 128 else _ABOVE) for level in range(256))
-    alphas = bytes(min(255, round(255 * share**0.8)) for share in away)
+    alphas = bytes(min(255, round(255 * share**0.8)) for share in distance)
     lines = np.insert(levels, 0, 0, axis=1).tobytes()  # each line begins with its filter: none
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)),

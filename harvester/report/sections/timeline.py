@@ -1,4 +1,4 @@
-"""The night: what was asked and answered over time, with pauses and slow-downs marked."""
+"""Attempts over time, with pauses and slow-downs marked."""
 
 from __future__ import annotations
 
@@ -23,28 +23,34 @@ BINS_SHOWN = 200
 SLOW_DOWNS = 8  # reasons
 
 
-def traffic(material: ReportData) -> Child:
-    """Two charts over one time axis, and what held the harvest up."""
-    night = material.night
-    if not night.bins:
-        return element("p", "The archive was not asked for anything in this run.", class_="note")
-    gathered = _gathered(night)
-    return [_rates(night, gathered), _latencies(night, gathered), _legend(night), _holdups(night), _unreadable(night)]
+def timeline_section(data: ReportData) -> Child:
+    """Return two charts over one time axis, and the lists of pauses and slow-downs."""
+    timeline = data.timeline
+    if not timeline.bins:
+        return element("p", "This run sent no request.", class_="note")
+    shown = _merged_bins(timeline)
+    return [
+        _rates(timeline, shown),
+        _latencies(timeline, shown),
+        _legend(timeline),
+        _interruptions(timeline),
+        _unreadable(timeline),
+    ]
 
 
-def _gathered(night: Timeline) -> tuple[float, list[Bin]]:
-    """Bins wide enough for a screen: seconds of each, and what is in it."""
-    together = max(1, -(-len(night.bins) // BINS_SHOWN))
+def _merged_bins(timeline: Timeline) -> tuple[float, list[Bin]]:
+    """Return the seconds of a bin and the bins, merged until a screen is wide enough for them."""
+    merged = max(1, -(-len(timeline.bins) // BINS_SHOWN))
     wide: list[Bin] = []
-    for start in range(0, len(night.bins), together):
+    for start in range(0, len(timeline.bins), merged):
         wide.append(Bin())
-        for one in night.bins[start : start + together]:
-            wide[-1].absorb(one)
-    return together * night.width, wide
+        for one in timeline.bins[start : start + merged]:
+            wide[-1].add(one)
+    return merged * timeline.width, wide
 
 
-def _rates(night: Timeline, gathered: tuple[float, list[Bin]]) -> Markup:
-    width, bins = gathered
+def _rates(timeline: Timeline, bins_shown: tuple[float, list[Bin]]) -> Markup:
+    width, bins = bins_shown
     most = svg.round_up(max(one.attempts for one in bins) / width)
     plot = [
         svg.curve(svg.steps([one.attempts / width for one in bins], most), "area bad"),
@@ -52,19 +58,19 @@ def _rates(night: Timeline, gathered: tuple[float, list[Bin]]) -> Markup:
     ]
     busiest = max(one.attempts for one in bins) / width
     return _figure(
-        "Attempts that ended, a second",
-        f"Spectra and failed attempts by when they ended, in stretches of {duration(width)}.",
-        f"Up to {busiest:.3g} ended in a second; {plural(night.pauses_counted, 'pause')}, "
-        f"{plural(sum(night.slow_downs.values()), 'slow-down')}.",
+        "Attempts that ended, per second",
+        f"Spectra and failed attempts by when they ended, in intervals of {duration(width)}.",
+        f"Up to {busiest:.3g} ended per second; {plural(timeline.pauses_counted, 'pause')}, "
+        f"{plural(sum(timeline.slow_downs.values()), 'slow-down')}.",
         plot,
-        night,
-        gathered,
-        [(0.5, ""), (1.0, f"{most:g} a second")],
+        timeline,
+        bins_shown,
+        [(0.5, ""), (1.0, f"{most:g} per second")],
     )
 
 
-def _latencies(night: Timeline, gathered: tuple[float, list[Bin]]) -> Child:
-    _, bins = gathered
+def _latencies(timeline: Timeline, bins_shown: tuple[float, list[Bin]]) -> Child:
+    _, bins = bins_shown
     middle, slow = ([one.percentile(share) for one in bins] for share in (0.5, 0.95))
     known = [value for value in slow if value is not None]
     if not known:
@@ -72,21 +78,21 @@ def _latencies(night: Timeline, gathered: tuple[float, list[Bin]]) -> Child:
     most = svg.round_up(max(known))
     whole = Bin()
     for one in bins:
-        whole.absorb(one)
+        whole.add(one)
     half, late = whole.percentile(0.5) or 0, whole.percentile(0.95) or 0
     return _figure(
         "Seconds for a spectrum",
-        "From its turn to its verified file on disk: the median (line) and what 95 % of the spectra stay below (area).",
-        f"In all: median {duration(half)}, 95 % within {duration(late)}.",
+        "From request slot to verified file on disk: the median (line) and the time that 95 % stay below (area).",
+        f"Overall: median {duration(half)}, 95 % within {duration(late)}.",
         [svg.curve(svg.steps([value or 0 for value in slow], most), "area pale"), *_segments(middle, most)],
-        night,
-        gathered,
+        timeline,
+        bins_shown,
         [(0.5, f"{most / 2:g}"), (1.0, f"{most:g} s")],
     )
 
 
 def _segments(values: Sequence[float | None], most: float) -> list[Markup]:
-    """A line through what is known; where nothing is, it is interrupted."""
+    """Return a line through the known values, interrupted where there are none."""
     wide = WIDE / len(values)
     drawn, path = [], ""
     for number, value in enumerate([*values, None]):
@@ -104,23 +110,22 @@ def _figure(
     caption: str,
     numbers: str,
     plot: Child,
-    night: Timeline,
-    gathered: tuple[float, list[Bin]],
+    timeline: Timeline,
+    bins_shown: tuple[float, list[Bin]],
     up: Sequence[Tick],
 ) -> Markup:
-    width, bins = gathered
+    width, bins = bins_shown
     length = width * len(bins)
 
     def at(time: float) -> float:
-        return (time - night.start) / length
+        return (time - timeline.start) / length
 
-    pauses = [svg.band(at(span.start), at(span.end), "pause", _TALL, _pause(span)) for span in night.pauses]
+    pauses = [svg.band(at(span.start), at(span.end), "pause", _TALL, _pause(span)) for span in timeline.pauses]
     slowed = [_slowed((number + 0.5) / len(bins)) for number, one in enumerate(bins) if one.slowed]
-    times = _times(night.start, length)
-    told = f"{caption} {numbers}"
-    drawn = svg.chart(title, told, _TALL, plot, across=times, up=up, behind=pauses, before=slowed)
-    words = element("figcaption", element("strong", title), " ", caption, " ", numbers)
-    return element("figure", words, drawn, class_="wide")
+    times = _times(timeline.start, length)
+    drawn = svg.chart(title, f"{caption} {numbers}", _TALL, plot, across=times, up=up, behind=pauses, before=slowed)
+    text = element("figcaption", element("strong", title), " ", caption, " ", numbers)
+    return element("figure", text, drawn, class_="wide")
 
 
 def _slowed(at: float) -> Markup:
@@ -128,7 +133,7 @@ def _slowed(at: float) -> Markup:
 
 
 def _times(start: float, length: float) -> list[Tick]:
-    """Full hours, minutes or seconds (UT) within the night."""
+    """Return full hours, minutes or seconds (UT) within the run."""
     days = int(length / _STEPS[-1] / _MOST_TICKS) + 1
     step = next((each for each in _STEPS if length / each <= _MOST_TICKS), _STEPS[-1] * days)
     form = "%d %b" if step >= 86400 else "%H:%M" if step >= 60 else "%H:%M:%S"
@@ -137,41 +142,41 @@ def _times(start: float, length: float) -> list[Tick]:
 
 
 def _pause(span: PauseInterval) -> str:
-    return f"{duration(span.end - span.start)} {meaning_of(span.kind)}".strip()
+    return f"{duration(span.end - span.start)}, {meaning_of(span.kind)}".rstrip(", ")
 
 
 def meaning_of(kind: str) -> str:
-    """Why such a pause is made, where we know its kind."""
+    """Return the reason of such a pause, or its kind if that is unknown."""
     return PAUSES[Pause(kind)] if kind in set(Pause) else plain_line(kind, 40)
 
 
-def _legend(night: Timeline) -> Markup:
+def _legend(timeline: Timeline) -> Markup:
     keys = [("key ink", "spectra"), ("key bad", "failed attempts")]
-    keys += [("key pause", "nobody asked (a pause)")] if night.pauses_counted else []
+    keys += [("key pause", "pause: no requests")] if timeline.pauses_counted else []
     items = [element("li", element("span", class_=name), f" {word}") for name, word in keys]
-    items += [element("li", element("span", "▾", class_="slowed"), " slowed down")] if night.slow_downs else []
+    items += [element("li", element("span", "▾", class_="slowed"), " slowed down")] if timeline.slow_downs else []
     items.append(element("li", "times are UT"))
     return element("ul", items, class_="legend")
 
 
-def _holdups(night: Timeline) -> Child:
-    """The pauses one by one, and the slow-downs by reason."""
+def _interruptions(timeline: Timeline) -> Child:
+    """Return the pauses one by one, and the slow-downs by reason."""
     tables = []
-    if night.pauses:
+    if timeline.pauses:
         rows = [
             [f"{datetime.fromtimestamp(span.start, UTC):%H:%M:%S}", _pause(span), plain_line(span.reason, 200)]
-            for span in night.pauses
+            for span in timeline.pauses
         ]
-        untold = night.pauses_counted - len(night.pauses)
-        tables.append(table("Pauses", ("from", "how long", "why"), rows, f"and {untold} more" if untold > 0 else ""))
-    if night.slow_downs:
-        often = sorted(night.slow_downs.items(), key=lambda one: (-one[1], one[0]))
-        rows = [[count(times), plain_line(why, 200)] for why, times in often[:SLOW_DOWNS]]
-        tables.append(table("Slow-downs", ("times", "why"), rows, ""))
+        more = timeline.pauses_counted - len(timeline.pauses)
+        tables.append(table("Pauses", ("from", "how long", "reason"), rows, f"and {more} more" if more > 0 else ""))
+    if timeline.slow_downs:
+        often = sorted(timeline.slow_downs.items(), key=lambda one: (-one[1], one[0]))
+        rows = [[count(times), plain_line(reason, 200)] for reason, times in often[:SLOW_DOWNS]]
+        tables.append(table("Slow-downs", ("times", "reason"), rows, ""))
     return tables
 
 
-def _unreadable(night: Timeline) -> Child:
-    if not night.unreadable:
+def _unreadable(timeline: Timeline) -> Child:
+    if not timeline.unreadable:
         return None
-    return element("p", f"{plural(night.unreadable, 'line')} of the log could not be read.", class_="note")
+    return element("p", f"{plural(timeline.unreadable, 'line')} of the log could not be read.", class_="note")

@@ -101,7 +101,7 @@ def test_the_same_observation_under_two_labels_is_listed_once() -> None:
     twin = LabelledSpectrum("ivo://elsewhere/copy", "1", 6.25e-7, 6.76e-7, spectra[0].flux_digest, 6)
     found = checked([*spectra[:-1], twin], rows)
     assert [(doubt.dids, doubt.labels) for doubt in found.twins] == [((dids[0], "ivo://elsewhere/copy"), ("0", "1"))]
-    assert "to the last bit" in found.twins[0].why
+    assert "to the last bit" in found.twins[0].reason
 
 
 def test_nearly_the_same_counts_and_the_same_shape_at_another_height_does_not() -> None:
@@ -151,7 +151,7 @@ def test_what_the_archive_lacks_is_listed_with_its_label_and_what_may_pass_is_no
     failures = [FailureRecord(f"ivo://a/{kind}", kind, kind, "", 1, None, 0.0, {"label": "1"}) for kind in kinds]
     failures.append(FailureRecord("ivo://a/x", "x", FailureKind.GONE, "", 1, None, 0.0, {}))
     found = check_labels([], np.empty((0, OFFSETS.size), np.float32), failures, MEANT)
-    assert [doubt.dids[0] for doubt in found.lacking] == ["ivo://a/not_found", "ivo://a/gone"]
+    assert [doubt.dids[0] for doubt in found.missing] == ["ivo://a/not_found", "ivo://a/gone"]
 
 
 def test_what_has_no_label_is_not_judged() -> None:

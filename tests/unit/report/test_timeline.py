@@ -1,4 +1,4 @@
-"""The night as a chart needs it: events folded into a few hundred bins, pauses and slow-downs beside them."""
+"""The timeline as a chart needs it: events folded into a few hundred bins, pauses and slow-downs beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harvester.events.serialize import to_json
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.report.data.timeline import MOST_BINS, MOST_TOLD, Timeline, read_timeline
+from harvester.report.data.timeline import MOST_BINS, MOST_LISTED, Timeline, read_timeline
 
 START = datetime(2026, 11, 22, 21, tzinfo=UTC).timestamp()
 TARGET = Target(SpectrumId("ivo://a/b"), "b")
@@ -37,33 +37,33 @@ def told(*events: ev.Event, path: Path, rest: str = "") -> Timeline:
 
 
 def test_what_is_saved_and_what_failed_is_counted_where_it_happened(tmp_path: Path) -> None:
-    night = told(saved(0), saved(0.5), failed(2), path=tmp_path / "events.jsonl")
-    assert [(one.saved, one.failed) for one in night.bins] == [(2, 0), (0, 0), (0, 1)]
-    assert (night.width, night.asked) == (1.0, 3)
+    timeline = told(saved(0), saved(0.5), failed(2), path=tmp_path / "events.jsonl")
+    assert [(one.saved, one.failed) for one in timeline.bins] == [(2, 0), (0, 0), (0, 1)]
+    assert (timeline.width, timeline.attempts) == (1.0, 3)
 
 
 @given(st.lists(st.floats(0, 1e7), min_size=1, max_size=60))
 @example([0.99999])
 def test_however_long_the_night_there_are_few_bins_and_nothing_is_lost(moments: list[float]) -> None:
-    night = Timeline()
+    timeline = Timeline()
     for moment in [0.0, *moments]:
-        night.happened(to_json(saved(moment)))
-    assert len(night.bins) <= MOST_BINS
-    assert night.asked == 1 + len(moments) == sum(sum(one.elapsed.values()) for one in night.bins)
+        timeline.add(to_json(saved(moment)))
+    assert len(timeline.bins) <= MOST_BINS
+    assert timeline.attempts == 1 + len(moments) == sum(sum(one.elapsed.values()) for one in timeline.bins)
     for moment in moments:
         told = datetime.fromisoformat(str(to_json(saved(moment))["time"])).timestamp()  # whole milliseconds, cut off
-        here = night.bins[int((told - night.start) / night.width)]
+        here = timeline.bins[int((told - timeline.start) / timeline.width)]
         assert here.saved > 0
 
 
 def test_percentiles_are_right_to_a_tenth(tmp_path: Path) -> None:
-    night = told(*(saved(0.1, number / 100) for number in range(1, 101)), path=tmp_path / "events.jsonl")
-    assert night.bins[0].percentile(0.5) == pytest.approx(0.5, rel=0.1)
-    assert night.bins[0].percentile(0.95) == pytest.approx(0.95, rel=0.1)
+    timeline = told(*(saved(0.1, number / 100) for number in range(1, 101)), path=tmp_path / "events.jsonl")
+    assert timeline.bins[0].percentile(0.5) == pytest.approx(0.5, rel=0.1)
+    assert timeline.bins[0].percentile(0.95) == pytest.approx(0.95, rel=0.1)
 
 
 def test_pauses_end_where_the_next_begins_or_with_what_is_known(tmp_path: Path) -> None:
-    night = told(
+    timeline = told(
         ev.HarvestPaused(START, "away", START + 60, ev.Pause.OUTAGE),
         ev.HarvestPaused(START + 5, "still away", START + 60, ev.Pause.OUTAGE),
         ev.HarvestPaused(START + 10, "asked to wait", START + 60, ev.Pause.RETRY_AFTER),
@@ -73,9 +73,9 @@ def test_pauses_end_where_the_next_begins_or_with_what_is_known(tmp_path: Path) 
         path=tmp_path / "events.jsonl",
         rest='{"event": "spectrum_sa',
     )
-    spans = [(span.kind, span.start - START, span.end - START) for span in night.pauses]
+    spans = [(span.kind, span.start - START, span.end - START) for span in timeline.pauses]
     assert spans == [("outage", 0, 10), ("retry_after", 10, 20), ("disk", 30, 40)]
-    assert (night.unreadable, night.ended) == (1, False)
+    assert (timeline.unreadable, timeline.ended) == (1, False)
 
 
 def test_very_many_pauses_are_counted_and_the_first_are_told(tmp_path: Path) -> None:
@@ -85,18 +85,18 @@ def test_very_many_pauses_are_counted_and_the_first_are_told(tmp_path: Path) -> 
             ev.HarvestPaused(START + 2 * number, "away", START, ev.Pause.OUTAGE),
             ev.HarvestResumed(START + 2 * number + 1, "back"),
         ]
-    night = told(*events, path=tmp_path / "events.jsonl")
-    assert (night.pauses_counted, len(night.pauses)) == (100, MOST_TOLD)
+    timeline = told(*events, path=tmp_path / "events.jsonl")
+    assert (timeline.pauses_counted, len(timeline.pauses)) == (100, MOST_LISTED)
 
 
 def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
-    night = told(
+    timeline = told(
         ev.HarvestStarted(START, "run", "a", "a", "out", 1, 0, 1, 5.0, 8),
         ev.LimitsChanged(START, 5, 2, "more"), ev.LimitsChanged(START + 1, 2.5, 2, "it said 503"),
         ev.LimitsChanged(START + 2, 2.5, 1, "it said 503"), ev.LimitsChanged(START + 3, 0, 4, "no limit is more"),
         path=tmp_path / "events.jsonl",
     )  # fmt: skip
-    assert night.slow_downs == {"it said 503": 2}
+    assert timeline.slow_downs == {"it said 503": 2}
 
 
 def test_without_a_log_the_night_is_empty(tmp_path: Path) -> None:
