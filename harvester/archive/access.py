@@ -1,7 +1,6 @@
-"""The three ways to a spectrum, as addresses: by SODA, by its datalink document, or where it lies. No I/O.
+"""Find the URLs that lead to a spectrum: of a SODA service, of its datalink document, or of its file. No I/O.
 
-What they have in common is the wire (``client.py``); what they differ in is which addresses are asked, one after
-the other.
+What these have in common is the connection (``client.py``); they differ in which URLs are requested one after the other.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from .url_policy import check_url
 
 
 class AccessMethod(Protocol):
-    """Which addresses lead to a spectrum; ``hosts`` are those that may be asked besides the first one's."""
+    """Which URLs lead to a spectrum; ``hosts`` may be requested besides the first one's."""
 
     @property
     def hosts(self) -> Collection[str]: ...
 
     def url(self, target: Target) -> str:
-        """What is asked first. FetchError if there is nothing that may be asked."""
+        """Return what is requested first. FetchError if there is nothing that may be requested."""
         ...
 
     def next_url(self, target: Target, answer: Fetched) -> str | None:
-        """What is asked next, None if ``answer`` is the spectrum itself. FetchError if it leads nowhere."""
+        """Return what is requested next; None if ``answer`` is the spectrum itself. FetchError if it leads nowhere."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SodaAccess:
-    """A SODA service makes it, as it is asked to."""
+    """A SODA service makes the spectrum, as its parameters say."""
 
     request: SodaRequest
     hosts: Collection[str] = ()
@@ -51,7 +50,7 @@ class SodaAccess:
 
 @dataclass(frozen=True, slots=True)
 class DatalinkAccess:
-    """Its datalink document says where it lies; ``service`` gives the documents, else the catalog's addresses do."""
+    """The datalink document says where the file is; ``service`` gives documents by ID, else the catalog has their URLs."""
 
     service: str
     hosts: Collection[str]
@@ -69,7 +68,7 @@ class DatalinkAccess:
 
 @dataclass(frozen=True, slots=True)
 class DirectAccess:
-    """It lies where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalog does."""
+    """The file is where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalog does."""
 
     template: str
     hosts: Collection[str]
@@ -82,7 +81,7 @@ class DirectAccess:
 
 
 def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod:
-    """How the archive's spectra are had."""
+    """Return how the archive's spectra are fetched."""
     match profile.mode:
         case "datalink":
             return DatalinkAccess(profile.endpoint, profile.all_hosts)
@@ -92,7 +91,7 @@ def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod
 
 
 def filled(template: str, did: SpectrumId) -> str:
-    """The address of one spectrum. ``path`` is what the archive itself named, behind its authority or its ``?``."""
+    """Return the URL of one spectrum. ``{path}`` is what the archive itself named, behind its authority or its ``?``."""
     _, question, local = did.partition("?")
     named = did.partition("://")[2].partition("/")[2] if "://" in did else did
     path = local if question else named

@@ -1,4 +1,4 @@
-"""What an archive offers, held against what a user asks for: before the first request, in words.
+"""Check requested parameters against what the archive offers, before the first request.
 
 DaCHS answers 422 to a value or a parameter that it does not offer, for every spectrum alike. Values are compared
 without regard to case and sent in the service's own spelling, which is what counts (the genuine options of CCD700 are
@@ -22,7 +22,7 @@ def check_capabilities(
     format: str | None,  # noqa: A002 - the name of the setting
     band: Band | None,
 ) -> dict[str, str]:
-    """FLUXCALIB and FORMAT, where they are asked for, as the archive spells them. UsageError for what it lacks."""
+    """Return FLUXCALIB and FORMAT, where they are requested, as the archive spells them. UsageError for what it lacks."""
     if profile.mode != "soda":
         return _as_stored(profile, {"fluxcalib": fluxcalib, "format": format, "band": band})
     if band is not None and not profile.knows(*profile.band_parameters):
@@ -34,12 +34,12 @@ def check_capabilities(
     return {name: value for name, value in spelled.items() if value is not None}
 
 
-def _as_stored(profile: ArchiveProfile, asked: Mapping[str, object]) -> dict[str, str]:
-    """Nothing is asked of an archive that only hands out its files."""
-    for name, value in asked.items():
+def _as_stored(profile: ArchiveProfile, requested: Mapping[str, object]) -> dict[str, str]:
+    """Refuse any parameter for an archive that serves its files as they are."""
+    for name, value in requested.items():
         if value is not None:
             raise UsageError(
-                f"--{name} {value}: {profile.name} hands out its files as they are (mode = {profile.mode!r}), "
+                f"--{name} {value}: {profile.name} serves its files as they are (mode = {profile.mode!r}), "
                 "no service of its own processes them; leave it out"
             )
     return {}
@@ -56,7 +56,7 @@ def _spelled(profile: ArchiveProfile, name: str, value: str | None, options: Seq
     near = difflib.get_close_matches(_plain(value), plain, 1, 0.6)
     hint = f"; did you mean {plain[near[0]]}?" if near else ""
     listed = plain_line(", ".join(options), 600)  # a server's words: a profile may come from anywhere
-    raise UsageError(f"--{name} {value}: {profile.name} offers {listed}{plain_line(hint)} (none asks for no {name})")
+    raise UsageError(f"--{name} {value}: {profile.name} offers {listed}{plain_line(hint)} (none omits {name})")
 
 
 def _plain(value: str) -> str:

@@ -1,9 +1,9 @@
-"""One archive over HTTP: aiohttp, set up so that nothing passes silently that is not a whole, plain answer.
+"""Fetch spectra from one archive by aiohttp, set up so that nothing passes that is not a whole, plain response.
 
-What aiohttp does unless told otherwise, and why it is told otherwise here, was measured against raw sockets: gzip cut
-short is accepted, a 204 with gzip breaks the next request (DaCHS), redirects carry secrets to other hosts, connections
-that the server just closed fail the next request, and a request whose connection dies before the headers is silently
-sent again (it cannot be told not to, so it is counted).
+What aiohttp does by default, and why it is set otherwise here, was measured against raw sockets: gzip cut short is
+accepted, a 204 with gzip breaks the next request (DaCHS), redirects carry secrets to other hosts, connections that the
+server just closed fail the next request, and a request whose connection dies before the headers is silently sent again
+(which cannot be switched off, so it is counted).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..model.limits import Limits
 from ..model.outcomes import Fetched
 from ..model.target import Target
 from .access import AccessMethod
+from .connection import STRAIGHT, Connection
 from .http_errors import failure_from_exception
 from .responses import failure_from_response
 from .url_policy import resolve_redirect
@@ -38,29 +39,34 @@ WORDS = 64 * 1024  # bytes of an error page that are read for the server's words
 
 
 def user_agent(contact: str | None) -> str:
-    """Who asks, and that it copies (IVOA Note SoftID 1.0, section 2.2), for the archive's operator to read."""
+    """Return the User-Agent: who sends requests, and that they copy (IVOA Note SoftID 1.0, section 2.2)."""
     purpose = f"IVOA-copy; mailto:{contact}" if contact else "IVOA-copy"
     return f"harvester/{__version__} ({purpose}) aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 
 
 class ArchiveClient:
-    """An archive whose spectra are had along a route. An async context manager: it owns one connection pool."""
+    """An archive whose spectra are fetched by ``access``. An async context manager: it owns one connection pool.
+
+    ``acquire_followup`` waits for the slot of a further request for the same spectrum; False if none is to be sent.
+    """
 
     def __init__(
         self,
-        route: AccessMethod,
+        access: AccessMethod,
         limits: Limits,
         contact: str | None,
         emit: Callable[[ev.Event], None],
-        turn: Callable[[], Awaitable[bool]],
-        wall: Callable[[], float] = time.time,
+        acquire_followup: Callable[[], Awaitable[bool]],
+        now: Callable[[], float] = time.time,
+        connection: Connection = STRAIGHT,
     ) -> None:
-        self._route = route
+        self._access = access
         self._limits = limits
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._emit = emit
-        self._turn = turn
-        self._wall = wall
+        self._acquire_followup = acquire_followup
+        self._now = now
+        self._connection = connection
         self._session: aiohttp.ClientSession
         self._retired: list[tuple[float, aiohttp.ClientSession]] = []
 
@@ -75,9 +81,9 @@ class ArchiveClient:
             await session.close()
 
     async def renew(self) -> None:
-        """Forget every connection and address: the machine slept, or has another network now.
+        """Drop every connection and resolved address: the machine slept, or has another network now.
 
-        What is in flight may end on the old connections; whoever asks next gets a new one.
+        What is in flight may end on the old connections; the next request gets a new one.
         """
         now = asyncio.get_running_loop().time()
         over = [(end, old) for end, old in self._retired if end <= now]
@@ -99,18 +105,18 @@ class ArchiveClient:
                 total=limits.total_timeout, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
             ),
             requote_redirect_url=False,
-            request_class=_told(self._on_wire),
+            request_class=_reporting(self._on_wire),
         )
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Ask for one spectrum, once; the turn for that was waited for. FetchError for anything but a whole 200."""
-        url = self._route.url(target)
+        """Request one spectrum once, in a slot that was acquired. FetchError for anything but a whole 200."""
+        url = self._access.url(target)
         try:
             answer = await self._follow(target, url, reached)
-            onward = self._route.next_url(target, answer)
+            onward = self._access.next_url(target, answer)
             if onward is not None:
                 url = onward
-                await self._wait_for_turn(url)
+                await self._acquire(url)
                 answer = await self._follow(target, url, reached)
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_from_exception(error), url) from error
@@ -120,68 +126,79 @@ class ArchiveClient:
         place = url
         for hop in range(MOST_HOPS + 1):
             if hop:
-                await self._wait_for_turn(url)
-            answer = await self._ask(target, place, reached)
+                await self._acquire(url)
+            answer = await self._exchange(target, place, url, reached)
             if isinstance(answer, Fetched):
                 return answer
-            place = resolve_redirect(url, place, answer, self._route.hosts)
+            place = resolve_redirect(url, place, answer, self._access.hosts)
         raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"more than {MOST_HOPS} redirects"), url)
 
-    async def _wait_for_turn(self, url: str) -> None:
-        if not await self._turn():
+    async def _acquire(self, url: str) -> None:
+        if not await self._acquire_followup():
             raise FetchError(Failure(FailureKind.CONNECTION_LOST, "stopped before the next request"), url)
 
-    async def _ask(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched | str:
-        """One exchange: the answer, or the address that it sends us on to."""
+    async def _exchange(
+        self, target: Target, url: str, origin: str, reached: Callable[[ev.Phase], None]
+    ) -> Fetched | str:
+        """Return the response to one request, or the address that it redirects to."""
         sent = asyncio.get_running_loop().time()
         reached(ev.Phase.RESPONSE)
         address = URL(url, encoded=True)
-        async with self._session.get(address, allow_redirects=False, middlewares=(self._patient(),)) as seen:
+        headers, proxy = self._headers_and_proxy(url, origin)
+        async with self._session.get(
+            address, allow_redirects=False, middlewares=(self._repeat_in_a_slot(),), headers=headers, proxy=proxy
+        ) as seen:
             reached(ev.Phase.BODY)
             most = self._limits.max_bytes if seen.status == 200 else WORDS
             raw = await _read(seen, most)
             latency = asyncio.get_running_loop().time() - sent
-            self._emit(ev.ResponseReceived(self._wall(), target, seen.status, latency, len(raw)))
+            self._emit(ev.ResponseReceived(self._now(), target, seen.status, latency, len(raw)))
             location = seen.headers.get("Location")
             if seen.status in (301, 302, 303, 307, 308) and location:
                 return location
             encoding = seen.headers.get("Content-Encoding", "identity")
             if seen.status != 200:
                 raise FetchError(
-                    failure_from_response(seen.status, seen.headers, _words(raw, encoding), self._wall()), url
+                    failure_from_response(seen.status, seen.headers, _words(raw, encoding), self._now()), url
                 )
             return Fetched(_decoded(raw, encoding, most), url, tuple(seen.headers.items()))
 
-    def _patient(self) -> aiohttp.ClientMiddlewareType:
-        """Lets aiohttp's silent repeat of one request wait for a turn of its own."""
+    def _headers_and_proxy(self, url: str, origin: str) -> tuple[dict[str, str] | None, str | None]:
+        """Return what a request has beside what all have; nothing, at no cost, for nearly all archives."""
+        if self._connection is STRAIGHT:
+            return None, None
+        return self._connection.headers(url, origin), self._connection.proxy_for(url)
+
+    def _repeat_in_a_slot(self) -> aiohttp.ClientMiddlewareType:
+        """Let aiohttp's silent repeat of one request wait for a slot of its own."""
         first = True
 
         async def wait(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
             nonlocal first
             if not first:
-                await self._wait_for_turn(str(request.url))
+                await self._acquire(str(request.url))
             first = False
             return await handler(request)
 
         return wait
 
     def _on_wire(self, url: str) -> None:
-        self._emit(ev.RequestSent(self._wall(), url))
+        self._emit(ev.RequestSent(self._now(), url))
 
 
-def _told(tell: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
-    """Requests that ``tell`` their address when they go out on the wire; aiohttp's traces cost a fifth of a request."""
+def _reporting(report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
+    """Return requests that ``report`` their URL when they are sent; aiohttp's traces cost a fifth of a request."""
 
-    class Told(aiohttp.ClientRequest):
+    class Reported(aiohttp.ClientRequest):
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-            tell(str(self.url))
+            report(str(self.url))
             return await super().send(conn)
 
-    return Told
+    return Reported
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body as it came; a 200 of more than ``most`` bytes is refused, of another answer that much is enough."""
+    """Return the body as it came: a 200 of more than ``most`` bytes is refused, of others that much is enough."""
     if seen.status == 200 and (seen.content_length or 0) > most:
         raise FetchError(_too_large(most), str(seen.url))
     body = bytearray()
@@ -196,11 +213,11 @@ async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
-    """The body without a Content-Encoding that was never asked for; it must be whole and stay within the cap."""
+    """Return the body without a Content-Encoding that was not requested; it must be whole and within the limit."""
     if encoding.lower() in ("identity", ""):
         return raw
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        raise FetchError(Failure(FailureKind.PROTOCOL_ERROR, f"Content-Encoding {encoding!r}, which was not asked for"))
+        raise FetchError(Failure(FailureKind.PROTOCOL_ERROR, f"Content-Encoding {encoding!r}, which was not requested"))
     try:
         return _inflated(raw, most) if encoding.lower() == "deflate" else decompress(raw, most)
     except GzipError as error:
@@ -210,7 +227,7 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
 
 
 def _inflated(raw: bytes, most: int) -> bytes:
-    """The content of a zlib stream (RFC 1950), which HTTP calls deflate; at most ``most`` bytes. GzipError."""
+    """Return the content of a zlib stream (RFC 1950), HTTP's deflate, of at most ``most`` bytes. GzipError."""
     inflate = zlib.decompressobj()
     try:
         body = inflate.decompress(raw, most + 1)
@@ -224,7 +241,7 @@ def _inflated(raw: bytes, most: int) -> bytes:
 
 
 def _words(raw: bytes, encoding: str) -> bytes:
-    """What an error page says, as far as it can be read: its encoding is no reason to misjudge its status."""
+    """Return what an error page says, as far as it can be read: its encoding must not hide its status."""
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         return raw
     try:
@@ -238,7 +255,10 @@ def _too_large(most: int) -> Failure:
 
 
 def _plain(answer: Fetched, most: int) -> Fetched:
-    """The answer with its file decompress. One that is not whole is left as it came: the gates say what is wrong."""
+    """Return the response with its file decompressed.
+
+    One that is not whole is left as it came: verification says what is wrong.
+    """
     if not answer.body.startswith(GZIP):
         return answer
     try:

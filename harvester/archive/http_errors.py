@@ -32,6 +32,8 @@ def failure_from_exception(error: Exception) -> Failure:
 def _said(error: Exception) -> str:
     """The shortest words for it: aiohttp's own tell of sockets and contexts before they come to the point."""
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return plain_line(f"the proxy refused the connection: HTTP {error.status} {error.message}")
         case aiohttp.ClientResponseError():
             return plain_line(error.message)  # without the 400 that it makes up for a parse error: no server said that
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
@@ -60,6 +62,8 @@ def _kind(error: Exception) -> FailureKind | None:
             return FailureKind.UNREACHABLE
         case TimeoutError():
             return FailureKind.TIMEOUT
+        case aiohttp.ClientHttpProxyError():
+            return FailureKind.UNREACHABLE
         case aiohttp.ClientResponseError():
             # A parse error on our side, dressed by aiohttp as status 400; real statuses never raise here.
             return FailureKind.PROTOCOL_ERROR if isinstance(error.__cause__, HttpProcessingError) else None

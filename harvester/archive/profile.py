@@ -1,4 +1,4 @@
-"""What one archive is like: where it answers, what it expects, and what its files promise. Quirks live here as data."""
+"""Describe one archive: where it is, what it expects, and what its files promise. Its quirks are data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from annotated_types import Ge, Gt
 from ..model.conventions import FileConventions
 from ..vo.data_origin import DataOrigin
 from ..vo.descriptors import Mode
+from .connection import Authentication
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")
 
 
 def has_credentials(url: str) -> bool:
-    """Whether there is a ``name:password@`` before its host."""
+    """Return whether there is a ``name:password@`` before the host of ``url``."""
     return re.match(r"[^/?#]*//[^/?#]*@", url) is not None
 
 
@@ -45,7 +46,7 @@ class ArchiveProfile:
     normalized_flux: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.2, 5.0)
     """Where the median flux of a normalized spectrum lies; counts lie in the thousands."""
     band_tolerance: Annotated[float, Ge(0)] = 1e-10
-    """Metres that wavelengths may lie outside the band asked for."""
+    """Metres that wavelengths may lie outside the requested band."""
     axis_tolerance: Annotated[float, Ge(0)] = 1e-6
     """Relative difference allowed between the wavelengths' ends and TDMIN1, TDMAX1."""
     step_tolerance: Annotated[float, Ge(0)] = 0.01
@@ -57,9 +58,9 @@ class ArchiveProfile:
     table: str = ""
     """That service's table of its spectra."""
     mode: Mode = "soda"
-    """How a spectrum is had: from a SODA service, by its datalink document, or at an address of its own."""
+    """How a spectrum is fetched: from a SODA service, by its datalink document, or at an address of its own."""
     hosts: tuple[str, ...] = ()
-    """Hosts that may be asked besides the endpoint's, where a catalog, a document or a redirect leads there."""
+    """Hosts that may be requested besides the endpoint's, where a catalog, a document or a redirect leads there."""
     spectral_unit: str = ""
     """The unit of the spectral axis in files that do not name it."""
     spectral_scale: Literal["", "linear", "log10", "ln"] = ""
@@ -70,11 +71,11 @@ class ArchiveProfile:
     """Whether its files promise exact FITS, one spectrum each, finite flux and wavelengths that rise or fall; by
     default the files of archives that name their DID in them do."""
     parameters: tuple[str, ...] = ()
-    """The names of the SODA service's parameters; none if nobody looked yet. Others are never sent."""
+    """The names of the SODA service's parameters; empty if they are unknown. Others are never sent."""
     fluxcalibs: tuple[str, ...] = ()
-    """What its FLUXCALIB may be, to the letter; none if nobody knows."""
+    """The values of its FLUXCALIB, spelled exactly; empty if they are unknown."""
     formats: tuple[str, ...] = ()
-    """What its FORMAT may be, to the letter; none if nobody knows."""
+    """The values of its FORMAT, spelled exactly; empty if they are unknown."""
     identifiers: Literal["ivo", "any"] = "ivo"
     """Whether its spectra have publisher DIDs, or identifiers of any kind: addresses of files, numbers."""
     unproven: bool = False
@@ -82,9 +83,11 @@ class ArchiveProfile:
     medium: Literal["", "air", "vacuum"] = ""
     """What its wavelengths are of, where a file does not say."""
     acknowledgement: str = ""
-    """How it wishes to be cited, in its own words; empty if nobody asked yet."""
+    """How it wishes to be cited, in its own words; empty if that is unknown."""
     origin: DataOrigin = field(default_factory=DataOrigin)
     """Publisher, citation and rights of its data, as its VOTables state them; ``discover`` fills it in."""
+    auth: Authentication | None = None
+    """The environment variables with the user's credentials (token, or user and password), and the hosts they go to."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values for settings that neither flag, environment nor config.toml gives."""
 
@@ -97,6 +100,12 @@ class ArchiveProfile:
     def conventions(self) -> FileConventions:
         """What its files do not say."""
         return FileConventions(self.spectral_unit, self.spectral_scale, self.reference_pixel, self.medium)
+
+    @property
+    def auth_hosts(self) -> frozenset[str]:
+        """The hosts that get the user's credentials."""
+        named = self.auth.hosts if self.auth else ()
+        return frozenset(host.lower() for host in named) or self.all_hosts
 
     @property
     def takes_any_identifier(self) -> bool:
@@ -116,26 +125,28 @@ class ArchiveProfile:
 
     @property
     def host(self) -> str:
-        """Whose guest we are, for people to read."""
+        """The host of the archive, for people to read."""
         return urlsplit(self.endpoint).hostname or next(iter(self.hosts), "")
 
     @property
     def all_hosts(self) -> frozenset[str]:
-        """Every host that may be asked, in lower case, as addresses are compared."""
+        """Every host that may be requested, in lower case, as URLs are compared."""
         return frozenset(host.lower() for host in (self.host, *self.hosts) if host)
 
     @property
-    def flaw(self) -> str:
-        """What is wrong with its way to fetch, in a clause; empty if nothing is."""
+    def problem(self) -> str:
+        """What is wrong with how it is fetched from, in a clause; '' if nothing is."""
         for name in ("endpoint", "ssap", "tap"):
             if has_credentials(getattr(self, name)):
                 return f"{name} has a name or a password in it; none is ever sent, leave it out"
+        if self.auth and self.auth.problem:
+            return self.auth.problem
         if self.mode == "soda" and not self.endpoint:
             return "there is no endpoint; give its dlget (SODA sync) URL"
         if self.mode == "direct" and self.endpoint and not any(mark in self.endpoint for mark in PLACEHOLDERS):
             return "endpoint leads to one file alone; write {id}, {path} or {name} into it, or leave it out"
         if not self.all_hosts:
-            return "neither endpoint nor hosts tells who may be asked; name the hosts of its addresses"
+            return "neither endpoint nor hosts says which hosts may be requested; name those of its addresses"
         return ""
 
     def as_toml(self, heading: str = "") -> str:

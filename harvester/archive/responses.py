@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from ..formatting import first_words
 from ..model.failures import Failure, FailureKind
 
-LONGEST_PATIENCE = 6 * 3600.0  # a Retry-After beyond this is taken for a mistake of the server's
+LONGEST_RETRY_AFTER = 6 * 3600.0  # a Retry-After beyond this is taken for a mistake of the server's
 
 _BY_STATUS = {
     204: FailureKind.NO_DATA,
@@ -33,7 +33,7 @@ _BY_STATUS = {
 
 
 def failure_from_response(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure:
-    """Why an answer is no spectrum, in the server's own words. ``now`` is seconds since 1970.
+    """Return why a response is no spectrum, in the server's own words. ``now`` is seconds since 1970.
 
     Only 200 is one: 206 is a part, 203 another's rendering, 3xx that were not followed lead nowhere.
     """
@@ -47,13 +47,13 @@ def failure_from_response(status: int, headers: Mapping[str, str], body: bytes |
 
 
 def _silence(status: int) -> str:
-    return "no data for this request" if status == 204 else "without a word"
+    return "no data for this request" if status == 204 else "without a message"
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The wait in seconds that a Retry-After header asks for (RFC 9110 section 10.2.3), None if there is none to heed.
+    """Return the seconds that a Retry-After header demands (RFC 9110 section 10.2.3); None without a usable one.
 
-    A date is judged by the server's own clock (its Date header) where it shows it: ours, or its, may be wrong.
+    A date is compared with the server's own clock (its Date header) where there is one: ours, or its, may be wrong.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
@@ -64,11 +64,11 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             return None
         sent = _moment(headers.get("Date", ""))
         wait = due - (now if sent is None else sent)
-    return max(wait, 0.0) if wait <= LONGEST_PATIENCE else None
+    return max(wait, 0.0) if wait <= LONGEST_RETRY_AFTER else None
 
 
 def _moment(date: str) -> float | None:
-    """Seconds since 1970 of an HTTP date."""
+    """Return the seconds since 1970 of an HTTP date; None if it is none."""
     try:
         parsed = parsedate_to_datetime(date)
     except (ValueError, OverflowError):

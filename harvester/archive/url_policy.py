@@ -1,6 +1,6 @@
-"""Which addresses are asked: HTTP on hosts that the user or the profile named, without credentials.
+"""Decide which URLs may be requested: HTTP on hosts that the user or the profile named, without credentials.
 
-What a server or a catalog tells is not trusted: an address may lead to the user's own network.
+What a server or a catalog says is not trusted: a URL may lead to the user's own network.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from ..vo.urls import quote_url
 
 
 def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
-    """The absolute address that a redirect leads to; FetchError where a careful client does not go.
+    """Return the absolute URL that a redirect leads to; FetchError where it must not be followed.
 
-    The origin's host or one of ``hosts``, http or https, never from https back to http, no credentials in the address.
+    Allowed are the origin's host or one of ``hosts``, http or https, never from https back to http, no credentials in the address.
     """
     try:
         there = urljoin(place, location)
         here, target = urlsplit(place), _split(there)
         known = {urlsplit(origin).hostname, *hosts}
     except ValueError:
-        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, "sent on to an address that is none"), origin) from None
+        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, "redirected to something that is no URL"), origin) from None
     reason = _objection(target, known)
     if reason is None and here.scheme == "https" and target.scheme == "http":
         reason = "that gives up encryption"
     if reason:
-        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"sent on to {_shown(target)!a}: {reason}"), origin)
+        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"redirected to {_shown(target)!a}: {reason}"), origin)
     return there
 
 
 def check_url(url: str, hosts: Collection[str]) -> str:
-    """The address that a catalog or a datalink document tells, as it is asked; FetchError if it may not be."""
+    """Return the URL in a catalog or a datalink document as it is requested; FetchError if it may not be."""
     if not url:
-        raise FetchError(Failure(FailureKind.NO_URL, "the catalog tells no access_url for it"))
+        raise FetchError(Failure(FailureKind.NO_URL, "the catalog has no access_url for it"))
     fitting = quote_url(url)
     try:
         target = _split(fitting)
     except ValueError:
-        words = f"its address is none: {plain_line(url, 120)}"
+        words = f"its address is no URL: {plain_line(url, 120)}"
         raise FetchError(Failure(FailureKind.NO_URL, words)) from None
     reason = _objection(target, hosts)
     if reason:
@@ -53,7 +53,7 @@ def check_url(url: str, hosts: Collection[str]) -> str:
 
 
 def _split(url: str) -> SplitResult:
-    """ValueError if it is no address at all."""
+    """Return the parts of a URL; ValueError if it is none."""
     target = urlsplit(url)
     URL(url, encoded=True)
     if target.port == 0:
@@ -72,4 +72,5 @@ def _objection(target: SplitResult, hosts: Collection[str | None]) -> str | None
 
 
 def _shown(target: SplitResult) -> str:
-    return f"{target.scheme}://{target.hostname}{target.path}"[:120]
+    netloc = target.netloc.rpartition("@")[2]
+    return f"{target.scheme}://{netloc}{target.path}"[:120]

@@ -1,4 +1,4 @@
-"""Archive profiles by name, file or address: those that come with harvester, and those that users write."""
+"""Find and parse an archive profile, by its name, file or URL."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .messages import did_you_mean, error_sentence
 
 
 def shipped_profiles() -> list[str]:
-    """The names of the archive profiles that come with harvester."""
+    """Return the names of the archive profiles that come with harvester."""
     folder = files("harvester.archive") / "profiles"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load_profile(archive: str, mark: str = "--") -> ArchiveProfile:
-    """The profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none.
+    """Return the profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none.
 
     mark: what a flag begins with; "" for a caller in Python.
     """
@@ -32,10 +32,10 @@ def load_profile(archive: str, mark: str = "--") -> ArchiveProfile:
         except ValueError:  # a bracket that begins no IPv6 address
             host = None
         if not host:
-            raise UsageError(f"{mark}archive {archive}: an address without a host; give a dlget URL")
+            raise UsageError(f"{mark}archive {archive}: a URL without a host; give a dlget URL")
         profile = ArchiveProfile(name=host, title=host, endpoint=archive)
-        if profile.flaw:
-            raise UsageError(f"{mark}archive http://...@{host}: {profile.flaw}")
+        if profile.problem:
+            raise UsageError(f"{mark}archive http://...@{host}: {profile.problem}")
         return profile
     if archive in shipped_profiles():
         text = (files("harvester.archive") / "profiles" / f"{archive}.toml").read_text(encoding="utf-8")
@@ -63,6 +63,6 @@ def _profile(text: str, source: str) -> ArchiveProfile:
     except ValidationError as error:
         known = [one.name for one in fields(ArchiveProfile)]
         raise UsageError(error_sentence(error.errors()[0], f"archive profile {source}", known, "field")) from None
-    if profile.flaw:
-        raise UsageError(f"archive profile {source}: {profile.flaw}")
+    if profile.problem:
+        raise UsageError(f"archive profile {source}: {profile.problem}")
     return profile

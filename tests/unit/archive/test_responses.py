@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.archive.responses import LONGEST_PATIENCE, failure_from_response, retry_after
+from harvester.archive.responses import LONGEST_RETRY_AFTER, failure_from_response, retry_after
 from harvester.formatting import first_words, plain_line
 from harvester.model.failures import FailureKind
 
@@ -69,7 +69,7 @@ def test_it_is_told_in_the_servers_own_words(status: int, body: bytes, detail: s
         ("0", 0.0),
         ("0000000000120", 120.0),
         ("3600", 3600.0),
-        ("21600", LONGEST_PATIENCE),
+        ("21600", LONGEST_RETRY_AFTER),
         ("21601", None),
         ("999999999", None),
         ("9" * 400, None),
@@ -146,7 +146,7 @@ HEADERS = st.fixed_dictionaries({}, optional={"Retry-After": VALUES, "Date": VAL
 @example({"Retry-After": "(", "Date": ":"}, NOW)
 def test_no_header_makes_it_raise_go_back_in_time_or_wait_for_ever(headers: Mapping[str, str], now: float) -> None:
     wait = retry_after(headers, now)
-    assert wait is None or 0.0 <= wait <= LONGEST_PATIENCE
+    assert wait is None or 0.0 <= wait <= LONGEST_RETRY_AFTER
 
 
 @WILD
