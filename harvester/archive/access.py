@@ -1,6 +1,6 @@
 """Find the URLs that lead to a spectrum: of a SODA service, of its datalink document, or of its file. No I/O.
 
-What these have in common is the connection (``client.py``); they differ in which URLs are requested one after the other.
+They share the connection (``client.py``), and differ in which URLs are requested one after the other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class SodaAccess:
 
 @dataclass(frozen=True, slots=True)
 class DatalinkAccess:
-    """The datalink document says where the file is; ``service`` gives documents by ID, else the catalog has their URLs."""
+    """The datalink document says where the file is.
+
+    ``service`` gives the documents by ID; where it is '', the catalog has their URLs.
+    """
 
     service: str
     hosts: Collection[str]
@@ -91,7 +94,7 @@ def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod
 
 
 def filled(template: str, did: SpectrumId) -> str:
-    """Return the URL of one spectrum. ``{path}`` is what the archive itself named, behind its authority or its ``?``."""
+    """Return the URL of one spectrum. ``{path}`` is what the archive itself named, behind authority or ``?``."""
     _, question, local = did.partition("?")
     named = did.partition("://")[2].partition("/")[2] if "://" in did else did
     path = local if question else named

@@ -165,7 +165,7 @@ class ArchiveClient:
 
     def _headers_and_proxy(self, url: str, origin: str) -> tuple[dict[str, str] | None, str | None]:
         """Return what a request has beside what all have; nothing, at no cost, for nearly all archives."""
-        if self._connection is STRAIGHT:
+        if self._connection.is_straight:
             return None, None
         return self._connection.headers(url, origin), self._connection.proxy_for(url)
 

@@ -67,6 +67,11 @@ class Connection:
     hosts: frozenset[str] = frozenset()
     proxy: str = ""
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether there is neither a proxy nor credentials."""
+        return self.auth is None and not self.proxy
+
     def headers(self, url: str, origin: str) -> dict[str, str]:
         """Return the headers with credentials for ``url``, to which a request for ``origin`` led; none for others."""
         if self.auth is None:

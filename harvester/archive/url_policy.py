@@ -18,14 +18,16 @@ from ..vo.urls import quote_url
 def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
     """Return the absolute URL that a redirect leads to; FetchError where it must not be followed.
 
-    Allowed are the origin's host or one of ``hosts``, http or https, never from https back to http, no credentials in the address.
+    Allowed are the origin's host and ``hosts``, http or https, but never from https back to http, and no credentials.
     """
     try:
         there = urljoin(place, location)
         here, target = urlsplit(place), _split(there)
         known = {urlsplit(origin).hostname, *hosts}
     except ValueError:
-        raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, "redirected to something that is no URL"), origin) from None
+        raise FetchError(
+            Failure(FailureKind.REDIRECT_BLOCKED, "redirected to something that is no URL"), origin
+        ) from None
     reason = _objection(target, known)
     if reason is None and here.scheme == "https" and target.scheme == "http":
         reason = "that gives up encryption"

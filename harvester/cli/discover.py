@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +52,7 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 @click.option("--rate", metavar="R", help="most requests a second [5]")
+@click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")
 def command(url: str | None, lists: bool, check: str | None, **options: Any) -> int:
     """Inspect the archive at URL: an SSAP or TAP service, a dlget or dlmeta address with an ID, or an ivo://.
 
@@ -132,7 +133,7 @@ def _discover(url: str, options: dict[str, Any]) -> int:
 
 
 def _settings(url: str, options: dict[str, Any]) -> Configuration:
-    flags = {name: options[name] for name in ("config", "contact", "rate")}
+    flags = {name: options[name] for name in ("config", "contact", "rate", "proxy")}
     return load_configuration(flags | {"archive": url, "fluxcalib": "none", "format": "none"})
 
 
@@ -183,7 +184,7 @@ async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter
     limits = settings.settings.limits
     on_request = _say if wanted.verbose else _ignore
     service = wanted.service
-    async with VoClient(limits, settings.settings.contact, _say, on_request) as client:
+    async with VoClient(limits, settings.settings.contact, _say, on_request, settings.connection) as client:
         table = wanted.choice.table or None
         by_tap = service.kind == "TAP"
         findings = await discover(client, service.url, wanted.constraints, table, by_tap, wanted.choice)
@@ -235,7 +236,9 @@ async def _try_again(
     from .catalog_file import Nowhere
 
     limits = settings.settings.limits
-    async with VoClient(limits, settings.settings.contact, _say, _say if verbose else _ignore) as client:
+    on_request = _say if verbose else _ignore
+    connection = replace(settings, profile=profile).connection
+    async with VoClient(limits, settings.settings.contact, _say, on_request, connection) as client:
         by_tap = bool(profile.tap)
         findings = await discover(client, address, Constraints(), profile.table or None, by_tap, TableChoice())
         listed = await list_spectra(client, findings, Constraints(), Nowhere(), 20, _show)

@@ -47,11 +47,13 @@ _SELECTION = (
         help="request stored spectra again and replace them; the next run resumes it",
     ),
 )
+_PROXY = click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")
 _REQUEST = (
     click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to request; none omits it [normalized]"),
     click.option("--band", metavar="'LO HI [UNIT]'", help="wavelengths to cut out; metres if no unit"),
     click.option("--format", metavar="MIME", help="FORMAT to request; none omits it [application/fits]"),
     click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator"),
+    _PROXY,
 )
 _LIMITS = (
     click.option("--concurrency", metavar="N", help="maximum requests in flight [8]"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
 from ..archive.access import AccessMethod, access_method
+from ..archive.connection import STRAIGHT, Connection
 from ..archive.profile import ArchiveProfile
 from ..errors import UsageError
 from ..formatting import masked
@@ -68,6 +70,18 @@ class Configuration:
     def access(self) -> AccessMethod:
         """Return how the URL of a spectrum is found."""
         return access_method(self.profile, self.request)
+
+    @property
+    def connection(self) -> Connection:
+        """Return how requests reach the archive. UsageError where its profile names credentials that are not set."""
+        auth, proxy = self.profile.auth, self.settings.proxy or ""
+        missing = auth.missing(os.environ) if auth else []
+        if missing:
+            raise UsageError(
+                f"archive profile {self.profile.name}: [auth] names the environment variable {missing[0]}, "
+                "which is not set; set it, or remove [auth]"
+            )
+        return Connection(auth, self.profile.auth_hosts, proxy) if auth or proxy else STRAIGHT
 
     @property
     def expectation(self) -> Expectation:

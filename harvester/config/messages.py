@@ -35,7 +35,7 @@ def error_sentence(error: ErrorDetails, where: str, known: Sequence[str], what: 
         return f"{where}: {key} is missing; add it"
     is_address = isinstance(value, str) and "://" in value
     is_unknown = kind in ("extra_forbidden", "unexpected_keyword_argument")
-    safe = masked(str(value)) if key == "notify" or (is_address and (is_unknown or key == "out")) else value
+    safe = masked(str(value)) if key in ("notify", "proxy") or (is_address and (is_unknown or key == "out")) else value
     shown = (
         f"{where} {safe!r}"
         if where.startswith("--")

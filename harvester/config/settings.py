@@ -81,6 +81,22 @@ def _deadline(value: object) -> object:
     return parse_deadline(str(value))
 
 
+def _proxy(value: object) -> object:
+    value = _none_if_named(value)
+    if value is None or value == "env":
+        return value
+    try:
+        url = urlsplit(str(value))
+        valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not str(value).isprintable() or " " in str(value):
+        raise ValueError("the URL of a proxy is expected, like http://proxy.example:3128, or env")
+    if "@" in url.netloc:
+        raise ValueError("a password would be written into logs; set HTTPS_PROXY in the environment and give env")
+    return value
+
+
 def _webhook(value: object) -> object:
     value = _none_if_named(value)
     if value is None:
@@ -199,6 +215,11 @@ class Settings(BaseSettings):
         str | None,
         BeforeValidator(_webhook),
         Field(description="URL of a webhook: it gets JSON at the end and when a pause lasts 10 minutes"),
+    ] = None
+    proxy: Annotated[
+        str | None,
+        BeforeValidator(_proxy),
+        Field(description="URL of the proxy that requests go through; env for HTTP_PROXY, HTTPS_PROXY and NO_PROXY"),
     ] = None
     labels: Annotated[Labelling, Field(description="names and meaning of the catalog's labels")] = Labelling()
     limits: Annotated[Limits, BeforeValidator(_in_seconds), Field(description="limits and timeouts")] = Limits()

@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from ..archive.client import MOST_HOPS, WORDS, user_agent
+from ..archive.connection import STRAIGHT, Connection
 from ..archive.http_errors import failure_from_exception
 from ..archive.responses import failure_from_response
 from ..archive.url_policy import resolve_redirect
@@ -72,7 +73,9 @@ class VoClient:
         contact: str | None,
         tell: Callable[[str], None] = lambda words: None,
         on_request: Callable[[str], None] = lambda url: None,
+        connection: Connection = STRAIGHT,
     ) -> None:
+        self._connection = connection
         self._limits = limits
         self._tell = tell
         self._on_request = on_request
@@ -189,7 +192,9 @@ class VoClient:
             await self._rate_limiter.acquire(self._never)
             self.requests += 1
             self._on_request(place)
-            async with self._session.get(URL(place, encoded=True), allow_redirects=False) as seen:
+            headers, proxy = self._connection.headers(place, url), self._connection.proxy_for(place)
+            address = URL(place, encoded=True)
+            async with self._session.get(address, allow_redirects=False, headers=headers, proxy=proxy) as seen:
                 location = seen.headers.get("Location")
                 if seen.status in _REDIRECTS and location:
                     if may_move and not hosts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..archive.access import access_method
 from ..archive.profile import ArchiveProfile
@@ -29,6 +30,8 @@ from ..vo.urls import host_of, is_inside
 from .client import VoClient
 
 _USUAL_CARD = "DS_IDPUB"
+_ASSUMED: dict[str, Any] = {"reference_pixel": 1.0, "spectral_unit": "Angstrom", "spectral_scale": "linear"}
+"""Fields of a profile that say what files do not, with a value to see what else they lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,31 @@ def learned(profile: ArchiveProfile, samples: Sequence[Sample]) -> tuple[Archive
         profile = replace(profile, identity_card=card)
     results = {one.did: verify_spectrum(one.body, one.did, expectation(profile)) for one in bodies}
     verified = [each for each in results.values() if isinstance(each, VerifiedSpectrum)]
-    for did, result in results.items():
+    for one in bodies:
+        result = results[one.did]
         if isinstance(result, FailedCheck):
-            sentences.append(f"{plain_line(did, 80)}: {result.kind}: {result.detail}")
+            sentences.append(f"{plain_line(one.did, 80)}: {result.kind}: {result.detail}")
+            further = _further_needs(one, profile, result)
+            if further:
+                sentences.append(f"set {' and '.join(further)} in the profile: its files do not say")
     sentences += [f"{plain_line(one.did, 80)}: {one.failure.detail}" for one in samples if one.failure]
     if hosts:
         sentences.append(f"the files lead to {', '.join(sorted(hosts))}, which later runs may request from")
     return profile, SampleReport(len(samples), len(verified), tuple(dict.fromkeys(sentences)))
+
+
+def _further_needs(sample: Sample, profile: ArchiveProfile, failed: FailedCheck) -> list[str]:
+    """Return every field of the profile without which a file cannot be read: the first one hides the others."""
+    needs: list[str] = []
+    result: FailedCheck | VerifiedSpectrum = failed
+    while isinstance(result, FailedCheck):
+        named = next((name for name in _ASSUMED if name in result.detail and name not in needs), None)
+        if named is None:
+            break
+        needs.append(named)
+        profile = replace(profile, **{named: _ASSUMED[named]})
+        result = verify_spectrum(sample.body, sample.did, expectation(profile))
+    return needs
 
 
 def expectation(profile: ArchiveProfile) -> Expectation:

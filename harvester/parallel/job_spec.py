@@ -11,6 +11,7 @@ from .. import events as ev
 from .._version import __version__
 from ..archive.access import AccessMethod
 from ..archive.client import ArchiveClient
+from ..archive.connection import STRAIGHT, Connection
 from ..config.configuration import Configuration
 from ..errors import ClusterError
 from ..model.limits import Limits
@@ -40,6 +41,7 @@ class JobSpec:
     home: Path
     run: Path
     refresh: bool = False
+    connection: Connection = STRAIGHT
     version: str = __version__
 
     @classmethod
@@ -53,6 +55,7 @@ class JobSpec:
             *configuration.absolute_locations(),
             run.absolute(),
             settings.refresh,
+            configuration.connection,
         )
 
     def open_store(self) -> Store:
@@ -76,7 +79,7 @@ class JobSpec:
         self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]
     ) -> ArchiveClient:
         """The archive, as one hand asks it."""
-        return ArchiveClient(self.route, self.limits, self.contact, emit, turn, wall)
+        return ArchiveClient(self.route, self.limits, self.contact, emit, turn, wall, self.connection)
 
     def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         """Whether ``body`` is the spectrum."""

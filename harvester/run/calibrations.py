@@ -102,7 +102,10 @@ class _Requests:
         settings = self.configuration.settings
         request = replace(self.configuration.request, fluxcalib=setting)
         route = access_method(self.configuration.profile, request)
-        async with ArchiveClient(route, settings.limits, settings.contact, _ignore, self._acquire_followup) as archive:
+        connection = self.configuration.connection
+        async with ArchiveClient(
+            route, settings.limits, settings.contact, _ignore, self._acquire_followup, connection=connection
+        ) as archive:
             return (await archive.fetch(Target(self.did, self.did.rpartition("/")[2]), _ignore)).body
 
     async def _acquire_followup(self) -> bool:

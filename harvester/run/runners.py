@@ -53,7 +53,8 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
         return verify_spectrum(body, target.did, expectation)
 
     client = ArchiveClient(
-        run.configuration.access, settings.limits, settings.contact, emit, acquire_followup, clock.now
+        run.configuration.access, settings.limits, settings.contact, emit, acquire_followup, clock.now,
+        run.configuration.connection,
     )  # fmt: skip
     async with client as archive:
         engine = Engine(

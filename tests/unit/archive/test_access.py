@@ -121,7 +121,7 @@ def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("", "tells no access_url"),
+        ("", "has no access_url"),
         ("file:///etc/passwd", "that is not HTTP"),
         ("ftp://dc.example/f.fits", "that is not HTTP"),
         ("/getproduct/f.fits", "that is not HTTP"),
@@ -129,8 +129,8 @@ def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
         ("http://dc.example.evil.example/", "that is another host"),
         ("http://dc.example@evil.example/", "that is another host"),
         ("http://me:secret@dc.example/f.fits", "that carries credentials"),
-        ("http://dc.example:0/", "its address is none"),
-        ("http://[dc.example/", "its address is none"),
+        ("http://dc.example:0/", "its address is no URL"),
+        ("http://[dc.example/", "its address is no URL"),
     ],
 )
 def test_an_address_that_a_careful_client_does_not_ask_is_refused(url: str, words: str) -> None:
@@ -178,8 +178,8 @@ def test_a_path_needs_no_question_mark() -> None:
     ("lines", "words"),
     [
         ('mode = "soda"', "there is no endpoint"),
-        ('mode = "direct"', "name the hosts"),
-        ('mode = "datalink"', "name the hosts"),
+        ('mode = "direct"', "name those of its addresses"),
+        ('mode = "datalink"', "name those of its addresses"),
         ('mode = "direct"\nendpoint = "http://dc.example/one.fits"', "leads to one file alone"),
     ],
 )
@@ -197,6 +197,6 @@ def test_archives_that_process_nothing_are_asked_for_nothing(flags: dict[str, st
     Path("plain.toml").write_text(PLAIN, encoding="utf-8")
     settings = load({"archive": "plain.toml"}).settings
     assert (settings.fluxcalib, settings.format, settings.band) == (None, None, None)
-    with pytest.raises(UsageError, match="hands out its files as they are") as refused:
+    with pytest.raises(UsageError, match="serves its files as they are") as refused:
         load({"archive": "plain.toml", **flags})
     assert f"--{next(iter(flags))}" in str(refused.value)
