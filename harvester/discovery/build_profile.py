@@ -32,6 +32,7 @@ def make_profile(findings: Findings, name: str, title: str, listed: ListingSumma
         parameters=tuple(one.name for one in findings.inputs),
         fluxcalibs=_options(findings, "FLUXCALIB"),
         formats=_options(findings, "FORMAT"),
+        origin=findings.origin,
         settings=default_settings(findings),
     )
     if listed is None:
@@ -84,6 +85,9 @@ def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
     words = "another host than you named: the archive says that its spectra are there, and later runs will request them"
     lines.append(("hosts", f"{', '.join(elsewhere)}, {words}" if elsewhere else ""))
     lines += _about_files(findings)
+    if findings.origin.citation or findings.origin.rights:
+        about = findings.origin
+        lines.append(("citation", "; ".join(filter(None, (about.publisher, about.citation, about.rights)))))
     if findings.largest_size:
         lines.append(
             ("position", f"the service demands one: the whole sky in circles of {findings.largest_size:g} degrees")

@@ -118,6 +118,7 @@ async def _findings(
         findings,
         ssap=answer.url,
         largest_size=answer.largest_size,
+        origin=answer.document.origin,
         moved_from=url if host_of(answer.url) != host_of(url) else "",
         ignores_maxrec=answer.document.row_count > 1 and answer.maxrec == 1,
     )
@@ -280,7 +281,7 @@ async def _by_table(client: VoClient, base: str, constraints: Constraints, choic
     if wanted and not document.rows:
         document = await service.document(select(source, fields, [], 1), 1)
     findings = await _by_listing(client, document, source)
-    return replace(findings, source=source, id_column=source.id_column)
+    return replace(findings, source=source, id_column=source.id_column, origin=document.origin)
 
 
 async def _source(client: VoClient, base: str, choice: TableChoice) -> SpectraTable:

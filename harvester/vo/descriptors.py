@@ -7,13 +7,14 @@ a row), the datalink document of a dataset, the address in the SSAP row itself.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urljoin
 
 from ..formatting import plain_line
 from ..model.failures import FetchError
 from .columns import CREATOR_DID, PUBLISHER_DID, SPECTRAL_UNIT, cell, column_index
+from .data_origin import DataOrigin
 from .datalink import choose_file, comparable
 from .document import Document, column_name
 from .urls import is_web, quote_url, with_query
@@ -49,6 +50,8 @@ class Findings:
     ignores_maxrec: bool = False
     """Whether it returned more rows than were requested: then a round number of them may be a limit of its own."""
 
+    origin: DataOrigin = field(default_factory=DataOrigin)
+    """What the archive's answer says about citation and rights."""
     link_service: str = ""
     """What gives datalink documents for the values of ``link_column``, where that is not the publisher DID."""
     link_column: str = ""

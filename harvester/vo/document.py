@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..formatting import plain_line
 from .columns import ColumnMeaning, cell, column_index, constant
+from .data_origin import DataOrigin, data_origin
 from .votable_model import Event, Info, Row, ServiceDescriptor, VotableField, VotableTable
 
 _MOST_KEPT = 10  # rows of a document that discovery looks at, unless it says how many
@@ -47,6 +48,11 @@ class Document:
     def is_cut(self) -> bool:
         """Whether the service has more rows than it returned."""
         return any(is_status(info, "OVERFLOW") for info in self.infos)
+
+    @property
+    def origin(self) -> DataOrigin:
+        """What it says about citation and rights of its data."""
+        return data_origin((info.name, info.value or info.text) for info in self.infos)
 
     def service(self, identifier: str) -> ServiceDescriptor | None:
         """Return the service with that ID."""

@@ -534,7 +534,7 @@ async def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
     async with VoClient(Limits(rate=0), None) as asker:
         with pytest.raises(ArchiveError, match="that is no address"):
             await asker.document(address)
-    with pytest.raises(ArchiveError, match=r"no address|that is none|another host|credentials"):
+    with pytest.raises(ArchiveError, match=r"no address|that is no URL|another host|credentials"):
         await found(answering("", 302, Location=address))
 
 

@@ -170,8 +170,8 @@ def test_what_is_asked_follows_the_settings() -> None:
             {"archive": "ondrejo"},
             "--archive ondrejo: no such profile; did you mean ondrejov? (shipped: bess, cadc, demo,",
         ),
-        ({"archive": "http://"}, "--archive http://: an address without a host; give a dlget URL"),
-        ({"archive": "http://["}, "--archive http://[: an address without a host; give a dlget URL"),
+        ({"archive": "http://"}, "--archive http://: a URL without a host; give a dlget URL"),
+        ({"archive": "http://["}, "--archive http://[: a URL without a host; give a dlget URL"),
         ({"archive": "no.toml"}, "--archive no.toml: No such file or directory; give an archive profile"),
     ],
 )
