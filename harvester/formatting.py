@@ -33,7 +33,10 @@ LONGEST = 1000 * DAY
 
 
 def first_words(body: bytes | bytearray | memoryview, most: int = 200) -> str:
-    """Return the message of a text, HTML or XML body in at most ``most`` printable characters; it may be empty."""
+    """Return the message of a text, HTML or XML body as one line; it may be empty.
+
+    It has at most ``most`` characters, all of them printable.
+    """
     text = bytes(body[:_BEGINNING]).decode("utf-8", "replace")
     title = _TITLE.search(text)
     visible = _TAG.sub(" ", _HIDDEN.sub(" ", text)) if "<" in text else text
@@ -43,7 +46,10 @@ def first_words(body: bytes | bytearray | memoryview, most: int = 200) -> str:
 
 
 def _without_repetition(line: str) -> str:
-    """Drop a phrase at the beginning that is repeated at once: a page's title is often its heading too."""
+    """Drop a phrase at the beginning that is repeated at once.
+
+    A page's title is often its heading too.
+    """
     words = line.split(" ")
     bare = [word.rstrip(".:!-").casefold() for word in words]
     for length in range(len(words) // 2, 0, -1):
@@ -106,7 +112,7 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words: ``0.71 s``, ``12 s``, ``2 min``, ``1 h 54 min``, ``2 d 3 h``."""
+    """Return a duration with its units: ``0.71 s``, ``2 min``, ``1 h 54 min``, ``2 d 3 h``."""
     if not math.isfinite(seconds):
         return "unknown"
     if seconds < 9.995:
@@ -139,7 +145,10 @@ def time_of_day(moment: float) -> str:
 
 
 def local_time(moment: float, reference: float) -> str:
-    """Return ``22:41:09``, local time, with the date before it if that is not the date of ``reference``."""
+    """Return a time in seconds since 1970 as ``22:41:09``, local time.
+
+    The date stands before it if it is not that of ``reference``: ``2026-11-23 00:12:00``.
+    """
     if not (0 <= moment < FARTHEST and 0 <= reference < FARTHEST):
         return "--:--:--"
     then, here = time.localtime(moment), time.localtime(reference)

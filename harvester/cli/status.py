@@ -28,7 +28,7 @@ ENOUGH = 20  # spectra settled, from which on the time left is no guess
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one harvest stands: its last run, if there was one, and whether that is still running."""
+    """The last run of one harvest, if there was one, and its state."""
 
     location: str
     record: RunRecord | None
@@ -161,7 +161,10 @@ def _outcome(status: Status) -> Iterator[str]:
 
 
 def _watch(read: Read, as_json: bool) -> None:
-    """Repeat the status until no run is active: on a terminal in one place, elsewhere line by line."""
+    """Repeat the status until no run is active.
+
+    On a terminal it is drawn in one place, elsewhere line by line.
+    """
     from rich.console import Console
 
     console = Console()

@@ -1,4 +1,4 @@
-"""What happens in a run: events, the bus that delivers them, and what is computed from them."""
+"""What happens in a run: events, their delivery, and what is computed from them."""
 
 from .types import (
     EVENTS,

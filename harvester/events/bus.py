@@ -10,7 +10,7 @@ Observer = Callable[[Event], None]
 
 
 class EventBus:
-    """Deliver every event to every observer, synchronously and in the order in which they were added.
+    """Deliver every event to every observer, synchronously and in the order of their adding.
 
     An observer returns within microseconds or has a queue of its own. One that raises is dropped and named in an
     ``ObserverFailed``: a broken dashboard never costs a run.
@@ -21,7 +21,10 @@ class EventBus:
         self.failed_observers: list[ObserverFailed] = []
 
     def add(self, observer: Observer, *, logged_only: bool = False) -> None:
-        """Deliver every event from now on to ``observer``; with ``logged_only`` not the many that are not logged."""
+        """Deliver every event from now on to ``observer``.
+
+        With ``logged_only`` it does not get the many that are not logged.
+        """
         self._observers += (observer,)
         if not logged_only:
             self._of_unlogged += (observer,)

@@ -41,7 +41,7 @@ class PauseFold:
         self._current: PauseInterval | None = None
 
     def pause(self, kind: str, time: float, reason: str) -> PauseInterval | None:
-        """Begin or continue a pause; return the interval of another kind that this ends, if there is one."""
+        """Begin or continue a pause; return the interval of another kind that this ends."""
         if self._current is not None and self._current.kind == kind:
             return None
         ended = self.resume(time)
@@ -50,7 +50,10 @@ class PauseFold:
         return ended
 
     def resume(self, time: float) -> PauseInterval | None:
-        """End the pause, if there is one; return its interval. A clock that was set back does not make it negative."""
+        """End the pause, if there is one, and return its interval.
+
+        A clock that was set back does not make it negative.
+        """
         current, self._current = self._current, None
         return None if current is None else replace(current, end=max(time, current.start))
 
@@ -79,7 +82,10 @@ class Politeness:
 
     @property
     def seconds(self) -> float:
-        """Seconds from the first request to the last; at least one, so that a single request is no burst."""
+        """Seconds from the first request to the last.
+
+        It is at least one, so that a single request is no burst.
+        """
         return max(1.0, self.last - self.first)
 
     @property
@@ -142,6 +148,7 @@ class PolitenessRecorder:
         )
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         match event:
             case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.RESPONSE):
                 self._retries += self._requested.get(target.did, attempt) != attempt

@@ -1,4 +1,4 @@
-"""Events as JSON objects: the schema of ``events.jsonl`` and ``--progress json``, which is public."""
+"""Events as JSON: the public schema of ``events.jsonl`` and ``--progress json``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def to_json(event: ev.Event) -> dict[str, object]:
 
 
 def moment(seconds: float) -> str | None:
-    """Return seconds since 1970 as ``2026-11-22T21:00:00.123Z``, or None if that is no time of a run."""
+    """Return seconds since 1970 as ``2026-11-22T21:00:00.123Z``.
+
+    Return None for what is no time of a run: before 1970, after 2100, infinity.
+    """
     return iso_utc(seconds, "milliseconds") if 0 <= seconds < FARTHEST else None
 
 

@@ -1,4 +1,4 @@
-"""The statistics of a run, folded from its events into one immutable snapshot that all displays read."""
+"""The statistics of a run, folded from its events into one immutable snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ MAX_UNCOUNTED = 100  # events between two folds while the statistics are not rea
 
 @dataclass(frozen=True, slots=True)
 class HarvestStats:
-    """The counts so far. ``requests`` are those sent on the wire; times are seconds since 1970."""
+    """The counts so far.
+
+    ``requests`` are those sent on the wire; times are seconds since 1970.
+    """
 
     run: str = ""
     listed: int = 0
@@ -88,6 +91,7 @@ class StatsCollector:
         self._counting = Lock()
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         if not isinstance(event, ev.PhaseEntered):  # most events are, and they are not counted
             self._since.append(event)
             if len(self._since) >= MAX_UNCOUNTED:
@@ -95,6 +99,7 @@ class StatsCollector:
 
     @property
     def stats(self) -> HarvestStats:
+        """The statistics up to now."""
         self._count()
         return self._stats
 
@@ -105,7 +110,10 @@ class StatsCollector:
 
 
 def ended_how(stats: HarvestStats, cause: StopReason | None, left_out: bool) -> tuple[str, int]:
-    """Return the reason why the run ended and its exit code: of all that apply, the one of the highest priority."""
+    """Return the reason why the run ended and its exit code.
+
+    Of all reasons that apply it is the one of the highest priority.
+    """
     reasons = (cause, _own_fault(stats), _unavailable(stats), _missing(stats, left_out))
     first = min(
         (reason for reason in reasons if reason),

@@ -49,7 +49,10 @@ PLANNED = frozenset({Pause.WINDOW, Pause.USER})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at ``time``. Only ``logged`` ones reach ``events.jsonl`` and ``--progress json``."""
+    """Something that happened at ``time``.
+
+    Only ``logged`` events reach ``events.jsonl`` and ``--progress json``.
+    """
 
     time: float
     logged: ClassVar[bool] = True
@@ -129,7 +132,10 @@ class RetryScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class BodyQuarantined(Event):
-    """A body failed ``check`` and was moved to the quarantine, as ``path`` below the harvest's folder."""
+    """A body failed ``check`` and was put into quarantine.
+
+    ``path`` is relative to the harvest's folder.
+    """
 
     target: Target
     check: Check
@@ -160,9 +166,10 @@ class SpectrumFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LimitsChanged(Event):
-    """The limits have changed: ``rate`` in requests a second (0: no limit), ``concurrency`` in requests in flight.
+    """The limits have changed.
 
-    ``by_server`` tells a reaction to the archive's responses from a trial of ours, or a wish of the user's.
+    ``rate`` is in requests a second (0: no limit), ``concurrency`` in requests in flight. ``by_server`` tells a
+    reaction to the archive's responses from a trial of ours, or a wish of the user's.
     """
 
     rate: float
@@ -196,7 +203,10 @@ class HarvestDraining(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClockJumped(Event):
-    """The wall clock moved ``seconds`` further than time did: the machine slept, or the clock was set."""
+    """The wall clock moved ``seconds`` further than time did.
+
+    The machine slept, or the clock was set.
+    """
 
     seconds: float
 

@@ -1,4 +1,4 @@
-"""Append the events of a run to ``events.jsonl``, one JSON object a line, without delaying the run."""
+"""Append the events of a run to ``events.jsonl``, without delaying the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MAX_PENDING = 50_000  # lines in memory while the disk is slow; then the log giv
 
 
 class EventLog:
-    """Observe logged events; use it as an async context manager around the run, then look at ``fault``."""
+    """Observe logged events and write each as one line of JSON.
+
+    Use it as an async context manager around the run, then look at ``fault``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.fault: Exception | None = None
@@ -34,6 +37,7 @@ class EventLog:
         self._task: asyncio.Task[None]
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event; raise the error of an earlier write."""
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
@@ -57,7 +61,10 @@ class EventLog:
             raise
 
     async def _run(self) -> None:
-        """Write until the end. It is never cancelled: a write that is cut short might leave half of its lines."""
+        """Write until the end.
+
+        It is never cancelled: a write that is cut short might leave half of its lines.
+        """
         while not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_INTERVAL):

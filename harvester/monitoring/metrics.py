@@ -35,7 +35,10 @@ def require_prometheus() -> None:
 
 
 class Metrics:
-    """Keep the numbers of one run in a registry of its own; add it to the bus behind the statistics."""
+    """Keep the metrics of one run in a registry of its own.
+
+    Add it to the bus behind the statistics.
+    """
 
     def __init__(self, numbers: Callable[[], HarvestStats]) -> None:
         require_prometheus()
@@ -65,6 +68,7 @@ class Metrics:
         return Gauge(name, meaning, registry=self.registry)
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         match event:
             case ev.PhaseEntered(target=target, phase=phase):
                 self._set_requested(target.did, phase in ON_THE_WIRE)
@@ -120,7 +124,10 @@ class Metrics:
         self._remaining.set(stats.remaining)
 
     def take_over(self, path: Path) -> None:
-        """Take over when an earlier run last succeeded, so that a run that fails does not look like the first."""
+        """Take over from ``path`` when an earlier run last succeeded.
+
+        A run that fails must not look as if none had ever succeeded.
+        """
         with contextlib.suppress(OSError, ValueError):
             found = re.search(rf"^{SUCCESS} (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
             self._success.set(float(found[1]) if found else 0.0)

@@ -22,9 +22,10 @@ Post = Callable[[str, bytes], Awaitable[None]]
 
 
 class Webhook:
-    """Add it to the bus behind the statistics and enter it around the run; ``end`` reports how the run ended.
+    """Send a POST when a pause has become long, and one when the run has ended.
 
-    Only the host of its URL is ever printed or logged: the rest is as good as a password.
+    Add it to the bus behind the statistics and enter it around the run; ``end`` reports how the run ended. Only the
+    host of its URL is ever printed or logged: the rest is as good as a password.
     """
 
     def __init__(self, url: str, numbers: Callable[[], HarvestStats], post: Post | None = None) -> None:
@@ -48,6 +49,7 @@ class Webhook:
             await asyncio.wait(self._posting)
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         match event:
             case ev.HarvestStarted(archive=archive):
                 self._archive = archive
@@ -102,7 +104,10 @@ class Webhook:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong. The text of a foreign exception may contain the URL: its name has to do."""
+    """Return what went wrong.
+
+    The text of a foreign exception may contain the URL: its name has to do.
+    """
     if isinstance(error, _RefusedError):
         return str(error)
     text = error.strerror if isinstance(error, OSError) else None

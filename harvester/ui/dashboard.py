@@ -1,4 +1,4 @@
-"""The live dashboard: an observer that redraws itself twice a second and never disturbs the run."""
+"""The live dashboard: it redraws itself twice a second and never disturbs the run."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ FRAMES_PER_SECOND = 2
 LOOKS_PER_FRAME = 5  # at the keyboard: a key that does nothing for half a second feels broken
 DISK_INTERVAL = 5.0  # seconds between two looks at the free space
 RELEASE_TIMEOUT = 0.2  # seconds
-WORTH_A_NOTIFICATION = 60.0  # seconds of a run: whoever started a shorter one still looks at it
+WORTH_A_NOTIFICATION = 60.0  # seconds of a run: the user still looks at a shorter one
 
 
 def can_redraw(stream: IO[str]) -> bool:
-    """Return whether ``stream`` is a terminal whose cursor can be moved; all others get plain lines."""
+    """Return whether ``stream`` is a terminal whose cursor can be moved."""
     console = Console(file=stream)
     return console.is_terminal and not console.is_dumb_terminal
 
 
 class Dashboard:
-    """Add it to the bus, behind the statistics that ``numbers`` reads; enter it around the run.
+    """Show the run on a terminal, and do what keys ask for.
 
-    If it breaks it goes dark and reports that through ``failed``. ``grace`` is how long a drain may take in seconds.
+    Add it to the bus, behind the statistics that ``numbers`` reads, and enter it around the run. If it breaks it goes
+    dark and reports that through ``failed``. ``grace`` is how long a drain may take in seconds.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Dashboard:
         self._dark = False
 
     def __call__(self, event: Event) -> None:
+        """Take in one event."""
         self._guard(partial(self._view, event))
         if isinstance(event, HarvestEnded):
             self._guard(self._notify)
@@ -93,7 +95,7 @@ class Dashboard:
             await asyncio.sleep(1 / (FRAMES_PER_SECOND * LOOKS_PER_FRAME))
 
     def release_terminal(self) -> None:
-        """Give the terminal back at once, before the process ends without unwinding (``os._exit``)."""
+        """Give the terminal back at once, before the process ends by ``os._exit``."""
         self._keyboard.restore()
         self._console.output.write_final(SHOW_CURSOR)
         self._console.output.drain(RELEASE_TIMEOUT)
@@ -132,7 +134,7 @@ class Dashboard:
         return self._free
 
     def _notify(self) -> None:
-        """Tell who has left the terminal out of sight that the run has ended, if the terminal can do that."""
+        """Send a desktop notification that the run has ended, if the terminal has them."""
         state = self._view.snapshot(self._now())
         if state.elapsed >= WORTH_A_NOTIFICATION:
             text = f"{state.reason}: {count(state.stats.saved)} new, {count(state.stats.failed)} failed"

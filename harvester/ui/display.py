@@ -1,4 +1,4 @@
-"""Where a run is shown while it lasts: the dashboard (imported if it is wanted), plain lines or JSON lines."""
+"""Show a run while it lasts: on the dashboard, in plain lines or in JSON lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Display:
 
 
 def style_for(setting: str) -> str:
-    """Return the style that ``auto`` means on this terminal; any other setting is the style itself."""
+    """Return the style that ``auto`` means on this terminal, and any other setting as it is."""
     if setting != "auto":
         return setting
     from .dashboard import can_redraw

@@ -22,6 +22,7 @@ class JsonLines:
         self._ended = False
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         if not self._ended and not isinstance(event, ev.HarvestEnded):
             self._output.write(_line(to_json(event)))
 

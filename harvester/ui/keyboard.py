@@ -1,4 +1,4 @@
-"""The keyboard while the dashboard is shown: what is typed is read key by key and not echoed."""
+"""The keyboard while the dashboard is shown: read key by key and not echoed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Keyboard:
                 self._silence(descriptor)
 
     def read(self) -> str:
-        """Return the keys typed since the last call, without waiting; empty while another process has the terminal."""
+        """Return the keys typed since the last call, without waiting.
+
+        It is empty while another process has the terminal.
+        """
         if self._before is None:
             return ""
         try:
@@ -47,7 +50,7 @@ class Keyboard:
             if not select.select([descriptor], [], [], 0)[0]:
                 return ""
             return os.read(descriptor, TYPED_AT_ONCE).decode("ascii", "ignore")
-        except (OSError, ValueError):  # the terminal is gone; whoever writes to it notices
+        except (OSError, ValueError):  # the terminal is gone; the output thread notices
             return ""
 
     def restore(self) -> None:

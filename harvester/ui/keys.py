@@ -1,4 +1,4 @@
-"""What the dashboard's keys do: pause and resume, change the rate, skip the waiting retries, drain."""
+"""The dashboard's keys: pause and resume, change the rate, skip retries, drain."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ class Keys:
                 self._controls.speed_up()
 
     def follow(self, state: DashboardState) -> None:
-        """End the run if nothing is left but retries, and they are to be skipped. The next run takes them up."""
+        """End the run if nothing is left but retries, and they are to be skipped.
+
+        The next run takes them up.
+        """
         if self._skipping and state.only_retries:
             self._shutdown.drain(StopReason("the waiting retries were skipped", LEFT_FOR_ANOTHER_RUN))
 

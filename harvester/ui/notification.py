@@ -1,4 +1,7 @@
-"""Desktop notifications by escape sequence, for the terminals that have them: OSC 99 (kitty, foot) or OSC 9."""
+"""Desktop notifications by escape sequence, for the terminals that have them.
+
+kitty and foot have OSC 99; iTerm2, WezTerm and ghostty have OSC 9.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ END = "\x1b\\"
 
 
 def notification(text: str, environment: Mapping[str, str]) -> str:
-    """Return the sequence that shows ``text`` on the desktop; empty where the terminal would not understand it.
+    """Return the escape sequence that shows ``text`` on the desktop.
 
-    Inside tmux and screen it is empty too: they do not pass such sequences on.
+    It is empty where the terminal does not understand it. Inside tmux and screen it is empty too: they do not pass such
+    sequences on.
     """
     line = plain_line(text)
     names = [environment.get(name, "") for name in ("TERM", "TERM_PROGRAM", "LC_TERMINAL")]

@@ -1,4 +1,4 @@
-"""Write to a terminal or a pipe from a thread, so that a slow reader never makes the run wait."""
+"""Write to a terminal or a pipe from a thread, so that no slow reader delays the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ DRAIN_TIMEOUT = 5.0  # seconds
 
 
 class OutputThread:
-    """Take text at once and write it in order. It has what rich needs of a file, so consoles can print to it.
+    """Take text at once and write it in order.
+
+    It has what rich needs of a file, so consoles can print to it.
 
     The thread writes past Python's own buffer where there is a file descriptor: one that hangs in ``sys.stdout`` holds
     a lock that the interpreter wants at its end. It dies with the process, so a reader that never reads cannot keep it.
@@ -115,9 +117,10 @@ class OutputThread:
 
 
 def _writer(stream: IO[str], encoding: str) -> Callable[[str], None]:
-    """Return what writes text to ``stream``: to its descriptor where it has one. No encoding is too narrow.
+    """Return what writes text to ``stream``, to its descriptor where it has one.
 
-    A notebook's output has a descriptor too, but of the terminal from which the notebook's server was started.
+    What the encoding does not have becomes a question mark. A notebook's output has a descriptor too, but of the
+    terminal from which the notebook's server was started.
     """
 
     def to_descriptor(text: str) -> None:

@@ -1,4 +1,7 @@
-"""Which panels a terminal has room for. They go in a fixed order: workers, failures, politeness, spectra, heading."""
+"""Arrange the panels that a terminal has room for.
+
+Where there is less room they go in a fixed order: workers, failures, politeness, spectra, heading.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class Page:
         yield from console.render(status_lines.footer(self.state, last.max_width, self.free, self.keys), last)
 
     def _panels(self) -> list[Layout]:
-        """Return the richest arrangement of panels that there is room for, as rows from top to bottom."""
+        """Return the richest arrangement of panels that there is room for, from top to bottom."""
         if self.state.run_state is RunState.ENDED:
             return []  # the picture stays on the terminal, above the summary
         for width, rows, arrange in ARRANGEMENTS:

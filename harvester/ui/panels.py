@@ -1,4 +1,4 @@
-"""The dashboard's panels: what each shows of a snapshot. The page decides which of them are shown."""
+"""The dashboard's panels: what each shows of a snapshot."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def grid(*columns: Column, header: bool = False) -> Table:
 
 
 def ends(left: Text, right: Text, width: int) -> Text:
-    """Return one line of ``width`` cells with ``left`` and ``right`` at its ends; ``left`` is cut first."""
+    """Return one line of ``width`` cells with ``left`` and ``right`` at its ends.
+
+    ``left`` is cut where there is no room for both.
+    """
     room = width - right.cell_len - 1
     if room < 4:
         left.truncate(width, overflow="ellipsis")
@@ -68,7 +71,10 @@ def _lines(rows: Iterable[tuple[Text, Text]], width: int) -> Text:
 
 
 def workers(state: DashboardState, rows: int) -> Panel:
-    """Show what is in flight, a row each until it is settled; what waits for a request slot is dim and comes last."""
+    """Show what is in flight, in a row each until it is settled.
+
+    What waits for a request slot is dim, and gives way where there are too many.
+    """
     title = Text.assemble(
         ("in flight ", "bold"), (f"{state.in_flight} / {state.configured.concurrency}", "ink.strong")
     )  # fmt: skip
@@ -132,7 +138,10 @@ def politeness(state: DashboardState, width: int, rows: int) -> Panel:
 
 
 def _ladder(now: str, limit: str, most: str) -> Text:
-    """Return the present value, its limit at the moment (highlighted where it is lowered) and the configured one."""
+    """Return a value, its limit at the moment and the configured one.
+
+    The limit is highlighted where it is lower than configured.
+    """
     return Text.assemble((now, "bold"), (" / ", "dim"), (limit, "care" if limit != most else ""), (f" / {most}", "dim"))
 
 

@@ -27,10 +27,11 @@ MAX_LENGTH = 600
 
 
 class PlainLines:
-    """Add it to the bus, behind the statistics that ``numbers`` reads; enter it around the run.
+    """Write a line for each change, and some for the progress.
 
-    Inside, a heartbeat writes a line a minute while nothing happens. Lines carry the time of day, and the date once it
-    is another day than that of the first line, unless systemd's journal, which adds its own, is listening.
+    Add it to the bus, behind the statistics that ``numbers`` reads, and enter it around the run. Inside, a heartbeat
+    writes a line a minute while nothing happens. Lines carry the time of day, and the date once it is another day than
+    that of the first line, unless systemd's journal, which adds its own, is listening.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class PlainLines:
             await asyncio.wait((self._heartbeat,))
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         if self._fault is not None:
             raise self._fault
         self._view(event)
@@ -126,7 +128,10 @@ class PlainLines:
             self._write_progress(state)
 
     def _since_progress(self, now: float) -> float:
-        """Return the seconds since the last line. A clock that was set back must not silence us until then."""
+        """Return the seconds since the last line.
+
+        A clock that was set back must not silence us until it has caught up.
+        """
         self._last_progress = min(self._last_progress, now)
         return now - self._last_progress
 
@@ -163,7 +168,7 @@ def _until(until: float, now: float) -> str:
 
 
 def _outlook(state: DashboardState) -> str:
-    """Return what is known of the rest: a pause, the retries that are waited for, or the time left."""
+    """Return what is known of the rest: a pause, waiting retries, or the time left."""
     if state.only_retries:
         return f", only retries are left, the last at {local_time(state.last_due or 0.0, state.now)}"
     paused = f", paused {state.pause_text}" if state.run_state is RunState.PAUSED else ""

@@ -1,4 +1,4 @@
-"""Measurements of fixed size, fed a few thousand times a second: rates, latency, time left, waiting retries."""
+"""Measure rates, latency, the time left and waiting retries, in fixed memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MAX_DUE_TIMES = 64
 
 
 class RateHistory:
-    """Count amounts in each of the last ten minutes' seconds. A time earlier than the last one counts as the last."""
+    """Count amounts in each of the last ten minutes' seconds.
+
+    A time earlier than the last one counts as the last.
+    """
 
     def __init__(self) -> None:
         self._amounts = [0.0] * HISTORY
@@ -28,7 +31,10 @@ class RateHistory:
         self._amounts[self._second % HISTORY] += amount
 
     def rate(self, now: float, window: int = 8) -> float:
-        """Return the amount a second over the last ``window`` seconds, or since the first one if that is less."""
+        """Return the amount a second over the last ``window`` seconds.
+
+        Where fewer have passed since the first amount, it is the mean over those.
+        """
         self._advance(now)
         if self._first is None:
             return 0.0
@@ -36,9 +42,10 @@ class RateHistory:
         return self._sum(self._second - known, known) / known
 
     def levels(self, now: float, columns: int) -> tuple[float, ...]:
-        """Return amounts a second up to now, in at most ``columns`` steps of equal length, without the current one.
+        """Return amounts a second up to now, in at most ``columns`` steps of equal length.
 
-        The steps are aligned to the clock, so that a picture moves on a step at a time and does not shimmer.
+        The current step is left out. The steps are aligned to the clock, so that a picture moves on a step at a time
+        and does not shimmer.
         """
         self._advance(now)
         if self._first is None:
@@ -108,7 +115,10 @@ class ProgressEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds: the median of the last responses, and the best of the run, which is that of an idle archive."""
+    """The median of the last responses and the best of the run, in seconds.
+
+    The best is what an idle archive takes.
+    """
 
     median: float
     unloaded: float
@@ -135,7 +145,10 @@ class LatencyWindow:
 
 
 class WaitingRetries:
-    """Keep count of the retries that wait, and when the next and the last of them are due (seconds since 1970)."""
+    """Count the retries that wait, and know when the next and the last of them are due.
+
+    Times are seconds since 1970. It holds one number for each retry, as the work queue holds one target.
+    """
 
     def __init__(self) -> None:
         self._due: dict[SpectrumId, float] = {}

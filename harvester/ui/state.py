@@ -42,7 +42,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a second (0: no limit) and requests in flight: the limits of the moment, or the configured ones."""
+    """The rate limit in requests a second (0: none) and the concurrency limit."""
 
     rate: float = 0.0
     concurrency: int = 0
@@ -54,7 +54,10 @@ class RequestLimits:
 
 @dataclass(frozen=True, slots=True)
 class RecentFailure:
-    """A failure in the server's words, and when its retry is due (None: the spectrum was given up)."""
+    """A failure in the server's words.
+
+    ``due`` is when its retry is due, None if the spectrum was given up.
+    """
 
     time: float
     name: str
@@ -65,7 +68,10 @@ class RecentFailure:
 
 @dataclass(frozen=True, slots=True)
 class DashboardState:
-    """All that is shown of a run at ``now``. Times are seconds since 1970; ``slots`` keep their places."""
+    """All that is shown of a run at ``now``.
+
+    Times are seconds since 1970. ``slots`` keep their places, so that no row jumps; ``limits`` are those of the moment.
+    """
 
     now: float
     run_state: RunState

@@ -1,4 +1,4 @@
-"""The dashboard's lines above and below the panels: which run this is, how far it is, and what a person can do."""
+"""The dashboard's lines above and below the panels: the run, its progress, the keys."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def progress(state: DashboardState, width: int) -> Text:
 
 
 def bar(parts: tuple[int, int, int], whole: int, width: int) -> Text:
-    """Return a bar of what was present, was saved and has failed; done and left differ in shape too."""
+    """Return a bar of what was present, was saved and has failed.
+
+    Done and left differ in shape as well as in colour.
+    """
     stops = [min(width, width * so_far // whole) if whole else 0 for so_far in accumulate(parts)]
     done = Text()
     for begin, end, style in zip((0, *stops), stops, ("present", "good", "bad"), strict=False):

@@ -1,6 +1,7 @@
-"""The run summary, printed last and always: what is stored, what is missing and why, and what to type next.
+"""The run summary, printed last and always.
 
-It is read in the morning by a person who slept while the run went on.
+It says what is stored, what is missing and why, and what to type next. It is read in the morning by a person who slept
+while the run went on.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ MAX_COMMAND = 2000  # characters; what is to be copied is never cut for looks
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Whole command lines for this very harvest, ready to be typed; the summary only chooses among them."""
+    """Command lines for this very harvest, ready to be typed."""
 
     again: str
     only_failed: str
@@ -90,7 +91,10 @@ class RunSummary:
 
 
 def print_summary(console: Terminal, summary: RunSummary) -> None:
-    """Print all of it. Prose is wrapped between words; a path or a command is never cut or broken."""
+    """Print the summary.
+
+    Prose is wrapped between words; a path or a command is never cut or broken.
+    """
     with contextlib.suppress(OSError):  # the reader is gone
         console.print(Encodable(Group(*content(summary, console.width))), crop=False, end="")
 
@@ -113,7 +117,10 @@ def _indented(content: RenderableType, cells: int = 2) -> Padding:
 
 
 def _prose(text: str, width: int, style: str = "", indent: int = 2) -> Text:
-    """Return ``text`` in lines of at most ``width`` cells, broken between words and never after a digit."""
+    """Return ``text`` in lines of at most ``width`` cells.
+
+    It is broken between words, and never after a digit: a number stays with its unit.
+    """
     bound = _AFTER_A_DIGIT.sub("\u00a0", text)
     wrapper = TextWrapper(max(20, width - indent), break_long_words=False, break_on_hyphens=False)
     lines = [" " * indent + line.replace("\u00a0", " ") for line in wrapper.wrap(bound)]
@@ -151,7 +158,10 @@ def _numbers(summary: RunSummary) -> str:
 
 
 def _failures(stats: HarvestStats, width: int) -> list[RenderableType]:
-    """Show for each kind how many, what it means and what to do; the advice goes below where there is no room."""
+    """Show for each kind of failure how many there are, what it means and what to do.
+
+    The advice goes below where there is no room beside.
+    """
     kinds = sorted(stats.failures.items(), key=lambda item: (-item[1], item[0]))
     if not kinds:
         return []

@@ -1,4 +1,4 @@
-"""A terminal as rich's console: what it can show, in our colours, written by the output thread."""
+"""A terminal as rich's console, in our colours, written by the output thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class Terminal(Console):
 
 
 class Encodable:
-    """Show ``content`` with what the console's encoding has: ASCII for glyphs, question marks for other letters."""
+    """Show ``content`` with the characters of the console's encoding.
+
+    Where that is not a Unicode one, glyphs become ASCII and other letters question marks.
+    """
 
     def __init__(self, content: RenderableType) -> None:
         self._content = content

@@ -42,6 +42,7 @@ class DashboardView:
         self._latency, self._progress = LatencyWindow(), ProgressEstimate()
 
     def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
         match event:
             case ev.PhaseEntered():
                 self._hold(event)
