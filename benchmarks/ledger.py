@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harvester import events as ev
-from harvester.catalog.plan import make_plan
+from harvester.catalog.plan import LedgerEntries, make_plan
 from harvester.catalog.reader import Catalog
 from harvester.events.stats import HarvestStats
 from harvester.ledger import queries
@@ -63,7 +63,7 @@ def measure(rows: int, path: Path) -> None:
                         time.sleep(0.01)
 
     timed("save, a commit each hundred, synced", rows, save_all)
-    timed("receipts (every start)", rows, lambda: queries.receipts(path))
+    timed("receipts (every start)", rows, lambda: LedgerEntries(queries.stored_entries(path)))
     timed("digests (SHA256SUMS)", rows, lambda: sum(1 for _ in queries.digests(path)))
     timed("failures", rows, lambda: queries.failures(path))
     size = sum(file.stat().st_size for file in path.parent.iterdir())

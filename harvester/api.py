@@ -205,7 +205,7 @@ def _as_text(value: object) -> object:
 def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
     if catalog is None or isinstance(catalog, (str, os.PathLike)):
         return catalog_of(configuration)
-    return catalog_from_python(catalog, configuration.settings.id_column, configuration.profile.takes_any_identifier)
+    return catalog_from_python(catalog, configuration.catalog_rules())
 
 
 async def _harvest(

@@ -17,7 +17,7 @@ from pathlib import Path
 from weakref import finalize
 
 from . import events as ev
-from .audit.files import audit
+from .audit.files import verify_folder
 from .catalog.packed_strings import PackedStrings, StringMap, ordered
 from .catalog.plan import make_plan
 from .catalog.reader import Catalog
@@ -156,7 +156,7 @@ def on_disk(folder: Path, configuration: Configuration, processes: int) -> Versi
     contents = _Contents()
     unsettled: dict[str, str] = {}
     try:
-        for finding in audit(folder, _undigested(store), expected, processes, places=store.layout.paths):
+        for finding in verify_folder(folder, _undigested(store), expected, processes, paths=store.layout.paths):
             match finding:
                 case Sound(did=str(did), verified=proof):
                     contents.add(Content(did, proof.sha256, proof.content_digest))

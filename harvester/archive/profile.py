@@ -76,6 +76,8 @@ class ArchiveProfile:
     """The values of its FLUXCALIB, spelled exactly; empty if they are unknown."""
     formats: tuple[str, ...] = ()
     """The values of its FORMAT, spelled exactly; empty if they are unknown."""
+    id_prefix: str = ""
+    """What precedes a bare name in the archive's DIDs: a catalog may then have ``sh270028`` or ``sh270028.fits``."""
     identifiers: Literal["ivo", "any"] = "ivo"
     """Whether its spectra have publisher DIDs, or identifiers of any kind: addresses of files, numbers."""
     unproven: bool = False

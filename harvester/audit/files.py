@@ -1,14 +1,13 @@
-"""Proving a whole folder again: every file from structure to digest, on one core or several, one finding each.
+"""Verify stored files again: every file from structure to digest, on one core or several, one finding each.
 
-Which spectrum a file must be is known from the ledger's record or, without one, from the file's own identity card,
-provided that this spectrum's file has this name. Nothing is changed here; a process holds one file at a time.
+Which spectrum a file must be is known from the ledger's record or, without one, from the identifier in its header,
+provided that this spectrum's file may have this name. Nothing is changed here; a process holds one file at a time.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import signal
 import stat
 import threading
@@ -20,7 +19,7 @@ from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from ..catalog.names import plain_name, slug_name
+from ..catalog.names import did_named, is_spectrum_name
 from ..config.configuration import Configuration
 from ..errors import StoreError
 from ..fits.describe import quote
@@ -30,7 +29,7 @@ from ..model.batching import Pool, batches, in_order
 from ..model.failures import FailureKind
 from ..model.findings import DIGEST, Damaged, FileToCheck, Finding, Missing, Record, Sound, Unreadable, UnrelatedFile
 from ..model.outcomes import Check, FailedCheck, VerifiedSpectrum
-from ..model.target import SpectrumId, parse_did
+from ..model.target import SpectrumId
 from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
 from ..storage.open_store import open_store
@@ -38,68 +37,65 @@ from ..storage.url import ObjectAddress
 from ..verify import verify_spectrum
 from ..verify.expectation import Expectation
 
-CHUNK = 200  # files handed to a process at once: about a tenth of a second, so that handing over costs nothing
-CONCURRENT_DOWNLOADS = 16  # downloads at once
+FILES_PER_TASK = 200  # sent to a process at once: about a tenth of a second, so that sending costs nothing
+CONCURRENT_DOWNLOADS = 16
 LARGEST = 2**30  # bytes of a file that is read at all: far above any spectrum, far below what would fill the memory
 
-Places = Callable[[Path, str], Iterable[Path]]
-"""Where in a folder the file of a name may lie, the likeliest first. A process of its own gets it pickled."""
+Paths = Callable[[Path, str], Iterable[Path]]
+"""Return where in a folder the file of a name may be, the likeliest first. It is pickled for other processes."""
 
 Read = Callable[[str], bytes | FailedCheck]
-"""The bytes of what has a name, or why they are no spectrum. FileNotFoundError if there is nothing."""
-
-_SLUG = re.compile(r"[A-Za-z0-9_]+-(?:[0-9a-f]{8}|[0-9a-f]{64})")
+"""Return the bytes stored under a name, or why they are no spectrum. FileNotFoundError if there is nothing."""
 
 
 def flat(folder: Path, name: str) -> Iterable[Path]:
-    """All files lie beside each other."""
+    """Return the path in a folder where all files are beside each other."""
     return (folder / f"{name}.fits",)
 
 
-def audit(
+def verify_folder(
     folder: Path,
     work: Iterable[FileToCheck],
     expected: Expectation,
     processes: int = 1,
-    chunk: int = CHUNK,
-    places: Places = flat,
+    chunk: int = FILES_PER_TASK,
+    paths: Paths = flat,
 ) -> Generator[Finding, None, None]:
-    """A finding for each of ``work``, in its order, as it comes; ``work`` is taken only as fast as it is done.
+    """Yield a finding for each of ``work``, in its order; ``work`` is taken only as fast as it is done.
 
     What fits into one chunk is done here, without other processes. With more, ``__main__`` must be importable (the
     processes are spawned), and BrokenProcessPool is raised if the system kills one of them.
     """
-    examine = partial(examine_files, folder, expected, places)
+    verify = partial(verify_files, folder, expected, paths)
     chunks = batches(work, chunk)
     first = next(chunks, [])
     second = next(chunks, None)
     if processes <= 1 or second is None:
         for some in chain([first], [] if second is None else [second], chunks):
-            yield from (examine_file(folder, each, expected, places) for each in some)
+            yield from (verify_file(folder, each, expected, paths) for each in some)
         return
     # Spawned, not forked: the caller may have threads. Two chunks a process hide the way there and back.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_with_parent) as pool:
         try:
-            for findings in in_order(Pool(pool, processes), examine, chain([first, second], chunks)):
+            for findings in in_order(Pool(pool, processes), verify, chain([first, second], chunks)):
                 yield from findings
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def audit_through(
-    read: Read, work: Iterable[FileToCheck], expected: Expectation, hands: int = CONCURRENT_DOWNLOADS
+def verify_through(
+    read: Read, work: Iterable[FileToCheck], expected: Expectation, threads: int = CONCURRENT_DOWNLOADS
 ) -> Generator[Finding, None, None]:
-    """The same for what is far away: ``hands`` at once, each waiting for its own. What ``read`` raises as StoreError
-    ends it."""
-    with ThreadPoolExecutor(hands) as pool:
+    """Yield the same for what ``read`` downloads, several at once. StoreError of ``read`` ends it."""
+    with ThreadPoolExecutor(threads) as pool:
         try:
-            yield from in_order(Pool(pool, hands), lambda each: examine(each, expected, read), work)
+            yield from in_order(Pool(pool, threads), lambda each: verify_bytes(each, expected, read), work)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _leave_with_parent() -> None:
-    """In a process of the pool: Ctrl-C is the parent's business, and nobody stays behind when the parent is killed."""
+    """In a process of the pool: leave Ctrl-C to the parent, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -111,19 +107,19 @@ def _leave_with_parent() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def examine_files(folder: Path, expected: Expectation, places: Places, some: list[FileToCheck]) -> list[Finding]:
-    """What each of these files proves to be."""
-    return [examine_file(folder, each, expected, places) for each in some]
+def verify_files(folder: Path, expected: Expectation, paths: Paths, some: list[FileToCheck]) -> list[Finding]:
+    """Return a finding for each of these files."""
+    return [verify_file(folder, each, expected, paths) for each in some]
 
 
-def examine_file(folder: Path, examined: FileToCheck, expected: Expectation, places: Places = flat) -> Finding:
-    """What one file proves to be. Never raises for what is in a file or on a disk."""
-    return examine(examined, expected, lambda name: _read_from(places(folder, name)))
+def verify_file(folder: Path, file: FileToCheck, expected: Expectation, paths: Paths = flat) -> Finding:
+    """Return the finding for one file. Never raises for what is in a file or on a disk."""
+    return verify_bytes(file, expected, lambda name: _read_first(paths(folder, name)))
 
 
-def examine(examined: FileToCheck, expected: Expectation, read: Read) -> Finding:
-    """What the bytes that ``read`` gives prove to be. StoreError is all that it raises."""
-    name, record = examined.name, examined.record
+def verify_bytes(file: FileToCheck, expected: Expectation, read: Read) -> Finding:
+    """Return the finding for the bytes that ``read`` returns. StoreError is all that it raises."""
+    name, record = file.name, file.record
     did = record.did if record else None
     if record is None and not is_spectrum_name(name):
         return UnrelatedFile(name)
@@ -133,18 +129,18 @@ def examine(examined: FileToCheck, expected: Expectation, read: Read) -> Finding
             return Damaged(name, did, raw.check, raw.kind, raw.detail)
         return _judge(name, raw, record, expected)
     except FileNotFoundError:
-        why = "the ledger remembers it, but it is not there" if record else "it went away while it was looked for"
-        return Missing(name, did, why)
+        detail = "the ledger has it as stored, but there is no file" if record else "it disappeared during the check"
+        return Missing(name, did, detail)
     except StoreError:
         raise
     except OSError as error:
         return Unreadable(name, did, f"it cannot be read: {error.strerror or error}")
-    except Exception as bug:  # noqa: BLE001 - one odd file must not end the audit, nor be taken for damaged by it
-        return Unreadable(name, did, plain_line(f"a bug of ours tripped over it ({type(bug).__name__}: {bug})"))
+    except Exception as bug:  # noqa: BLE001 - one odd file must not end the check, nor be taken for damaged by it
+        return Unreadable(name, did, plain_line(f"an internal error while it was read ({type(bug).__name__}: {bug})"))
 
 
-def _read_from(paths: Iterable[Path]) -> bytes | FailedCheck:
-    """The first that is there."""
+def _read_first(paths: Iterable[Path]) -> bytes | FailedCheck:
+    """Read the first file that exists. FileNotFoundError if none does."""
     for path in paths:
         with suppress(FileNotFoundError):
             return _read(path)
@@ -152,7 +148,7 @@ def _read_from(paths: Iterable[Path]) -> bytes | FailedCheck:
 
 
 def _read(path: Path) -> bytes | FailedCheck:
-    """The file's bytes. Neither a link nor a pipe that stands in its place is followed or waited for."""
+    """Return the file's bytes. A link is not followed, and a pipe in its place is not waited for."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         return _NO_FILE
@@ -170,7 +166,7 @@ _TOO_LARGE = FailedCheck(
 
 def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) -> Finding:
     claimed = None if record else did_in_file(raw, expected.identity_card)
-    did = record.did if record else _spectrum_of(name, claimed)
+    did = record.did if record else did_named(claimed, name)
     verdict = verify_spectrum(raw, did or SpectrumId(""), expected)
     if isinstance(verdict, FailedCheck):
         detail = verdict.detail
@@ -181,7 +177,7 @@ def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) 
 
 
 def _compare(name: str, did: SpectrumId | None, verified: VerifiedSpectrum, record: Record | None) -> Finding:
-    """Whether a good file is still the one that was saved."""
+    """Compare a good file with what was saved."""
     if record is None or not (record.content_digest or record.sha256):
         return Sound(name, did, verified)
     same_bytes = record.sha256 == verified.sha256
@@ -194,57 +190,46 @@ def _compare(name: str, did: SpectrumId | None, verified: VerifiedSpectrum, reco
     return Sound(name, did, verified, known=same_bytes and by_content, redated=not same_bytes)
 
 
-def is_spectrum_name(name: str) -> bool:
-    """Whether some spectrum's file may have this stem."""
-    return plain_name(SpectrumId(f"ivo://a/{name}")) == name or _SLUG.fullmatch(name) is not None
-
-
-def file_names_itself(path: Path, name: str, card: str | None) -> bool:
-    """Whether the file at ``path`` says by its identity card that it is the spectrum whose file is called ``name``."""
+def did_of_file(path: Path, name: str, card: str | None) -> SpectrumId | None:
+    """Return the DID in the header of the file at ``path`` if its spectrum's file may be called ``name``, else None."""
     if card is None or not is_spectrum_name(name):
-        return False
+        return None
     try:
         raw = _read(path)
     except OSError:
-        return False
-    return not isinstance(raw, FailedCheck) and _spectrum_of(name, did_in_file(raw, card)) is not None
+        return None
+    return None if isinstance(raw, FailedCheck) else did_named(did_in_file(raw, card), name)
 
 
 def did_in_file(raw: bytes, card: str | None) -> str | None:
-    """The DID that a file's identity card names, None where there is no such card or no readable header."""
-    if card is None:
-        return None
+    """Return the DID that a file's header has under the keyword ``card``; None without one, or a readable header."""
     from ..fits.hdu import read_hdus  # needs numpy, which a plan does without
 
+    if card is None:
+        return None
     try:
         values = [hdu.header.value(card) for hdu in read_hdus(raw)]
     except InvalidSpectrumError:
-        return None  # the gates will say what is wrong
+        return None  # verification will say what is wrong
     return next((value for value in reversed(values) if isinstance(value, str)), None)
 
 
-def _spectrum_of(name: str, claimed: str | None) -> SpectrumId | None:
-    """The DID that a file claims, if its file has this name."""
-    try:
-        did = parse_did(claimed or "")
-    except ValueError:
-        return None
-    return did if name in (plain_name(did), slug_name(did), slug_name(did, 64)) else None
-
-
-def proved_again(
-    configuration: Configuration, shelf: Store, work: Iterable[FileToCheck], processes: int, pool: Pool | None = None
+def verify_stored(
+    configuration: Configuration, store: Store, work: Iterable[FileToCheck], processes: int, pool: Pool | None = None
 ) -> Generator[Finding, None, None]:
-    """A finding for each of ``work``, in its order: from a folder by several processes, from afar by many downloads,
-    or, wherever they are, by a ``pool`` of other machines."""
+    """Yield a finding for each of ``work``, in its order.
+
+    A folder is read by several processes, an object store by many downloads, and both by a ``pool`` of other machines
+    if there is one.
+    """
     expected = configuration.expectation
     if pool is not None:
-        place, home = configuration.absolute_locations()
-        examine = partial(_proved_there, place, home, expected)
-        return _one_by_one(in_order(pool, examine, batches(work, CHUNK)))
-    if isinstance(shelf, DirectoryStore):
-        return audit(shelf.folder, work, expected, processes, places=shelf.layout.paths)
-    return audit_through(shelf.read, work, expected)
+        location, home = configuration.absolute_locations()
+        verify = partial(_verify_remotely, location, home, expected)
+        return _one_by_one(in_order(pool, verify, batches(work, FILES_PER_TASK)))
+    if isinstance(store, DirectoryStore):
+        return verify_folder(store.folder, work, expected, processes, paths=store.layout.paths)
+    return verify_through(store.read, work, expected)
 
 
 def _one_by_one(chunks: Generator[list[Finding], None, None]) -> Generator[Finding, None, None]:
@@ -253,10 +238,10 @@ def _one_by_one(chunks: Generator[list[Finding], None, None]) -> Generator[Findi
             yield from some
 
 
-def _proved_there(
-    place: ObjectAddress | Path, home: Path, expected: Expectation, some: list[FileToCheck]
+def _verify_remotely(
+    location: ObjectAddress | Path, home: Path, expected: Expectation, some: list[FileToCheck]
 ) -> list[Finding]:
-    """On another machine: what has these names in the store at ``place``."""
-    if isinstance(place, Path):
-        return examine_files(place, expected, DirectoryStore(place).layout.paths, some)
-    return list(audit_through(open_store(place, home, refresh=False).read, some, expected))
+    """On another machine: return findings for these files in the store at ``location``."""
+    if isinstance(location, Path):
+        return verify_files(location, expected, DirectoryStore(location).layout.paths, some)
+    return list(verify_through(open_store(location, home, refresh=False).read, some, expected))

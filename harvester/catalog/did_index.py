@@ -1,4 +1,4 @@
-"""The last segments of a catalog's DIDs, which name their files: safe ones, shared ones, and whose they are."""
+"""Index a catalog's DIDs by their last segments, which name their files."""
 
 from __future__ import annotations
 
@@ -14,34 +14,39 @@ _PLAIN = re.compile(  # neither like a slug, nor a device of Windows, nor with a
     r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,78}[A-Za-z0-9_+-])?"
 )
 _ENDING = re.compile(r"(?ai:\.fits?(?:\.gz)?)\Z")
-MOST_HEADS = 255  # different beginnings of DIDs that a byte can number
-LONGEST_DEVICE, LONGEST_SAFE = 4, 80  # characters of a device's name (com1), and of a name that is taken as it is
+MAX_HEADS = 255  # different beginnings of DIDs that a byte can number
+LONGEST_DEVICE, LONGEST_SAFE = 4, 80  # characters of a device's name (com1), and of a segment that is used as it is
 
 
 def last_segment(did: SpectrumId) -> str:
-    """Where identifiers are made of paths (``ivo://org.gavo.dc/~?feros/data/f08751.fits``) it has an ending, too."""
+    """Return the last segment without ``.fits``, which DIDs made of paths have."""
     segment = did.rpartition("/")[2]
-    return _ENDING.sub("", segment) if "." in segment else segment
+    return without_ending(segment) if "." in segment else segment
+
+
+def without_ending(name: str) -> str:
+    """Return a file name without ``.fits``, ``.fit`` or their ``.gz``."""
+    return _ENDING.sub("", name)
 
 
 def is_plain(segment: str) -> bool:
-    """Whether it is a safe file stem everywhere."""
+    """Return whether a segment is a safe file name everywhere."""
     if LONGEST_DEVICE < len(segment) <= LONGEST_SAFE and segment.isascii() and segment.isalnum():
-        return True  # the pattern says so, too, and takes four times as long
+        return True  # the pattern gives the same, and takes four times as long
     return _PLAIN.fullmatch(segment) is not None
 
 
 def folded(did: SpectrumId) -> str:
-    """The DID's last segment as a case-insensitive disk has it."""
+    """Return the DID's last segment, case-folded."""
     return last_segment(did).casefold()
 
 
 class DidIndex:
     """The distinct DIDs of a catalog, found by the last segments that name their files: one look-up for both.
 
-    Most segments are safe and nobody else's. The DIDs of all others are found by themselves. Of most DIDs it is enough
-    to know what comes before the segment, which many have in common: ``_origins`` has its number among ``_heads`` for
-    each whose segment is in lower case, else 0.
+    Most segments are safe and belong to one DID. The DIDs of all others are found by themselves. Of most DIDs it is
+    enough to know what comes before the segment, which many have in common: ``_origins`` has its number among
+    ``_heads`` for each whose segment is in lower case, else 0.
     """
 
     def __init__(self, dids: Sequence[SpectrumId], expected: int = 0) -> None:
@@ -60,20 +65,20 @@ class DidIndex:
         self._origins = bytearray()
 
     def forget(self) -> None:
-        """Give the memory back; nothing can be found any more."""
+        """Release the memory; nothing can be found any more."""
         self.spent = True
         self._make(0)
 
     @classmethod
     def of(cls, dids: Sequence[SpectrumId]) -> DidIndex:
-        """All of these, which differ."""
+        """Return the index of ``dids``, which are distinct."""
         segments = cls(dids, len(dids))
         for did in dids:
-            segments.note(did)
+            segments.add(did)
         return segments
 
-    def note(self, did: SpectrumId) -> bool:
-        """Whether ``did`` is none of those before it: then it has to be the next one of ``dids``."""
+    def add(self, did: SpectrumId) -> bool:
+        """Add ``did``, which has to be the next one of ``dids``, unless it is known; return whether it was added."""
         number, (head, _, tail) = len(self._origins), did.rpartition("/")
         segment = _ENDING.sub("", tail) if "." in tail else tail
         key = segment.casefold() if is_plain(segment) else ""
@@ -92,14 +97,24 @@ class DidIndex:
             self.shared.add(key)
         return True
 
+    def number_of(self, did: SpectrumId) -> int:
+        """Return the number of a DID that was added. KeyError if it was not."""
+        first = self._named.get(folded(did))
+        if first is not None and self.dids[first] == did:
+            return first
+        place = self._by_did.get(did)
+        if place is None:
+            raise KeyError(did)
+        return self._others[place]
+
     def _origin(self, head: str) -> int:
         known = self._heads.get(head)
-        if known is None and len(self._heads) < MOST_HEADS:
+        if known is None and len(self._heads) < MAX_HEADS:
             known = self._heads[head] = len(self._heads) + 1
         return known or 0
 
     def is_of(self, number: int, did: SpectrumId, name: str) -> bool:
-        """Whether the DID of that number, which is ``named`` so, is this one."""
+        """Return whether the DID of that number, which is ``named`` so, is this one."""
         origin = self._origins[number]
         if not origin:
             return self.dids[number] == did
@@ -107,8 +122,7 @@ class DidIndex:
         return tail == name and self._heads.get(head) == origin
 
     def is_called(self, number: int, name: str) -> bool:
-        """Whether a file with this ``name`` has it to the letter from the DID of that number, which is ``named`` so but
-        for the case: disks may tell upper from lower."""
+        """Return whether ``name`` equals the segment of that DID, which is ``named`` so, also in case."""
         return name == name.casefold() if self._origins[number] else last_segment(self.dids[number]) == name
 
     @property

@@ -1,29 +1,28 @@
-"""Spectra that are wanted, as Python programs list them: DIDs, dicts, or a table of columns.
+"""Spectra that Python programs list: DIDs, dicts, or a table of columns.
 
-All become the CSV that they could have been, so that the same rules and the same sentences hold for them.
+All become the CSV that they could have been, so that the same rules and the same messages hold for them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from ..errors import UsageError
-from .reader import Catalog, parse_catalog
+from .files import csv_line
+from .reader import Catalog, CatalogRules, parse_catalog
+from .text_form import TextForm
 
-MISSING = frozenset({"NoneType", "NAType", "NaTType", "MaskedConstant"})
-"""Types of the values by which Python, pandas and numpy say that there is none."""
 
+def catalog_from_python(wanted: Iterable[Any], rules: CatalogRules) -> Catalog:
+    """Return the catalog of ``wanted``: DIDs, mappings with the id column, or a table (astropy, pandas, polars).
 
-def catalog_from_python(wanted: Iterable[Any], id_column: str, takes_any: bool = False) -> Catalog:
-    """The catalog that ``wanted`` is: publisher DIDs, mappings with an ``id_column``, or a table (astropy, pandas,
-    polars). UsageError for anything else, and for what a CSV would be told off for."""
-    lines = _lines(_rows(wanted, id_column))
-    return parse_catalog(lines, "from Python (its header is line 1)", id_column, takes_any=takes_any)
+    UsageError for anything else, and for what a CSV would be refused for.
+    """
+    lines = _lines(_rows(wanted, rules.id_column))
+    return parse_catalog(lines, "from Python (its header is line 1)", rules, form=TextForm())
 
 
 def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
@@ -34,26 +33,15 @@ def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
         return
     if isinstance(wanted, (str, bytes, Mapping, os.PathLike)) or not isinstance(wanted, Iterable):
         raise UsageError(f"catalog: a {type(wanted).__name__} is no list of spectra; give DIDs, dicts, or a table")
-    for one in wanted:
-        yield one if isinstance(one, Mapping) else {id_column: one}
+    for each in wanted:
+        yield each if isinstance(each, Mapping) else {id_column: each}
 
 
 def _lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
-    """CSV, header first: the columns of the first row are those of all."""
+    """Yield lines of CSV, header first: the columns of the first row are those of all."""
     first = next(rows, None)
     if first is None:
         raise UsageError("catalog: the list is empty; give DIDs, dicts, or a table")
-    yield _line(first)
+    yield csv_line(first)
     for row in chain((first,), rows):
-        yield _line(_told(row.get(name)) for name in first)
-
-
-def _line(fields: Iterable[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow(fields)
-    return written.getvalue()
-
-
-def _told(value: object) -> str:
-    """NaN is the one value that differs from itself: what pandas has in place of an empty field."""
-    return "" if type(value).__name__ in MISSING or value != value else str(value)  # noqa: PLR0124
+        yield csv_line(row.get(name) for name in first)

@@ -293,7 +293,7 @@ class LazySequence(Sequence[T], Generic[T]):
         self._made = made
         self._numbers = numbers
 
-    def thing(self, number: int) -> T:
+    def item(self, number: int) -> T:
         """What any such number stands for, selected or not."""
         return self._made(number)
 

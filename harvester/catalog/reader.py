@@ -1,37 +1,31 @@
-"""The CSV of wanted spectra: streamed, forgiving in form, strict in content.
+"""Read the catalog of wanted spectra: streamed, forgiving in form, strict in content.
 
 Forgiven and counted: a byte-order mark, CRLF, quoted fields, blank lines, blanks around a value, rows that are shorter
-or longer than the header, the same spectrum twice. Not forgiven: anything that would make us ask for the wrong thing.
+or longer than the header, the same spectrum twice. Not forgiven: anything that would request the wrong spectrum.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-import hashlib
-import io
 import json
-import os
-import re
-import sys
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TextIO, overload
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..model.target import SpectrumId, parse_did, parse_identifier
-from .did_index import DidIndex
-from .packed_strings import LazySequence, PackedStrings, SpilledStrings
+from .columns import NO_TEXT, ColumnValues
+from .did_index import DidIndex, without_ending
+from .files import open_catalog
+from .packed_strings import LazySequence, PackedStrings
+from .text_form import TextForm, find_form
 
-ADDRESS = "access_url"  # the column with the address of each spectrum's file or datalink document, as in ObsCore
-FEW = 1 << 8  # different rows of other columns that a byte can number
+ADDRESS = "access_url"  # the column with the URL of each spectrum's file or datalink document, as in ObsCore
 LONGEST_COLUMN = 200  # characters of a column's name; HDF5 has no room for 64 kB
-NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs, which no data set can hold
-RECENT = 1024  # different rows of other columns that are remembered: many more than there are labels
-SAMPLE = 1 << 16  # bytes of a file that tell how long its rows are
+MAX_FAULTS = 10  # faulty rows that a message lists
+MAX_CONFLICTS = 100_000  # that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +36,47 @@ class Row:
     columns: str
 
 
+class Conflict(NamedTuple):
+    """One DID that the catalog lists with two labels; the first one is ``kept``."""
+
+    did: SpectrumId
+    column: str
+    kept: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRules:
+    """How rows become spectra.
+
+    id_prefix: what precedes a bare name (``sh270028``) or file name in the archive's DIDs; '' takes DIDs only.
+    label_column: the column in which two rows of one DID should agree. takes_any: the archive has no DIDs, any text
+    identifies a spectrum. all_faults: list all faulty rows.
+    """
+
+    id_column: str = "id"
+    id_prefix: str = ""
+    label_column: str = "label"
+    takes_any: bool = False
+    all_faults: bool = False
+
+    def resolve(self, text: str) -> SpectrumId | None:
+        """Return the DID that a bare name or a file name stands for, None if there is none."""
+        if not self.id_prefix or not text or "://" in text:
+            return None
+        stem = without_ending(text.replace("\\", "/").rpartition("/")[2])
+        try:
+            return parse_did(self.id_prefix + stem) if stem else None
+        except ValueError:
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The distinct spectra of a catalog in their order, and what was forgiven on the way.
 
     ``columns`` has the JSON object of the other columns for each of ``dids``; ``sha256`` is of the file's bytes, None
-    where they came from no file.
+    if it came from no file; ``kind`` says what the file was recognised as, '' for CSV.
     """
 
     source: str
@@ -59,6 +88,8 @@ class Catalog:
     sha256: str | None = None
     has_addresses: bool = False
     known: DidIndex | None = field(default=None, repr=False, compare=False)
+    kind: str = ""
+    conflicts: Sequence[Conflict] = ()
 
     @property
     def segments(self) -> DidIndex:
@@ -66,11 +97,11 @@ class Catalog:
         return DidIndex.of(self.dids) if self.known is None or self.known.spent else self.known
 
     def address(self, number: int) -> str:
-        """The access URL of a spectrum, '' where the catalog tells none."""
+        """Return the access URL of a spectrum, '' if the catalog has none."""
         if not self.has_addresses:
             return ""
-        told = json.loads(self.columns[number]).get(ADDRESS)
-        return told if isinstance(told, str) else ""
+        found = json.loads(self.columns[number]).get(ADDRESS)
+        return found if isinstance(found, str) else ""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -81,197 +112,204 @@ class Catalog:
         return Row(self.dids[number], self.columns[number])
 
 
-class _Columns(Sequence[str]):
-    """The JSON objects of the rows' other columns. Labels repeat: each object is made and kept once.
+def read_catalog(path: str, rules: CatalogRules = CatalogRules()) -> Catalog:
+    """Read the catalog at ``path`` ('-' is standard input), whatever its kind.
 
-    Only the last ``RECENT`` of them are remembered; what differs from row to row is kept as often as it comes, on disk.
+    UsageError names file, line, value and what to do.
     """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-        self._objects = SpilledStrings[str]()
-        self._numbers = array("B")  # most catalogs have a handful of labels
-        self._recent: dict[tuple[str, ...], int] = {}
-
-    def append(self, fields: tuple[str, ...]) -> None:
-        number = self._recent.get(fields)
-        if number is None:
-            number = self._make(fields)
-            if number == FEW:
-                self._numbers = array("I", self._numbers)
-        self._numbers.append(number)
-
-    def _make(self, fields: tuple[str, ...]) -> int:
-        if len(self._recent) == RECENT:
-            self._recent.clear()
-        pairs = zip(self._names, fields, strict=False)  # short and long rows were counted as malformed
-        told = {name: field.strip() for name, field in pairs}
-        faulty = next((name for name, field in told.items() if NO_TEXT.search(field)), None)
-        if faulty is not None:
-            raise ValueError(f"{faulty} {told[faulty][:80]!a} is not text; remove its NUL or surrogate")
-        number = self._recent[fields] = len(self._objects)
-        self._objects.append(json.dumps(told))
-        return number
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self._objects[number] for number in self._numbers[place]]
-        return self._objects[self._numbers[place]]
+    with open_catalog(path) as file:
+        catalog = parse_catalog(file.lines, file.source, rules, file.expected, file.form)
+        return replace(catalog, sha256=file.sha256())
 
 
-class _Digested(io.BufferedReader):
-    """A file whose digest is known once it was read to its end; the text layer reads by ``read1``."""
+class _Faults:
+    """What is wrong with rows: the first ones in words, and how many there are."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(io.FileIO(path))
-        self.digest = hashlib.sha256()
+    def __init__(self, source: str, form: TextForm, limit: int | None) -> None:
+        self._source, self._form, self._limit = source, form, limit
+        self._count = 0
+        self._words: list[str] = []
 
-    def read1(self, size: int = -1, /) -> bytes:
-        chunk = super().read1(size)
-        self.digest.update(chunk)
-        return chunk
+    def add(self, line: int, words: str) -> None:
+        """Add the fault of a row."""
+        self._count += 1
+        if self._limit is None or len(self._words) < self._limit:
+            self._words.append(f"{self._form.where(line)}: {words}")
 
-
-@contextmanager
-def open_catalog(path: str) -> Iterator[TextIO]:
-    """The text of a catalog file; ``-`` is standard input. UsageError if it cannot be read."""
-    if path == "-":
-        if sys.stdin is None:
-            raise UsageError("standard input is closed; give the CSV file with --catalog FILE")
-        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")  # type: ignore[union-attr]
-        try:  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
-            yield sys.stdin
-        except OSError as error:
-            raise UsageError(f"catalog standard input: {error.strerror}; give a CSV file") from None
-        return
-    try:
-        with io.TextIOWrapper(_Digested(path), encoding="utf-8-sig", newline="") as text:
-            yield text
-    except OSError as error:
-        raise UsageError(f"catalog {path}: {error.strerror}; give the CSV file with --catalog FILE") from None
+    def check(self) -> None:
+        """Raise UsageError if a row has a fault."""
+        if self._count == 1:
+            raise UsageError(f"catalog {self._source}, {self._words[0]}")
+        if self._count:
+            lines = [f"catalog {self._source}: {self._count:,} rows have a fault:", *self._words]
+            if self._count > len(self._words):
+                lines.append(f"and {self._count - len(self._words):,} more (--verbose lists all)")
+            raise UsageError("\n  ".join(lines))
 
 
-def read_catalog(path: str, id_column: str = "id", takes_any: bool = False) -> Catalog:
-    """The whole catalog at ``path``. UsageError names file, line, value and what to do."""
-    source = "standard input" if path == "-" else path
-    with open_catalog(path) as text:
-        catalog = parse_catalog(text, source, id_column, _rows_in(path), takes_any)
-        return replace(catalog, sha256=text.buffer.digest.hexdigest() if isinstance(text.buffer, _Digested) else None)
+class _Builder:
+    """Gathers the distinct spectra of a catalog row by row."""
 
+    def __init__(self, source: str, rules: CatalogRules, header: list[str], form: TextForm, expected: int) -> None:
+        self._source, self._rules, self._header, self._form = source, rules, header, form
+        self._position = header.index(rules.id_column)
+        self._parse = parse_identifier if rules.takes_any or ADDRESS in header else parse_did
+        self._label = header.index(rules.label_column) if rules.label_column in header else len(header)
+        self._dids = PackedStrings[SpectrumId]()
+        self._segments = DidIndex(self._dids, expected)
+        self._columns = ColumnValues(header[: self._position] + header[self._position + 1 :])
+        self._conflicts: list[Conflict] = []
+        self._faults = _Faults(source, form, None if rules.all_faults else MAX_FAULTS)
+        self._total = self._blank = self._malformed = 0
 
-def _rows_in(path: str) -> int:
-    """About how many rows a file has, by its first ones; 0 where nothing can be read twice."""
-    if not Path(path).is_file():
-        return 0
-    with Path(path).open("rb") as file:
-        head = file.read(SAMPLE)
-        return os.fstat(file.fileno()).st_size * head.count(b"\n") // max(1, len(head))
+    def add(self, fields: list[str], first: int, line: int) -> None:
+        """Add the row that begins in line ``first`` and ends in ``line``. UsageError if no row can be read after it."""
+        position = self._position
+        given = fields[position].strip() if position < len(fields) else ""
+        if not given and not "".join(fields).strip():
+            self._blank += 1
+            return
+        self._total += 1
+        self._malformed += len(fields) != len(self._header)
+        if line > first:
+            self._refuse_swallowed_rows(fields, first)
+        try:
+            did = self._parse(given)
+        except ValueError as error:
+            resolved = self._rules.resolve(given)
+            if resolved is None:
+                self._faults.add(line, _no_did(given, error, self._rules))
+                return
+            did = resolved
+        if self._segments.add(did):
+            self._dids.append(did)
+            del fields[position]
+            self._add_columns(fields, line)
+        elif self._label < len(fields):
+            self._compare_labels(did, fields[self._label].strip())
+
+    def _add_columns(self, fields: list[str], line: int) -> None:
+        try:
+            self._columns.append(tuple(fields))
+        except ValueError as error:
+            self._columns.append(())
+            self._faults.add(line, str(error))
+
+    def _compare_labels(self, did: SpectrumId, label: str) -> None:
+        """Note a label that differs from the one with which the DID was listed before."""
+        if self._label == self._position or len(self._conflicts) == MAX_CONFLICTS:
+            return
+        column = self._rules.label_column
+        kept = json.loads(self._columns[self._segments.number_of(did)]).get(column, "")
+        if label != kept:
+            self._conflicts.append(Conflict(did, column, kept, label))
+
+    def _refuse_swallowed_rows(self, fields: list[str], first: int) -> None:
+        """Refuse a quote that is never closed: it makes one field of all that follows, and those spectra are lost."""
+        if any("ivo://" in field for number, field in enumerate(fields) if number != self._position):
+            where = self._form.where(first)
+            raise UsageError(
+                f"catalog {self._source}, {where}: a quote there swallows the rows below it; close or remove it"
+            )
+
+    def build(self) -> Catalog:
+        """Return the catalog. UsageError if a row has a fault, or none has a spectrum."""
+        self._faults.check()
+        if not self._dids:
+            column = self._rules.id_column
+            raise UsageError(
+                f"catalog {self._source}: it lists no spectrum; give one publisher DID a line below {column!r}"
+            )
+        return Catalog(
+            self._source,
+            self._dids,
+            self._columns,
+            self._total - len(self._dids),
+            self._blank,
+            self._malformed,
+            has_addresses=ADDRESS in self._header,
+            known=self._segments,
+            kind=self._form.kind,
+            conflicts=self._conflicts,
+        )
 
 
 def parse_catalog(
-    text: Iterable[str], source: str, id_column: str, expected: int = 0, takes_any: bool = False
+    text: Iterable[str], source: str, rules: CatalogRules, expected: int = 0, form: TextForm | None = None
 ) -> Catalog:
-    """The catalog in the lines of ``text``, which come from ``source``. UsageError as above.
+    """Parse the catalog in the lines of ``text``, which come from ``source``. UsageError as above.
 
-    ``expected`` is about how many rows will come, where that is known: room is made for them at once.
+    ``expected`` is about how many rows will come, where that is known: room is made for them at once. ``form`` None is
+    found from the first lines.
     """
-    dids = PackedStrings[SpectrumId]()
-    segments = DidIndex(dids, expected)
-    total = blank = malformed = 0
-    reader = csv.reader(text, skipinitialspace=True)
-    with _sentences(source, reader):
-        header = _header(reader, source, id_column)
-        position, width = header.index(id_column), len(header)
-        parse = parse_identifier if takes_any or ADDRESS in header else parse_did
-        columns = _Columns(header[:position] + header[position + 1 :])
-        line = reader.line_num
+    line = [0]
+    with _translate_errors(source, line):
+        lines = iter(text)
+        if form is None:
+            form, lines = find_form(lines, rules.id_column, rules.resolve)
+        reader = csv.reader(lines, delimiter=form.delimiter, skipinitialspace=True)
+        header = _header(reader, source, rules, form)
+        builder = _Builder(source, rules, header, form, expected)
+        line[0] = reader.line_num
         for fields in reader:
-            first, line = line + 1, reader.line_num
-            given = fields[position].strip() if position < len(fields) else ""
-            if not given and not "".join(fields).strip():
-                blank += 1
-                continue
-            total += 1
-            malformed += len(fields) != width
-            if line > first:
-                _no_row_inside(fields, position, f"{source}, line {first}")
-            try:
-                did = parse(given)
-            except ValueError as error:
-                raise _no_did(given, error, id_column, f"{source}, line {line}") from None
-            if segments.note(did):
-                dids.append(did)
-                del fields[position]
-                try:
-                    columns.append(tuple(fields))
-                except ValueError as error:
-                    raise UsageError(f"catalog {source}, line {line}: {error}") from None
-    if not dids:
-        raise UsageError(f"catalog {source}: it lists no spectrum; give one publisher DID a line below {id_column!r}")
-    duplicates = total - len(dids)
-    return Catalog(source, dids, columns, duplicates, blank, malformed, None, ADDRESS in header, segments)
+            first, line[0] = line[0] + 1, reader.line_num
+            builder.add(fields, first, line[0])
+    return builder.build()
 
 
 @contextmanager
-def _sentences(source: str, reader: object) -> Iterator[None]:
-    """What the decoder and the CSV reader have to complain of, as one sentence."""
-    line = getattr(reader, "line_num", 0)
+def _translate_errors(source: str, line: Sequence[int]) -> Iterator[None]:
+    """Raise an error of the decoder or of the CSV reader as one sentence; ``line`` has the last line that was read."""
     try:
         yield
     except UnicodeDecodeError as error:
-        line = getattr(reader, "line_num", 0) + 1
+        byte = f"0x{error.object[error.start]:02x}"
         raise UsageError(
-            f"catalog {source}, near line {line}: not text (byte 0x{error.object[error.start]:02x} is no UTF-8); "
-            "give a CSV file in UTF-8"
+            f"catalog {source}, near line {line[0] + 1}: not text (byte {byte} is no UTF-8); give a CSV file in UTF-8"
         ) from None
     except csv.Error as error:
-        line = getattr(reader, "line_num", 0)
-        raise UsageError(f"catalog {source}, line {line}: {error}; give a CSV file") from None
+        raise UsageError(f"catalog {source}, line {line[0] + 1}: {error}; give a CSV file") from None
 
 
-def _header(reader: Iterator[list[str]], source: str, id_column: str) -> list[str]:
+def _header(reader: Iterator[list[str]], source: str, rules: CatalogRules, form: TextForm) -> list[str]:
+    """Return the names of the columns. UsageError if the column of the DIDs is not among them."""
     header = next((fields for fields in reader if any(field.strip() for field in fields)), None)
     if header is None:
-        raise UsageError(f"catalog {source}: the file is empty; give a CSV with a column {id_column!r}")
-    names = [field.strip() for field in header]
+        raise UsageError(f"catalog {source}: the file is empty; give a CSV with a column {rules.id_column!r}")
+    names, where = [field.strip() for field in header], form.where(1)
     if NO_TEXT.search("".join(names)):
-        raise UsageError(f"catalog {source}, line 1: not text; give a CSV file in UTF-8")
+        raise UsageError(f"catalog {source}, {where}: not text; give a CSV file in UTF-8")
     if long := next((name for name in names if len(name) > LONGEST_COLUMN), None):
         raise UsageError(
-            f"catalog {source}, line 1: the column {long[:40]!r}... has a name of {len(long)} characters; "
+            f"catalog {source}, {where}: the column {long[:40]!r}... has a name of {len(long)} characters; "
             f"shorten it to {LONGEST_COLUMN}"
         )
-    if names.count(id_column) == 1:
+    if names.count(rules.id_column) == 1:
         return names
-    if id_column in names:
-        raise UsageError(f"catalog {source}, line 1: the column {id_column!r} is there more than once; rename one")
-    other = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), None)
-    if other is not None:
-        raise UsageError(f"catalog {source}, line 1: its columns are separated by {other!r}; save it with commas")
-    near = [name for name in names if name.casefold() == id_column.casefold()]
-    near = near or difflib.get_close_matches(id_column, names, 1, 0.5)
-    hint = f" (did you mean --id-column {near[0]!r}?)" if near else ""
+    if rules.id_column in names:
+        raise UsageError(
+            f"catalog {source}, {where}: the column {rules.id_column!r} is there more than once; rename one"
+        )
+    similar = _similar_column(names, next(reader, []), rules)
+    hint = f" (did you mean --id-column {similar!r}?)" if similar else ""
     listed = ", ".join(repr(name[:40]) for name in names[:6])
     raise UsageError(
-        f"catalog {source}, line 1: no column {id_column!r} among {listed}; name it with --id-column NAME{hint}"
+        f"catalog {source}, {where}: no column {rules.id_column!r} among {listed}; name it with --id-column NAME{hint}"
     )
 
 
-def _no_row_inside(fields: list[str], position: int, where: str) -> None:
-    """A quote that is never closed makes one field of all that follows: those spectra would be left out in silence."""
-    if any("ivo://" in field for at, field in enumerate(fields) if at != position):
-        raise UsageError(f"catalog {where}: a quote there swallows the rows below it; close or remove it")
+def _similar_column(names: Sequence[str], first_row: Sequence[str], rules: CatalogRules) -> str | None:
+    """Return the column that was probably meant: by its name but for the case, by its content, by a similar name."""
+    folded = [name for name in names if name.casefold() == rules.id_column.casefold()]
+    with_dids = [name for name, field in zip(names, first_row, strict=False) if field.strip().startswith("ivo://")]
+    close = difflib.get_close_matches(rules.id_column, names, 1, 0.5)
+    return next(iter(folded + with_dids + close), None)
 
 
-def _no_did(given: str, error: ValueError, id_column: str, where: str) -> UsageError:
+def _no_did(given: str, error: ValueError, rules: CatalogRules) -> str:
+    """Return what is wrong with the identifier of a row."""
     if not given:
-        return UsageError(f"catalog {where}: the {id_column} is empty; fill it in or remove the line")
+        return f"the {rules.id_column} is empty; fill it in or remove the line"
     shown = ascii(given if len(given) <= 80 else f"{given[:80]}...")
-    return UsageError(f"catalog {where}: {id_column} {shown} is no publisher DID: {error}")
+    advice = "" if "://" in given or rules.id_prefix else " (bare names need id_prefix in the archive's profile)"
+    return f"{rules.id_column} {shown} is no publisher DID: {error}{advice}"

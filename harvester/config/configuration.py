@@ -11,6 +11,7 @@ import tomli_w
 from ..archive.access import AccessMethod, access_method
 from ..archive.connection import STRAIGHT, Connection
 from ..archive.profile import ArchiveProfile
+from ..catalog.reader import CatalogRules
 from ..errors import UsageError
 from ..formatting import masked
 from ..model.labels import Labelling
@@ -120,6 +121,13 @@ class Configuration:
         UsageError if it needs a package that is not installed, StoreError if it cannot be used.
         """
         return open_store(self.location, self.state_folder, self.settings.refresh, self.settings.layout)
+
+    def catalog_rules(self, all_faults: bool = False) -> CatalogRules:
+        """Return how the rows of a catalog become spectra of this archive; ``all_faults``: list all faulty rows."""
+        profile, settings = self.profile, self.settings
+        return CatalogRules(
+            settings.id_column, profile.id_prefix, settings.labels.column, profile.takes_any_identifier, all_faults
+        )
 
     def absolute_locations(self) -> tuple[ObjectAddress | Path, Path]:
         """Return ``location`` and ``state_folder`` as they are called from any working directory."""

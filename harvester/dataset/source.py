@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..catalog.columns import NO_TEXT
 from ..catalog.packed_strings import StringMap
-from ..catalog.reader import LONGEST_COLUMN, NO_TEXT, Catalog, read_catalog
+from ..catalog.reader import LONGEST_COLUMN, Catalog, read_catalog
 from ..config.configuration import Configuration
 from ..formatting import iso_utc
 from ..ledger import queries
@@ -68,9 +69,7 @@ class Source:
         self.catalog: Catalog | None = None
         self._rows: Mapping[SpectrumId, int] = {}
         if settings.catalog is not None:
-            self.catalog = read_catalog(
-                settings.catalog, settings.id_column, configuration.profile.takes_any_identifier
-            )
+            self.catalog = read_catalog(settings.catalog, configuration.catalog_rules())
             self._rows = StringMap((did, row) for row, did in enumerate(self.catalog.dids))
 
     def __iter__(self) -> Iterator[StoredFile]:

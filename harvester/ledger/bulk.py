@@ -1,6 +1,6 @@
 """Many rows in one statement.
 
-Each statement gives the interpreter away and must win it back from a busy event loop: row by row, that costs ten times
+Each statement releases the interpreter and must win it back from a busy event loop: row by row, that costs ten times
 what SQLite itself takes.
 """
 
@@ -16,32 +16,32 @@ Row = Sequence[Any]
 
 ROWS = "{rows}"
 """Stands in a statement for the rows of its VALUES."""
-MOST_VALUES = 999  # in one statement, for any SQLite
+MAX_VALUES = 999  # in one statement, for any SQLite
 
 
 def write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Execute ``statement`` for ``rows`` of equal length, in their order: all of them stand for its ``{rows}``.
+    """Execute ``statement`` for ``rows`` of equal length, in their order: all of them replace its ``{rows}``.
 
-    One without that is executed for each. sqlite3.Error goes through.
+    One without ``{rows}`` is executed for each. sqlite3.Error.
     """
     if ROWS not in statement:
         connection.executemany(statement, rows)
         return
     for some in _portions(rows):
-        connection.execute(_spelled(statement, len(some), len(some[0])), list(chain.from_iterable(some)))
+        connection.execute(_with_rows(statement, len(some), len(some[0])), list(chain.from_iterable(some)))
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Powers of two, as large as may be: few different statements, which SQLite need not understand each time anew."""
+    """Yield powers of two, as large as may be: few different statements, which SQLite parses once."""
     done = 0
     while done < len(rows):
-        fitting = min(len(rows) - done, MOST_VALUES // len(rows[done]))
+        fitting = min(len(rows) - done, MAX_VALUES // len(rows[done]))
         size = 1 << (fitting.bit_length() - 1)
         yield rows[done : done + size]
         done += size
 
 
 @lru_cache(64)
-def _spelled(statement: str, rows: int, width: int) -> str:
+def _with_rows(statement: str, rows: int, width: int) -> str:
     row = f"({', '.join('?' * width)})"
     return statement.replace(ROWS, ", ".join([row] * rows))

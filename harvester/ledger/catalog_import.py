@@ -1,9 +1,9 @@
-"""A catalog written into the ledger piece by piece, beside the harvest: a million rows keep no first request waiting.
+"""Import a catalog into the ledger piece by piece during the run: a million rows delay no first request.
 
 The rows come in the order of the ledger, in which SQLite takes them many times as fast as in that of most catalogs; a
-temporary database sorts them. But a row should be there before its spectrum is: so pieces in the order in which spectra
-are asked for come between. A killed run leaves the rest to the next one, which goes through all of it again and touches
-what differs.
+temporary database sorts them. But a row should exist before its spectrum is stored: so pieces in the order of the
+requests come between. A killed run leaves the rest to the next one, which goes through all rows again and touches
+those that differ.
 """
 
 from __future__ import annotations
@@ -20,58 +20,60 @@ from ..model.target import SpectrumId
 from .bulk import write_rows
 from .schema import next_run
 
-PIECE = 2000  # rows a transaction: a few hundredths of a second, in which what happened waits to be written down
-PART = 50_000  # rows that are sorted at once, for the same reason: about a tenth of a second
-EVERY = 1000  # rows of which one is looked at to tell where the parts begin
+ROWS_PER_TRANSACTION = 2000  # a few hundredths of a second, in which the run's events wait to be written
+ROWS_PER_SORT = 50_000  # for the same reason: about a tenth of a second
+SAMPLE_STEP = 1000  # rows of which one is looked at to find where the sorted parts begin
 
 CatalogRow = tuple[SpectrumId, str, int]
-"""What is listed, its status by the disk, and its place in the catalog."""
+"""A DID, its status by the disk, and its number in the catalog."""
 
 
 class CatalogImport:
-    """What the catalog lists and what the disk has of it; where ledger and disk disagree, the disk is right.
+    """Write what the catalog lists and what the disk has of it; where ledger and disk disagree, the disk is right.
 
-    ``heard_of`` has the spectra that something happened to since the run began: of these the ledger knows better than
-    the plan.
+    ``seen`` has the spectra that something happened to since the run began: there the ledger is newer than the plan.
     """
 
     def __init__(self, connection: sqlite3.Connection, plan: HarvestPlan, catalog: Catalog) -> None:
-        self.heard_of: set[SpectrumId] = set()
+        self.seen: set[SpectrumId] = set()
         self._catalog = catalog
         self._present, self._wanted = plan.present, plan.wanted
         self._run = next_run(connection)
-        self._ahead, self._lead = self._listed(), 0
+        self._ahead, self._lead = self._rows(), 0
         self._behind = self._sorted()
         self._piece = self._next_piece()
 
-    def _listed(self) -> Iterator[CatalogRow]:
-        """In the order in which it is asked for."""
+    def _rows(self) -> Iterator[CatalogRow]:
+        """Yield all rows in the order of the requests."""
         for status, numbers in (("wanted", self._wanted.numbers), ("present", self._present.numbers)):
             yield from zip(map(self._catalog.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
 
     def _sorted(self) -> Iterator[list[CatalogRow]]:
-        """In the order of the DIDs, by the piece; the pieces are empty while the rows are handed over."""
-        listed, bounds = self._listed(), self._bounds()
-        with closing(sqlite3.connect("", check_same_thread=False)) as aside:  # without a name: its file goes with it
-            aside.execute(_PARTS)
-            while some := list(islice(listed, PIECE)):
+        """Yield all rows by DID, piece by piece; the pieces are empty while the rows are being copied."""
+        rows, bounds = self._rows(), self._bounds()
+        with closing(
+            sqlite3.connect("", check_same_thread=False)
+        ) as temporary:  # its file has no name and goes with it
+            temporary.execute(_PARTS)
+            while some := list(islice(rows, ROWS_PER_TRANSACTION)):
                 parted = sorted((bisect(bounds, did), number, did, status) for did, status, number in some)
-                aside.executemany("INSERT INTO listed VALUES(?, ?, ?, ?)", parted)
+                temporary.executemany("INSERT INTO listed VALUES(?, ?, ?, ?)", parted)
                 yield []
             for part in range(len(bounds) + 1):
-                rows = aside.execute("SELECT did, status, number FROM listed WHERE part = ? ORDER BY did", (part,))
-                while piece := rows.fetchmany(PIECE):
+                found = temporary.execute("SELECT did, status, number FROM listed WHERE part = ? ORDER BY did", (part,))
+                while piece := found.fetchmany(ROWS_PER_TRANSACTION):
                     yield piece
 
     def _bounds(self) -> Sequence[SpectrumId]:
-        """The DIDs at which all but the first part begin. SQLite's order is that of Python: by code points."""
-        return sorted(self._catalog.dids[::EVERY])[PART // EVERY :: PART // EVERY]
+        """Return the DIDs at which all but the first part begin. SQLite's order is Python's: by code points."""
+        step = ROWS_PER_SORT // SAMPLE_STEP
+        return sorted(self._catalog.dids[::SAMPLE_STEP])[step::step]
 
     def _next_piece(self) -> list[CatalogRow] | None:
         if self._lead == len(self._wanted) + len(self._present):
             return None
-        if self._lead < len(self.heard_of) + PIECE:
-            piece = list(islice(self._ahead, PIECE))
+        if self._lead < len(self.seen) + ROWS_PER_TRANSACTION:
+            piece = list(islice(self._ahead, ROWS_PER_TRANSACTION))
             self._lead += len(piece)
             return piece
         return next(self._behind, None)
@@ -81,41 +83,41 @@ class CatalogImport:
         """Whether everything is written."""
         return self._piece is None
 
-    def go_on(self, connection: sqlite3.Connection) -> None:
-        """Write the next piece, if there is one. sqlite3.Error goes through, and changes nothing.
+    def write_next(self, connection: sqlite3.Connection) -> None:
+        """Write the next piece, if there is one. sqlite3.Error, which changes nothing.
 
-        Rows that say so already are not touched.
+        Rows that are up to date are not touched.
         """
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            rows = [self._row(*listed) for listed in self._piece or ()]
-            known = {did for did, *_ in rows if did in self.heard_of}
-            write_rows(connection, _FREE, [(folded, did) for did, _, folded, *_ in rows])
-            write_rows(connection, _ENROL, [row for row in rows if row[0] not in known])
+            rows = [self._row(*row) for row in self._piece or ()]
+            known = {did for did, *_ in rows if did in self.seen}
+            write_rows(connection, _RELEASE, [(folded, did) for did, _, folded, *_ in rows])
+            write_rows(connection, _IMPORT, [row for row in rows if row[0] not in known])
             write_rows(connection, _DESCRIBE, [row for row in rows if row[0] in known])
         self._piece = self._next_piece()
         if self.complete:
-            self.heard_of.clear()  # it has grown with the harvest, and nobody asks any more
+            self.seen.clear()  # it has grown with the harvest, and is not needed any more
 
     def _row(self, did: SpectrumId, status: str, number: int) -> tuple[str, str, str, str, str, int]:
-        name = self._wanted.thing(number).name
+        name = self._wanted.item(number).name
         return did, name, name.casefold(), self._catalog.columns[number], status, self._run
 
 
-# Rows of a part lie together, so that each is read, and sorted, by itself.
+# Rows of a part are stored together, so that each part is read, and sorted, by itself.
 _PARTS = """
 CREATE TABLE listed(part INTEGER, number INTEGER, did TEXT, status TEXT, PRIMARY KEY(part, number)) WITHOUT ROWID
 """
 
 # A name that passes to another DID must be free before that one's row comes.
-_FREE = """
+_RELEASE = """
 WITH new(folded, did) AS (VALUES {rows})
 UPDATE spectrum SET folded = did WHERE did IN (
     SELECT old.did FROM new CROSS JOIN spectrum AS old ON old.folded = new.folded WHERE old.did <> new.did)
 """
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
-# What a catalog does not tell of, an earlier one may have told: its columns stay. SQLite writes JSON without blanks.
+# Columns that this catalog lacks and an earlier one had stay. SQLite writes JSON without blanks.
 _NAMED = """name = excluded.name, folded = excluded.folded,
     columns = json_patch(spectrum.columns, excluded.columns)"""
 _RENAMED = """spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded
@@ -124,7 +126,7 @@ _RENAMED = """spectrum.name <> excluded.name OR spectrum.folded <> excluded.fold
 
 _DESCRIBE = f"{_INSERT} DO UPDATE SET {_NAMED} WHERE {_RENAMED}"
 
-_ENROL = f"""
+_IMPORT = f"""
 {_INSERT} DO UPDATE SET {_NAMED},
     status = CASE
         WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
@@ -136,3 +138,17 @@ WHERE {_RENAMED}
     OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
     OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
 """
+
+_CLEAR_LOST = "UPDATE spectrum SET sha256 = NULL, content_digest = NULL, bytes = NULL, checksum = NULL WHERE did = ?"
+
+
+def drop_unlisted_losses(connection: sqlite3.Connection, catalog: Catalog) -> None:
+    """Forget spectra that were stored, are gone, and are not in the catalog: the user dropped them. sqlite3.Error."""
+    lost = {SpectrumId(did) for (did,) in connection.execute(LOST)}
+    if lost:
+        dropped = lost.difference(did for did in catalog.dids if did in lost)
+        connection.executemany(_CLEAR_LOST, [(did,) for did in dropped])
+
+
+LOST = "SELECT did FROM spectrum WHERE status NOT IN ('present', 'saved') AND sha256 NOT NULL"
+"""Spectra that were stored once and are gone."""

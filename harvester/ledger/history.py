@@ -1,8 +1,7 @@
-"""What a directory held at the end of each of its runs, as the ledger knows it."""
+"""List what a directory contained at the end of each of its runs, by the ledger."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from ..model.findings import Content
 from ..model.target import SpectrumId
 from .schema import open_for_reading, using
+from .values import json_object
 
 # Stored now, since that run or before; or stored then, and not since a later one. Both tables have the order of DIDs.
 _AT = """
@@ -24,7 +24,7 @@ ORDER BY did
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of a directory; ``shape`` is what the spectra were asked as, None where nobody wrote it down."""
+    """A run of a directory; ``request_key`` is None in ledgers that did not record it."""
 
     number: int
     name: str
@@ -33,18 +33,18 @@ class Run:
 
 
 def runs(path: Path) -> list[Run]:
-    """The runs in the ledger at ``path``, the latest first; none without a ledger."""
+    """Return the runs in the ledger at ``path``, the latest first; none without a ledger. StoreError."""
     return [Run(*row) for row in _rows(path, "SELECT number, run, started, shape FROM run ORDER BY number DESC")]
 
 
 def contents_at(path: Path, number: int | None = None) -> Iterator[Content]:
-    """What was stored at the end of the run of that number (None: what is stored now), by DID."""
+    """Yield what was stored at the end of the run of that number (None: what is stored now), by DID. StoreError."""
     last = 2**62 if number is None else number
     return (Content(*row) for row in _rows(path, _AT, {"number": last}))
 
 
 def columns(path: Path, dids: Iterable[SpectrumId]) -> Iterator[tuple[SpectrumId, dict[str, str]]]:
-    """Each of ``dids`` with the catalog's other columns of it, none where the ledger does not know it."""
+    """Yield each of ``dids`` with the catalog's other columns of it, none where the ledger lacks it. StoreError."""
     connection = open_for_reading(path)
     if connection is None:
         yield from ((did, {}) for did in dids)
@@ -52,7 +52,7 @@ def columns(path: Path, dids: Iterable[SpectrumId]) -> Iterator[tuple[SpectrumId
     with closing(connection), using(path):
         for did in dids:
             row = connection.execute("SELECT columns FROM spectrum WHERE did = ?", (did,)).fetchone()
-            yield did, json.loads(row["columns"]) if row else {}
+            yield did, json_object(row["columns"]) if row else {}
 
 
 def _rows(path: Path, sql: str, values: Mapping[str, object] | None = None) -> Iterator[tuple[Any, ...]]:

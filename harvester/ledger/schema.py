@@ -1,12 +1,12 @@
 """The ledger's tables, and how to open them: one SQLite file, written by one thread, readable meanwhile (WAL).
 
-The files are the truth of what is there; the ledger is the memory of how it came about. Losing it loses history,
-never spectra.
+The files are the truth of what is stored; the ledger explains how it came about. Losing it loses no spectrum.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +14,13 @@ from pathlib import Path
 from ..errors import StoreError
 from ..model.filesystem import file_system
 
-VERSION = 2
+VERSION = 3
+OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
 
 # A row's ``run`` is the number of the run that brought it into its state; NULL: before there were numbers. Whatever
 # gives a stored row another run leaves the version before in ``past``: a directory's content at the end of any run can
 # be told, and an unchanged spectrum costs nothing. An upsert takes away the OR IGNORE of what a trigger inserts.
+# ``shape`` is the request key. ``checksum`` is of what the ledger says of a stored file: see ``checksum_of``.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run(
     number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, host TEXT NOT NULL,
@@ -32,7 +34,7 @@ CREATE TABLE IF NOT EXISTS spectrum(
     attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256 TEXT, content_digest TEXT,
     points INTEGER, wave_min REAL, wave_max REAL, object TEXT,
     kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url TEXT,
-    etag TEXT, last_modified TEXT, run INTEGER
+    etag TEXT, last_modified TEXT, run INTEGER, checksum INTEGER
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS spectrum_status ON spectrum(status);
@@ -55,11 +57,26 @@ FROM (SELECT *, run AS number, last_tried - coalesce(elapsed, 0) AS asked FROM s
 
 CREATE TABLE IF NOT EXISTS request(shape TEXT NOT NULL);
 
-CREATE TABLE IF NOT EXISTS event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
+CREATE TABLE IF NOT EXISTS event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS conflict(
+    did TEXT NOT NULL, column_name TEXT NOT NULL, kept TEXT NOT NULL, other TEXT NOT NULL
+)
 """
 
-# What a ledger of an earlier version needs before and after SCHEMA. Tables are made anew: SQLite before 3.35, which
-# some clusters have, drops no column.
+RENAMED_KINDS = {
+    "no_address": "no_url",
+    "no_link": "no_datalink",
+    "redirected": "redirect_blocked",
+    "cut_off": "connection_lost",
+    "garbled": "protocol_error",
+    "unnamed": "no_identifier",
+    "wrong_axis": "invalid_axis",
+}
+"""Failure kinds of ledgers before version 3, and what they are called now."""
+
+# What a ledger of an earlier version needs before and after SCHEMA. Tables of version 1 are made again: SQLite before
+# 3.35, which some clusters have, drops no column.
 BEFORE = {
     1: """
 ALTER TABLE run RENAME TO run_1;
@@ -67,7 +84,8 @@ ALTER TABLE run RENAME TO run_1;
 ALTER TABLE spectrum RENAME TO spectrum_1;
 
 DROP INDEX spectrum_status
-"""
+""",
+    2: "ALTER TABLE spectrum ADD COLUMN checksum INTEGER",
 }
 AFTER = {
     1: """
@@ -77,59 +95,94 @@ INSERT INTO run(run, started, ended, host, pid, version, archive, summary)
 INSERT INTO spectrum
     SELECT did, name, folded, columns, status, attempts, due, bytes, sha256, content_digest, points, wave_min, wave_max,
         object, kind, detail, http_status, last_tried, saved, elapsed, url, NULL, NULL,
-        (SELECT number FROM run WHERE run.run = spectrum_1.run) FROM spectrum_1;
+        (SELECT number FROM run WHERE run.run = spectrum_1.run), NULL FROM spectrum_1;
 
 DROP TABLE spectrum_1;
 
 DROP TABLE run_1
-"""
+""",
 }
 
 
+def checksum_of(did: str, size: int | None, sha256: str | None, content_digest: str | None) -> int:
+    """Return the checksum of what the ledger says of a stored file.
+
+    SQLite's own checks do not see a byte that changed inside a text.
+    """
+    return zlib.crc32(f"{did} {size} {sha256} {content_digest}".encode(errors="surrogatepass"))
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """The ledger at ``path``, made or brought up to date if need be. StoreError in plain words if it cannot be used."""
+    """Open the ledger at ``path``; make it, or convert one of an older version, if need be. StoreError."""
     with using(path):
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         path.chmod(0o600)
-        network = is_on_network(path)
-        connection.execute(f"PRAGMA journal_mode={'TRUNCATE' if network else 'WAL'}")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        found = _version(connection, path)
-        if found < VERSION:
-            for script in (BEFORE.get(found, ""), SCHEMA, AFTER.get(found, "")):
-                for statement in script.split(";\n\n"):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={VERSION}")
-        connection.execute("COMMIT")
+        try:
+            connection.execute(f"PRAGMA journal_mode={'TRUNCATE' if is_on_network(path) else 'WAL'}")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            _convert(connection, path)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
+def _convert(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or bring those of an older version up to date. sqlite3.Error, StoreError if they are newer."""
+    found = version_of(connection)
+    if found > VERSION:
+        raise newer_version(path, found)
+    if found < VERSION:
+        for script in (BEFORE.get(found, ""), SCHEMA, AFTER.get(found, "")):
+            for statement in script.split(";\n\n"):
+                connection.execute(statement)
+        kinds = ((new, old) for old, new in RENAMED_KINDS.items())
+        connection.executemany("UPDATE spectrum SET kind = ? WHERE kind = ?", kinds)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+
+
 def next_run(connection: sqlite3.Connection) -> int:
-    """The number of the run that is about to begin: what is found between two runs is the later one's to tell."""
+    """Return the number of the next run; what changes between two runs is recorded as the later one's."""
     return int(connection.execute("SELECT coalesce(max(number), 0) + 1 FROM run").fetchone()[0])
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
-    """A read-only view of the ledger, also while a run writes it; None if there is none. StoreError if it is none."""
+    """Open the ledger read-only, also while a run writes it; None if there is none. StoreError if it cannot be read."""
     if not path.exists():
         return None
     with using(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
         connection.row_factory = sqlite3.Row
-        found = _version(connection, path)
-    if 0 < found < VERSION:
-        connection.close()
-        raise StoreError(
-            f"{path}: written by an older harvester (schema {found}); a run, or `python -m harvester verify --fix`, "
-            "brings it up to date, nothing is lost by that"
-        )
-    return connection if found else None
+        found = version_of(connection)
+    if found == 0 or OLDEST_READABLE <= found <= VERSION:
+        return connection if found else None
+    connection.close()
+    if found > VERSION:
+        raise newer_version(path, found)
+    raise StoreError(
+        f"{path}: written by an older harvester (schema {found}); a run, or `python -m harvester verify --fix`, "
+        "brings it up to date, nothing is lost by that"
+    )
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 if SQLite made the file and nothing was written to it. sqlite3.Error."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def newer_version(path: Path, found: int) -> StoreError:
+    """Return the error for a ledger that a newer harvester wrote."""
+    return StoreError(
+        f"{path}: written by a newer harvester (schema {found}); update harvester, or let a run, or "
+        "`python -m harvester verify --fix`, move it aside and make a new one from the files"
+    )
 
 
 @contextmanager
 def using(path: Path) -> Iterator[None]:
-    """Whatever SQLite or the disk complains of within becomes a StoreError about the ledger at ``path``."""
+    """Raise an error of SQLite or of the disk in the block as a StoreError about the ledger at ``path``."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -137,20 +190,13 @@ def using(path: Path) -> Iterator[None]:
 
 
 def _advice(error: Exception) -> str:
-    """What to do about it: nothing is wrong with a ledger that another program holds, or that finds no room."""
-    fault = str(error) if isinstance(error, sqlite3.Error) else ""  # the system's words have a path in them
+    """Return what to do; nothing is wrong with a ledger that another program holds, or on a full disk."""
+    fault = str(error) if isinstance(error, sqlite3.Error) else ""  # the system's message has a path in it
     if "locked" in fault:
         return "another program holds it: end that, and run again"
     if "full" in fault:
         return "make room and run again"
-    return "`python -m harvester verify --fix` makes a new one, no spectrum is lost by that"
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if found > VERSION:
-        raise StoreError(f"{path}: written by a newer harvester (schema {found}); update harvester or move it away")
-    return found
+    return "a run, or `python -m harvester verify --fix`, makes a new one from the files, no spectrum is lost by that"
 
 
 NETWORK = frozenset(
@@ -159,6 +205,6 @@ NETWORK = frozenset(
 
 
 def is_on_network(path: Path) -> bool:
-    """Whether ``path`` lies on a network file system, where SQLite's WAL, which needs shared memory, is not safe."""
+    """Return whether ``path`` is on a network file system, where SQLite's WAL, which needs shared memory, is unsafe."""
     kind = file_system(path)
     return kind in NETWORK or kind.startswith("fuse.")

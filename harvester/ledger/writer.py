@@ -1,4 +1,4 @@
-"""The ledger's one writer: it watches events and writes them down in batches, on a thread of its own."""
+"""Write events into the ledger in batches, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ from ..events.stats import HarvestStats
 from ..model.findings import Finding
 from ..model.outcomes import Failed, Saved
 from .bulk import Row, write_rows
-from .catalog_import import CatalogImport
+from .catalog_import import CatalogImport, drop_unlisted_losses
 from .repair import write_findings
-from .schema import open_for_writing, using
+from .schema import checksum_of, open_for_writing, using
 
 Statement = tuple[str, Row]
 
-BATCH = 100  # rows a transaction at most, and seconds between two: what a power cut can cost of the ledger
-PATIENCE = 0.5
-LONGEST_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
-FAREWELL = 30.0  # seconds that a slow disk gets for the last rows
-PRESSED = 1000  # statements that wait, at which the catalog's rows let them go first
-BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
-BREATH = 0.010  # seconds that each event then leaves to the writer: the harvest slows down, and nothing is lost
+MAX_BATCH = 100  # rows a transaction; with the next one, what a power cut can cost of the ledger
+COMMIT_INTERVAL = 0.5  # seconds
+MAX_FAULT = 300.0  # seconds after which a ledger that cannot be written is given up for this run
+CLOSE_TIMEOUT = 30.0  # seconds that a slow disk gets for the last rows
+IMPORT_PAUSED_AT = 1000  # waiting statements at which the catalog's rows let them go first
+MAX_BACKLOG = 20_000  # statements in memory while the disk is slow: minutes of the fastest harvest, a few MB
+BACKLOG_DELAY = 0.010  # seconds that each event then waits: the harvest slows down, and nothing is lost
 
 
 class LedgerWriter:
-    """Call it with logged events; use it as a context manager around the harvest. ``numbers`` tells how far it is."""
+    """An observer of logged events, and a context manager around the run; ``numbers`` returns the statistics so far."""
 
     def __init__(self, path: Path, numbers: Callable[[], HarvestStats]) -> None:
         self._path = path
         self._numbers = numbers
         self._run = ""
-        self._enrolment: CatalogImport | None = None
+        self._import: CatalogImport | None = None
         self._connection = open_for_writing(path)
         self._statements = deque[Statement]()
         self._due = threading.Event()
         self._ended = False
         self._deadline = math.inf
-        self._thread = threading.Thread(target=self._live, name="ledger-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
         self.fault: sqlite3.Error | None = None
         self._failing_since = 0.0
 
@@ -71,74 +71,77 @@ class LedgerWriter:
             self.fault = sqlite3.OperationalError("its last rows wait for another program, or for a slow disk")
 
     def finish(self) -> None:
-        """No more events come: what has come is written, for which there is a while."""
-        self._deadline = min(self._deadline, time.monotonic() + FAREWELL)
+        """Write what has come and end; no more events come."""
+        self._deadline = min(self._deadline, time.monotonic() + CLOSE_TIMEOUT)
         self._ended = True
         self._due.set()
 
     def give_up(self) -> None:
-        """Wait for nothing any more."""
+        """Wait for the disk no longer."""
         self._deadline = 0.0
 
     @property
     def finishing(self) -> bool:
-        """Whether the last rows are still to be waited for."""
+        """Whether the last rows are still being written."""
         return self._thread.is_alive() and time.monotonic() < self._deadline
 
     @property
     def importing(self) -> bool:
-        """Whether something of the catalog is still to be written down, and can be."""
+        """Whether part of the catalog is still to be imported, and can be."""
         return self._unfinished is not None and self.fault is None and self._thread.is_alive()
 
     @property
     def _unfinished(self) -> CatalogImport | None:
-        return None if self._enrolment is None or self._enrolment.complete else self._enrolment
+        return None if self._import is None or self._import.complete else self._import
 
-    def import_catalog(self, plan: HarvestPlan, catalog: Catalog, shape: str) -> None:
-        """Begin to write down what is listed; the writer goes on with it between events.
+    def import_catalog(self, plan: HarvestPlan, catalog: Catalog, request_key: str) -> None:
+        """Begin to import the catalog; the writer continues with it between events. StoreError.
 
-        ``shape`` is what the spectra are asked as.
+        ``request_key`` has the parameters with which the spectra are requested.
         """
         with using(self._path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("DELETE FROM request")
-            self._connection.execute("INSERT INTO request VALUES(?)", (shape,))
+            self._connection.execute("INSERT INTO request VALUES(?)", (request_key,))
+            self._connection.execute("DELETE FROM conflict")
+            self._connection.executemany("INSERT INTO conflict VALUES(?, ?, ?, ?)", catalog.conflicts)
+            drop_unlisted_losses(self._connection, catalog)
         with using(self._path):
-            self._enrolment = CatalogImport(self._connection, plan, catalog)
-            self._enrolment.go_on(self._connection)
+            self._import = CatalogImport(self._connection, plan, catalog)
+            self._import.write_next(self._connection)
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
-        """Write down what an audit proved, once everything is enrolled: names pass to their owners first."""
+        """Write what an audit found, once the catalog is imported: names pass to their owners first. StoreError."""
         with using(self._path):
-            while findings and (enrolment := self._unfinished) is not None:
-                enrolment.go_on(self._connection)
+            while findings and (unfinished := self._unfinished) is not None:
+                unfinished.write_next(self._connection)
             write_findings(self._connection, findings)
 
     def __call__(self, event: ev.Event) -> None:
-        if self.fault is not None and time.monotonic() - self._failing_since > LONGEST_FAULT:
+        if self.fault is not None and time.monotonic() - self._failing_since > MAX_FAULT:
             raise self.fault
         if isinstance(event, ev.HarvestStarted):
             self._run = event.run
-        self._remember(event)
+        self._note(event)
         self._statements.extend(statements(event, self._run))
-        if len(self._statements) >= BATCH:
+        if len(self._statements) >= MAX_BATCH:
             self._due.set()
-        if len(self._statements) > BACKLOG:
-            time.sleep(BREATH)
+        if len(self._statements) > MAX_BACKLOG:
+            time.sleep(BACKLOG_DELAY)
 
-    def _remember(self, event: ev.Event) -> None:
-        """Of a spectrum that something happens to, the ledger knows better than what is still to be enrolled."""
-        enrolment = self._unfinished
-        if enrolment is None:
+    def _note(self, event: ev.Event) -> None:
+        """Note a spectrum that something happens to: the plan's row of it, if still to be imported, is older."""
+        unfinished = self._unfinished
+        if unfinished is None:
             return
         match event:
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
-                enrolment.heard_of.add(outcome.target.did)
+                unfinished.seen.add(outcome.target.did)
             case ev.RetryScheduled(target=target):
-                enrolment.heard_of.add(target.did)
+                unfinished.seen.add(target.did)
 
-    def _live(self) -> None:
-        """The thread. Only it knows when nobody uses the connection any more."""
+    def _run_thread(self) -> None:
+        """Write until the end; only the thread knows when the connection is not used any more."""
         with closing(self._connection):
             self._write()
 
@@ -151,23 +154,23 @@ class LedgerWriter:
             try:
                 self._commit(kept)
                 kept = []
-                if not ended and len(self._statements) < PRESSED and (enrolment := self._unfinished) is not None:
-                    enrolment.go_on(self._connection)
+                if not ended and len(self._statements) < IMPORT_PAUSED_AT and (rest := self._unfinished) is not None:
+                    rest.write_next(self._connection)
             except sqlite3.Error as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
-                self.fault = error  # it may pass (a full disk does): the batch is tried again
-                time.sleep(0.0 if ended else PATIENCE)
+                self.fault = error  # it may be transient (a full disk is): the batch is tried again
+                time.sleep(0.0 if ended else COMMIT_INTERVAL)
             else:
                 self.fault = None
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
-        """What has come, once that is enough or was long enough ago; the thread is not woken for each of it."""
-        self._due.wait(PATIENCE if self._unfinished is None else 0.0)
+        """Return what has come, and whether it is the last; the thread is not woken for each statement."""
+        self._due.wait(COMMIT_INTERVAL if self._unfinished is None else 0.0)
         self._due.clear()  # before looking: what comes meanwhile sets it again
         ended = self._ended
-        batch = [self._statements.popleft() for _ in range(min(BATCH, len(self._statements)))]
-        if ended or len(self._statements) >= BATCH:
+        batch = [self._statements.popleft() for _ in range(min(MAX_BATCH, len(self._statements)))]
+        if ended or len(self._statements) >= MAX_BATCH:
             self._due.set()
         return batch, ended and not self._statements
 
@@ -187,23 +190,24 @@ INSERT INTO run(run, started, host, pid, version, archive, endpoint, shape, user
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-# A spectrum may have its row yet to come: something happens to it before its turn to be enrolled. Then it comes without
-# its name, which may still be another's.
+# Something may happen to a spectrum before its row is imported. Then the row is made without its name, which may still
+# be another's.
 _SAVED = """
 INSERT INTO spectrum(did, name, folded, status, attempts, bytes, sha256, content_digest, points, wave_min, wave_max,
-    object, http_status, last_tried, saved, elapsed, url, etag, last_modified, run)
+    object, http_status, last_tried, saved, elapsed, url, etag, last_modified, run, checksum)
 WITH new(did, name, attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, saved, elapsed, url,
-    etag, last_modified, run) AS (VALUES {rows})
+    etag, last_modified, run, checksum) AS (VALUES {rows})
 SELECT did, name, did, 'saved', attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, 200, saved,
-    saved, elapsed, url, etag, last_modified, number FROM new LEFT JOIN run USING (run) WHERE true
+    saved, elapsed, url, etag, last_modified, number, checksum FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = 'saved', attempts = excluded.attempts, due = NULL, bytes = excluded.bytes,
     sha256 = excluded.sha256, content_digest = excluded.content_digest, points = excluded.points,
     wave_min = excluded.wave_min, wave_max = excluded.wave_max, object = excluded.object, kind = NULL, detail = NULL,
     http_status = 200, last_tried = excluded.last_tried, saved = excluded.saved, elapsed = excluded.elapsed,
-    url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified, run = excluded.run
+    url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified, run = excluded.run,
+    checksum = excluded.checksum
 """
 
-# A spectrum that is there and could not be refreshed is still there, as it came.
+# A stored spectrum that could not be refreshed is still stored, as it was.
 _TRIED = """
 INSERT INTO spectrum(did, name, folded, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run)
 WITH new(did, name, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run) AS (VALUES {rows})
@@ -218,7 +222,7 @@ WHERE spectrum.status NOT IN ('present', 'saved')
 
 
 def statements(event: ev.Event, run: str) -> list[Statement]:
-    """What ``event`` changes in the ledger."""
+    """Return what ``event`` changes in the ledger."""
     match event:
         case ev.HarvestStarted():
             return [_started(event)]
@@ -226,36 +230,37 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
             return [_saved(outcome, time, run)]
         case ev.SpectrumFailed(time=time, outcome=outcome):
             return [_failed(outcome, time, run)]
-        case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=why, due=due):
-            tried = ("retry", attempt, due, why.kind, why.detail, why.status, time, None, None)
+        case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=failure, due=due):
+            tried = ("retry", attempt, due, failure.kind, failure.detail, failure.status, time, None, None)
             return [(_TRIED, (target.did, target.name, *tried, run))]
         case ev.HarvestEnded(time=time):
-            return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _noted(event, run)]
+            return [("UPDATE run SET ended = ? WHERE run = ?", (time, run)), _logged(event, run)]
         case ev.HarvestPaused() | ev.HarvestResumed() | ev.HarvestDraining() | ev.ObserverFailed():
-            return [_noted(event, run)]
+            return [_logged(event, run)]
     return []
 
 
 def _started(event: ev.HarvestStarted) -> Statement:
-    here = (socket.gethostname(), os.getpid(), __version__)
-    asked = (event.endpoint, event.request_key, event.user_agent, event.profile_sha256)
-    return _STARTED, (event.run, event.time, *here, event.archive, *asked)
+    process = (socket.gethostname(), os.getpid(), __version__)
+    request = (event.endpoint, event.request_key, event.user_agent, event.profile_sha256)
+    return _STARTED, (event.run, event.time, *process, event.archive, *request)
 
 
 def _saved(outcome: Saved, time: float, run: str) -> Statement:
-    target, proof = outcome.target, outcome.verified
-    waves = (proof.points, proof.wave_min, proof.wave_max, proof.object_name)
-    digests = (proof.size, proof.sha256, proof.content_digest)
-    story = (time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
-    return _SAVED, (target.did, target.name, outcome.attempts, *digests, *waves, *story, run)
+    target, found = outcome.target, outcome.verified
+    waves = (found.points, found.wave_min, found.wave_max, found.object_name)
+    digests = (found.size, found.sha256, found.content_digest)
+    response = (time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
+    checksum = checksum_of(target.did, *digests)
+    return _SAVED, (target.did, target.name, outcome.attempts, *digests, *waves, *response, run, checksum)
 
 
 def _failed(outcome: Failed, time: float, run: str) -> Statement:
-    target, why = outcome.target, outcome.failure
-    tried = (outcome.attempts, None, why.kind, why.detail, why.status, time)
+    target, failure = outcome.target, outcome.failure
+    tried = (outcome.attempts, None, failure.kind, failure.detail, failure.status, time)
     return _TRIED, (target.did, target.name, "failed", *tried, outcome.elapsed, outcome.url, run)
 
 
-def _noted(event: ev.Event, run: str) -> Statement:
+def _logged(event: ev.Event, run: str) -> Statement:
     fields = {name: str(getattr(event, name)) for name in event.__match_args__ if name != "time"}
     return "INSERT INTO event VALUES(?, ?, ?, ?)", (event.time, run, event.event_name(), json.dumps(fields))

@@ -1,4 +1,4 @@
-"""What an audit works on and what it finds, as values: the audit, the ledger and the command line share them."""
+"""What a check works on and what it finds, as values that audit, ledger and command line share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import NamedTuple
 from .outcomes import Check, VerifiedSpectrum
 from .target import SpectrumId
 
-DIGEST, PRESENCE, READING, LEDGER = "digest", "presence", "reading", "ledger"
-"""What an audit proves beyond the three gates: unchanged, there, legible; and that the ledger itself can be used."""
+DIGEST, PRESENCE, READING, LEDGER, UNIQUENESS = "digest", "presence", "reading", "ledger", "uniqueness"
+"""What is checked besides structure, identity and science: that a file is unchanged, exists, can be read, that the
+ledger itself can be used, and that a spectrum has one file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger remembers of a stored file. Digests are hex strings, None where it was never proved."""
+    """What the ledger has of a stored file. Digests are hex strings, None where it was never verified."""
 
     did: SpectrumId
     sha256: str | None = None
@@ -25,7 +26,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class FileToCheck:
-    """A file to examine: its stem (no folder, no ``.fits``), and the ledger's record of it, None without one."""
+    """A file to check: its name (no folder, no ``.fits``), and the ledger's record of it, None without one."""
 
     name: str
     record: Record | None = None
@@ -33,11 +34,11 @@ class FileToCheck:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A file that passed every proof.
+    """A file that passed every check.
 
-    did: None only where neither ledger nor file tells it (an archive without an identity card).
+    did: None only where neither ledger nor file has it (an archive whose files name no DID).
     known: the ledger has these very digests already.
-    redated: other bytes than the ledger remembers, but the same content: the server writes a new date into each answer.
+    redated: other bytes than the ledger has, but the same content: the server writes a new date into each response.
     """
 
     name: str
@@ -49,8 +50,10 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A file that is not the spectrum its name promises. ``gate`` is a Gate or DIGEST, ``kind`` a FailureKind or
-    ``changed``; ``detail`` is one sentence for people."""
+    """A file that is not the spectrum its name promises.
+
+    ``check`` is a Check or DIGEST, ``kind`` a FailureKind or ``changed``; ``detail`` is one sentence.
+    """
 
     name: str
     did: SpectrumId | None
@@ -61,7 +64,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The ledger remembers a file, or the folder listed one, that is not there."""
+    """A file that the ledger has as stored, or the folder listed, and that does not exist."""
 
     name: str
     did: SpectrumId | None
@@ -71,7 +74,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file of which nothing can be said: it cannot be read, or reading it tripped a bug of ours."""
+    """A file about which nothing is known: it cannot be read, or reading it ended in an internal error."""
 
     name: str
     did: SpectrumId | None
@@ -80,28 +83,40 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A sound file whose spectrum another file has already."""
+
+    name: str
+    did: SpectrumId
+    detail: str
+    check: str = UNIQUENESS
+
+
+@dataclass(frozen=True, slots=True)
 class UnrelatedFile:
-    """A file under a name that no spectrum can have: somebody else's, which no harvest will ever count."""
+    """A file under a name that no spectrum can have: not ours, and never counted."""
 
     name: str
 
 
-Fault = Damaged | Missing | Unreadable
+Fault = Damaged | Missing | Unreadable | Duplicate
 Finding = Sound | UnrelatedFile | Fault
 
 
-FEW = 10  # files that may fail alike without telling of more than their own damage
+FEW = 10  # files that may fail alike without pointing at more than their own damage
 
 
 def too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
-    """Kinds that tell of a wrong setting rather than of damage: a disk does not turn most of a folder's files, sound
-    in structure, into spectra of another band."""
-    judged = Counter(fault.kind for fault in damaged if fault.check in (Check.IDENTITY, Check.SCIENCE))
-    return {kind for kind, number in judged.items() if number > max(FEW, checked // 2)}
+    """Return the kinds that point at a wrong setting rather than at damage.
+
+    A disk does not turn most of a folder's files, sound in structure, into spectra of another band.
+    """
+    counts = Counter(fault.kind for fault in damaged if fault.check in (Check.IDENTITY, Check.SCIENCE))
+    return {kind for kind, number in counts.items() if number > max(FEW, checked // 2)}
 
 
 class Content(NamedTuple):
-    """One spectrum as it was at some time: digests in hex, the content's None where it was never taken."""
+    """One spectrum as it was at some time: digests in hex, the content's None where it was never computed."""
 
     did: SpectrumId
     sha256: str

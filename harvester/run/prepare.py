@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..audit.files import proved_again
-from ..audit.recovery import written_since_crash
-from ..catalog.plan import USUAL_RATE, HarvestPlan, PlanNotes, make_plan
+from ..audit.files import verify_stored
+from ..audit.recovery import identify, written_since_crash
+from ..catalog.plan import USUAL_RATE, EntryRow, HarvestPlan, make_plan
 from ..catalog.reader import ADDRESS, Catalog, read_catalog
 from ..config.configuration import Configuration
 from ..engine.work_queue import PendingRetry
@@ -74,11 +75,11 @@ class Preparation:
         return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
-def catalog_of(configuration: Configuration) -> Catalog:
+def catalog_of(configuration: Configuration, all_faults: bool = False) -> Catalog:
     """Read the catalog that the configuration names; the demo archive has its own. UsageError without one."""
     settings = configuration.settings
     if settings.catalog is not None:
-        return read_catalog(settings.catalog, settings.id_column, configuration.profile.takes_any_identifier)
+        return read_catalog(settings.catalog, configuration.catalog_rules(all_faults))
     if configuration.is_demo:
         from ..demo import DEMO_COUNT, listing
 
@@ -101,26 +102,33 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
     """
     ledger = store.ledger
     newer = written_since_crash(store)
-    receipts: Iterable[PlanNotes] = queries.stored_entries(ledger)
-    if newer:
-        doubtful = frozenset(name.casefold() for name in newer)
-        receipts = ((name, did, None if name in doubtful else size) for name, did, size in receipts)
-    plan = make_plan(catalog, store.files(), receipts)
+    plan = make_plan(catalog, store.files(), _entries(ledger, newer or ()))
+    card = configuration.profile.identity_card or None
+    if identified := identify(store, plan.strays_to_identify(), card):
+        own = ((name.casefold(), did, None) for name, did in identified.items())
+        plan = make_plan(catalog, store.files(), chain(own, _entries(ledger, newer or ())))
     _refuse_mixed_requests(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
-    findings = _verify_unknown(configuration, plan.unproved, store)
+    findings = _verify_unknown(configuration, plan.unverified, store)
     _refuse_other_content(configuration, findings)
-    plan = plan.proved({finding.name for finding in findings if isinstance(finding, Sound)})
+    plan = plan.verified({finding.name for finding in findings if isinstance(finding, Sound)})
     targets, leftovers = _choose(configuration, plan, ledger)
     _refuse_without_url(configuration, catalog, targets)
     return Preparation(configuration, catalog, plan, targets, leftovers, findings, store.warning, newer is not None)
 
 
-def _verify_unknown(configuration: Configuration, unproved: Sequence[Target], store: Store) -> list[Finding]:
-    if not unproved:
+def _entries(ledger: Path, newer: Collection[str]) -> Iterator[EntryRow]:
+    """Yield the ledger's entries, without the sizes of files that are ``newer`` than their entries. StoreError."""
+    doubtful = frozenset(name.casefold() for name in newer)
+    for name, did, size in queries.stored_entries(ledger):
+        yield name, did, None if name in doubtful else size
+
+
+def _verify_unknown(configuration: Configuration, unverified: Sequence[Target], store: Store) -> list[Finding]:
+    if not unverified:
         return []
-    work = (FileToCheck(target.name, Record(target.did)) for target in unproved)
-    return list(proved_again(configuration, store, work, os.cpu_count() or 1))
+    work = (FileToCheck(target.name, Record(target.did)) for target in unverified)
+    return list(verify_stored(configuration, store, work, os.cpu_count() or 1))
 
 
 def _refuse_other_content(configuration: Configuration, findings: Sequence[Finding]) -> None:

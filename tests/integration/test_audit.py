@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from harvester.audit.check_store import StoreCheck, check_store
-from harvester.audit.files import audit
+from harvester.audit.files import verify_folder
 from harvester.catalog.names import slug_name
 from harvester.config.configuration import Configuration
 from harvester.config.loading import load
 from harvester.demo import listed_dids
-from harvester.errors import DirectoryHeldError, StoreError, UsageError
+from harvester.errors import DirectoryHeldError, UsageError
 from harvester.fits.hdu import read_hdus
 from harvester.model.findings import Damaged, FileToCheck, Sound
 from harvester.model.target import SpectrumId
@@ -90,7 +90,7 @@ HARMS: list[tuple[Callable[[Path], None], str, str]] = [
     (become_link, "structure", "it is no file"),
     (become_other, "identity", "another spectrum came"),
     (flip_flux, "digest", "not what was saved"),
-    (Path.unlink, "presence", "the ledger remembers it"),
+    (Path.unlink, "presence", "the ledger has it as stored"),
 ]
 
 
@@ -199,17 +199,20 @@ def test_a_lost_ledger_is_no_damage_and_fix_writes_it_anew(out: Path, left: byte
     assert ledger.exists() == (left is not None)
     stock = checked(out, fix=True)
     assert stock.faults == []
-    assert stock.notes == (["there was no ledger: made ledger.sqlite anew"] if left is None else [])
+    assert stock.notes == (["there was no ledger: a new one is made from the files"] if left is None else [])
     assert rows(out, "SELECT count(*) FROM spectrum WHERE status = 'present'") == [(COUNT,)]
 
 
 @pytest.mark.parametrize("fix", [False, True])
-def test_the_ledger_of_a_newer_harvester_is_not_touched(out: Path, fix: bool) -> None:
+def test_the_ledger_of_a_newer_harvester_is_a_damaged_one_and_kept(out: Path, fix: bool) -> None:
     rows(out, "PRAGMA user_version = 999")
     before = (out / ".harvester" / "ledger.sqlite").read_bytes()
-    with pytest.raises(StoreError, match="newer harvester"):
-        checked(out, fix=fix)
-    assert (out / ".harvester" / "ledger.sqlite").read_bytes() == before
+    stock = checked(out, fix=fix)
+    assert [(fault.check, stock.sound) for fault in stock.faults] == [("ledger", COUNT)]
+    assert "written by a newer harvester, schema 999" in stock.faults[0].detail
+    kept = next((out / ".harvester").glob("ledger.sqlite.damaged-*Z" if fix else "ledger.sqlite"))
+    assert kept.read_bytes() == before
+    assert len(checked(out).faults) == (not fix)
 
 
 def test_a_wrong_setting_does_not_empty_a_folder(out: Path) -> None:
@@ -243,10 +246,10 @@ def test_what_cannot_be_read_is_told_and_left_where_it_is(out: Path) -> None:
 def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = iter([OSError(5, "Input/output error"), ZeroDivisionError("oops")])
     monkeypatch.setattr("harvester.audit.files._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
-    found = list(audit(out, [FileToCheck(NAMES[0]), FileToCheck(NAMES[1])], Expectation()))
+    found = list(verify_folder(out, [FileToCheck(NAMES[0]), FileToCheck(NAMES[1])], Expectation()))
     assert [getattr(fault, "check", "") for fault in found] == ["reading", "reading"]
     assert "Input/output error" in str(found[0])
-    assert "a bug of ours" in str(found[1])
+    assert "an internal error" in str(found[1])
 
 
 def test_several_processes_find_the_same_in_the_same_order_as_one(out: Path) -> None:
@@ -254,8 +257,8 @@ def test_several_processes_find_the_same_in_the_same_order_as_one(out: Path) -> 
     become_other(out / f"{NAMES[9]}.fits")
     work = [FileToCheck(name) for name in NAMES]
     expected = configured(out).expectation
-    alone = list(audit(out, work, expected, 1, chunk=3))
-    assert list(audit(out, work, expected, 3, chunk=3)) == alone
+    alone = list(verify_folder(out, work, expected, 1, chunk=3))
+    assert list(verify_folder(out, work, expected, 3, chunk=3)) == alone
     assert [type(finding) for finding in alone].count(Damaged) == 2
     assert [type(finding) for finding in alone].count(Sound) == COUNT - 2
 
@@ -269,7 +272,7 @@ def test_work_is_taken_only_as_fast_as_it_is_done(out: Path) -> None:
             taken += 1
             yield FileToCheck(NAMES[0])
 
-    findings = audit(out, endless(), configured(out).expectation, 2, chunk=5)  # type: ignore[arg-type]
+    findings = verify_folder(out, endless(), configured(out).expectation, 2, chunk=5)  # type: ignore[arg-type]
     assert isinstance(next(findings), Sound)
     assert taken <= 5 * 2 * 2 * 2
     findings.close()

@@ -218,11 +218,11 @@ async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_
 
 def _digested(out: Path) -> list[Content]:
     """What lies there, by the proofs of an audit that knows no ledger."""
-    from harvester.audit.files import audit
+    from harvester.audit.files import verify_folder
     from harvester.model.findings import FileToCheck, Sound
     from harvester.verify.expectation import Expectation
 
-    found = audit(out, (FileToCheck(path.stem) for path in out.glob("*.fits")), Expectation())
+    found = verify_folder(out, (FileToCheck(path.stem) for path in out.glob("*.fits")), Expectation())
     sound = [finding for finding in found if isinstance(finding, Sound) and finding.did]
     return sorted(Content(f.did, f.verified.sha256, f.verified.content_digest) for f in sound if f.did)
 

@@ -29,6 +29,7 @@ from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
+from tests.support.catalogs import stored_entries
 from tests.support.harvests import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
 COUNT = 8
@@ -167,6 +168,44 @@ CREATE INDEX spectrum_status ON spectrum(status);
 CREATE TABLE request(shape TEXT NOT NULL);
 CREATE TABLE event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
 """,
+    2: """
+CREATE TABLE run(
+    number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, host TEXT NOT NULL,
+    pid INTEGER NOT NULL, version TEXT NOT NULL, archive TEXT NOT NULL, summary TEXT NOT NULL DEFAULT '{}',
+    endpoint TEXT, shape TEXT, user_agent TEXT, profile_sha256 TEXT
+);
+
+CREATE TABLE spectrum(
+    did TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, columns TEXT NOT NULL DEFAULT '{}',
+    status TEXT NOT NULL CHECK(status IN ('wanted', 'present', 'saved', 'retry', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256 TEXT, content_digest TEXT,
+    points INTEGER, wave_min REAL, wave_max REAL, object TEXT,
+    kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url TEXT,
+    etag TEXT, last_modified TEXT, run INTEGER
+) WITHOUT ROWID;
+
+CREATE INDEX spectrum_status ON spectrum(status);
+
+CREATE TABLE past(
+    did TEXT NOT NULL, since INTEGER, until INTEGER NOT NULL, sha256 TEXT NOT NULL, content_digest TEXT,
+    PRIMARY KEY(did, until)
+) WITHOUT ROWID;
+
+CREATE TRIGGER spectrum_past AFTER UPDATE OF run ON spectrum
+WHEN OLD.status IN ('present', 'saved') AND OLD.sha256 NOT NULL AND OLD.run IS NOT NEW.run AND NEW.run NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM past WHERE did = OLD.did AND until = NEW.run)
+BEGIN INSERT INTO past VALUES(OLD.did, OLD.run, NEW.run, OLD.sha256, OLD.content_digest); END;
+
+CREATE VIEW provenance AS
+SELECT did, name, status, attempts, http_status, strftime('%Y-%m-%dT%H:%M:%fZ', asked, 'unixepoch') AS asked, url,
+    etag, last_modified, sha256, content_digest, run.run, archive, endpoint, shape, user_agent, profile_sha256, version
+FROM (SELECT *, run AS number, last_tried - coalesce(elapsed, 0) AS asked FROM spectrum
+    WHERE status IN ('saved', 'failed', 'retry')) LEFT JOIN run USING (number);
+
+CREATE TABLE request(shape TEXT NOT NULL);
+
+CREATE TABLE event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
+""",
 }
 """What a ledger of each earlier version was made by. A new VERSION adds its predecessor's SCHEMA here."""
 
@@ -183,7 +222,8 @@ async def test_a_ledger_of_every_earlier_version_is_brought_up_to_date(tmp_path:
 
 
 OF_VERSION_1 = """
-INSERT INTO run VALUES('20260102T200000-bbbb', 200.0, 260.0, 'h', 7, '0.1.0', 'demo', '{{"saved": 1}}');
+INSERT INTO run VALUES('20260102T200000-bbbb', 200.0, 260.0, 'h', 7, '0.1.0', 'demo', '{{
+    "listed": 3, "present": 1, "saved": 1, "failed": 0, "remaining": 1, "requests": 2, "bytes": 2880, "seconds": 60}}');
 INSERT INTO run VALUES('20260101T200000-aaaa', 100.0, NULL, 'h', 6, '0.1.0', 'demo', '{{}}');
 INSERT INTO request VALUES('FLUXCALIB=normalized, FORMAT=application/fits');
 INSERT INTO spectrum(did, name, folded, status, bytes, sha256, content_digest, last_tried, saved, elapsed, url, run)
@@ -200,13 +240,14 @@ def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> No
         old.executescript(OLDER[1] + ";" + OF_VERSION_1.format(*DIDS) + "PRAGMA user_version=1")
     with pytest.raises(StoreError, match=r"written by an older harvester \(schema 1\); a run, or .*verify --fix"):
         queries.last_run(path)
-    assert ensure_usable(path) is None, "as every run begins"
-    assert {name: known.did for name, known in queries.receipts(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
+    assert ensure_usable(path) == "the ledger was converted from schema 1 to 3", "as every run begins"
+    assert ensure_usable(path) is None
+    assert {name: known.did for name, known in stored_entries(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
     assert queries.retries(path) == {DIDS[1]: (2, 900.0)}
     assert list(queries.digests(path)) == [("x.fits", "ab"), ("z.fits", "ef")]
     latest = queries.last_run(path)
     assert latest is not None
-    assert (latest.run, latest.summary) == ("20260102T200000-bbbb", {"saved": 1})
+    assert (latest.run, latest.summary["saved"]) == ("20260102T200000-bbbb", 1)
     with closing(sqlite3.connect(path)) as new:
         runs = list(new.execute("SELECT number, run FROM run ORDER BY number"))
         origins = {did: row for did, *row in new.execute("SELECT did, run, asked, url, endpoint FROM provenance")}
@@ -225,14 +266,16 @@ async def test_tables_that_are_not_ours_are_moved_aside_and_the_files_proved_aga
     assert rows(out, "SELECT count(*) FROM spectrum WHERE status = 'present'") == [(COUNT,)]
 
 
-async def test_a_ledger_of_a_newer_harvester_is_refused_in_one_sentence_and_left_as_it_is(out: Path) -> None:
+async def test_a_ledger_of_a_newer_harvester_is_kept_aside_by_a_run_and_left_as_it_is_by_readers(out: Path) -> None:
     rows(out, "PRAGMA user_version = 999")
     before = ledger_of(out).read_bytes()
-    with pytest.raises(StoreError, match=r"written by a newer harvester \(schema 999\); update harvester or move it"):
-        await harvest_demo(out, COUNT)
     done = CliRunner().invoke(commands, ["failures", "--out", str(out)], standalone_mode=False)
     assert isinstance(done.exception, StoreError)
+    assert "written by a newer harvester (schema 999); update harvester, or let a run" in str(done.exception)
     assert ledger_of(out).read_bytes() == before
+    assert await asked_for(out) == set()
+    (aside,) = ledger_of(out).parent.glob("ledger.sqlite.damaged-*Z")
+    assert aside.read_bytes() == before
 
 
 # ---- used by several, on bad disks
@@ -270,7 +313,7 @@ async def test_a_disk_that_breaks_under_the_ledger_costs_history_and_no_spectrum
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    monkeypatch.setattr(writer, "PATIENCE", 0.01)
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 0.01)
 
     def broken(*_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -376,7 +419,9 @@ def test_spectra_of_another_archive_are_not_mixed_in(
     (tmp_path / "b.toml").write_text(ANOTHER.format("b", "b.example:8080"))
     catalog = str(write_catalog(tmp_path / "b.csv", listed))
     given = [*asked, "--archive", str(tmp_path / "b.toml"), "--catalog", catalog, "--out", str(out)]
-    with pytest.raises(UsageError, match=r"of 127.0.0.1 \(127.0.0.1:\d+\); you ask b \(b.example:8080\): ") as caught:
+    with pytest.raises(
+        UsageError, match=r"of 127.0.0.1 \(127.0.0.1:\d+\); you request b \(b.example:8080\): "
+    ) as caught:
         CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
@@ -456,7 +501,7 @@ def test_a_ledger_that_another_program_holds_to_the_end_is_told_and_still_takes_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread alone closes the connection: closed under it, SQLite crashes the whole process."""
-    monkeypatch.setattr(writer, "FAREWELL", 0.2)
+    monkeypatch.setattr(writer, "CLOSE_TIMEOUT", 0.2)
     path = tmp_path / "ledger.sqlite"
     target = Target(SpectrumId("ivo://org/a"), "a")
     saved = Saved(target, VerifiedSpectrum(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, ""), 1, 0.1, "http://archive")

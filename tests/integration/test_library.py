@@ -170,7 +170,7 @@ async def test_a_generator_is_a_catalog(tmp_path: Path) -> None:
     ("wanted", "sentence"),
     [
         ([], "^catalog: the list is empty; give DIDs, dicts, or a table$"),
-        (["vega"], "line 2: id 'vega' is no publisher DID"),
+        (["http://vega"], "line 2: id 'http://vega' is no publisher DID"),
         ([{"did": DIDS[0]}], "no column 'id' among 'did'"),
         ({"id": DIDS[0]}, "a dict is no list of spectra"),
         (7, "a int is no list of spectra"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harvester.catalog.columns import RECENT
 from harvester.catalog.packed_strings import (
     BLOCK,
     IN_MEMORY,
@@ -22,7 +23,7 @@ from harvester.catalog.packed_strings import (
     StringMap,
     ordered,
 )
-from harvester.catalog.reader import RECENT, read_catalog
+from harvester.catalog.reader import read_catalog
 from harvester.errors import StoreError
 
 NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text

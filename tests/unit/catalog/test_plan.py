@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.catalog.names import assign_names, slug_name
+from harvester.catalog.names import slug_name
 from harvester.catalog.plan import FITS_BLOCK, HarvestPlan, LedgerEntries, LedgerEntry, is_suspect, make_plan
 from harvester.catalog.reader import Catalog, read_catalog
 from harvester.cli import commands
 from harvester.model.target import SpectrumId, Target
+from tests.support.catalogs import assign_names
 from tests.support.paths import SHARED
 
 GENUINE = SHARED / "real/ondrejov-dataset.csv"
@@ -33,7 +34,7 @@ def settled(
     listed: Catalog, stored: Mapping[str, int], receipts: Mapping[str, LedgerEntry] | None = None
 ) -> HarvestPlan:
     """The plan once files that no ledger vouches for were read and found sound."""
-    return make_plan(listed, stored, receipts).proved(stored)
+    return make_plan(listed, stored, receipts).verified(stored)
 
 
 def names(targets: object) -> list[str]:
@@ -74,7 +75,7 @@ def test_the_counts_are_those_that_the_command_line_promises() -> None:
     listed = catalog("a", "b", "x/c", "y/c", "d", duplicates=3, blank=1, malformed=2)
     assert settled(listed, {"a": 2880, "b": 5, "old": 2880}).counts() == {
         "listed": 5, "present": 1, "missing": 3, "suspect": 1, "malformed": 2, "duplicates": 3, "collisions": 2,
-        "strays": 1, "blank": 1,
+        "strays": 1, "blank": 1, "conflicts": 0,
     }  # fmt: skip
 
 
@@ -176,8 +177,8 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
 ) -> None:
     before = assign_names([did(path) for path in earlier])
     sizes = {before.of(did(path)): data.draw(SIZES) for path in earlier}
-    proved = {path: data.draw(st.sampled_from([FITS_BLOCK, 3 * FITS_BLOCK, None])) for path in earlier}
-    receipts = {before.of(did(path)).casefold(): LedgerEntry(did(path), proved[path]) for path in earlier}
+    verified = {path: data.draw(st.sampled_from([FITS_BLOCK, 3 * FITS_BLOCK, None])) for path in earlier}
+    receipts = {before.of(did(path)).casefold(): LedgerEntry(did(path), verified[path]) for path in earlier}
     stored = {**stray, **sizes}
     plan = make_plan(catalog(*listed), stored, receipts)
     owners = {name: receipt.did for name, receipt in receipts.items()}
@@ -190,7 +191,7 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
         elif is_suspect(size):
             where = plan.suspect
         else:
-            where = plan.present if receipt is not None and receipt.size == size else plan.unproved
+            where = plan.present if receipt is not None and receipt.size == size else plan.unverified
         assert Target(did(path), name) in list(where)
     assert plan.strays == sorted(set(stored) - {now.of(did(path)) for path in listed})
 

@@ -37,12 +37,12 @@ SIZE = 2880
 SLOW = """
 import time
 from harvester.ledger import catalog_import
-catalog_import.PIECE = 1
-go_on = catalog_import.CatalogImport.go_on
+catalog_import.ROWS_PER_TRANSACTION = 1
+write_next = catalog_import.CatalogImport.write_next
 def slowly(self, connection):
     time.sleep(0.1)
-    go_on(self, connection)
-catalog_import.CatalogImport.go_on = slowly
+    write_next(self, connection)
+catalog_import.CatalogImport.write_next = slowly
 from harvester.cli import main
 main()
 """
@@ -50,7 +50,7 @@ main()
 
 @pytest.fixture(autouse=True)
 def few_rows_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog_import, "PIECE", 3)
+    monkeypatch.setattr(catalog_import, "ROWS_PER_TRANSACTION", 3)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def enrolled(ledger: sqlite3.Connection, names: str, present: str = "") -> Catal
     """The ledger once everything is enrolled."""
     work = CatalogImport(ledger, *planned(names, present))
     while not work.complete:
-        work.go_on(ledger)
+        work.write_next(ledger)
     return work
 
 
@@ -114,11 +114,11 @@ def test_what_happened_before_a_row_s_turn_came_stays_and_gets_its_columns(
     ledger: sqlite3.Connection, status: str
 ) -> None:
     work = CatalogImport(ledger, *planned("abcdefghijk"))
-    work.go_on(ledger)
-    work.heard_of.add(did("k"))
+    work.write_next(ledger)
+    work.seen.add(did("k"))
     ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, 'k', ?1, ?2)", (did("k"), status))
     while not work.complete:
-        work.go_on(ledger)
+        work.write_next(ledger)
     name, columns, now = rows(ledger)[-1]
     assert (name, json.loads(columns), now) == ("k", {"label": "k"}, status)
 
@@ -127,9 +127,9 @@ def test_rows_are_there_ahead_of_the_spectra_however_many_of_them_come(ledger: s
     wanted = "kjihgfedcba"
     work = CatalogImport(ledger, *planned(wanted))
     for number, name in enumerate(wanted):
-        work.go_on(ledger)
+        work.write_next(ledger)
         assert name in {folded for folded, _, _ in rows(ledger)}, f"the spectrum of place {number} comes now"
-        work.heard_of.add(did(name))
+        work.seen.add(did(name))
 
 
 def kill_in_mid_run(command: list[str], ledger: Path) -> None:
@@ -179,15 +179,15 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
 def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_ledger(
     ledger: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_import, "EVERY", 2)
-    monkeypatch.setattr(catalog_import, "PART", 4)
-    names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.PIECE
+    monkeypatch.setattr(catalog_import, "SAMPLE_STEP", 2)
+    monkeypatch.setattr(catalog_import, "ROWS_PER_SORT", 4)
+    names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.ROWS_PER_TRANSACTION
     ledger.execute("CREATE TABLE told(name TEXT)")
     ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
     plan, catalog = planned(names)
     work = CatalogImport(ledger, plan, catalog)
     while not work.complete:
-        work.go_on(ledger)
+        work.write_next(ledger)
     told = [name for (name,) in ledger.execute("SELECT name FROM told ORDER BY rowid")]
     assert sorted(told) == sorted(target.name for target in plan.wanted)
     dids = {target.name: target.did for target in plan.wanted}
@@ -198,7 +198,7 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
 def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "BACKLOG", 5)
+    monkeypatch.setattr(writer, "MAX_BACKLOG", 5)
     commit = LedgerWriter._commit
 
     def slowly(self: LedgerWriter, batch: list[Statement]) -> None:

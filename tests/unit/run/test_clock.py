@@ -13,7 +13,6 @@ import pytest
 from harvester import events as ev
 from harvester.archive.access import SodaAccess
 from harvester.archive.client import ArchiveClient
-from harvester.catalog.names import assign_names
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.engine.engine import Engine
@@ -25,6 +24,7 @@ from harvester.model.limits import Limits
 from harvester.model.schedule import Deadline, Window
 from harvester.model.target import SpectrumId, Target
 from harvester.run.clock import ClockWatch, run_window
+from tests.support.catalogs import assign_names
 from tests.support.harvests import harvest_demo
 from tests.support.simulated_run import HOUR, SimulatedArchive, SimulatedStore, prove
 from tests.support.virtual_time import run_virtually
