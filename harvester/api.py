@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .audit.check_store import StoreCheck, check_store
 from .catalog.from_python import catalog_from_python
@@ -25,6 +25,7 @@ from .config.configuration import Configuration
 from .config.loading import load
 from .dataset.stored_files import require_ledger
 from .engine.shutdown import Shutdown
+from .errors import UsageError
 from .events import Event
 from .ledger import queries
 from .model.exit_codes import StopReason
@@ -190,7 +191,7 @@ def _configured(config: PathName | None, settings: dict[str, Any], catalog: Requ
     """Return the configuration of a call. A setting that is None is unset, as ``none`` is on the command line."""
     limits = {**(settings.pop("limits", None) or {})}
     limits |= {name: settings.pop(name) for name in LIMITS & settings.keys()}
-    given = {name: _as_text(value) for name, value in settings.items()}
+    given = {name: _band_text(value) if name == "band" else _as_text(value) for name, value in settings.items()}
     if isinstance(catalog, (str, os.PathLike)):
         given["catalog"] = os.fspath(catalog)
     return load({**given, "limits": limits or None}, None if config is None else os.fspath(config), mark="")
@@ -200,6 +201,23 @@ def _as_text(value: object) -> object:
     if value is None:
         return "none"
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _band_text(value: object) -> object:
+    """Return two wavelengths, as Quantities or metres, in the form of the setting ``band``; None is an open end."""
+    from astropy.units import Quantity, UnitConversionError
+
+    if value is None or isinstance(value, str):
+        return _as_text(value)
+    try:
+        low, high = cast("Sequence[Any]", value)
+        limits = [None if limit is None else float(Quantity(limit, "m").value) for limit in (low, high)]
+    except (TypeError, ValueError, UnitConversionError) as error:
+        raise UsageError(
+            f"band: {value!r} are not two wavelengths, such as (6500 * u.AA, 6600 * u.AA) ({error})"
+        ) from None
+    ends = ["-Inf" if limits[0] is None else f"{limits[0]:.15g}", "+Inf" if limits[1] is None else f"{limits[1]:.15g}"]
+    return " ".join(ends)
 
 
 def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:

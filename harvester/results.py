@@ -7,26 +7,35 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.stored_files import StoredFile, find_stored_file, read_stored, stored_files
+from .dataset.catalog_columns import typed_value
+from .dataset.stored_files import DamagedError, StoredFile, find_stored_file, read_stored, stored_files
+from .errors import HarvestError
 from .fits.observation import Observation, observation_of
 from .fits.spectrum import Spectrum, angstroms
 from .formatting import count, plain_line, plural
 from .ledger import queries
 from .ledger.queries import FailureRecord
 from .model.target import SpectrumId
+from .plots.sparkline import sparkline
 from .storage.directory import DirectoryStore
 
 if TYPE_CHECKING:
     import specutils
-    from astropy.table import Table
+    from astropy.coordinates import SkyCoord
+    from astropy.table import QTable
+    from astropy.time import Time
+    from astropy.units import Quantity
 
 EXAMPLES = 20  # failures that a notebook shows
+SPARKLINES = 5  # spectra that a notebook shows
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,67 @@ class StoredSpectrum:
         """Object, position, time, exposure and medium, as far as the header has them."""
         return observation_of(self.as_filed)
 
+    @property
+    def values(self) -> Mapping[str, int | float | str | None]:
+        """The other columns of its catalog row: as integer or number where the text is one, None where it is blank."""
+        return {name: typed_value(text) for name, text in self.columns.items()}
+
+    @property
+    def label(self) -> int | float | str | None:
+        """The value of the catalog's column ``label``; None without one."""
+        return self.values.get("label")
+
+    @property
+    def spectral_axis(self) -> Quantity:
+        """The wavelengths as a Quantity in Angstrom."""
+        from astropy import units as u
+
+        return self.wave * u.AA
+
+    @property
+    def flux_quantity(self) -> Quantity:
+        """The flux as a Quantity in the file's unit; dimensionless if it is normalized or the unit is unknown."""
+        from .fits.flux_unit import flux_unit
+
+        return self.flux * flux_unit(self.as_filed.flux_unit)[0]
+
+    @property
+    def coord(self) -> SkyCoord | None:
+        """The position (ICRS); None if the header has none."""
+        from astropy.coordinates import SkyCoord
+
+        seen = self.observation
+        return None if seen.ra is None or seen.dec is None else SkyCoord(seen.ra, seen.dec, unit="deg", frame="icrs")
+
+    @property
+    def time(self) -> Time | None:
+        """The middle of the exposure (UTC); None if the header has none."""
+        from astropy.time import Time
+
+        mjd = self.observation.mjd
+        return None if mjd is None else Time(mjd, format="mjd", scale="utc")
+
     def spectrum(self) -> specutils.Spectrum:
         """Return it as a specutils object. ImportError, with what to install, if specutils is missing."""
         from .specutils import as_specutils
 
         return as_specutils(self.as_filed)
+
+    def spectrum_list(self) -> specutils.SpectrumList:
+        """Return its segments (orders, arms) as a specutils.SpectrumList; one without segments has a single member.
+
+        ImportError that says what to install if specutils is missing.
+        """
+        from .specutils import as_specutils_list
+
+        return as_specutils_list(self.as_filed)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: name, object, time and a sparkline in the colour of the text."""
+        seen = self.observation
+        facts = " · ".join(part for part in (seen.object_name, seen.when, self.did) if part)
+        drawn = sparkline(self.wave, self.flux)
+        return f"<div><strong>{_html(self.name)}</strong> {_html(facts)}<br>{drawn}</div>"
 
     def __repr__(self) -> str:
         return f"<StoredSpectrum {self.did}: {self.stored.points} points in {self.path}>"
@@ -131,21 +196,61 @@ class Harvest:
         """The missing spectra and why: did, kind (with meaning and advice), blame, detail, attempts, columns."""
         return [failure for failure in queries.failures(self._store.ledger) if self._lists(SpectrumId(failure.did))]
 
-    def table(self) -> Table:
-        """Return an astropy table with one row per stored spectrum, by name, and the catalog's columns last."""
-        from .dataset.astropy_table import table_of
+    def table(self, *, observations: bool = True) -> QTable:
+        """Return an astropy QTable with one row per stored spectrum, by name, and the catalog's columns last.
 
-        return table_of([stored.stored for stored in self])
+        Columns: did, name, object_name, points, wave_min and wave_max (Angstrom), size (bytes), sha256; ra, dec (deg,
+        ICRS), time (UTC), exposure (s) and medium from the headers; the catalog's. ``meta`` names the directory and the
+        request. ``observations=False`` leaves the header's columns out, and reads no file.
+        """
+        from .dataset.astropy_table import build_table
 
-    def __getitem__(self, key: str) -> StoredSpectrum:
-        """Return the spectrum with this DID or name. KeyError if it is not stored."""
-        found = find_stored_file(self._store, key)
-        if found is None or not self._lists(found.did):
-            raise KeyError(f"{key}: no such spectrum is stored in {self.out}")
-        return StoredSpectrum(found)
+        meta = {"directory": str(self.out), "request": queries.request_parameters(self._store.ledger) or ""}
+        return build_table((one.stored for one in self), meta, observations=observations)
 
-    def __contains__(self, key: str) -> bool:
-        """Return whether the spectrum with this DID or name is stored."""
+    def spectrum_list(self) -> specutils.SpectrumList:
+        """Return all stored spectra as a specutils.SpectrumList, one member per segment; each file is read.
+
+        ImportError that says what to install if specutils is missing, DamagedError for a file that has changed.
+        """
+        import specutils
+
+        return specutils.SpectrumList([part for stored in self for part in stored.spectrum_list()])
+
+    @overload
+    def __getitem__(self, key: str | SupportsIndex) -> StoredSpectrum: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[StoredSpectrum]: ...
+
+    def __getitem__(self, key: str | SupportsIndex | slice) -> StoredSpectrum | list[StoredSpectrum]:
+        """Return the spectrum with this DID, name (with or without ``.fits``) or position by name; a list for a slice.
+
+        KeyError, or IndexError for a position, if it is not stored. To visit all, iterate: a position is found by
+        counting.
+        """
+        if isinstance(key, str):
+            found = find_stored_file(self._store, key)
+            if found is None or not self._lists(found.did):
+                raise KeyError(f"{key}: no such spectrum is stored in {self.out}")
+            return StoredSpectrum(found)
+        if isinstance(key, slice):
+            positions = range(*key.indices(len(self)))
+            wanted = set(positions)
+            held = {at: one for at, one in enumerate(self) if at in wanted}
+            return [held[at] for at in positions]
+        position = index(key)
+        start = position + len(self) if position < 0 else position
+        spectrum = next(islice(self, start, None), None) if start >= 0 else None
+        if spectrum is None:
+            raise IndexError(f"{position}: {self.out} has {plural(len(self), 'spectrum', 'spectra')}")
+        return spectrum
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether the spectrum with this DID or name, or this StoredSpectrum, is stored."""
+        key = key.did if isinstance(key, StoredSpectrum) else key
+        if not isinstance(key, str):
+            return False
         found = find_stored_file(self._store, key)
         return found is not None and self._lists(found.did)
 
@@ -169,6 +274,7 @@ class Harvest:
         return (
             f"<div><p><strong>{_html(self._counted)}</strong> in <code>{_html(self.out)}</code>: "
             f"{_html(self.reason)}</p>"
+            + "".join(_sparkline_of(one) for one in islice(self, SPARKLINES))
             + _html_table(("kind", "spectra", "meaning", "what to do"), rows)
             + (f"<details><summary>{_html(_which(failures))}</summary>" if examples else "")
             + _html_table(("id", "kind", "detail", "attempts"), examples)
@@ -186,6 +292,13 @@ class Harvest:
 
     def _lists(self, did: SpectrumId) -> bool:
         return self.dids is None or did in self.dids
+
+
+def _sparkline_of(spectrum: StoredSpectrum) -> str:
+    try:
+        return spectrum._repr_html_()
+    except (DamagedError, HarvestError) as error:  # a notebook shows the rest
+        return f"<div><strong>{_html(spectrum.name)}</strong> {_html(error)}</div>"
 
 
 def _which(failures: Sequence[FailureRecord]) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
-import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -18,6 +16,7 @@ from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 
 from .fits.errors import InvalidSpectrumError
+from .fits.flux_unit import flux_unit
 from .fits.observation import observation_of
 from .fits.reader import read_spectrum
 from .fits.spectrum import Spectrum, angstroms, metres
@@ -34,13 +33,6 @@ ROLES = ("data.spectralaxis.value", "data.fluxaxis.value")
 BEFORE_ANY_TABLE = 20  # specutils' own loader of any FITS table has 6
 
 File: TypeAlias = str | Path | BinaryIO | fits.HDUList
-
-_PER_ANGSTROM = re.compile(r"(?i)\b(A|Ang|Angs|Angstroms|Angstroem)\b")
-_FLUX_NAMES = {
-    "flam": "erg / (s cm2 Angstrom)", "fnu": "erg / (s cm2 Hz)", "adu": "adu", "dn": "adu", "counts": "ct",
-    "count": "ct",
-    "electrons": "electron", "e-": "electron", "counts/s": "ct / s", "normalized": "", "none": "", "relative": "",
-}  # fmt: skip
 
 
 def is_sdm(_: str, path: str | None, __: object, *read: File, **___: Any) -> bool:
@@ -148,29 +140,3 @@ def _spectral_axis(spectrum: Spectrum) -> u.Quantity:
     unit = u.Unit(spelled, parse_strict="silent")
     known = not isinstance(unit, u.UnrecognizedUnit) and unit.is_equivalent(u.m)
     return spectrum.wave * unit if known else angstroms(spectrum) * u.AA
-
-
-def flux_unit(spelled: str) -> tuple[u.UnitBase, list[str]]:
-    """Return the unit of flux that ``spelled`` means, and notes.
-
-    ``A`` is Angstrom, never ampere. Normalized flux has no unit; what is no unit is taken for none, and that is noted.
-    """
-    text = _FLUX_NAMES.get(spelled.strip().lower(), spelled.strip())
-    for candidate in (_PER_ANGSTROM.sub("Angstrom", text), _PER_ANGSTROM.sub("Angstrom", text).lower()):
-        unit = _parsed(candidate.replace("angstrom", "Angstrom").replace("ergs", "erg"))
-        if unit is not None:
-            return unit, [] if spelled else ["the file gives no unit of flux: a ratio, or counts"]
-    return u.dimensionless_unscaled, [f"the file's unit of flux is {spelled!r}, which is taken for none"]
-
-
-def _parsed(text: str) -> u.UnitBase | None:
-    """Return the unit that astropy reads in one of its formats, None for what is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", u.UnitsWarning)  # about slashes and spellings that formats deprecate
-        for form in (None, "fits", "cds", "ogip"):
-            try:
-                unit = u.Unit(text, format=form)
-            except (ValueError, TypeError):
-                continue
-            return unit if u.A not in unit.decompose().bases else None
-    return None

@@ -32,7 +32,7 @@ class FileState(IntEnum):
     UNVERIFIED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HarvestPlan:
     """The difference between a catalog and a store.
 
@@ -51,6 +51,10 @@ class HarvestPlan:
     blank: int = 0
     collisions: int = 0
     conflicts: int = 0
+
+    def __repr__(self) -> str:
+        """Return the counts in one line."""
+        return f"<HarvestPlan: {', '.join(f'{name} {number}' for name, number in self.counts().items() if number)}>"
 
     @property
     def listed(self) -> int:

@@ -55,6 +55,14 @@ def kind_of(text: str) -> Kind:
     return Kind.NUMBER if _NUMBER.fullmatch(text) and math.isfinite(float(text)) else Kind.TEXT
 
 
+def typed_value(text: str) -> Value | None:
+    """Return one value by itself: an integer or a number if ``text`` is one, None if it is blank."""
+    if not text:
+        return None
+    kind = kind_of(text)
+    return text if kind is Kind.TEXT else int(text) if kind is Kind.INTEGER else float(text)
+
+
 class ColumnTypes:
     """The kinds of all columns, found row by row."""
 

@@ -8,7 +8,6 @@ FIELD, since no VOTable type joins with Parquet's timestamps in astropy, nor has
 from __future__ import annotations
 
 import re
-import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -64,16 +63,13 @@ def _attributes(field: ExportField) -> Iterator[tuple[str, str]]:
 
 
 def parsed_unit(unit: str) -> Any:
-    """Return ``unit`` as astropy's, in whichever of the usual spellings it is; None for '' and what is no unit."""
-    from astropy import units
-
+    """Return ``unit`` as astropy's; None for '' and for what is no unit."""
     if not unit:
         return None
-    for spelling in ("generic", "vounit", "fits", "cds"):
-        with suppress(ValueError, TypeError), warnings.catch_warnings():
-            warnings.simplefilter("ignore", units.UnitsWarning)  # deprecated units are units
-            return units.Unit(unit, format=spelling)
-    return None
+    from ..fits.flux_unit import flux_unit
+
+    parsed, notes = flux_unit(unit)
+    return None if notes else parsed
 
 
 def _votable_unit(unit: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formatting import plain_line
+from ..plots.sparkline import envelope, line
 from .html import Child, Markup, element, joined
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,6 @@ Tick = tuple[float, str]
 """A position, as a share of the axis, and its label."""
 
 WIDE, HIGH = 1000, 300  # units of a plot, however large it is shown
-COLUMNS = 260  # of a curve: each is as high as what falls into it, so that no peak is lost
 TOP, BOTTOM = 16, 22  # pixels for text above and below a plot
 
 
@@ -53,25 +53,6 @@ class Curve:
         path = line(x * WIDE, HIGH - (y - low) / ((high - low) or 1.0) * HIGH)
         mark = (h_alpha - float(wave[0])) / span
         return cls(path, low, high, float(wave[0]), float(wave[-1]), mark if 0 <= mark <= 1 else None)
-
-
-def envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the lowest and highest point of each of ``COLUMNS`` columns, in order; x rises from 0 to 1."""
-    if x.size <= 2 * COLUMNS:
-        return x, y
-    edges = np.unique(np.searchsorted(x, np.arange(COLUMNS) / COLUMNS))
-    kept = {0, x.size - 1}
-    for start, end in zip(edges, [*edges[1:], x.size], strict=True):
-        if end > start:
-            kept |= {start + int(y[start:end].argmin()), start + int(y[start:end].argmax())}
-    order = np.array(sorted(kept))
-    return x[order], y[order]
-
-
-def line(x: Floats, y: Floats, digits: int = 0) -> str:
-    """Return the path through these points, rounded to ``digits``."""
-    points = [f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x.tolist(), y.tolist(), strict=True)]
-    return "M" + "L".join(points)
 
 
 def steps(values: Sequence[float], most: float) -> str:

@@ -21,6 +21,7 @@ from ..catalog.reader import ADDRESS, Catalog, read_catalog
 from ..config.configuration import Configuration
 from ..engine.work_queue import PendingRetry
 from ..errors import UsageError
+from ..formatting import plural
 from ..ledger import queries
 from ..model.failures import FetchError
 from ..model.findings import Damaged, FileToCheck, Finding, Record, Sound, too_common
@@ -31,7 +32,7 @@ from ..storage.interface import Store
 CHECKED_URLS = 20  # before the first request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Preparation:
     """Everything that is known before the first request.
 
@@ -48,6 +49,10 @@ class Preparation:
     warning: str = ""
     """What users should know about the store, in one sentence."""
     after_interruption: bool = False
+
+    def __repr__(self) -> str:
+        """Return one line: a catalog of a million spectra would fill a notebook."""
+        return f"<Preparation: {plural(self.wanted, 'spectrum', 'spectra')} to fetch, {self.plan!r}>"
 
     @property
     def known_good(self) -> Sequence[Target]:

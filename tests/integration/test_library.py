@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import QTable, Table
 
 import harvester
 from harvester import events as ev
@@ -21,7 +23,7 @@ from harvester.api import LIMITS
 from harvester.demo import DemoArchive, FaultPlan, Planned, listed_dids, serve
 from harvester.ledger.queries import FailureRecord
 from harvester.model.limits import Limits
-from harvester.results import EXAMPLES
+from harvester.results import EXAMPLES, SPARKLINES
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.lock import acquire_lock
 from tests.support.harvests import QUICK, fits_names, leftovers, plan_faults, write_catalog
@@ -121,8 +123,98 @@ async def test_the_table_joins_what_was_proved_with_the_catalog(tmp_path: Path) 
     assert table["seeing"].tolist() == [1.5, None]
     assert table["observer"].tolist() == ["007", "8"]
     assert table["catalog_name"].tolist() == ["a", "b"]
-    assert str(table["wave_min"].unit) == "m"
-    assert 3e-7 < table["wave_min"][0] < table["wave_max"][0] < 1e-6
+    assert table["wave_min"].unit == u.AA
+    assert 3000 * u.AA < table["wave_min"][0] < table["wave_max"][0] < 10_000 * u.AA
+
+
+async def test_the_table_has_positions_times_and_exposures_with_units(tmp_path: Path) -> None:
+    result = await quick(tmp_path / "out", DIDS[:2])
+    damaged = result[1].path
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    table = result.table()
+    assert isinstance(table, QTable)
+    header = fits.getheader(result[0].path, 1)
+    assert (table["ra"][0], table["dec"][0]) == (header["RA"] * u.deg, header["DEC"] * u.deg)
+    assert float(table["time"].mjd[0]) == pytest.approx(header["TMID"])
+    assert table["exposure"][0] == header["TELAPSE"] * u.s
+    assert table["medium"][0] == "Air"
+    assert np.isnan(table["ra"][1])
+    assert bool(table["time"].mask[1])
+    assert table.meta["damaged"] == [result[1].name]
+    assert table.meta["request"] == "FLUXCALIB=normalized, FORMAT=application/fits"
+    assert "ra" not in result.table(observations=False).colnames
+
+
+async def test_spectra_have_quantities_positions_and_times(tmp_path: Path) -> None:
+    spectrum = (await quick(tmp_path / "out", DIDS[:1]))[0]
+    header = fits.getheader(spectrum.path, 1)
+    assert spectrum.spectral_axis.unit == u.AA
+    assert spectrum.flux_quantity.unit == u.dimensionless_unscaled
+    assert spectrum.coord is not None
+    assert spectrum.coord.separation(SkyCoord(header["RA"] * u.deg, header["DEC"] * u.deg)) < 1e-6 * u.arcsec
+    assert spectrum.time is not None
+    assert spectrum.time.mjd == pytest.approx(header["TMID"])
+
+
+async def test_a_result_has_positions_slices_and_file_names(tmp_path: Path) -> None:
+    result = await quick(tmp_path / "out", DIDS[:5])
+    names = [spectrum.name for spectrum in result]
+    assert [result[at].name for at in range(5)] == names
+    assert (result[-1].name, result[np.int64(1)].name) == (names[-1], names[1])
+    assert [spectrum.name for spectrum in result[1:4]] == names[1:4]
+    assert [spectrum.name for spectrum in result[::-2]] == names[::-2]
+    assert result[100:] == []
+    assert result[f"{names[2]}.fits"].name == names[2]
+    assert result[0] in result
+    for position in (5, -6):
+        with pytest.raises(IndexError, match="has 5 spectra"):
+            result[position]
+
+
+async def test_labels_have_their_types(tmp_path: Path) -> None:
+    wanted = [{"id": DIDS[0], "label": 3, "seeing": 1.5, "observer": "007", "note": None}]
+    spectrum = (await quick(tmp_path / "out", wanted))[0]
+    assert spectrum.label == 3
+    assert spectrum.values == {"label": 3, "seeing": 1.5, "observer": "007", "note": None}
+
+
+async def test_a_notebook_shows_sparklines(tmp_path: Path) -> None:
+    result = await quick(tmp_path / "out", DIDS[:7])
+    path = result[1].path
+    path.write_bytes(path.read_bytes()[:-1])
+    shown = result._repr_html_()
+    assert shown.count("<svg") == SPARKLINES - 1
+    assert "SHA-256 differs" in shown
+    assert 'stroke="currentColor"' in shown
+    assert len(shown) < 30_000
+
+
+async def test_all_spectra_are_a_spectrum_list(tmp_path: Path) -> None:
+    specutils = pytest.importorskip("specutils")
+    found = (await quick(tmp_path / "out", DIDS[:2])).spectrum_list()
+    assert isinstance(found, specutils.SpectrumList)
+    assert [one.meta["did"] for one in found] == sorted(DIDS[:2])
+
+
+def test_the_repr_of_a_plan_is_a_line(tmp_path: Path) -> None:
+    planned = harvester.plan_harvest(list(listed_dids(1000)), out=tmp_path / "out")
+    assert repr(planned) == "<Preparation: 1 000 spectra to fetch, <HarvestPlan: listed 1000, missing 1000>>"
+
+
+@pytest.mark.parametrize(
+    ("band", "text"),
+    [
+        ((6500 * u.AA, 6600 * u.AA), "6.5e-07 6.6e-07"),
+        ([0.65, 0.66] * u.um, "6.5e-07 6.6e-07"),
+        ((None, 6600 * u.AA), "-Inf 6.6e-07"),
+        ((6.5e-7, 6.6e-7), "6.5e-07 6.6e-07"),
+    ],
+)
+def test_a_band_may_be_quantities(band: Any, text: str, tmp_path: Path) -> None:
+    planned = harvester.plan_harvest(DIDS[:1], out=tmp_path / "out", band=band)
+    assert str(planned.configuration.settings.band) == text
+    with pytest.raises(harvester.UsageError, match=r"band: .* are not two wavelengths"):
+        harvester.plan_harvest(DIDS[:1], out=tmp_path / "out", band=(1 * u.s, 2 * u.s))
 
 
 async def test_the_table_of_nothing_has_its_columns(tmp_path: Path) -> None:

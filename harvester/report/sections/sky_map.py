@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...formatting import count
+from ...plots.sparkline import line
 from ..html import Markup, element
-from ..svg import line
 
 Floats = NDArray[np.float64]
 
