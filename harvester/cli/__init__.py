@@ -1,11 +1,14 @@
-"""The command line: arguments, signals, exit codes. Each command is a module, loaded only when it is asked for."""
+"""Define the command line: arguments, signals, exit codes. A command's module is loaded only when it is called."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -14,25 +17,33 @@ from click.shell_completion import CompletionItem
 
 from .._version import __version__
 from ..errors import HarvestError
+from ..model.invocation import install_line
 
 COMMANDS = {
-    "run": "fetch what the catalog lists and the disk lacks (what you get without a command)",
-    "plan": "what a run would fetch, and how long it takes; touches nothing, asks nothing",
-    "status": "how a running, or the last, harvest stands; from any terminal",
-    "failures": "what is not there and why, in the server's own words",
-    "discover": "what any VO archive offers, as a profile for --archive, and the list of all that it has",
-    "report": "one run as one HTML page: what is there, what is not and why, and the spectra to look at",
-    "verify": "prove every file on disk again; --fix makes the next run heal what is damaged",
-    "diff": "what was added, is gone, or has changed: between runs, directories, the disk and the archive",
-    "export": "the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
-    "fluxcalib": "one spectrum under each FLUXCALIB setting, in one figure or in the terminal",
-    "preview": "one spectrum of the output directory (or of the archive) in the terminal, or as a picture",
-    "demo": "serve the embedded archive on loopback until interrupted",
+    "run": "download the spectra in the catalog that are not yet stored (the default command)",
+    "plan": "show what a run would download and how long it would take; sends no requests",
+    "status": "show progress of the current or last run, or of all harvests below data/",
+    "failures": "list missing spectra with reasons and server messages",
+    "quarantine": "list, show or delete response bodies that failed verification",
+    "discover": "inspect a VO archive; write a profile and a catalog of its spectra",
+    "report": "write an HTML report of one run",
+    "verify": "re-verify all stored files; --fix quarantines damaged ones so that the next run downloads them again",
+    "diff": "compare two runs, two directories, or disk and archive",
+    "export": "write the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
+    "fluxcalib": "draw one spectrum under each FLUXCALIB setting, into a figure or in the terminal",
+    "preview": "draw one stored (or downloaded) spectrum in the terminal or into a picture",
+    "config": "show every setting with its value and where the value comes from",
+    "doctor": "check Python, packages, disk, clock, terminal, network and the archive, with a fix for each problem",
+    "demo": "run the demo archive on localhost",
 }
+
+CATALOG_SUFFIXES = (".csv", ".tsv", ".txt", ".ecsv", ".xml", ".vot", ".fits", ".parquet", ".xlsx", ".gz", ".xz")
+UNWRITABLE = (errno.EPIPE, errno.EBADF, errno.EIO)  # standard output is gone: a closed pipe, file or terminal
+OUTPUT_LOST = 141  # as of a program that SIGPIPE ended
 
 
 class _Commands(click.Group):
-    """Commands by name; arguments that name none belong to ``run``."""
+    """Commands by name; options alone, or a catalog's file, belong to ``run``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,10 +59,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS:
-            from difflib import get_close_matches
-
-            near = [f" Did you mean {name}?" for name in get_close_matches(args[0], COMMANDS, 1)]
-            ctx.fail(f"No such command: {args[0]}.{''.join(near)}")
+            similar = [f" Did you mean {name}?" for name in get_close_matches(args[0], COMMANDS, 1)]
+            ctx.fail(f"No such command: {args[0]}.{''.join(similar)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -59,9 +68,11 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {"--help", "--version"}
+        own = {"-h", "--help", "--version"}
         if (not args and not ctx.resilient_parsing) or (args and args[0].startswith("-") and args[0] not in own):
             args = ["run", *args]
+        elif args and args[0] not in COMMANDS and _is_catalog(args[0]):
+            args = ["run", "--catalog", *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -72,40 +83,89 @@ class _Commands(click.Group):
         return super().shell_complete(ctx, incomplete) + options
 
 
-@click.command(cls=_Commands, context_settings={"max_content_width": 110})
+def _is_catalog(argument: str) -> bool:
+    """Return whether a first argument names a catalog's file rather than a command."""
+    return argument.lower().endswith(CATALOG_SUFFIXES) or Path(argument).is_file()
+
+
+@click.command(cls=_Commands, context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harvester")
 def commands() -> None:
-    """Every spectrum of a Virtual Observatory archive on your own disk: verified, resumable, polite.
+    """Store every spectrum of a Virtual Observatory archive on your disk: verified, resumable, polite.
 
-    `python -m harvester --concurrency 8` is `python -m harvester run --concurrency 8`; `harvester COMMAND --help` tells
-    what each command takes. See it at work: `python -m harvester --archive demo --concurrency 8`.
+    `harvester COMMAND --help` shows the options of a command. Without a command, `run` is meant.
+
+    \b
+    Examples:
+      harvester --archive demo --concurrency 8
+      harvester labels.csv
+      harvester run --all --archive ondrejov
     """
 
 
 def main() -> None:
-    """Run the command line and leave with the exit code that the README's table gives it."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no matrix here is worth numpy's thread a core
+    """Run the command line and exit with its exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no matrix here justifies numpy's one thread per core
+    _replace_closed_streams()
+    code = _run()
+    _discard_unwritten()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = commands.main(prog_name="harvester", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
-        code = 2
+        return 2
     except HarvestError as error:
-        print(f"harvester: {error}", file=sys.stderr)
-        code = error.exit_code
+        return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        print("harvester: interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # whoever read our output has gone; nobody is left to be told
-        sys.stderr.close()
-        code = 141
-    except Exception:  # noqa: BLE001 - the last resort: one sentence for the user, the traceback in a file
-        print(f"harvester: a bug of ours; please report it with {_keep_traceback()}", file=sys.stderr)
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return _fail("interrupted", 130)
+    except ModuleNotFoundError as error:
+        return _fail(missing_package(error), 2)
+    except Exception as error:  # noqa: BLE001 - the last resort: one sentence for the user, the traceback in a file
+        if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+            return _fail(f"standard output cannot be written: {error.strerror}", OUTPUT_LOST)
+        return _fail(f"internal error; please report it with {_keep_traceback()}", 1)
+
+
+def _fail(sentence: str, code: int) -> int:
+    with suppress(OSError):
+        print(f"harvester: {sentence}", file=sys.stderr, flush=True)
+    return code
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """Return one sentence about a package that this Python lacks."""
+    package = (error.name or str(error)).partition(".")[0].replace("_", "-")
+    return f"this Python ({sys.executable}) lacks the package {package}; install it: {install_line(package)}"
+
+
+def _replace_closed_streams() -> None:
+    """Give closed standard streams a descriptor that refuses writing, so that no other file gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDONLY)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _discard_unwritten() -> None:
+    """Drop what a closed standard stream did not take: the interpreter would exit with 120 for it."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(descriptor, number)
+            os.close(descriptor)
 
 
 def _keep_traceback() -> Path:
-    with tempfile.NamedTemporaryFile("w", prefix="harvester-bug-", suffix=".log", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", prefix="harvester-error-", suffix=".log", delete=False) as file:
         file.write(traceback.format_exc())
     return Path(file.name)

@@ -40,12 +40,17 @@ FEW = 100  # spectra that are asked for in so short a time that nobody needs a s
 @click.option("--csv", "csv_file", metavar="FILE", help="write what B has new or changed as a catalog")
 @click.option("--json", "as_json", is_flag=True, help="all of it, as one JSON object")
 def command(before: str, after: str, csv_file: str | None, as_json: bool, **flags: Any) -> int:
-    """What was added, is gone or has changed from A to B, by what the spectra say and not by their bytes.
+    """Show what was added, removed or changed from A to B, by the content of the spectra and not by their bytes.
 
     Each of A and B is a run of the output directory (its name or the beginning of it, last, previous), another
-    harvest's directory, disk (what lies there now) or archive (asked again now for what the other has, as a run would,
-    into memory only). Exit codes: 0 the same content, 3 different, 4 the same as far as it could be compared; of the
+    harvest's directory, disk (what is stored now) or archive (what the other has is requested again, as a run would,
+    into memory only). Exit codes: 0 the same content, 3 different, 4 the same as far as it could be compared; with the
     archive also 5, 7 and 130 as for run.
+
+    \b
+    Examples:
+      harvester diff previous last --out spectra
+      harvester diff disk archive --sample 20 --out spectra
     """
     from ..diff import Change, compare
 

@@ -54,10 +54,16 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.option("--rate", metavar="R", help="most requests a second [5]")
 @click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")
 def command(url: str | None, lists: bool, check: str | None, **options: Any) -> int:
-    """Inspect the archive at URL: an SSAP or TAP service, a dlget or dlmeta address with an ID, or an ivo://.
+    """Inspect the archive at URL: an SSAP or TAP service, a dlget or dlmeta address with an ID, an ivo://, a profile.
 
-    Requests one row (and one datalink document, and TAP at the usual place), prints what it found, writes it down, and
-    fetches three spectra to see that it works. Exit code 5, with the service's own words, where that is not possible.
+    Request one row (and one datalink document, and TAP at the usual place), print and write what was found, and
+    download three spectra to see that it works. Exit code 5, with the service's message, where that is not possible.
+
+    \b
+    Examples:
+      harvester discover ondrejov --catalog all.csv
+      harvester discover http://archive.example/ssap -o archive.toml --catalog all.csv
+      harvester discover ivo://org.example/ssap -o archive.toml
     """
     from ..errors import UsageError
 
@@ -69,7 +75,23 @@ def command(url: str | None, lists: bool, check: str | None, **options: Any) -> 
         raise UsageError(
             "discover: give the address of an SSAP or TAP service, or --list for the profiles that are there"
         )
-    return _discover(url, options)
+    return _discover(_address(url, options), options)
+
+
+def _address(url: str, options: dict[str, Any]) -> str:
+    """Return ``url`` or, if it is the name or file of a profile, the service of that archive that lists spectra."""
+    from ..config.profiles import load_profile, shipped_profiles
+    from ..errors import UsageError
+
+    if url not in shipped_profiles() and not url.endswith(".toml"):
+        return url
+    profile = load_profile(url, mark="")
+    address = profile.tap or profile.ssap
+    if not address:
+        raise UsageError(f"discover {url}: the profile has neither `tap` nor `ssap`, which list spectra; give a URL")
+    if profile.tap and options["table"] is None:
+        options["table"] = profile.table or None
+    return address
 
 
 @dataclass(frozen=True, slots=True)

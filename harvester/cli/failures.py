@@ -1,4 +1,4 @@
-"""``failures``: what is not there, and why."""
+"""``failures``: which spectra are missing, and why."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ EXAMPLES = 3
 
 @click.command("failures")
 @location_options
-@click.option("--json", "as_json", is_flag=True, help="all of them, as a JSON list")
-@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalog that run --catalog takes")
+@click.option("--json", "as_json", is_flag=True, help="print all of them as a JSON list")
+@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalog for run --catalog")
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
-    """What is not there and why, grouped, in the server's own words, and what to do about it."""
+    """List missing spectra by reason, with the server's messages and what to do about them.
+
+    \b
+    Examples:
+      harvester failures --out spectra
+      harvester failures --out spectra --csv failed.csv
+    """
     from ..errors import UsageError
     from ..ledger.queries import failures, last_run
     from ..report.data.run_record import again
@@ -39,16 +45,16 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     if record is None:
         raise UsageError(f"no harvest in {config.location} yet; give a harvest's directory with --out DIR")
     found = failures(store.ledger)
-    asked = again(store, record.run)
+    resume = again(store, record.run)
     if file is not None:
         write_catalog(file, [(failure.did, failure.columns) for failure in found])
     if as_json:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif file is not None:
-        told = f"{asked} --catalog {shlex.quote(str(file))} --id-column id"
-        print(f"{len(found)} written to {file}; to ask for them again: {told}")
+        retry = f"{resume} --catalog {shlex.quote(str(file))} --id-column id"
+        print(f"{len(found)} written to {file}; to request them again: {retry}")
     else:
-        print("\n".join(_in_words(found, config, asked)))
+        print("\n".join(_format_failures(found, config, resume)))
     return 0
 
 
@@ -67,7 +73,7 @@ def _as_json(failure: FailureRecord) -> dict[str, object]:
 
 
 def write_catalog(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> None:
-    """Write DIDs and their other columns as a catalog that ``run`` takes. UsageError."""
+    """Write DIDs and their other columns as a catalog for ``run``. UsageError if the file cannot be written."""
     from ..errors import UsageError
 
     names = list(dict.fromkeys(name for _, columns in rows for name in columns))
@@ -80,18 +86,18 @@ def write_catalog(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> 
         raise UsageError(f"--csv {path}: {error.strerror}; give a file that can be written") from None
 
 
-def _in_words(found: Sequence[FailureRecord], config: Configuration, again: str) -> list[str]:
+def _format_failures(found: Sequence[FailureRecord], config: Configuration, resume: str) -> list[str]:
     from ..formatting import plural
 
     if not found:
         return [f"no failures in {config.location}"]
-    lines = [f"{plural(len(found), 'spectrum', 'spectra')} not there, in {config.location}:"]
+    lines = [f"{plural(len(found), 'spectrum', 'spectra')} missing in {config.location}:"]
     for kind, group in groupby(found, key=lambda failure: failure.kind):
         members = list(group)
-        lines += ["", f"{len(members)}  {kind}: {kind.meaning} (whose fault: {kind.blame})"]
+        lines += ["", f"{len(members)}  {kind}: {kind.meaning} (cause: {kind.blame})"]
         lines += [f"    {failure.did}: {failure.detail}" for failure in members[:EXAMPLES]]
         if len(members) > EXAMPLES:
             lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
         lines.append(f"    what to do: {kind.advice}")
-    lines += ["", f"to ask for them again: {again} --only-failed"]
+    lines += ["", f"to request them again: {resume} --only-failed"]
     return lines

@@ -30,10 +30,15 @@ KINDS = (".png", ".svg", ".pdf")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
-    """The spectrum ID as it is served, normalized, relative, and in counts: one panel for each FLUXCALIB setting.
+    """Draw the spectrum ID as served, normalized, relative, and in counts: one panel for each FLUXCALIB setting.
 
-    ID is a publisher DID, or the name of a spectrum that the output directory knows. Each setting is asked for once,
-    and each answer is proved. Exit codes: 0 a panel has data, 5 none has, 2 usage.
+    ID is a publisher DID, or the name of a spectrum in the output directory. Each setting is requested once, and each
+    response is verified. Exit codes: 0 a panel has data, 5 none has, 2 wrong usage.
+
+    \b
+    Examples:
+      harvester fluxcalib sh270028 --out spectra -o sh270028.png
+      harvester fluxcalib ivo://asu.cas.cz/stel/ccd700/sh270028 --show
     """
     from ..errors import UsageError
     from ..plots.figure import require_matplotlib

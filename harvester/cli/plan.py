@@ -1,14 +1,18 @@
-"""``plan``: the diff alone."""
+"""``plan``: what a run would download."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .listing import all_option, with_known_listing
 from .options import load_configuration, plan_options
 
 if TYPE_CHECKING:
@@ -19,65 +23,117 @@ WORK_TO_DO = 10
 
 @click.command("plan")
 @plan_options
-@click.option("--json", "as_json", is_flag=True, help="numbers as one JSON object")
-def command(as_json: bool, **flags: Any) -> int:
-    """What a run would fetch, and how long that takes.
+@all_option
+@click.option("--json", "as_json", is_flag=True, help="print numbers as one JSON object")
+def command(as_json: bool, all_spectra: bool, **flags: Any) -> int:
+    """Show what a run would download, how long that would take, and how much space it needs.
 
-    Touches nothing and asks nothing of the archive. Exit code 0 if there is nothing to do, 10 if there is.
+    Change nothing and send no requests. Exit code 0 if there is nothing to do, 10 if there is.
+
+    \b
+    Examples:
+      harvester plan --catalog labels.csv
+      harvester plan --catalog labels.csv --out spectra --rate 2 --json
     """
     from ..run.prepare import catalog_of, prepare
 
-    config = load_configuration(flags)
+    config = load_configuration(dict(flags))
+    if all_spectra:
+        config = with_known_listing(config, flags)
     preparation = prepare(config, catalog_of(config), config.open_store())
     if as_json:
-        told = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
-        print(json.dumps(told | _nights(preparation)))
+        numbers = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
+        print(json.dumps(numbers | _space(preparation) | _nights(preparation)))
     else:
-        print("\n".join(in_words(preparation)))
+        print("\n".join(format_plan(preparation)))
     sys.stdout.flush()
     return WORK_TO_DO if preparation.wanted else 0
 
 
-def in_words(preparation: Preparation) -> list[str]:
-    """The plan as lines for people; what is zero is left out."""
-    from ..catalog.plan import USUAL_RATE
-    from ..formatting import count, duration
+def format_plan(preparation: Preparation) -> list[str]:
+    """Return the plan as lines of text, without the numbers that are zero."""
+    from ..formatting import count
     from ..ledger.schema import is_on_network
 
     plan, config = preparation.plan, preparation.configuration
     parts = [
-        (len(plan.present), "already on disk"),
+        (len(plan.present), "already stored"),
         (len(plan.missing), "missing"),
-        (len(plan.suspect), "suspect on disk (empty, or no whole FITS blocks): set aside and fetched again"),
-        (len(plan.strays), "on disk, but not in the catalog: left alone"),
+        (len(plan.suspect), "suspect files (empty, or no whole FITS blocks): quarantined and downloaded again"),
+        (len(plan.strays), "files that are not in the catalog: left alone"),
         (plan.duplicates, "listed more than once"),
         (plan.malformed, "rows with more or fewer fields than the header"),
         (plan.blank, "blank lines"),
-        (plan.collisions, "with a last segment that is another's too: named by their whole path"),
+        (plan.collisions, "with the last segment of another DID: named by their whole path"),
     ]
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
     lines = [f"{preparation.catalog.source} lists {count(plan.listed)} spectra; {config.location} has:"]
-    lines += [f"  {count(number):>{digits}}  {words}" for number, words in parts if number]
+    lines += [f"  {count(number):>{digits}}  {text}" for number, text in parts if number]
     if is_on_network(config.state_folder):
-        lines.append("  on a network file system: the ledger does without a write-ahead log there, which is slower")
+        lines.append("  on a network file system: the ledger works without a write-ahead log, which is slower")
     if preparation.warning:
         lines.append(f"  {preparation.warning}")
     band = config.settings.band
     if band is not None:
         lines.append(f"  BAND={band} m, that is {band.format_angstroms()}")
+    return [*lines, *_format_work(preparation)]
+
+
+def _format_work(preparation: Preparation) -> Iterator[str]:
+    from ..catalog.plan import USUAL_RATE
+    from ..formatting import count, duration
+
+    if not preparation.wanted:
+        yield "nothing to download"
+        return
+    config = preparation.configuration
     rate = config.settings.limits.rate
-    targets = preparation.wanted
-    if targets:
-        pace = f"at {rate:g} a second" if rate else f"at {USUAL_RATE:g} a second, as --rate 0 sets no limit"
-        lines.append(f"{count(targets)} to fetch from {config.profile.title}: {duration(preparation.eta)} {pace}")
-        lines += _hours_in_words(preparation)
+    pace = f"at {rate:g} per second" if rate else f"at {USUAL_RATE:g} per second, as --rate 0 sets no limit"
+    new, again = preparation.wanted - preparation.refreshed, preparation.refreshed
+    number = f"{count(preparation.wanted)} to download"
+    if again:
+        number = f"{count(new)} to download, {count(again)} to refresh" if new else f"{count(again)} to refresh"
+    yield f"{number} from {config.profile.title}: {duration(preparation.eta)} {pace}"
+    if preparation.already_refreshed:
+        yield f"  {count(preparation.already_refreshed)} were refreshed by the run that this one resumes"
+    yield from _format_space(preparation)
+    yield from _format_hours(preparation)
+
+
+def _space(preparation: Preparation) -> dict[str, object]:
+    """Return the bytes that the missing spectra need, by the mean of the stored ones, and the bytes that are free."""
+    config = preparation.configuration
+    numbers: dict[str, object] = {}
+    mean = preparation.mean_size
+    if mean is not None:
+        numbers["needed_bytes"] = round(mean * (preparation.wanted - preparation.refreshed))
+    if isinstance(config.location, Path):
+        numbers["free_bytes"] = shutil.disk_usage(existing_folder(config.location)).free
+    return numbers
+
+
+def existing_folder(path: Path) -> Path:
+    """Return ``path`` or the nearest folder above it that exists."""
+    return next((folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir()), Path("/"))
+
+
+def _format_space(preparation: Preparation) -> Iterator[str]:
+    from ..formatting import size
+
+    space = _space(preparation)
+    needed, free = space.get("needed_bytes"), space.get("free_bytes")
+    if not isinstance(free, int):
+        return
+    if not isinstance(needed, int):
+        yield f"  {size(free)} free on the disk; how much it needs is known once a few spectra are stored"
+    elif needed > free:
+        yield f"  about {size(needed)} needed, only {size(free)} free on the disk: make room, or use another --out"
     else:
-        lines.append("nothing to fetch")
-    return lines
+        yield f"  about {size(needed)} needed, {size(free)} free on the disk"
 
 
 def _nights(preparation: Preparation) -> dict[str, object]:
-    """How many nights it takes and when it is done, where the hours are limited."""
+    """Return how many nights it takes and when it is done, where the hours are limited."""
     from datetime import UTC, datetime
 
     from ..formatting import iso_utc
@@ -93,18 +149,18 @@ def _nights(preparation: Preparation) -> dict[str, object]:
     return {"nights": done[0], "done": iso_utc(done[1].timestamp())} if done else {"nights": None}
 
 
-def _hours_in_words(preparation: Preparation) -> list[str]:
+def _format_hours(preparation: Preparation) -> Iterator[str]:
     from datetime import datetime
 
     from ..formatting import plural, wall
 
-    settings, told = preparation.configuration.settings, _nights(preparation)
-    if not told:
-        return []
-    nights = told["nights"]
+    settings, numbers = preparation.configuration.settings, _nights(preparation)
+    if not numbers:
+        return
+    nights = numbers["nights"]
     many = plural(nights, "night") if isinstance(nights, int) else "more nights than can be planned"
     hours = [f"within {settings.window}"] if settings.window else []
     hours += [f"with the deadline {settings.deadline}"] if settings.deadline else []
-    done = told.get("done")
+    done = numbers.get("done")
     when = f", done {wall(datetime.fromisoformat(done).timestamp(), time.time())}" if isinstance(done, str) else ""
-    return [f"  {' and '.join(hours)} that takes {many}{when}"]
+    yield f"  {' and '.join(hours)} that takes {many}{when}"

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 @click.option("--png", metavar="FILE", help="draw into this file (.png, .svg or .pdf) instead")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, png: str | None, **flags: Any) -> int:
-    """Draw the spectrum ID in the terminal: the stored one, else it is fetched as a run would (and not kept).
+    """Draw the spectrum ID in the terminal: the stored one, or else one that is downloaded for it and not stored.
 
     ID is a publisher DID, or the name of a spectrum in the output directory. Exit codes: 0 drawn, 3 the stored file is
-    damaged, 5 the archive has none, 2 usage.
+    damaged, 5 the archive has none, 2 wrong usage.
+
+    \b
+    Examples:
+      harvester preview sh270028 --out spectra
+      harvester preview sh270028 --out spectra --png sh270028.png
     """
     from ..plots.figure import require_matplotlib
 

@@ -1,4 +1,4 @@
-"""``run``: plan, fetch, verify, summary."""
+"""``run``: plan, download, verify, and print a summary."""
 
 from __future__ import annotations
 
@@ -16,33 +16,44 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from .hints import next_command
+from .listing import all_option, with_listing
 from .options import engine_options, load_configuration, observer_options, plan_options
-from .plan import in_words
+from .plan import format_plan
 
 if TYPE_CHECKING:
+    from ..config.configuration import Configuration
     from ..engine.shutdown import Shutdown
     from ..run.context import RunContext
     from ..run.finish import RunResult
-    from ..run.prepare import Preparation
     from ..storage.interface import Store
     from ..ui.display import Display
-    from ..ui.summary import Commands
+    from ..ui.output_thread import OutputThread
+    from ..ui.summary import Commands, RunSummary
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 
 @click.command("run")
 @plan_options
+@all_option
 @observer_options
 @engine_options
-@click.option("--processes", metavar="N", help="processes that fetch, where one core is the limit [1]")
-@click.option("--progress", metavar="HOW", help="auto, rich, plain, json or none [auto]")
-def command(**flags: Any) -> int:
-    """Fetch what the catalog lists and the disk lacks, verify it, and say what came of it.
+@click.option("--processes", metavar="N", help="worker processes, if one core is not enough [1]")
+@click.option("--progress", metavar="STYLE", help="auto, rich, plain, json or none [auto]")
+@click.pass_context
+def command(context: click.Context, /, **flags: Any) -> int:
+    """Download the spectra in the catalog that are not yet stored, verify them, and print a summary.
 
-    Ctrl-C once ends in order (what is in flight is finished), twice at once; the same command goes on later. Exit
-    codes: 0 complete, 3 some spectra cannot be had, 4 worth another run, 5 archive unavailable, 6 local storage,
-    7 request refused, 2 usage, 75 another harvest holds the directory.
+    The first Ctrl-C drains (requests in flight finish), the second aborts; the same command resumes later. Exit codes:
+    0 complete, 3 some spectra are unavailable, 4 work left, 5 archive unavailable, 6 storage failed, 7 request refused,
+    2 wrong usage, 75 another run is using the directory.
+
+    \b
+    Examples:
+      harvester labels.csv
+      harvester run --catalog labels.csv --out spectra --rate 2
+      harvester run --all --archive ondrejov
+      harvester run --catalog labels.csv --window 20:00-06:00 --progress plain
     """
     from ..run.context import RunContext, new_run_name
     from ..run.execute import locked_store
@@ -51,27 +62,30 @@ def command(**flags: Any) -> int:
     from ..run.runners import check as check_runner
     from ..ui.display import style_for
 
-    config = load_configuration(flags)
+    lists_all = flags.pop("all_spectra")
+    config = load_configuration(dict(flags))
     check(config.settings)
     check_runner(config.settings)
+    if lists_all:
+        config = with_listing(context, config, flags)
     catalog = catalog_of(config)
     name = new_run_name()
     with locked_store(config, name) as store:
         preparation = prepare(config, catalog, store)
-        how = style_for(config.settings.progress)
-        if how != "none":
-            _show("\n".join(in_words(preparation)), sys.stderr if how == "json" else sys.stdout)
+        style = style_for(config.settings.progress)
+        if style != "none":
+            _print("\n".join(format_plan(preparation)), sys.stderr if style == "json" else sys.stdout)
         gc.freeze()  # what is loaded and planned by now stays to the end: no collection walks through it again
-        return asyncio.run(_harvest(RunContext.create(name, preparation, store), how))
+        return asyncio.run(_harvest(RunContext.create(name, preparation, store), style))
 
 
-def _show(words: str, stream: TextIO) -> None:
-    """Print, unless nobody can hear it: that is no reason not to harvest."""
+def _print(text: str, stream: TextIO) -> None:
+    """Print, unless the stream is closed: that is no reason not to download."""
     with suppress(OSError):
-        print(words, file=stream, flush=True)
+        print(text, file=stream, flush=True)
 
 
-async def _harvest(run: RunContext[Store], how: str) -> int:
+async def _harvest(run: RunContext[Store], style: str) -> int:
     from ..run.execute import execute
     from ..ui.display import displaying
     from ..ui.keys import Keys
@@ -79,31 +93,31 @@ async def _harvest(run: RunContext[Store], how: str) -> int:
 
     location = run.configuration.location
     folder = location if isinstance(location, Path) else None
-    outlet = OutputThread(sys.stdout)
+    output = OutputThread(sys.stdout)
     keys = Keys(run.controls, run.shutdown)
-    async with displaying(how, outlet, run.bus, run.stats, folder, run.settings.limits.grace, keys) as stage:
-        with signals(run.shutdown, stage.release_terminal):
-            report = await execute(run)
-    with _undisturbed():
-        _say_goodbye(report, run.preparation, stage)
-    return report.stats.exit_code or 0
+    async with displaying(style, output, run.bus, run.stats, folder, run.settings.limits.grace, keys) as display:
+        with signals(run.shutdown, display.release_terminal):
+            result = await execute(run)
+    with _ignoring_signals():
+        _print_summary(result, run, display)
+    return result.stats.exit_code or 0
 
 
 @contextmanager
-def signals(stop: Shutdown, let_go: Callable[[], None]) -> Iterator[None]:
-    """The first signal drains, the second aborts, the third leaves at once."""
+def signals(shutdown: Shutdown, release_terminal: Callable[[], None]) -> Iterator[None]:
+    """Drain at the first signal, abort at the second, and exit at once at the third."""
     from ..model.exit_codes import StopReason
 
     loop = asyncio.get_running_loop()
 
-    def heed(number: signal.Signals) -> None:
-        if stop.aborting.is_set():
-            let_go()
+    def handle(number: signal.Signals) -> None:
+        if shutdown.aborting.is_set():
+            release_terminal()
             os._exit(128 + number)
-        stop.interrupt(StopReason(f"stopped by {SIGNALS[number]}", 128 + number))
+        shutdown.interrupt(StopReason(f"stopped by {SIGNALS[number]}", 128 + number))
 
     for number in SIGNALS:
-        loop.add_signal_handler(number, heed, number)
+        loop.add_signal_handler(number, handle, number)
     try:
         yield
     finally:
@@ -112,8 +126,8 @@ def signals(stop: Shutdown, let_go: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """The last words are short: nobody needs to interrupt them."""
+def _ignoring_signals() -> Iterator[None]:
+    """Ignore signals while the summary is printed, which takes a moment."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
@@ -122,62 +136,82 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say_goodbye(report: RunResult, preparation: Preparation, stage: Display) -> None:
-    from ..storage.run_folder import StateFolder
+def _print_summary(result: RunResult, run: RunContext[Store], display: Display) -> None:
+    """Print the summary on standard output, or on standard error if that has JSON lines or is closed.
+
+    Where standard output is closed the run's log gets the summary as well.
+    """
     from ..ui.output_thread import OutputThread
-    from ..ui.summary import RunSummary, print_summary
+
+    summary = _summary(result, run.configuration)
+    if display.style == "json":
+        display.json_lines.end(result.summary, time.time())
+    elif display.output.fault is None:
+        _write(summary, display.output)
+    display.output.close()
+    if display.style == "json" or display.output.fault is not None:
+        _write_and_close(summary, OutputThread(sys.stderr))
+    if display.output.fault is not None:
+        with suppress(OSError), run.folder.log.open("a", encoding="utf-8") as log:
+            log.write(f"standard output cannot be written: {display.output.fault}\n")
+            log.flush()
+            _write_and_close(summary, OutputThread(log))
+
+
+def _write_and_close(summary: RunSummary, output: OutputThread) -> None:
+    _write(summary, output)
+    output.close()
+
+
+def _write(summary: RunSummary, output: OutputThread) -> None:
+    from ..ui.summary import print_summary
     from ..ui.terminal import Terminal
 
-    if stage.style == "json":
-        stage.json_lines.end(report.summary, time.time())
-    heard = stage.style != "json" and stage.output.fault is None
-    ear = stage.output if heard else OutputThread(sys.stderr)
-    config = preparation.configuration
-    kept = sum(1 for path in StateFolder(report.folder.parents[1]).quarantine.glob("*.json"))
-    print_summary(
-        Terminal(ear),
-        RunSummary(
-            report.stats,
-            str(config.location),
-            time.time(),
-            _commands(preparation),
-            report.warnings,
-            quarantined=kept,
-            politeness=report.politeness,
-            nights_left=report.nights_left,
-            page=str(report.page or ""),
-            state_folder=str(config.state_folder),
-        ),
+    print_summary(Terminal(output), summary)
+
+
+def _summary(result: RunResult, config: Configuration) -> RunSummary:
+    from ..storage.run_folder import StateFolder
+    from ..ui.summary import RunSummary
+
+    return RunSummary(
+        result.stats,
+        str(config.location),
+        time.time(),
+        _commands(config),
+        result.warnings,
+        quarantined=sum(1 for path in StateFolder(result.folder.parents[1]).quarantine.glob("*.json")),
+        politeness=result.politeness,
+        nights_left=result.nights_left,
+        page=str(result.page or ""),
+        state_folder=str(config.state_folder),
     )
-    for outlet in {stage.output, ear}:
-        outlet.close()
 
 
-def _commands(preparation: Preparation) -> Commands:
-    """What to type next: the user's own command, so that it goes to the same archive with the same settings."""
+def _commands(config: Configuration) -> Commands:
+    """Return what to type next: the user's own command, so that archive and settings stay the same."""
     from ..model.invocation import command_line
     from ..ui.summary import Commands
 
     given = _without_secrets(sys.argv[1:])
     plain = [argument for argument in given if argument != "--only-failed"]
-    out = preparation.configuration.location
     return Commands(
         again=command_line(*plain),
         only_failed=command_line(*plain, "--only-failed"),
-        failures=next_command("failures", out),
-        status=next_command("status", out),
+        failures=next_command("failures", config.location),
+        status=next_command("status", config.location),
     )
 
 
 def _without_secrets(arguments: Sequence[str]) -> list[str]:
-    """What was typed, fit for a log: of a webhook's address no more than its host."""
+    """Return the arguments with the URL of a webhook masked up to its host."""
     from ..formatting import masked
 
-    told = list(arguments)
-    for place, argument in enumerate(told):
+    safe = list(arguments)
+    for index, argument in enumerate(safe):
         name, equals, url = argument.partition("=")
         if name == "--notify" and equals:
-            told[place] = f"--notify={masked(url)}"
-        elif place and told[place - 1] == "--notify":
-            told[place] = masked(argument)
-    return told
+            safe[index] = f"--notify={masked(url)}"
+        elif index and safe[index - 1] == "--notify":
+            safe[index] = masked(argument)
+    return safe

@@ -59,7 +59,9 @@ def command(as_json: bool, watch: bool, **flags: Any) -> int:
     ends with the run, or with Ctrl-C, which does not touch the run.
 
     \b
-    harvester status --out spectra --watch
+    Examples:
+      harvester status
+      harvester status --out spectra --watch
     """
     elsewhere = as_json or any(flags.values())
     config = load_configuration(flags)

@@ -1,4 +1,4 @@
-"""``verify``: every file on disk proved again."""
+"""``verify``: re-verify all stored files."""
 
 from __future__ import annotations
 
@@ -20,22 +20,27 @@ if TYPE_CHECKING:
     from ..audit.check_store import StoreCheck
 
 DAMAGE = 3
-EXAMPLES = 20  # faults of one gate that are shown; --json lists all
+EXAMPLES = 20  # faults of one check that are shown; --json lists all
 
 
 @click.command("verify")
 @location_options
-@click.option("--fluxcalib", metavar="VALUE", help="what was asked for then [normalized]")
-@click.option("--band", metavar="'LO HI [UNIT]'", help="what was asked for then; metres if no unit")
-@click.option("--fix", is_flag=True, help="quarantine what is damaged, bring the ledger to what the disk has")
+@click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB with which they were requested [normalized]")
+@click.option("--band", metavar="'LO HI [UNIT]'", help="BAND with which they were requested; metres if no unit")
+@click.option("--fix", is_flag=True, help="quarantine damaged files and make the ledger match the disk")
 @engine_options
-@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that check [one a core]")
-@click.option("--json", "as_json", is_flag=True, help="as one JSON object")
+@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that verify [one per core]")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
-    """Prove every file on disk again: structure, identity, science, and its digest against the ledger.
+    """Re-verify all stored files: structure, identity, science, and the digest in the ledger.
 
-    Asks nothing of the archive. Writes SHA256SUMS of what is sound, for `sha256sum -c`. Exit code 0 if all is sound, 3
-    if anything is damaged or missing, also where --fix made it ready to be fetched again by the next run.
+    Send no requests. Write SHA256SUMS of the valid files, for `sha256sum -c`. Exit code 0 if all are valid, 3 if any is
+    damaged or missing, also if --fix prepared it for the next run to download again.
+
+    \b
+    Examples:
+      harvester verify --out spectra
+      harvester verify --out spectra --fix
     """
     from ..audit.check_store import check_store
     from ..run.runners import pool_for
@@ -43,65 +48,65 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     config = load_configuration(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1
     with pool_for(config.settings, processes) as pool, show_progress("verifying", "verified") as progress:
-        stock = check_store(config, fix=fix, processes=processes, progress=progress, pool=pool)
+        result = check_store(config, fix=fix, processes=processes, progress=progress, pool=pool)
     if as_json:
-        print(json.dumps(_as_json(stock), indent=1))
+        print(json.dumps(_as_json(result), indent=1))
     else:
-        print("\n".join(_in_words(stock, fix, time.monotonic() - began)))
+        print("\n".join(_format_check(result, fix, time.monotonic() - began)))
     sys.stdout.flush()
-    return DAMAGE if stock.faults else 0
+    return DAMAGE if result.faults else 0
 
 
-def _as_json(stock: StoreCheck) -> dict[str, object]:
+def _as_json(check: StoreCheck) -> dict[str, object]:
     return {
-        "checked": stock.checked,
-        "sound": stock.sound,
+        "checked": check.checked,
+        "sound": check.sound,
         "damaged": [
-            {"id": fault.did, "path": str(stock.path(fault)), "gate": fault.check, "detail": fault.detail}
-            for fault in stock.faults
+            {"id": fault.did, "path": str(check.path(fault)), "gate": fault.check, "detail": fault.detail}
+            for fault in check.faults
         ],
-        "redated": stock.redated,
-        "strays": stock.strays,
-        "set_aside": stock.set_aside,
-        "notes": stock.notes,
+        "redated": check.redated,
+        "strays": check.strays,
+        "set_aside": check.set_aside,
+        "notes": check.notes,
     }
 
 
-def _in_words(stock: StoreCheck, fix: bool, seconds: float) -> list[str]:
+def _format_check(check: StoreCheck, fix: bool, seconds: float) -> list[str]:
     from ..formatting import count, duration, plural
 
-    verdict = f"{plural(len(stock.faults), 'fault')}" if stock.faults else "all sound"
-    lines = [f"{plural(stock.checked, 'spectrum', 'spectra')} checked in {stock.place}, {duration(seconds)}: {verdict}"]
-    if stock.redated:
-        lines.append(f"  {count(stock.redated)} sound under a new date: fetched again since the ledger was written")
-    if stock.strays:
-        lines.append(f"  {plural(stock.strays, 'FITS file')} under names no spectrum can have: left alone")
-    for gate, group in groupby(sorted(stock.faults, key=lambda fault: fault.check), key=lambda fault: fault.check):
+    verdict = f"{plural(len(check.faults), 'fault')}" if check.faults else "all valid"
+    lines = [f"{plural(check.checked, 'spectrum', 'spectra')} checked in {check.place}, {duration(seconds)}: {verdict}"]
+    if check.redated:
+        lines.append(f"  {count(check.redated)} valid under a new date: downloaded again since the ledger was written")
+    if check.strays:
+        lines.append(f"  {plural(check.strays, 'FITS file')} with names that no spectrum can have: left alone")
+    for name, group in groupby(sorted(check.faults, key=lambda fault: fault.check), key=lambda fault: fault.check):
         faults = list(group)
-        lines += ["", f"{count(len(faults))}  {gate}"]
-        lines += [f"    {stock.path(fault)}: {fault.detail}" for fault in faults[:EXAMPLES]]
+        lines += ["", f"{count(len(faults))}  {name}"]
+        lines += [f"    {check.path(fault)}: {fault.detail}" for fault in faults[:EXAMPLES]]
         if len(faults) > EXAMPLES:
             lines.append(f"    and {count(len(faults) - EXAMPLES)} more (--json lists all)")
-    return [*lines, *[f"note: {note}" for note in stock.notes], *_next_steps(stock, fix)]
+    return [*lines, *[f"note: {note}" for note in check.notes], *_next_steps(check, fix)]
 
 
-def _next_steps(stock: StoreCheck, fix: bool) -> Iterator[str]:
+def _next_steps(check: StoreCheck, fix: bool) -> Iterator[str]:
     from ..formatting import plural
     from ..model.findings import READING
 
-    if not stock.faults:
+    if not check.faults:
         return
     yield ""
-    if any(fault.check == READING for fault in stock.faults):
-        yield "what cannot be read is left where it is: check its permissions and the disk"
-    if stock.spared:
+    if any(fault.check == READING for fault in check.faults):
+        yield "unreadable files are left where they are: check their permissions and the disk"
+    if check.spared:
         yield (
-            f"{plural(len(stock.spared), 'file')} left where they are, since most fail in the same way: were they asked"
-            " for with other settings? Give --fluxcalib and --band as then"
+            f"{plural(len(check.spared), 'file')} left where they are, since most fail the same check: if they were"
+            " requested with other settings, give these with --fluxcalib and --band"
         )
     if not fix:
-        yield f"to set damaged files aside: {next_command('verify', stock.place, '--fix')}"
+        yield f"to quarantine damaged files: {next_command('verify', check.place, '--fix')}"
         return
-    if stock.set_aside:
-        yield f"{plural(stock.set_aside, 'file')} set aside in {stock.place}/.harvester/quarantine"
-    yield f"to fetch what is not there now: {next_command('', stock.place)}"
+    if check.set_aside:
+        yield f"{plural(check.set_aside, 'file')} moved to {check.place}/.harvester/quarantine"
+    yield f"to download what is missing now: {next_command('', check.place)}"

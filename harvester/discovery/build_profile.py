@@ -86,8 +86,8 @@ def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
     lines.append(("hosts", f"{', '.join(elsewhere)}, {words}" if elsewhere else ""))
     lines += _about_files(findings)
     if findings.origin.citation or findings.origin.rights:
-        about = findings.origin
-        lines.append(("citation", "; ".join(filter(None, (about.publisher, about.citation, about.rights)))))
+        origin = findings.origin
+        lines.append(("citation", "; ".join(filter(None, (origin.publisher, origin.citation, origin.rights)))))
     if findings.largest_size:
         lines.append(
             ("position", f"the service demands one: the whole sky in circles of {findings.largest_size:g} degrees")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -33,6 +34,7 @@ class RunRecord:
     archive: str
     endpoint: str | None
     summary: dict[str, Any]
+    request_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,18 @@ def _runs(path: Path, sql: str) -> list[RunRecord]:
 
 def _run(row: sqlite3.Row) -> RunRecord:
     summary = dict.fromkeys(REQUIRED_NUMBERS, 0) | {"failures": {}} | json_object(row["summary"])
-    endpoint = row["endpoint"] if "endpoint" in row.keys() else None  # noqa: SIM118 - `in row` looks at the values
+    known = row.keys()
+    endpoint, request_key = (row[name] if name in known else None for name in ("endpoint", "shape"))
     return RunRecord(
-        row["run"], row["started"], row["ended"], row["host"], row["pid"], row["archive"], endpoint, summary
+        row["run"],
+        row["started"],
+        row["ended"],
+        row["host"],
+        row["pid"],
+        row["archive"],
+        endpoint,
+        summary,
+        request_key,
     )
 
 
@@ -107,6 +118,22 @@ def _failure(row: sqlite3.Row) -> FailureRecord:
         row["last_tried"],
         json_object(row["columns"]),
     )
+
+
+def saved_by(path: Path, runs: Sequence[str]) -> frozenset[SpectrumId]:
+    """Return the stored spectra whose present version one of ``runs`` has downloaded."""
+    sql = (
+        "SELECT did FROM spectrum JOIN run ON number = spectrum.run "
+        "WHERE status = 'saved' AND run.run IN (SELECT value FROM json_each(?))"
+    )
+    return frozenset(SpectrumId(row["did"]) for row in _rows(path, sql, json.dumps(list(runs))))
+
+
+def mean_size(path: Path) -> float | None:
+    """Return the mean size of the stored spectra in bytes; None if none is stored."""
+    stored = [numbers for status, numbers in counts(path).items() if status in ("present", "saved")]
+    spectra, size = (sum(numbers) for numbers in zip(*stored, strict=True)) if stored else (0, 0)
+    return size / spectra if size else None
 
 
 def failed_dids(path: Path) -> set[SpectrumId]:

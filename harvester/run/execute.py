@@ -29,7 +29,7 @@ from ..monitoring.event_log import EventLog
 from ..storage.errors import translate_os_errors
 from ..storage.interface import Store
 from ..storage.lock import acquire_lock
-from .clock import ClockWatch, run_window
+from .clock import WORK_LEFT, ClockWatch, run_window
 from .context import RunContext, WriterT
 from .demo_archive import with_running_archive
 from .finish import RunResult, finish
@@ -96,7 +96,10 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
         f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", event_log.fault)) if fault
     ]
     faults += observers.faults
-    result = await finish(run, RunResult(run.stats.stats, run.folder.path, faults, politeness.politeness, window.night))
+    stats = run.stats.stats
+    left = run.preparation.refresh_left + stats.remaining if run.settings.refresh else None
+    result = RunResult(stats, run.folder.path, faults, politeness.politeness, window.night, left)
+    result = await finish(run, result)
     return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
 
 
@@ -140,6 +143,8 @@ async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRu
             log.exception("internal error in the engine")
             shutdown.drain(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1))
     reason, exit_code = ended_how(run.stats.stats, shutdown.cause, run.preparation.left_out)
+    if exit_code == 0 and run.preparation.refresh_left:
+        reason, exit_code = "the rest of the refresh was left for another run", WORK_LEFT
     emit(ev.HarvestEnded(clock.now(), reason, exit_code))
 
 

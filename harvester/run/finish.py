@@ -21,6 +21,7 @@ from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
 from .context import RunContext
 from .provenance import collected, document
+from .refresh import REFRESH_LEFT
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class RunResult:
     politeness: Politeness = field(default_factory=Politeness)
     timeline: float | None = None
     """Seconds that the next run with the same settings has; None if its hours are not limited."""
+    refresh_left: int | None = None
+    """How many spectra a refresh left for the next run; None if the run was no refresh."""
     page: Path | None = None
     """The report, if it was written."""
 
@@ -49,7 +52,9 @@ class RunResult:
     @property
     def summary(self) -> dict[str, object]:
         """Return the content of summary.json."""
-        more = {"politeness": self.politeness.as_json(), "nights_left": self.nights_left}
+        more: dict[str, object] = {"politeness": self.politeness.as_json(), "nights_left": self.nights_left}
+        if self.refresh_left is not None:
+            more[REFRESH_LEFT] = self.refresh_left
         return self.stats.summary(time.time()) | more | {"watchers_lost": list(self.warnings)}
 
     def warn(self, warning: str) -> RunResult:

@@ -26,8 +26,9 @@ from ..ledger import queries
 from ..model.failures import FetchError
 from ..model.findings import Damaged, FileToCheck, Finding, Record, Sound, too_common
 from ..model.invocation import command_line
-from ..model.target import Target
+from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
+from .refresh import already_refreshed
 
 CHECKED_URLS = 20  # before the first request
 
@@ -49,6 +50,10 @@ class Preparation:
     warning: str = ""
     """What users should know about the store, in one sentence."""
     after_interruption: bool = False
+    already_refreshed: int = 0
+    """How many stored spectra the refresh which this run resumes has replaced already."""
+    mean_size: float | None = None
+    """Mean size of the stored spectra in bytes; None if none is stored."""
 
     def __repr__(self) -> str:
         """Return one line: a catalog of a million spectra would fill a notebook."""
@@ -68,6 +73,13 @@ class Preparation:
     def refreshed(self) -> int:
         """Return how many of them are stored already: requested last, kept until a verified new version is there."""
         return max(0, self.wanted - len(self.plan.wanted))
+
+    @property
+    def refresh_left(self) -> int:
+        """Return how many stored spectra ``--limit`` leaves for the next run of this refresh."""
+        if not self.configuration.settings.refresh:
+            return 0
+        return len(self.plan.present) - self.already_refreshed - self.refreshed
 
     @property
     def left_out(self) -> bool:
@@ -93,7 +105,7 @@ def catalog_of(configuration: Configuration, all_faults: bool = False) -> Catalo
         return Catalog("the demo archive's catalog", [entry.did for entry in entries], columns)
     raise UsageError(
         "no catalog: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
-        f"download all spectra that the archive lists (discover them first): {command_line('run', '--all')}\n"
+        f"let discover write one ({command_line('discover', 'URL', '--catalog', 'FILE')}) or use `run --all`,\n"
         f"or try the demo archive first: {command_line('--archive', 'demo', '--concurrency', '8')}"
     )
 
@@ -117,9 +129,23 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
     findings = _verify_unknown(configuration, plan.unverified, store)
     _refuse_other_content(configuration, findings)
     plan = plan.verified({finding.name for finding in findings if isinstance(finding, Sound)})
-    targets, leftovers = _choose(configuration, plan, ledger)
+    done = (
+        already_refreshed(store, configuration.request.request_key) if configuration.settings.refresh else frozenset()
+    )
+    targets, leftovers = _choose(configuration, plan, ledger, done)
     _refuse_without_url(configuration, catalog, targets)
-    return Preparation(configuration, catalog, plan, targets, leftovers, findings, store.warning, newer is not None)
+    return Preparation(
+        configuration,
+        catalog,
+        plan,
+        targets,
+        leftovers,
+        findings,
+        warning=store.warning,
+        after_interruption=newer is not None,
+        already_refreshed=len(plan.present.where(lambda target: target.did in done)) if done else 0,
+        mean_size=queries.mean_size(ledger) if targets else None,
+    )
 
 
 def _entries(ledger: Path, newer: Collection[str]) -> Iterator[EntryRow]:
@@ -209,11 +235,14 @@ def _refuse_without_url(configuration: Configuration, catalog: Catalog, targets:
 
 
 def _choose(
-    configuration: Configuration, plan: HarvestPlan, ledger: Path
+    configuration: Configuration, plan: HarvestPlan, ledger: Path, refreshed: frozenset[SpectrumId]
 ) -> tuple[Sequence[Target], Sequence[PendingRetry]]:
     """Choose what this run requests: new targets, and the retries that an earlier run left."""
     settings = configuration.settings
-    wanted = plan.wanted + plan.present if settings.refresh else plan.wanted
+    wanted = plan.wanted
+    if settings.refresh:
+        stale = plan.present.where(lambda target: target.did not in refreshed) if refreshed else plan.present
+        wanted = wanted + stale
     if settings.only_failed:
         again = queries.failed_dids(ledger)
         wanted = wanted.where(lambda target: target.did in again)

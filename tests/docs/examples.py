@@ -32,7 +32,7 @@ MARK = "end-of-example"
 VOLATILE = re.compile(
     r"\d{8}T\d{6}-[0-9a-f]{4}"  # a run's name
     r"|\d{4}-\d\d-\d\d( \d\d:\d\d)?|\d\d:\d\d(:\d\d)?"  # a time of day
-    r"|\d[\d,.]* ?(ms|s|min|h|kB|MB)\b|\d[\d,.]* (a second|in one second)"
+    r"|\d[\d,.]* ?(ms|s|min|h|[kMGT]B)\b|\d[\d,.]* (a second|in one second)"
     r"|(aiohttp|Python|harvester)/[\w.]+|process \d+ on \S+"
 )
 # Lines about the concurrency limit, whose number depends on how fast the machine is.
@@ -63,12 +63,8 @@ def environment(folder: Path) -> dict[str, str]:
     """Return the environment of the examples: the demo archive, as fast as it can, and this very harvester."""
     programs = folder / ".bin"
     programs.mkdir(exist_ok=True)
-    scripts = {
-        "harvester": f"#!{sys.executable}\nfrom harvester.cli import main\n\nmain()\n",
-        "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
-    }
-    for name, text in scripts.items():
-        (programs / name).write_text(text, encoding="utf-8")
+    for name, arguments in {"harvester": "-m harvester", "python": ""}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
         (programs / name).chmod(0o755)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "COLUMNS"))}
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))

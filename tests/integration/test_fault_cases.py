@@ -315,7 +315,7 @@ async def test_wire(case: Case, tmp_path: Path) -> None:
     assert f"    {BAD}: {failed.failure.detail}" in shown
     assert sentence in failed.failure.detail
     assert kind is not GARBLED or "400" not in failed.failure.detail, "no server said 400"
-    assert f"(whose fault: {blame})" in shown
+    assert f"(cause: {blame})" in shown
     assert f"what to do: {kind.advice}" in shown
 
 

@@ -33,7 +33,7 @@ def test_a_sound_folder_is_said_to_be_sound_and_listed(out: Path) -> None:
     done = verify()
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{COUNT} spectra checked in out" in done.stdout
-    assert "all sound" in done.stdout
+    assert "all valid" in done.stdout
     assert len((out / "SHA256SUMS").read_text().splitlines()) == COUNT
 
 
@@ -46,7 +46,7 @@ def test_damage_is_named_with_what_to_do_next_and_fix_does_it(out: Path) -> None
     assert f"{PROGRAM} verify --out out --archive demo --fix" in looked.stdout
     fixed = verify("--fix")
     assert fixed.returncode == 3
-    assert "1 file set aside in out/.harvester/quarantine" in fixed.stdout
+    assert "1 file moved to out/.harvester/quarantine" in fixed.stdout
     assert f"{PROGRAM} --out out --archive demo\n" in fixed.stdout
     assert victim not in fits_names(out)
 
