@@ -90,7 +90,8 @@ def _target(file: str) -> Path:
     from ..errors import UsageError
 
     path = Path(file)
-    if not file.endswith("/") and not path.is_dir():
+    is_file = path.suffix.lower() in (".parquet", ".h5", ".hdf5")
+    if not file.endswith("/") and (is_file or not path.is_dir()):
         return output_path("export", file, ".parquet", ".h5", ".hdf5")
     if path.suffix.lower() in (".parquet", ".h5", ".hdf5"):
         raise UsageError(
