@@ -26,7 +26,7 @@ try:
     from specutils.io.parsing_utils import read_fileobj_or_hdulist
     from specutils.io.registers import data_loader
 except ImportError:
-    raise ImportError("spectra as specutils has them need specutils: pip install 'harvester[specutils]'") from None
+    raise ImportError("spectra as specutils has them need specutils: pip install 'specharvest[specutils]'") from None
 
 FORMAT = "ivoa-sdm-fits"
 ROLES = ("data.spectralaxis.value", "data.fluxaxis.value")

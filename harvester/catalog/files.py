@@ -211,7 +211,7 @@ def _parquet(file: BinaryIO) -> Iterator[str]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UsageError("a Parquet catalog needs pyarrow: pip install 'harvester[parquet]'") from None
+        raise UsageError("a Parquet catalog needs pyarrow: pip install 'specharvest[parquet]'") from None
     with ParquetFile(file) as table:
         yield csv_line(table.schema_arrow.names)
         for batch in table.iter_batches():
@@ -223,7 +223,7 @@ def _workbook(file: BinaryIO) -> Iterator[str]:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise UsageError("an Excel catalog needs openpyxl: pip install 'harvester[excel]'") from None
+        raise UsageError("an Excel catalog needs openpyxl: pip install 'specharvest[excel]'") from None
     book = load_workbook(file, read_only=True, data_only=True)
     try:
         for row in book.worksheets[0].iter_rows(values_only=True):

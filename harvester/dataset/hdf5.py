@@ -31,7 +31,7 @@ def require_h5py() -> None:
     try:
         import h5py as _  # noqa: F401
     except ImportError:
-        raise UsageError("HDF5 needs h5py: pip install 'harvester[hdf5]'") from None
+        raise UsageError("HDF5 needs h5py: pip install 'specharvest[hdf5]'") from None
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def require_pyarrow() -> None:
     try:
         import pyarrow as _  # noqa: F401
     except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install 'harvester[parquet]'") from None
+        raise UsageError("Parquet needs pyarrow: pip install 'specharvest[parquet]'") from None
 
 
 @contextmanager

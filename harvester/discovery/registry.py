@@ -39,7 +39,7 @@ async def look_up(ivoid: str) -> Registered:
             raise
         raise UsageError(
             f"discover {ivoid}: identifiers are looked up with pyvo, which is not installed: "
-            "pip install 'harvester[vo]', or give the service's address, http://... or https://..."
+            "pip install 'specharvest[vo]', or give the service's address, http://... or https://..."
         ) from None
     if found is None:
         raise ArchiveError(f"{ivoid}: the registry does not know it")

@@ -31,7 +31,7 @@ def require_prometheus() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        raise UsageError("metrics need prometheus-client: pip install 'harvester[metrics]'") from None
+        raise UsageError("metrics need prometheus-client: pip install 'specharvest[metrics]'") from None
 
 
 class Metrics:

@@ -167,7 +167,7 @@ def unusable(scheduler: str | None, error: Exception) -> str:
         return f"no Dask cluster can be started on this machine ({error}); {advice}"
     return (
         f"the Dask scheduler {scheduler} cannot be used ({type(error).__name__}: {error}); check its address, and that "
-        "scheduler and workers have harvester[dask] in the same version"
+        "scheduler and workers have specharvest[dask] in the same version"
     )
 
 

@@ -39,7 +39,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as _  # noqa: F401
     except ImportError:
-        raise UsageError("figures need matplotlib: pip install 'harvester[plots]'") from None
+        raise UsageError("figures need matplotlib: pip install 'specharvest[plots]'") from None
 
 
 def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:

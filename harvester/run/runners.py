@@ -138,7 +138,7 @@ def check(settings: Settings) -> None:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise UsageError("--engine dask needs distributed: pip install 'harvester[dask]'") from None
+        raise UsageError("--engine dask needs distributed: pip install 'specharvest[dask]'") from None
     if settings.scheduler is not None:
         _check_connection(settings.scheduler)
 

@@ -25,5 +25,5 @@ def open_store(location: ObjectAddress | Path, home: Path, refresh: bool, layout
         from .object_service import open_service
         from .object_store import ObjectStore
     except ImportError:
-        raise UsageError(f"--out {location}: object stores need obstore: pip install 'harvester[objects]'") from None
+        raise UsageError(f"--out {location}: object stores need obstore: pip install 'specharvest[objects]'") from None
     return ObjectStore(str(location), open_service(location), home, refresh)

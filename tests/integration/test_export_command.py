@@ -214,7 +214,7 @@ def test_what_a_killed_export_left_is_swept_by_the_next(name: str, out: Path) ->
 def test_a_missing_library_is_one_sentence(library: str, name: str, out: Path) -> None:
     done = export(name, code=f"import sys; sys.modules[{library!r}] = None")
     extra = "parquet" if library == "pyarrow" else "hdf5"
-    assert f"needs {library}: pip install 'harvester[{extra}]'" in sentence(done)
+    assert f"needs {library}: pip install 'specharvest[{extra}]'" in sentence(done)
 
 
 @pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])

@@ -263,7 +263,7 @@ def test_other_commands_say_what_to_do(command: str) -> None:
 def test_without_the_library_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "harvester.storage.object_store", None)
     code, said = typed("plan", "--archive", "demo", "--out", "s3://bucket/prefix")
-    assert (code, "pip install 'harvester[objects]'" in said) == (2, True)
+    assert (code, "pip install 'specharvest[objects]'" in said) == (2, True)
 
 
 # ---- what one types

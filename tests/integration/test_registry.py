@@ -144,7 +144,7 @@ def test_without_pyvo_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     fault = fault_of(command(f"{AUTHORITY}/two"))
     assert isinstance(fault, UsageError)
-    assert "pip install 'harvester[vo]'" in str(fault)
+    assert "pip install 'specharvest[vo]'" in str(fault)
 
 
 class Missing:

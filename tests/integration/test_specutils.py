@@ -139,4 +139,4 @@ def test_the_genuine_files_are_read() -> None:
 def test_without_specutils_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['specutils'] = None; import harvester.specutils"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert done.stderr.splitlines()[-1].endswith("pip install 'harvester[specutils]'")
+    assert done.stderr.splitlines()[-1].endswith("pip install 'specharvest[specutils]'")

@@ -138,7 +138,7 @@ async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spect
 def test_what_is_not_installed_is_said_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     check(load({}).settings)
-    with pytest.raises(UsageError, match=r"pip install 'harvester\[metrics\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'specharvest\[metrics\]'"):
         check(load({"metrics_port": "9000"}).settings)
 
 
