@@ -48,6 +48,8 @@ class ArchiveClient:
     """An archive whose spectra are fetched by ``access``. An async context manager: it owns one connection pool.
 
     ``acquire_followup`` waits for the slot of a further request for the same spectrum; False if none is to be sent.
+    ``acquire_repeat`` does so after a connection was lost before its response, when aiohttp silently sends the request
+    again; ``sent`` is called when the bytes of a request leave.
     """
 
     def __init__(
@@ -59,12 +61,16 @@ class ArchiveClient:
         acquire_followup: Callable[[], Awaitable[bool]],
         now: Callable[[], float] = time.time,
         connection: Connection = STRAIGHT,
+        acquire_repeat: Callable[[], Awaitable[bool]] | None = None,
+        sent: Callable[[], None] = lambda: None,
     ) -> None:
         self._access = access
         self._limits = limits
         self._headers = {"Accept-Encoding": "identity", "User-Agent": user_agent(contact)}
         self._emit = emit
         self._acquire_followup = acquire_followup
+        self._acquire_repeat = acquire_repeat or acquire_followup
+        self._sent = sent
         self._now = now
         self._connection = connection
         self._session: aiohttp.ClientSession
@@ -133,8 +139,8 @@ class ArchiveClient:
             place = resolve_redirect(url, place, answer, self._access.hosts)
         raise FetchError(Failure(FailureKind.REDIRECT_BLOCKED, f"more than {MOST_HOPS} redirects"), url)
 
-    async def _acquire(self, url: str) -> None:
-        if not await self._acquire_followup():
+    async def _acquire(self, url: str, acquire: Callable[[], Awaitable[bool]] | None = None) -> None:
+        if not await (acquire or self._acquire_followup)():
             raise FetchError(Failure(FailureKind.CONNECTION_LOST, "stopped before the next request"), url)
 
     async def _exchange(
@@ -176,7 +182,7 @@ class ArchiveClient:
         async def wait(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
             nonlocal first
             if not first:
-                await self._acquire(str(request.url))
+                await self._acquire(str(request.url), self._acquire_repeat)
             first = False
             return await handler(request)
 
@@ -184,6 +190,7 @@ class ArchiveClient:
 
     def _on_wire(self, url: str) -> None:
         self._emit(ev.RequestSent(self._now(), url))
+        self._sent()
 
 
 def _reporting(report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:

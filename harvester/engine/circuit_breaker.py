@@ -1,9 +1,13 @@
-"""Whether the archive is there: one judgement for all workers, from what each of them hears.
+"""Circuit breaker shared by all workers of one archive: what their results say about it, as one pure fold.
 
-FLOWING: requests go out. HOLDING: nobody asks but one prober, at growing intervals, first for a spectrum that is known
-to be good. If that one comes while others fail, the archive is well and those spectra are bad; if it fails too, the
-archive is away, and nothing that failed meanwhile is charged to a spectrum. RAMPING: it is back, after three good
-answers; the pace grows to what it was with every further one.
+CLOSED      requests are sent normally.
+OPEN        only the prober sends requests: a spectrum known to be good, then others, known and random. One success
+            means that the archive is up and the failing spectra are bad. If they all fail like an outage, the archive
+            is down, it is probed at growing intervals, and no failure since then counts against a spectrum. If they
+            are all rejected, the address or the archive is wrong, and the run stops.
+RECOVERING  after three successful probes of an archive that was down; the rate grows back with every further success.
+
+Times are seconds on the event loop's clock. There is no clock and no I/O in here.
 """
 
 from __future__ import annotations
@@ -14,28 +18,35 @@ from random import Random
 
 from ..model.failures import Failure, FailureKind
 
-WINDOW = 20  # latest outcomes that are looked at
-FIRST_ALARM, LAST_ALARM = 5, WINDOW  # failures that raise the alarm; more after each false one
-FIRST_PROBE = 1.0  # seconds: one question soon tells bad spectra from an archive that is away
-SECOND_PROBE, LONGEST_PROBE, GROWTH = 15.0, 300.0, 1.6  # seconds between probes that fail, and how they grow
-NEXT_GOOD_PROBE = 1.0  # seconds after a good probe
+FIRST_ALARM, LAST_ALARM = 4, 8  # outage-like failures among the last 2 n + 1 results; the second after a false alarm
+FIRST_UNREACHABLE = 2  # failed connections in a row; twice as many after a false alarm
+FIRST_REJECTIONS = 5  # responses without a spectrum and without a success in between; twice as many likewise
+SUSPICIOUS_REJECTIONS = 3  # of them: from here on few requests are in flight
+WINDOW = 2 * LAST_ALARM + 1  # latest results that are kept
+PROBE_ROUND = 3  # spectra that are probed before failures are called an outage
+REJECTED_PROBES = 5  # spectra that are probed before rejections are called the archive's fault
+FIRST_PROBE = 1.0  # seconds: longer than a hiccup; none soon after a false alarm
+ALARM_MEMORY = 60.0  # seconds after a false alarm in which the next one is probed at once
+SECOND_PROBE, LONGEST_PROBE, GROWTH = 15.0, 300.0, 1.6  # seconds between failed probes, and how they grow
+NEXT_GOOD_PROBE = 1.0  # seconds after a successful probe
 GOOD_PROBES = 3
-RAMP_START, RAMP_STEP = 0.1, 0.02  # share of the pace; full after 45 good answers
-LONGEST_JITTER = 30.0  # seconds on top of a Retry-After, so that its guests do not all come back at once
+RAMP_START, RAMP_STEP = 0.1, 0.02  # share of the rate limit; full after 45 successes
+LONGEST_JITTER = 30.0  # seconds added to a Retry-After, so that clients do not all return at once
+HABIT = 2  # repeated Retry-After responses to one spectrum, among served ones, that show whom they concern
 
 
 class Signal(Enum):
-    """What one answer says about the archive."""
+    """What one result says about the archive."""
 
     OK = auto()
     ANSWERED = auto()
-    """An answer about this very spectrum or request: it is not there, not ours, damaged."""
+    """A response about this spectrum or this request: it does not exist, is not public, is damaged."""
     OUTAGE_LIKE = auto()
-    """What an archive that is away looks like, though one bad spectrum may look like it too."""
+    """What an archive that is down looks like, though one bad spectrum may look the same."""
 
 
 class BreakerState(Enum):
-    """Of the gate."""
+    """State of the circuit breaker."""
 
     CLOSED = auto()
     OPEN = auto()
@@ -43,26 +54,41 @@ class BreakerState(Enum):
 
 
 def classify(failure: Failure) -> Signal:
+    """Return what ``failure`` says about the archive."""
     return Signal.OUTAGE_LIKE if failure.kind.outage_like else Signal.ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """The state, and the little that it was judged from. Times are loop seconds; decisions only, no clock inside."""
+    """The state, and the few facts that it follows from."""
 
     state: BreakerState = BreakerState.CLOSED
     recent: tuple[Signal, ...] = ()
-    failure_threshold: int = FIRST_ALARM
+    unreachable: int = 0
+    """Failed connections in a row."""
+    rejections: int = 0
+    """Responses without a spectrum since the last success."""
+    false_alarms: int = 0
+    """Alarms since the last success that a probe has disproved."""
+    acquitted: float = float("-inf")
+    """When a probe last disproved an alarm."""
+    served: bool = False
+    """The archive has served a spectrum in this run."""
+    habits: int = 0
+    """Repeated Retry-After responses to one spectrum while others were served."""
     reason: str = ""
     since: float = 0.0
     until: float = 0.0
-    """When the next probe is due, while HOLDING."""
+    """When the next probe is due, while OPEN."""
     server_requested: bool = False
-    """The archive itself asked for the pause."""
+    """The archive itself requested the pause."""
+    round_failures: int = 0
+    """Outage-like failures of the first probes, before an outage is known."""
+    rejected_probes: int = 0
     failed_probes: int = 0
     good_probes: int = 0
     rate_share: float = 1.0
-    """Of the allowed pace, while RAMPING."""
+    """Share of the rate limit that is allowed, while RECOVERING."""
 
     @property
     def is_open(self) -> bool:
@@ -70,66 +96,138 @@ class CircuitBreaker:
 
     @property
     def outage(self) -> bool:
-        """It is known to be the archive's fault that we hold."""
+        """The archive is known to be down."""
         return self.is_open and (self.server_requested or self.failed_probes > 0)
 
-    def record(self, sign: Signal, failure: Failure | None, now: float, chance: Random) -> CircuitBreaker:
-        """An ordinary request was answered, or failed."""
-        if failure is not None and failure.retry_after is not None:
-            return self._obey(failure, failure.retry_after, now, chance)
+    @property
+    def refused(self) -> bool:
+        """The archive rejected every spectrum that was probed: the address or the archive is at fault."""
+        return self.is_open and self.rejected_probes >= REJECTED_PROBES
+
+    @property
+    def cautious(self) -> bool:
+        """The latest results may be the beginning of an outage: few requests should be in flight."""
+        nearly = self._recent_failures >= self.failure_threshold - 1
+        return nearly or Signal.OUTAGE_LIKE in self.recent[-2:] or self.rejections >= SUSPICIOUS_REJECTIONS
+
+    @property
+    def failure_threshold(self) -> int:
+        """Outage-like failures, among twice as many results and one, that raise the alarm."""
+        return LAST_ALARM if self.false_alarms else FIRST_ALARM
+
+    @property
+    def _recent_failures(self) -> int:
+        """Outage-like failures among the results that the threshold is about."""
+        return self.recent[-(2 * self.failure_threshold + 1) :].count(Signal.OUTAGE_LIKE)
+
+    @property
+    def probes(self) -> int:
+        """Probes that failed since the breaker opened."""
+        return self.round_failures + self.rejected_probes + self.failed_probes
+
+    def record(
+        self, signal: Signal, failure: Failure | None, now: float, rng: Random, waited: bool = False
+    ) -> CircuitBreaker:
+        """Fold in the result of an ordinary request.
+
+        ``waited``: the previous attempt for the same spectrum was answered with Retry-After.
+        """
+        wait = None if failure is None else failure.retry_after
+        own = wait is not None and not self.is_open and (waited or self.habits >= HABIT)
+        if failure is not None and wait is not None and not own:
+            return self._obey(failure, wait, now, rng)
         if self.is_open:
             return self
-        recent = (*self.recent, sign)[-WINDOW:]
-        heard = replace(self, recent=recent)
-        if sign is Signal.OUTAGE_LIKE:
-            troubles = recent.count(Signal.OUTAGE_LIKE)
-            alarmed = troubles >= self.failure_threshold and 2 * troubles >= len(recent)
-            return heard.open(_words(failure), now) if alarmed or self.state is BreakerState.RECOVERING else heard
-        return heard._grown() if sign is Signal.OK else heard
+        after = self._with(signal, failure, waited)
+        if signal is Signal.OK:
+            return after._grown()
+        relapse = self.state is BreakerState.RECOVERING and signal is Signal.OUTAGE_LIKE and not own
+        if not relapse and not after._alarmed(signal):
+            return after
+        if failure is not None and wait is not None:
+            return after._obey(failure, wait, now, rng)  # too many to be the habit of single spectra
+        return after.open(_describe(failure), now)
 
     def open(self, reason: str, now: float) -> CircuitBreaker:
-        """Hold and probe."""
+        """Return the breaker opened, with the first probe due soon."""
+        delay = 0.0 if now - self.acquitted < ALARM_MEMORY else FIRST_PROBE
         return replace(
-            self, state=BreakerState.OPEN, reason=reason, since=now, until=now + FIRST_PROBE, recent=(),
-            server_requested=False,
-            failed_probes=0, good_probes=0,
+            self, state=BreakerState.OPEN, reason=reason, since=now, until=now + delay,
+            recent=(), unreachable=0, rejections=0, server_requested=False,
+            round_failures=0, rejected_probes=0, failed_probes=0, good_probes=0,
         )  # fmt: skip
 
-    def record_probe(self, failure: Failure | None, canary: bool, now: float, chance: Random) -> CircuitBreaker:
-        """A probe was answered; ``canary``: it asked for a spectrum that is known to be good."""
-        if failure is not None and failure.retry_after is not None:
-            return self._obey(failure, failure.retry_after, now, chance)
-        if failure is not None and classify(failure) is Signal.OUTAGE_LIKE:
-            interval = min(SECOND_PROBE * GROWTH**self.failed_probes, LONGEST_PROBE) * chance.uniform(0.8, 1.2)
-            return replace(
-                self, failed_probes=self.failed_probes + 1, good_probes=0, until=now + interval, reason=_words(failure)
-            )
-        if canary and not self.outage:
-            return CircuitBreaker(failure_threshold=min(2 * self.failure_threshold, LAST_ALARM))
-        if self.good_probes + 1 < GOOD_PROBES:
-            return replace(self, good_probes=self.good_probes + 1, until=now + NEXT_GOOD_PROBE)
-        return CircuitBreaker(BreakerState.RECOVERING, rate_share=RAMP_START)
+    def record_probe(self, failure: Failure | None, others: bool, now: float, rng: Random) -> CircuitBreaker:
+        """Fold in the result of a probe; ``others``: a spectrum that was not probed yet is left to ask for."""
+        if failure is None:
+            return self._served_probe(now)
+        if failure.retry_after is not None:
+            return replace(self._obey(failure, failure.retry_after, now, rng), habits=0)
+        rejected = classify(failure) is Signal.ANSWERED
+        failed = replace(
+            self, reason=_describe(failure), good_probes=0, rejected_probes=self.rejected_probes + 1 if rejected else 0
+        )
+        if not self.outage and rejected:
+            return replace(failed, until=now)
+        if not self.outage and others and self.round_failures + 1 < PROBE_ROUND:
+            return replace(failed, until=now, round_failures=self.round_failures + 1)
+        interval = min(SECOND_PROBE * GROWTH**self.failed_probes, LONGEST_PROBE) * rng.uniform(0.8, 1.2)
+        return replace(failed, failed_probes=self.failed_probes + 1, until=now + interval)
 
-    def _obey(self, failure: Failure, wait: float, now: float, chance: Random) -> CircuitBreaker:
-        until = now + wait + chance.uniform(0.0, min(0.1 * wait, LONGEST_JITTER))
+    def _with(self, signal: Signal, failure: Failure | None, waited: bool) -> CircuitBreaker:
+        """Return the breaker with one more result noted."""
+        ok = signal is Signal.OK
+        unreachable = failure is not None and failure.kind is FailureKind.UNREACHABLE
+        repeated = waited and failure is not None and failure.retry_after is not None
+        return replace(
+            self,
+            recent=self.recent if repeated and self.habits >= HABIT else (*self.recent, signal)[-WINDOW:],
+            unreachable=self.unreachable + 1 if unreachable else 0,
+            rejections=0 if ok else self.rejections + (signal is Signal.ANSWERED),
+            served=self.served or ok,
+            habits=0 if ok and waited else self.habits + repeated,
+        )
+
+    def _alarmed(self, signal: Signal) -> bool:
+        """Whether the latest results, of which ``signal`` is the last, are reason to open and probe."""
+        factor = 2 if self.false_alarms else 1
+        if signal is Signal.ANSWERED:
+            return self.rejections >= factor * FIRST_REJECTIONS
+        return self._recent_failures >= self.failure_threshold or self.unreachable >= factor * FIRST_UNREACHABLE
+
+    def _served_probe(self, now: float) -> CircuitBreaker:
+        """A probe brought its spectrum: no outage, or one that is about to end."""
+        known = CircuitBreaker(served=True, habits=self.habits)
+        if not self.outage:
+            return replace(known, false_alarms=self.false_alarms + 1, acquitted=now)
+        if self.good_probes + 1 < GOOD_PROBES:
+            return replace(self, good_probes=self.good_probes + 1, rejected_probes=0, until=now + NEXT_GOOD_PROBE)
+        return replace(known, state=BreakerState.RECOVERING, rate_share=RAMP_START)
+
+    def _obey(self, failure: Failure, wait: float, now: float, rng: Random) -> CircuitBreaker:
+        """Pause for as long as the server requested, and some jitter."""
+        until = now + wait + rng.uniform(0.0, min(0.1 * wait, LONGEST_JITTER))
         if self.is_open and until <= self.until + 1.0:
-            return replace(self, server_requested=True)  # what was in flight says the same again
+            return replace(self, server_requested=True)  # requests that were in flight say the same again
         since = self.since if self.is_open else now
         return replace(
-            self, state=BreakerState.OPEN, reason=_words(failure), since=since, until=until, recent=(),
-            server_requested=True,
+            self, state=BreakerState.OPEN, reason=_describe(failure), since=since, until=until,
+            recent=(), unreachable=0, rejections=0, server_requested=True,
             failed_probes=self.failed_probes + 1 if self.is_open else 0,
-            good_probes=0,
+            round_failures=0, rejected_probes=0, good_probes=0,
         )  # fmt: skip
 
     def _grown(self) -> CircuitBreaker:
+        """After a success: forget disproved alarms; while RECOVERING, allow a little more."""
         if self.state is not BreakerState.RECOVERING:
-            return self if self.failure_threshold == FIRST_ALARM else replace(self, failure_threshold=FIRST_ALARM)
+            return self if not self.false_alarms else replace(self, false_alarms=0)
         share = round(self.rate_share + RAMP_STEP, 3)
-        return CircuitBreaker() if share >= 1.0 else replace(self, rate_share=share)
+        if share >= 1.0:
+            return CircuitBreaker(served=True, habits=self.habits)
+        return replace(self, rate_share=share)
 
 
-def _words(failure: Failure | None) -> str:
+def _describe(failure: Failure | None) -> str:
     if failure is None:
-        return "no good answer"
+        return "no spectrum was served"
     return failure.detail if failure.kind is not FailureKind.UNREACHABLE else f"unreachable: {failure.detail}"

@@ -1,9 +1,9 @@
-"""How many requests may be in flight at once: found, below a ceiling, by what one more of them brings.
+"""Adapt the number of requests in flight, below a configured limit, to what one more of them gains.
 
-By Little's law an archive that answers ``n`` requests at a time in ``t`` seconds each serves ``n / t`` a second. So a
-level is measured against the one below it: where a step up brings less than a share of what it would bring an archive
-with time on its hands, the archive queues, and the step is taken back. Means of the same archive are compared, so the
-natural spread of its latencies cancels out, which a comparison with the best latency ever seen would mistake for load.
+By Little's law an archive that handles ``n`` requests at a time in ``t`` seconds each serves ``n / t`` a second. So a
+level is measured against the one below it: where a step up gains less than a share of what it would gain at an idle
+archive, the archive queues, and the step is taken back. Means of the same archive are compared, so the natural spread
+of its latencies cancels out; a comparison with the best latency ever seen would mistake that spread for load.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-WORTH = 0.5  # of the gain that an idle archive would give: less than that is queueing
-FIRST_CALM, LONGEST_CALM = 60, 2000  # answers before a level that brought nothing is tried again
-BUSIER = 2.0  # times the latency that the same level had before: somebody else needs the archive too
+WORTH = 0.5  # of the gain at an idle archive: less than that is queueing
+FIRST_CALM, LONGEST_CALM = 60, 2000  # responses before a level that gained nothing is tried again
+BUSIER = 2.0  # times the latency that the same level had before: the archive has other clients, too
 
 
 class ConcurrencyChange(StrEnum):
-    """Why the level was last changed."""
+    """Reasons of the latest change of the level."""
 
-    START = "it begins with one request at a time"
-    UP = "to see whether more requests at a time bring more"
-    BACK = "more requests at a time brought too little"
-    BUSIER = "the archive is busier than before"
+    START = "the first level is one request at a time"
+    UP = "testing whether more concurrent requests gain throughput"
+    BACK = "more concurrent requests gained too little"
+    BUSIER = "the archive responds more slowly than before"
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveConcurrency:
-    """The level now allowed, and what is known of others. Seconds throughout; decisions only, no clock inside."""
+    """The level that is allowed now, and what is known of others. Times are seconds; there is no clock inside."""
 
     ceiling: int
     level: int = 1
     lower: int | None = None
-    """The level that the present one is measured against; None once it has proved its worth."""
+    """The level that the present one is measured against; None once it has shown its gain."""
     doubling: bool = True
     known: Mapping[int, float] = field(default_factory=dict)
-    """Mean latency of each level that was measured."""
+    """Mean latency of each measured level, in seconds."""
     skip: int = 0
     count: int = 0
     total: float = 0.0
@@ -44,32 +44,32 @@ class AdaptiveConcurrency:
     calm: int = 0
     next_calm: int = FIRST_CALM
     eased: float = float("-inf")
-    turn: ConcurrencyChange = ConcurrencyChange.START
+    change: ConcurrencyChange = ConcurrencyChange.START
 
     @property
     def latency(self) -> float | None:
-        """The mean latency of the present level."""
+        """Mean latency of the present level, in seconds."""
         return self.known.get(self.level)
 
     @property
     def unloaded(self) -> float | None:
-        """The mean latency of the lowest level that was measured."""
+        """Mean latency of the lowest measured level, in seconds."""
         return self.known[min(self.known)] if self.known else None
 
     def request_more(self) -> AdaptiveConcurrency:
-        """A request had to wait because the level was reached: only then is there a reason to go higher."""
+        """Note that a request had to wait for the level: only then is a higher one tried."""
         return self if self.wanted else replace(self, wanted=True)
 
     def on_response(self, latency: float) -> AdaptiveConcurrency:
-        """An answer took ``latency``; the first on new connections, which cost a handshake, do not count."""
+        """Fold in a latency; the first ones on new connections, which cost a handshake, do not count."""
         if self.skip:
             return replace(self, skip=self.skip - 1)
         after = replace(self, count=self.count + 1, total=self.total + latency, calm=max(0, self.calm - 1))
-        enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need a closer look
+        enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need more samples
         return after if after.count < enough else after._judge()
 
     def on_overload(self, now: float) -> AdaptiveConcurrency:
-        """A 429, a 503 or a timeout: half as many, at most once a second, since one burst brings many of them."""
+        """Halve the level after a 429, a 503 or a timeout; at most once a second, since they come in bursts."""
         return self if now - self.eased < 1.0 else replace(self._halved(), eased=now)
 
     def _judge(self) -> AdaptiveConcurrency:
@@ -94,11 +94,11 @@ class AdaptiveConcurrency:
             return settled
         step = self.level if self.doubling else max(1, self.level // 4)
         level = min(self.ceiling, self.level + step)
-        return replace(settled, lower=self.level, level=level, skip=level - self.level, turn=ConcurrencyChange.UP)
+        return replace(settled, lower=self.level, level=level, skip=level - self.level, change=ConcurrencyChange.UP)
 
     def _back_to(self, lower: int) -> AdaptiveConcurrency:
         known = {level: latency for level, latency in self.known.items() if level <= lower}
-        back = replace(self, level=lower, lower=None, doubling=False, known=known, turn=ConcurrencyChange.BACK)
+        back = replace(self, level=lower, lower=None, doubling=False, known=known, change=ConcurrencyChange.BACK)
         if self.doubling and self.level - lower > 1:
             return replace(back, wanted=True)
         return replace(back, calm=self.next_calm, next_calm=min(2 * self.next_calm, LONGEST_CALM))
@@ -106,5 +106,5 @@ class AdaptiveConcurrency:
     def _halved(self) -> AdaptiveConcurrency:
         level = max(1, self.level // 2)
         return AdaptiveConcurrency(
-            self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, turn=ConcurrencyChange.BUSIER
+            self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, change=ConcurrencyChange.BUSIER
         )

@@ -1,4 +1,4 @@
-"""A store that has no room at the moment: whoever has something to store waits, together, and nothing is asked."""
+"""Wait for free disk space: all workers together, and no request is sent in the meantime."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from .interfaces import SpectrumWriter, Throttle
 from .rate_limit import wait_for_event
 from .shutdown import Shutdown
 
-TRIES = 10  # of one spectrum, where there is room again each time
-LOOK = 1.0  # seconds between two looks at a full disk
+MOST_WRITES = 10  # of one spectrum, if there is room again each time
+CHECK_INTERVAL = 1.0  # seconds between two checks of a full disk
 
 
 class DiskFullRetry:
-    """Puts spectra into ``store``. ``patience`` is how long, in seconds, room is waited for before the run ends."""
+    """Store spectra in ``store``; wait up to ``longest_wait`` seconds for room before the run ends."""
 
     def __init__(
         self,
         store: SpectrumWriter,
-        admission: Throttle,
-        stop: Shutdown,
-        patience: float,
+        throttle: Throttle,
+        shutdown: Shutdown,
+        longest_wait: float,
         emit: Callable[[ev.Event], None],
-        wall: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:
-        self._store, self._admission, self._stop = store, admission, stop
-        self._patience, self._emit, self._wall = patience, emit, wall
-        self._line = asyncio.Lock()
+        self._store, self._throttle, self._shutdown = store, throttle, shutdown
+        self._longest_wait, self._emit, self._clock = longest_wait, emit, clock
+        self._fifo = asyncio.Lock()
 
     async def put(self, target: Target, body: bytes) -> None:
-        """Give ``body`` its name. StoreError if that cannot be done, nor will be in time."""
-        for left in reversed(range(TRIES)):
+        """Store ``body``. StoreError if that fails, or there is no room in time."""
+        for left in reversed(range(MOST_WRITES)):
             try:
                 await self._store.put(target, body)
             except StoreFullError as error:
@@ -45,24 +45,24 @@ class DiskFullRetry:
                 return
 
     async def _room(self, error: StoreError, size: int) -> bool:
-        """Wait until there is room again; False if there is none in time, or no time left."""
-        async with self._line:
-            self._admission.disk_full = True
+        """Wait until there is room; return False if there is none in time."""
+        async with self._fifo:
+            self._throttle.disk_full = True
             try:
-                return await self._store.has_room(size) or await self._look_for_room(error, size)
+                return await self._store.has_room(size) or await self._wait_for_room(error, size)
             finally:
-                self._admission.disk_full = False
-                self._admission.notify()
+                self._throttle.disk_full = False
+                self._throttle.notify()
 
-    async def _look_for_room(self, error: StoreError, size: int) -> bool:
-        if self._stop.draining.is_set():
+    async def _wait_for_room(self, error: StoreError, size: int) -> bool:
+        if self._shutdown.draining.is_set():
             return False
         loop = asyncio.get_running_loop()
-        deadline, until = loop.time() + self._patience, self._wall() + self._patience
-        self._emit(ev.HarvestPaused(self._wall(), str(error), until, ev.Pause.DISK))
-        while loop.time() < deadline and not await wait_for_event(self._stop.draining, LOOK):
+        deadline, until = loop.time() + self._longest_wait, self._clock() + self._longest_wait
+        self._emit(ev.HarvestPaused(self._clock(), str(error), until, ev.Pause.DISK))
+        while loop.time() < deadline and not await wait_for_event(self._shutdown.draining, CHECK_INTERVAL):
             if await self._store.has_room(size):
-                self._emit(ev.HarvestResumed(self._wall(), "what is fetched can be stored again"))
+                self._emit(ev.HarvestResumed(self._clock(), "there is free disk space again"))
                 return True
-        self._stop.drain(StopReason(str(error), error.exit_code))
+        self._shutdown.drain(StopReason(str(error), error.exit_code))
         return False

@@ -1,4 +1,4 @@
-"""What the engine asks of the world, and nothing more: an archive, a store, and a proof of what came."""
+"""What the engine requires of its surroundings: an archive, a throttle, a store and a verification."""
 
 from __future__ import annotations
 
@@ -12,54 +12,83 @@ from ..model.outcomes import FailedCheck, Fetched, VerifiedSpectrum
 from ..model.target import Target
 from .circuit_breaker import CircuitBreaker, Signal
 
+ProbeListener = Callable[[Failure | None], None]
+"""Called with the result of each probe (None: it was served), once the breaker has taken it in."""
+
 
 class Archive(Protocol):
     """Where spectra come from."""
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Ask once, which may take a few requests on the way. FetchError for anything but a 200."""
+        """Make one attempt, which may take several requests. FetchError for anything but a complete 200."""
         ...
 
 
 class Throttle(Protocol):
-    """Who may ask, and when: an ``LocalThrottle``, or its place-holder on a machine that is far from it."""
+    """Decide when requests may be sent: a ``LocalThrottle``, or its stand-in in a worker process."""
 
     breaker: CircuitBreaker
     disk_full: bool
     state_changed: asyncio.Event
 
-    async def acquire(self, stop: asyncio.Event) -> bool: ...
+    async def acquire(self, shutdown: asyncio.Event) -> bool:
+        """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
+        ...
 
-    def release(self, latency: float | None) -> None: ...
+    def release(self, latency: float | None) -> None:
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
+        ...
 
-    async def acquire_followup(self, stop: asyncio.Event) -> bool: ...
+    async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
+        """Wait until the holder of a slot may send one more request. Return False once ``shutdown`` is set."""
+        ...
 
-    def record(self, sign: Signal, failure: Failure | None = None) -> None: ...
+    async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
+        """Record a connection that was lost before its response, and wait to send the request again."""
+        ...
 
-    def request_probe(self, reason: str) -> None: ...
+    def sent(self) -> None:
+        """Note that the bytes of a request leave now."""
+        ...
 
-    async def acquire_probe(self, stop: asyncio.Event) -> bool: ...
+    def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
+        """Take in what an ordinary attempt brought."""
+        ...
 
-    def record_probe(self, failure: Failure | None, canary: bool) -> None: ...
+    def request_probe(self, reason: str) -> None:
+        """Open the breaker: something else must be requested before going on."""
+        ...
 
-    def add_probe_listener(self, judge: Callable[[Failure | None], None]) -> None: ...
+    async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
+        """Wait until a probe may be sent. Return False if it may not be sent any more."""
+        ...
 
-    def notify(self) -> None: ...
+    def record_probe(self, failure: Failure | None, others: bool) -> None:
+        """Take in what a probe brought; ``others``: there are spectra left that were not probed."""
+        ...
+
+    def add_probe_listener(self, listener: ProbeListener) -> None:
+        """Call ``listener`` after every probe."""
+        ...
+
+    def notify(self) -> None:
+        """Let everything that waits check its condition again."""
+        ...
 
 
 class SpectrumWriter(Protocol):
-    """Where spectra go. Neither method may be cut short by cancellation once it has begun to write."""
+    """Where spectra are stored. Neither method may be cut short by cancellation once it has begun to write."""
 
     async def put(self, target: Target, body: bytes) -> None:
-        """Give ``body`` the target's name, durably and at once. StoreError if that cannot be done."""
+        """Store ``body`` under the target's name, durably and atomically. StoreError if that fails."""
         ...
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
-        """Keep a body that is not the spectrum apart, and say where. StoreError if that cannot be done."""
+        """Store a body that failed a check in quarantine and return its path. StoreError if that fails."""
         ...
 
     async def has_room(self, size: int) -> bool:
-        """Whether ``size`` more bytes can be written now."""
+        """Return whether ``size`` more bytes can be written now."""
         ...
 
 

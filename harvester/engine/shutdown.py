@@ -1,4 +1,4 @@
-"""How a harvest is brought to its end before its work is done: once to drain, twice to abort."""
+"""End a harvest before its work is done: drain first, then abort."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 
 
 class Shutdown:
-    """Set once, it drains: no new request, what is in flight may end. Set to abort, nothing is waited for."""
+    """Requested once, the run drains: no new request, requests in flight may finish. Aborted, it waits for nothing."""
 
     def __init__(self) -> None:
         self.draining = asyncio.Event()
@@ -22,26 +22,25 @@ class Shutdown:
         self._listeners.append(listener)
 
     def drain(self, cause: StopReason) -> None:
-        """Begin to drain. A later cause replaces an earlier one only where its exit code goes first."""
-        if self.cause is None or EXIT_CODE_PRIORITY.index(cause.exit_code) < EXIT_CODE_PRIORITY.index(
-            self.cause.exit_code
-        ):
+        """Begin to drain. A later cause replaces an earlier one only if its exit code has priority."""
+        if self.cause is None or _priority(cause) < _priority(self.cause):
             self.cause = cause
         self.draining.set()
-        self._tell()
+        for listener in self._listeners:
+            listener()
 
     def abort(self, cause: StopReason) -> None:
-        """Drain without patience."""
+        """Stop without waiting for requests in flight."""
         self.aborting.set()
         self.drain(cause)
 
     def interrupt(self, cause: StopReason) -> None:
-        """A person's or the system's signal: the first drains, the next aborts."""
+        """Handle a signal: the first one drains, the next one aborts."""
         if self.draining.is_set():
             self.abort(cause)
         else:
             self.drain(cause)
 
-    def _tell(self) -> None:
-        for listener in self._listeners:
-            listener()
+
+def _priority(cause: StopReason) -> int:
+    return EXIT_CODE_PRIORITY.index(cause.exit_code)

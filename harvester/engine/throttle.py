@@ -1,4 +1,4 @@
-"""Who may ask now: the one place where pace, concurrency and the gate meet, for all workers alike."""
+"""Decide when the next request may be sent: rate limit, adaptive concurrency limit and circuit breaker."""
 
 from __future__ import annotations
 
@@ -11,158 +11,213 @@ from random import Random
 from .. import events as ev
 from ..model.failures import Failure, FailureKind
 from ..model.limits import Limits
-from .circuit_breaker import BreakerState, CircuitBreaker, Signal
+from .circuit_breaker import HABIT, BreakerState, CircuitBreaker, Signal
 from .concurrency import AdaptiveConcurrency, ConcurrencyChange
+from .interfaces import ProbeListener
 from .rate_limit import RateLimiter
 
-EASING = (FailureKind.BUSY, FailureKind.TIMEOUT)  # what an archive that has too much to do looks like
+OVERLOAD = (FailureKind.BUSY, FailureKind.TIMEOUT)  # what an archive with too much to do looks like
+CAUTIOUS = 2  # requests in flight while the latest results may be the beginning of an outage
+LOST = Failure(FailureKind.CONNECTION_LOST, "the connection was closed before the response")
 
 PROBING = ContextVar("PROBING", default=False)
-"""Set in the prober's task: its requests are the ones that may go out while the gate holds."""
+"""Set in the prober's task: its requests may be sent while the breaker is open."""
 
-Judge = Callable[[Failure | None], None]
-"""Told what became of a probe, once the gate has turned by it."""
+UNSENT = ContextVar("UNSENT", default=False)
+"""Set in the task of a worker that has a slot and has not sent its request yet."""
 
 
 class LocalThrottle:
-    """Hands out permits to ask, first come first served, and learns from every answer."""
+    """Grant request slots in FIFO order and adapt the limits to every response."""
 
     def __init__(
         self,
         limits: Limits,
         emit: Callable[[ev.Event], None],
-        chance: Random | None = None,
-        wall: Callable[[], float] = time.time,
+        rng: Random | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._limits, self._emit, self._wall = limits, emit, wall
-        self._chance = chance or Random()  # noqa: S311 - jitter, no secret
+        self._limits, self._emit, self._clock = limits, emit, clock
+        self._rng = rng or Random()  # noqa: S311 - jitter, no secret
         self.rate_limiter = RateLimiter(limits.rate)
         self.breaker = CircuitBreaker()
         self.concurrency = AdaptiveConcurrency(limits.concurrency)
         self.in_flight = 0
         self.disk_full = False
-        """There is no room for what would come, so that nobody may ask."""
-        self._line = asyncio.Lock()
-        self._changed = asyncio.Event()
+        """There is no room for a response, so that no request may be sent."""
         self.state_changed = asyncio.Event()
-        """Set whenever the gate turns; whoever waits for that clears it first."""
-        self._judges: list[Judge] = []
-        self._onlookers: list[Callable[[CircuitBreaker], None]] = []
-        self._said = (limits.concurrency, 1.0)
+        """Set whenever the breaker changes; a task clears it before it waits for it."""
+        self._fifo = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._probe_listeners: list[ProbeListener] = []
+        self._breaker_listeners: list[Callable[[CircuitBreaker], None]] = []
+        self._reported = (limits.concurrency, 1.0)
 
     @property
     def max_in_flight(self) -> int:
         """How many requests may be in flight now."""
-        return max(1, int(self.concurrency.level * self.breaker.rate_share))
+        most = max(1, int(self.concurrency.level * self.breaker.rate_share))
+        return min(most, CAUTIOUS) if self.breaker.cautious else most
 
     @property
     def is_blocked(self) -> bool:
-        """Whether nobody but the prober may ask."""
+        """Only the prober may send requests."""
         return self.breaker.is_open or self.disk_full
 
-    async def acquire(self, stop: asyncio.Event) -> bool:
-        """Wait until one more request may go out. False, without a permit, as soon as ``stop`` is set."""
-        async with self._line:
-            while not stop.is_set():
+    async def acquire(self, shutdown: asyncio.Event) -> bool:
+        """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
+        async with self._fifo:
+            while not shutdown.is_set():
                 if self.is_blocked:
                     await self._change()
                 elif self.in_flight >= self.max_in_flight:
                     self.concurrency = self.concurrency.request_more()
                     await self._change()
-                elif not await self.rate_limiter.acquire(stop):
+                elif not await self._reserve(shutdown):
                     return False
-                elif not self.is_blocked:
+                elif self._may_send():
                     self.in_flight += 1
                     return True
         return False
 
-    async def acquire_probe(self, stop: asyncio.Event) -> bool:
-        """Wait for the prober's turn to ask while the gate holds. False as soon as ``stop`` is set."""
-        return await self.rate_limiter.acquire(stop)
+    async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
+        """Wait for the rate limit to allow a probe. Return False once ``shutdown`` is set."""
+        return await self._reserve(shutdown)
 
-    async def acquire_followup(self, stop: asyncio.Event) -> bool:
-        """Wait until who has a permit may send one more request for it, as a redirect or a datalink asks for; the
-        prober's wait for no gate. False as soon as ``stop`` is set."""
+    async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
+        """Wait until the holder of a slot may send one more request, for a redirect or a datalink.
+
+        A prober does not wait for the breaker. Return False once ``shutdown`` is set.
+        """
+        self._settle()
         probing = PROBING.get()
-        while not stop.is_set():
+        while not shutdown.is_set():
             if self.is_blocked and not probing:
                 await self._change()
-            elif not await self.rate_limiter.acquire(stop):
+            elif not await self._reserve(shutdown):
                 return False
-            elif probing or not self.is_blocked:
+            elif probing or self._may_send():
                 return True
         return False
 
+    async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
+        """Record a connection that was lost before its response, and wait to send the request again."""
+        if not PROBING.get():
+            self.record(Signal.OUTAGE_LIKE, LOST)
+        return await self.acquire_followup(shutdown)
+
+    def sent(self) -> None:
+        """Note that the bytes of a request leave now: the rate limit counts them from here on."""
+        self._settle()
+
     def release(self, latency: float | None) -> None:
-        """A request is no longer in flight; ``latency`` in seconds if it brought a spectrum's bytes."""
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
+        self._settle()
+        self.release_slot(latency)
+
+    def release_slot(self, latency: float | None) -> None:
+        """Give back the slot of a request that another process has sent."""
         self.in_flight -= 1
         if latency is not None:
             self.concurrency = self.concurrency.on_response(latency)
         self.notify()
-        turn = self.concurrency.turn
-        self._tell(turn, imposed=turn is ConcurrencyChange.BUSIER)
+        change = self.concurrency.change
+        self._report(change, by_server=change is ConcurrencyChange.BUSIER)
 
-    def record(self, sign: Signal, failure: Failure | None = None) -> None:
-        """What an ordinary request said about the archive."""
+    def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
+        """Take in what an ordinary attempt brought.
+
+        ``waited``: the previous attempt for the same spectrum was answered with Retry-After.
+        """
         now = asyncio.get_running_loop().time()
-        if failure is not None and failure.kind in EASING:
+        self._move_to(self.breaker.record(signal, failure, now, self._rng, waited))
+        if failure is not None and failure.kind in OVERLOAD and not self._is_habit(failure, waited):
             self.concurrency = self.concurrency.on_overload(now)
-            self._tell(failure.detail)
-        self._turn_to(self.breaker.record(sign, failure, now, self._chance))
+            self._report(failure.detail)
 
     def request_probe(self, reason: str) -> None:
-        """There is a reason to ask for a known-good spectrum before going on."""
+        """Open the breaker: something else must be requested before going on."""
         if not self.breaker.is_open:
-            self._turn_to(self.breaker.open(reason, asyncio.get_running_loop().time()))
+            self._move_to(self.breaker.open(reason, asyncio.get_running_loop().time()))
 
-    def on_turn(self, onlooker: Callable[[CircuitBreaker], None]) -> None:
-        """Call ``onlooker`` whenever the gate turns."""
-        self._onlookers.append(onlooker)
+    def on_breaker_change(self, listener: Callable[[CircuitBreaker], None]) -> None:
+        """Call ``listener`` whenever the breaker changes."""
+        self._breaker_listeners.append(listener)
 
-    def add_probe_listener(self, judge: Judge) -> None:
-        """Call ``judge`` after every probe."""
-        self._judges.append(judge)
+    def add_probe_listener(self, listener: ProbeListener) -> None:
+        """Call ``listener`` after every probe."""
+        self._probe_listeners.append(listener)
 
-    def record_probe(self, failure: Failure | None, canary: bool) -> None:
-        """What a probe said."""
+    def record_probe(self, failure: Failure | None, others: bool) -> None:
+        """Take in what a probe brought; ``others``: there are spectra left that were not probed."""
+        self._settle()
         now = asyncio.get_running_loop().time()
-        self._turn_to(self.breaker.record_probe(failure, canary, now, self._chance))
-        for judge in self._judges:
-            judge(failure)
+        self._move_to(self.breaker.record_probe(failure, others, now, self._rng))
+        for listener in self._probe_listeners:
+            listener(failure)
 
     def notify(self) -> None:
-        """Let whoever waits look again."""
+        """Let everything that waits check its condition again."""
         self._changed.set()
+
+    async def _reserve(self, shutdown: asyncio.Event) -> bool:
+        reserved = await self.rate_limiter.reserve(shutdown)
+        UNSENT.set(reserved)
+        return reserved
+
+    def _may_send(self) -> bool:
+        """Whether the breaker stayed closed while the rate limit was waited for; else the slot is given back."""
+        if self.is_blocked:
+            self._settle()
+        return not self.is_blocked
+
+    def _settle(self) -> None:
+        if UNSENT.get():
+            UNSENT.set(False)
+            self.rate_limiter.depart()
+
+    def _is_habit(self, failure: Failure, waited: bool) -> bool:
+        """Whether it says nothing of the archive's load that this spectrum is answered with Retry-After."""
+        return failure.retry_after is not None and (waited or self.breaker.habits >= HABIT) and not self.breaker.outage
 
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
 
-    def _turn_to(self, gate: CircuitBreaker) -> None:
-        before, self.breaker = self.breaker, gate
-        now = asyncio.get_running_loop().time()
-        if gate.is_open and (not before.is_open or gate.failed_probes > before.failed_probes):
-            until = self._wall() + gate.until - now
-            kind = ev.Pause.RETRY_AFTER if gate.server_requested else ev.Pause.OUTAGE
-            self._emit(ev.HarvestPaused(self._wall(), gate.reason, until, kind))
-        elif before.is_open and not gate.is_open:
-            self._emit(ev.HarvestResumed(self._wall(), _good_news(gate)))
+    def _move_to(self, breaker: CircuitBreaker) -> None:
+        """Make ``breaker`` the state; emit what observers should know, and wake what waits for it."""
+        before, self.breaker = self.breaker, breaker
+        if breaker is before:
+            return
+        self._emit_change(before, breaker)
         if self._limits.rate:
-            self.rate_limiter.rate = self._limits.rate * gate.rate_share
+            self.rate_limiter.rate = self._limits.rate * breaker.rate_share
         self.notify()
+        if before.state is BreakerState.CLOSED is breaker.state:
+            return  # only its counts changed
         self.state_changed.set()
-        for onlooker in self._onlookers:
-            onlooker(gate)
-        self._tell(gate.reason or "the archive is back")
+        for listener in self._breaker_listeners:
+            listener(breaker)
+        self._report(breaker.reason or "the archive is available again")
 
-    def _tell(self, reason: str, *, imposed: bool = True) -> None:
-        now = (self.max_in_flight, round(self.breaker.rate_share, 1))
-        if now != self._said and not self.breaker.is_open:
-            self._said = now
-            self._emit(ev.LimitsChanged(self._wall(), self.rate_limiter.rate, self.max_in_flight, reason, imposed))
+    def _emit_change(self, before: CircuitBreaker, breaker: CircuitBreaker) -> None:
+        if breaker.is_open and (not before.is_open or breaker.failed_probes > before.failed_probes):
+            until = self._clock() + breaker.until - asyncio.get_running_loop().time()
+            kind = ev.Pause.RETRY_AFTER if breaker.server_requested else ev.Pause.OUTAGE
+            self._emit(ev.HarvestPaused(self._clock(), breaker.reason, until, kind))
+        elif before.is_open and not breaker.is_open:
+            self._emit(ev.HarvestResumed(self._clock(), _why_resumed(breaker)))
+
+    def _report(self, reason: str, *, by_server: bool = True) -> None:
+        """Emit the limits if they have changed."""
+        most = max(1, int(self.concurrency.level * self.breaker.rate_share))  # caution lasts for moments only
+        now = (most, round(self.breaker.rate_share, 1))
+        if now != self._reported and not self.breaker.is_open:
+            self._reported = now
+            self._emit(ev.LimitsChanged(self._clock(), self.rate_limiter.rate, most, reason, by_server))
 
 
-def _good_news(gate: CircuitBreaker) -> str:
-    if gate.state is BreakerState.RECOVERING:
-        return "the archive answers again; the pace grows with its answers"
-    return "the archive is well: those spectra are at fault"
+def _why_resumed(breaker: CircuitBreaker) -> str:
+    if breaker.state is BreakerState.RECOVERING:
+        return "the archive is available again; the rate grows with every success"
+    return "the archive is available: the failures concern single spectra"

@@ -1,4 +1,4 @@
-"""Whether, and when, a spectrum is asked for again: the rule, and the agenda that keeps what is due."""
+"""Queue the targets of a harvest: fresh ones in the order of the plan, and retries once they are due."""
 
 from __future__ import annotations
 
@@ -8,39 +8,44 @@ from dataclasses import dataclass, field, replace
 
 from ..model.target import Target
 
-RETRY_SHARE, FREE_RETRIES = 0.2, 10  # retries per fresh spectrum, and how many are free: a storm must not feed itself
+RETRY_SHARE, FREE_RETRIES = 0.2, 10  # retries per fresh spectrum, and how many are free: retries must not multiply
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A spectrum to be asked for, for the ``attempt``-th time (from 1)."""
+    """The ``attempt``-th attempt (from 1) for one target.
+
+    ``waited``: the previous one was answered with Retry-After.
+    """
 
     target: Target
     attempt: int = 1
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRetry:
-    """A retry that an earlier run left behind: ``due`` in seconds from now, ``attempt`` its next one."""
+    """A retry that another run or worker left behind: attempt number ``attempt``, ``due`` in seconds from now."""
 
     target: Target
     attempt: int
     due: float
+    waited: bool = False
 
 
 @dataclass(order=True, slots=True)
 class _Due:
     time: float
     order: int
-    assignment: Attempt = field(compare=False)
+    attempt: Attempt = field(compare=False)
     failed: float = field(compare=False, default=float("-inf"))
 
 
 class WorkQueue:
-    """What is still to be asked: fresh targets in the plan's order, and retries once they are due.
+    """What is still to be requested: fresh targets in the order of the plan, and retries once they are due.
 
-    Retries go first, but no more of them than a share of the fresh ones while there are fresh ones. Holds only the
-    retries; the fresh targets stay in the iterable they came in. Times are loop seconds.
+    Retries go first, but while there are fresh targets, no more of them than a share of those. Only the retries are
+    kept in memory; the fresh targets stay in the iterable they came in. Times are loop seconds.
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
@@ -53,32 +58,33 @@ class WorkQueue:
 
     @property
     def finished(self) -> bool:
-        """Nothing fresh, nothing to retry, nothing handed out and unsettled."""
+        """Nothing is fresh, to be retried, or in progress."""
         return self.idle and not self._retries
 
     @property
     def idle(self) -> bool:
-        """Nothing fresh, and nothing handed out and unsettled: at most retries are waited for."""
+        """Nothing is fresh or in progress; there may be retries that are not due yet."""
         return self._exhausted and not self._open
 
     def remaining_retries(self, now: float) -> list[PendingRetry]:
-        """The retries that are waited for, the first due first."""
+        """Return the retries that are not due yet, the earliest first."""
         return [
-            PendingRetry(due.assignment.target, due.assignment.attempt, due.time - now) for due in sorted(self._retries)
+            PendingRetry(due.attempt.target, due.attempt.attempt, due.time - now, due.attempt.waited)
+            for due in sorted(self._retries)
         ]
 
     @property
     def open(self) -> int:
-        """How many assignments are handed out and unsettled."""
+        """How many attempts are in progress."""
         return self._open
 
     @property
     def next_due(self) -> float | None:
-        """The time at which the earliest retry is due."""
+        """When the earliest retry is due; None without one."""
         return self._retries[0].time if self._retries else None
 
     def take(self, now: float) -> Attempt | None:
-        """The next assignment, or None if there is none at this moment."""
+        """Return the next attempt, or None if there is none at this moment."""
         due = bool(self._retries) and self._retries[0].time <= now
         if due and self._retries_taken < FREE_RETRIES + RETRY_SHARE * self._fresh_taken:
             return self._take_retry()
@@ -91,38 +97,38 @@ class WorkQueue:
         return self._take_retry() if due else None
 
     def done(self) -> None:
-        """An assignment that was taken needs nothing more."""
+        """Note that an attempt that was taken needs nothing more."""
         self._open -= 1
 
-    def retry(self, assignment: Attempt, due: float, failed: float = float("-inf")) -> None:
-        """An assignment that was taken comes back at ``due`` for its next attempt.
+    def retry(self, attempt: Attempt, due: float, failed: float = float("-inf"), waited: bool = False) -> None:
+        """Queue the next attempt for a target whose attempt failed.
 
-        ``failed`` is when it failed in a way that may turn out to be the archive's fault.
+        ``failed`` is when it failed, if that may turn out to be the archive's fault; ``waited``: with Retry-After.
         """
         self._open -= 1
-        self._push(replace(assignment, attempt=assignment.attempt + 1), due, failed)
+        self._push(replace(attempt, attempt=attempt.attempt + 1, waited=waited), due, failed)
 
-    def requeue(self, assignment: Attempt, due: float) -> None:
-        """An assignment that was taken comes back at ``due`` as it was: the attempt does not count."""
+    def requeue(self, attempt: Attempt, due: float, waited: bool = False) -> None:
+        """Queue an attempt again that does not count."""
         self._open -= 1
-        self._push(assignment, due, float("-inf"))
+        self._push(replace(attempt, waited=waited), due, float("-inf"))
 
-    def resume(self, assignment: Attempt, due: float) -> None:
-        """A retry that an earlier run left behind."""
-        self._push(assignment, due, float("-inf"))
+    def resume(self, attempt: Attempt, due: float) -> None:
+        """Queue a retry that another run or worker left behind."""
+        self._push(attempt, due, float("-inf"))
 
     def uncount_attempts(self, since: float) -> None:
-        """What failed at or after ``since`` was the archive's fault: those attempts do not count."""
+        """Do not count the attempts that failed at or after ``since``: the archive was down."""
         for entry in self._retries:
             if entry.failed >= since:
-                entry.assignment = replace(entry.assignment, attempt=entry.assignment.attempt - 1)
+                entry.attempt = replace(entry.attempt, attempt=entry.attempt.attempt - 1)
                 entry.failed = float("-inf")
 
     def _take_retry(self) -> Attempt:
         self._open += 1
         self._retries_taken += 1
-        return heapq.heappop(self._retries).assignment
+        return heapq.heappop(self._retries).attempt
 
-    def _push(self, assignment: Attempt, due: float, failed: float) -> None:
+    def _push(self, attempt: Attempt, due: float, failed: float) -> None:
         self._order += 1
-        heapq.heappush(self._retries, _Due(due, self._order, assignment, failed))
+        heapq.heappush(self._retries, _Due(due, self._order, attempt, failed))

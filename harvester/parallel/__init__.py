@@ -1,6 +1,7 @@
-"""One harvest by many hands: processes of this machine, or workers of a Dask cluster.
+"""One harvest by several workers: processes of this machine, or tasks of a Dask cluster.
 
-The list is dealt out in shards. Each hand works on one shard at a time with an engine of its own, but asks nobody
-unless the one broker lets it: pace, gate and concurrency are the archive's, and there is one archive. What happens is
-told to the broker as it happens, so that whoever is killed takes nothing along but the requests in flight.
+The list is divided into shards. Each worker has an engine of its own for one shard at a time, but sends a request
+only when the one coordinator grants a slot: rate, concurrency and circuit breaker belong to the archive, and there is
+one archive. Events are reported to the coordinator as they happen, so a worker that is killed loses nothing but its
+requests in flight.
 """

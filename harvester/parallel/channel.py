@@ -1,4 +1,4 @@
-"""The line between a hand and the broker: messages in order, as long as both are there."""
+"""Channels between a worker and the coordinator: messages in order, as long as both ends exist."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _LENGTH = struct.Struct("!Q")
 
 
 class _Reductions(dict[type, Callable[[Any], Any]]):
-    """Dataclasses pickled as the call that makes them; whatever else, in its own way.
+    """Pickle dataclasses as the call that makes them, and everything else in its own way.
 
-    What ``slots`` gives frozen ones looks up their fields each time, there and back: three times as long.
+    The way that ``slots`` gives frozen dataclasses looks up their fields each time, at both ends: it takes three times
+    as long.
     """
 
     def __missing__(self, kind: type) -> Callable[[Any], Any]:
         if not is_dataclass(kind):
             raise KeyError(kind)
         names = [each.name for each in fields(kind)]
-        self[kind] = lambda thing: (kind, tuple([getattr(thing, name) for name in names]))
+        self[kind] = lambda value: (kind, tuple([getattr(value, name) for name in names]))
         return self[kind]
 
 
@@ -33,7 +34,7 @@ _REDUCTIONS = _Reductions()
 
 
 def packed(messages: Sequence[Any]) -> bytes:
-    """The messages pickled; ``pickle.loads`` unpacks them."""
+    """Pickle ``messages``; ``pickle.loads`` unpacks them."""
     body = io.BytesIO()
     pickler = pickle.Pickler(body, pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = _REDUCTIONS
@@ -41,105 +42,114 @@ def packed(messages: Sequence[Any]) -> bytes:
     return body.getvalue()
 
 
-class LineLostError(Exception):
+class ChannelClosedError(Exception):
     """The other end is gone."""
 
 
-class HandLostError(Exception):
-    """Whoever worked on a shard was killed, is out of reach, or was taken for lost: another hand goes on with it."""
+class WorkerLostError(Exception):
+    """The worker of a shard was killed, cannot be reached, or was considered lost: another one continues the shard."""
 
 
 class Channel(Protocol):
-    """One end. ``say`` never waits; what is said within one turn of the loop goes out together."""
+    """One end of a channel. ``send`` never waits; what is sent in one iteration of the loop leaves together."""
 
-    def say(self, message: Any) -> None: ...
+    def send(self, message: Any) -> None:
+        """Queue ``message`` for the other end."""
+        ...
 
-    async def heard(self) -> list[Any]:
-        """What the other end said since, at least one message. LineLostError once it is gone."""
+    async def receive(self) -> list[Any]:
+        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
         ...
 
 
 class MessageQueue:
-    """A line whose messages somebody else brings: ``put`` them in, and ``lose`` it when no more will come."""
+    """A channel whose messages arrive by other means: ``put`` them in, and ``close`` it when no more will come."""
 
-    def __init__(self, say: Callable[[Any], None]) -> None:
-        self.say = say
-        self._heard: list[Any] = []
-        self._lost = False
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self.send = send
+        self._received: list[Any] = []
+        self._closed = False
         self._news = asyncio.Event()
 
     def put(self, message: Any) -> None:
-        self._heard.append(message)
+        """Add a message that has arrived."""
+        self._received.append(message)
         self._news.set()
 
-    def lose(self) -> None:
-        self._lost = True
+    def close(self) -> None:
+        """Note that no more messages will arrive."""
+        self._closed = True
         self._news.set()
 
-    async def heard(self) -> list[Any]:
+    async def receive(self) -> list[Any]:
+        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
         await self._news.wait()
-        if not self._heard:
-            raise LineLostError
-        heard, self._heard = self._heard, []
-        if not self._lost:
+        if not self._received:
+            raise ChannelClosedError
+        received, self._received = self._received, []
+        if not self._closed:
             self._news.clear()
-        return heard
+        return received
 
 
 class MessageBatcher:
-    """What is said within one turn of the loop, pickled and sent by ``send`` in one piece."""
+    """Collect the messages of one iteration of the loop, and pass them to ``send`` pickled in one piece."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._unsaid: list[Any] = []
+        self._waiting: list[Any] = []
 
-    def say(self, message: Any) -> None:
-        if not self._unsaid:
+    def add(self, message: Any) -> None:
+        """Send ``message`` at the end of this iteration of the loop."""
+        if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._unsaid.append(message)
+        self._waiting.append(message)
 
     def flush(self) -> None:
-        if self._unsaid:
-            said, self._unsaid = self._unsaid, []
-            self._send(packed(said))
+        """Send what was collected now."""
+        if self._waiting:
+            messages, self._waiting = self._waiting, []
+            self._send(packed(messages))
 
 
-class SocketLine:
-    """A line over a socket, both ends of which are ours: messages are pickled, and nobody else can write to it."""
+class SocketChannel:
+    """A channel over a socket pair of this program: messages are pickled, and no other program can write to it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self._bundle = MessageBatcher(self._send)
-        self.say = self._bundle.say
+        self._batcher = MessageBatcher(self._write)
+        self.send = self._batcher.add
 
     @classmethod
-    async def over(cls, end: socket.socket) -> SocketLine:
+    async def over(cls, end: socket.socket) -> SocketChannel:
+        """Make a channel of one end of a socket pair."""
         return cls(*await asyncio.open_connection(sock=end, limit=1 << 20))
 
-    def _send(self, body: bytes) -> None:
+    def _write(self, body: bytes) -> None:
         if not self._writer.is_closing():
             self._writer.write(_LENGTH.pack(len(body)) + body)
 
-    async def heard(self) -> list[Any]:
+    async def receive(self) -> list[Any]:
+        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
         try:
             (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-            said: list[Any] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - a socketpair of ours
+            received: list[Any] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - our socket pair
         except (asyncio.IncompleteReadError, ConnectionError) as gone:
-            raise LineLostError from gone
-        return said
+            raise ChannelClosedError from gone
+        return received
 
     async def close(self) -> None:
-        """Say what is still to be said, and hang up."""
-        self._bundle.flush()
+        """Send what is still waiting, and close the connection."""
+        self._batcher.flush()
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
 
-async def receive_messages(line: Channel, heed: Callable[[Any], bool | None]) -> None:
-    """Pass on what is heard, until it is heeded by False or the other end is gone."""
-    with contextlib.suppress(LineLostError):
+async def receive_messages(channel: Channel, handle: Callable[[Any], bool | None]) -> None:
+    """Pass on messages until ``handle`` returns False or the other end is gone."""
+    with contextlib.suppress(ChannelClosedError):
         while True:
-            for message in await line.heard():
-                if heed(message) is False:
+            for message in await channel.receive():
+                if handle(message) is False:
                     return

@@ -1,7 +1,7 @@
-"""The one who lets all hands ask: an admission for each archive, whoever does the asking, and a memory of each shard.
+"""Grant request slots to all workers from one throttle, and keep track of each shard.
 
-A hand that is lost gives back its permits; its turns are lost with it, so that the pace can fall below what is
-allowed, and never rise above it. One hand at a time asks whether an archive is there that seemed to be away.
+The slots of a worker that is lost are free again; its share of the rate is lost with it, so the rate can fall below
+the limit and never exceed it. While the circuit breaker is open, one worker at a time sends probes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from .. import events as ev
-from ..engine.circuit_breaker import FIRST_ALARM, CircuitBreaker, Signal
-from ..engine.outage import RejectionCounter
+from ..engine.circuit_breaker import FIRST_REJECTIONS, CircuitBreaker
 from ..engine.shutdown import Shutdown
 from ..engine.throttle import PROBING, LocalThrottle
-from ..model.failures import Failure
 from .messages import (
     TAKEN_OVER,
     BreakerChanged,
@@ -25,8 +23,8 @@ from .messages import (
     EventReport,
     FollowupGranted,
     FollowupRequest,
-    FromBroker,
-    FromHand,
+    FromCoordinator,
+    FromWorker,
     Heartbeat,
     PermitGranted,
     PermitRequest,
@@ -45,236 +43,267 @@ from .messages import (
 )
 from .shards import ShardProgress
 
-BEAT = 5.0  # seconds between two looks at who has said nothing for long
-SILENCE = 60.0  # seconds without a word after which a hand is taken for lost: it says one every few seconds
+CHECK_INTERVAL = 5.0  # seconds between two checks for silent workers
+SILENCE = 60.0  # seconds without a message after which a worker counts as lost; it sends a heartbeat every few seconds
 
 
 @dataclass(slots=True, eq=False)
 class WorkerConnection:
-    """A hand as the broker knows it: how to reach it, how to end it, when it was last heard, and what it holds."""
+    """A worker as the coordinator sees it: how to reach it, how to end it, when it last reported, what it holds.
 
-    say: Callable[[FromBroker], None]
-    cut: Callable[[], None]
-    heard: float
+    ``held`` request slots are in use; ``unsent`` of its requests were allowed and have not left yet.
+    """
+
+    send: Callable[[FromCoordinator], None]
+    end: Callable[[], None]
+    last_message: float
     shard: int | None = None
     held: int = 0
+    unsent: int = 0
     full: bool = False
-    wanting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class Coordinator:
-    """An async context manager: whoever waits for a permit waits within it. ``emit`` takes what the hands tell."""
+    """Answer the messages of all workers; an async context manager. ``emit`` takes their events."""
 
     def __init__(
-        self, admission: LocalThrottle, emit: Callable[[ev.Event], None], stop: Shutdown, wall: Callable[[], float]
+        self,
+        throttle: LocalThrottle,
+        emit: Callable[[ev.Event], None],
+        shutdown: Shutdown,
+        clock: Callable[[], float],
     ) -> None:
-        self._admission, self._emit, self._stop, self._wall = admission, emit, stop, wall
-        self._guests: set[WorkerConnection] = set()
+        self._throttle, self._emit, self._shutdown, self._clock = throttle, emit, shutdown, clock
+        self._workers: set[WorkerConnection] = set()
         self._shards: dict[int, ShardProgress] = {}
         self._prober: WorkerConnection | None = None
         self._candidates: list[WorkerConnection] = []
-        self._seen = _in_short(admission.breaker)
-        self._halted = False
-        self._refusals = RejectionCounter()
+        self._announced = _without_counts(throttle.breaker)
+        self._draining = False
         self._tasks = asyncio.TaskGroup()
-        admission.on_turn(self._gate_turned)
-        admission.add_probe_listener(lambda failure: self._say_to_all(ProbeOutcome(failure)))
-        stop.on_change(self._halt)
+        throttle.on_breaker_change(self._announce)
+        throttle.add_probe_listener(lambda failure: self._broadcast(ProbeOutcome(failure)))
+        shutdown.on_change(self._shut_down)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._watch = self._tasks.create_task(self._look_for_silent())
+        self._watch = self._tasks.create_task(self._drop_silent())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watch.cancel()
-        for guest in tuple(self._guests):
-            self.lose(guest)
+        for worker in tuple(self._workers):
+            self.disconnect(worker)
         try:
             await self._tasks.__aexit__(kind, error, trace)
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
 
-    def welcome(self, say: Callable[[FromBroker], None], cut: Callable[[], None] = lambda: None) -> WorkerConnection:
-        """A hand that can be reached by ``say``. What it says is for ``heed``; ``lose`` it when it is gone.
+    def connect(
+        self, send: Callable[[FromCoordinator], None], end: Callable[[], None] = lambda: None
+    ) -> WorkerConnection:
+        """Add a worker. Pass its messages to ``handle``, and ``disconnect`` it when it is gone.
 
-        ``cut`` ends one that says nothing any more.
+        ``end`` is called to end one that is silent for too long.
         """
-        guest = WorkerConnection(say, cut, self._now())
-        self._guests.add(guest)
-        self._task(guest, self._serve(guest))
-        return guest
+        worker = WorkerConnection(send, end, self._now())
+        self._workers.add(worker)
+        self._task(worker, self._serve(worker))
+        return worker
 
-    def lose(self, guest: WorkerConnection) -> None:
-        """The hand is gone, or done: nothing that it holds is in use any more."""
-        if guest not in self._guests:
+    def disconnect(self, worker: WorkerConnection) -> None:
+        """Free everything that a worker holds: it has ended, or is gone."""
+        if worker not in self._workers:
             return
-        self._guests.remove(guest)
-        for task in guest.tasks:
+        self._workers.remove(worker)
+        for task in worker.tasks:
             task.cancel()
-        for _ in range(guest.held):
-            self._admission.release(None)
-        self._candidates = [other for other in self._candidates if other is not guest]
-        self._note_room()
-        if self._prober is guest:
+        for _ in range(worker.held):
+            self._throttle.release_slot(None)
+        self._depart(worker, worker.unsent)
+        self._candidates = [other for other in self._candidates if other is not worker]
+        self._update_disk_full()
+        if self._prober is worker:
             self._prober = None
-            self._lend_probe()
+            self._grant_probe()
 
-    def forget(self, shard: int) -> None:
-        """Nobody will work on this shard any more."""
+    def drop_shard(self, shard: int) -> None:
+        """Forget a shard that no worker will continue."""
         self._shards.pop(shard, None)
 
-    async def renew(self) -> None:
-        """Have all connections made anew."""
-        self._say_to_all(ResetConnections())
+    async def reset_connections(self) -> None:
+        """Have all workers make new connections to the archive."""
+        self._broadcast(ResetConnections())
 
-    def heed(self, guest: WorkerConnection, message: FromHand) -> None:
-        """Do what a hand's message asks for."""
-        if guest not in self._guests:
-            guest.say(ShutdownCommand(TAKEN_OVER, now=True))
+    def handle(self, worker: WorkerConnection, message: FromWorker) -> None:
+        """Do what a worker's message requires."""
+        if worker not in self._workers:
+            worker.send(ShutdownCommand(TAKEN_OVER, now=True))
             return
-        guest.heard = self._now()
+        worker.last_message = self._now()
         match message:
             case Heartbeat():
                 pass
             case PermitRequest():
-                guest.wanting.release()
-            case RequestDone(latency=latency):
-                guest.held -= 1
-                self._admission.release(latency)
+                worker.waiting.release()
+            case RequestDone(latency=latency, unsent=unsent):
+                worker.held -= 1
+                self._depart(worker, unsent)
+                self._throttle.release_slot(latency)
             case EventReport(event=event):
-                self._note(guest, event)
-            case ResponseReport(sign=sign, failure=failure):
-                self._hear(sign, failure)
+                self._take_event(worker, event)
+            case ResponseReport():
+                self._record(worker, message)
             case ShardStarted(shard=shard):
-                self._begin(guest, shard)
-            case FollowupRequest(probing=probing):
-                self._task(guest, self._lend_turn(guest, probing))
+                self._start_shard(worker, shard)
+            case FollowupRequest(probing=probing, unsent=unsent):
+                self._depart(worker, unsent)
+                self._task(worker, self._grant_followup(worker, probing))
             case ProbeOffer() | ProbeResult() | ProbeDeclined():
-                self._heed_prober(guest, message)
+                self._handle_prober(worker, message)
             case _:
-                self._heed_trouble(guest, message)
+                self._handle_trouble(worker, message)
 
-    def _hear(self, sign: Signal, failure: Failure | None) -> None:
-        """Refusals in a row are the request's fault, whichever hands meet them."""
-        self._admission.record(sign, failure)
-        if failure is None:
-            self._refusals.heard_other()
-        elif self._refusals.heard(failure):
-            self._admission.request_probe(f"{failure.detail}; is it the request?")
+    def _record(self, worker: WorkerConnection, report: ResponseReport) -> None:
+        self._throttle.record(report.signal, report.failure, report.waited)
+        if report.failure is not None and report.failure.retry_after is not None:
+            worker.send(self._breaker_message())  # it has paused on its own, and may be wrong
 
-    def _heed_trouble(
-        self, guest: WorkerConnection, message: ProbeRequested | DiskFullReport | WorkerStopReason
+    def _handle_trouble(
+        self, worker: WorkerConnection, message: ProbeRequested | DiskFullReport | WorkerStopReason
     ) -> None:
         match message:
             case ProbeRequested(reason=reason):
-                self._admission.request_probe(reason)
+                self._throttle.request_probe(reason)
             case DiskFullReport(full=full):
-                guest.full = full
-                self._note_room()
+                worker.full = full
+                self._update_disk_full()
             case WorkerStopReason(cause=cause):
-                self._stop.drain(cause)
+                self._shutdown.drain(cause)
 
-    def _heed_prober(self, guest: WorkerConnection, message: ProbeOffer | ProbeResult | ProbeDeclined) -> None:
-        asks_on = self._prober is guest
-        if asks_on:
+    def _handle_prober(self, worker: WorkerConnection, message: ProbeOffer | ProbeResult | ProbeDeclined) -> None:
+        is_prober = self._prober is worker
+        if is_prober:
             self._prober = None
-        if isinstance(message, ProbeResult):
-            self._admission.record_probe(message.failure, message.known_good)
-            self._gate_turned(self._admission.breaker, anew=True)
-        elif isinstance(message, ProbeOffer):
-            self._candidates.insert(0 if asks_on else len(self._candidates), guest)  # it knows best what is to be asked
-        self._lend_probe()
+        match message:
+            case ProbeResult(failure=failure, others=others, unsent=unsent):
+                self._depart(worker, unsent)
+                self._throttle.record_probe(failure, others)
+                self._announce(self._throttle.breaker, always=True)
+            case ProbeDeclined():
+                self._depart(worker, 1)
+            case ProbeOffer():
+                # One that has just probed continues: it knows what it has asked for.
+                self._candidates.insert(0 if is_prober else len(self._candidates), worker)
+        self._grant_probe()
 
-    def _begin(self, guest: WorkerConnection, shard: int) -> None:
-        """Whoever worked on it before, and was lost, works on it no more."""
-        for other in [other for other in self._guests if other.shard == shard and other is not guest]:
-            if self._stop.cause is None:
-                other.say(ShutdownCommand(TAKEN_OVER, now=True))
-            self.lose(other)
-        guest.shard = shard
-        guest.say(self._shards.setdefault(shard, ShardProgress()).begun(self._wall()))
-        guest.say(self._gate_seen())
-        if self._stop.cause is not None:
-            guest.say(ShutdownCommand(self._stop.cause, self._stop.aborting.is_set()))
+    def _start_shard(self, worker: WorkerConnection, shard: int) -> None:
+        """Give ``shard`` to ``worker``; an earlier worker that counts as lost must not continue it."""
+        for other in [other for other in self._workers if other.shard == shard and other is not worker]:
+            if self._shutdown.cause is None:
+                other.send(ShutdownCommand(TAKEN_OVER, now=True))
+            self.disconnect(other)
+        worker.shard = shard
+        worker.send(self._shards.setdefault(shard, ShardProgress()).start(self._clock()))
+        worker.send(self._breaker_message())
+        if self._shutdown.cause is not None:
+            worker.send(ShutdownCommand(self._shutdown.cause, self._shutdown.aborting.is_set()))
 
-    def _note(self, guest: WorkerConnection, event: ev.Event) -> None:
-        """That all drain is told once, by whoever stops them."""
-        progress = None if guest.shard is None else self._shards.get(guest.shard)
-        if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.note(event)):
+    def _take_event(self, worker: WorkerConnection, event: ev.Event) -> None:
+        """Emit a worker's event, unless it repeats what is known. The coordinator itself emits that all drain."""
+        if isinstance(event, ev.RequestSent):
+            self._depart(worker, 1)
+        progress = None if worker.shard is None else self._shards.get(worker.shard)
+        if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.take(event)):
             self._emit(event)
 
-    async def _look_for_silent(self) -> None:
-        """One that is frozen would keep its permits, and the probe, for ever."""
+    async def _drop_silent(self) -> None:
+        """Disconnect workers that are frozen: they would keep their slots, and the probe, for ever."""
         while True:
-            await asyncio.sleep(BEAT)
-            for guest in [guest for guest in self._guests if self._now() - guest.heard > SILENCE]:
-                self.lose(guest)
-                guest.cut()
+            await asyncio.sleep(CHECK_INTERVAL)
+            for worker in [each for each in self._workers if self._now() - each.last_message > SILENCE]:
+                self.disconnect(worker)
+                worker.end()
 
-    # ---- permits
+    # ---- request slots
 
-    async def _serve(self, guest: WorkerConnection) -> None:
-        """Let the hand's workers ask, one after the other; the admission's line is the same for all hands."""
-        while await guest.wanting.acquire() and await self._admission.acquire(self._stop.draining):
-            guest.held += 1
-            guest.say(PermitGranted())
+    async def _serve(self, worker: WorkerConnection) -> None:
+        """Grant slots for as many requests as the worker wants to send; all workers wait in one queue."""
+        while await worker.waiting.acquire() and await self._throttle.acquire(self._shutdown.draining):
+            worker.held += 1
+            worker.unsent += 1
+            worker.send(PermitGranted())
 
-    async def _lend_turn(self, guest: WorkerConnection, probing: bool) -> None:
+    async def _grant_followup(self, worker: WorkerConnection, probing: bool) -> None:
         PROBING.set(probing)
-        if await self._admission.acquire_followup(self._stop.draining):
-            guest.say(FollowupGranted())
+        if await self._throttle.acquire_followup(self._shutdown.draining):
+            worker.unsent += 1
+            worker.send(FollowupGranted())
 
-    def _lend_probe(self) -> None:
-        if self._prober is None and self._candidates and self._admission.breaker.is_open:
+    def _grant_probe(self) -> None:
+        if self._prober is None and self._candidates and self._throttle.breaker.is_open:
             self._prober = self._candidates.pop(0)
-            self._task(self._prober, self._let_probe(self._prober))
+            self._task(self._prober, self._wait_for_probe(self._prober))
 
-    async def _let_probe(self, guest: WorkerConnection) -> None:
-        if await self._admission.acquire_probe(self._stop.draining):
-            guest.say(ProbeGranted())
+    async def _wait_for_probe(self, worker: WorkerConnection) -> None:
+        if await self._throttle.acquire_probe(self._shutdown.draining):
+            worker.unsent += 1
+            worker.send(ProbeGranted())
 
-    def _note_room(self) -> None:
-        self._admission.disk_full = any(guest.full for guest in self._guests)
-        self._admission.notify()
+    def _depart(self, worker: WorkerConnection, requests: int) -> None:
+        """Note that ``requests`` of the worker have left, or never will.
 
-    # ---- what all hear
+        The message arrives after the bytes have left, so that the rate limit errs on the low side.
+        """
+        for _ in range(min(requests, worker.unsent)):
+            worker.unsent -= 1
+            self._throttle.rate_limiter.depart()
 
-    def _gate_turned(self, gate: CircuitBreaker, anew: bool = False) -> None:
-        """Hands need to know what holds them, not each answer that the gate takes note of."""
-        before, self._seen = self._seen, _in_short(gate)
-        if anew or before != self._seen:
+    def _update_disk_full(self) -> None:
+        self._throttle.disk_full = any(worker.full for worker in self._workers)
+        self._throttle.notify()
+
+    # ---- messages to all workers
+
+    def _announce(self, breaker: CircuitBreaker, always: bool = False) -> None:
+        """Tell all workers what state the breaker is in; its counts change with every result and are left out."""
+        before, self._announced = self._announced, _without_counts(breaker)
+        if always or before != self._announced:
             self._candidates.clear()
-            self._say_to_all(self._gate_seen())
+            self._broadcast(self._breaker_message())
 
-    def _gate_seen(self) -> BreakerChanged:
-        return BreakerChanged.seen_at(self._now(), self._seen)
+    def _breaker_message(self) -> BreakerChanged:
+        return BreakerChanged.seen_at(self._now(), self._announced)
 
-    def _halt(self) -> None:
-        if not self._halted and self._stop.cause is not None:
-            self._halted = True
-            self._emit(ev.HarvestDraining(self._wall(), self._stop.cause.reason))
-        self._admission.notify()
-        self._admission.state_changed.set()
-        if self._stop.cause is not None:
-            self._say_to_all(ShutdownCommand(self._stop.cause, self._stop.aborting.is_set()))
+    def _shut_down(self) -> None:
+        if not self._draining and self._shutdown.cause is not None:
+            self._draining = True
+            self._emit(ev.HarvestDraining(self._clock(), self._shutdown.cause.reason))
+        self._throttle.notify()
+        self._throttle.state_changed.set()
+        if self._shutdown.cause is not None:
+            self._broadcast(ShutdownCommand(self._shutdown.cause, self._shutdown.aborting.is_set()))
 
-    def _say_to_all(self, message: FromBroker) -> None:
-        for guest in self._guests:
-            guest.say(message)
+    def _broadcast(self, message: FromCoordinator) -> None:
+        for worker in self._workers:
+            worker.send(message)
 
-    def _task(self, guest: WorkerConnection, work: Coroutine[Any, Any, None]) -> None:
+    def _task(self, worker: WorkerConnection, work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks.create_task(work)
-        guest.tasks.add(task)
-        task.add_done_callback(guest.tasks.discard)
+        worker.tasks.add(task)
+        task.add_done_callback(worker.tasks.discard)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-def _in_short(gate: CircuitBreaker) -> CircuitBreaker:
-    """The gate without what changes with every answer."""
-    return replace(gate, recent=(), failure_threshold=FIRST_ALARM, rate_share=1.0)
+def _without_counts(breaker: CircuitBreaker) -> CircuitBreaker:
+    """Return the breaker without what changes with every result.
+
+    A worker does not know how many rejections the others have met; it assumes enough to have its own checked.
+    """
+    return replace(breaker, recent=(), unreachable=0, rejections=FIRST_REJECTIONS, false_alarms=0, rate_share=1.0)

@@ -1,7 +1,7 @@
-"""The broker in a Dask scheduler: a plugin, not an actor, since an actor is lost with the worker that has it.
+"""The coordinator in a Dask scheduler: a plugin rather than an actor, which would be lost with its Dask worker.
 
-Workers reach it by the stream that they have to their scheduler anyway, the run that gave the work by asking for news.
-Everything that is said is pickled by us, so that Dask only carries bytes.
+Workers reach it by the stream that they have to their scheduler anyway; the run that submitted the work polls it for
+news. All messages are pickled here, so that Dask only carries bytes.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from .messages import ResetConnections, ShardDropped, ShutdownCommand, WorkerSto
 
 log = logging.getLogger(__name__)
 
-DRIVER_GONE = StopReason("the run that gave this work is gone", 4)
-DRIVER_SILENT = StopReason("the run that gave this work has not been heard for a minute: frozen, or cut off", 4)
-NEWS = 20.0  # seconds after which the run is told that there are none
+RUN_GONE = StopReason("the run that submitted this work is gone", 4)
+RUN_SILENT = StopReason("the run that submitted this work sent nothing for a minute: it is frozen or cut off", 4)
+NEWS_INTERVAL = 20.0  # seconds after which a poll returns without news
 SILENCE = 60.0  # seconds
 
 
-class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
-    """Lets the workers ask for the run ``topic``, which the client ``driver`` gave; it ends with either.
+class CoordinatorPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
+    """Coordinate the workers of the run ``topic``, which the client ``driver`` submitted; it ends with either.
 
-    ``version`` is the run's: a scheduler that has another one says so, and is not used.
+    ``version`` is the run's: a scheduler with another one refuses, and is not used.
     """
 
     def __init__(self, topic: str, driver: str, limits: Limits, version: str = __version__) -> None:
@@ -48,123 +48,126 @@ class BrokerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships 
         if self._version != __version__:
             raise RuntimeError(f"the scheduler has harvester {__version__}, the run has {self._version}")
         self._scheduler = scheduler
-        self._stop = Shutdown()
+        self._shutdown = Shutdown()
         self._known: StopReason | None = None
         self._news: list[ev.Event | WorkerStopReason | None] = []
-        self._something = asyncio.Event()
-        self._guests: dict[str, tuple[str, WorkerConnection]] = {}
+        self._has_news = asyncio.Event()
+        self._workers: dict[str, tuple[str, WorkerConnection]] = {}
         self._over = asyncio.Event()
-        self._asked = asyncio.get_running_loop().time()
-        self._stop.on_change(self._tell_why)
-        self._life = asyncio.create_task(self._live())
+        self._polled = asyncio.get_running_loop().time()
+        self._shutdown.on_change(self._report_cause)
+        self._task = asyncio.create_task(self._run())
         scheduler.handlers[f"{self.topic}-news"] = self.news
         scheduler.handlers[f"{self.topic}-do"] = self.do
-        scheduler.stream_handlers[self.topic] = self.heed
+        scheduler.stream_handlers[self.topic] = self.handle
 
-    async def _live(self) -> None:
-        admission = LocalThrottle(self._limits, self._tell)
+    async def _run(self) -> None:
+        throttle = LocalThrottle(self._limits, self._report)
         try:
-            async with Coordinator(admission, self._tell, self._stop, time.time) as self._broker:
-                while not await wait_for_event(self._over, NEWS):
-                    self._look_for_driver()
+            async with Coordinator(throttle, self._report, self._shutdown, time.time) as self._coordinator:
+                while not await wait_for_event(self._over, NEWS_INTERVAL):
+                    self._check_run()
         finally:
-            self._tell(None)
+            self._report(None)
 
-    def _look_for_driver(self) -> None:
-        """Hours, deadline and Ctrl-C are the run's: while it is frozen, nobody asks."""
-        if asyncio.get_running_loop().time() - self._asked > SILENCE:
-            self._stop.drain(DRIVER_SILENT)
+    def _check_run(self) -> None:
+        """Drain if the run is frozen: it watches window, deadline and Ctrl-C."""
+        if asyncio.get_running_loop().time() - self._polled > SILENCE:
+            self._shutdown.drain(RUN_SILENT)
 
     # ---- the workers
 
-    def heed(self, worker: str, line: str, said: bytes | None) -> None:
-        """A hand on ``worker`` said something on its ``line``; None: it has ended.
+    def handle(self, worker: str, channel: str, data: bytes | None) -> None:
+        """Take in messages of a worker on the Dask worker ``worker``; None: it has ended.
 
-        What goes wrong here stops the run: raised, it would have the scheduler throw out the worker.
+        A fault in here stops the run: if it were raised, the scheduler would remove the Dask worker.
         """
         try:
-            self._heed(worker, line, said)
+            self._handle(worker, channel, data)
         except Exception as fault:
-            log.exception("what %s said cannot be heeded", worker)
-            self._stop.drain(
-                StopReason(f"the worker {worker} cannot be understood ({type(fault).__name__}: {fault})", 4)
+            log.exception("cannot handle the messages of %s", worker)
+            self._shutdown.drain(
+                StopReason(f"invalid messages of the worker {worker} ({type(fault).__name__}: {fault})", 4)
             )
 
-    def _heed(self, worker: str, line: str, said: bytes | None) -> None:
-        if line not in self._guests:
-            if said is None:
+    def _handle(self, worker: str, channel: str, data: bytes | None) -> None:
+        if channel not in self._workers:
+            if data is None:
                 return
-            self._guests[line] = worker, self._broker.welcome(MessageBatcher(self._sender(worker, line)).say)
-        guest = self._guests[line][1]
-        if said is None:
-            self._broker.lose(guest)
-            del self._guests[line]
+            self._workers[channel] = (
+                worker,
+                self._coordinator.connect(MessageBatcher(self._sender(worker, channel)).add),
+            )
+        connection = self._workers[channel][1]
+        if data is None:
+            self._coordinator.disconnect(connection)
+            del self._workers[channel]
             return
-        for message in pickle.loads(said):  # noqa: S301 - whoever reaches a scheduler may run code there anyway
-            self._broker.heed(guest, message)
+        for message in pickle.loads(data):  # noqa: S301 - a client of a scheduler may run code there anyway
+            self._coordinator.handle(connection, message)
 
-    def _sender(self, worker: str, line: str) -> Any:
-        def send(said: bytes) -> None:
+    def _sender(self, worker: str, channel: str) -> Any:
+        def send(data: bytes) -> None:
             if worker in self._scheduler.stream_comms:
-                self._scheduler.stream_comms[worker].send({"op": self.topic, "line": line, "said": said})
+                self._scheduler.stream_comms[worker].send({"op": self.topic, "channel": channel, "data": data})
 
         return send
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **more: Any) -> None:
-        """Whatever its hands held is free again."""
-        for line, (where, guest) in tuple(self._guests.items()):
-            if where == worker:
-                self._broker.lose(guest)
-                del self._guests[line]
+        """Free everything that the workers on a Dask worker held."""
+        for channel, (address, connection) in tuple(self._workers.items()):
+            if address == worker:
+                self._coordinator.disconnect(connection)
+                del self._workers[channel]
 
     # ---- the run
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         if client == self._driver and not self._over.is_set():
-            self._known = DRIVER_GONE
-            self._stop.abort(DRIVER_GONE)
+            self._known = RUN_GONE
+            self._shutdown.abort(RUN_GONE)
             self._over.set()
-            self._leave()
+            self._remove_handlers()
 
     async def news(self) -> bytes:
-        """What happened since the run last asked, after a while perhaps nothing; None is the last that it hears."""
-        self._asked = asyncio.get_running_loop().time()
-        await wait_for_event(self._something, NEWS)
-        self._something.clear()
+        """Return what happened since the last poll, after a while possibly nothing; None is the last entry."""
+        self._polled = asyncio.get_running_loop().time()
+        await wait_for_event(self._has_news, NEWS_INTERVAL)
+        self._has_news.clear()
         news, self._news = self._news, []
         if None in news:
-            self._leave()
+            self._remove_handlers()
         return packed(news)
 
-    def _leave(self) -> None:
+    def _remove_handlers(self) -> None:
         for name in (f"{self.topic}-news", f"{self.topic}-do"):
             self._scheduler.handlers.pop(name, None)
-        self._scheduler.stream_handlers[self.topic] = self._dismiss
+        self._scheduler.stream_handlers[self.topic] = self._refuse
 
-    def _dismiss(self, worker: str, line: str, said: bytes | None) -> None:
-        """A hand that begins, or goes on, when the run is over is told so."""
-        if said is not None:
-            self._sender(worker, line)(packed([ShutdownCommand(DRIVER_GONE, now=True)]))
+    def _refuse(self, worker: str, channel: str, data: bytes | None) -> None:
+        """End a worker that starts, or continues, after the run has ended."""
+        if data is not None:
+            self._sender(worker, channel)(packed([ShutdownCommand(RUN_GONE, now=True)]))
 
-    async def do(self, said: bytes) -> None:
-        """What the run has to say; nothing at all: it is over."""
-        messages = pickle.loads(said)  # noqa: S301 - as above
+    async def do(self, data: bytes) -> None:
+        """Take in messages of the run; an empty list: it is over."""
+        messages = pickle.loads(data)  # noqa: S301 - as above
         for message in messages:
             match message:
                 case ShutdownCommand(cause=cause, now=now):
                     self._known = cause
-                    (self._stop.abort if now else self._stop.drain)(cause)
+                    (self._shutdown.abort if now else self._shutdown.drain)(cause)
                 case ResetConnections():
-                    await self._broker.renew()
+                    await self._coordinator.reset_connections()
                 case ShardDropped(shard=shard):
-                    self._broker.forget(shard)
+                    self._coordinator.drop_shard(shard)
         if not messages:
             self._over.set()
 
-    def _tell(self, event: ev.Event | WorkerStopReason | None) -> None:
+    def _report(self, event: ev.Event | WorkerStopReason | None) -> None:
         self._news.append(event)
-        self._something.set()
+        self._has_news.set()
 
-    def _tell_why(self) -> None:
-        if self._stop.cause is not None and self._stop.cause != self._known:
-            self._tell(WorkerStopReason(self._stop.cause))
+    def _report_cause(self) -> None:
+        if self._shutdown.cause is not None and self._shutdown.cause != self._known:
+            self._report(WorkerStopReason(self._shutdown.cause))

@@ -1,4 +1,4 @@
-"""A hand that is a task of a Dask worker: an engine in the worker's loop, for one shard."""
+"""A worker that is a task of a Dask cluster: an engine in the loop of a Dask worker, for one shard."""
 
 from __future__ import annotations
 
@@ -16,41 +16,40 @@ from .job_spec import JobSpec
 from .shards import Shard
 from .worker import work_on
 
-_inboxes: dict[str, MessageQueue] = {}
-"""Of this worker's hands, by the names of their lines."""
+_queues: dict[str, MessageQueue] = {}
+"""The messages for each shard in progress on this Dask worker, by the name of its channel."""
 
 
 def dask_setup(worker: Worker) -> None:
-    """Where this module is preloaded, on a worker of this machine: Ctrl-C, or a terminal that is closed, is the run's
-    business, which drains."""
+    """Ignore Ctrl-C and hang-ups where this module is preloaded, on this machine: the run handles them and drains."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-async def work_here(shard: Shard, commission: JobSpec, topic: str) -> Sequence[PendingRetry]:
-    """Work on ``shard`` on the worker that runs this, as the scheduler's broker for ``topic`` lets it."""
-    worker, line = get_worker(), uuid4().hex
+async def work_here(shard: Shard, job: JobSpec, topic: str) -> Sequence[PendingRetry]:
+    """Harvest ``shard`` on this Dask worker, with the slots that the coordinator of ``topic`` grants."""
+    worker, channel = get_worker(), uuid4().hex
     worker.stream_handlers[topic] = _deliver
-    bundle = MessageBatcher(lambda said: worker.batched_send({"op": topic, "line": line, "said": said}))
-    inbox = _inboxes[line] = MessageQueue(bundle.say)
-    watch = asyncio.create_task(_lose_with(worker, inbox))
+    batcher = MessageBatcher(lambda data: worker.batched_send({"op": topic, "channel": channel, "data": data}))
+    queue = _queues[channel] = MessageQueue(batcher.add)
+    watch = asyncio.create_task(_close_with_scheduler(worker, queue))
     try:
-        return await work_on(shard, commission, inbox)
+        return await work_on(shard, job, queue)
     finally:
         watch.cancel()
-        bundle.flush()
-        worker.batched_send({"op": topic, "line": line, "said": None})
-        del _inboxes[line]
+        batcher.flush()
+        worker.batched_send({"op": topic, "channel": channel, "data": None})
+        del _queues[channel]
 
 
-def _deliver(line: str, said: bytes) -> None:
-    if line in _inboxes:
-        for message in pickle.loads(said):  # noqa: S301 - a worker runs what its scheduler says anyway
-            _inboxes[line].put(message)
+def _deliver(channel: str, data: bytes) -> None:
+    if channel in _queues:
+        for message in pickle.loads(data):  # noqa: S301 - a worker runs what its scheduler sends anyway
+            _queues[channel].put(message)
 
 
-async def _lose_with(worker: Worker, inbox: MessageQueue) -> None:
-    """Without its scheduler, a hand is nobody's."""
-    while worker.batched_stream.comm is not None and not worker.batched_stream.comm.closed():  # noqa: ASYNC110 - Dask tells nobody
+async def _close_with_scheduler(worker: Worker, queue: MessageQueue) -> None:
+    """Close the channel when the Dask worker has lost its scheduler."""
+    while worker.batched_stream.comm is not None and not worker.batched_stream.comm.closed():  # noqa: ASYNC110 - Dask has no event for it
         await asyncio.sleep(1.0)
-    inbox.lose()
+    queue.close()

@@ -1,10 +1,12 @@
-"""What a hand has to know of the harvest, whichever machine it is on, and how it gets ready for it."""
+"""What a worker must know of the harvest, on any machine, and how it prepares for it."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .. import events as ev
@@ -13,6 +15,7 @@ from ..archive.access import AccessMethod
 from ..archive.client import ArchiveClient
 from ..archive.connection import STRAIGHT, Connection
 from ..config.configuration import Configuration
+from ..engine.interfaces import Throttle
 from ..errors import ClusterError
 from ..model.limits import Limits
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
@@ -27,17 +30,17 @@ from ..verify.expectation import Expectation
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """How spectra are asked for, what they must prove, and where they go. Paths are absolute: a hand may be anywhere.
+    """How spectra are requested and verified, and where they are stored. Paths are absolute.
 
-    refresh: what is stored already is replaced. run: the run's own folder, which whoever stores beside it can see.
-    version: of harvester, which all have to share.
+    ``refresh``: replace what is stored. ``run`` is the run's own folder, which shows whether a worker sees the same
+    disk. ``version`` is harvester's, which all must share.
     """
 
-    route: AccessMethod
+    access: AccessMethod
     limits: Limits
     contact: str | None
     expected: Expectation
-    place: ObjectAddress | Path
+    location: ObjectAddress | Path
     home: Path
     run: Path
     refresh: bool = False
@@ -46,6 +49,7 @@ class JobSpec:
 
     @classmethod
     def of(cls, configuration: Configuration, run: Path) -> JobSpec:
+        """Return the job of a run with this configuration."""
         settings = configuration.settings
         return cls(
             configuration.access,
@@ -59,28 +63,32 @@ class JobSpec:
         )
 
     def open_store(self) -> Store:
-        """The store. StoreError if it cannot be used from here, ClusterError if it is another one that has its name."""
-        here = socket.gethostname()
+        """Open the store. StoreError if it cannot be used from here, ClusterError if it is another one of that name."""
+        host = socket.gethostname()
         if self.version != __version__:
-            raise ClusterError(f"the run has harvester {self.version}, its worker {here} has {__version__}: update one")
-        if isinstance(self.place, Path) and not self.run.is_dir():
+            raise ClusterError(f"the run has harvester {self.version}, its worker {host} has {__version__}: update one")
+        if isinstance(self.location, Path) and not self.run.is_dir():
             raise ClusterError(
-                f"{self.place}: the worker {here} sees another folder there than the run does, or none; --out must be "
-                "on a disk that all of them share, or in an object store"
+                f"{self.location}: the worker {host} sees another folder there than the run does, or none; --out must "
+                "be on a disk that all of them share, or in an object store"
             )
-        return open_store(self.place, self.home, self.refresh)
+        return open_store(self.location, self.home, self.refresh)
 
     def sweep(self) -> None:
-        """Remove what killed hands of this machine left half-written. StoreError."""
-        if isinstance(self.place, Path):
-            remove_all_stale_temp_files(self.place)
+        """Remove what killed workers of this machine left half-written. StoreError if that fails."""
+        if isinstance(self.location, Path):
+            remove_all_stale_temp_files(self.location)
 
     def archive(
-        self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]
+        self, emit: Callable[[ev.Event], None], throttle: Throttle, draining: asyncio.Event, clock: Callable[[], float]
     ) -> ArchiveClient:
-        """The archive, as one hand asks it."""
-        return ArchiveClient(self.route, self.limits, self.contact, emit, turn, wall, self.connection)
+        """Return a client of the archive for one worker."""
+        return ArchiveClient(
+            self.access, self.limits, self.contact, emit,
+            partial(throttle.acquire_followup, draining), clock, self.connection,
+            partial(throttle.acquire_repeat, draining), throttle.sent,
+        )  # fmt: skip
 
     def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
-        """Whether ``body`` is the spectrum."""
+        """Return what the checks say of ``body``."""
         return verify_spectrum(body, target.did, self.expected)

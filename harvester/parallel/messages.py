@@ -1,4 +1,4 @@
-"""What a hand and the broker say to each other, as frozen values. Times in them are relative: clocks differ."""
+"""Messages between workers and the coordinator, as frozen values. Times in them are relative: clocks differ."""
 
 from __future__ import annotations
 
@@ -13,104 +13,121 @@ from ..model.failures import Failure
 from ..model.outcomes import Saved
 from ..model.target import SpectrumId
 
-TAKEN_OVER = StopReason("somebody else works on this now", 4)
-"""What a hand is told that was taken for lost."""
+TAKEN_OVER = StopReason("shard taken over by another worker", 4)
+"""Sent to a worker that was considered lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStarted:
-    """A hand begins to work on the shard of this number."""
+    """A worker begins with the shard of this number."""
 
     shard: int
 
 
 @dataclass(frozen=True, slots=True)
 class PermitRequest:
-    """One more of the hand's workers wants to ask."""
+    """One more task of the worker's engine waits for a request slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestDone:
-    """A request is no longer in flight; ``latency`` in seconds if it brought a spectrum's bytes."""
+    """A request is no longer in flight; ``latency`` in seconds if it brought a spectrum's bytes.
+
+    ``unsent``: the slot was given back before a request had left.
+    """
 
     latency: float | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FollowupRequest:
-    """Whoever has a permit, or probes, wants a turn for one more request."""
+    """The holder of a slot, or the prober, waits to send one more request.
+
+    ``unsent``: the request that the slot was for has not left, and will not.
+    """
 
     probing: bool = False
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseReport:
-    """What an ordinary request said about the archive."""
+    """What an ordinary attempt says about the archive.
 
-    sign: Signal
+    ``waited``: the previous attempt for the same spectrum was answered with Retry-After.
+    """
+
+    signal: Signal
     failure: Failure | None = None
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequested:
-    """There is a reason to ask for a known-good spectrum before going on."""
+    """Something else must be requested before the run goes on."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class DiskFullReport:
-    """There is no room for what would come, or there is again."""
+    """The worker's disk has no room for a response, or has room again."""
 
     full: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOffer:
-    """The hand could ask whether the archive is there."""
+    """The worker can send a probe."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeDeclined:
-    """It was let, but does not want to any more."""
+    """The worker was granted a probe that it does not want to send any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe said."""
+    """What a probe brought; ``others``: there are spectra left that were not probed."""
 
     failure: Failure | None
-    known_good: bool
+    others: bool
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """Something happened."""
+    """An event of the worker's engine."""
 
     event: ev.Event
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStopReason:
-    """The hand found a reason for all to stop."""
+    """The worker found a reason for all to stop."""
 
     cause: StopReason
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The hand is there, though it may have nothing to say for long."""
+    """The worker is alive, though it may have nothing to report."""
 
 
-Asked = PermitRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
-FromHand = Heartbeat | ShardStarted | Asked | ProbeRequested | DiskFullReport | EventReport | WorkerStopReason
+ThrottleMessage = (
+    PermitRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
+)
+FromWorker = (
+    Heartbeat | ShardStarted | ThrottleMessage | ProbeRequested | DiskFullReport | EventReport | WorkerStopReason
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """What is known of the shard that a hand joined: from an earlier hand, if there was one (``again``).
+    """What is known of a shard when a worker starts it: from an earlier worker, if there was one (``again``).
 
-    ``proved`` are spectra that were about to get their name when it was lost.
+    ``verified`` are spectra that were about to be stored when that worker was lost.
     """
 
     settled: frozenset[SpectrumId] = frozenset()
@@ -121,53 +138,54 @@ class ShardStatus:
 
 @dataclass(frozen=True, slots=True)
 class PermitGranted:
-    """One worker may ask."""
+    """One task of the worker's engine may send a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowupGranted:
-    """One who asked for one more turn has it."""
+    """The holder of a slot may send one more request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeGranted:
-    """The hand may ask whether the archive is there, and nobody else does."""
+    """The worker, and no other, may send a probe."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged:
-    """The gate turned; its times are seconds from now."""
+    """The circuit breaker changed; its times are seconds from now."""
 
     breaker: CircuitBreaker
 
     @classmethod
-    def seen_at(cls, now: float, gate: CircuitBreaker) -> BreakerChanged:
-        return cls(_moved(gate, -now))
+    def seen_at(cls, now: float, breaker: CircuitBreaker) -> BreakerChanged:
+        """Make the message, by a clock that shows ``now``."""
+        return cls(_shifted(breaker, -now))
 
     def at(self, now: float) -> CircuitBreaker:
-        """The gate by a clock that shows ``now``."""
-        return _moved(self.breaker, now)
+        """Return the breaker by a clock that shows ``now``."""
+        return _shifted(self.breaker, now)
 
 
-def _moved(gate: CircuitBreaker, by: float) -> CircuitBreaker:
-    return replace(gate, since=gate.since + by, until=gate.until + by)
+def _shifted(breaker: CircuitBreaker, by: float) -> CircuitBreaker:
+    return replace(breaker, since=breaker.since + by, until=breaker.until + by, acquitted=breaker.acquitted + by)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """A probe, whosoever, came to this."""
+    """What a probe of any worker brought."""
 
     failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
 class ResetConnections:
-    """Connections are to be made anew: the machine slept."""
+    """Connections must be made again: the machine slept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShutdownCommand:
-    """No new request; ``now``: nothing in flight is waited for either."""
+    """Send no new request; ``now``: do not wait for requests in flight either."""
 
     cause: StopReason
     now: bool = False
@@ -175,19 +193,19 @@ class ShutdownCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShardDropped:
-    """Nobody will work on this shard any more."""
+    """No worker will continue this shard."""
 
     shard: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShardDone:
-    """The hand has ended its work on a shard, and hands these retries back."""
+    """The worker has ended its shard, and returns these retries."""
 
     leftovers: Sequence[PendingRetry] = ()
 
 
-FromBroker = (
+FromCoordinator = (
     ShardStatus
     | PermitGranted
     | FollowupGranted

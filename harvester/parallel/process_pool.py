@@ -1,4 +1,4 @@
-"""Hands on this machine: processes of our own, for archives that are faster than one core."""
+"""Workers that are processes of this machine, for archives that are faster than one core."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
 from ..engine.work_queue import PendingRetry
 from ..errors import ClusterError
-from .channel import HandLostError, SocketLine, receive_messages
+from .channel import SocketChannel, WorkerLostError, receive_messages
 from .coordinator import Coordinator
 from .job_spec import JobSpec
 from .messages import ShardDone
@@ -25,7 +25,7 @@ from .shards import Shard
 
 log = logging.getLogger(__name__)
 
-FAREWELL = 10.0  # seconds that a process gets to end once nothing is asked of it any more, or beyond its grace
+END_TIMEOUT = 10.0  # seconds that a process gets to end once it has nothing to do, or after ``limits.grace``
 _PROGRAM = """
 import sys
 sys.path.append({home!r})
@@ -35,16 +35,16 @@ main()
 
 
 class ProcessPool:
-    """``count`` processes, each working on one shard at a time; an async context manager.
+    """``count`` processes, each with one shard at a time; an async context manager.
 
-    What they have to complain of goes into the file ``complaints``. One that was killed is replaced when it is needed.
+    What they print goes into the file ``output``. One that was killed is replaced when it is needed.
     """
 
-    def __init__(self, count: int, commission: JobSpec, broker: Coordinator, stop: Shutdown, complaints: Path) -> None:
-        self.hands = count
-        self._commission, self._broker, self._stop, self._complaints = commission, broker, stop, complaints
+    def __init__(self, count: int, job: JobSpec, coordinator: Coordinator, shutdown: Shutdown, output: Path) -> None:
+        self.workers = count
+        self._job, self._coordinator, self._shutdown, self._output = job, coordinator, shutdown, output
         self._lost = False
-        self._idle: list[_Child] = []
+        self._idle: list[_WorkerProcess] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,93 +52,98 @@ class ProcessPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in self._idle:
-            await child.dismiss()
+        for process in self._idle:
+            await process.end()
         if self._lost:
-            await asyncio.to_thread(self._commission.sweep)
+            await asyncio.to_thread(self._job.sweep)
         with contextlib.suppress(OSError):
-            if not self._complaints.stat().st_size:
-                self._complaints.unlink()
+            if not self._output.stat().st_size:
+                self._output.unlink()
 
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
-        child = self._idle.pop() if self._idle else await _Child.hired(self._commission, self._complaints)
+        """Have a process harvest ``shard``; return its retries that are not due yet. WorkerLostError if it is lost."""
+        process = self._idle.pop() if self._idle else await _WorkerProcess.start(self._job, self._output)
         try:
-            leftovers = await child.work(shard, self._broker, self._patience())
+            leftovers = await process.work(shard, self._coordinator, self._until_overdue())
         except BaseException:
             self._lost = True
-            await child.dismiss()
+            await process.end()
             raise
-        self._broker.forget(shard.number)
-        self._idle.append(child)
+        self._coordinator.drop_shard(shard.number)
+        self._idle.append(process)
         return leftovers
 
-    async def _patience(self) -> None:
-        """Returns when nobody can be waited for any longer."""
-        await self._stop.draining.wait()
-        await wait_for_event(self._stop.aborting, self._commission.limits.grace)
-        await asyncio.sleep(FAREWELL)
+    async def _until_overdue(self) -> None:
+        """Return when a process that drains has had all the time that it gets."""
+        await self._shutdown.draining.wait()
+        await wait_for_event(self._shutdown.aborting, self._job.limits.grace)
+        await asyncio.sleep(END_TIMEOUT)
 
 
-class _Child:
-    """One process, and the line to it."""
+class _WorkerProcess:
+    """One process, and the channel to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], line: SocketLine) -> None:
-        self._process, self._line = process, line
+    def __init__(self, process: subprocess.Popen[bytes], channel: SocketChannel) -> None:
+        self._process, self._channel = process, channel
 
     @classmethod
-    async def hired(cls, commission: JobSpec, complaints: Path) -> _Child:
-        """A new one. It shares nothing with us but a socket, which ends with either of us."""
+    async def start(cls, job: JobSpec, output: Path) -> _WorkerProcess:
+        """Start a process. It shares nothing with this one but a socket, which ends with either of them."""
         ours, theirs = socket.socketpair()
         program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]))
         try:
-            with theirs, complaints.open("ab") as words:
-                process = subprocess.Popen(  # noqa: ASYNC220, S603 - it takes milliseconds, once; the words are ours
+            with theirs, output.open("ab") as printed:
+                process = subprocess.Popen(  # noqa: ASYNC220, S603 - it takes milliseconds, once; our own text
                     [sys.executable, "-c", program, str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL, stdout=words, stderr=words, pass_fds=(theirs.fileno(),), process_group=0,
+                    stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                    pass_fds=(theirs.fileno(),), process_group=0,
                 )  # fmt: skip
         except OSError as error:
             ours.close()
             raise ClusterError(f"no further process can be started ({error}); try fewer --processes") from error
-        child = cls(process, await SocketLine.over(ours))
-        child._line.say(commission)
-        return child
+        worker = cls(process, await SocketChannel.over(ours))
+        worker._channel.send(job)
+        return worker
 
     async def work(
-        self, shard: Shard, broker: Coordinator, patience: Coroutine[Any, Any, None]
+        self, shard: Shard, coordinator: Coordinator, overdue: Coroutine[Any, Any, None]
     ) -> Sequence[PendingRetry]:
-        """Have it work on ``shard``, with ``broker`` at this end of the line, as long as ``patience`` lasts.
-        HandLostError if it is killed, or does not end in time."""
-        guest = broker.welcome(self._line.say, self._process.kill)
+        """Have the process harvest ``shard`` until ``overdue`` returns; ``coordinator`` answers its messages.
+
+        WorkerLostError if it is killed, or does not end in time.
+        """
+        worker = coordinator.connect(self._channel.send, self._process.kill)
         done: list[ShardDone] = []
 
-        def heed(message: Any) -> bool:
+        def handle(message: Any) -> bool:
             if isinstance(message, ShardDone):
                 done.append(message)
                 return False
-            broker.heed(guest, message)
+            coordinator.handle(worker, message)
             return True
 
-        self._line.say(shard)
-        listening, waiting = asyncio.create_task(receive_messages(self._line, heed)), asyncio.create_task(patience)
+        self._channel.send(shard)
+        receiving = asyncio.create_task(receive_messages(self._channel, handle))
+        waiting = asyncio.create_task(overdue)
         try:
-            await asyncio.wait((listening, waiting), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((receiving, waiting), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            broker.lose(guest)
-            listening.cancel()
+            coordinator.disconnect(worker)
+            receiving.cancel()
             waiting.cancel()
-            await asyncio.wait((listening, waiting))
-        if not listening.cancelled():
-            listening.result()
+            await asyncio.wait((receiving, waiting))
+        if not receiving.cancelled():
+            receiving.result()
         if not done:
             self._process.kill()
-            raise HandLostError(f"process {self._process.pid} ended, or is out of reach")
+            raise WorkerLostError(f"process {self._process.pid} ended, or cannot be reached")
         return done[0].leftovers
 
-    async def dismiss(self) -> None:
-        """Hang up, and see to it that it ends."""
-        await self._line.close()
+    async def end(self) -> None:
+        """Close the channel and wait for the process to end; kill it if it does not."""
+        await self._channel.close()
         try:
-            await asyncio.to_thread(self._process.wait, FAREWELL)
+            await asyncio.to_thread(self._process.wait, END_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)

@@ -1,6 +1,6 @@
-"""A process of a crew. Its last argument is the number of an open socket to its parent.
+"""A worker process. Its last argument is the number of an open socket to its parent.
 
-It ends when its parent does. Signals are the parent's business: what it drains, its hands drain.
+It ends when its parent does. Signals are handled by the parent: when it drains, its workers drain.
 """
 
 from __future__ import annotations
@@ -12,48 +12,50 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from .channel import HandLostError, MessageQueue, SocketLine, receive_messages
+from .channel import MessageQueue, SocketChannel, WorkerLostError, receive_messages
 from .job_spec import JobSpec
 from .messages import ShardDone
 from .shards import Shard
 from .worker import work_on
 
 
-class _Child:
-    def __init__(self, line: SocketLine) -> None:
-        self._line = line
-        self._commission: JobSpec | None = None
-        self._inbox = MessageQueue(line.say)
+class _WorkerProcess:
+    """What a worker process does with its parent's messages."""
+
+    def __init__(self, channel: SocketChannel) -> None:
+        self._channel = channel
+        self._job: JobSpec | None = None
+        self._messages = MessageQueue(channel.send)
         self._work: asyncio.Task[None] | None = None
 
-    def heed(self, message: Any) -> None:
+    def handle(self, message: Any) -> None:
         match message:
             case JobSpec():
-                self._commission = message
+                self._job = message
             case Shard():
-                self._inbox = MessageQueue(self._line.say)
-                self._work = asyncio.create_task(self._serve(message, self._inbox))
+                self._messages = MessageQueue(self._channel.send)
+                self._work = asyncio.create_task(self._harvest(message, self._messages))
             case _:
-                self._inbox.put(message)
+                self._messages.put(message)
 
-    async def _serve(self, shard: Shard, inbox: MessageQueue) -> None:
-        assert self._commission is not None
-        with suppress(HandLostError):  # then the line is gone, or soon will be
-            self._line.say(ShardDone(await work_on(shard, self._commission, inbox)))
+    async def _harvest(self, shard: Shard, messages: MessageQueue) -> None:
+        assert self._job is not None
+        with suppress(WorkerLostError):  # then the channel is closed, or soon will be
+            self._channel.send(ShardDone(await work_on(shard, self._job, messages)))
 
-    async def live(self) -> None:
-        await receive_messages(self._line, self.heed)
-        self._inbox.lose()
+    async def run(self) -> None:
+        await receive_messages(self._channel, self.handle)
+        self._messages.close()
         if self._work is not None:
             await self._work
 
 
-async def _live(descriptor: int) -> None:
-    line = await SocketLine.over(socket.socket(fileno=descriptor))
-    await _Child(line).live()
+async def _run(descriptor: int) -> None:
+    await _WorkerProcess(await SocketChannel.over(socket.socket(fileno=descriptor))).run()
 
 
 def main() -> None:
+    """Run the worker until its parent closes the socket."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    asyncio.run(_live(int(sys.argv[-1])))
+    asyncio.run(_run(int(sys.argv[-1])))

@@ -1,4 +1,4 @@
-"""What stands in for the admission where an engine is far from it: permits come over a line, from the broker."""
+"""The throttle of an engine in a worker: request slots come by messages from the coordinator."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable
 from random import Random
 
 from ..engine.circuit_breaker import CircuitBreaker, Signal
-from ..engine.throttle import PROBING, Judge
+from ..engine.interfaces import ProbeListener
+from ..engine.throttle import LOST, PROBING, UNSENT
 from ..model.failures import Failure
 from .messages import (
     BreakerChanged,
     DiskFullReport,
     FollowupGranted,
     FollowupRequest,
-    FromHand,
+    FromWorker,
     PermitGranted,
     PermitRequest,
     ProbeDeclined,
@@ -32,98 +33,126 @@ Waiting = deque[asyncio.Future[bool]]
 
 
 class RemoteThrottle:
-    """A ``Throttle`` for one engine. ``heed`` what the broker says; ``say`` takes what is for the broker."""
+    """A ``Throttle`` for one engine. ``handle`` takes the coordinator's messages; ``send`` sends it this worker's."""
 
-    def __init__(self, say: Callable[[FromHand], None], stop: asyncio.Event) -> None:
-        self._say, self._stop = say, stop
+    def __init__(self, send: Callable[[FromWorker], None], draining: asyncio.Event) -> None:
+        self._send, self._draining = send, draining
         self.breaker = CircuitBreaker()
         self.state_changed = asyncio.Event()
-        self._full = False
-        self._entering, self._going_on, self._probing = Waiting(), Waiting(), Waiting()
-        self._judges: list[Judge] = []
-        self._chance = Random()  # noqa: S311 - jitter, no secret
+        self._disk_full = False
+        self._acquiring, self._following_up, self._probing = Waiting(), Waiting(), Waiting()
+        self._probe_listeners: list[ProbeListener] = []
+        self._rng = Random()  # noqa: S311 - jitter, no secret
 
     @property
     def disk_full(self) -> bool:
-        return self._full
+        return self._disk_full
 
     @disk_full.setter
     def disk_full(self, full: bool) -> None:
-        self._full = full
-        self._say(DiskFullReport(full))
+        self._disk_full = full
+        self._send(DiskFullReport(full))
 
-    async def acquire(self, stop: asyncio.Event) -> bool:
-        return await self._permitted(self._entering, PermitRequest(), stop)
+    async def acquire(self, shutdown: asyncio.Event) -> bool:
+        """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
+        return await self._granted(self._acquiring, PermitRequest(), shutdown)
 
-    async def acquire_followup(self, stop: asyncio.Event) -> bool:
-        return await self._permitted(self._going_on, FollowupRequest(PROBING.get()), stop)
+    async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
+        """Wait until the holder of a slot may send one more request. Return False once ``shutdown`` is set."""
+        request = FollowupRequest(PROBING.get(), _was_unsent())
+        return await self._granted(self._following_up, request, shutdown)
 
-    async def acquire_probe(self, stop: asyncio.Event) -> bool:
-        """Wait to be the one who asks; False too once the gate turned, since somebody else has asked."""
-        return await self._permitted(self._probing, ProbeOffer(), stop)
+    async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
+        """Record a connection that was lost before its response, and wait to send the request again."""
+        if not PROBING.get():
+            self.record(Signal.OUTAGE_LIKE, LOST)
+        return await self.acquire_followup(shutdown)
+
+    async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
+        """Wait to become the prober. Return False, too, once the breaker changed: another worker has probed."""
+        return await self._granted(self._probing, ProbeOffer(), shutdown)
+
+    def sent(self) -> None:
+        """Note that the bytes of a request leave now; the coordinator learns it from the event."""
+        UNSENT.set(False)
 
     def release(self, latency: float | None) -> None:
-        self._say(RequestDone(latency))
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
+        self._send(RequestDone(latency, _was_unsent()))
 
-    def record(self, sign: Signal, failure: Failure | None = None) -> None:
-        if failure is not None and failure.retry_after is not None:  # what it says holds before it has come round
-            self.breaker = self.breaker.record(sign, failure, asyncio.get_running_loop().time(), self._chance)
-        self._say(ResponseReport(sign, failure))
+    def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
+        """Take in what an ordinary attempt brought; a Retry-After holds before the coordinator has confirmed it."""
+        if failure is not None and failure.retry_after is not None:
+            now = asyncio.get_running_loop().time()
+            self.breaker = self.breaker.record(signal, failure, now, self._rng, waited)
+        self._send(ResponseReport(signal, failure, waited))
 
     def request_probe(self, reason: str) -> None:
-        self._say(ProbeRequested(reason))
+        """Have the coordinator open the breaker."""
+        self._send(ProbeRequested(reason))
 
-    def record_probe(self, failure: Failure | None, canary: bool) -> None:
-        self._say(ProbeResult(failure, canary))
+    def record_probe(self, failure: Failure | None, others: bool) -> None:
+        """Report what a probe brought; ``others``: there are spectra left that were not probed."""
+        self._send(ProbeResult(failure, others, _was_unsent()))
 
-    def add_probe_listener(self, judge: Judge) -> None:
-        self._judges.append(judge)
+    def add_probe_listener(self, listener: ProbeListener) -> None:
+        """Call ``listener`` after every probe of any worker."""
+        self._probe_listeners.append(listener)
 
     def notify(self) -> None:
-        """Once there is no asking any more, let go of whoever waits to."""
-        if self._stop.is_set():
-            for waiting in (self._entering, self._going_on, self._probing):
+        """Once the worker drains, dismiss everything that waits for a slot."""
+        if self._draining.is_set():
+            for waiting in (self._acquiring, self._following_up, self._probing):
                 _dismiss(waiting)
 
-    def heed(self, message: object) -> None:
-        """Take in what the broker says. What is permitted to nobody any more is given back."""
+    def handle(self, message: object) -> None:
+        """Take in a message of the coordinator. A slot that is not waited for any more is given back."""
         match message:
             case PermitGranted():
-                if not _admit(self._entering):
-                    self._say(RequestDone())
+                if not _grant(self._acquiring):
+                    self._send(RequestDone(unsent=True))
             case FollowupGranted():
-                _admit(self._going_on)
+                _grant(self._following_up)
             case ProbeGranted():
-                if not _admit(self._probing):
-                    self._say(ProbeDeclined())
+                if not _grant(self._probing):
+                    self._send(ProbeDeclined())
             case BreakerChanged():
                 self.breaker = message.at(asyncio.get_running_loop().time())
                 _dismiss(self._probing)
                 self.state_changed.set()
             case ProbeOutcome(failure=failure):
-                for judge in self._judges:
-                    judge(failure)
+                for listener in self._probe_listeners:
+                    listener(failure)
 
-    async def _permitted(self, waiting: Waiting, request: FromHand, stop: asyncio.Event) -> bool:
-        if stop.is_set():
+    async def _granted(self, waiting: Waiting, request: FromWorker, shutdown: asyncio.Event) -> bool:
+        if shutdown.is_set():
             return False
-        permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting.append(permit)
-        self._say(request)
-        return await permit
+        grant: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting.append(grant)
+        self._send(request)
+        granted = await grant
+        UNSENT.set(granted)
+        return granted
 
 
-def _admit(waiting: Waiting) -> bool:
+def _was_unsent() -> bool:
+    """Return whether this task has a slot whose request has not left; it never will."""
+    unsent = UNSENT.get()
+    UNSENT.set(False)
+    return unsent
+
+
+def _grant(waiting: Waiting) -> bool:
     while waiting:
-        permit = waiting.popleft()
-        if not permit.done():
-            permit.set_result(True)
+        grant = waiting.popleft()
+        if not grant.done():
+            grant.set_result(True)
             return True
     return False
 
 
 def _dismiss(waiting: Waiting) -> None:
     while waiting:
-        permit = waiting.popleft()
-        if not permit.done():
-            permit.set_result(False)
+        grant = waiting.popleft()
+        if not grant.done():
+            grant.set_result(False)

@@ -1,4 +1,4 @@
-"""A harvest's list, dealt out in shards, and what is known of each while a hand works on it. Values and no I/O."""
+"""Divide the list of a harvest into shards, and keep track of each while a worker harvests it. No I/O."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
+from random import Random
 
 from .. import events as ev
 from ..engine.work_queue import PendingRetry
@@ -14,16 +15,17 @@ from ..model.outcomes import Saved
 from ..model.target import SpectrumId, Target
 from .messages import ShardStatus
 
-SIZE = 300  # spectra at most: handing over costs nothing then
+SIZE = 300  # spectra at most: starting a shard costs little then
 MINUTE = 60.0  # seconds of work, where the rate says how long that is
-SHARES = 4  # of the list for each hand, so that all end together
+SHARES = 4  # shards for each worker, so that all end together
+ELSEWHERE = 5  # random targets that come with a shard, for probes
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of the list for one hand. One that is not ``patient`` hands back retries that it would have to wait for.
+    """A part of the list for one worker. Without ``wait_for_retries`` it returns retries that are not due yet.
 
-    ``canary``: a spectrum that the archive is known to have.
+    ``known_good`` is a spectrum that the archive served before, ``elsewhere`` are targets from the whole list.
     """
 
     number: int
@@ -31,44 +33,58 @@ class Shard:
     leftovers: Sequence[PendingRetry] = ()
     wait_for_retries: bool = False
     known_good: Target | None = None
+    elsewhere: tuple[Target, ...] = ()
 
 
 class ShardQueue:
-    """Deals shards until nothing is left, by a clock in loop seconds: what is due first, fresh ones in the plan's
-    order, and at last those that have to be waited for.
+    """Return shards until nothing is left: retries that are due first, fresh targets in the order of the plan, and at
+    last retries that are not due yet.
 
-    ``size`` of the fresh targets are in memory at a time, and all retries that are waited for.
+    ``size`` fresh targets are in memory at a time, and all retries. Times are loop seconds.
     """
 
     def __init__(
-        self, targets: Iterable[Target], leftovers: Iterable[PendingRetry], now: float, canary: Target | None, size: int
+        self,
+        targets: Iterable[Target],
+        leftovers: Iterable[PendingRetry],
+        now: float,
+        known_good: Target | None,
+        size: int,
+        rng: Random | None = None,
     ) -> None:
+        self._targets = targets if isinstance(targets, Sequence) else ()
         self._fresh: Iterator[Target] = iter(targets)
-        self._canary, self._size = canary, size
+        self._known_good, self._size = known_good, size
+        self._rng = rng or Random()  # noqa: S311 - it chooses what to probe, no secret
         self._back: list[tuple[float, int, PendingRetry]] = []
         self._order = count()
-        self._dealt = 0
-        self.hand_back(leftovers, now)
+        self._count = 0
+        self.give_back(leftovers, now)
 
     def next(self, now: float) -> Shard | None:
-        """The next shard; None while there is nothing that nobody works on."""
-        due = self._taken(now, now)
+        """Return the next shard; None while all that is left is in progress."""
+        due = self._take_retries(now, now)
         fresh = tuple(islice(self._fresh, self._size - len(due)))
         if not due and not fresh:
-            due = self._taken(now, math.inf)
+            due = self._take_retries(now, math.inf)
         if not due and not fresh:
             return None
-        self._dealt += 1
-        patient = any(each.due for each in due)
-        return Shard(self._dealt, fresh, due, patient, self._canary)
+        self._count += 1
+        wait = any(each.due for each in due)
+        return Shard(self._count, fresh, due, wait, self._known_good, self._elsewhere())
 
-    def hand_back(self, leftovers: Iterable[PendingRetry], now: float) -> None:
-        """Retries that a hand had to wait for."""
+    def _elsewhere(self) -> tuple[Target, ...]:
+        """Return a few targets from the whole list: a shard may be a block of bad spectra."""
+        count = len(self._targets)
+        return tuple(self._targets[self._rng.randrange(count)] for _ in range(min(count, ELSEWHERE)))
+
+    def give_back(self, leftovers: Iterable[PendingRetry], now: float) -> None:
+        """Take back the retries that were not due before a worker ended its shard."""
         for each in leftovers:
             heapq.heappush(self._back, (now + each.due, next(self._order), each))
 
-    def _taken(self, now: float, until: float) -> tuple[PendingRetry, ...]:
-        """As many as make a shard of those that are due ``until`` then; their waits are from ``now``."""
+    def _take_retries(self, now: float, until: float) -> tuple[PendingRetry, ...]:
+        """Return the retries that are due ``until`` then, at most a shard of them; their waits are from ``now``."""
         taken: list[PendingRetry] = []
         while self._back and self._back[0][0] <= until and len(taken) < self._size:
             due, _, each = heapq.heappop(self._back)
@@ -76,26 +92,26 @@ class ShardQueue:
         return tuple(taken)
 
 
-def size_for(spectra: int, hands: int, rate: float) -> int:
-    """How large shards are where ``rate`` requests a second are allowed (0: any number).
+def size_for(spectra: int, workers: int, rate: float) -> int:
+    """Return how large shards should be if ``rate`` requests a second are allowed (0: any number).
 
-    Every hand has several, and is done with each within a minute: then retries that are due find somebody.
+    Every worker gets several, and ends each within a minute: then there is soon one for retries that are due.
     """
-    minute = MINUTE * rate / hands if rate else SIZE
-    return max(1, math.ceil(min(SIZE, minute, spectra / (SHARES * hands))))
+    minute = MINUTE * rate / workers if rate else SIZE
+    return max(1, math.ceil(min(SIZE, minute, spectra / (SHARES * workers))))
 
 
 @dataclass(slots=True)
 class ShardProgress:
-    """What a shard's hand told so far: enough to go on where it was lost, and to ask for nothing twice."""
+    """What the worker of a shard has reported: enough to continue if it is lost, without requesting anything twice."""
 
-    joined: bool = False
+    started: bool = False
     settled: set[SpectrumId] = field(default_factory=set)
-    retries: dict[SpectrumId, tuple[Target, int, float]] = field(default_factory=dict)
+    retries: dict[SpectrumId, tuple[Target, int, float, bool]] = field(default_factory=dict)
     verified: dict[SpectrumId, Saved] = field(default_factory=dict)
 
-    def note(self, event: ev.Event) -> bool:
-        """Take in what happened; False if it is told a second time, by somebody who was thought to be lost."""
+    def take(self, event: ev.Event) -> bool:
+        """Take in an event; return False if a worker that was considered lost has reported it already."""
         match event:
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
                 did = outcome.target.did
@@ -106,12 +122,15 @@ class ShardProgress:
                 self.verified.pop(did, None)
             case ev.SpectrumVerified(outcome=outcome):
                 self.verified[outcome.target.did] = outcome
-            case ev.RetryScheduled(target=target, attempt=attempt, due=due):
-                self.retries[target.did] = (target, attempt + 1, due)
+            case ev.RetryScheduled(target=target, attempt=attempt, failure=failure, due=due):
+                self.retries[target.did] = (target, attempt + 1, due, failure.retry_after is not None)
         return True
 
-    def begun(self, now: float) -> ShardStatus:
-        """What the next hand should know at ``now`` (seconds since 1970)."""
-        again, self.joined = self.joined, True
-        retries = [PendingRetry(target, attempt, max(0.0, due - now)) for target, attempt, due in self.retries.values()]
+    def start(self, now: float) -> ShardStatus:
+        """Return what the next worker must know at ``now`` (seconds since 1970)."""
+        again, self.started = self.started, True
+        retries = [
+            PendingRetry(target, attempt, max(0.0, due - now), waited)
+            for target, attempt, due, waited in self.retries.values()
+        ]
         return ShardStatus(frozenset(self.settled), retries, tuple(self.verified.values()), again)

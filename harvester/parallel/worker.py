@@ -1,4 +1,4 @@
-"""One hand's work on one shard: the engine of a harvest, with the broker at the other end of a line."""
+"""The work on one shard: the engine of a harvest, with the coordinator at the other end of a channel."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..model.exit_codes import StopReason
 from ..model.outcomes import FailedCheck, Saved
 from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
-from .channel import Channel, HandLostError, receive_messages
+from .channel import Channel, WorkerLostError, receive_messages
 from .job_spec import JobSpec
 from .messages import (
     TAKEN_OVER,
     EventReport,
-    FromBroker,
+    FromCoordinator,
     Heartbeat,
     ResetConnections,
     ShardStarted,
@@ -36,157 +36,160 @@ from .shards import Shard
 
 log = logging.getLogger(__name__)
 
-LOST = StopReason("nobody lets this hand ask any more", 4)
-BEAT = 5.0  # seconds between two signs of life
-ANSWER = 60.0  # seconds in which a broker that is there says what is known of a shard
+COORDINATOR_GONE = StopReason("the coordinator cannot be reached any more", 4)
+HEARTBEAT = 5.0  # seconds between two messages that say that the worker is alive
+STATUS_TIMEOUT = 60.0  # seconds in which a coordinator sends the status of a shard
 
 
 async def work_on(
-    shard: Shard, commission: JobSpec, line: Channel, wall: Callable[[], float] = time.time
+    shard: Shard, job: JobSpec, channel: Channel, clock: Callable[[], float] = time.time
 ) -> list[PendingRetry]:
-    """Harvest the shard as the broker lets it; the retries that it would have to wait for.
+    """Harvest the shard with the slots that the coordinator grants; return the retries that are not due yet.
 
-    Faults of the run (a full disk, a bug) are told to the broker, and stop all hands alike. HandLostError if the broker
-    is out of reach, or takes this hand for lost.
+    Faults of the run (a full disk, an internal error) are reported to the coordinator and stop all workers.
+    WorkerLostError if the coordinator cannot be reached, or considers this worker lost.
     """
     try:
-        return await _Hand(shard, commission, line, wall).work()
-    except HandLostError:
+        return await _Worker(shard, job, channel, clock).work()
+    except WorkerLostError:
         raise
     except HarvestError as error:
-        line.say(WorkerStopReason(StopReason(str(error), error.exit_code)))
+        channel.send(WorkerStopReason(StopReason(str(error), error.exit_code)))
     except Exception as bug:
         log.exception("bug in the work on shard %d", shard.number)
-        line.say(WorkerStopReason(StopReason(f"a bug of ours: {type(bug).__name__}: {bug}", 1)))
+        channel.send(WorkerStopReason(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1)))
     return []
 
 
-class _Hand:
-    def __init__(self, shard: Shard, commission: JobSpec, line: Channel, wall: Callable[[], float]) -> None:
-        self._shard, self._commission, self._line, self._wall = shard, commission, line, wall
-        self._stop = Shutdown()
-        self._admission = RemoteThrottle(line.say, self._stop.draining)
-        self._begun: asyncio.Queue[ShardStatus | None] = asyncio.Queue(1)  # the first answer, and there is no other
+class _Worker:
+    """One engine, and what it needs to talk to the coordinator."""
+
+    def __init__(self, shard: Shard, job: JobSpec, channel: Channel, clock: Callable[[], float]) -> None:
+        self._shard, self._job, self._channel, self._clock = shard, job, channel, clock
+        self._shutdown = Shutdown()
+        self._throttle = RemoteThrottle(channel.send, self._shutdown.draining)
+        self._status: asyncio.Queue[ShardStatus | None] = asyncio.Queue(1)  # the first one counts
         self._archive: ArchiveClient | None = None
-        self._renewing: set[asyncio.Task[None]] = set()
-        self._known: StopReason | None = None  # why all stop, as far as the broker said so
+        self._resetting: set[asyncio.Task[None]] = set()
+        self._known: StopReason | None = None  # why all workers stop, as far as the coordinator has said so
 
     async def work(self) -> list[PendingRetry]:
-        self._stop.on_change(self._tell_why)
-        self._line.say(ShardStarted(self._shard.number))
-        beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._live())]
+        """Harvest the shard."""
+        self._shutdown.on_change(self._report_cause)
+        self._channel.send(ShardStarted(self._shard.number))
+        beside = [asyncio.create_task(self._receive()), asyncio.create_task(self._send_heartbeats())]
         try:
-            begun = await self._answer()
-            back = [] if begun is None else await self._harvest(begun)
+            status = await self._wait_for_status()
+            leftovers = [] if status is None else await self._harvest(status)
         finally:
             for task in beside:
                 task.cancel()
-            await asyncio.wait((*beside, *self._renewing))
-        if self._stop.cause in (LOST, TAKEN_OVER):
-            raise HandLostError(self._stop.cause.reason)
-        return back
+            await asyncio.wait((*beside, *self._resetting))
+        if self._shutdown.cause in (COORDINATOR_GONE, TAKEN_OVER):
+            raise WorkerLostError(self._shutdown.cause.reason)
+        return leftovers
 
-    async def _answer(self) -> ShardStatus | None:
+    async def _wait_for_status(self) -> ShardStatus | None:
         try:
-            async with asyncio.timeout(ANSWER):
-                return await self._begun.get()
+            async with asyncio.timeout(STATUS_TIMEOUT):
+                return await self._status.get()
         except TimeoutError:
-            raise HandLostError("no broker answers") from None
+            raise WorkerLostError("the coordinator does not respond") from None
 
-    async def _harvest(self, begun: ShardStatus) -> list[PendingRetry]:
+    async def _harvest(self, status: ShardStatus) -> list[PendingRetry]:
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(self._commission.open_store())
-            client = self._commission.archive(self._tell, self._turn, self._wall)
+            store = await stack.enter_async_context(self._job.open_store())
+            client = self._job.archive(self._emit, self._throttle, self._shutdown.draining, self._clock)
             self._archive = await stack.enter_async_context(client)
-            engine = await self._engine(begun, store, client)
+            engine = await self._engine(status, store, client)
             await engine.run()
-        return [] if self._stop.draining.is_set() else engine.put_off()
+        return [] if self._shutdown.draining.is_set() else engine.remaining_retries()
 
-    async def _engine(self, begun: ShardStatus, store: Store, archive: ArchiveClient) -> Engine:
-        """With what is still to do: what a lost hand stored is there, whether or not it could still say so."""
-        shard, commission = self._shard, self._commission
-        retries = {each.target.did: each for each in (*shard.leftovers, *begun.retries)}
+    async def _engine(self, status: ShardStatus, store: Store, archive: ArchiveClient) -> Engine:
+        """Return an engine for what is left of the shard: a lost worker may have stored more than it reported."""
+        shard, job = self._shard, self._job
+        retries = {each.target.did: each for each in (*shard.leftovers, *status.retries)}
         fresh = [target for target in shard.targets if target.did not in retries]
-        done = set(begun.settled)
-        if begun.again:
-            open_ones = [target for target in (*fresh, *_targets(retries)) if target.did not in done]
-            for saved in await asyncio.to_thread(_stored, open_ones, store, commission, begun):
-                self._tell(ev.SpectrumSaved(self._wall(), saved))
+        done = set(status.settled)
+        if status.again:
+            left = [target for target in (*fresh, *_targets(retries)) if target.did not in done]
+            for saved in await asyncio.to_thread(_stored, left, store, job, status):
+                self._emit(ev.SpectrumSaved(self._clock(), saved))
                 done.add(saved.target.did)
         return Engine(
             [target for target in fresh if target.did not in done],
-            archive, store, commission.verify, commission.limits, self._admission, self._tell, self._stop,
+            archive, store, job.verify, job.limits, self._throttle, self._emit, self._shutdown,
             (shard.known_good,) if shard.known_good else (),
             [each for did, each in retries.items() if did not in done],
-            clock=self._wall, wait_for_retries=shard.wait_for_retries,
+            clock=self._clock, wait_for_retries=shard.wait_for_retries, elsewhere=shard.elsewhere,
         )  # fmt: skip
 
-    async def _live(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
-            await asyncio.sleep(BEAT)
-            self._line.say(Heartbeat())
+            await asyncio.sleep(HEARTBEAT)
+            self._channel.send(Heartbeat())
 
-    async def _listen(self) -> None:
-        await receive_messages(self._line, self._heed)
-        self._begin(None)
-        self._known = LOST
-        self._stop.abort(LOST)
+    async def _receive(self) -> None:
+        await receive_messages(self._channel, self._handle)
+        self._start(None)
+        self._known = COORDINATOR_GONE
+        self._shutdown.abort(COORDINATOR_GONE)
 
-    def _begin(self, begun: ShardStatus | None) -> None:
-        """With what is known of the shard; None: not at all, unless it has begun."""
+    def _start(self, status: ShardStatus | None) -> None:
+        """Start with what is known of the shard; None: do not start."""
         with suppress(asyncio.QueueFull):
-            self._begun.put_nowait(begun)
+            self._status.put_nowait(status)
 
-    def _heed(self, message: FromBroker) -> None:
+    def _handle(self, message: FromCoordinator) -> None:
         match message:
             case ShardStatus():
-                self._begin(message)
+                self._start(message)
             case ShutdownCommand(cause=cause, now=now):
                 self._known = cause
                 if now:
-                    self._begin(None)
-                (self._stop.abort if now else self._stop.drain)(cause)
+                    self._start(None)
+                (self._shutdown.abort if now else self._shutdown.drain)(cause)
             case ResetConnections():
-                self._renew()
+                self._reset_connections()
             case _:
-                self._admission.heed(message)
+                self._throttle.handle(message)
 
-    def _renew(self) -> None:
+    def _reset_connections(self) -> None:
         if self._archive is not None:
             task = asyncio.create_task(self._archive.renew())
-            self._renewing.add(task)
-            task.add_done_callback(self._renewing.discard)
+            self._resetting.add(task)
+            task.add_done_callback(self._resetting.discard)
 
-    def _tell(self, event: ev.Event) -> None:
-        self._line.say(EventReport(event))
+    def _emit(self, event: ev.Event) -> None:
+        self._channel.send(EventReport(event))
 
-    def _tell_why(self) -> None:
-        """Unless it is the broker's reason: then it knows."""
-        if self._stop.cause not in (None, self._known):
-            self._line.say(WorkerStopReason(self._stop.cause))
-
-    async def _turn(self) -> bool:
-        return await self._admission.acquire_followup(self._stop.draining)
+    def _report_cause(self) -> None:
+        """Report why this worker stops, unless the coordinator has said so itself."""
+        if self._shutdown.cause not in (None, self._known):
+            self._channel.send(WorkerStopReason(self._shutdown.cause))
 
 
 def _targets(retries: Mapping[SpectrumId, PendingRetry]) -> Iterator[Target]:
     return (each.target for each in retries.values())
 
 
-def _stored(targets: Iterable[Target], store: Store, commission: JobSpec, begun: ShardStatus) -> list[Saved]:
-    """Those that are in the store: as they were about to be stored or, unless they would be replaced, as they prove."""
-    announced = {saved.target.did: saved for saved in begun.verified}
+def _stored(targets: Iterable[Target], store: Store, job: JobSpec, status: ShardStatus) -> list[Saved]:
+    """Return those of ``targets`` that are stored and pass the checks.
+
+    With ``--refresh`` only those that an earlier worker was about to store: others are to be replaced.
+    """
+    announced = {saved.target.did: saved for saved in status.verified}
     found = []
     for target in targets:
         try:
-            verdict = commission.verify(target, store.read(target.name))
+            verdict = job.verify(target, store.read(target.name))
         except FileNotFoundError:
             continue
         if isinstance(verdict, FailedCheck):
-            continue  # only a refresh finds such a file: a harvest sets it aside before it begins
+            continue  # only a refresh finds such a file: a harvest moves it to quarantine before it begins
         saved = announced.get(target.did)
         if saved is not None and saved.verified.sha256 == verdict.sha256:
             found.append(saved)
-        elif not commission.refresh:
+        elif not job.refresh:
             found.append(Saved(target, verdict, 1, 0.0, ""))
     return found

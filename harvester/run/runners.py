@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -46,15 +47,13 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
     throttle = _throttle(run)
     expectation = run.configuration.expectation
 
-    async def acquire_followup() -> bool:
-        return await throttle.acquire_followup(shutdown.draining)
-
     def verify(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         return verify_spectrum(body, target.did, expectation)
 
     client = ArchiveClient(
-        run.configuration.access, settings.limits, settings.contact, emit, acquire_followup, clock.now,
-        run.configuration.connection,
+        run.configuration.access, settings.limits, settings.contact, emit,
+        partial(throttle.acquire_followup, shutdown.draining), clock.now, run.configuration.connection,
+        partial(throttle.acquire_repeat, shutdown.draining), throttle.sent,
     )  # fmt: skip
     async with client as archive:
         engine = Engine(
@@ -76,22 +75,22 @@ async def process_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     job = JobSpec.of(run.configuration, run.folder.path)
     coordinator = Coordinator(_throttle(run), run.bus.emit, shutdown, run.clock.now)
     async with coordinator, ProcessPool(count, job, coordinator, shutdown, run.folder.process_log) as pool:
-        yield Runner(Dispatcher(_shards(run, count), pool, shutdown).run, coordinator.renew)
+        yield Runner(Dispatcher(_shards(run, count), pool, shutdown).run, coordinator.reset_connections)
 
 
 @asynccontextmanager
 async def dask_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     """Use the workers of a Dask cluster, whose scheduler has the throttle."""
-    from ..parallel.dask_pool import dask_crew
+    from ..parallel.dask_pool import dask_workers
     from ..parallel.dispatcher import Dispatcher
     from ..parallel.job_spec import JobSpec
 
     settings, shutdown = run.settings, run.shutdown
     job = JobSpec.of(run.configuration, run.folder.path)
     topic = f"harvester-{run.name}"
-    async with dask_crew(settings.scheduler, settings.processes, topic, job, run.bus.emit, shutdown) as pool:
+    async with dask_workers(settings.scheduler, settings.processes, topic, job, run.bus.emit, shutdown) as pool:
         shards = _shards(run, pool.threads or settings.processes)
-        yield Runner(Dispatcher(shards, pool, shutdown).run, pool.renew)
+        yield Runner(Dispatcher(shards, pool, shutdown).run, pool.reset_connections)
 
 
 def runner_for(run: RunContext[Store]) -> AbstractAsyncContextManager[Runner]:
@@ -112,7 +111,7 @@ def _shards(run: RunContext[Store], workers: int) -> ShardQueue:
     preparation, now = run.preparation, asyncio.get_running_loop().time()
     size = size_for(preparation.wanted, workers, run.settings.limits.rate)
     known_good = next(iter(preparation.known_good), None)
-    return ShardQueue(preparation.targets, preparation.leftovers, now, known_good, size)
+    return ShardQueue(preparation.targets, preparation.leftovers, now, known_good, size, run.clock.rng)
 
 
 @contextmanager

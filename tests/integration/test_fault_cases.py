@@ -392,7 +392,7 @@ def was_away(told: Told, words: str) -> None:
     """Nothing was charged to a spectrum, and the reason says what was seen of the archive."""
     stats = told.report.stats
     assert (stats.failed, stats.remaining, stats.exit_code) == (0, 2, 5)
-    assert "the archive was away for" in stats.reason
+    assert "the archive was unavailable for" in stats.reason
     assert words in stats.reason
 
 

@@ -134,7 +134,7 @@ async def test_an_archive_that_is_not_there_is_told_apart_from_spectra_that_are_
     told = await harvest_from(gone, tmp_path / "out", listed_dids(30), limits={"attempts": 2, "max_outage": 1.5})
     assert (told.report.stats.failed, told.report.stats.remaining) == (0, 30)
     assert told.report.stats.exit_code == 5
-    assert "the archive was away for" in told.report.stats.reason
+    assert "the archive was unavailable for" in told.report.stats.reason
     assert told.report.stats.requests == 0
 
 

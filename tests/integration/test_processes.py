@@ -20,8 +20,8 @@ from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.engine.shutdown import Shutdown
 from harvester.ledger import queries
 from harvester.model.exit_codes import StopReason
-from harvester.parallel.channel import HandLostError
-from harvester.parallel.process_pool import _Child
+from harvester.parallel.channel import WorkerLostError
+from harvester.parallel.process_pool import _WorkerProcess
 from tests.support.harvests import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
 COUNT = 300
@@ -80,21 +80,21 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
 ) -> None:
     at_work: list[int] = []
     worked, lost = set[int](), list[int]()
-    work = _Child.work
+    work = _WorkerProcess.work
 
-    async def watched(child: _Child, *how: Any) -> Any:
-        pid = child._process.pid
+    async def watched(worker: _WorkerProcess, *how: Any) -> Any:
+        pid = worker._process.pid
         at_work.append(pid)
         worked.add(pid)
         try:
-            return await work(child, *how)
-        except HandLostError:
+            return await work(worker, *how)
+        except WorkerLostError:
             lost.append(pid)
             raise
         finally:
             at_work.remove(pid)
 
-    monkeypatch.setattr(_Child, "work", watched)
+    monkeypatch.setattr(_WorkerProcess, "work", watched)
     seen: list[ev.Event] = []
 
     def kill_two(event: ev.Event) -> None:

@@ -98,7 +98,7 @@ def test_an_archive_that_stays_away_ends_the_run_in_time_and_says_so() -> None:
     limits = Limits(rate=1.0, max_outage=HOUR)
     night = run_virtually(spend_night(500, [Outage(100, 100 * HOUR)], limits=limits))
     assert night.stats.exit_code == 5
-    assert "the archive was away for" in night.stats.reason
+    assert "the archive was unavailable for" in night.stats.reason
     assert night.stats.failed == 0
     assert balanced(night.stats)
     assert night.finished <= 100 + HOUR + LATER

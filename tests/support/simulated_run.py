@@ -1,9 +1,9 @@
-"""Whole nights through the real engine on a virtual clock: an archive and a store in memory, outages at will."""
+"""Whole runs through the real engine on a virtual clock: an archive and a store in memory, and outages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,10 +19,12 @@ from harvester.model.target import SpectrumId, Target
 
 HOUR = 3600.0
 
+Fault = Callable[[Target], Awaitable[Fetched]]
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From ``begin`` to ``end`` (seconds into the night) the archive is away, in one of the ways of ``_AWAY``."""
+    """From ``begin`` to ``end`` (seconds into the run) every request fails in one of the ways of ``FAILURES``."""
 
     begin: float
     end: float
@@ -31,25 +33,46 @@ class Outage:
 
 @dataclass(slots=True)
 class SimulatedArchive:
-    """Answers after ``latency`` seconds; ``poisoned`` spectra are a 500 for ever, which proves nothing by itself."""
+    """Respond after ``latency`` seconds; ``poisoned`` spectra are always a 500, which by itself proves nothing.
+
+    ``repeat`` is what aiohttp does silently when a connection is lost before the response: it sends the request again.
+    """
 
     outages: Sequence[Outage] = ()
     poisoned: frozenset[str] = frozenset()
     latency: float = 0.2
+    faults: dict[str, Fault] = field(default_factory=dict)
+    gone_bad_at: float = float("inf")
+    """From then on whatever was served before is a 500."""
+    served: set[str] = field(default_factory=set)
     emit: Callable[[ev.Event], None] = lambda event: None
+    sent: Callable[[], None] = lambda: None
+    repeat: Callable[[], Awaitable[bool]] | None = None
     asked: list[float] = field(default_factory=list)
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
         now = asyncio.get_running_loop().time()
+        outage = self.send(target)
+        if outage is not None and outage.how == "reset" and self.repeat is not None and await self.repeat():
+            outage = self.send(target)
+        if outage is not None:
+            return await FAILURES[outage.how](target)
+        await asyncio.sleep(self.latency)
+        if target.did in self.faults:
+            return await self.faults[target.did](target)
+        if target.did in self.poisoned or (now >= self.gone_bad_at and target.did in self.served):
+            raise FetchError(Failure(FailureKind.SERVER_ERROR, "HTTP 500: SourceParseError", 500))
+        if now < self.gone_bad_at:
+            self.served.add(target.did)
+        return Fetched(target.did.encode(), "url")
+
+    def send(self, target: Target) -> Outage | None:
+        """Note a request; return the outage that it meets."""
+        now = asyncio.get_running_loop().time()
         self.asked.append(now)
         self.emit(ev.RequestSent(now, target.did))
-        away = next((outage for outage in self.outages if outage.begin <= now < outage.end), None)
-        if away is not None:
-            return await _AWAY[away.how](target)
-        await asyncio.sleep(self.latency)
-        if target.did in self.poisoned:
-            raise FetchError(Failure(FailureKind.SERVER_ERROR, "HTTP 500: SourceParseError", 500))
-        return Fetched(target.did.encode(), "url")
+        self.sent()
+        return next((outage for outage in self.outages if outage.begin <= now < outage.end), None)
 
 
 async def _refuse(target: Target) -> Fetched:
@@ -77,12 +100,25 @@ async def _hang(target: Target) -> Fetched:
     raise FetchError(Failure(FailureKind.TIMEOUT, "no answer in time"))
 
 
-async def _refuse_the_request(target: Target) -> Fetched:
-    raise FetchError(Failure(FailureKind.REFUSED_REQUEST, "HTTP 422: UsageError", 422))
+def _fails(kind: FailureKind, detail: str, status: int | None = None, retry_after: float | None = None) -> Fault:
+    async def fail(target: Target) -> Fetched:
+        raise FetchError(Failure(kind, detail, status, retry_after))
+
+    return fail
 
 
-_AWAY = {
-    "422": _refuse_the_request,
+FAILURES: dict[str, Fault] = {
+    "204": _fails(FailureKind.NO_DATA, "HTTP 204", 204),
+    "403": _fails(FailureKind.FORBIDDEN, "HTTP 403: not public", 403),
+    "503, Retry-After 5": _fails(FailureKind.BUSY, "HTTP 503: busy", 503, 5.0),
+    "404": _fails(FailureKind.NOT_FOUND, "HTTP 404: not known here", 404),
+    "410": _fails(FailureKind.GONE, "HTTP 410: gone", 410),
+    "422": _fails(FailureKind.REFUSED_REQUEST, "HTTP 422: UsageError", 422),
+    "too large": _fails(FailureKind.TOO_LARGE, "more than 16,777,216 bytes", 200),
+    "no spectrum": _fails(FailureKind.MALFORMED_FITS, "no table with wavelengths", 200),
+    "another spectrum": _fails(FailureKind.WRONG_SPECTRUM, "another spectrum", 200),
+    "reset": _fails(FailureKind.CONNECTION_LOST, "connection reset by peer"),
+    "dns": _fails(FailureKind.UNREACHABLE, "Name or service not known"),
     "refuse": _refuse,
     "503": _busy,
     "503, Retry-After 600": _busy_for_ten_minutes,
@@ -116,7 +152,7 @@ def prove(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a night brought; ``finished`` in virtual seconds."""
+    """What a run brought; ``finished`` in virtual seconds."""
 
     stats: HarvestStats
     finished: float
@@ -136,7 +172,14 @@ class Night:
 
 
 async def spend_night(
-    count: int, outages: Sequence[Outage] = (), poisoned: range | Sequence[int] = (), limits: Limits | None = None
+    count: int,
+    outages: Sequence[Outage] = (),
+    poisoned: range | Sequence[int] = (),
+    limits: Limits | None = None,
+    rejected: Mapping[int, str] | None = None,
+    retry_after: Mapping[int, float] | None = None,
+    gone_bad_at: float = float("inf"),
+    seed: int = 7,
 ) -> Night:
     """Harvest ``count`` spectra, one a second unless ``limits`` says otherwise; run it with ``run_virtually``."""
     loop = asyncio.get_running_loop()
@@ -154,12 +197,18 @@ async def spend_night(
     def wall() -> float:
         return 1.8e9 + loop.time()
 
-    chance = Random(7)
+    chance = Random(seed)
     bad = frozenset(targets[number].did for number in poisoned)
     archive = SimulatedArchive([Outage(o.begin + begin, o.end + begin, o.how) for o in outages], bad, emit=emit)
+    archive.gone_bad_at = begin + gone_bad_at
+    archive.faults = {targets[number].did: FAILURES[how] for number, how in (rejected or {}).items()}
+    for number, wait in (retry_after or {}).items():
+        archive.faults[targets[number].did] = _fails(FailureKind.BUSY, "HTTP 503: busy", 503, wait)
     emit(ev.HarvestStarted(wall(), "night", "a", "h", "out", count, 0, count, limits.rate, limits.concurrency))
-    admission = LocalThrottle(limits, emit, chance, wall)
-    engine = Engine(targets, archive, SimulatedStore(), prove, limits, admission, emit, stop, rng=chance, clock=wall)
+    throttle = LocalThrottle(limits, emit, chance, wall)
+    archive.sent = throttle.sent
+    archive.repeat = lambda: throttle.acquire_repeat(stop.draining)
+    engine = Engine(targets, archive, SimulatedStore(), prove, limits, throttle, emit, stop, rng=chance, clock=wall)
     await engine.run()
     reason, code = ended_how(tally.stats, stop.cause, left_out=False)
     emit(ev.HarvestEnded(wall(), reason, code))

@@ -1,9 +1,9 @@
-"""Crews in one loop, on a virtual clock: real hands, broker and foreman; archive and store are simulated."""
+"""Worker pools in one loop, on a virtual clock: real workers, coordinator and dispatcher; the rest is simulated."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, cast
 from harvester import events as ev
 from harvester.archive.access import SodaAccess
 from harvester.archive.client import ArchiveClient
+from harvester.engine.interfaces import Throttle
 from harvester.engine.shutdown import Shutdown
 from harvester.engine.throttle import LocalThrottle
 from harvester.engine.work_queue import PendingRetry
@@ -20,7 +21,7 @@ from harvester.events.stats import StatsCollector
 from harvester.model.limits import Limits
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.parallel.channel import HandLostError, MessageQueue
+from harvester.parallel.channel import MessageQueue, WorkerLostError
 from harvester.parallel.coordinator import Coordinator, WorkerConnection
 from harvester.parallel.dispatcher import Dispatcher
 from harvester.parallel.job_spec import JobSpec
@@ -31,7 +32,7 @@ from harvester.verify.expectation import Expectation
 from harvester.vo.soda import SodaRequest
 from tests.support.simulated_run import SimulatedArchive, SimulatedStore, prove
 
-HANDS = 3
+WORKERS = 3
 
 
 def targets(count: int) -> list[Target]:
@@ -39,7 +40,7 @@ def targets(count: int) -> list[Target]:
 
 
 class SharedStore(SimulatedStore):
-    """One store, whoever opens it; the bodies that it has can be read."""
+    """One store for all workers; the bodies that it has can be read."""
 
     async def __aenter__(self) -> SharedStore:
         return self
@@ -54,10 +55,10 @@ class SharedStore(SimulatedStore):
 
 
 class SimulatedWire(SimulatedArchive):
-    """The archive as one hand asks it: all hands meet at the same ``shared`` one, and tell what they sent."""
+    """The archive for one worker: all share the state of one archive, and emit what they send."""
 
-    def __init__(self, shared: SimulatedArchive, emit: Callable[[ev.Event], None]) -> None:
-        super().__init__(shared.outages, shared.poisoned, shared.latency, emit, shared.asked)
+    def __init__(self, shared: SimulatedArchive, emit: Callable[[ev.Event], None], sent: Callable[[], None]) -> None:
+        super().__init__(shared.outages, shared.poisoned, shared.latency, emit=emit, sent=sent, asked=shared.asked)
 
     async def __aenter__(self) -> SimulatedWire:
         return self
@@ -67,8 +68,8 @@ class SimulatedWire(SimulatedArchive):
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedCommission(JobSpec):
-    """A commission to ask one simulated archive, for one simulated store."""
+class SimulatedJob(JobSpec):
+    """A job for one simulated archive and one simulated store."""
 
     store: SharedStore = field(default_factory=SharedStore)
     asked: SimulatedArchive = field(default_factory=SimulatedArchive)
@@ -77,17 +78,17 @@ class SimulatedCommission(JobSpec):
         return cast("Store", self.store)
 
     def archive(
-        self, emit: Callable[[ev.Event], None], turn: Callable[[], Awaitable[bool]], wall: Callable[[], float]
+        self, emit: Callable[[ev.Event], None], throttle: Throttle, draining: asyncio.Event, clock: Callable[[], float]
     ) -> ArchiveClient:
-        return cast("ArchiveClient", SimulatedWire(self.asked, emit))
+        return cast("ArchiveClient", SimulatedWire(self.asked, emit, throttle.sent))
 
     def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
         return prove(target, body)
 
 
-def commission(limits: Limits, archive: SimulatedArchive, store: SharedStore | None = None) -> SimulatedCommission:
+def job(limits: Limits, archive: SimulatedArchive, store: SharedStore | None = None) -> SimulatedJob:
     route = SodaAccess(SodaRequest("http://archive.example/dlget"))
-    return SimulatedCommission(
+    return SimulatedJob(
         route,
         limits,
         None,
@@ -100,15 +101,15 @@ def commission(limits: Limits, archive: SimulatedArchive, store: SharedStore | N
     )
 
 
-def _soon(heed: Callable[..., None], *said: Any) -> None:
-    asyncio.get_running_loop().call_soon(heed, *said)
+def _soon(handle: Callable[..., None], *message: Any) -> None:
+    asyncio.get_running_loop().call_soon(handle, *message)
 
 
-class LoopCrew:
-    """Hands that are tasks of this loop. ``kill`` takes one away as kill -9 does: in the middle of anything."""
+class LoopPool:
+    """Workers that are tasks of this loop. ``kill`` removes one as kill -9 does: in the middle of anything."""
 
-    def __init__(self, hands: int, commission: JobSpec, broker: Coordinator, wall: Callable[[], float]) -> None:
-        self.hands, self._commission, self._broker, self._wall = hands, commission, broker, wall
+    def __init__(self, workers: int, job: JobSpec, coordinator: Coordinator, clock: Callable[[], float]) -> None:
+        self.workers, self._job, self._coordinator, self._clock = workers, job, coordinator, clock
         self.shards: list[Shard] = []
         self.at_work: list[tuple[asyncio.Task[list[PendingRetry]], WorkerConnection]] = []
         self._frozen: list[WorkerConnection] = []
@@ -116,80 +117,82 @@ class LoopCrew:
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         self.shards.append(shard)
 
-        def say(message: Any) -> None:
-            if guest not in self._frozen:
-                _soon(self._broker.heed, guest, message)
+        def send(message: Any) -> None:
+            if worker not in self._frozen:
+                _soon(self._coordinator.handle, worker, message)
 
-        def cut() -> None:
+        def end() -> None:
             work.cancel()
 
-        inbox = MessageQueue(say)
-        guest = self._broker.welcome(lambda message: _soon(inbox.put, message), cut)
-        work = asyncio.create_task(work_on(shard, self._commission, inbox, self._wall))
-        self.at_work.append((work, guest))
+        queue = MessageQueue(send)
+        worker = self._coordinator.connect(lambda message: _soon(queue.put, message), end)
+        work = asyncio.create_task(work_on(shard, self._job, queue, self._clock))
+        self.at_work.append((work, worker))
         try:
-            back = await asyncio.shield(work)
+            leftovers = await asyncio.shield(work)
         except asyncio.CancelledError:
             if not work.cancelled():
                 raise
-            raise HandLostError("killed") from None
+            raise WorkerLostError("killed") from None
         finally:
-            self._broker.lose(guest)
-            self.at_work.remove((work, guest))
-        self._broker.forget(shard.number)
-        return back
+            self._coordinator.disconnect(worker)
+            self.at_work.remove((work, worker))
+        self._coordinator.drop_shard(shard.number)
+        return leftovers
 
     def freeze(self) -> None:
-        """Nobody hears anything more of the first hand."""
+        """Let no message of the first worker arrive any more."""
         self._frozen.append(self.at_work[0][1])
 
     def kill(self, which: int = 0) -> None:
-        work, guest = self.at_work[which]
-        self._broker.lose(guest)  # from this moment on nothing that it says is heard
+        work, worker = self.at_work[which]
+        self._coordinator.disconnect(worker)  # from this moment on its messages are ignored
         work.cancel()
 
 
 @dataclass(slots=True)
 class Bench:
-    """A harvest of ``count`` spectra by a crew, and all that was told."""
+    """A harvest of ``count`` spectra by a worker pool, and its events."""
 
     count: int
     archive: SimulatedArchive
     limits: Limits
     store: SharedStore = field(default_factory=SharedStore)
-    hands: int = HANDS
+    workers: int = WORKERS
     known_good: Target | None = None
     tally: StatsCollector = field(default_factory=StatsCollector)
-    stop: Shutdown = field(default_factory=Shutdown)
-    told: list[ev.Event] = field(default_factory=list)
-    crew: LoopCrew = field(init=False)
+    shutdown: Shutdown = field(default_factory=Shutdown)
+    events: list[ev.Event] = field(default_factory=list)
+    pool: LoopPool = field(init=False)
 
     def emit(self, event: ev.Event) -> None:
         self.tally(event)
-        self.told.append(event)
+        self.events.append(event)
 
-    def wall(self) -> float:
+    def clock(self) -> float:
         return 1.8e9 + asyncio.get_running_loop().time()
 
-    async def run(self, meanwhile: Callable[[Bench], Any] | None = None, after: float = 0.0) -> float:
-        """Seconds that it took; ``meanwhile`` is called ``after`` so many."""
+    async def run(self, interfere: Callable[[Bench], Any] | None = None, after: float = 0.0) -> float:
+        """Return the seconds that it took; ``interfere`` is called ``after`` so many."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self.emit(ev.HarvestStarted(self.wall(), "run", "a", "h", "out", self.count, 0, self.count, 0.0, 4))
-        async with self._crew() as crew:
-            if meanwhile is not None:
-                loop.call_later(after, meanwhile, self)
-            size = size_for(self.count, self.hands, self.limits.rate)
-            deal = ShardQueue(targets(self.count), (), loop.time(), self.known_good, size)
-            await Dispatcher(deal, crew, self.stop).run()
+        self.emit(ev.HarvestStarted(self.clock(), "run", "a", "h", "out", self.count, 0, self.count, 0.0, 4))
+        async with self._start_pool() as pool:
+            if interfere is not None:
+                loop.call_later(after, interfere, self)
+            size = size_for(self.count, self.workers, self.limits.rate)
+            shards = ShardQueue(targets(self.count), (), loop.time(), self.known_good, size, Random(1))
+            await Dispatcher(shards, pool, self.shutdown).run()
         return loop.time() - began
 
     @asynccontextmanager
-    async def _crew(self) -> AsyncIterator[LoopCrew]:
-        admission = LocalThrottle(self.limits, self.emit, Random(1), self.wall)
-        async with Coordinator(admission, self.emit, self.stop, self.wall) as broker:
-            self.crew = LoopCrew(self.hands, commission(self.limits, self.archive, self.store), broker, self.wall)
-            yield self.crew
+    async def _start_pool(self) -> AsyncIterator[LoopPool]:
+        throttle = LocalThrottle(self.limits, self.emit, Random(1), self.clock)
+        async with Coordinator(throttle, self.emit, self.shutdown, self.clock) as coordinator:
+            spec = job(self.limits, self.archive, self.store)
+            self.pool = LoopPool(self.workers, spec, coordinator, self.clock)
+            yield self.pool
 
     def of(self, kind: type[ev.Event]) -> list[ev.Event]:
-        return [event for event in self.told if isinstance(event, kind)]
+        """Return the events of this kind."""
+        return [event for event in self.events if isinstance(event, kind)]

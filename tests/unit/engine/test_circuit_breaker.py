@@ -1,4 +1,4 @@
-"""One judgement for all: an archive that is away is told apart from spectra that are bad."""
+"""The circuit breaker as a fold: an archive that is down is told apart from spectra that are bad."""
 
 from __future__ import annotations
 
@@ -8,101 +8,215 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.engine.circuit_breaker import FIRST_ALARM, GOOD_PROBES, BreakerState, CircuitBreaker, Signal, classify
+from harvester.engine.circuit_breaker import (
+    FIRST_ALARM,
+    FIRST_REJECTIONS,
+    FIRST_UNREACHABLE,
+    GOOD_PROBES,
+    HABIT,
+    LAST_ALARM,
+    PROBE_ROUND,
+    REJECTED_PROBES,
+    BreakerState,
+    CircuitBreaker,
+    Signal,
+    classify,
+)
 from harvester.model.failures import Failure, FailureKind
 
 REFUSED = Failure(FailureKind.UNREACHABLE, "connection refused")
 BROKEN = Failure(FailureKind.SERVER_ERROR, "HTTP 500: oops", 500)
 UNKNOWN = Failure(FailureKind.NOT_FOUND, "HTTP 404", 404)
 BUSY = Failure(FailureKind.BUSY, "HTTP 503: maintenance until nine", 503, retry_after=120.0)
-DICE = Random(1)
+RNG = Random(1)
 
 
-def troubled(gate: CircuitBreaker, times: int, failure: Failure = REFUSED, now: float = 0.0) -> CircuitBreaker:
+def failing(
+    breaker: CircuitBreaker, times: int, failure: Failure = BROKEN, now: float = 0.0, waited: bool = False
+) -> CircuitBreaker:
     for _ in range(times):
-        gate = gate.record(classify(failure), failure, now, DICE)
-    return gate
+        breaker = breaker.record(classify(failure), failure, now, RNG, waited)
+    return breaker
 
 
-def good(gate: CircuitBreaker, times: int, now: float = 0.0) -> CircuitBreaker:
+def good(breaker: CircuitBreaker, times: int, now: float = 0.0, waited: bool = False) -> CircuitBreaker:
     for _ in range(times):
-        gate = gate.record(Signal.OK, None, now, DICE)
-    return gate
+        breaker = breaker.record(Signal.OK, None, now, RNG, waited)
+    return breaker
 
 
-def test_a_few_failures_among_many_answers_are_no_outage() -> None:
-    gate = CircuitBreaker()
+def down(now: float = 0.0) -> CircuitBreaker:
+    """A breaker that knows of an outage: a whole round of probes has failed."""
+    breaker = failing(CircuitBreaker(), FIRST_ALARM)
+    for _ in range(PROBE_ROUND):
+        breaker = breaker.record_probe(REFUSED, True, now, RNG)
+    return breaker
+
+
+def test_a_few_failures_among_many_responses_are_no_outage() -> None:
+    breaker = CircuitBreaker()
     for _ in range(50):
-        gate = troubled(good(gate, 2), 1)
-    assert gate.state is BreakerState.CLOSED
+        breaker = failing(good(breaker, 2), 1)
+    assert breaker.state is BreakerState.CLOSED
 
 
-def test_failures_and_nothing_else_are_reason_to_hold_and_ask() -> None:
-    assert not troubled(CircuitBreaker(), FIRST_ALARM - 1).is_open
-    gate = troubled(CircuitBreaker(), FIRST_ALARM)
-    assert gate.is_open
-    assert not gate.outage
-    assert "connection refused" in gate.reason
+@pytest.mark.parametrize("before", [0, 1, 80])
+def test_four_failures_in_a_row_open_it_whatever_came_before(before: int) -> None:
+    breaker = good(CircuitBreaker(), before)
+    assert not failing(breaker, FIRST_ALARM - 1).is_open
+    breaker = failing(breaker, FIRST_ALARM)
+    assert breaker.is_open
+    assert not breaker.outage
+    assert "HTTP 500" in breaker.reason
+
+
+def test_two_refused_connections_in_a_row_are_enough() -> None:
+    breaker = good(CircuitBreaker(), 80)
+    assert not failing(breaker, FIRST_UNREACHABLE - 1, REFUSED).is_open
+    breaker = failing(breaker, FIRST_UNREACHABLE, REFUSED)
+    assert breaker.is_open
+    assert "connection refused" in breaker.reason
+
+
+def test_an_archive_that_fails_on_every_other_spectrum_is_noticed_within_ten_results() -> None:
+    breaker, results = good(CircuitBreaker(), 80), 0
+    while not breaker.is_open:
+        breaker = failing(breaker, 1) if results % 2 == 0 else good(breaker, 1)
+        results += 1
+    assert results <= 10
+
+
+def test_few_requests_are_in_flight_while_an_outage_may_be_beginning() -> None:
+    assert not good(CircuitBreaker(), 5).cautious
+    suspicious = failing(good(CircuitBreaker(), 5), 1)
+    assert suspicious.cautious
+    assert good(suspicious, 1).cautious
+    assert not good(suspicious, 2).cautious
+    assert not failing(CircuitBreaker(), 2, UNKNOWN).cautious
+    assert failing(CircuitBreaker(), 3, UNKNOWN).cautious
 
 
 @pytest.mark.parametrize("kind", [FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.NOT_FITS, FailureKind.BUSY])
 def test_refusal_silence_maintenance_pages_and_503_are_outages_alike(kind: FailureKind) -> None:
-    assert troubled(CircuitBreaker(), FIRST_ALARM, Failure(kind, "away")).is_open
+    assert failing(CircuitBreaker(), FIRST_ALARM, Failure(kind, "away")).is_open
 
 
-def test_answers_about_single_spectra_are_no_trouble() -> None:
-    assert troubled(CircuitBreaker(), 100, UNKNOWN).state is BreakerState.CLOSED
+def test_responses_about_single_spectra_among_served_ones_are_no_trouble() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(50):
+        breaker = good(failing(breaker, FIRST_REJECTIONS - 1, UNKNOWN), 1)
+    assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_good_canary_acquits_the_archive_and_the_next_alarm_comes_later() -> None:
-    gate = troubled(CircuitBreaker(), FIRST_ALARM, BROKEN).record_probe(None, True, 1.0, DICE)
-    assert gate.state is BreakerState.CLOSED
-    assert not troubled(gate, 2 * FIRST_ALARM - 1, BROKEN).is_open
-    assert troubled(gate, 2 * FIRST_ALARM, BROKEN).is_open
-    assert good(gate, 1).failure_threshold == FIRST_ALARM
+def test_nothing_but_final_responses_open_it_and_five_others_that_are_rejected_too_end_it() -> None:
+    breaker = good(CircuitBreaker(), 80)
+    assert not failing(breaker, FIRST_REJECTIONS - 1, UNKNOWN).is_open
+    breaker = failing(breaker, FIRST_REJECTIONS, UNKNOWN)
+    assert breaker.is_open
+    for _ in range(REJECTED_PROBES):
+        assert not breaker.refused
+        breaker = breaker.record_probe(UNKNOWN, True, 1.0, RNG)
+    assert breaker.refused
+    assert breaker.served
+    assert not breaker.outage
 
 
-def test_a_canary_that_fails_too_proves_the_outage_and_the_probes_grow_rarer() -> None:
-    gate, now, gaps = troubled(CircuitBreaker(), FIRST_ALARM), 0.0, []
-    for _ in range(12):
-        gate = gate.record_probe(REFUSED, True, now, DICE)
-        gaps.append(gate.until - now)
-        now = gate.until
-    assert gate.outage
+def test_one_served_probe_shows_that_rejections_concern_their_spectra() -> None:
+    breaker = failing(CircuitBreaker(), FIRST_REJECTIONS, UNKNOWN)
+    for _ in range(REJECTED_PROBES - 1):
+        breaker = breaker.record_probe(UNKNOWN, True, 1.0, RNG)
+    breaker = breaker.record_probe(None, True, 1.0, RNG)
+    assert breaker.state is BreakerState.CLOSED
+    assert not failing(breaker, 2 * FIRST_REJECTIONS - 1, UNKNOWN).is_open
+    assert failing(breaker, 2 * FIRST_REJECTIONS, UNKNOWN).is_open
+
+
+def test_a_served_probe_acquits_the_archive_and_the_next_alarm_comes_later() -> None:
+    breaker = failing(CircuitBreaker(), FIRST_ALARM).record_probe(None, True, 1.0, RNG)
+    assert breaker.state is BreakerState.CLOSED
+    assert not failing(breaker, 2 * FIRST_ALARM - 1).is_open
+    assert failing(breaker, 2 * FIRST_ALARM).is_open
+    assert good(breaker, 1).failure_threshold == FIRST_ALARM
+    assert breaker.failure_threshold == LAST_ALARM <= 10, "never later than ten failures"
+
+
+def test_soon_after_a_false_alarm_the_next_one_is_probed_at_once() -> None:
+    breaker = failing(CircuitBreaker(), FIRST_ALARM, now=10.0)
+    assert breaker.until > 10.0
+    breaker = good(breaker.record_probe(None, True, 11.0, RNG), 1, now=11.0)
+    assert failing(breaker, FIRST_ALARM, now=12.0).until == 12.0
+    assert failing(breaker, FIRST_ALARM, now=500.0).until > 500.0
+
+
+def test_a_probe_that_fails_is_followed_by_others_before_it_is_an_outage() -> None:
+    breaker = failing(CircuitBreaker(), FIRST_ALARM)
+    for _ in range(PROBE_ROUND - 1):
+        breaker = breaker.record_probe(BROKEN, True, 1.0, RNG)
+        assert not breaker.outage
+        assert breaker.until == 1.0, "at once"
+        assert breaker.record_probe(None, True, 1.0, RNG).state is BreakerState.CLOSED, "one success ends it"
+    assert breaker.record_probe(BROKEN, True, 1.0, RNG).outage
+    alone = failing(CircuitBreaker(), FIRST_ALARM).record_probe(BROKEN, False, 1.0, RNG)
+    assert alone.outage, "there is no other spectrum to ask for"
+
+
+def test_probes_that_fail_too_show_the_outage_and_grow_rarer() -> None:
+    breaker, now, gaps = failing(CircuitBreaker(), FIRST_ALARM), 0.0, []
+    for _ in range(12 + PROBE_ROUND - 1):
+        breaker = breaker.record_probe(REFUSED, True, now, RNG)
+        gaps.append(breaker.until - now)
+        now = breaker.until
+    gaps = gaps[PROBE_ROUND - 1 :]
+    assert breaker.outage
     assert 12.0 <= gaps[0] <= 18.0
     assert all(240.0 <= gap <= 360.0 for gap in gaps[-3:])
 
 
-def test_it_takes_three_good_answers_and_then_the_pace_grows() -> None:
-    gate = troubled(CircuitBreaker(), FIRST_ALARM).record_probe(REFUSED, True, 0.0, DICE)
+def test_it_takes_three_served_probes_and_then_the_rate_grows() -> None:
+    breaker = down()
     for _ in range(GOOD_PROBES - 1):
-        gate = gate.record_probe(None, True, 0.0, DICE)
-        assert gate.is_open
-    gate = gate.record_probe(None, True, 0.0, DICE)
-    assert (gate.state, gate.rate_share) == (BreakerState.RECOVERING, 0.1)
-    assert 0.2 < good(gate, 10).rate_share < 0.4
-    assert good(gate, 45) == CircuitBreaker()
+        breaker = breaker.record_probe(None, True, 0.0, RNG)
+        assert breaker.is_open
+    breaker = breaker.record_probe(None, True, 0.0, RNG)
+    assert (breaker.state, breaker.rate_share) == (BreakerState.RECOVERING, 0.1)
+    assert 0.2 < good(breaker, 10).rate_share < 0.4
+    assert good(breaker, 45) == CircuitBreaker(served=True)
 
 
-def test_trouble_while_the_pace_grows_holds_at_once() -> None:
-    gate = CircuitBreaker(BreakerState.RECOVERING, rate_share=0.5)
-    assert troubled(gate, 1).is_open
+def test_trouble_while_the_rate_grows_opens_it_at_once() -> None:
+    breaker = CircuitBreaker(BreakerState.RECOVERING, rate_share=0.5)
+    assert failing(breaker, 1).is_open
 
 
-def test_a_retry_after_is_obeyed_by_everybody_and_never_shortened() -> None:
-    gate = CircuitBreaker().record(Signal.OUTAGE_LIKE, BUSY, 100.0, DICE)
-    assert gate.outage
-    assert 220.0 <= gate.until <= 232.0
-    assert "maintenance until nine" in gate.reason
-    sooner = gate.record(Signal.OUTAGE_LIKE, Failure(FailureKind.BUSY, "soon", 503, retry_after=1.0), 101.0, DICE)
-    assert sooner.until == gate.until
-    later = gate.record_probe(Failure(FailureKind.BUSY, "later", 503, retry_after=600.0), True, 230.0, DICE)
+def test_a_retry_after_is_obeyed_by_all_workers_and_never_shortened() -> None:
+    breaker = CircuitBreaker().record(Signal.OUTAGE_LIKE, BUSY, 100.0, RNG)
+    assert breaker.outage
+    assert 220.0 <= breaker.until <= 232.0
+    assert "maintenance until nine" in breaker.reason
+    sooner = breaker.record(Signal.OUTAGE_LIKE, Failure(FailureKind.BUSY, "soon", 503, retry_after=1.0), 101.0, RNG)
+    assert sooner.until == breaker.until
+    later = breaker.record_probe(Failure(FailureKind.BUSY, "later", 503, retry_after=600.0), True, 230.0, RNG)
     assert later.until >= 830.0
 
 
-def test_what_was_still_in_flight_when_it_closed_changes_nothing() -> None:
-    gate = troubled(CircuitBreaker(), FIRST_ALARM)
-    assert good(gate, 5) == troubled(gate, 5) == gate
+def test_a_spectrum_that_is_answered_with_retry_after_again_while_others_are_served_holds_only_itself() -> None:
+    breaker = good(CircuitBreaker(), 20)
+    assert not failing(breaker, 1, BUSY, waited=True).is_open
+    learned = failing(breaker, HABIT, BUSY, waited=True)
+    learned = good(learned, 2 * LAST_ALARM)
+    assert not failing(learned, 1, BUSY).is_open, "nor does the next such spectrum hold the others"
+    assert failing(learned, FIRST_ALARM, BUSY).server_requested, "many in a row are the server's own request"
+
+
+def test_a_spectrum_that_is_served_after_its_retry_after_shows_that_the_server_was_busy() -> None:
+    learned = good(failing(CircuitBreaker(), HABIT, BUSY, waited=True), 1, waited=True)
+    assert learned.habits == 0
+    assert failing(learned, 1, BUSY).server_requested
+
+
+def test_what_was_still_in_flight_when_it_opened_changes_nothing() -> None:
+    breaker = failing(CircuitBreaker(), FIRST_ALARM)
+    assert good(breaker, 5) == failing(breaker, 5) == breaker
 
 
 STEPS = st.lists(
@@ -116,14 +230,26 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(deadline=None, max_examples=80)
 def test_whatever_happens_the_next_probe_is_never_far(steps: list[tuple[str | Failure, float]]) -> None:
-    gate, now, dice = CircuitBreaker(), 0.0, Random(2)
+    breaker, now, rng = CircuitBreaker(), 0.0, Random(2)
     for what, wait in steps:
         now += wait
         if isinstance(what, Failure):
-            gate = gate.record(classify(what), what, now, dice)
+            breaker = breaker.record(classify(what), what, now, rng)
         elif what == "good":
-            gate = gate.record(Signal.OK, None, now, dice)
-        elif gate.is_open:
-            gate = gate.record_probe(None if what == "probe good" else REFUSED, True, now, dice)
-        assert 0.0 < gate.rate_share <= 1.0
-        assert not gate.is_open or gate.until <= now + 360.0
+            breaker = breaker.record(Signal.OK, None, now, rng)
+        elif breaker.is_open:
+            breaker = breaker.record_probe(None if what == "probe good" else REFUSED, True, now, rng)
+        assert 0.0 < breaker.rate_share <= 1.0
+        assert not breaker.is_open or breaker.until <= now + 360.0
+
+
+@given(st.lists(st.sampled_from([None, REFUSED, BROKEN, UNKNOWN]), max_size=60), st.sampled_from([REFUSED, BROKEN]))
+@settings(deadline=None, max_examples=80)
+def test_an_outage_opens_it_within_eight_results_whatever_came_before(
+    before: list[Failure | None], outage: Failure
+) -> None:
+    breaker, rng = CircuitBreaker(), Random(3)
+    for failure in before:
+        breaker = breaker.record(Signal.OK if failure is None else classify(failure), failure, 0.0, rng)
+        breaker = breaker.record_probe(None, True, 0.0, rng) if breaker.is_open else breaker
+    assert failing(breaker, LAST_ALARM, outage).is_open

@@ -68,14 +68,14 @@ def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
         control = control.request_more().on_response(0.15)
         if control.level < 16:
             break
-    assert (control.level, control.turn) == (8, ConcurrencyChange.BUSIER)
+    assert (control.level, control.change) == (8, ConcurrencyChange.BUSIER)
 
 
 def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() -> None:
     control, turns = AdaptiveConcurrency(8), set()
     for _ in range(400):
         before, control = control.level, control.request_more().on_response(0.05 * control.level)
-        turns |= {control.turn} if control.level < before else set()
+        turns |= {control.change} if control.level < before else set()
     assert turns == {ConcurrencyChange.BACK}
 
 

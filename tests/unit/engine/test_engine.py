@@ -38,9 +38,10 @@ class Bench:
         self.limits = Limits(**{"rate": 0.0, "concurrency": 4, **limits})  # type: ignore[arg-type]
         archive.emit = self.emit
         self.emit(ev.HarvestStarted(0.0, "run", "a", "h", "out", count, 0, count, 0.0, 4))
-        admission = LocalThrottle(self.limits, self.emit, Random(1), lambda: 0.0)
+        throttle = LocalThrottle(self.limits, self.emit, Random(1), lambda: 0.0)
+        archive.sent = throttle.sent
         self.engine = Engine(
-            targets(count), archive, store, prove, self.limits, admission, self.emit, self.stop,
+            targets(count), archive, store, prove, self.limits, throttle, self.emit, self.stop,
             rng=Random(1), clock=lambda: 0.0,
         )  # fmt: skip
 
@@ -170,7 +171,7 @@ class Linked(SimulatedArchive):
 
 
 def test_during_a_pause_no_second_request_goes_out_but_the_probers() -> None:
-    archive = Linked(lambda: bench.engine.admission.acquire_followup(bench.stop.draining))
+    archive = Linked(lambda: bench.engine.throttle.acquire_followup(bench.stop.draining))
     bench = Bench(30, archive, SimulatedStore())
     bench.run()
     assert archive.paused_at >= 0.0
@@ -219,7 +220,7 @@ def test_refusals_of_all_requests_stop_the_run_but_not_when_a_known_good_spectru
     assert alone.stop.cause.exit_code == 7
     assert len(archive.asked) <= 12
     known = Bench(100, Strict(), SimulatedStore())
-    known.engine._canary = Target(SpectrumId("ivo://a/b/canary"), "canary")
+    known.engine._outage._remember(Target(SpectrumId("ivo://a/b/canary"), "canary"))
     known.run()
     assert known.stop.cause is None
     assert known.tally.stats.failures == {FailureKind.FORBIDDEN: 100}

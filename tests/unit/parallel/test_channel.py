@@ -24,18 +24,18 @@ FAILURE = Failure(FailureKind.BUSY, "503 - \u010dekej", 503, 1.5)
 SAVED = Saved(
     TARGET, VerifiedSpectrum(37440, "a" * 64, "b" * 64, 1997, 6.2e-7, 6.7e-7, "HD 1"), 2, 0.1, "http://x", '"tag"'
 )
-GATE = CircuitBreaker().record(Signal.OUTAGE_LIKE, FAILURE, 3.0, Random(1))
+BREAKER = CircuitBreaker().record(Signal.OUTAGE_LIKE, FAILURE, 3.0, Random(1))
 EXAMPLES: dict[str, Any] = {
     "outcome": SAVED,
     "target": TARGET,
     "failure": FAILURE,
-    "sign": Signal.OUTAGE_LIKE,
-    "gate": GATE,
+    "signal": Signal.OUTAGE_LIKE,
+    "breaker": BREAKER,
     "cause": StopReason("stopped by Ctrl-C", 130),
     "settled": frozenset({TARGET.did}),
     "retries": (PendingRetry(TARGET, 2, 0.5),),
     "leftovers": (PendingRetry(TARGET, 2, 0.5),),
-    "proved": (SAVED,),
+    "verified": (SAVED,),
     "event": ev.SpectrumSaved(1.0, SAVED),
     "phase": ev.Phase.BODY,
     "kind": ev.Pause.DISK,
@@ -60,7 +60,7 @@ def test_every_message_and_event_arrives_as_it_was_said(kind: Any) -> None:
 def test_what_is_told_of_a_spectrum_that_failed_and_of_a_gate_in_its_course_arrives() -> None:
     said = [
         messages.EventReport(ev.SpectrumFailed(1.0, Failed(TARGET, FAILURE, 3, 1.0, ""))),
-        messages.BreakerChanged(EXAMPLES["gate"]),
+        messages.BreakerChanged(EXAMPLES["breaker"]),
     ]
     assert pickle.loads(packed(said)) == said
-    assert {type(message) for message in said} < set(get_args(messages.FromHand) + get_args(messages.FromBroker))
+    assert {type(message) for message in said} < set(get_args(messages.FromWorker) + get_args(messages.FromCoordinator))

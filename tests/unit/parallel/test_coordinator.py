@@ -13,10 +13,10 @@ from harvester.model.exit_codes import StopReason
 from harvester.model.failures import FailureKind
 from harvester.model.limits import Limits
 from harvester.model.target import Target
-from harvester.parallel.coordinator import BEAT, SILENCE
+from harvester.parallel.coordinator import CHECK_INTERVAL, SILENCE
 from tests.support.simulated_run import HOUR, Outage, SimulatedArchive
 from tests.support.virtual_time import run_virtually
-from tests.support.worker_pools import HANDS, Bench, SharedStore, targets
+from tests.support.worker_pools import WORKERS, Bench, SharedStore, targets
 
 INTERRUPT = StopReason("stopped by Ctrl-C", 130)
 
@@ -29,7 +29,7 @@ def bench(
 
 
 def asked(bench: Bench) -> Counter[str]:
-    return Counter(event.url for event in bench.told if isinstance(event, ev.RequestSent))
+    return Counter(event.url for event in bench.events if isinstance(event, ev.RequestSent))
 
 
 def test_all_hands_together_ask_for_each_spectrum_once() -> None:
@@ -37,7 +37,7 @@ def test_all_hands_together_ask_for_each_spectrum_once() -> None:
     run_virtually(it.run())
     assert it.store.names == {target.name for target in targets(200)}
     assert set(asked(it).values()) == {1}
-    assert len(it.crew.shards) == 12, "four for each hand"
+    assert len(it.pool.shards) == 12, "four for each hand"
 
 
 def test_all_hands_together_keep_one_pace_and_one_ceiling() -> None:
@@ -77,8 +77,8 @@ def test_every_kind_of_outage_is_waited_for_by_all_hands(how: str) -> None:
 def test_an_archive_that_stays_away_ends_the_run_for_all_hands() -> None:
     it = bench(500, SimulatedArchive([Outage(100, 1e9)]), rate=2.0, max_outage=1800.0)
     took = run_virtually(it.run())
-    assert it.stop.cause is not None
-    assert it.stop.cause.exit_code == 5
+    assert it.shutdown.cause is not None
+    assert it.shutdown.cause.exit_code == 5
     assert took <= 100 + 1800 + 300
 
 
@@ -94,8 +94,8 @@ def test_a_lost_hand_takes_nothing_along_but_what_was_in_flight() -> None:
     it = bench(300, SimulatedArchive(latency=2.0), concurrency=6)
 
     def kill(it: Bench) -> None:
-        it.crew.kill(0)
-        it.crew.kill(1)
+        it.pool.kill(0)
+        it.pool.kill(1)
 
     run_virtually(it.run(kill, after=31.0))
     assert it.store.names == {target.name for target in targets(300)}
@@ -112,20 +112,20 @@ def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_asked_for_ag
             await asyncio.sleep(0.001)
             await super().put(target, body)
             if len(self.names) == 10:
-                it.crew.kill()
+                it.pool.kill()
 
     it = bench(60, SimulatedArchive(latency=1.0), Mute(), concurrency=1)
-    it.hands = 1
+    it.workers = 1
     run_virtually(it.run())
     assert it.tally.stats.saved == 60
     assert asked(it)["ivo://a/b/n9"] == 1, "it was found in the store, and proved"
-    told = [event.outcome.url for event in it.told if isinstance(event, ev.SpectrumSaved)]
+    told = [event.outcome.url for event in it.events if isinstance(event, ev.SpectrumSaved)]
     assert all(told), "with what was told of it before it got its name"
 
 
 def test_the_permits_of_a_lost_hand_are_free_again() -> None:
     it = bench(200, SimulatedArchive(latency=5.0), concurrency=2)
-    took = run_virtually(it.run(lambda it: it.crew.kill(0), after=41.0))
+    took = run_virtually(it.run(lambda it: it.pool.kill(0), after=41.0))
     assert it.tally.stats.saved == 200
     assert took <= 200 / 2 * 5 * 1.5
 
@@ -134,8 +134,8 @@ def test_whoever_probed_and_is_lost_leaves_that_to_another() -> None:
     it = bench(600, SimulatedArchive([Outage(100, 800, "hang")]), rate=2.0)
 
     def kill_all(it: Bench) -> None:
-        for _ in range(len(it.crew.at_work)):
-            it.crew.kill(0)
+        for _ in range(len(it.pool.at_work)):
+            it.pool.kill(0)
 
     run_virtually(it.run(kill_all, after=400.0))
     assert (it.tally.stats.saved, it.tally.stats.failed) == (600, 0)
@@ -144,7 +144,7 @@ def test_whoever_probed_and_is_lost_leaves_that_to_another() -> None:
 def test_a_drain_lets_what_is_in_flight_end_and_asks_nothing_more() -> None:
     archive = SimulatedArchive(latency=5.0)
     it = bench(300, archive)
-    took = run_virtually(it.run(lambda it: it.stop.interrupt(INTERRUPT), after=61.0))
+    took = run_virtually(it.run(lambda it: it.shutdown.interrupt(INTERRUPT), after=61.0))
     assert took <= 66.1
     assert it.tally.stats.saved == len(archive.asked) == len(it.store.names)
     assert max(archive.asked) <= min(archive.asked) + 61.0
@@ -155,8 +155,8 @@ def test_an_abort_waits_for_nothing() -> None:
     it = bench(300, SimulatedArchive(latency=500.0))
 
     def twice(it: Bench) -> None:
-        it.stop.interrupt(INTERRUPT)
-        it.stop.interrupt(INTERRUPT)
+        it.shutdown.interrupt(INTERRUPT)
+        it.shutdown.interrupt(INTERRUPT)
 
     assert run_virtually(it.run(twice, after=61.0)) <= 62.0
 
@@ -167,9 +167,9 @@ def test_a_retry_that_is_far_off_keeps_no_hand_from_fresh_spectra() -> None:
     it = bench(200, archive, concurrency=3, attempts=3, first_wait=5000.0, max_wait=5000.0)
     run_virtually(it.run())
     assert (it.tally.stats.saved, it.tally.stats.failed) == (199, 1)
-    failed = next(event for event in it.told if isinstance(event, ev.SpectrumFailed))
+    failed = next(event for event in it.events if isinstance(event, ev.SpectrumFailed))
     assert failed.outcome.attempts == 3, "counted on, whoever asks"
-    saved = [event.time for event in it.told if isinstance(event, ev.SpectrumSaved)]
+    saved = [event.time for event in it.events if isinstance(event, ev.SpectrumSaved)]
     assert max(saved) - min(saved) < 200, "nobody waited for it"
 
 
@@ -188,19 +188,19 @@ def test_refusals_of_all_requests_end_the_run_as_soon_however_many_hands_meet_th
     requests = {}
     for hands in (1, 3, 16):
         it = bench(500, SimulatedArchive([Outage(0, 1e9, "422")]))
-        it.hands = hands
+        it.workers = hands
         run_virtually(it.run())
-        assert it.stop.cause is not None
-        assert it.stop.cause.exit_code == 7
+        assert it.shutdown.cause is not None
+        assert it.shutdown.cause.exit_code == 7
         requests[hands] = len(it.archive.asked)
     assert requests[16] <= requests[1] + 16
 
 
 def test_a_hand_that_says_nothing_any_more_is_taken_for_lost() -> None:
     it = bench(200, SimulatedArchive(latency=1.0), concurrency=2)
-    took = run_virtually(it.run(lambda it: it.crew.freeze(), after=21.0))
+    took = run_virtually(it.run(lambda it: it.pool.freeze(), after=21.0))
     assert it.tally.stats.saved == 200
-    assert took <= 200 / 2 * 1.5 + SILENCE + BEAT
+    assert took <= 200 / 2 * 1.5 + SILENCE + CHECK_INTERVAL
 
 
 def test_a_pause_that_the_archive_asks_for_charges_no_spectrum() -> None:
@@ -219,19 +219,19 @@ def test_a_fault_of_the_disk_at_one_hand_stops_all() -> None:
 
     it = bench(200, SimulatedArchive(latency=1.0), Ill())
     run_virtually(it.run())
-    assert it.stop.cause == StopReason("the disk is ill", 6)
-    assert it.tally.stats.saved <= 30 + HANDS
+    assert it.shutdown.cause == StopReason("the disk is ill", 6)
+    assert it.tally.stats.saved <= 30 + WORKERS
     assert it.tally.stats.failed == 0
 
 
 def test_a_hand_that_is_lost_again_and_again_ends_the_run_with_a_reason() -> None:
     class Deadly(SharedStore):
         async def put(self, target: Target, body: bytes) -> None:
-            it.crew.kill(0)
+            it.pool.kill(0)
             await asyncio.sleep(0)
 
     it = bench(20, store=Deadly())
-    it.hands = 1
+    it.workers = 1
     run_virtually(it.run())
-    assert it.stop.cause is not None
-    assert it.stop.cause.exit_code == 4
+    assert it.shutdown.cause is not None
+    assert it.shutdown.cause.exit_code == 4

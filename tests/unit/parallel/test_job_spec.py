@@ -26,7 +26,7 @@ def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:
     told = commissioned(tmp_path / "out")
     there = pickle.loads(pickle.dumps(told))
     assert there == told
-    assert there.place.is_absolute()
+    assert there.location.is_absolute()
     assert isinstance(there.open_store(), DirectoryStore)
 
 

@@ -68,9 +68,10 @@ class Night:
         limits, wall = Limits(rate=1.0, concurrency=4), self.machine.wall
         targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
         archive = SimulatedArchive(emit=self.emit)
-        admission = LocalThrottle(limits, self.emit, wall=wall)
+        throttle = LocalThrottle(limits, self.emit, clock=wall)
+        archive.sent = throttle.sent
         engine = Engine(
-            targets, archive, SimulatedStore(), prove, limits, admission, self.emit, self.stop, clock=wall
+            targets, archive, SimulatedStore(), prove, limits, throttle, self.emit, self.stop, clock=wall
         )  # fmt: skip
         self.emit(ev.HarvestStarted(wall(), "n", "a", "h", "out", count, 0, count, 1.0, 4))
         watch = ClockWatch(run_window(wall(), window, deadline), self.emit, self.stop, self.renew, wall)
