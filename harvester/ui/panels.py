@@ -80,12 +80,12 @@ def workers(state: DashboardState, rows: int) -> Panel:
     )  # fmt: skip
     if state.waiting:
         title.append(f" · {count(state.waiting)} waiting", "dim")
+    if state.only_retries:
+        left = f"{plural(state.due, 'retry', 'retries')} left, the last at {time_of_day(state.last_due or 0.0)}"
+        return panel(title, Text(left, "care", no_wrap=True))
     table = grid(("left", None), ("left", 10), ("right", 8), ("right", 3), header=True)
     for column, name in zip(table.columns, ("spectrum", "phase", "for", "try"), strict=True):
         column.header = name
-    if state.only_retries:
-        last = time_of_day(state.last_due or 0.0)
-        table.add_row(Text(f"{plural(state.due, 'retry', 'retries')}, the last at {last}", "care"))
     room = rows - 1
     shown = _rows(state, room)
     hidden = state.in_flight - sum(slot is not None and slot.is_active for slot in shown)
