@@ -89,11 +89,13 @@ def test_every_command_is_shown_in_the_guide() -> None:
 
 
 def test_the_profile_that_is_shown_is_one(tmp_path: Path) -> None:
-    (shown,) = blocks(DOCS / "guide" / "other-archives.md", "toml")
-    (tmp_path / "shown.toml").write_text(shown.text, encoding="utf-8")
+    shown = "".join(block.text for block in blocks(DOCS / "guide" / "other-archives.md", "toml"))
+    (tmp_path / "shown.toml").write_text(shown, encoding="utf-8")
     configuration = load({"archive": str(tmp_path / "shown.toml")})
     address = configuration.access.url(Target(SpectrumId("ivo://org.gavo.dc/~?feros/data/f08751.fits"), "f08751"))
     assert address == "http://archive.example/getproduct/feros/data/f08751.fits"
+    assert configuration.profile.auth is not None
+    assert configuration.profile.auth.variables == ("ARCHIVE_TOKEN",)
 
 
 def test_the_citation_has_the_version_of_the_package() -> None:
