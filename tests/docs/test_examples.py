@@ -52,9 +52,12 @@ async def test_the_examples_in_python_are_true(tmp_path: Path, capsys: pytest.Ca
     assert isinstance(names["result"], harvester.Harvest)
     assert names["result"].complete
     assert len(names["dataset"]) == len(names["table"]) == len(list((tmp_path / "data" / "demo").glob("*.fits"))) == 12
-    assert names["plan"].wanted == 0
+    assert names["plan"].wanted == 12
+    assert len(names["some"]) == 5
     assert names["spectrum"].meta["medium"] == "Air"
-    assert capsys.readouterr().out.startswith("complete 0\n[]\n0 0.0 {'listed': 12, 'present': 12,")
+    printed = capsys.readouterr().out
+    assert printed.startswith("complete 0\n")
+    assert "\n[]\n0 0.0 {'listed': 12, 'present': 12," in printed
 
 
 def test_the_examples_of_the_api_s_docstrings_are_true(tmp_path: Path) -> None:
