@@ -1,7 +1,7 @@
-"""Two contents held against each other by what their spectra say.
+"""Compare two versions of a harvest by the contents of their spectra.
 
-The server writes the day into each answer, so a spectrum that is fetched again never has the same bytes: other bytes
-with the same content digest are the same spectrum under another header.
+The server writes the date into each response, so a spectrum that is fetched again never has the same bytes: other bytes
+with the same content digest are the same spectrum with another header.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .storage.null import NullStore
 
 
 class Change(StrEnum):
-    """What became of a spectrum that is not the same; ``meaning`` for people."""
+    """How a spectrum differs; ``meaning`` explains it."""
 
     meaning: str
 
@@ -52,12 +52,12 @@ class Change(StrEnum):
     ADDED = "added", "only after"
     GONE = "gone", "only before"
     CHANGED = "changed", "other content"
-    HEADER_ONLY = "header_only", "the same content in other bytes, such as the date of the answer"
+    HEADER_ONLY = "header_only", "the same content in other bytes, such as the date of the response"
 
 
 @dataclass(slots=True)
 class Difference:
-    """How many spectra are the same to the last bit, and which are not, in the order of their DIDs."""
+    """How many spectra are identical, and which differ, in the order of their DIDs."""
 
     same: int = 0
     changes: Mapping[Change, PackedStrings[SpectrumId]] = field(
@@ -66,12 +66,12 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether there is more to it than headers."""
+        """Whether more than headers differ."""
         return any(dids for change, dids in self.changes.items() if change is not Change.HEADER_ONLY)
 
 
 def compare(before: Iterable[Content], after: Iterable[Content]) -> Difference:
-    """The difference between two contents, each in the order of its DIDs; they are streamed."""
+    """Compare two streams of contents, each in the order of its DIDs."""
     difference = Difference()
     for did, old, new in _pairs(before, after):
         change = _change(old, new)
@@ -101,25 +101,24 @@ def _change(old: Content | None, new: Content | None) -> Change | None:
 
 DISK, ARCHIVE, LAST, PREVIOUS = "disk", "archive", "last", "previous"
 
-
-ABSENT = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA, FailureKind.FORBIDDEN)
+NOT_IN_ARCHIVE = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA, FailureKind.FORBIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What was there, by DID, and what the spectra were asked as (None: nobody knows).
+    """The contents of one version, by DID, and the request parameters of its spectra (None: unknown).
 
-    unsettled: the spectra (or files that nobody knows the spectrum of) that cannot be compared, and why.
+    incomparable: the spectra, or the files of an unknown spectrum, that cannot be compared, with the reason.
     """
 
     label: str
     contents: Iterable[Content]
     request_key: str | None = None
-    unsettled: Mapping[str, str] = field(default_factory=dict)
+    incomparable: Mapping[str, str] = field(default_factory=dict)
 
 
 def version_named(name: str, configuration: Configuration, processes: int) -> Version:
-    """The version that ``name`` stands for; all but the archive's. UsageError if it stands for none, StoreError."""
+    """Return the version called ``name``, other than the archive's. UsageError if there is none, StoreError."""
     folder = Path(name)
     if name == DISK:
         return on_disk(configuration.out, configuration, processes)
@@ -128,56 +127,56 @@ def version_named(name: str, configuration: Configuration, processes: int) -> Ve
     ledger = DirectoryStore(folder).ledger
     if not ledger.exists():
         return on_disk(folder, configuration, processes)
-    return Version(f"{folder}, as its ledger has it", history.contents_at(ledger), queries.request_parameters(ledger))
+    return Version(f"{folder}, by its ledger", history.contents_at(ledger), queries.request_parameters(ledger))
 
 
 def _at_end_of(name: str, store: DirectoryStore) -> Version:
     runs = history.runs(store.ledger)
-    asked = {LAST: runs[:1], PREVIOUS: runs[1:2]}
-    found = asked.get(name) or [run for run in runs if run.name.startswith(name)]
+    by_word = {LAST: runs[:1], PREVIOUS: runs[1:2]}
+    found = by_word.get(name) or [run for run in runs if run.name.startswith(name)]
     if len(found) != 1:
         if name == PREVIOUS and runs:
             raise UsageError(f"{store.folder} has only one run; give {LAST}, {DISK}, {ARCHIVE} or a directory")
         latest = ", ".join(run.name for run in (found or runs)[:3]) or "none"
-        said = f"{len(found)} runs of {store.folder} begin with {name!r} (latest: {latest}); give more of its name,"
+        several = f"{len(found)} runs of {store.folder} begin with {name!r} (latest: {latest}); give more of its name,"
         none = f"{name!r} is neither a directory nor a run of {store.folder} (latest: {latest}); give its name, {LAST},"
-        raise UsageError(f"{said if found else none} {DISK}, {ARCHIVE} or a directory")
+        raise UsageError(f"{several if found else none} {DISK}, {ARCHIVE} or a directory")
     (run,) = found
-    label = f"run {run.name}, begun {datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC"
+    label = f"run {run.name}, started {datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC"
     return Version(label, history.contents_at(store.ledger, run.number), run.request_key)
 
 
 def on_disk(folder: Path, configuration: Configuration, processes: int) -> Version:
-    """What lies in ``folder`` now, read and digested now; whatever it was asked as, it has to be whole spectra."""
+    """Read and verify ``folder`` as it is now, for any request parameters."""
     store = DirectoryStore(folder)
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give the one that was harvested into with --out")
+        raise UsageError(f"{folder}: no such folder; give an output directory with --out")
     expected = replace(configuration.expectation, normalized=False, band=None)
     contents = _Contents()
-    unsettled: dict[str, str] = {}
+    incomparable: dict[str, str] = {}
     try:
         for finding in verify_folder(folder, _undigested(store), expected, processes, paths=store.layout.paths):
             match finding:
-                case Sound(did=str(did), verified=proof):
-                    contents.add(Content(did, proof.sha256, proof.content_digest))
+                case Sound(did=str(did), verified=verified):
+                    contents.add(Content(did, verified.sha256, verified.content_digest))
                 case Sound(name=name):
-                    unsettled[f"{name}.fits"] = "neither ledger nor file tells which spectrum it is"
+                    incomparable[f"{name}.fits"] = "neither ledger nor file says which spectrum it is"
                 case Damaged(name=name, did=did, detail=detail) | Unreadable(name=name, did=did, detail=detail):
-                    unsettled[did or f"{name}.fits"] = detail
+                    incomparable[did or f"{name}.fits"] = detail
     except sqlite3.Error as error:
         raise StoreError(f"{store.ledger}: the ledger cannot be used ({error}); see `harvester verify`") from error
-    return Version(f"{folder}, as it lies there now", contents, queries.request_parameters(store.ledger), unsettled)
+    return Version(f"{folder}, as it is now", contents, queries.request_parameters(store.ledger), incomparable)
 
 
 def _undigested(store: DirectoryStore) -> Iterable[FileToCheck]:
-    """The files with the spectra that they are known to be, whatever digests the ledger remembers."""
+    """Yield the files with their DIDs, without the digests that the ledger has for them."""
     names = StringMap((name, 0) for name in ordered(name for name, _ in store.files()))
     for known in files_to_check(store.ledger, names):
         yield replace(known, record=known.record and Record(known.record.did))
 
 
 class _Contents:
-    """Contents that come in any order, and are told by DID; they are in a temporary file, which goes with them."""
+    """Contents that are added in any order and read by DID; they are in a temporary file."""
 
     def __init__(self) -> None:
         self._rows = sqlite3.connect("", isolation_level=None)
@@ -192,23 +191,23 @@ class _Contents:
         return (Content(*row) for row in self._rows.execute("SELECT * FROM content ORDER BY did, sha256"))
 
 
-class _Answers:
-    """What the archive has of the spectra asked for: a watcher."""
+class _ResponseCollector:
+    """Collect what the archive has of the requested spectra, as an observer."""
 
-    def __init__(self, asked: Sequence[SpectrumId]) -> None:
+    def __init__(self, requested: Sequence[SpectrumId]) -> None:
         self.contents: list[Content] = []
-        self.unsettled: dict[str, str] = dict.fromkeys(asked, "not asked for")
+        self.incomparable: dict[str, str] = dict.fromkeys(requested, "not requested")
 
     def __call__(self, event: ev.Event) -> None:
         match event:
             case ev.SpectrumSaved(outcome=outcome):
-                proof = outcome.verified
-                self.contents.append(Content(outcome.target.did, proof.sha256, proof.content_digest))
-                del self.unsettled[outcome.target.did]
-            case ev.SpectrumFailed(outcome=failed) if failed.failure.kind in ABSENT:
-                del self.unsettled[failed.target.did]
+                verified = outcome.verified
+                self.contents.append(Content(outcome.target.did, verified.sha256, verified.content_digest))
+                del self.incomparable[outcome.target.did]
+            case ev.SpectrumFailed(outcome=failed) if failed.failure.kind in NOT_IN_ARCHIVE:
+                del self.incomparable[failed.target.did]
             case ev.SpectrumFailed(outcome=failed):
-                self.unsettled[failed.target.did] = f"{failed.failure.kind}: {failed.failure.detail}"
+                self.incomparable[failed.target.did] = f"{failed.failure.kind}: {failed.failure.detail}"
 
 
 async def in_archive(
@@ -218,12 +217,12 @@ async def in_archive(
 
     The exit code of the returned numbers says whether the archive could be queried.
     """
-    answers = _Answers(dids)
+    responses = _ResponseCollector(dids)
     catalog = Catalog("what is stored", dids, ["{}"] * len(dids))
     plan = make_plan(catalog, {})
     preparation = Preparation(configuration, catalog, plan, plan.wanted)
-    run = RunContext.create("diff", preparation, NullStore(), *observers, answers, shutdown=shutdown)
+    run = RunContext.create("diff", preparation, NullStore(), *observers, responses, shutdown=shutdown)
     await run_engine(run, run_window(run.clock.now(), run.settings.window, run.settings.deadline))
     label = f"{configuration.profile.title}, requested now"
-    contents = sorted(answers.contents)
-    return Version(label, contents, configuration.request.request_key, answers.unsettled), run.stats.stats
+    contents = sorted(responses.contents)
+    return Version(label, contents, configuration.request.request_key, responses.incomparable), run.stats.stats

@@ -1,4 +1,4 @@
-"""``diff``: what changed."""
+"""``diff``: compare two runs, two directories, or disk and archive."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from ..model.findings import Content
     from ..model.target import SpectrumId
 
-DIFFERENT, UNSETTLED = 3, 4
+DIFFERENT, INCOMPARABLE = 3, 4
 EXAMPLES = 10  # spectra of one kind that are shown; --json lists all
-FEW = 100  # spectra that are asked for in so short a time that nobody needs a sign of life
+FEW = 100  # spectra that are requested in so short a time that no progress is printed
 
 
 @click.command("diff")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
 @request_options
-@click.option("--limit", metavar="N", type=click.IntRange(1), help="ask the archive for the first N spectra only")
-@click.option("--sample", metavar="N", type=click.IntRange(1), help="ask the archive for N spectra by chance only")
-@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="the chance of --sample")
-@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read the disk [one a core]")
-@click.option("--csv", "csv_file", metavar="FILE", help="write what B has new or changed as a catalog")
-@click.option("--json", "as_json", is_flag=True, help="all of it, as one JSON object")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="request the first N spectra only from the archive")
+@click.option("--sample", metavar="N", type=click.IntRange(1), help="request N random spectra only from the archive")
+@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="seed of --sample")
+@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read the disk [one per core]")
+@click.option("--csv", "csv_file", metavar="FILE", help="write the spectra that are new or changed in B as a catalog")
+@click.option("--json", "as_json", is_flag=True, help="print the complete result as one JSON object")
 def command(before: str, after: str, csv_file: str | None, as_json: bool, **flags: Any) -> int:
     """Show what was added, removed or changed from A to B, by the content of the spectra and not by their bytes.
 
@@ -55,68 +55,68 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     from ..diff import Change, compare
 
     file = None if csv_file is None else output_path("--csv", csv_file)
-    how = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
+    chosen = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
     config = load_configuration(flags)
-    (old, new), code = _versions((before, after), config, how)
+    (old, new), code = _versions((before, after), config, chosen)
     _refuse_unlike(old, new)
-    unsettled = {**old.unsettled, **new.unsettled}
-    known = ((each for each in version.contents if each.did not in unsettled) for version in (old, new))
+    incomparable = {**old.incomparable, **new.incomparable}
+    known = ((each for each in version.contents if each.did not in incomparable) for version in (old, new))
     difference = compare(*known)
     fresh = [*difference.changes[Change.ADDED], *difference.changes[Change.CHANGED]]
     if file is not None and fresh:
         _write_changed(file, fresh, config)
-    told = _as_json if as_json else _in_words
-    print(told(old, new, difference, unsettled))
+    render = _as_json if as_json else _as_text
+    print(render(old, new, difference, incomparable))
     if file is not None and not as_json:
         own = ["--id-column", "id"] if config.settings.id_column != "id" else []
         again = next_command("", config.location, "--catalog", str(file), *own, "--refresh")
-        written = f"what is new or changed is in {file}; to fetch it: {again}"
+        written = f"new and changed spectra are in {file}; to fetch them: {again}"
         print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
     sys.stdout.flush()
-    return code or (DIFFERENT if difference.differs else UNSETTLED if unsettled else 0)
+    return code or (DIFFERENT if difference.differs else INCOMPARABLE if incomparable else 0)
 
 
-def _versions(names: tuple[str, str], config: Configuration, how: dict[str, Any]) -> tuple[Sequence[Version], int]:
-    """Both versions, and the exit code of a run that could not ask the archive."""
+def _versions(names: tuple[str, str], config: Configuration, chosen: dict[str, Any]) -> tuple[Sequence[Version], int]:
+    """Return both versions, and the exit code of a run that could not query the archive."""
     from ..diff import ARCHIVE, Version, version_named
     from ..errors import UsageError
 
-    processes = how["processes"] or os.cpu_count() or 1
+    processes = chosen["processes"] or os.cpu_count() or 1
     if ARCHIVE not in names:
         return [version_named(name, config, processes) for name in names], 0
-    place = names.index(ARCHIVE)
+    position = names.index(ARCHIVE)
     if names == (ARCHIVE, ARCHIVE):
         raise UsageError("diff archive archive: one of them has to be a run, a directory or disk")
-    held = version_named(names[1 - place], config, processes)
-    _refuse_unlike(held, Version(ARCHIVE, (), config.request.request_key))
-    held = replace(held, contents=_chosen(list(held.contents), how))
-    answered, code = asyncio.run(_ask(config, [each.did for each in held.contents]))
-    return ([answered, held] if place == 0 else [held, answered]), code
+    stored = version_named(names[1 - position], config, processes)
+    _refuse_unlike(stored, Version(ARCHIVE, (), config.request.request_key))
+    stored = replace(stored, contents=_selected(list(stored.contents), chosen))
+    current, code = asyncio.run(_query(config, [each.did for each in stored.contents]))
+    return ([current, stored] if position == 0 else [stored, current]), code
 
 
-def _chosen(contents: Sequence[Content], how: dict[str, Any]) -> Sequence[Content]:
-    """Those that are asked for again, in their order."""
-    if how["sample"] is not None and how["sample"] < len(contents):
-        contents = sorted(Random(how["seed"]).sample(contents, how["sample"]))  # noqa: S311 - a sample, no secret
-    return contents[: how["limit"]]
+def _selected(contents: Sequence[Content], chosen: dict[str, Any]) -> Sequence[Content]:
+    """Return those that are requested again, in their order."""
+    if chosen["sample"] is not None and chosen["sample"] < len(contents):
+        contents = sorted(Random(chosen["seed"]).sample(contents, chosen["sample"]))  # noqa: S311 - a sample, no secret
+    return contents[: chosen["limit"]]
 
 
-async def _ask(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
+async def _query(config: Configuration, dids: Sequence[SpectrumId]) -> tuple[Version, int]:
     from ..diff import in_archive
     from ..engine.shutdown import Shutdown
     from .run import signals
 
-    stop = Shutdown()
-    with signals(stop, lambda: None):
-        version, stats = await in_archive(config, dids, stop, _Signs(len(dids)))
+    shutdown = Shutdown()
+    with signals(shutdown, lambda: None):
+        version, stats = await in_archive(config, dids, shutdown, _ProgressLines(len(dids)))
     code = stats.exit_code or 0
     if code not in (0, 3, 4):
         print(f"harvester: {stats.reason}", file=sys.stderr)
     return version, code if code not in (0, 3, 4) else 0
 
 
-class _Signs:
-    """Signs of life on standard error while the archive is asked: a line for each tenth, and for each pause."""
+class _ProgressLines:
+    """Print progress on standard error: a line for each tenth, and for each pause."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._tenth = total, 0, 0
@@ -126,27 +126,27 @@ class _Signs:
 
         match event:
             case ev.SpectrumSaved() | ev.SpectrumFailed():
-                self._settled()
+                self._count()
             case ev.HarvestPaused(reason=reason) | ev.HarvestResumed(reason=reason) | ev.HarvestDraining(reason=reason):
                 print(f"{event.event_name().replace('_', ' ')}: {reason}", file=sys.stderr, flush=True)
 
-    def _settled(self) -> None:
+    def _count(self) -> None:
         self._done += 1
         tenth = 10 * self._done // self._total
         if self._tenth < tenth < 10 and self._total >= FEW:
-            print(f"asked for {10 * tenth} % ({self._done} of {self._total})", file=sys.stderr, flush=True)
+            print(f"requested {10 * tenth} % ({self._done} of {self._total})", file=sys.stderr, flush=True)
         self._tenth = tenth
 
 
 def _refuse_unlike(old: Version, new: Version) -> None:
-    """Spectra that were asked for as different things differ all. UsageError."""
+    """Raise UsageError if the request parameters differ, since then all spectra differ."""
     from ..errors import UsageError
 
     if old.request_key and new.request_key and old.request_key != new.request_key:
         raise UsageError(
             f"{old.label}: requested with {old.request_key}; the other with {new.request_key}: "
             "the spectra cannot be compared "
-            "(for the archive, give --fluxcalib, --band and --format as then)"
+            "(for the archive, give the same --fluxcalib, --band and --format as then)"
         )
 
 
@@ -158,28 +158,28 @@ def _write_changed(path: Path, dids: Sequence[SpectrumId], config: Configuration
     write_catalog(path, list(columns(DirectoryStore(config.out).ledger, dids)))
 
 
-def _as_json(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:
-    told = {
+def _as_json(old: Version, new: Version, difference: Difference, incomparable: Mapping[str, str]) -> str:
+    result = {
         "before": old.label,
         "after": new.label,
         "same": difference.same,
         **{change.value: list(dids) for change, dids in difference.changes.items()},
-        "unsettled": [{"id": did, "detail": why} for did, why in sorted(unsettled.items())],
+        "unsettled": [{"id": did, "detail": reason} for did, reason in sorted(incomparable.items())],
     }
-    return json.dumps(told, indent=1)
+    return json.dumps(result, indent=1)
 
 
-def _in_words(old: Version, new: Version, difference: Difference, unsettled: Mapping[str, str]) -> str:
+def _as_text(old: Version, new: Version, difference: Difference, incomparable: Mapping[str, str]) -> str:
     from ..formatting import count, plural
 
-    lines = [f"A  {old.label}", f"B  {new.label}", "", f"{count(difference.same)}  the same, to the last bit"]
+    lines = [f"A  {old.label}", f"B  {new.label}", "", f"{count(difference.same)}  identical"]
     for change, dids in difference.changes.items():
         lines += _group(change, dids)
-    if unsettled:
-        lines += ["", f"{plural(len(unsettled), 'spectrum', 'spectra')} could not be compared:"]
-        lines += _some([f"{did}: {why}" for did, why in sorted(unsettled.items())])
+    if incomparable:
+        lines += ["", f"{plural(len(incomparable), 'spectrum', 'spectra')} could not be compared:"]
+        lines += _some([f"{did}: {reason}" for did, reason in sorted(incomparable.items())])
     if not difference.differs:
-        lines += ["", f"no difference in content{' among the others' if unsettled else ''}"]
+        lines += ["", f"no difference in content{' among the others' if incomparable else ''}"]
     return "\n".join(lines)
 
 
@@ -191,7 +191,7 @@ def _group(change: Change, dids: Sequence[SpectrumId]) -> list[str]:
 
 
 def _some(lines: Sequence[str]) -> list[str]:
-    from ..formatting import plain_line
+    from ..formatting import count, plain_line
 
-    more = [f"    and {len(lines) - EXAMPLES} more (--json lists all)"] if len(lines) > EXAMPLES else []
+    more = [f"    and {count(len(lines) - EXAMPLES)} more (--json lists all)"] if len(lines) > EXAMPLES else []
     return [*(f"    {plain_line(line, 300)}" for line in lines[:EXAMPLES]), *more]

@@ -1,4 +1,4 @@
-"""``fluxcalib``: one spectrum under each FLUXCALIB setting."""
+"""``fluxcalib``: draw one spectrum under each FLUXCALIB setting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = (".png", ".svg", ".pdf")
 @click.argument("spectrum", metavar="ID")
 @location_options
 @click.option("-o", "--output", metavar="FILE", help="figure to write: .png, .svg or .pdf [ID's name + .png]")
-@click.option("--show", is_flag=True, help="draw in the terminal (a file too only if -o says so)")
+@click.option("--show", is_flag=True, help="draw in the terminal; write a file only with -o")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
@@ -44,20 +44,20 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     from ..plots.figure import require_matplotlib
     from ..run.calibrations import fetch_calibrations, offered_fluxcalibs
 
-    config = load_configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs ask for
+    config = load_configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs request
     if config.profile.mode != "soda":
         raise UsageError(
-            f"fluxcalib: {config.profile.name} hands out its files as they are, no service of its own calibrates them; "
+            f"fluxcalib: {config.profile.name} serves its files as they are, without a service that calibrates them; "
             "`python -m harvester preview` draws one that is stored"
         )
-    did = identified(spectrum, config)
+    did = resolve_did(spectrum, config)
     file = None if show and output is None else figure_file(did, output)
     if file is not None:
         require_matplotlib()
     fetched = asyncio.run(fetch_calibrations(config, did, offered_fluxcalibs(config.profile)))
     panels = tuple(panel_of(one) for one in fetched)
     if not any(panel.spectrum for panel in panels):
-        print(f"harvester: {why_nothing(did, fetched)}", file=sys.stderr)
+        print(f"harvester: {nothing_to_draw(did, fetched)}", file=sys.stderr)
         return 5
     if show:
         show_panels(did, panels)
@@ -66,8 +66,8 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     return 0
 
 
-def identified(spectrum: str, config: Configuration) -> SpectrumId:
-    """The DID that ``spectrum`` is, or is the name of in the output directory. UsageError."""
+def resolve_did(spectrum: str, config: Configuration) -> SpectrumId:
+    """Return ``spectrum`` if it is a DID, else the DID of that name in the output directory. UsageError."""
     from ..errors import UsageError
     from ..ledger.queries import dids_named
     from ..model.target import parse_did
@@ -81,25 +81,26 @@ def identified(spectrum: str, config: Configuration) -> SpectrumId:
     known = dids_named(DirectoryStore(config.out).ledger, spectrum)
     if len(known) == 1:
         return known[0]
-    said = f"{len(known)} spectra are called" if known else "no spectrum is called"
-    raise UsageError(f"{said} {spectrum!r} in {config.out}: give the whole publisher DID (ivo://...)")
+    found = f"{len(known)} spectra are called" if known else "no spectrum is called"
+    raise UsageError(f"{found} {spectrum!r} in {config.out}: give the whole publisher DID (ivo://...)")
 
 
 def figure_file(did: SpectrumId, output: str | None) -> Path:
-    """Where the figure goes; UsageError, before anything is asked, where it cannot go."""
+    """Return the path of the figure; UsageError, before any request, if it cannot be written."""
     from ..catalog.names import plain_name, slug_name
 
     return output_path("-o", output or f"{plain_name(did) or slug_name(did)}.png", *KINDS)
 
 
 def panel_of(one: CalibrationResult) -> Panel:
+    """Return the panel of one result."""
     from ..plots.panel import Panel
 
     return Panel(one.fluxcalib, one.spectrum, one.problem, one.failure.detail if one.failure else "")
 
 
 def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None:
-    """Draw into ``file``. StoreError if the disk does not take it."""
+    """Draw into ``file``. StoreError if it cannot be written."""
     from ..plots.figure import draw
     from ..storage.atomic import atomic_write
 
@@ -119,13 +120,13 @@ def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
     print("\n".join(panel_lines(did, panels, max(1, columns - 1), height, sys.stdout.encoding)))
 
 
-def why_nothing(did: SpectrumId, fetched: Sequence[CalibrationResult]) -> str:
-    """One sentence: what the archive said, or what it did not say, and what to do."""
+def nothing_to_draw(did: SpectrumId, fetched: Sequence[CalibrationResult]) -> str:
+    """Return one sentence: what the archive responded, and what to do."""
     from ..formatting import plain_line
 
     failures = [one.failure for one in fetched if one.failure is not None]
     first = failures[0]
-    unlike = {failure.kind for failure in failures} - {first.kind}
-    also = f" (other settings: {', '.join(sorted(unlike))})" if unlike else ""
-    said = f"{first.kind.meaning}: {plain_line(first.detail)}{also}"
-    return f"{plain_line(did)}: nothing to draw: {said}; {first.kind.advice}"
+    others = {failure.kind for failure in failures} - {first.kind}
+    also = f" (other settings: {', '.join(sorted(others))})" if others else ""
+    reason = f"{first.kind.meaning}: {plain_line(first.detail)}{also}"
+    return f"{plain_line(did)}: nothing to draw: {reason}; {first.kind.advice}"

@@ -1,4 +1,4 @@
-"""``preview``: one spectrum in the terminal."""
+"""``preview``: draw one spectrum in the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .fluxcalib import KINDS, identified, panel_of, show_panels, why_nothing, write_figure
+from .fluxcalib import KINDS, nothing_to_draw, panel_of, resolve_did, show_panels, write_figure
 from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     from ..plots.figure import require_matplotlib
 
     config = load_configuration(flags)
-    did = _of_file(spectrum, config) or identified(spectrum, config)
+    did = _of_file(spectrum, config) or resolve_did(spectrum, config)
     file = None if png is None else output_path("--png", png, *KINDS)
     if file is not None:
         require_matplotlib()
     path = _stored(did, config)
     found = _fetched(did, config) if path is None else _read(did, config, path)
     if found.spectrum is None:
-        advice = "" if path is None else f" ({path}: python -m harvester verify tells more)"
-        print(f"harvester: {why_nothing(did, [found])}{advice}", file=sys.stderr)
+        advice = "" if path is None else f" ({path}: for details: python -m harvester verify)"
+        print(f"harvester: {nothing_to_draw(did, [found])}{advice}", file=sys.stderr)
         return 5 if path is None else 3
     if file is None:
         show_panels(did, (panel_of(found),))
@@ -56,7 +56,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
 
 
 def _of_file(name: str, config: Configuration) -> SpectrumId | None:
-    """The DID in the file ``name`` of the output directory, which may have lost its ledger; None if there is none."""
+    """Return the DID in the file ``name`` of the output directory, without its ledger; None if there is none."""
     from ..catalog.names import plain_name
     from ..fits.errors import InvalidSpectrumError
     from ..fits.reader import read_spectrum
@@ -73,7 +73,7 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
 
 
 def _stored(did: SpectrumId, config: Configuration) -> Path | None:
-    """The file that ``did`` has, under either of the names that it may have been given."""
+    """Return the stored file of ``did``, under either of its possible names."""
     from ..catalog.names import plain_name, slug_name
     from ..storage.directory import DirectoryStore
 
@@ -83,15 +83,15 @@ def _stored(did: SpectrumId, config: Configuration) -> Path | None:
 
 
 def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResult:
-    """The spectrum in ``path``, as the run that stored it asked for it. StoreError if it cannot be read."""
+    """Verify the spectrum in ``path`` as the run that stored it did. StoreError if it cannot be read."""
     from ..ledger.queries import request_parameters
     from ..run.calibrations import verified_spectrum
     from ..storage.directory import DirectoryStore
     from ..storage.errors import translate_os_errors
 
-    shape = request_parameters(DirectoryStore(config.out).ledger)
-    asked = re.search(r"FLUXCALIB=([^,]+)", shape or "")
-    setting = config.settings.fluxcalib if shape is None else asked[1] if asked else None
+    parameters = request_parameters(DirectoryStore(config.out).ledger)
+    requested = re.search(r"FLUXCALIB=([^,]+)", parameters or "")
+    setting = config.settings.fluxcalib if parameters is None else requested[1] if requested else None
     with translate_os_errors(path):
         body = path.read_bytes()
     return verified_spectrum(body, config, did, setting)

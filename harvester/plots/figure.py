@@ -1,4 +1,4 @@
-"""Spectra in a figure: one panel each over one wavelength axis; to PNG, SVG or PDF (matplotlib, extra ``plots``).
+"""Draw spectra with matplotlib, one panel each over one wavelength axis, as PNG, SVG or PDF (extra ``plots``).
 
 Figures are made without pyplot: no window, no global state, no backend of the user's. The same input gives the same
 bytes: no dates, no random ids.
@@ -30,12 +30,12 @@ _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": "harvester"},
     "pdf": {"CreationDate": None, "Creator": "harvester", "Producer": None},
 }
-_LONGEST_LINE = 96  # characters of small print that a panel is wide
+_LONGEST_LINE = 96  # characters of small text that a panel is wide
 _TALLEST = 1e100  # beyond this the axis' own arithmetic overflows
 
 
 def require_matplotlib() -> None:
-    """UsageError if matplotlib is not there: said before anything is asked of an archive."""
+    """Raise UsageError if matplotlib is missing, before any request is sent."""
     try:
         import matplotlib as _  # noqa: F401
     except ImportError:
@@ -43,7 +43,7 @@ def require_matplotlib() -> None:
 
 
 def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:
-    """The picture of ``panels`` as a file of ``kind``: png, svg or pdf. UsageError without matplotlib."""
+    """Return the picture of ``panels`` as a file of ``kind``: png, svg or pdf. UsageError without matplotlib."""
     require_matplotlib()
     with _style():
         figure = compose(did, panels)
@@ -54,7 +54,7 @@ def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Our look over matplotlib's own defaults, whatever the user's matplotlibrc says."""
+    """Apply the project's style on top of matplotlib's defaults, ignoring the user's matplotlibrc."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -64,28 +64,28 @@ def _style() -> Iterator[None]:
 
 
 def compose(did: SpectrumId, panels: tuple[Panel, ...]) -> Figure:
-    """The figure itself; ``draw`` gives it its style."""
+    """Return the figure; ``draw`` applies the style."""
     from matplotlib.figure import Figure
 
     height = style.MARGINS + style.PANEL_HEIGHT * len(panels)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     rows: list[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
-    seen = next((panel.spectrum for panel in panels if panel.spectrum), None)
+    shown = next((panel.spectrum for panel in panels if panel.spectrum), None)
     for number, (axes, panel) in enumerate(zip(rows, panels, strict=True)):
         _head(axes, panel, note(panel, panels[:number]))
         if panel.spectrum is None:
-            _tell_trouble(axes, panel)
+            _show_problem(axes, panel)
         else:
             _plot(axes, panel)
     _mark_h_alpha(rows, panels)
-    rows[-1].set_xlabel(wave_label(seen), fontsize=style.NORMAL)
+    rows[-1].set_xlabel(wave_label(shown), fontsize=style.NORMAL)
     figure.align_ylabels(rows)
     _title(figure, did, panels)
     return figure
 
 
 def _title(figure: Figure, did: SpectrumId, panels: tuple[Panel, ...]) -> None:
-    """Object in large letters, all else below it; as texts of a box on top, so that the layout makes room for them."""
+    """Write the object in large letters and the details below it, so that the layout makes room for both."""
     subject = subject_of(did, panels)
     figure.suptitle(f"{drawable(subject.title)}\n ", x=0.01, ha="left", fontsize=style.TITLE, fontweight="bold")
     inches = figure.get_size_inches()[1]
@@ -94,9 +94,9 @@ def _title(figure: Figure, did: SpectrumId, panels: tuple[Panel, ...]) -> None:
     )
 
 
-def _head(axes: Axes, panel: Panel, small_print: str) -> None:
+def _head(axes: Axes, panel: Panel, notes: str) -> None:
     axes.set_title(drawable(panel.heading), loc="left", fontsize=style.NORMAL, fontweight="bold", pad=4)
-    axes.set_title(small_print, loc="right", fontsize=style.SMALL, color=style.QUIET, pad=4)
+    axes.set_title(notes, loc="right", fontsize=style.SMALL, color=style.QUIET, pad=4)
 
 
 def _plot(axes: Axes, panel: Panel) -> None:
@@ -104,39 +104,39 @@ def _plot(axes: Axes, panel: Panel) -> None:
 
     spectrum = panel.spectrum
     assert spectrum is not None
-    axes.plot(angstroms(spectrum), np.clip(spectrum.flux, -_TALLEST, _TALLEST), color=style.INK)
+    wave = angstroms(spectrum)
+    for part in spectrum.segments:  # no line from the end of one order to the beginning of the next
+        axes.plot(wave[part], np.clip(spectrum.flux[part], -_TALLEST, _TALLEST), color=style.INK)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axes.set_ylabel(drawable(panel.flux_label).replace(" (", "\n(").replace(" [", "\n["))
-    if 1000 <= float(np.abs(spectrum.flux).max()) < 1e7:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    if 1000 <= float(np.nanmax(np.abs(spectrum.flux))) < 1e7:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
     axes.grid(axis="y", color=style.RULE, linewidth=0.4)
     axes.set_axisbelow(True)
 
 
-def _tell_trouble(axes: Axes, panel: Panel) -> None:
-    """A failure in the place of its spectrum: what it means, and what the server said."""
+def _show_problem(axes: Axes, panel: Panel) -> None:
+    """Write why there is no spectrum: the meaning of the failure, and the server's message."""
     axes.set_facecolor(style.TROUBLE)
     axes.set_yticks([])
-    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center"}
-    axes.text(0.5, 0.62, _wrapped(panel.trouble, 2), va="bottom", fontsize=style.NORMAL, fontweight="bold", **place)
-    axes.text(0.5, 0.54, _wrapped(panel.words, 4), va="top", fontsize=style.SMALL, color=style.QUIET, **place)
+    centred: dict[str, Any] = {"transform": axes.transAxes, "ha": "center"}
+    axes.text(0.5, 0.62, _wrapped(panel.problem, 2), va="bottom", fontsize=style.NORMAL, fontweight="bold", **centred)
+    axes.text(0.5, 0.54, _wrapped(panel.message, 4), va="top", fontsize=style.SMALL, color=style.QUIET, **centred)
 
 
-def _wrapped(words: str, lines: int) -> str:
-    return "\n".join(
-        textwrap.wrap(drawable(plain_line(words, 400)), _LONGEST_LINE, max_lines=lines, placeholder=" ...")
-    )
+def _wrapped(text: str, lines: int) -> str:
+    return "\n".join(textwrap.wrap(drawable(plain_line(text, 400)), _LONGEST_LINE, max_lines=lines, placeholder=" ..."))
 
 
 def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
-    """A dashed line through all panels whose wavelengths include it; its name stands in the first of them."""
+    """Draw a dashed line through all panels whose wavelengths include it, with its name in the first of them."""
     named = False
     for axes, panel in zip(rows, panels, strict=True):
         spectrum = panel.spectrum
         if spectrum is None:
             continue
         wave, line = angstroms(spectrum), h_alpha(spectrum)
-        if not min(wave[0], wave[-1]) <= line <= max(wave[0], wave[-1]):
+        if not wave.min() <= line <= wave.max():
             continue
         axes.axvline(line, color=style.MARK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         if not named:
@@ -145,7 +145,7 @@ def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
 
 
 def _name_h_alpha(axes: Axes, line: float) -> None:
-    """Above the panel, between heading and small print; beside the line where it is too near to one of them."""
+    """Write the name above the panel, or beside the line if heading or notes leave no room there."""
     low, high = axes.get_xlim()
     along = (line - low) / (high - low)
     above = 0.4 < along < 0.85
@@ -167,7 +167,7 @@ def _name_h_alpha(axes: Axes, line: float) -> None:
 
 
 def drawable(text: str) -> str:
-    """``text`` with question marks for what the font cannot draw: that would be a warning and an empty box."""
+    """Return ``text`` with question marks for what the font cannot draw, which would be a warning and an empty box."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     fonts = [get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight))) for weight in ("normal", "bold")]

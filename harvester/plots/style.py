@@ -1,4 +1,4 @@
-"""The look of figures: the colours that all we show shares (see ``palette``), and typography."""
+"""The style of figures: the colours of the dashboard and the report (see ``palette``), and typography."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.dpi": 160,
-    "svg.fonttype": "none",  # words stay words: they can be searched, selected and read aloud
+    "svg.fonttype": "none",  # text stays text: it can be searched, selected and read aloud
     "svg.hashsalt": "harvester",
     "pdf.fonttype": 42,
 }

@@ -1,7 +1,7 @@
-"""A curve in characters: braille (2 by 4 dots a cell), or ASCII (1 by 2) where the encoding has no more. No I/O.
+"""Draw a curve in characters: braille (2 by 4 dots a cell), or ASCII (1 by 2) in other encodings. No I/O.
 
 Each column of dots is filled from the lowest to the highest value that falls into it, joined to its neighbours, so that
-a line narrower than a column still shows.
+a line narrower than a column is still visible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """What a terminal draws with: dots across and down a cell, and the frame's characters.
+    """The characters of a plot: the dots of a cell, and the frame.
 
     dots: the bit of each dot in a cell, [row][column]; cells: the character for each sum of bits.
     """
@@ -47,22 +47,22 @@ ASCII = Ink(((1,), (2,)), " '.:", "|", "-", "+", "+", "|")
 
 
 def ink_for(encoding: str | None) -> Ink:
-    """Braille where ``encoding`` is a Unicode one, else ASCII."""
+    """Return braille if ``encoding`` is a Unicode one, else ASCII."""
     return BRAILLE if (encoding or "").lower().replace("-", "").startswith("utf") else ASCII
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A wavelength that is pointed out, by its ``name`` below the axis."""
+    """A marked wavelength, with its ``name`` below the axis."""
 
     at: float
     name: str
 
 
 def plot_lines(wave: Floats, flux: Floats, width: int, height: int, ink: Ink, mark: Mark | None = None) -> list[str]:
-    """``flux`` over ``wave`` in ``height`` rows, plus two for the axis, of at most ``width`` cells.
+    """Return ``flux`` over ``wave`` in ``height`` rows, plus two for the axis, of at most ``width`` cells.
 
-    Both of shape (points,), finite, ``wave`` rising or falling. Narrower than the least width there is only a sentence.
+    Both have shape (points,) and are finite, and ``wave`` rises or falls. If it is too narrow, a sentence says so.
     """
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return [clipped("too narrow", width)]
@@ -80,7 +80,7 @@ def plot_lines(wave: Floats, flux: Floats, width: int, height: int, ink: Ink, ma
 
 
 def _column_of(at: float, wave: Floats, inner: int) -> int | None:
-    """The cell in which ``at`` lies; None where the wavelengths do not reach it."""
+    """Return the cell of ``at``; None if the wavelengths do not reach it."""
     first, last = float(wave[0]), float(wave[-1])
     return min(inner - 1, int((at - first) / (last - first) * inner)) if first <= at <= last else None
 
@@ -100,7 +100,7 @@ def _rows(wave: Floats, flux: Floats, inner: int, height: int, ink: Ink, column:
 
 
 def _dots(wave: Floats, flux: Floats, columns: int, rows: int) -> NDArray[np.int64]:
-    """Shape (rows, columns), the top row first: 1 where the curve passes."""
+    """Return 1 where the curve passes, shape (rows, columns), the top row first."""
     low, high = float(flux.min()), float(flux.max())
     half = (high / 2 - low / 2) or 1.0  # halves: the difference of two huge numbers would overflow
     heights = np.rint((flux / 2 - low / 2) / half * (rows - 1)).astype(np.int64)
@@ -110,9 +110,9 @@ def _dots(wave: Floats, flux: Floats, columns: int, rows: int) -> NDArray[np.int
     finer = np.arange(columns) / max(1, columns - 1)
     path = np.rint(np.interp(finer, along, heights)).astype(np.int64)
     lowest, highest = path.copy(), path.copy()
-    places = np.minimum((along * columns).astype(np.int64), columns - 1)
-    np.minimum.at(lowest, places, heights)
-    np.maximum.at(highest, places, heights)
+    columns_hit = np.minimum((along * columns).astype(np.int64), columns - 1)
+    np.minimum.at(lowest, columns_hit, heights)
+    np.maximum.at(highest, columns_hit, heights)
     lowest[1:] = np.minimum(lowest[1:], highest[:-1])  # no gap between a column and the one before it
     highest[1:] = np.maximum(highest[1:], np.minimum(path[:-1], rows - 1))
     level = np.arange(rows - 1, -1, -1)[:, None]
@@ -120,50 +120,50 @@ def _dots(wave: Floats, flux: Floats, columns: int, rows: int) -> NDArray[np.int
 
 
 def _axis(wave: Floats, inner: int, gutter: int, ink: Ink, mark: Mark | None, column: int | None) -> list[str]:
-    """The ruler, and below it the two ends and the mark's name where there is room."""
+    """Return the ruler, and below it both ends and the mark's name if there is room."""
     ruler = [ink.across] * inner
     first, last = f"{wave[0]:.1f}", f"{wave[-1]:.1f}"
-    words = list(first.ljust(inner))[:inner]
+    labels_below = list(first.ljust(inner))[:inner]
     if len(first) + 1 + len(last) <= inner:
-        words[inner - len(last) :] = last
+        labels_below[inner - len(last) :] = last
     if mark and column is not None:
         ruler[column] = ink.tick
         start = min(max(0, column - len(mark.name) // 2), inner - len(mark.name))
         room = slice(max(0, start - 1), start + len(mark.name) + 1)
-        if start > 0 and not "".join(words[room]).strip():
-            words[start : start + len(mark.name)] = mark.name
+        if start > 0 and not "".join(labels_below[room]).strip():
+            labels_below[start : start + len(mark.name)] = mark.name
     indent = " " * (gutter + 1)
-    return [f"{' ' * gutter}{ink.corner}{''.join(ruler)}", f"{indent}{''.join(words)}".rstrip()]
+    return [f"{' ' * gutter}{ink.corner}{''.join(ruler)}", f"{indent}{''.join(labels_below)}".rstrip()]
 
 
 def _short(value: float, most: int) -> str:
-    """A number in at most ``most`` characters."""
+    """Return a number in at most ``most`` characters."""
     if 1000 <= abs(value) < 1e7:
         return f"{value:.0f}"
     return next((text for digits in (4, 3, 2, 1) if len(text := f"{value:.{digits}g}") <= most), "")
 
 
 def clipped(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells."""
+    """Return ``text`` in at most ``width`` cells."""
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width)).rstrip()
 
 
 def panel_lines(did: SpectrumId, panels: tuple[Panel, ...], width: int, height: int, encoding: str | None) -> list[str]:
-    """All ``panels``, one above the other, in lines of at most ``width`` cells; ``height`` rows for each curve."""
+    """Return all ``panels``, one above the other, in lines of at most ``width`` cells; ``height`` rows a curve."""
     ink = ink_for(encoding)
     subject = subject_of(did, panels)
     lines = [subject.title, *_folded(subject.details.replace("  |  ", ", "), width)]
     for number, panel in enumerate(panels):
         lines += ["", *_folded(_heading(panel, note(panel, panels[:number])), width)]
-        lines += _curve(panel, width, height, ink) if panel.spectrum else _trouble(panel, width)
-    seen = next((panel.spectrum for panel in panels if panel.spectrum), None)
-    lines += ["", wave_label(seen)]
+        lines += _curve(panel, width, height, ink) if panel.spectrum else _problem(panel, width)
+    shown = next((panel.spectrum for panel in panels if panel.spectrum), None)
+    lines += ["", wave_label(shown)]
     return [clipped(encodable(line, encoding), width) for line in lines]
 
 
-def _heading(panel: Panel, small_print: str) -> str:
-    told = panel.flux_label if panel.spectrum else "no data"
-    return f"{panel.heading}: {told}{f', {small_print}' if small_print else ''}"
+def _heading(panel: Panel, notes: str) -> str:
+    contents = panel.flux_label if panel.spectrum else "no data"
+    return f"{panel.heading}: {contents}{f', {notes}' if notes else ''}"
 
 
 def _curve(panel: Panel, width: int, height: int, ink: Ink) -> list[str]:
@@ -171,12 +171,16 @@ def _curve(panel: Panel, width: int, height: int, ink: Ink) -> list[str]:
     assert spectrum is not None
     line = h_alpha(spectrum)
     alpha = "a" if ink is ASCII else "\N{GREEK SMALL LETTER ALPHA}"
-    return plot_lines(angstroms(spectrum), spectrum.flux, width, height, ink, Mark(line, f"H{alpha} {line:.1f}"))
+    wave, flux = angstroms(spectrum)[spectrum.valid], spectrum.flux[spectrum.valid]
+    order = np.argsort(wave, kind="stable")  # segments may overlap
+    if wave.size < 2 or wave[order[0]] == wave[order[-1]]:
+        return ["  no two points with a finite flux"]
+    return plot_lines(wave[order], flux[order], width, height, ink, Mark(line, f"H{alpha} {line:.1f}"))
 
 
-def _trouble(panel: Panel, width: int) -> list[str]:
-    return [f"  {line}" for words in (panel.trouble, panel.words) for line in _folded(words, width - 2)]
+def _problem(panel: Panel, width: int) -> list[str]:
+    return [f"  {line}" for text in (panel.problem, panel.message) for line in _folded(text, width - 2)]
 
 
-def _folded(words: str, width: int) -> list[str]:
-    return textwrap.wrap(plain_line(words, 400), max(8, width))
+def _folded(text: str, width: int) -> list[str]:
+    return textwrap.wrap(plain_line(text, 400), max(8, width))

@@ -251,7 +251,7 @@ def test_a_damaged_file_is_neither_gone_nor_changed_but_cannot_be_compared(out: 
     (out / f"{NAMES[0]}.fits").write_bytes(b"")
     code, told = diff("last", "disk", "--out", out)
     assert (code, told["same"], changes(told)) == (4, COUNT - 1, {})
-    assert told["unsettled"] == [{"id": DIDS[0], "detail": "the answer has no bytes"}]
+    assert told["unsettled"] == [{"id": DIDS[0], "detail": "the response has no bytes"}]
 
 
 def test_a_colleagues_directory_is_compared_with_and_without_its_ledger(out: Path, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_people_read_counts_examples_and_what_to_do_next(out: Path, tmp_path: Pa
     found = str(tmp_path / "new.csv")
     asked = ["diff", "disk", str(theirs), "--out", str(out), "--csv", found]
     done = CliRunner().invoke(commands, asked, standalone_mode=False)
-    assert f"{COUNT - 1}  the same, to the last bit" in done.stdout
+    assert f"{COUNT - 1}  identical" in done.stdout
     assert f"1  added: only after\n    {DIDS[0]}\n" in done.stdout
     assert f"python -m harvester --out {out} --catalog {found} --refresh" in done.stdout
     catalog = read_catalog(found)
@@ -307,7 +307,7 @@ def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Pat
     given = ["--config", str(tmp_path / "mine.toml"), "--archive", "demo", "--rate", "2", "--contact", "me@x.example"]
     asked = ["diff", "disk", str(theirs), "--out", str(out), *given, "--limit", "1", "--csv", "changed.csv"]
     told = CliRunner().invoke(commands, asked, standalone_mode=False).stdout
-    command = told.rpartition("to fetch it: ")[2].split()
+    command = told.rpartition("to fetch them: ")[2].split()
     harvest = ["--config", str(tmp_path / "mine.toml"), "--out", str(out), "--archive", "demo"]
     manners = ["--contact", "me@x.example", "--rate", "2"]
     chosen = ["--catalog", "changed.csv", "--id-column", "id", "--refresh"]
@@ -407,11 +407,11 @@ async def test_a_long_comparison_gives_signs_of_life(tmp_path: Path) -> None:
         await harvest_from(server.archive, out, dids)
         code, told, errors = await diff_archive(server, out, "disk", "archive")
     assert (code, told["same"]) == (0, 120)
-    assert "asked for 50 % (60 of 120)" in errors
+    assert "requested 50 % (60 of 120)" in errors
 
 
 async def test_what_was_asked_for_as_something_else_is_not_compared(out: Path) -> None:
-    with pytest.raises(UsageError, match=r"asked for with FLUXCALIB=normalized.*the other with FLUXCALIB=relative"):
+    with pytest.raises(UsageError, match=r"requested with FLUXCALIB=normalized.*the other with FLUXCALIB=relative"):
         diff("last", "archive", "--out", out, "--archive", "demo", "--fluxcalib", "relative")
 
 

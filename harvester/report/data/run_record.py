@@ -64,7 +64,7 @@ class RunRecordData:
         """The run's settings on its catalog's labels."""
         try:
             return TypeAdapter(Labelling).validate_python(self.settings.get("labels", {}))
-        except ValidationError:  # a config.toml that was edited by hand
+        except ValidationError:  # a config.toml that was edited since
             return Labelling()
 
 
