@@ -188,7 +188,10 @@ def verify_store(
 
 
 def _configured(config: PathName | None, settings: dict[str, Any], catalog: RequestedSpectra | None) -> Configuration:
-    """Return the configuration of a call. A setting that is None is unset, as ``none`` is on the command line."""
+    """Return the configuration of a call.
+
+    A setting that is None is unset, as ``none`` is on the command line.
+    """
     limits = {**(settings.pop("limits", None) or {})}
     limits |= {name: settings.pop(name) for name in LIMITS & settings.keys()}
     given = {name: _band_text(value) if name == "band" else _as_text(value) for name, value in settings.items()}
@@ -204,7 +207,10 @@ def _as_text(value: object) -> object:
 
 
 def _band_text(value: object) -> object:
-    """Return two wavelengths, as Quantities or metres, in the form of the setting ``band``; None is an open end."""
+    """Return two wavelengths, as Quantities or metres, in the form of the setting ``band``.
+
+    None is an open end.
+    """
     from astropy.units import Quantity, UnitConversionError
 
     if value is None or isinstance(value, str):
@@ -232,7 +238,10 @@ async def _harvest(
     shutdown: Shutdown,
     on_event: Callable[[Event], None] | None,
 ) -> Harvest:
-    """Execute one run. What reads much of the disk runs in threads, since the event loop is the caller's."""
+    """Execute one run.
+
+    What reads much of the disk runs in threads, since the event loop is the caller's.
+    """
     out, name = configuration.out.absolute(), new_run_name()
     catalog = await asyncio.to_thread(_catalog, configuration, requested)
     async with AsyncExitStack() as stack:
@@ -256,7 +265,10 @@ async def _run(run: RunContext[Store], on_event: Callable[[Event], None] | None)
 
 
 async def _drain_when_cancelled(work: asyncio.Task[T], shutdown: Shutdown) -> T:
-    """Return what ``work`` returns. When cancelled, drain it, and raise CancelledError once it has ended."""
+    """Return what ``work`` returns.
+
+    When cancelled, drain it, and raise CancelledError once it has ended.
+    """
     cancelled = None
     while not work.done():
         try:
@@ -271,7 +283,10 @@ async def _drain_when_cancelled(work: asyncio.Task[T], shutdown: Shutdown) -> T:
 
 
 def _in_own_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Return what ``work`` returns. Each KeyboardInterrupt cancels it; one is raised once it has ended."""
+    """Return what ``work`` returns; each KeyboardInterrupt cancels it.
+
+    One is raised once it has ended.
+    """
     started: Future[Callable[[], object]] = Future()
 
     async def cancellable() -> T:

@@ -106,7 +106,7 @@ NOT_IN_ARCHIVE = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA, 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The contents of one version, by DID, and the request parameters of its spectra (None: unknown).
+    """The contents of one version, by DID, and its request parameters (None: unknown).
 
     incomparable: the spectra, or the files of an unknown spectrum, that cannot be compared, with the reason.
     """
@@ -118,7 +118,10 @@ class Version:
 
 
 def version_named(name: str, configuration: Configuration, processes: int) -> Version:
-    """Return the version called ``name``, other than the archive's. UsageError if there is none, StoreError."""
+    """Return the version called ``name``, other than the archive's.
+
+    UsageError if there is none, StoreError.
+    """
     folder = Path(name)
     if name == DISK:
         return on_disk(configuration.out, configuration, processes)
@@ -185,6 +188,7 @@ class _Contents:
         self._rows.execute("BEGIN")
 
     def add(self, content: Content) -> None:
+        """Add the content of one spectrum."""
         self._rows.execute("INSERT INTO content VALUES(?, ?, ?)", content)
 
     def __iter__(self) -> Iterator[Content]:
@@ -213,7 +217,9 @@ class _ResponseCollector:
 async def in_archive(
     configuration: Configuration, dids: Sequence[SpectrumId], shutdown: Shutdown, *observers: Observer
 ) -> tuple[Version, HarvestStats]:
-    """Request ``dids`` as a run would, verify them and compare them in memory; nothing is stored.
+    """Request ``dids`` as a run would, verify them and compare them in memory.
+
+    Nothing is stored.
 
     The exit code of the returned numbers says whether the archive could be queried.
     """

@@ -1,4 +1,4 @@
-"""The result of a harvest as a value: its numbers, its failures, and its spectra by name, DID or in a table."""
+"""The result of a harvest as a value: numbers, failures, and spectra."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SPARKLINES = 5  # spectra that a notebook shows
 
 @dataclass(frozen=True)
 class StoredSpectrum:
-    """One stored spectrum, whose file is read and compared with its digest when an array is first accessed.
+    """One stored spectrum, whose file is read and verified when an array is first accessed.
 
     Accessing an array raises DamagedError if the file is not what was stored, and StoreError if the disk fails. (The
     class has no slots, since it caches what was read.)
@@ -76,12 +76,15 @@ class StoredSpectrum:
 
     @property
     def wave(self) -> NDArray[np.float64]:
-        """The wavelengths in Angstrom, shape (points,), float64, in air or vacuum (``observation.medium``)."""
+        """The wavelengths in Angstrom, shape (points,), in air or vacuum (``observation.medium``)."""
         return angstroms(self.as_filed)
 
     @property
     def flux(self) -> NDArray[np.float64]:
-        """The flux, shape (points,), float64, in ``as_filed.flux_unit``; about 1 and without unit if normalized."""
+        """The flux, shape (points,), float64, in ``as_filed.flux_unit``.
+
+        About 1 and without unit if normalized.
+        """
         return self.as_filed.flux
 
     @property
@@ -91,7 +94,7 @@ class StoredSpectrum:
 
     @property
     def values(self) -> Mapping[str, int | float | str | None]:
-        """The other columns of its catalog row: as integer or number where the text is one, None where it is blank."""
+        """The other columns of its catalog row, as integer, number or text; None if blank."""
         return {name: typed_value(text) for name, text in self.columns.items()}
 
     @property
@@ -108,7 +111,10 @@ class StoredSpectrum:
 
     @property
     def flux_quantity(self) -> Quantity:
-        """The flux as a Quantity in the file's unit; dimensionless if it is normalized or the unit is unknown."""
+        """The flux as a Quantity in the file's unit.
+
+        Dimensionless if it is normalized or the unit is unknown.
+        """
         from .fits.flux_unit import flux_unit
 
         return self.flux * flux_unit(self.as_filed.flux_unit)[0]
@@ -130,13 +136,18 @@ class StoredSpectrum:
         return None if mjd is None else Time(mjd, format="mjd", scale="utc")
 
     def spectrum(self) -> specutils.Spectrum:
-        """Return it as a specutils object. ImportError, with what to install, if specutils is missing."""
+        """Return it as a specutils object.
+
+        ImportError, with what to install, if specutils is missing.
+        """
         from .specutils import as_specutils
 
         return as_specutils(self.as_filed)
 
     def spectrum_list(self) -> specutils.SpectrumList:
-        """Return its segments (orders, arms) as a specutils.SpectrumList; one without segments has a single member.
+        """Return its segments (orders, arms) as a specutils.SpectrumList.
+
+        One without segments has a single member.
 
         ImportError that says what to install if specutils is missing.
         """
@@ -145,7 +156,7 @@ class StoredSpectrum:
         return as_specutils_list(self.as_filed)
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: name, object, time and a sparkline in the colour of the text."""
+        """Return what a notebook shows: name, object, time and a sparkline."""
         seen = self.observation
         facts = " · ".join(part for part in (seen.object_name, seen.when, self.did) if part)
         drawn = sparkline(self.wave, self.flux)
@@ -177,7 +188,10 @@ class Harvest:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the command line (docs/reference/exit-codes.md); None while the run is active."""
+        """The exit code of the command line (docs/reference/exit-codes.md).
+
+        None while the run is active.
+        """
         code = self.summary.get("exit_code")
         return None if code is None else int(code)
 
@@ -193,11 +207,11 @@ class Harvest:
 
     @property
     def failures(self) -> list[FailureRecord]:
-        """The missing spectra and why: did, kind (with meaning and advice), blame, detail, attempts, columns."""
+        """The missing spectra: did, kind (with meaning and advice), blame, detail, attempts ..."""
         return [failure for failure in queries.failures(self._store.ledger) if self._lists(SpectrumId(failure.did))]
 
     def table(self, *, observations: bool = True) -> QTable:
-        """Return an astropy QTable with one row per stored spectrum, by name, and the catalog's columns last.
+        """Return an astropy QTable with one row per stored spectrum, by name.
 
         Columns: did, name, object_name, points, wave_min and wave_max (Angstrom), size (bytes), sha256; ra, dec (deg,
         ICRS), time (UTC), exposure (s) and medium from the headers; the catalog's. ``meta`` names the directory and the
@@ -209,7 +223,9 @@ class Harvest:
         return build_table((one.stored for one in self), meta, observations=observations)
 
     def spectrum_list(self) -> specutils.SpectrumList:
-        """Return all stored spectra as a specutils.SpectrumList, one member per segment; each file is read.
+        """Return all stored spectra as a specutils.SpectrumList, one member per segment.
+
+        Each file is read.
 
         ImportError that says what to install if specutils is missing, DamagedError for a file that has changed.
         """
@@ -224,7 +240,9 @@ class Harvest:
     def __getitem__(self, key: slice) -> list[StoredSpectrum]: ...
 
     def __getitem__(self, key: str | SupportsIndex | slice) -> StoredSpectrum | list[StoredSpectrum]:
-        """Return the spectrum with this DID, name (with or without ``.fits``) or position by name; a list for a slice.
+        """Return the spectrum with this DID, name (with or without ``.fits``) or position by name.
+
+        A list for a slice.
 
         KeyError, or IndexError for a position, if it is not stored. To visit all, iterate: a position is found by
         counting.
@@ -266,7 +284,10 @@ class Harvest:
         return f"<Harvest {self.out}: {self._counted}; {self.reason}>"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: numbers, and what is missing. It has no colours, so that it suits any theme."""
+        """Return what a notebook shows: numbers, and what is missing.
+
+        It has no colours, so that it suits any theme.
+        """
         failures = self.failures
         kinds = Counter(failure.kind for failure in failures)
         rows = [(kind, number, kind.meaning, kind.advice) for kind, number in kinds.most_common()]

@@ -40,7 +40,7 @@ FEW = 100  # spectra that are requested in so short a time that no progress is p
 @click.option("--csv", "csv_file", metavar="FILE", help="write the spectra that are new or changed in B as a catalog")
 @click.option("--json", "as_json", is_flag=True, help="print the complete result as one JSON object")
 def command(before: str, after: str, csv_file: str | None, as_json: bool, **flags: Any) -> int:
-    """Show what was added, removed or changed from A to B, by the content of the spectra and not by their bytes.
+    """Show what was added, removed or changed from A to B, by the content of the spectra.
 
     Each of A and B is a run of the output directory (its name or the beginning of it, last, previous), another
     harvest's directory, disk (what is stored now) or archive (what the other has is requested again, as a run would,

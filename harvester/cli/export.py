@@ -45,7 +45,7 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
 @click.option("--seed", metavar="N", type=int, help="seed of the split or the folds [0]")
 @click.option("--label-column", metavar="NAME", help="the catalog's column with the class [labels.column]")
 def command(file: str, **flags: Any) -> int:
-    """Write the verified spectra, joined with the catalog's columns, into a file or a data set folder.
+    """Write the verified spectra, with the catalog's columns, into a file or a folder.
 
     FILE ends in .parquet or .h5 and gets a card, FILE.md, beside it. DIR/ is a data set for Hugging Face: data files by
     split, README.md (the card), CITATION.cff, provenance, Croissant and RO-Crate metadata.
@@ -86,7 +86,10 @@ def command(file: str, **flags: Any) -> int:
 
 
 def _target(file: str) -> Path:
-    """Return the file, or, where it ends in a slash or is a directory, the folder; UsageError if neither can be."""
+    """Return the file, or, where it ends in a slash or is a directory, the folder.
+
+    UsageError if neither can be.
+    """
     from ..errors import UsageError
 
     path = Path(file)

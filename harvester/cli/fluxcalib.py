@@ -30,7 +30,7 @@ KINDS = (".png", ".svg", ".pdf")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="cut out these wavelengths; metres if no unit")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
-    """Draw the spectrum ID as served, normalized, relative, and in counts: one panel for each FLUXCALIB setting.
+    """Draw the spectrum ID under each FLUXCALIB setting: as served, normalized, in counts ...
 
     ID is a publisher DID, or the name of a spectrum in the output directory. Each setting is requested once, and each
     response is verified. Exit codes: 0 a panel has data, 5 none has, 2 wrong usage.
@@ -67,7 +67,10 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
 
 
 def resolve_did(spectrum: str, config: Configuration) -> SpectrumId:
-    """Return ``spectrum`` if it is a DID, else the DID of that name in the output directory. UsageError."""
+    """Return ``spectrum`` if it is a DID, else the DID of that name in the output directory.
+
+    UsageError.
+    """
     from ..errors import UsageError
     from ..ledger.queries import dids_named
     from ..model.target import parse_did
@@ -112,7 +115,7 @@ def write_figure(did: SpectrumId, panels: tuple[Panel, ...], file: Path) -> None
 
 
 def show_panels(did: SpectrumId, panels: tuple[Panel, ...]) -> None:
-    """Draw in the terminal, as wide as it is, with as many rows for each panel as fit (6 to 12)."""
+    """Draw in the terminal, in its full width, with 6 to 12 rows for each panel."""
     from ..plots.terminal import panel_lines
 
     columns, rows = shutil.get_terminal_size()

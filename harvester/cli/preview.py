@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--png", metavar="FILE", help="draw into this file (.png, .svg or .pdf) instead")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
 def command(spectrum: str, png: str | None, **flags: Any) -> int:
-    """Draw the spectrum ID in the terminal: the stored one, or else one that is downloaded for it and not stored.
+    """Draw the spectrum ID in the terminal: the stored file, or a download that is not kept.
 
     ID is a publisher DID, or the name of a spectrum in the output directory. Exit codes: 0 drawn, 3 the stored file is
     damaged, 5 the archive has none, 2 wrong usage.
@@ -56,7 +56,10 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
 
 
 def _of_file(name: str, config: Configuration) -> SpectrumId | None:
-    """Return the DID in the file ``name`` of the output directory, without its ledger; None if there is none."""
+    """Return the DID in the file ``name`` of the output directory, without its ledger.
+
+    None if there is none.
+    """
     from ..catalog.names import plain_name
     from ..fits.errors import InvalidSpectrumError
     from ..fits.reader import read_spectrum
@@ -83,7 +86,10 @@ def _stored(did: SpectrumId, config: Configuration) -> Path | None:
 
 
 def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResult:
-    """Verify the spectrum in ``path`` as the run that stored it did. StoreError if it cannot be read."""
+    """Verify the spectrum in ``path`` as the run that stored it did.
+
+    StoreError if it cannot be read.
+    """
     from ..ledger.queries import request_parameters
     from ..run.calibrations import verified_spectrum
     from ..storage.directory import DirectoryStore

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="FILE.html", help="the file to write [OUT/.harvester/runs/RUN/report.html]")
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
-    """Write one self-contained HTML file about a run (default: the last): results, missing spectra, pictures.
+    """Write one self-contained HTML file about a run, by default the last one.
 
     \b
     Examples:

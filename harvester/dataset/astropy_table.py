@@ -48,7 +48,10 @@ def build_table(files: Iterable[StoredFile], meta: Mapping[str, Any], *, observa
 
 
 def _observations(rows: Sequence[StoredFile]) -> tuple[list[Observation], list[str]]:
-    """Read each file's observation; a damaged file has an empty one, and its name is returned too."""
+    """Read each file's observation.
+
+    A damaged file has an empty one, and its name is returned too.
+    """
     seen: list[Observation] = []
     damaged: list[str] = []
     for row in rows:

@@ -1,4 +1,7 @@
-"""Write the card of a data set: what it is, how it was made, how to cite it. Markdown, with a head for Hugging Face."""
+"""Write the card of a data set: what it is, how it was made, how to cite it.
+
+Markdown, with a head for Hugging Face.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def _head(dataset: Dataset) -> list[str]:
 
 
 def _configurations(dataset: Dataset) -> list[str]:
-    """Return which files are which split; one file has all parts, and must not be called ``train`` by default."""
+    """Return which files are which split.
+
+    One file has all parts, and must not be called ``train`` by default.
+    """
     if dataset.options.is_hdf5:
         return []
     if not dataset.options.is_folder:
@@ -72,7 +78,7 @@ def _data_files(splits: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _loading(dataset: Dataset) -> Iterator[str]:
-    """How to load a folder."""
+    """Say how to load a folder."""
     if not dataset.options.is_folder:
         return
     folder = dataset.options.file.name
@@ -86,7 +92,7 @@ def _loading(dataset: Dataset) -> Iterator[str]:
 
 
 def _classes(dataset: Dataset) -> Iterator[str]:
-    """How many spectra of which class are in which part."""
+    """Count the spectra of each class in each part."""
     counted, split = dataset.result.classes, dataset.options.split
     parts = ("",) if split is None else split.names
     yield from ("## Classes", "", f"By the catalog's column `{dataset.schema.label}`:", "")
@@ -109,7 +115,7 @@ def _classes(dataset: Dataset) -> Iterator[str]:
 
 
 def _choosing(dataset: Dataset) -> Iterator[str]:
-    """How to get one part of the split out of one file."""
+    """Say how to get one part of the split out of one file."""
     name, split = dataset.options.file.name, dataset.options.split
     if dataset.options.is_folder or split is None:
         return

@@ -33,7 +33,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """A column of the catalog, which the data set calls ``name``. blank: no row has a value in it."""
+    """A column of the catalog, which the data set calls ``name``.
+
+    blank: no row has a value in it.
+    """
 
     source: str
     name: str
@@ -56,7 +59,7 @@ def kind_of(text: str) -> Kind:
 
 
 def typed_value(text: str) -> Value | None:
-    """Return one value by itself: an integer or a number if ``text`` is one, None if it is blank."""
+    """Return an integer or a number if ``text`` is one, None if it is blank, else the text."""
     if not text:
         return None
     kind = kind_of(text)
@@ -84,7 +87,10 @@ class ColumnTypes:
                     self._large.add(name)
 
     def columns(self, taken: Collection[str]) -> tuple[CatalogColumn, ...]:
-        """Return the columns in the order in which they came; a name that is ``taken`` gets a prefix."""
+        """Return the columns in the order in which they came.
+
+        A name that is ``taken`` gets a prefix.
+        """
         names = _free_names(self._kinds, taken)
         return tuple(
             CatalogColumn(source, name, self._kind(source), kind is None)
@@ -92,14 +98,20 @@ class ColumnTypes:
         )
 
     def _kind(self, source: str) -> Kind:
-        """Return the column's kind; large integers among blanks are text, since pandas and astropy would round them."""
+        """Return the column's kind.
+
+        Large integers among blanks are text, since pandas and astropy would round them.
+        """
         kind = self._kinds[source]
         rounded = kind is Kind.INTEGER and source in self._large and self._filled[source] < self._rows
         return Kind.TEXT if kind is None or rounded else kind
 
 
 def _free_names(sources: Iterable[str], taken: Collection[str]) -> list[str]:
-    """Return a free name for each source; names differ in more than case, which DuckDB and others do not see."""
+    """Return a free name for each source.
+
+    Names differ in more than case, which DuckDB and others do not see.
+    """
     names: list[str] = []
     folded = {name.casefold() for name in taken}
     for source in sources:

@@ -1,4 +1,4 @@
-"""Look at all samples of a data set before it is written: which columns it needs, and how long they are."""
+"""Look at all samples before a data set is written: which columns it needs, and how long."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FirstLook:
         self._units.add(sample.flux_unit)
 
     def wave_style(self, requested: str) -> str:
-        """Return how wavelengths are written: as requested, else compact if ``--resample`` makes one grid of all.
+        """Return how wavelengths are written: as requested, else compact with ``--resample``.
 
         Without it the columns do not depend on which spectra are exported: a reader finds ``wave`` in every file.
         """

@@ -1,4 +1,4 @@
-"""Write what a data set's folder has beside its data: citation, provenance, Croissant and RO-Crate metadata.
+"""Write a data set's documents: citation, provenance, Croissant and RO-Crate metadata.
 
 CITATION.cff 1.2.0; Croissant 1.0 (mlcommons.org/croissant), which machine learning tools and Hugging Face read;
 RO-Crate 1.1, which Zenodo and WorkflowHub read. The same harvest gives the same documents.
@@ -96,7 +96,7 @@ def _json(value: object) -> str:
 
 
 def _provenance(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
-    """Return where the spectra come from, how they were prepared, and the digests of the files."""
+    """Return the origin and the preparation of the spectra, and the digests of the files."""
     split = dataset.options.split
     return {
         "made_by": f"harvester {__version__}",
@@ -219,8 +219,28 @@ def _crate(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
         PROVENANCE: "application/json",
     }
     licence = _licence(dataset)
-    parts = [*(file.name for file in files), *documents]
-    root: dict[str, Any] = {
+    entities = [
+        {
+            "@id": "ro-crate-metadata.json",
+            "@type": "CreativeWork",
+            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+            "about": {"@id": "./"},
+        },
+        _crate_root(dataset, [*(file.name for file in files), *documents]),
+        {"@id": "#archive", "@type": "Organization", "name": _publisher(dataset)},
+        {"@id": "#harvester", "@type": "SoftwareApplication", "name": "harvester", "version": __version__},
+        _crate_action(dataset),
+        *(_crate_file(file.name, _PARQUET) | {"contentSize": str(file.size), "sha256": file.sha256} for file in files),
+        *(_crate_file(name, kind) for name, kind in documents.items()),
+    ]
+    if "://" in licence:
+        entities.append({"@id": licence, "@type": "CreativeWork", "name": licence})
+    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": entities}
+
+
+def _crate_root(dataset: Dataset, parts: list[str]) -> dict[str, Any]:
+    licence, retrieved = _licence(dataset), _retrieved(dataset)
+    return {
         "@id": "./",
         "@type": "Dataset",
         "name": dataset.title,
@@ -230,10 +250,12 @@ def _crate(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
         "publisher": {"@id": "#archive"},
         "hasPart": [{"@id": part} for part in parts],
         "mentions": {"@id": "#export"},
+        **({"datePublished": retrieved} if retrieved else {}),
     }
-    if _retrieved(dataset):
-        root["datePublished"] = _retrieved(dataset)
-    export = {
+
+
+def _crate_action(dataset: Dataset) -> dict[str, Any]:
+    return {
         "@id": "#export",
         "@type": "CreateAction",
         "name": "Export of the harvest",
@@ -241,25 +263,6 @@ def _crate(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
         "result": {"@id": "./"},
         "description": " ".join(dataset.options.recipe.sentences()) or "Spectra as the archive's files have them.",
     }
-    software = {"@id": "#harvester", "@type": "SoftwareApplication", "name": "harvester", "version": __version__}
-    descriptor = {
-        "@id": "ro-crate-metadata.json",
-        "@type": "CreativeWork",
-        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-        "about": {"@id": "./"},
-    }
-    entities = [
-        descriptor,
-        root,
-        {"@id": "#archive", "@type": "Organization", "name": _publisher(dataset)},
-        software,
-        export,
-        *(_crate_file(file.name, _PARQUET) | {"contentSize": str(file.size), "sha256": file.sha256} for file in files),
-        *(_crate_file(name, kind) for name, kind in documents.items()),
-    ]
-    if "://" in licence:
-        entities.append({"@id": licence, "@type": "CreativeWork", "name": licence})
-    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": entities}
 
 
 def _crate_file(name: str, kind: str) -> dict[str, Any]:

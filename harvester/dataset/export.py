@@ -1,4 +1,4 @@
-"""Export a harvest: one Parquet or HDF5 file with a card beside it, or a folder that Hugging Face loads.
+"""Export a harvest as a Parquet or HDF5 file with a card, or as a Hugging Face folder.
 
 One spectrum is in memory at a time (in Parquet, a row group). Parquet needs to know which columns have values, and a
 split needs to know all stars, before the first row can be written, so everything is read twice then. The same harvest
@@ -67,7 +67,9 @@ def export(
     pool: Pool | None = None,
     document: Document | None = None,
 ) -> Dataset:
-    """Write the data set ``options`` of the configuration's harvest; UsageError if there is none, or it cannot be.
+    """Write the data set ``options`` of the configuration's harvest.
+
+    UsageError if there is none, or it cannot be.
 
     ``describe`` writes its card, ``document`` what else a folder has. Leaves nothing behind if it fails. What is
     damaged or does not fit is left out and listed in the result. A ``pool`` reads and prepares the spectra.
@@ -150,7 +152,10 @@ class _Export:
         return dataset
 
     def _first_look(self, result: ExportResult) -> tuple[Callable[[Sample], str | None], dict[str, int]]:
-        """Decide the columns and the parts; return what tells a sample's part, and the rows of each part."""
+        """Decide the columns and the parts.
+
+        Return what tells a sample's part, and the rows of each part.
+        """
         split = self._options.split
         if self._options.is_hdf5 and split is None:
             return (lambda sample: None), {}
@@ -177,7 +182,7 @@ class _Export:
         return (hdf5_file if self._options.is_hdf5 else parquet_file)(path, self._schema, provenance)
 
     def _write_documents(self, dataset: Dataset, path: Path) -> None:
-        """Write the card before the data set gets its name, so that no new data set has an old card."""
+        """Write the card before the data set gets its name, so that it never has an old card."""
         if self._describe is not None:
             with atomic_write(path / "README.md" if dataset.options.is_folder else dataset.options.card) as card:
                 card.write_text(self._describe(dataset), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Write a data set as a folder that Hugging Face loads: ``data/<part>-00000-of-00001.parquet`` and documents.
+"""Write a data set as a folder that Hugging Face loads: data files by part, and documents.
 
 The folder appears all at once under its name. One that an export made is replaced by the next; any other is refused.
 """
@@ -99,7 +99,7 @@ def _is_running(pid: int) -> bool:
 def parquet_folder(
     folder: Path, layout: ExportSchema, provenance: Mapping[str, Any], rows: Mapping[str, int], files: dict[str, int]
 ) -> Iterator[Write]:
-    """Open the data files below ``folder`` and yield what writes one spectrum into its part's current file.
+    """Open the data files in ``folder`` and yield what writes one spectrum into its part.
 
     rows: of each part, which is called ``train`` if it has no name. files: gets the rows of each file, by its path.
     """

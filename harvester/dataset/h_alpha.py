@@ -1,4 +1,4 @@
-"""Put spectra around H-alpha on one grid, to compare them whatever their own grid and calibration."""
+"""Put spectra around H-alpha on one grid, to compare them in any calibration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_SIGMAS = 8.0  # noise alone rises by five, from its deepest to its highest
 
 
 def around_h_alpha(spectrum: Spectrum, line: float) -> Rows | None:
-    """Return the spectrum around ``line`` (Angstrom) on the grid, smoothed, in units of the continuum.
+    """Return the spectrum around ``line`` (Angstrom), smoothed, in units of the continuum.
 
     None where no segment covers the whole grid, or there is no continuum to compare with.
     """
@@ -48,7 +48,10 @@ def _around(wave: NDArray[np.float64], flux: NDArray[np.float64], line: float) -
 
 
 def _smoothed(wave: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the running mean over ``_SMOOTH`` Angstrom; at the ends, of the points that exist."""
+    """Return the running mean over ``_SMOOTH`` Angstrom.
+
+    At the ends, of the points that exist.
+    """
     points = max(1, round(_SMOOTH * (wave.size - 1) / (wave[-1] - wave[0])))
     box = np.ones(points)
     mean: NDArray[np.float64] = np.convolve(flux, box, "same") / np.convolve(np.ones(flux.size), box, "same")
@@ -70,7 +73,7 @@ def has_emission(rows: Rows) -> NDArray[np.bool_]:
 
 
 def _noise(rows: Rows) -> NDArray[np.float64]:
-    """Return the noise of each row beside the line, from second differences, which slopes do not change."""
+    """Return each row's noise beside the line, from second differences, free of slopes."""
     beside = rows[:, _BESIDE].astype(np.float64)
     bends = beside[:, 6:] - 2 * beside[:, 3:-3] + beside[:, :-6]  # three steps apart: smoothing ties neighbours
     noise: NDArray[np.float64] = 1.4826 * np.median(np.abs(bends), axis=1) / np.sqrt(6)

@@ -1,4 +1,4 @@
-"""Write HDF5 in the form of the notebooks that first worked on these spectra, so that they run on it.
+"""Write HDF5 in the form of the notebooks that first worked on these spectra.
 
 ``spectra/<name>`` is one data set of 2 x n float64, wavelengths (Angstrom) above flux, with the attributes ``date``,
 ``ra``, ``dec`` and ``label``. Theirs had the header's DATE as ``date``, the day on which the file was written; here it
@@ -68,6 +68,7 @@ class _Disk(io.FileIO):
         self._error: OSError | None = None
 
     def write(self, data: Buffer, /) -> int:
+        """Write all of ``data``; record the first error instead of raising it."""
         rest = memoryview(data).cast("B")
         size = rest.nbytes
         try:
@@ -78,6 +79,7 @@ class _Disk(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None, /) -> int:
+        """Set the size; record the first error instead of raising it."""
         try:
             return super().truncate(size)
         except OSError as error:

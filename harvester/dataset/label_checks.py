@@ -27,7 +27,10 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class LabelledSpectrum:
-    """A stored spectrum as the checks need it. wave_min, wave_max: metres; row: its index in the rows, or None."""
+    """A stored spectrum as the checks need it. wave_min, wave_max: metres.
+
+    row: its index in the rows, or None.
+    """
 
     did: str
     label: str
@@ -38,7 +41,7 @@ class LabelledSpectrum:
 
     @property
     def shows_h_alpha(self) -> bool:
-        """Whether H-alpha, in air or in vacuum, lies in its range, or may, if the range is unknown."""
+        """Whether H-alpha, in air or in vacuum, lies in its range, or may if that is unknown."""
         low, high = self.wave_min, self.wave_max
         return low is None or high is None or (low <= H_ALPHA_VACUUM * 1e-10 and high >= H_ALPHA_AIR * 1e-10)
 
@@ -54,7 +57,9 @@ class LabelIssue:
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """The results of the checks. ``no_emission`` is None where the settings name no emission labels.
+    """The results of the checks.
+
+    ``no_emission`` is None where the settings name no emission labels.
 
     checked: number of labelled spectra; twins: those that are listed; twins_counted: the number of all.
     """
@@ -123,7 +128,7 @@ def _without_emission(labelled: Sequence[LabelledSpectrum], rows: Rows, labellin
 def _twins(
     labelled: Sequence[LabelledSpectrum], rows: Rows
 ) -> Iterator[tuple[LabelledSpectrum, LabelledSpectrum, str]]:
-    """Yield pairs under different labels: first those with equal flux, then those with nearly equal flux."""
+    """Yield pairs under different labels: first with equal flux, then with nearly equal flux."""
     first: dict[bytes, list[LabelledSpectrum]] = {}
     for one in labelled:
         same = first.setdefault(one.flux_digest, [])
@@ -137,7 +142,7 @@ def _twins(
 
 
 def _alike(rows: Rows, labels: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of rows with different labels that correlate and agree within the noise, block by block."""
+    """Yield pairs of rows with different labels that correlate and agree within the noise."""
     numbers = np.unique(np.array(labels, str), return_inverse=True)[1] if labels else np.empty(0, int)
     shape = rows[:, ::_THIN] - rows[:, ::_THIN].mean(axis=1, keepdims=True)
     shape /= np.maximum(np.linalg.norm(shape, axis=1, keepdims=True), 1e-9)

@@ -20,7 +20,9 @@ PARQUET, HDF5 = (".parquet",), (".h5", ".hdf5")
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What the data set is to be. file: a .parquet or HDF5 file, or a folder, which has neither ending.
+    """What the data set is to be.
+
+    file: a .parquet or HDF5 file, or a folder, which has neither ending.
 
     flux: precision. label: the catalog's column with the class, None for ``labels.column``. wave: how wavelengths are
     written in Parquet: ``explicit``, ``compact`` or ``auto``.
@@ -51,7 +53,9 @@ class ExportOptions:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What was written. ``classes`` counts the spectra by label and part ('' where there is none).
+    """What was written.
+
+    ``classes`` counts the spectra by label and part ('' where there is none).
 
     stars: how many have each label, as the split counts them; empty without a split.
     damaged, left_out: name and reason. absent: spectra that the catalog lists and the harvest does not have.

@@ -1,4 +1,4 @@
-"""Write Parquet, one row a spectrum, for pyarrow, polars, pandas, DuckDB, Hugging Face datasets and astropy alike.
+"""Write Parquet, one row per spectrum, that all usual readers understand.
 
 Numbers of one spectrum resemble each other in their high bytes: BYTE_STREAM_SPLIT puts these side by side, and zstd
 makes a fifth less of it than of the numbers as they are. Nothing in the file says when it was written.
@@ -79,7 +79,10 @@ def arrow_schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
 
 
 def _arrow_type(field: ExportField, size: int | None) -> Any:
-    """Return the column's type; lists that are as long in all rows are of a fixed size, which tensors are made of."""
+    """Return the column's type.
+
+    Lists that are as long in all rows are of a fixed size, which tensors are made of.
+    """
     import pyarrow as pa
 
     scalars = {

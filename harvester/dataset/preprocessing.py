@@ -26,14 +26,20 @@ EXAMPLE = '"6519 6732 140", or with a unit "651.9 673.2 140 nm"'
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """vacuum: convert air wavelengths to vacuum. sigma: of the Gaussian, in pixels. By default nothing is done."""
+    """vacuum: convert air wavelengths to vacuum. sigma: of the Gaussian, in pixels.
+
+    By default nothing is done.
+    """
 
     vacuum: bool = False
     sigma: float | None = None
     grid: Grid | None = None
 
     def apply(self, sample: Sample) -> Sample:
-        """Return ``sample``, prepared; NotCoveredError if it does not fit, MissingMetadataError without a medium."""
+        """Return ``sample``, prepared.
+
+        NotCoveredError if it does not fit, MissingMetadataError without a medium.
+        """
         if self.vacuum:
             sample = _in_vacuum(sample)
         if len(sample.lengths) > 1 and (self.sigma is not None or self.grid is not None):
@@ -90,7 +96,10 @@ def _smoothed_sample(sample: Sample, sigma: float) -> Sample:
 
 
 def smoothed(flux: Array, sigma: float) -> Array:
-    """Convolve with a Gaussian of ``sigma`` pixels, cut off at four; the end values continue beyond both ends."""
+    """Convolve with a Gaussian of ``sigma`` pixels, cut off at four.
+
+    The end values continue beyond both ends.
+    """
     return _convolved(flux, _gaussian(sigma))
 
 
@@ -115,7 +124,10 @@ class Axis:
 
 
 def axis_of(wave: Array) -> Axis | None:
-    """Return the axis that is ``wave`` exactly; None if there is none, since wavelengths are not rounded here."""
+    """Return the axis that is ``wave`` exactly.
+
+    None if there is none, since wavelengths are not rounded here.
+    """
     if wave.size < 2:
         return None
     start, step = float(wave[0]), float((wave[-1] - wave[0]) / (wave.size - 1))
@@ -156,7 +168,10 @@ class Grid:
 
 
 def _between(uncertainty: Array, right: Places, share: Array) -> Array:
-    """Return the uncertainty of linear interpolation between independent points; one of weight 0 does not count."""
+    """Return the uncertainty of linear interpolation between independent points.
+
+    One of weight 0 does not count.
+    """
     left_part = np.where(share == 1, 0.0, (1 - share) * uncertainty[right - 1])
     right_part = np.where(share == 0, 0.0, share * uncertainty[right])
     return np.hypot(left_part, right_part)
@@ -167,7 +182,10 @@ def _either(mask: Flags, right: Places, share: Array) -> Flags:
 
 
 def parse_grid(text: str) -> Grid:
-    """Parse ``LO HI N [UNIT]``, in Angstrom without a unit; ValueError, in one clause, for anything else."""
+    """Parse ``LO HI N [UNIT]``, in Angstrom without a unit.
+
+    ValueError, in one clause, for anything else.
+    """
     parts = text.split(maxsplit=3)
     if len(parts) < 3:
         raise ValueError(f"two limits and a number of points are needed: {EXAMPLE}")

@@ -22,7 +22,7 @@ def origin_of(profile: ArchiveProfile | None) -> DataOrigin:
 
 
 def stated_rights(profile: ArchiveProfile | None) -> list[tuple[str, str]]:
-    """Return what the archive states: its acknowledgement, what to cite, and the conditions of use, by name."""
+    """Return the archive's acknowledgement, what to cite, and the conditions of use, by name."""
     origin = origin_of(profile)
     stated = {
         "acknowledgement": profile.acknowledgement if profile else "",

@@ -1,4 +1,4 @@
-"""The archive profiles that runs recorded in their folders: what their files do not say about their spectra."""
+"""The archive profiles that runs recorded: what files do not say about their spectra."""
 
 from __future__ import annotations
 

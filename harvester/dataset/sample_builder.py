@@ -32,7 +32,10 @@ class SampleBuilder:
     pool: Pool | None = None
 
     def build(self, files: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, Built]]:
-        """Yield each of ``files`` with its sample or its error, in order. StoreError if the disk fails."""
+        """Yield each of ``files`` with its sample or its error, in order.
+
+        StoreError if the disk fails.
+        """
         if self.pool is None:
             yield from ((stored, _build(stored, self.recipe, self.profile)) for stored in files)
             return

@@ -21,7 +21,9 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One row of a data set. wave: Angstrom, flux: float64, shape (points,). flux_unit: '' where the file names none.
+    """One row of a data set. wave: Angstrom, flux: float64, shape (points,).
+
+    flux_unit: '' where the file names none.
 
     columns: the other columns of its catalog row, as text.
     uncertainty: one standard deviation of flux, NaN where unknown; None where the file has none.
@@ -48,11 +50,17 @@ class NotCoveredError(Exception):
 
 
 class MissingMetadataError(Exception):
-    """Neither the file nor the archive's profile says what is needed; the message says how to supply it."""
+    """Neither the file nor the archive's profile says what is needed.
+
+    The message says how to supply it.
+    """
 
 
 def build_sample(stored: StoredFile, profile: ArchiveProfile | None) -> Sample:
-    """Read ``stored``; ``profile`` supplies what its file lacks. DamagedError if it is not what was stored."""
+    """Read ``stored``; ``profile`` supplies what its file lacks.
+
+    DamagedError if it is not what was stored.
+    """
     spectrum = read_stored(stored)
     observation = observation_of(spectrum)
     medium = profile.medium if profile else ""

@@ -1,4 +1,4 @@
-"""Describe the columns of a data set: the one list behind its files, their metadata and the card."""
+"""Describe the columns of a data set, for its files, their metadata and the card."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _KINDS = {Kind.INTEGER: INTEGER, Kind.NUMBER: REAL, Kind.TEXT: TEXT}
 
 @dataclass(frozen=True, slots=True)
 class ExportField:
-    """One column. ``kind`` is a type as Arrow spells it; ``unit`` as in VOUnits, '' for none; ``ucd`` as in UCD1+.
+    """One column. ``kind`` is a type as Arrow spells it; ``unit`` as in VOUnits, '' for none.
+
+    ``ucd`` as in UCD1+.
 
     longest: characters of the longest text in it, or numbers of the longest list, where that is known.
     """
@@ -174,7 +176,10 @@ class ExportSchema:
         }
 
     def array_values(self, sample: Sample) -> dict[str, Any]:
-        """Return the wavelengths, the flux, and what goes with it; None is what the spectrum does not have."""
+        """Return the wavelengths, the flux, and what goes with it.
+
+        None is what the spectrum does not have.
+        """
         axis = axis_of(sample.wave) if self.wave == "compact" else None
         values: dict[str, Any] = {
             "wave_start": None if axis is None else axis.start,
@@ -200,12 +205,12 @@ def _catalog_value(column: CatalogColumn, sample: Sample) -> MetadataValue | Non
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what overflows here is unknown, and becomes 0
 def inverse_variance(uncertainty: Array) -> Array:
-    """Return 1 / uncertainty**2 in double precision, and 0 where the uncertainty is no positive number."""
+    """Return 1 / uncertainty**2, and 0 where the uncertainty is no positive number."""
     inverse = uncertainty**-2.0
     return np.where((uncertainty > 0) & np.isfinite(inverse), inverse, 0.0)
 
 
 def time_of(mjd: float, unit: timedelta) -> datetime:
-    """Return a modified Julian date to the nearest ``unit``, since its last digits would make :02 of :01.999989."""
+    """Return a modified Julian date to the nearest ``unit``: its last digits are noise."""
     epoch = moment(0).replace(tzinfo=UTC)
     return epoch + unit * round(timedelta(days=mjd) / unit)

@@ -1,4 +1,4 @@
-"""Select what goes into a data set: the stored spectra that a catalog lists, or all, and where they come from."""
+"""Select what goes into a data set: the stored spectra that a catalog lists, or all."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class Origin:
         return " and ".join(self.archives) or None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as the data set's metadata have it; nothing in it depends on when it is written."""
+        """Return it as the data set's metadata have it.
+
+        Nothing in it depends on when it is written.
+        """
         return {
             "archive": self.archive,
             "servers": self.servers,
@@ -53,12 +56,15 @@ class Origin:
 
 
 def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``columns`` as a data set can hold them: ledgers of older versions have text that none can."""
+    """Return ``columns`` as a data set can hold them, which old ledgers do not guarantee."""
     return {NO_TEXT.sub("\ufffd", name)[:LONGEST_COLUMN]: NO_TEXT.sub("\ufffd", text) for name, text in columns.items()}
 
 
 class Source:
-    """The stored spectra that a catalog lists, with its columns; all stored spectra without a catalog."""
+    """The stored spectra that a catalog lists, with its columns.
+
+    All stored spectra without a catalog.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         settings = configuration.settings

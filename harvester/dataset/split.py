@@ -1,4 +1,4 @@
-"""Split into training, validation and test, or into folds: by star, by label, by a seed, and stable when spectra come.
+"""Split into training, validation and test, or into folds: by star, label and seed.
 
 Label by label (a star's is the one that most of its spectra have), stars that are large beside the smallest part go
 where most room is left, the largest first. All others lie in an order that only the seed and their names decide, cut
@@ -25,7 +25,7 @@ Weights = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """``shares`` add up to 1: train and test, train, validation and test, or as many equal folds."""
+    """Shares that add up to 1: train and test, with or without validation, or equal folds."""
 
     shares: tuple[float, ...]
     seed: int = 0

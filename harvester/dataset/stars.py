@@ -32,7 +32,10 @@ Direction = tuple[float, float, float]
 
 
 class Objects:
-    """The stars of many spectra, found one by one. Memory grows with names and positions, not with spectra."""
+    """The stars of many spectra, found one by one.
+
+    Memory grows with names and positions, not with spectra.
+    """
 
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
@@ -86,7 +89,7 @@ class Objects:
 
 
 def _keys(did: SpectrumId, observation: Observation) -> list[str]:
-    """Return the keys of a spectrum's star: its name, its position, or else the spectrum's own identifier."""
+    """Return the keys of a spectrum's star: name and position, or else the spectrum's DID."""
     name = _plain_name(observation.object_name)
     keys = [f"name {name}" if name else "", _position_key(observation)]
     return [key for key in keys if key] or [f"id {did}"]

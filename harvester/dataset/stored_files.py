@@ -24,7 +24,9 @@ from .run_profiles import RunProfiles
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One stored spectrum. ``columns`` are the other columns of its catalog row; None is what the ledger lacks.
+    """One stored spectrum. ``columns`` are the other columns of its catalog row.
+
+    None is what the ledger lacks.
 
     load: returns its bytes, and raises, as the store's ``read`` does.
     wave_min, wave_max: metres. saved: seconds since 1970. run: the one that fetched it. url: the requested address.
@@ -54,7 +56,9 @@ class DamagedError(Exception):
 
 
 def stored_files(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
-    """Yield every spectrum that the ledger lists as stored, by name; UsageError if there is no ledger.
+    """Yield every spectrum that the ledger lists as stored, by name.
+
+    UsageError if there is no ledger.
 
     ``profiles``: of the runs that stored them. ``share``: of all, if not all; always the same ones.
     """
@@ -65,7 +69,10 @@ def stored_files(store: Store, profiles: RunProfiles | None = None, share: float
 
 
 def find_stored_file(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
-    """Return the stored spectrum with this DID or name, with or without ``.fits``; None if there is none."""
+    """Return the stored spectrum with this DID or name, with or without ``.fits``.
+
+    None if there is none.
+    """
     row = queries.stored_as(store.ledger, key)
     if row is None and key.endswith(".fits"):
         row = queries.stored_as(store.ledger, key.removesuffix(".fits"))
@@ -92,7 +99,10 @@ def require_ledger(store: Store) -> None:
 
 
 def read_stored(stored: StoredFile) -> Spectrum:
-    """Read the spectrum and check that it is what was stored; DamagedError if not, StoreError if the disk fails."""
+    """Read the spectrum and check that it is what was stored.
+
+    DamagedError if not, StoreError if the disk fails.
+    """
     try:
         body = stored.load()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Metadata by which astronomers' tools read a Parquet file: VOParquet, and what astropy writes of its own.
+"""Write the metadata by which astronomers' tools read Parquet: VOParquet, and astropy's.
 
 VOParquet (IVOA Note, version 1.0, 2025) puts a VOTable without data into the file's metadata; its FIELDs give units,
 UCDs and descriptions. It is VOTable 1.3, whose units may be Angstrom (1.4 deprecates them for 0.1nm). ``time`` has no
@@ -81,7 +81,7 @@ def _votable_unit(unit: str) -> str:
 
 
 def astropy_header(fields: Iterable[ExportField], title: str) -> str:
-    """Return what ``astropy.table.Table.read`` takes names, units and descriptions from, in YAML."""
+    """Return the YAML from which ``astropy.table.Table.read`` takes units and descriptions."""
     from astropy.table import Column, meta
 
     columns = [

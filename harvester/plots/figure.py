@@ -1,4 +1,4 @@
-"""Draw spectra with matplotlib, one panel each over one wavelength axis, as PNG, SVG or PDF (extra ``plots``).
+"""Draw spectra with matplotlib, one panel each, as PNG, SVG or PDF (extra ``plots``).
 
 Figures are made without pyplot: no window, no global state, no backend of the user's. The same input gives the same
 bytes: no dates, no random ids.
@@ -43,7 +43,10 @@ def require_matplotlib() -> None:
 
 
 def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:
-    """Return the picture of ``panels`` as a file of ``kind``: png, svg or pdf. UsageError without matplotlib."""
+    """Return the picture of ``panels`` as a file of ``kind``: png, svg or pdf.
+
+    UsageError without matplotlib.
+    """
     require_matplotlib()
     with _style():
         figure = compose(did, panels)
@@ -54,7 +57,7 @@ def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Apply the project's style on top of matplotlib's defaults, ignoring the user's matplotlibrc."""
+    """Apply this style on top of matplotlib's defaults, ignoring the user's matplotlibrc."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -85,7 +88,7 @@ def compose(did: SpectrumId, panels: tuple[Panel, ...]) -> Figure:
 
 
 def _title(figure: Figure, did: SpectrumId, panels: tuple[Panel, ...]) -> None:
-    """Write the object in large letters and the details below it, so that the layout makes room for both."""
+    """Write the object in large letters and the details below, with room for both."""
     subject = subject_of(did, panels)
     figure.suptitle(f"{drawable(subject.title)}\n ", x=0.01, ha="left", fontsize=style.TITLE, fontweight="bold")
     inches = figure.get_size_inches()[1]
@@ -129,7 +132,7 @@ def _wrapped(text: str, lines: int) -> str:
 
 
 def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
-    """Draw a dashed line through all panels whose wavelengths include it, with its name in the first of them."""
+    """Draw a dashed line through all panels that include it, with its name in the first."""
     named = False
     for axes, panel in zip(rows, panels, strict=True):
         spectrum = panel.spectrum
@@ -145,7 +148,7 @@ def _mark_h_alpha(rows: list[Axes], panels: tuple[Panel, ...]) -> None:
 
 
 def _name_h_alpha(axes: Axes, line: float) -> None:
-    """Write the name above the panel, or beside the line if heading or notes leave no room there."""
+    """Write the name above the panel, or beside the line if there is no room."""
     low, high = axes.get_xlim()
     along = (line - low) / (high - low)
     above = 0.4 < along < 0.85
@@ -167,7 +170,7 @@ def _name_h_alpha(axes: Axes, line: float) -> None:
 
 
 def drawable(text: str) -> str:
-    """Return ``text`` with question marks for what the font cannot draw, which would be a warning and an empty box."""
+    """Return ``text`` with question marks for what the font cannot draw."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     fonts = [get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight))) for weight in ("normal", "bold")]

@@ -50,7 +50,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The observation that a picture shows. ``when`` is the middle of the exposure (UT), ``exposure`` a text."""
+    """The observation that a picture shows.
+
+    ``when`` is the middle of the exposure (UT), ``exposure`` a text.
+    """
 
     did: str
     name: str = ""

@@ -12,7 +12,10 @@ WIDTH, HEIGHT = 220, 40  # pixels of a sparkline
 
 
 def envelope(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
-    """Return the lowest and highest point of each of ``columns`` columns, in order; x rises from 0 to 1."""
+    """Return the lowest and highest point of each of ``columns`` columns, in order.
+
+    X rises from 0 to 1.
+    """
     if x.size <= 2 * columns:
         return x, y
     edges = np.unique(np.searchsorted(x, np.arange(columns) / columns))
@@ -31,7 +34,7 @@ def line(x: Floats, y: Floats, digits: int = 0) -> str:
 
 
 def sparkline(wave: Floats, flux: Floats) -> str:
-    """Return ``flux`` over ``wave``, shape (points,) each, as an SVG in the colour of the text; '' if it is empty."""
+    """Return ``flux`` over ``wave``, shape (points,), as SVG in the text's colour, or ''."""
     finite = np.isfinite(wave) & np.isfinite(flux)
     order = np.argsort(wave[finite], kind="stable")
     wave, flux = wave[finite][order], flux[finite][order]

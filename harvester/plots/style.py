@@ -1,4 +1,4 @@
-"""The style of figures: the colours of the dashboard and the report (see ``palette``), and typography."""
+"""The style of figures: the colours of ``palette``, and typography."""
 
 from __future__ import annotations
 

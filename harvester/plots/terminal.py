@@ -1,4 +1,4 @@
-"""Draw a curve in characters: braille (2 by 4 dots a cell), or ASCII (1 by 2) in other encodings. No I/O.
+"""Draw a curve in characters: braille (2 by 4 dots a cell), else ASCII (1 by 2).
 
 Each column of dots is filled from the lowest to the highest value that falls into it, joined to its neighbours, so that
 a line narrower than a column is still visible.
@@ -60,7 +60,7 @@ class Mark:
 
 
 def plot_lines(wave: Floats, flux: Floats, width: int, height: int, ink: Ink, mark: Mark | None = None) -> list[str]:
-    """Return ``flux`` over ``wave`` in ``height`` rows, plus two for the axis, of at most ``width`` cells.
+    """Return ``flux`` over ``wave`` in ``height`` rows and an axis of ``width`` cells.
 
     Both have shape (points,) and are finite, and ``wave`` rises or falls. If it is too narrow, a sentence says so.
     """
@@ -149,7 +149,10 @@ def clipped(text: str, width: int) -> str:
 
 
 def panel_lines(did: SpectrumId, panels: tuple[Panel, ...], width: int, height: int, encoding: str | None) -> list[str]:
-    """Return all ``panels``, one above the other, in lines of at most ``width`` cells; ``height`` rows a curve."""
+    """Return all ``panels``, one above the other, in lines of at most ``width`` cells.
+
+    ``height`` rows a curve.
+    """
     ink = ink_for(encoding)
     subject = subject_of(did, panels)
     lines = [subject.title, *_folded(subject.details.replace("  |  ", ", "), width)]

@@ -1,4 +1,4 @@
-"""Build HTML that cannot be injected into: text is escaped, and only what this module made is markup."""
+"""Build HTML that cannot be injected into: text is escaped, markup is made here only."""
 
 from __future__ import annotations
 

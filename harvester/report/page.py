@@ -94,7 +94,10 @@ def _variables(colours: Colours) -> str:
 
 
 def policy(style: str) -> str:
-    """Return a policy by which nothing is loaded and no script runs; the stylesheet is allowed by its digest."""
+    """Return a policy by which nothing is loaded and no script runs.
+
+    The stylesheet is allowed by its digest.
+    """
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -105,7 +108,10 @@ def report_file(store: Store, run: str) -> Path:
 
 
 def write_report(store: Store, run: str, most: int) -> Path:
-    """Write the report of ``run`` into its folder, over at most ``most`` spectra. StoreError if that fails."""
+    """Write the report of ``run`` into its folder, over at most ``most`` spectra.
+
+    StoreError if that fails.
+    """
     path = report_file(store, run)
     write_page(path, page(gather(store, run, time.time(), most=most)))
     return path

@@ -1,4 +1,4 @@
-"""Draw charts as inline SVG, without script or library: a plot stretches with the page, its text does not.
+"""Draw charts as inline SVG: a plot stretches with the page, its text does not.
 
 Each chart is an SVG without a viewBox, whose x positions are percentages; the curve lies in an inner SVG that is
 stretched to it. Colours are classes of style.css.
@@ -42,7 +42,10 @@ class Curve:
 
     @classmethod
     def of(cls, wave: Floats, flux: Floats, h_alpha: float) -> Self | None:
-        """Reduce ``flux`` over rising ``wave``, shape (points,) each; None if too little of it can be drawn."""
+        """Reduce ``flux`` over rising ``wave``, shape (points,) each.
+
+        None if too little of it can be drawn.
+        """
         sound = np.isfinite(flux) & np.isfinite(wave)
         wave, flux = wave[sound], flux[sound]
         if wave.size < 2 or not wave[-1] > wave[0]:
@@ -82,7 +85,10 @@ def chart(
     behind: Child = None,
     before: Child = None,
 ) -> Markup:
-    """Return a chart: ``plot`` is stretched over it; ``behind`` and ``before`` it are in percent and pixels."""
+    """Return a chart: ``plot`` is stretched over it.
+
+    ``behind`` and ``before`` it are in percent and pixels.
+    """
     inner = height - TOP - BOTTOM
     heights = [(TOP + inner * (1 - at), text) for at, text in up]
     rules = [element("line", x1="0", x2="100%", y1=y, y2=y, class_="rule") for y, _ in heights]
@@ -111,7 +117,7 @@ def percent(share: float) -> str:
 
 
 def upright(at: float, class_: str, height: int, text: str = "") -> Markup:
-    """Return a line from top to bottom at a share of the width, with a label beside its upper end."""
+    """Return a vertical line at a share of the width, with a label beside its upper end."""
     left = at > 0.8
     label = element(
         "text", text, x=percent(at), dx=-4 if left else 4, y=11, class_=f"{class_}-word",

@@ -1,4 +1,4 @@
-"""Rights and citation of an archive's data, as its VOTables state them (IVOA Note "Data Origin in the VO", 1.1)."""
+"""Rights and citation of data, as VOTables state them (IVOA Note "Data Origin in the VO")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class DataOrigin:
-    """What an archive says about its data; '' where it says nothing. The names are those of the Note's INFOs."""
+    """What an archive says about its data; '' where it says nothing.
+
+    The names are those of the Note's INFOs.
+    """
 
     publisher: str = ""
     """Who publishes the data."""
@@ -30,7 +33,10 @@ class DataOrigin:
 
 
 def data_origin(infos: Iterable[tuple[str, str]]) -> DataOrigin:
-    """Gather the origin from the name and value of a VOTable's INFO elements; repeated creators are joined."""
+    """Gather the origin from the name and value of a VOTable's INFO elements.
+
+    Repeated creators are joined.
+    """
     known = {field.name for field in fields(DataOrigin)}
     found = DataOrigin()
     for name, value in infos:

@@ -1,4 +1,4 @@
-"""Choose the spectra to show, and draw each as a curve: usual and unusual ones, and quarantined bodies."""
+"""Choose the spectra to show: usual and unusual ones, and quarantined bodies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ _FARTHEST = 25.0  # one hot pixel is not what makes a spectrum unusual
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A spectrum to look at; where ``curve`` is None, ``reason`` says why, as the server or a check put it."""
+    """A spectrum to look at.
+
+    Where ``curve`` is None, ``reason`` says why, as the server or a check put it.
+    """
 
     title: str
     name: str
@@ -126,7 +129,10 @@ def _curve(spectrum: Spectrum) -> Curve | None:
 
 
 def _quarantine_order(entry: Path, missing: Collection[str]) -> tuple[bool, float, str]:
-    """Sort first the bodies of spectra that are still missing, the latest first; last what has vanished since."""
+    """Sort first the bodies of spectra that are still missing, the latest first.
+
+    Last what has vanished since.
+    """
     stored = entry.stem.rpartition(".")[0] not in missing
     try:
         return stored, -entry.stat().st_mtime, entry.name
@@ -162,7 +168,10 @@ def _body_of(entry: Path) -> bytes:
 
 
 def distances(rows: Rows, labels: Sequence[str]) -> NDArray[np.float64]:
-    """Return each row's mean distance from its label's median, in typical spreads; NaN where the label has too few."""
+    """Return each row's mean distance from its label's median, in typical spreads.
+
+    NaN where the label has too few.
+    """
     label_of = np.array(labels, dtype=str)
     found = np.full(len(rows), np.nan)
     for label in sorted(set(labels)):

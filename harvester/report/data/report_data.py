@@ -59,7 +59,9 @@ def gather(
     labels: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
 ) -> ReportData:
-    """Gather everything about ``run`` (default: the latest) in ``store``; at most ``most`` spectra are read.
+    """Gather everything about ``run`` (default: the latest) in ``store``.
+
+    At most ``most`` spectra are read.
 
     labels: fields of ``Labelling`` that replace the run's own. UsageError if there is no such run, StoreError if the
     disk fails.

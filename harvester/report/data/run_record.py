@@ -116,7 +116,10 @@ def _settings(folder: RunFolder) -> Mapping[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """Return the text in ``path``, '' if there is no such file. StoreError if it cannot be read."""
+    """Return the text in ``path``, '' if there is no such file.
+
+    StoreError if it cannot be read.
+    """
     if not path.exists():
         return ""
     with translate_os_errors(path):

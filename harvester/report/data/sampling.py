@@ -64,7 +64,9 @@ RANGE_STEP = 1e-10  # metres
 
 
 def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS) -> Sample:
-    """Read a sample of ``store``, whose labels are in ``column``; UsageError without a ledger, StoreError.
+    """Read a sample of ``store``, whose labels are in ``column``.
+
+    UsageError without a ledger, StoreError.
 
     ``fallback``: what files do not say whose run left no profile.
     """
@@ -87,7 +89,7 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: File
 
 
 def digest_of_all(store: Store) -> str:
-    """Return the SHA-256 of SHA256SUMS as the ledger would write it: one number for the whole set."""
+    """Return the SHA-256 of SHA256SUMS as the ledger would write it."""
     digest = hashlib.sha256()
     for name, sha256 in queries.digests(store.ledger):
         digest.update(f"{sha256}  {store.relative_path(name.removesuffix('.fits'))}\n".encode())
@@ -102,6 +104,7 @@ class _Reader:
     damaged: list[tuple[str, str]] = field(default_factory=list)
 
     def read(self, stored: StoredFile) -> None:
+        """Read one file and keep what the report needs of it."""
         try:
             spectrum = read_stored(stored)
         except DamagedError as error:

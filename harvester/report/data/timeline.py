@@ -1,4 +1,4 @@
-"""Fold ``events.jsonl`` into a few hundred bins, with memory that does not grow with the run.
+"""Fold ``events.jsonl`` into a few hundred bins, in constant memory.
 
 A bin's width doubles whenever the run outgrows the bins, so a million events cost one pass and no more.
 """
@@ -30,7 +30,10 @@ _TENTH = math.log(1.1)  # latencies are kept in steps of 10 %
 
 @dataclass(slots=True)
 class Bin:
-    """Results of the attempts within one interval. ``elapsed`` counts spectra by the logarithm of seconds."""
+    """Results of the attempts within one interval.
+
+    ``elapsed`` counts spectra by the logarithm of seconds.
+    """
 
     saved: int = 0
     failed: int = 0
@@ -50,7 +53,10 @@ class Bin:
         self.elapsed.update(other.elapsed)
 
     def percentile(self, share: float) -> float | None:
-        """Return the seconds that this share of the spectra took at most, to 10 %; None without any."""
+        """Return the seconds that this share of the spectra took at most, to 10 %.
+
+        None without any.
+        """
         left = share * sum(self.elapsed.values())
         for step in sorted(self.elapsed):
             left -= self.elapsed[step]
@@ -61,7 +67,7 @@ class Bin:
 
 @dataclass(slots=True)
 class Timeline:
-    """What add between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
+    """Events between ``start`` and ``end`` (seconds since 1970), in bins of ``width`` seconds."""
 
     start: float = 0.0
     end: float = 0.0
@@ -143,7 +149,10 @@ class Timeline:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """Read the timeline from ``path``; empty if there is no such file. StoreError if it cannot be read."""
+    """Read the timeline from ``path``; empty if there is no such file.
+
+    StoreError if it cannot be read.
+    """
     timeline = Timeline()
     if path.exists():
         with translate_os_errors(path), path.open(encoding="utf-8", errors="replace") as lines:
@@ -154,7 +163,10 @@ def read_timeline(path: Path) -> Timeline:
 
 
 def _events(lines: Iterable[str], timeline: Timeline) -> Iterator[Mapping[str, Any]]:
-    """Yield each line's event; count lines that are none, such as the last one of a killed run."""
+    """Yield each line's event.
+
+    Count lines that are none, such as the last one of a killed run.
+    """
     for line in lines:
         saved = _SAVED.match(line)
         if saved is not None:

@@ -1,4 +1,7 @@
-"""The label checks on the page: spectra whose labels deserve a second look. Nothing was changed."""
+"""The label checks on the page: spectra whose labels deserve a second look.
+
+Nothing was changed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The missing spectra: grouped by failure kind, with the server's messages and what to do about them."""
+"""The missing spectra by failure kind, with the server's messages and what to do."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def _waiting(number: int, data: ReportData) -> Child:
 
 
 def is_worth_another_run(kind: FailureKind) -> bool:
-    """Return whether another run may fetch a spectrum that failed so; never against the kind's own advice."""
+    """Return whether another run may fetch a spectrum that failed so.
+
+    Never against the kind's own advice.
+    """
     return kind.transient or "run again" in kind.advice
 
 
@@ -79,7 +82,7 @@ def _kind(members: Sequence[FailureRecord], data: ReportData) -> Markup:
 
 
 def _examples(members: Sequence[FailureRecord]) -> Markup:
-    """Return each message once, with how many spectra it was given for, and some of their names.
+    """Return each message once, with the number of its spectra and some of their names.
 
     Messages that differ in nothing but numbers, or the spectrum's own name, are one message.
     """

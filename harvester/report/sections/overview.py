@@ -1,4 +1,4 @@
-"""The top of the page: the result in one line and a few large numbers, and what was requested."""
+"""The top of the page: the result, a few large numbers, and what was requested."""
 
 from __future__ import annotations
 

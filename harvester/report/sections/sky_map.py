@@ -1,4 +1,4 @@
-"""Draw the sky in Mollweide's equal-area projection, with right ascension growing to the left."""
+"""Draw the sky in Mollweide's equal-area projection, right ascension to the left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GALACTIC = np.array(
 
 
 def mollweide(ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
-    """Project degrees to x in -180..180 (12 h in the middle, 24 h on the left) and y in -90..90 (south is positive)."""
+    """Project degrees to x in -180..180 (24 h on the left) and y in -90..90 (south positive)."""
     latitude = np.radians(dec)
     theta = latitude.copy()
     for _ in range(12):
@@ -76,7 +76,7 @@ def _milky_way() -> str:
 
 
 def _dots(positions: Sequence[tuple[float, float]]) -> list[Markup]:
-    """Return the dots: each is a line without length with round ends, one path for all dots of a size."""
+    """Return the dots, as lines without length with round ends, one path for each size."""
     if not positions:
         return []
     x, y = mollweide(*np.array(positions, dtype=np.float64).T)

@@ -35,7 +35,7 @@ _CENTRE = np.abs(OFFSETS) <= 4.0
 
 
 def stacked_spectra(data: ReportData) -> Child:
-    """Draw all rows as a picture, ordered by label and, within one, from the deepest line to the brightest."""
+    """Draw all rows as a picture, by label, and from the deepest line to the brightest."""
     rows = data.sample.rows
     if len(rows) < 2:
         return element("p", "There are too few spectra that reach 40 Å beyond Hα on both sides.", class_="note")
@@ -67,7 +67,7 @@ def _number_drawn(data: ReportData, by_label: Mapping[str, int]) -> str:
 
 
 def _bands(counted: Mapping[str, int]) -> dict[str, tuple[float, float]]:
-    """Return where each label begins and how high it is, as shares of the picture, with room for its name."""
+    """Return where each label begins and how high it is, with room for its name."""
     least = min(_LEAST / (_TALL - TOP - BOTTOM), 1 / len(counted))
     room, whole = 1 - least * len(counted), sum(counted.values())
     bands, at = {}, 0.0
@@ -101,7 +101,7 @@ def _names(bands: Mapping[str, tuple[float, float]], counted: Mapping[str, int],
 
 
 def _strips(rows: Rows) -> NDArray[np.uint8]:
-    """Return levels, shape (lines, points): 0 is far below the continuum, 128 on it, 255 far above."""
+    """Return levels, shape (lines, points): 128 is the continuum, 0 far below, 255 far above."""
     edges = np.linspace(0, len(rows), min(STRIPS, len(rows)) + 1).astype(int)[:-1]
     mean = np.add.reduceat(rows, edges, axis=0) / np.diff([*edges, len(rows)])[:, None]
     level: NDArray[np.uint8] = np.clip(128 + 127 * np.tanh((mean - 1) / 0.5), 0, 255).astype(np.uint8)
