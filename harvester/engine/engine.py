@@ -220,6 +220,7 @@ class Engine:
         self.throttle.record(signal, failure, attempt.waited)
         if signal is Signal.OUTAGE_LIKE and self.throttle.breaker.outage and not habit:
             self._work_queue.requeue(attempt, now + (failure.retry_after or 0.0), asked_to_wait)
+            self._phase(attempt, ev.Phase.WAITING)
             return
         wait = wait_before_retry(failure, attempt.attempt, self.limits, self.rng)
         if wait is not None:
@@ -229,7 +230,9 @@ class Engine:
             self.emit(ev.RetryScheduled(self.clock(), attempt.target, attempt.attempt, failure, due))
             return
         pending = PendingFailure(attempt, failure, started, url, now)
-        if habit or not self._outage.hold(pending):
+        if not habit and self._outage.hold(pending):
+            self._phase(attempt, ev.Phase.HELD)
+        else:
             self._give_up(pending)
 
     def _give_up(self, pending: PendingFailure) -> None:

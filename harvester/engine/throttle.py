@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ from ..model.failures import Failure, FailureKind
 from ..model.limits import Limits
 from .circuit_breaker import HABIT, BreakerState, CircuitBreaker, Signal
 from .concurrency import AdaptiveConcurrency, ConcurrencyChange
+from .controls import Controls
 from .interfaces import ProbeListener
 from .rate_limit import RateLimiter
 
@@ -36,6 +38,7 @@ class LocalThrottle:
         emit: Callable[[ev.Event], None],
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
+        controls: Controls | None = None,
     ) -> None:
         self._limits, self._emit, self._clock = limits, emit, clock
         self._rng = rng or Random()  # noqa: S311 - jitter, no secret
@@ -51,18 +54,26 @@ class LocalThrottle:
         self._changed = asyncio.Event()
         self._probe_listeners: list[ProbeListener] = []
         self._breaker_listeners: list[Callable[[CircuitBreaker], None]] = []
-        self._reported = (limits.concurrency, 1.0)
+        self._reported = (limits.concurrency, 1.0, 1.0)
+        self._controls = controls or Controls()
+        self._paused = self._controls.paused
+        self._controls.on_change(self._follow_controls)
 
     @property
     def max_in_flight(self) -> int:
         """How many requests may be in flight now."""
-        most = max(1, int(self.concurrency.level * self.breaker.rate_share))
+        most = max(1, int(self.concurrency.level * self._share))
         return min(most, CAUTIOUS) if self.breaker.cautious else most
 
     @property
     def is_blocked(self) -> bool:
         """Only the prober may send requests."""
-        return self.breaker.is_open or self.disk_full
+        return self.breaker.is_open or self.disk_full or self._controls.paused
+
+    @property
+    def _share(self) -> float:
+        """The share of the limits that breaker and user leave."""
+        return self.breaker.rate_share * self._controls.share
 
     async def acquire(self, shutdown: asyncio.Event) -> bool:
         """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
@@ -82,6 +93,8 @@ class LocalThrottle:
 
     async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
         """Wait for the rate limit to allow a probe. Return False once ``shutdown`` is set."""
+        while self._controls.paused and not shutdown.is_set():
+            await self._change()
         return await self._reserve(shutdown)
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
@@ -190,28 +203,58 @@ class LocalThrottle:
         if breaker is before:
             return
         self._emit_change(before, breaker)
-        if self._limits.rate:
-            self.rate_limiter.rate = self._limits.rate * breaker.rate_share
+        self._set_rate()
         self.notify()
         if before.state is BreakerState.CLOSED is breaker.state:
             return  # only its counts changed
         self.state_changed.set()
         for listener in self._breaker_listeners:
             listener(breaker)
-        self._report(breaker.reason or "the archive is available again")
+        recovering = breaker.state is BreakerState.RECOVERING
+        self._report(
+            breaker.reason or ("recovering after an outage" if recovering else "the archive is available again")
+        )
+
+    def _set_rate(self) -> None:
+        if self._limits.rate:
+            self.rate_limiter.rate = self._limits.rate * self._share
+
+    def _follow_controls(self) -> None:
+        """Do what the user wants: pause, resume, or use another share of the limits."""
+        if self._controls.paused is not self._paused:
+            self._paused = self._controls.paused
+            self._emit_user_pause()
+        self._set_rate()
+        self.notify()
+        if self._controls.share != self._reported[2]:
+            self._report(f"{self._controls.share:.0%} of the configured limits, as the user wants", by_server=False)
+
+    def _emit_user_pause(self) -> None:
+        """Emit that the user pauses; at the end of that, what the breaker does."""
+        if self._paused:
+            self._emit(ev.HarvestPaused(self._clock(), "by the user", math.inf, ev.Pause.USER))
+        elif self.breaker.is_open:
+            self._emit_open(self.breaker)
+        else:
+            self._emit(ev.HarvestResumed(self._clock(), "by the user"))
 
     def _emit_change(self, before: CircuitBreaker, breaker: CircuitBreaker) -> None:
+        if self._paused:
+            return  # it is emitted when the user resumes
         if breaker.is_open and (not before.is_open or breaker.failed_probes > before.failed_probes):
-            until = self._clock() + breaker.until - asyncio.get_running_loop().time()
-            kind = ev.Pause.RETRY_AFTER if breaker.server_requested else ev.Pause.OUTAGE
-            self._emit(ev.HarvestPaused(self._clock(), breaker.reason, until, kind))
+            self._emit_open(breaker)
         elif before.is_open and not breaker.is_open:
             self._emit(ev.HarvestResumed(self._clock(), _why_resumed(breaker)))
 
+    def _emit_open(self, breaker: CircuitBreaker) -> None:
+        until = self._clock() + breaker.until - asyncio.get_running_loop().time()
+        kind = ev.Pause.RETRY_AFTER if breaker.server_requested else ev.Pause.OUTAGE
+        self._emit(ev.HarvestPaused(self._clock(), breaker.reason, until, kind))
+
     def _report(self, reason: str, *, by_server: bool = True) -> None:
         """Emit the limits if they have changed."""
-        most = max(1, int(self.concurrency.level * self.breaker.rate_share))  # caution lasts for moments only
-        now = (most, round(self.breaker.rate_share, 1))
+        most = max(1, int(self.concurrency.level * self._share))  # caution lasts for moments only
+        now = (most, round(self.breaker.rate_share, 1), self._controls.share)
         if now != self._reported and not self.breaker.is_open:
             self._reported = now
             self._emit(ev.LimitsChanged(self._clock(), self.rate_limiter.rate, most, reason, by_server))

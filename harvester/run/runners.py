@@ -101,7 +101,7 @@ def runner_for(run: RunContext[Store]) -> AbstractAsyncContextManager[Runner]:
 
 
 def _throttle(run: RunContext[WriterT]) -> LocalThrottle:
-    return LocalThrottle(run.settings.limits, run.bus.emit, run.clock.rng, run.clock.now)
+    return LocalThrottle(run.settings.limits, run.bus.emit, run.clock.rng, run.clock.now, run.controls)
 
 
 def _shards(run: RunContext[Store], workers: int) -> ShardQueue:

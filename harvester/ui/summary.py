@@ -30,7 +30,7 @@ HEADLINES: Mapping[int | None, tuple[str, str]] = {
     4: ("stopped with work left", "care"),
     5: ("the archive was unavailable", "bad"),
     6: ("local storage failed", "bad"),
-    7: ("the archive refuses our requests", "bad"),
+    7: ("the archive rejects every request", "bad"),
     129: ("hung up", "care"),
     130: ("interrupted", "care"),
     143: ("terminated", "care"),

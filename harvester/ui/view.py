@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -97,6 +98,8 @@ class DashboardView:
         if not rate or left <= 0 or self._run_state not in (RunState.RUNNING, RunState.PAUSED):
             return None
         paused = max(0.0, self._until - now) if self._until is not None else 0.0
+        if not math.isfinite(paused):
+            return None
         return paused + left / min(rate, self._limits.rate or rate)
 
     def _hold(self, event: ev.PhaseEntered) -> None:

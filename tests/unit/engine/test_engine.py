@@ -14,13 +14,15 @@ from harvester.engine.shutdown import Shutdown
 from harvester.engine.throttle import LocalThrottle
 from harvester.engine.work_queue import PendingRetry
 from harvester.errors import StoreError, StoreFullError
+from harvester.events.bus import Observer
 from harvester.events.stats import StatsCollector
 from harvester.model.exit_codes import StopReason
 from harvester.model.failures import Failure, FailureKind, FetchError
 from harvester.model.limits import Limits
 from harvester.model.outcomes import Fetched
 from harvester.model.target import SpectrumId, Target
-from tests.support.simulated_run import SimulatedArchive, SimulatedStore, prove
+from harvester.ui.view import DashboardView
+from tests.support.simulated_run import Outage, SimulatedArchive, SimulatedStore, prove
 from tests.support.virtual_time import run_virtually
 
 INTERRUPT = StopReason("stopped by Ctrl-C", 130)
@@ -35,6 +37,7 @@ class Bench:
 
     def __init__(self, count: int, archive: SimulatedArchive, store: SimulatedStore, **limits: float) -> None:
         self.tally, self.stop, self.told = StatsCollector(), Shutdown(), list[ev.Event]()
+        self.also: list[Observer] = []
         self.limits = Limits(**{"rate": 0.0, "concurrency": 4, **limits})  # type: ignore[arg-type]
         archive.emit = self.emit
         self.emit(ev.HarvestStarted(0.0, "run", "a", "h", "out", count, 0, count, 0.0, 4))
@@ -48,6 +51,8 @@ class Bench:
     def emit(self, event: ev.Event) -> None:
         self.tally(event)
         self.told.append(event)
+        for observer in self.also:
+            observer(event)
 
     def run(self, meanwhile: Callable[[], None] | None = None, after: float = 0.0) -> float:
         async def go() -> float:
@@ -252,3 +257,31 @@ def test_a_block_of_spectra_that_are_not_public_does_not_end_the_run() -> None:
     assert bench.stop.cause is None
     assert bench.tally.stats.saved == 51
     assert bench.tally.stats.failures == {FailureKind.FORBIDDEN: 9}
+
+
+class ArchiveWithPhases(SimulatedArchive):
+    """Reports that a request is sent, as the genuine client does."""
+
+    async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+        reached(ev.Phase.RESPONSE)
+        return await super().fetch(target, reached)
+
+
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_no_more_is_shown_in_flight_than_the_throttle_has_let_go(attempts: int) -> None:
+    """Above all during an outage, when attempts are given back, or held until a probe decides."""
+    archive = ArchiveWithPhases(latency=1.0, outages=[Outage(5.0, 60.0)])
+    bench = Bench(200, archive, SimulatedStore(), rate=20.0, attempts=attempts)
+    view, surplus = DashboardView(lambda: bench.tally.stats), list[int]()
+    bench.also.append(view)
+
+    def look() -> None:
+        surplus.append(view.snapshot(0.0).in_flight - bench.engine.throttle.in_flight)  # type: ignore[attr-defined]
+        if not bench.tally.stats.remaining:
+            return
+        asyncio.get_running_loop().call_later(0.05, look)
+
+    bench.run(look)
+    assert max(surplus) <= 0
+    assert len(surplus) > 1000
+    assert bench.tally.stats.saved == 200

@@ -73,7 +73,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
             ["ONLY FAILED"],
         ),
         (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has room"], []),
-        (stats(7, saved=0), ["the archive refuses our requests", "--fluxcalib, --band, --format"], []),
+        (stats(7, saved=0), ["the archive rejects every request", "--fluxcalib, --band, --format"], []),
         (stats(1, saved=0), ["stopped by an internal error"], []),
         (stats(None, saved=0, ended=None), ["stopped · 01:56:40", "GO ON", "STATUS"], []),
     ],
