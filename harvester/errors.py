@@ -1,4 +1,7 @@
-"""Define the errors that end a run, each with its exit code; the message is the sentence that the user reads."""
+"""Define the errors that end a run, each with its exit code.
+
+The message is the sentence that the user reads.
+"""
 
 from __future__ import annotations
 

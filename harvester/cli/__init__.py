@@ -1,4 +1,7 @@
-"""Define the command line: arguments, signals, exit codes. A command's module is loaded only when it is called."""
+"""Define the command line: arguments, signals, exit codes.
+
+A command's module is loaded only when it is called.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,7 @@ def _is_catalog(argument: str) -> bool:
 @click.command(cls=_Commands, context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harvester")
 def commands() -> None:
-    """Store every spectrum of a Virtual Observatory archive on your disk: verified, resumable, polite.
+    """Store every spectrum of a Virtual Observatory archive on disk, verified and resumable.
 
     `harvester COMMAND --help` shows the options of a command. Without a command, `run` is meant.
 
@@ -144,7 +147,7 @@ def missing_package(error: ModuleNotFoundError) -> str:
 
 
 def _replace_closed_streams() -> None:
-    """Give closed standard streams a descriptor that refuses writing, so that no other file gets their number."""
+    """Give closed standard streams a descriptor, so that no other file gets their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDONLY)
@@ -155,7 +158,10 @@ def _replace_closed_streams() -> None:
 
 
 def _discard_unwritten() -> None:
-    """Drop what a closed standard stream did not take: the interpreter would exit with 120 for it."""
+    """Drop what a closed standard stream did not take.
+
+    The interpreter would exit with 120 for it.
+    """
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()

@@ -45,7 +45,10 @@ TIMEOUT = 10.0  # seconds for one connection or response
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one check; ``fix`` is empty if there is nothing to do, ``optional`` if work is possible anyway."""
+    """The result of one check.
+
+    ``fix`` is empty if there is nothing to do, ``optional`` if work is possible anyway.
+    """
 
     check: str
     text: str
@@ -63,7 +66,7 @@ class Result:
 @click.option("--offline", is_flag=True, help="send no request to the archive")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON list")
 def command(offline: bool, as_json: bool, **flags: Any) -> int:
-    """Check Python, packages, disk, clock, terminal, network and the archive's address, with a fix for each problem.
+    """Check Python, packages, disk, clock, terminal and archive; show a fix for each problem.
 
     One HEAD request is sent to the archive. Exit code 0 if a run can start, 3 if something has to be fixed first.
 
@@ -195,7 +198,10 @@ def _head(scheme: str, host: str, port: int, path: str, config: Configuration) -
 
 
 def _status(config: Configuration, status: int) -> Result:
-    """Judge the status of a request without parameters: the service is there if it complains about these."""
+    """Judge the status of a request without parameters.
+
+    The service is there if it complains about these.
+    """
     if status in (404, 410):
         fix = f"check the address of the profile: {command_line('discover', 'URL')} inspects an archive"
         return Result("archive", f"{config.profile.endpoint} responds with HTTP {status}: no such service", fix)

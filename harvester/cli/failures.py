@@ -73,7 +73,10 @@ def _as_json(failure: FailureRecord) -> dict[str, object]:
 
 
 def write_catalog(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> None:
-    """Write DIDs and their other columns as a catalog for ``run``. UsageError if the file cannot be written."""
+    """Write DIDs and their other columns as a catalog for ``run``.
+
+    UsageError if the file cannot be written.
+    """
     from ..errors import UsageError
 
     names = list(dict.fromkeys(name for _, columns in rows for name in columns))

@@ -1,4 +1,4 @@
-"""``--all``: list every spectrum of the archive, keep the list with the harvest, and use it as the catalog."""
+"""``--all``: list the archive, keep the list with the harvest, and use it as the catalog."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def with_listing(context: click.Context, config: Configuration, flags: dict[str,
 
 
 def with_known_listing(config: Configuration, flags: dict[str, Any]) -> Configuration:
-    """Return the configuration with the list of an earlier run as its catalog; send no requests. UsageError."""
+    """Return the configuration with the list of an earlier run as its catalog.
+
+    Send no requests. UsageError.
+    """
     from ..errors import UsageError
     from ..model.invocation import command_line
 

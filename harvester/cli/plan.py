@@ -101,7 +101,7 @@ def _format_work(preparation: Preparation) -> Iterator[str]:
 
 
 def _space(preparation: Preparation) -> dict[str, object]:
-    """Return the bytes that the missing spectra need, by the mean of the stored ones, and the bytes that are free."""
+    """Return the bytes that the missing spectra need, by mean size, and the free bytes."""
     config = preparation.configuration
     numbers: dict[str, object] = {}
     mean = preparation.mean_size

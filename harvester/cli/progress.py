@@ -12,7 +12,10 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def show_progress(doing: str, done: str) -> Iterator[Progress]:
-    """Show a bar on a terminal, else a line for each tenth: ``verifying``, or ``verified 10 %``."""
+    """Show a bar on a terminal, else a line for each tenth.
+
+    ``verifying``, or ``verified 10 %``.
+    """
     from ..ui.dashboard import can_redraw
 
     if not can_redraw(sys.stderr):

@@ -26,7 +26,7 @@ SHOWN_BYTES = 400  # of a body
 @click.option("--yes", is_flag=True, help="purge without asking")
 @click.option("--json", "as_json", is_flag=True, help="print the list as JSON")
 def command(action: str, name: str | None, yes: bool, as_json: bool, **flags: Any) -> int:
-    """List, show or delete response bodies that failed verification, and files that were moved out of the way.
+    """List, show or delete response bodies that failed verification and files moved away.
 
     NAME is an entry of the list or the name of a spectrum. Without NAME, purge deletes all rejected response bodies; a
     file that was on disk before (kind suspect) is deleted only if you name it.

@@ -42,7 +42,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @click.option("--progress", metavar="STYLE", help="auto, rich, plain, json or none [auto]")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> int:
-    """Download the spectra in the catalog that are not yet stored, verify them, and print a summary.
+    """Download the spectra in the catalog that are not yet stored, and verify them.
 
     The first Ctrl-C drains (requests in flight finish), the second aborts; the same command resumes later. Exit codes:
     0 complete, 3 some spectra are unavailable, 4 work left, 5 archive unavailable, 6 storage failed, 7 request refused,
@@ -137,7 +137,7 @@ def _ignoring_signals() -> Iterator[None]:
 
 
 def _print_summary(result: RunResult, run: RunContext[Store], display: Display) -> None:
-    """Print the summary on standard output, or on standard error if that has JSON lines or is closed.
+    """Print the summary, on standard error if standard output has JSON lines or is closed.
 
     Where standard output is closed the run's log gets the summary as well.
     """
@@ -189,7 +189,10 @@ def _summary(result: RunResult, config: Configuration) -> RunSummary:
 
 
 def _commands(config: Configuration) -> Commands:
-    """Return what to type next: the user's own command, so that archive and settings stay the same."""
+    """Return what to type next.
+
+    The user's own command, so that archive and settings stay the same.
+    """
     from ..model.invocation import command_line
     from ..ui.summary import Commands
 

@@ -28,7 +28,7 @@ TABLES = {"labels": Labelling, "limits": Limits}
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The user's settings, the profile of the archive that they name, and the values that follow from both."""
+    """The user's settings, the profile of the archive, and values that follow from both."""
 
     settings: Settings
     profile: ArchiveProfile
@@ -74,7 +74,10 @@ class Configuration:
 
     @property
     def connection(self) -> Connection:
-        """Return how requests reach the archive. UsageError where its profile names credentials that are not set."""
+        """Return how requests reach the archive.
+
+        UsageError where its profile names credentials that are not set.
+        """
         auth, proxy = self.profile.auth, self.settings.proxy or ""
         missing = auth.missing(os.environ) if auth else []
         if missing:
@@ -123,7 +126,10 @@ class Configuration:
         return open_store(self.location, self.state_folder, self.settings.refresh, self.settings.layout)
 
     def catalog_rules(self, all_faults: bool = False) -> CatalogRules:
-        """Return how the rows of a catalog become spectra of this archive; ``all_faults``: list all faulty rows."""
+        """Return how the rows of a catalog become spectra of this archive.
+
+        ``all_faults``: list all faulty rows.
+        """
         profile, settings = self.profile, self.settings
         return CatalogRules(
             settings.id_column, profile.id_prefix, settings.labels.column, profile.takes_any_identifier, all_faults

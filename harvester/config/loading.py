@@ -1,4 +1,4 @@
-"""Load settings: flags before environment before config.toml before profile before defaults."""
+"""Load settings from flags, environment, config.toml, profile and defaults, in this order."""
 
 from __future__ import annotations
 
@@ -38,12 +38,15 @@ class Loaded:
     profile_settings: Mapping[str, Any]
 
     def source(self, name: str) -> str:
-        """Return where the setting with this dotted name got its value: a flag, a variable, a file, or the default."""
+        """Return where the setting with this dotted name got its value.
+
+        A flag, a variable, a file, or the default.
+        """
         return self.layers.source(name.split("."), self.profile_settings)
 
 
 def load(flags: Mapping[str, Any], config: str | None = None, mark: str = "--") -> Configuration:
-    """Return the configuration under ``flags`` (nested as in config.toml; None: not given) and the file ``config``.
+    """Return the configuration under ``flags`` (nested as in config.toml) and a settings file.
 
     mark: the beginning of a flag; "" for a caller in Python, whose flags are arguments.
     UsageError, with one sentence, for the first value that is wrong.

@@ -25,7 +25,9 @@ _UNREADABLE = ("parsing", "type", "from_float", "exact_type")
 
 
 def error_sentence(error: ErrorDetails, where: str, known: Sequence[str], what: str) -> str:
-    """Return one sentence about ``error``: where the value was given, the value, and what is expected.
+    """Return one sentence about ``error``.
+
+    Where the value was given, the value, and what is expected.
 
     where: the flag, variable or file; "" for an argument in Python. known: the existing names, each of a ``what``.
     """
@@ -56,7 +58,9 @@ def _fault(kind: str, message: str) -> str:
 
 
 def did_you_mean(wrong: str, right: Sequence[str], prefix: str = "") -> str:
-    """Return the closest of the names ``right`` as the end of a sentence; empty if none is close.
+    """Return the closest of the names ``right`` as the end of a sentence.
+
+    Empty if none is close.
 
     prefix: the beginning of all names.
     """

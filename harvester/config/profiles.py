@@ -22,7 +22,7 @@ def shipped_profiles() -> list[str]:
 
 
 def load_profile(archive: str, mark: str = "--") -> ArchiveProfile:
-    """Return the profile that a name, a TOML file or a dlget URL stands for. UsageError if it stands for none.
+    """Return the profile that a name, a TOML file or a URL stands for. UsageError if none.
 
     mark: what a flag begins with; "" for a caller in Python.
     """

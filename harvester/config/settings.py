@@ -226,5 +226,8 @@ class Settings(BaseSettings):
 
     @property
     def on_dask(self) -> bool:
-        """Return whether downloads run on a Dask cluster: a local one, unless a scheduler is named."""
+        """Return whether downloads run on a Dask cluster.
+
+        A local one, unless a scheduler is named.
+        """
         return self.engine == "dask" or self.scheduler is not None

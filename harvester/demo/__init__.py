@@ -1,6 +1,7 @@
-"""The archive in a box: a server on loopback that answers as the Ondrejov archive does, with spectra it makes up.
+"""Serve the demo archive.
 
-It is the far end of the wire, so it shares no code with what downloads and verifies.
+A local server that responds like the Ondrejov archive, with synthetic spectra. It is the other end of the wire, so it
+shares no code with what downloads and verifies.
 """
 
 from __future__ import annotations

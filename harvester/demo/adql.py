@@ -1,4 +1,6 @@
-"""The part of ADQL 2.0 that the demo archive's TAP understands: one table, conditions joined by AND, one order.
+"""Parse the part of ADQL 2.0 that the demo archive's TAP understands.
+
+It is one table, conditions joined by AND, and one order.
 
 ::
 
@@ -38,7 +40,10 @@ Get = Callable[[Row], Value]
 
 @dataclass(frozen=True, slots=True)
 class AdqlQuery:
-    """Names in lower case. ``columns`` empty: all of them, or a COUNT(*), whose column is then called ``counted``."""
+    """A parsed query; names are in lower case.
+
+    Empty ``columns`` means all of them, or a COUNT(*), whose column is then called ``counted``.
+    """
 
     table: str
     columns: tuple[str, ...]
@@ -54,8 +59,10 @@ class AdqlQuery:
 
 
 def parse(text: str, columns_of: Callable[[str], frozenset[str]], rows_of: Callable[[str], list[Row]]) -> AdqlQuery:
-    """The query in ``text``. ``columns_of`` a table raises AdqlError for one that is unknown; ``rows_of`` one that may
-    stand in a subquery gives all that it has.
+    """Parse the query in ``text``. AdqlError if that is not possible.
+
+    ``columns_of`` a table raises AdqlError if the table is unknown; ``rows_of`` a table in a subquery returns all its
+    rows.
     """
     tokens = Tokens(text)
     query = _Parser(tokens, columns_of, rows_of).query()
@@ -64,7 +71,7 @@ def parse(text: str, columns_of: Callable[[str], frozenset[str]], rows_of: Calla
 
 
 class _Parser:
-    """Recursive descent, for one SELECT."""
+    """A recursive descent parser for one SELECT."""
 
     def __init__(
         self, tokens: Tokens, columns_of: Callable[[str], frozenset[str]], rows_of: Callable[[str], list[Row]]
@@ -194,7 +201,7 @@ def _of_two(value: Value) -> tuple[float, float]:
 
 
 def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Degrees."""
+    """Return the angular distance in degrees."""
     (ra, dec), (to_ra, to_dec) = (map(math.radians, place) for place in (one, other))
     across = math.cos(dec) * math.cos(to_dec) * math.sin((to_ra - ra) / 2) ** 2
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(math.sin((to_dec - dec) / 2) ** 2 + across))))
@@ -211,22 +218,22 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 class AdqlError(Exception):
-    """The query is not understood; the message says so in DaCHS' words."""
+    """The query is not understood; the message is worded as DaCHS words it."""
 
 
 class Tokens:
-    """What is left of a query. AdqlError where something else comes than is taken."""
+    """The rest of a query; AdqlError if the next token is not the expected one."""
 
     def __init__(self, text: str) -> None:
         self._left = list(_split(text))[::-1]
 
     @property
     def kind(self) -> str:
-        """Of the next: text, number, name, mark, end."""
+        """Return the kind of the next token: text, number, name, mark, end."""
         return self._left[-1][0]
 
     def accept(self, *words: str) -> bool:
-        """Takes these words and marks if the first of them is next; then the others must be, too."""
+        """Consume these words and marks if the first of them is next; then the others must follow."""
         kind, said = self._left[-1]
         if kind == "text" or said.upper() != words[0]:
             return False

@@ -1,4 +1,4 @@
-"""The addresses of the demo archive and what each answers: dlget, dlmeta, SSAP, TAP, products, availability."""
+"""Route the URLs of the demo archive: dlget, dlmeta, SSAP, TAP, products, availability."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DemoApp:
         self._slots = asyncio.Semaphore(config.workers) if config.workers else None
 
     def close(self) -> None:
-        """Ends the answers that stall."""
+        """End the responses that stall."""
         self._sender.closing.set()
 
     def application(self) -> web.Application:
@@ -182,9 +182,10 @@ class DemoApp:
 
 
 async def _parameters(request: web.Request) -> Parameters:
-    """Of the query and, for POST, of the form; bytes that are no UTF-8 stay recognizable as surrogates.
+    """Return the parameters of the query and, for POST, of the form.
 
-    A semicolon separates parameters, too: twisted is of that age.
+    Bytes that are no UTF-8 stay as surrogates. A semicolon separates parameters as well, as in the version of twisted
+    that DaCHS uses.
     """
     query = request.rel_url.raw_query_string.replace(";", "&")
     parameters = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")

@@ -1,4 +1,7 @@
-"""The catalog of the demo archive: any number of DIDs that look like the genuine ones, and their labels."""
+"""List the demo archive's spectra.
+
+Any number of DIDs that look like genuine ones, and their labels.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ _PER_NIGHT = 30
 
 @dataclass(frozen=True, slots=True)
 class DemoRow:
-    """One line of the catalog: ``did,label``."""
+    """One row of the catalog: ``did,label``."""
 
     did: SpectrumId
     label: Profile
 
 
 def listed_dids(count: int) -> Iterator[SpectrumId]:
-    """The first ``count`` DIDs, all different without regard to case; ten in a row are of the same star."""
+    """Yield the first ``count`` DIDs, all different regardless of case.
+
+    Ten in a row are of the same star.
+    """
     for index in range(count):
         visit, exposure = divmod(index, _PER_NIGHT)
         turn, night = divmod(visit, _NIGHTS)
@@ -34,12 +40,15 @@ def listed_dids(count: int) -> Iterator[SpectrumId]:
 
 
 def _name(evening: date, number: int) -> str:
-    """Until 2013 the archive counts years and months in letters: ua160034 is of 2011 January 16."""
+    """Return a name as the archive builds it.
+
+    Until 2013 with letters for year and month (ua160034: 2011 January 16).
+    """
     if evening.year > 2013:
         return f"a{evening:%Y%m%d}{number:04d}"
     return f"{chr(ord('a') + evening.year - 1991)}{chr(ord('a') + evening.month - 1)}{evening.day:02d}{number:04d}"
 
 
 def listing(count: int) -> list[DemoRow]:
-    """The first ``count`` spectra with their labels."""
+    """Yield the first ``count`` spectra with their labels."""
     return [DemoRow(did, observe(did).label) for did in listed_dids(count)]

@@ -1,4 +1,4 @@
-"""The columns of the demo's lists, as DaCHS 2.7 declares them for homogeneous collections and the archive's own eleven.
+"""Define the columns of the demo's lists, those of DaCHS 2.7 and the archive's own eleven.
 
 What is the same in all rows is a PARAM (SSAP 1.1, section 4.2.5).
 """
@@ -115,12 +115,12 @@ _CONSTANTS = (
 
 
 def fields(*, hidden: bool = False) -> str:
-    """All FIELDs, with those that no answer has where ``hidden``."""
+    """Return all FIELDs, with ``hidden`` also those that no response has."""
     return declared(FIELDS[:4] + _HIDDEN + FIELDS[4:] if hidden else FIELDS)
 
 
 def declared(columns: Iterable[DemoColumn]) -> str:
-    """A FIELD for each of these columns."""
+    """Return a FIELD for each of these columns."""
     return "".join(
         field(name, datatype, arraysize, unit=unit, ucd=ucd, utype=utype, xtype=_XTYPES.get(name, ""))
         for name, datatype, arraysize, unit, ucd, utype in columns
@@ -128,7 +128,7 @@ def declared(columns: Iterable[DemoColumn]) -> str:
 
 
 def constants(prefix: str = "") -> str:
-    """All PARAMs."""
+    """Return all PARAMs."""
     return "".join(
         param(
             prefix + name,
@@ -145,7 +145,7 @@ def constants(prefix: str = "") -> str:
 
 
 def rows_of(observation: SyntheticObservation, mimes: tuple[str, ...], base: str) -> Iterator[list[Value]]:
-    """A row for each format, in the order of ``FIELDS``."""
+    """Yield a row for each format, in the order of ``FIELDS``."""
     for mime in mimes:
         path = observation.accref if mime == FITS_MIME else observation.accref.removesuffix("fit") + "vot"
         url = product_url(base, path)

@@ -1,4 +1,4 @@
-"""What a demo archive is to hold and how it is to behave; and where one that serves is to be found."""
+"""Configure a demo archive, and name the URLs of a running one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from .faults import FaultPlan
 from .request_log import RequestLog
 
 DEMO_COUNT = 300
-"""How many spectra it lists, unless told otherwise."""
+"""How many spectra it lists by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoArchive:
-    """What the archive holds and how it behaves.
+    """The content and the behaviour of the archive.
 
     ``count`` spectra are listed and known; with ``knows_any`` every well-formed DID of the collection is.
-    ``latency`` is the mean wait in seconds before an answer (half to one and a half of it, by the DID).
-    ``workers`` computes that many requests at once, each for ``work`` seconds, and lets all others queue without end,
-    as the one process of DaCHS does; hanging up cancels nothing. ``drip`` is the pause in seconds in slow answers.
+    ``latency`` is the mean time in seconds to a response (half to one and a half of it, by the DID).
+    ``workers`` computes that many requests at once, each for ``work`` seconds, and queues the others without a limit,
+    as the one process of DaCHS does; a closed connection cancels nothing. ``drip`` is the pause in seconds in slow
+    responses.
     """
 
     count: int = DEMO_COUNT
@@ -32,7 +33,7 @@ class DemoArchive:
 
 @dataclass(frozen=True, slots=True)
 class RunningArchive:
-    """A demo archive that serves: its addresses and its log. ``url`` has no slash at its end."""
+    """A running demo archive: its URLs and its log. ``url`` has no slash at its end."""
 
     config: DemoArchive
     url: str

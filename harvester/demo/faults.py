@@ -1,6 +1,7 @@
-"""Faults on request: what a real archive, or the network before it, does on a bad night, each by its name.
+"""Produce faults on request.
 
-``FAULTS`` is the table; a ``FaultPlan`` says which spectra get which, and for how many of their first requests.
+What a real archive, or the network before it, does on a bad night. ``FAULTS`` is the table; a ``FaultPlan`` says which
+spectra get which, and for how many of their first requests.
 """
 
 from __future__ import annotations
@@ -36,14 +37,17 @@ _TOO_LARGE = 24 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``spoil`` makes the faulty answer to a request; ``meaning`` says what it is, in one clause."""
+    """A fault: ``spoil`` makes the faulty response, ``meaning`` describes it in one clause."""
 
     meaning: str
     spoil: Callable[[Asked], Answer]
 
 
 def _maintenance(words: str, wait: int) -> Answer:
-    """What DaCHS answers to all while its operator has a text for it; ``wait`` is in seconds (there: 3600)."""
+    """Respond as DaCHS does to everything during maintenance.
+
+    ``wait`` is in seconds (there: 3600).
+    """
     style = b"<?xml-stylesheet href='/static/xsl/mainterror-to-html.xsl' type='text/xsl'?>"
     return Answer(style + error_votable(words), XML, 503, headers={"Retry-After": str(wait)}, static=True)
 
@@ -150,9 +154,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Which spectra fail how: ``by_did`` first; else ``shares``, pairs of a fault and the share of all DIDs (0 to 1).
+    """Which spectra fail how.
 
-    Who belongs to a share is decided by the DID's digest and ``seed``, so it is the same in every run.
+    By ``by_did`` first, else by ``shares``, pairs of a fault and the share of all DIDs (0 to 1). A DID's digest and
+    ``seed`` decide which share it belongs to, so it is the same in every run.
     """
 
     by_did: Mapping[str, Planned] = field(default_factory=dict)
@@ -160,7 +165,7 @@ class FaultPlan:
     seed: int = 0
 
     def planned(self, did: str) -> Planned | None:
-        """The fault that ``did`` is to have, at its first request at least."""
+        """Return the fault of ``did``, at its first request at least."""
         if did in self.by_did or not self.shares:
             return self.by_did.get(did)
         digest = hashlib.blake2b(f"fault {self.seed} {did}".encode(), digest_size=8).digest()
@@ -172,7 +177,7 @@ class FaultPlan:
         return None
 
     def fault(self, did: str, request: int) -> Fault | None:
-        """What happens to the ``request``-th request for ``did``, counted from 1."""
+        """Return the fault of the ``request``-th request for ``did``, counted from 1."""
         planned = self.planned(did)
         if planned is None or (planned.times is not None and request > planned.times):
             return None
@@ -180,7 +185,10 @@ class FaultPlan:
 
 
 def parse_faults(text: str) -> FaultPlan:
-    """``truncated=0.02,http_503=0.03x2``: shares of all DIDs; ``x2`` is for their first two requests only."""
+    """Parse ``truncated=0.02,http_503=0.03x2``: shares of all DIDs.
+
+    ``x2`` is for their first two requests only.
+    """
     shares = []
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, separator, amount = item.partition("=")

@@ -1,7 +1,7 @@
-"""The FITS files of the demo archive, card for card as DaCHS 2.7 writes them (FITS 4.0; Spectrum DM 1.1, section 8).
+"""Write the FITS files of the demo archive, card for card as DaCHS 2.7 does.
 
-An empty primary HDU and one binary table ``D,D`` (wavelength in Angstrom, flux). The code is independent of everything
-that checks it.
+FITS 4.0; Spectrum DM 1.1, section 8. A file is an empty primary HDU and one binary table ``D,D`` (wavelength in
+Angstrom, flux). The code is independent of all code that checks it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ class Cutout:
 
 
 def card(keyword: str, value: Value, comment: str = "") -> str:
-    """One card of 80 characters, or more of them where a string needs CONTINUE (FITS 4.0, section 4.2.1.2)."""
+    """Return one card of 80 characters, or several if a string needs CONTINUE.
+
+    FITS 4.0, section 4.2.1.2.
+    """
     if isinstance(value, str):
         escaped = value.replace("'", "''")
         if len(escaped) > _LONGEST_VALUE + 1:
@@ -44,7 +47,7 @@ def card(keyword: str, value: Value, comment: str = "") -> str:
 
 
 def _number(value: float) -> str:
-    """Sixteen digits at most, twenty characters at most: how astropy 5 writes numbers."""
+    """Return a number in at most 16 digits and 20 characters, as astropy 5 writes it."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, int):
@@ -71,13 +74,13 @@ def _long_card(keyword: str, value: str) -> str:
 
 
 def header(*cards: str) -> bytes:
-    """A header unit of whole blocks, END included."""
+    """Return a header of whole blocks, END included."""
     text = "".join(cards) + "END".ljust(80)
     return text.encode("ascii").ljust(-(-len(text) // BLOCK) * BLOCK)
 
 
 def blocks(data: bytes) -> bytes:
-    """``data`` filled up with zeros to whole blocks."""
+    """Return ``data`` padded with zeros to whole blocks."""
     return data.ljust(-(-len(data) // BLOCK) * BLOCK, b"\0")
 
 
@@ -128,7 +131,7 @@ _SPECTRAL_CALIBRATION = card("SPEC_CAL", "ABSOLUTE")
 
 
 def cut(spectrum: SyntheticSpectrum, cutout: Cutout) -> SyntheticSpectrum:
-    """The pixels whose wavelength lies within the limits, both included; maybe none."""
+    """Return the pixels whose wavelength is within the limits, inclusive; there may be none."""
     first = int(np.searchsorted(spectrum.wave, cutout.low * 1e10, side="left"))
     last = int(np.searchsorted(spectrum.wave, cutout.high * 1e10, side="right"))
     return SyntheticSpectrum(spectrum.wave[first:last], spectrum.flux[first:last])
@@ -142,7 +145,7 @@ def spectrum_fits(
     was_cut: bool = False,
     today: date | None = None,
 ) -> bytes:
-    """The file for ``spectrum`` (default: the whole one), as if written on the UTC day ``today``."""
+    """Return the file of ``spectrum`` or its cutout, as if written on the UTC day ``today``."""
     spectrum = synthesize(observation, calibration) if spectrum is None else spectrum
     pixels = np.empty(spectrum.wave.size, _PIXEL)
     pixels["spectral"], pixels["flux"] = spectrum.wave, spectrum.flux
@@ -164,7 +167,7 @@ def _primary(day: date) -> bytes:
 def _coverage(
     observation: SyntheticObservation, spectrum: SyntheticSpectrum, was_cut: bool
 ) -> tuple[float, float, float, float]:
-    """Middle, width, lower and upper limit in metres: of the cutout, else as the database's 32-bit columns have it."""
+    """Return middle, width and limits in metres, of the cutout or in a database's precision."""
     if was_cut and spectrum.wave.size:
         low, high = float(spectrum.wave[0]) / 1e10, float(spectrum.wave[-1]) / 1e10
         return (low + high) / 2, high - low, low, high
@@ -208,12 +211,15 @@ def _table_cards(
 
 
 def original_size(observation: SyntheticObservation) -> int:
-    """The bytes of that file."""
+    """Return the size of that file in bytes."""
     return BLOCK + -(-4 * observation.points // BLOCK) * BLOCK
 
 
 def original_fits(observation: SyntheticObservation) -> bytes:
-    """The file behind ``getproduct``: the reduced image of the telescope, counts as 32-bit floats on one axis."""
+    """Return the file behind ``getproduct``.
+
+    The telescope's reduced image, counts as 32-bit floats on one axis.
+    """
     spectrum = synthesize(observation, Calibration.UNCALIBRATED)
     cards = header(
         card("SIMPLE", True, "conforms to FITS standard"),

@@ -1,7 +1,7 @@
-"""What the demo archive observed: stars and exposures, each a function of its DID (or number) and of nothing else.
+"""Make up what the demo archive observed.
 
-Grids, names and classes follow the Ondrejov CCD700 archive. Chance comes from BLAKE2b digests, so every machine sees
-the same sky.
+Stars and exposures, each a function of its DID (or number) alone. Grids, names and classes follow the Ondrejov CCD700
+archive. Random numbers come from BLAKE2b digests, so every machine has the same sky.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Profile(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """``ra`` and ``dec`` in degrees, ICRS; ``velocity`` is H-alpha's shift in Angstrom."""
+    """A star; ``ra`` and ``dec`` in degrees, ICRS.
+
+    ``velocity`` is H-alpha's shift in Angstrom.
+    """
 
     name: str
     ra: float
@@ -49,7 +52,7 @@ class Star:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticObservation:
-    """One exposure: ``mid_time`` in MJD, ``exposure`` in seconds, ``first`` and ``step`` of the grid in Angstrom."""
+    """One exposure: ``mid_time`` (MJD), ``exposure`` (s), ``first`` and ``step`` (Angstrom)."""
 
     did: SpectrumId
     name: str
@@ -64,18 +67,21 @@ class SyntheticObservation:
 
     @property
     def accref(self) -> str:
-        """The path of the original file below the archive's inputs, as in the card TITLE."""
+        """Return the path of the original file below the archive's inputs, as in the card TITLE."""
         folder = "6255-6767" if self.points == 1997 else "6260-6735"
         return f"ccd700/data/{self.star.name.replace(' ', '').lower()}/{folder}/{self.name}.fit"
 
     @property
     def wave_limits(self) -> tuple[float, float]:
-        """First and last wavelength in Angstrom."""
+        """Return first and last wavelength in Angstrom."""
         return self.first, self.first + self.step * (self.points - 1)
 
     @property
     def log(self) -> dict[str, str]:
-        """What the observers noted, by the archive's own names; nobody was there, so some of it is missing."""
+        """Return the observing log, by the archive's own names.
+
+        Some of it is missing, as in the archive.
+        """
         return {
             "raj2000": _sexagesimal(self.star.ra / 15),
             "dej2000": f"{'-' if self.star.dec < 0 else '+'}{_sexagesimal(abs(self.star.dec))}",
@@ -92,7 +98,7 @@ class SyntheticObservation:
 
     @property
     def written(self) -> datetime:
-        """When the archive wrote the reduced spectrum, UTC."""
+        """Return when the archive wrote the reduced spectrum, UTC."""
         return datetime(1858, 11, 17) + timedelta(days=int(self.mid_time) + 300, seconds=self.seed % 86400)  # noqa: DTZ001 - only formatted, and FITS dates carry no zone
 
 
@@ -102,7 +108,7 @@ def _sexagesimal(value: float) -> str:
 
 
 class Dice:
-    """Numbers in [0, 1) out of one digest, two bytes each."""
+    """Random numbers in [0, 1) from one digest, two bytes each."""
 
     def __init__(self, key: str) -> None:
         self._digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=32).digest()
@@ -116,7 +122,7 @@ class Dice:
 
 @lru_cache(maxsize=STARS)
 def star(number: int) -> Star:
-    """The star of that number, 0 to ``STARS - 1``; no two share a name."""
+    """Return the star of that number, 0 to ``STARS - 1``; no two share a name."""
     dice = Dice(f"star {number}")
     ra = _degrees(360 * (number + 0.8 * dice.roll()) / STARS)
     dec = _degrees(75 * dice.roll() - 10)
@@ -124,7 +130,7 @@ def star(number: int) -> Star:
 
 
 def _degrees(value: float) -> float:
-    """As they come back from DaCHS' database, which takes positions as radians with ten decimals."""
+    """Return an angle as DaCHS' database does, which stores radians with ten decimals."""
     return round(value * _DEGREE, 10) / _DEGREE
 
 
@@ -142,7 +148,7 @@ def _star_name(number: int, ra: float, dec: float) -> str:
 
 
 def _profile(roll: float) -> Profile:
-    """In the labelled set's proportions."""
+    """Return a profile, in the proportions of the labelled set."""
     if roll < 0.46:
         return Profile.ABSORPTION
     if roll < 0.86:
@@ -151,7 +157,10 @@ def _profile(roll: float) -> Profile:
 
 
 def observe(did: SpectrumId) -> SyntheticObservation:
-    """What was observed under ``did``. Names that differ only in their last character are one star's exposures."""
+    """Return the observation of ``did``.
+
+    DIDs that differ only in their last character are exposures of one star.
+    """
     name = did.rpartition("/")[2]
     dice = Dice(did)
     target = star(Dice(name[:-1]).seed % STARS)
@@ -176,7 +185,7 @@ def _exact(value: float) -> float:
 
 
 def _night(name: str, dice: Dice) -> tuple[int, float]:
-    """MJD of the evening and how late at night (0 to 1): what the name says, else what the digest says."""
+    """Return the MJD of the evening and the time of night (0 to 1), from name or digest."""
     if match := _NEW_NAME.fullmatch(name):
         year, month, day, number = map(int, match.groups())
     elif match := _OLD_NAME.fullmatch(name):

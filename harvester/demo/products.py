@@ -1,4 +1,4 @@
-"""``getproduct``: the archive's files as they are, served as files are (RFC 9110, sections 13 and 14)."""
+"""Serve ``getproduct``: the archive's files as they are (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
 def product(observation: SyntheticObservation, ending: str, asked: Mapping[str, str]) -> Answer:
-    """The file, the part of it that the headers ``asked`` want, or nothing where it has not changed."""
+    """Return the file, the part that the headers request, or nothing if it has not changed."""
     answer = _whole(observation, ending)
     if _unchanged(answer, asked.get("If-Modified-Since", "")):
         kept = {name: text for name, text in answer.headers.items() if name != "Accept-Ranges"}
@@ -28,7 +28,7 @@ def product(observation: SyntheticObservation, ending: str, asked: Mapping[str, 
 
 
 def preview() -> Answer:
-    """DaCHS makes pictures of images only, and these are none."""
+    """Refuse: DaCHS makes pictures of images only, and these are none."""
     return Answer(b"Not an image (preview generation failed, please report)", TEXT, 500, static=True)
 
 
@@ -53,7 +53,10 @@ def _unchanged(answer: Answer, since: str) -> bool:
 
 
 def _part(answer: Answer, wanted: str) -> Answer:
-    """One range; whatever else a Range may say gets the whole, as nonsense does."""
+    """Return the requested range.
+
+    Any other Range header, also a malformed one, gets the whole file.
+    """
     match, size = _RANGE.fullmatch(wanted), len(answer.body)
     if not match:
         return answer

@@ -1,4 +1,7 @@
-"""What the demo archive was asked, so that others' books can be compared with it; bounded in memory."""
+"""Log the requests to the demo archive, so that others' logs can be compared with it.
+
+Bounded in memory.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _MOST_ENTRIES = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request: when it came (seconds, monotonic clock), for what, and by whom. ``did`` is empty where none was."""
+    """One request: its time (seconds, monotonic clock), its path and its client.
+
+    ``did`` is empty if it had none.
+    """
 
     time: float
     method: str
@@ -39,7 +45,7 @@ class RequestLog:
         self.most_in_flight = 0
 
     def arrive(self, method: str, path: str, did: str, user_agent: str) -> int:
-        """Books a request that has just come; which one of its DID this is, counted from 1."""
+        """Log a request that has just arrived; return its number among those for its DID."""
         now = self._clock()
         self.requests += 1
         self.by_path[path if path.startswith(("/ccd700/", "/tap/")) else "/getproduct/"] += 1
@@ -55,6 +61,6 @@ class RequestLog:
         return self.by_did[did] or 1
 
     def leave(self, status: int) -> None:
-        """Books the end of a request; ``status`` 0 means that it got no answer."""
+        """Log the end of a request; ``status`` 0 means that it got no response."""
         self.in_flight -= 1
         self.statuses[status] += 1

@@ -1,4 +1,4 @@
-"""What goes back over the wire, as values, and the pages in which DaCHS wraps its errors."""
+"""Represent responses as values, and render the pages in which DaCHS wraps its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ XML = "text/xml"
 
 
 class Delivery(Enum):
-    """How an answer reaches the client."""
+    """How a response reaches the client."""
 
     WHOLE = auto()
     CUT_OFF = auto()
@@ -37,7 +37,7 @@ class Delivery(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. ``file_name`` goes into Content-Disposition; ``static`` ones have a Content-Length, as files do."""
+    """One response; ``file_name`` is for Content-Disposition, ``static`` for a Content-Length."""
 
     body: bytes
     content_type: str
@@ -58,7 +58,7 @@ def multi_valued(name: str, values: list[str]) -> Answer:
 
 
 def no_data() -> Answer:
-    """SODA 1.0 section 5.1: nothing within the cutout is no error."""
+    """Return a 204: no data within the cutout is no error (SODA 1.0, section 5.1)."""
     return Answer(b"", TEXT, 204)
 
 
@@ -67,7 +67,10 @@ def _text(words: str) -> str:
 
 
 def page(status: int, title: str, lead: str, message: str = "", headers: Mapping[str, str] | None = None) -> Answer:
-    """An error in HTML, in DaCHS' words; ``message`` is what the failing code had to say."""
+    """Return an error in HTML, worded as DaCHS words it.
+
+    ``message`` is that of the failing code.
+    """
     title = f"DC Demo -- {title}"
     text = f"""<html xmlns="http://www.w3.org/1999/xhtml"><head><title>{_text(title)}</title>
 <link rel="stylesheet" href="/static/css/gavo_dc.css" type="text/css" /></head>
@@ -107,7 +110,10 @@ _PIECE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends answers until ``closing`` is set, which ends those that stall; ``drip`` is their pause in seconds."""
+    """Sends responses until ``closing`` is set, which ends those that stall.
+
+    ``drip`` is their pause in seconds.
+    """
 
     drip: float
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -152,7 +158,7 @@ class Sender:
         hang_up(request)
 
     async def stream(self, request: web.Request, head: Answer, pieces: Iterable[bytes]) -> web.StreamResponse:
-        """An answer whose body comes piece by piece; others are served in between."""
+        """Return a response whose body is sent piece by piece; others are served in between."""
         response = new_response(request, head)
         packer = None
         if "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -192,7 +198,10 @@ def new_response(request: web.Request, answer: Answer) -> web.StreamResponse:
 
 
 def hang_up(request: web.Request) -> web.StreamResponse:
-    """Closes the connection once what was written is out; the response returned is never seen by anybody."""
+    """Close the connection once the written bytes are sent.
+
+    The returned response is never used.
+    """
     if request.transport:
         request.transport.close()
     return web.StreamResponse()

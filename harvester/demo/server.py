@@ -1,4 +1,4 @@
-"""The demo archive on loopback: for as long as a context lasts, or until a signal comes."""
+"""Run the demo archive on localhost, for as long as a context lasts or until a signal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_REQUEST_LINE = 16384
 
 @asynccontextmanager
 async def serve(config: DemoArchive | None = None, port: int = 0) -> AsyncIterator[RunningArchive]:
-    """The archive, served on 127.0.0.1 (port 0: any free one) as long as the context lasts."""
+    """Serve the archive on 127.0.0.1 (port 0: any free one) as long as the context lasts."""
     log = RequestLog()
     service = DemoApp(config or DemoArchive(), log)
     runner = web.AppRunner(
@@ -35,7 +35,10 @@ async def serve(config: DemoArchive | None = None, port: int = 0) -> AsyncIterat
 
 
 def serve_forever(config: DemoArchive, port: int = 0, announce: Callable[[str], None] = print) -> None:
-    """Serves until SIGINT or SIGTERM; ``announce`` is handed the address of dlget as soon as it answers."""
+    """Serve until SIGINT or SIGTERM.
+
+    ``announce`` is called with the URL of dlget once it responds.
+    """
     asyncio.run(_serve_until_signalled(config, port, announce))
 
 

@@ -1,6 +1,7 @@
-"""SODA as DaCHS' ``dlget`` speaks it for spectra: parameters in, an answer out, nothing of the network in between.
+"""Answer SODA requests as DaCHS' ``dlget`` does.
 
-The order and the words of the checks follow DaCHS 2.7 with a strict set of parameters (SODA 1.0; DALI 1.1).
+Parameters in, a response out, no network in between. Order and messages of the checks follow DaCHS 2.7 with a strict
+set of parameters (SODA 1.0; DALI 1.1).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Spoil = Callable[[SyntheticSpectrum], SyntheticSpectrum]
 
 
 class RefusedError(Exception):
-    """The request gets this answer, and no spectrum."""
+    """The request gets this response, and no spectrum."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -43,7 +44,10 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One well-formed request: which spectrum, how calibrated, cut and written. ``stem`` names the file sent."""
+    """One well-formed request: which spectrum, its calibration, cutout and format.
+
+    ``stem`` names the file sent.
+    """
 
     observation: SyntheticObservation
     stem: str
@@ -56,7 +60,10 @@ class Asked:
         return cut(whole, self.cutout) if self.cutout else whole
 
     def answer(self, spoil: Spoil | None = None) -> Answer:
-        """The spectrum, ``spoil``-ed if a fault wants so; 204 where nothing lies within the cutout."""
+        """Return the spectrum, ``spoil``-ed if a fault is planned.
+
+        204 if nothing is within the cutout.
+        """
         spectrum = self.spectrum()
         if not spectrum.wave.size:
             return no_data()
@@ -75,7 +82,7 @@ class Asked:
         return spectrum_votable(self.observation, spectrum, unit=unit, tabledata=self.format != VOTABLE)
 
     def of(self, observation: SyntheticObservation) -> Asked:
-        """The same request for another spectrum."""
+        """Return the same request for another spectrum."""
         return replace(self, observation=observation)
 
 
@@ -85,7 +92,10 @@ def _text(spectrum: SyntheticSpectrum, separator: str, head: str, end: str = "\n
 
 
 def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
-    """The request in ``parameters``; RefusedError, with the answer it gets, where it is no good one."""
+    """Parse the request in ``parameters``.
+
+    RefusedError, with the response, if it is not valid.
+    """
     values: dict[str, list[str]] = {}
     for name, value in parameters:
         values.setdefault(name.upper(), []).append(value)
@@ -105,7 +115,7 @@ def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> Answer | None:
-    """DaCHS takes no parameter that the service does not have, in dlget and dlmeta."""
+    """Refuse unknown parameters, as DaCHS does in dlget and dlmeta."""
     unknown = [name.lower() for name in names if name not in known]
     words = f"The following parameter(s) are not accepted by this service: {','.join(sorted(unknown))}"
     return usage_error(f"Field (various): {words}") if unknown else None
@@ -116,7 +126,10 @@ def no_spectrum(did: str) -> Answer:
 
 
 def _identifier(ids: list[str], known: Callable[[str], bool]) -> tuple[SpectrumId, str]:
-    """The last ID counts, the first names the file: that is how DaCHS takes two."""
+    """Return the last ID, and the first one, which names the file.
+
+    That is how DaCHS treats two.
+    """
     if not ids:
         raise RefusedError(usage_error("Field ID: ID is mandatory with dlget"))
     did = ids[-1]

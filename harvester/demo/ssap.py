@@ -1,6 +1,6 @@
-"""SSAP's queryData over the demo catalog: the answer, piece by piece (SSAP 1.1, section 4).
+"""Answer SSAP's queryData over the demo catalog, piece by piece (SSAP 1.1, section 4).
 
-Two rows for each spectrum (FITS and VOTable), every error a VOTable in a 200, no paging: as DaCHS answers.
+As DaCHS does: two rows for each spectrum (FITS and VOTable), every error a VOTable in a 200, no paging.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WARNING = (
 
 
 def answer_query(parameters: Iterable[tuple[str, str]], dids: Iterable[SpectrumId], base: str) -> Iterator[bytes]:
-    """The pieces of the answer's document, errors too: all of them are 200."""
+    """Yield the pieces of the document; errors are documents, too, all with status 200."""
     given: dict[str, str] = {}
     for name, value in parameters:
         given.setdefault(name.upper(), value.strip())  # of several, DaCHS takes the first
@@ -75,7 +75,10 @@ def _end(base: str, chosen: list[SyntheticObservation]) -> str:
 
 
 def _metadata() -> str:
-    """What FORMAT=METADATA gets (SSAP 1.1, section 4.1.5.2): the parameters as INPUT, the columns as they are."""
+    """Return the response to FORMAT=METADATA (SSAP 1.1, section 4.1.5.2).
+
+    Parameters as INPUT, and the columns.
+    """
     inputs = "".join(param(f"INPUT:{name}", "") for name in _INPUTS.split())
     table = f'<TABLE name="results">{fields(hidden=True)}{constants("OUTPUT:")}</TABLE>'
     status = '<INFO name="QUERY_STATUS" value="OK">OK</INFO>'

@@ -1,4 +1,4 @@
-"""What SSAP's queryData may ask of the demo catalog, as tests of an observation, and DaCHS' words for nonsense."""
+"""Parse a queryData of SSAP, with DaCHS' messages for invalid values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ Test = Callable[[SyntheticObservation], bool]
 
 @dataclass(frozen=True, slots=True)
 class SsapQuery:
-    """What queryData asked for: all ``tests`` must hold; rows of the ``mimes`` only; ``maxrec`` rows at most."""
+    """A parsed queryData: all ``tests`` must hold; rows of the ``mimes`` only.
+
+    At most ``maxrec`` rows.
+    """
 
     tests: tuple[Test, ...]
     mimes: tuple[str, ...]
@@ -39,7 +42,7 @@ class SsapQuery:
 
 
 def read_query(given: Mapping[str, str]) -> SsapQuery:
-    """ValueError, in DaCHS' words, for what it calls an error."""
+    """Parse a query. ValueError, worded as DaCHS words it, for what it calls an error."""
     if given.get("REQUEST") != "queryData":
         raise ValueError("Field REQUEST: Missing or invalid value for REQUEST.")
     most, top = _number(given, "maxrec", _USUAL_ROWS), _number(given, "TOP", 0)
@@ -112,7 +115,7 @@ def _is_number(text: str) -> bool:
 
 
 def _interval(text: str, read: Callable[[str], float]) -> tuple[float, float]:
-    """``low/high``, either end open, or one value for both; ValueError."""
+    """Parse ``low/high``, either end open, or one value for both. ValueError."""
     low, separator, high = text.partition(";")[0].partition("/")
     if not separator:
         return read(low), read(low)

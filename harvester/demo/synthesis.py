@@ -1,4 +1,7 @@
-"""Synthetic H-alpha spectra: what an observation shows, normalized to a continuum of 1, relative, or in counts."""
+"""Synthesize H-alpha spectra of an observation.
+
+Normalized to a continuum of 1, relative, or in counts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _NOISE = np.random.Generator(np.random.PCG64(20040101)).standard_normal(1 << 17)
 
 
 class Calibration(Enum):
-    """What dlget's FLUXCALIB chooses; the value is the spelling that the service descriptor offers."""
+    """The values of dlget's FLUXCALIB, in the spelling that the service descriptor offers."""
 
     UNCALIBRATED = "UNCALIBRATED"
     RELATIVE = "relative"
@@ -30,14 +33,17 @@ class Calibration(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSpectrum:
-    """Both columns, shape ``(points,)``: wavelength in Angstrom (air), flux as its calibration has it."""
+    """Two columns of shape ``(points,)``.
+
+    Wavelength in Angstrom (air), flux as its calibration has it.
+    """
 
     wave: Array
     flux: Array
 
 
 def synthesize(observation: SyntheticObservation, calibration: Calibration) -> SyntheticSpectrum:
-    """The whole spectrum in one of its three calibrations."""
+    """Return the whole spectrum in one of its three calibrations."""
     dice = Dice(f"light {observation.did}")
     pixels = _PIXELS[: observation.points]
     wave = observation.first + observation.step * pixels
@@ -52,7 +58,7 @@ def synthesize(observation: SyntheticObservation, calibration: Calibration) -> S
 
 
 def _photosphere(wave: Array, observation: SyntheticObservation, dice: Dice) -> Array:
-    """Continuum, H-alpha, He I 6678 and a few weak water lines of our own air."""
+    """Return continuum, H-alpha, He I 6678 and a few weak water lines of the atmosphere."""
     flux = 1 + _h_alpha(wave - (H_ALPHA + observation.star.velocity), observation.label, dice)
     helium = slice(*wave.searchsorted((6670, 6686)))
     flux[helium] -= 0.08 * dice.roll() * _bell(wave[helium] - 6678.15, 1.6)
@@ -63,7 +69,7 @@ def _photosphere(wave: Array, observation: SyntheticObservation, dice: Dice) -> 
 
 
 def _h_alpha(offset: Array, label: Profile, dice: Dice) -> Array:
-    """The line's flux above the continuum at ``offset`` Angstrom from its centre."""
+    """Return the line's flux above the continuum at ``offset`` Angstrom from its centre."""
     depth, strength, width, balance = (dice.roll() for _ in range(4))
     absorption: Array = -(0.25 + 0.4 * depth) / (1 + (offset / (3 + 5 * width)) ** 2)
     if label is Profile.ABSORPTION:
@@ -83,7 +89,10 @@ def _bell(offset: Array, width: float) -> Array:
 
 
 def _throughput(along: Array, dice: Dice) -> Array:
-    """Thousands of counts, highest near the chip's middle; ``along`` is 0 to 1 over the chip."""
+    """Return thousands of counts, highest near the chip's middle.
+
+    ``along`` is 0 to 1 over the chip.
+    """
     level, centre, fall = (dice.roll() for _ in range(3))
     counts: Array = (3000 + 25000 * level) * (1 - (0.5 + 1.2 * fall) * (along - (0.4 + 0.2 * centre)) ** 2)
     return counts

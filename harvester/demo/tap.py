@@ -1,8 +1,8 @@
-"""TAP over the demo catalog, synchronous alone (TAP 1.1): a table as SSAP's, ObsCore, and TAP_SCHEMA.
+"""Answer synchronous TAP queries over the demo catalog (TAP 1.1).
 
-As DaCHS answers: errors are VOTables in a 200, rows are BINARY unless votable/td is asked for, an overflow is told
-behind the rows, and where the column with the DIDs is among those asked for, the datalink service is told too. The
-queries that it understands are those of ``adql``, a small part of the language.
+A table as SSAP's, ObsCore, and TAP_SCHEMA. As DaCHS does: errors are VOTables in a 200, rows are BINARY unless
+votable/td is requested, an overflow is marked behind the rows, and a result with the column of DIDs describes the
+datalink service, too. The queries that it understands are those of ``adql``, a small part of the language.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _DIDS = {DATA: "ssa_pubdid", OBSCORE: "obs_publisher_did"}
 
 @dataclass(frozen=True, slots=True)
 class DemoCatalog:
-    """What TAP is asked about: all DIDs, as they are stored and in order, and the archive's own address."""
+    """What TAP queries: all DIDs, as they are stored and in order, and the archive's own URL."""
 
     dids: Sequence[SpectrumId]
     in_order: Sequence[SpectrumId]
     base: str
 
     def rows(self, query: AdqlQuery) -> Iterator[Row]:
-        """Those that may match, in the order that is asked for; in whatever order they are stored in if in none."""
+        """Yield the rows that may match, in the requested order, or as they are stored."""
         names = [name.lower() for name, *_ in COLUMNS_OF[query.table]]
         if query.table not in _DIDS:
             yield from schema_rows(query.table)
@@ -68,7 +68,7 @@ def _columns_of(table: str) -> frozenset[str]:
 
 
 def answer_tap(parameters: Iterable[tuple[str, str]], catalog: DemoCatalog) -> Iterator[bytes]:
-    """The pieces of the answer's document, errors too: all of them are 200."""
+    """Yield the pieces of the document; errors are documents, too, all with status 200."""
     given = {name.upper(): value for name, value in parameters}
     try:
         query, maxrec, in_text = _read(given)
@@ -112,7 +112,10 @@ def _counted(query: AdqlQuery, catalog: DemoCatalog, maxrec: int, in_text: bool)
 
 
 def _listed(query: AdqlQuery, catalog: DemoCatalog, maxrec: int, in_text: bool) -> Iterator[bytes]:
-    """TOP rows, or MAXREC where there is no TOP. More than MAXREC are an overflow, and as many, unless TOP said so."""
+    """Return TOP rows, or MAXREC without a TOP.
+
+    More than MAXREC are an overflow, unless TOP asked for as many.
+    """
     known = {column[0].lower(): column for column in COLUMNS_OF[query.table]}
     names = query.columns or tuple(known)
     columns = [known[name] for name in names]
@@ -136,7 +139,10 @@ def _head(columns: Iterable[DemoColumn], table: str, in_text: bool) -> bytes:
 
 
 def _data(rows: Iterable[Sequence[Value]], kinds: Sequence[tuple[str, str]], in_text: bool) -> Iterator[bytes]:
-    """Three bytes are four of base64: what is over at the end of a piece begins the next."""
+    """Yield base64 in pieces.
+
+    Three bytes are four characters, and the rest of a piece begins the next.
+    """
     left, rows = b"", iter(rows)
     while piece := list(islice(rows, _PIECE)):
         if in_text:

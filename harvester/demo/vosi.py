@@ -1,4 +1,4 @@
-"""What each service says of itself: VOSI availability and capabilities (VOSI 1.1, sections 3 and 4)."""
+"""Describe the services: VOSI availability and capabilities (VOSI 1.1, sections 3 and 4)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ _INTERFACES = {
 
 
 def availability(since: datetime) -> Answer:
-    """Available ``since`` the server started; DaCHS says so with its database down, too."""
+    """Return that it is available ``since`` the server started.
+
+    DaCHS says so with its database down, too.
+    """
     space = 'xmlns:avl="http://www.ivoa.net/xml/VOSIAvailability/v1.0"'
     said = f"<avl:available>true</avl:available><avl:upSince>{since:%Y-%m-%dT%H:%M:%SZ}</avl:upSince>"
     return Answer(f"{_STYLE}<avl:availability {space}>{said}</avl:availability>".encode(), XML)
 
 
 def capabilities(service: str, base: str) -> Answer:
-    """The interfaces of ``service`` (ssa or sdl), and a header by which DaCHS asks for a password that nobody needs."""
+    """Return the interfaces of ``service`` (ssa or sdl), and DaCHS' header for a password."""
     kinds = {
         standard: interface for standard, interface in _INTERFACES.items() if (service, standard[-3:]) != ("sdl", "SSA")
     }
@@ -118,16 +121,16 @@ def schema_rows(table: str) -> list[Row]:
             {"schema_name": name.partition(".")[0], "table_name": name, "description": words}
             for name, words in _DESCRIPTIONS.items()
         ]
-    told = ("column_name", "datatype", "arraysize", "unit", "ucd", "utype")
+    names = ("column_name", "datatype", "arraysize", "unit", "ucd", "utype")
     return [
-        {"table_name": name, **dict(zip(told, (column[0].lower(), *column[1:]), strict=True))}
+        {"table_name": name, **dict(zip(names, (column[0].lower(), *column[1:]), strict=True))}
         for name, columns in COLUMNS_OF.items()
         for column in columns
     ]
 
 
 def tables_document() -> bytes:
-    """VOSI's list of tables (VOSI 1.1, section 4)."""
+    """Return VOSI's list of tables (VOSI 1.1, section 4)."""
     names = (
         'xmlns:vtm="http://www.ivoa.net/xml/VOSITables/v1.0" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
         ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -141,14 +144,14 @@ def tables_document() -> bytes:
 
 
 def _column_element(name: str, datatype: str, arraysize: str, unit: str, ucd: str, utype: str) -> str:
-    told = {"name": name.lower(), "unit": unit, "ucd": ucd, "utype": utype}
-    inner = "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in told.items() if value)
+    tags = {"name": name.lower(), "unit": unit, "ucd": ucd, "utype": utype}
+    inner = "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in tags.items() if value)
     size = f' arraysize="{arraysize}"' if arraysize else ""
     return f'<column>{inner}<dataType xsi:type="vs:VOTableType"{size}>{datatype}</dataType></column>'
 
 
 def capabilities_document(base: str) -> bytes:
-    """VOSI's list of what the service can (VOSI 1.1, section 3; TAPRegExt 1.0)."""
+    """Return VOSI's list of what the service can do (VOSI 1.1, section 3; TAPRegExt 1.0)."""
     names = (
         'xmlns:cap="http://www.ivoa.net/xml/VOSICapabilities/v1.0" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
         ' xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'

@@ -1,4 +1,7 @@
-"""The VOTables of dlget and dlmeta, and the service blocks that SSAP shares (VOTable 1.4; DataLink 1.0; SODA 1.0)."""
+"""Write the VOTables of dlget and dlmeta, and the service blocks that SSAP shares.
+
+The standards are VOTable 1.4, DataLink 1.0 and SODA 1.0.
+"""
 
 from __future__ import annotations
 
@@ -55,26 +58,26 @@ _DATALINK_FIELDS = (
 
 
 def param(name: str, value: Value, inner: str = "", **attributes: str) -> str:
-    """A PARAM; text unless ``attributes`` give another datatype."""
+    """Return a PARAM; its datatype is text unless ``attributes`` have another."""
     given = {"datatype": "char", "arraysize": "*"} | attributes
     written = "".join(f' {key}="{escape(text)}"' for key, text in given.items() if text)
     return f'<PARAM name="{name}" value="{escape(str(value))}"{written}>{inner}</PARAM>'
 
 
 def field(name: str, datatype: str, arraysize: str = "", **attributes: str) -> str:
-    """A FIELD whose ID is its name."""
+    """Return a FIELD whose ID is its name."""
     given = {"datatype": datatype, "arraysize": arraysize or ("*" if datatype == "char" else "")} | attributes
     written = "".join(f' {key}="{escape(text)}"' for key, text in given.items() if text)
     return f'<FIELD ID="{name}" name="{name}"{written}/>'
 
 
 def row(values: Iterable[Value]) -> str:
-    """A TR of TABLEDATA."""
+    """Return a TR of TABLEDATA."""
     return "<TR>" + "".join(f"<TD>{escape(str(value), quote=False)}</TD>" for value in values) + "</TR>"
 
 
 def stream(fields: Sequence[tuple[str, str]], rows: Iterable[Sequence[Value]]) -> bytes:
-    """Rows as BINARY has them (VOTable 1.4, section 5.3), each field told by its datatype and arraysize."""
+    """Return rows in BINARY, by the fields' datatypes (VOTable 1.4, section 5.3)."""
     return b"".join(_binary(value, *kind) for row in rows for value, kind in zip(row, fields, strict=True))
 
 
@@ -89,13 +92,16 @@ def _binary(value: Value, datatype: str, arraysize: str) -> bytes:
 
 
 def error_votable(message: str) -> bytes:
-    """The document that says ERROR in a 200 (DALI 1.1 section 4.4.2)."""
+    """Return the document that says ERROR in a 200 (DALI 1.1, section 4.4.2)."""
     info = f'<INFO name="QUERY_STATUS" value="ERROR">{escape(message, quote=False)}</INFO>'
     return f'{HEAD}<RESOURCE type="results">{info}</RESOURCE></VOTABLE>'.encode()
 
 
 def soda_block(base: str, did: str = "", wave_limits: tuple[float, float] = (_SHORTEST_UNCUT, _LONGEST_UNCUT)) -> str:
-    """The inputs of dlget: for one ``did``, or for whatever the column ssa_pubDID names. ``wave_limits`` in metres."""
+    """Return the inputs of dlget, for one ``did`` or for the column ssa_pubDID.
+
+    ``wave_limits`` in metres.
+    """
     low, high = (str(np.float32(limit)) for limit in wave_limits)
     limits = f'<VALUES><MIN value="{low}"/><MAX value="{high}"/></VALUES>'
     reference = {} if did else {"ref": "ssa_pubDID"}
@@ -114,13 +120,13 @@ def soda_block(base: str, did: str = "", wave_limits: tuple[float, float] = (_SH
 
 
 def options(values: Mapping[str, str | None]) -> str:
-    """A VALUES with the legal ones, by their titles; one without a title is its own."""
+    """Return a VALUES with the legal values by their titles; one without a title is its own."""
     texts = (f'<OPTION name="{title}" value="{value or title}"/>' for title, value in values.items())
     return f"<VALUES>{''.join(texts)}</VALUES>"
 
 
 def links_block(base: str) -> str:
-    """Where the datalink documents of an SSAP result's rows are."""
+    """Return where the datalink documents of an SSAP result's rows are."""
     group = f'<GROUP name="inputParams">{param("ID", "", ref="ssa_pubDID", ucd="meta.id;meta.main")}</GROUP>'
     standard = param("standardID", "ivo://ivoa.net/std/DataLink#links-1.0")
     return group + standard + param("accessURL", f"{base}/ccd700/q/sdl/dlmeta")
@@ -132,12 +138,18 @@ def service(inner: str, name: str, identifier: str = "") -> str:
 
 
 def full_did(text: str) -> str:
-    """What DaCHS takes an ID for: a path below its own authority where it is no ivo URI."""
+    """Return the DID of an ID as DaCHS reads it.
+
+    A path below its own authority unless it is an ivo URI.
+    """
     return text if text.startswith("ivo://") else f"ivo://asu.cas.cz/~?{text}"
 
 
 def datalink_votable(base: str, ids: Iterable[str], known: Callable[[str], bool]) -> bytes:
-    """The links of all ``ids`` in their order, then a row for each that is unknown (DataLink 1.0 section 3.4)."""
+    """Return the links of all ``ids`` in their order, then a row for each unknown one.
+
+    DataLink 1.0, section 3.4.
+    """
     rows: list[str] = []
     faults: list[str] = []
     services: list[str] = []
@@ -180,7 +192,10 @@ def _links(base: str, observation: SyntheticObservation, service_name: str) -> l
 def spectrum_votable(
     observation: SyntheticObservation, spectrum: SyntheticSpectrum, *, unit: str = "", tabledata: bool = False
 ) -> bytes:
-    """What dlget sends without FORMAT: both columns, the flux in ``unit``, and the essential metadata."""
+    """Return what dlget sends without FORMAT.
+
+    Both columns, the flux in ``unit``, and the essential metadata.
+    """
     columns = field(
         "spectral", "double", unit="Angstrom", ucd="em.wl", utype="spec:Spectrum.Data.SpectralAxis.Value"
     ) + field("flux", "double", unit=unit, ucd="phot.flux.density", utype="spec:Spectrum.Data.FluxAxis.Value")
@@ -197,7 +212,7 @@ def spectrum_votable(
 
 
 def spectrum_votable_size(observation: SyntheticObservation) -> int:
-    """The bytes of that document in binary, in which all numbers are as long as zeros."""
+    """Return the size of that document in binary, in which all numbers are as long as zeros."""
     zeros = np.zeros(observation.points)
     return len(spectrum_votable(observation, SyntheticSpectrum(zeros, zeros), unit="count"))
 

@@ -1,4 +1,7 @@
-"""Parse a wavelength interval in metres, the BAND of SODA (SODA 1.0 section 3.3.3; DALI 1.1 section 3.3.4)."""
+"""Parse a wavelength interval in metres, the BAND of SODA.
+
+SODA 1.0 section 3.3.3; DALI 1.1 section 3.3.4.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Band:
     high: float
 
     def __str__(self) -> str:
-        """Return the value of the BAND parameter, in the shortest decimals that parse to the same numbers."""
+        """Return the BAND parameter in the shortest decimals that parse to the same numbers."""
         return f"{_metres(self.low)} {_metres(self.high)}"
 
     def format_angstroms(self) -> str:
@@ -33,9 +36,10 @@ def _metres(limit: float) -> str:
 
 
 def parse_band(text: str) -> Band:
-    """Parse ``LO HI [UNIT]``; the unit is any unit of length that astropy knows, metres by default.
+    """Parse ``LO HI [UNIT]``.
 
-    ValueError, with one clause that says what to do, for anything to which an archive would respond with an empty 204.
+    The unit is any unit of length that astropy knows, metres by default. ValueError, with one clause that says what to
+    do, for anything to which an archive would respond with an empty 204.
     """
     parts = text.split(maxsplit=2)
     if len(parts) < 2:
@@ -56,7 +60,10 @@ def _limit(part: str) -> float:
 
 
 def _scaled(value: float, factor: float) -> float:
-    """Return ``value * factor`` without binary noise (6500 Angstrom is 6.5e-07, not 6.500000000000001e-07)."""
+    """Return ``value * factor`` without binary noise.
+
+    6500 Angstrom is 6.5e-07, not 6.500000000000001e-07.
+    """
     return float(f"{value * factor:.15g}") if math.isfinite(value) else value
 
 

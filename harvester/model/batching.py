@@ -1,4 +1,7 @@
-"""Many things, a handful at a time: what keeps memory flat however long the list is, whoever works on them."""
+"""Many things, a handful at a time.
+
+What keeps memory flat however long the list is.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,20 @@ class Pool:
 
 
 def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``things`` in lists of ``size``, the last one shorter; nothing is taken before it is needed."""
+    """``things`` in lists of ``size``, the last one shorter.
+
+    Nothing is taken before it is needed.
+    """
     rest = iter(things)
     while batch := list(islice(rest, size)):
         yield batch
 
 
 def in_order(pool: Pool, work: Callable[[T], R], things: Iterable[T]) -> Generator[R, None, None]:
-    """What ``work`` makes of each of ``things``, in their order; two for each of the pool are under way at most."""
+    """What ``work`` makes of each of ``things``, in their order.
+
+    Two for each of the pool are under way at most.
+    """
     ahead: deque[Future[R]] = deque()
     try:
         for thing in things:

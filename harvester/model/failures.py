@@ -1,4 +1,7 @@
-"""Why an attempt can fail, as values: the table of kinds that README, ledger, summary and exit codes are read from."""
+"""Why an attempt can fail, as values.
+
+The table of kinds that README, ledger, summary and exit codes are read from.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ class Responsibility(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """Why an attempt failed. Each kind knows its blame, how often it is worth asking, and what to tell people.
+    """Why an attempt failed.
 
-    ``tries`` is the most times a spectrum is asked for when it fails like this (0: as often as ``limits.attempts``
-    allows). ``passing`` kinds may be gone tomorrow: another run is worth it.
+    Each kind knows its blame, how often it is worth asking, and what to tell people. ``tries`` is the most times a
+    spectrum is asked for when it fails like this (0: as often as ``limits.attempts`` allows). ``passing`` kinds may be
+    gone tomorrow: another run is worth it.
     """
 
     blame: Responsibility

@@ -9,9 +9,10 @@ MOUNTS = Path("/proc/self/mounts")
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that has ``path``, as the kernel calls it (``ext4``, ``nfs4``, ``fuse.sshfs``).
+    """The type of the file system that has ``path``, as the kernel calls it.
 
-    '' where that cannot be told: on any system but Linux. Of two mounted on one place, the later one has it (proc(5)).
+    ``ext4``, ``nfs4``, ``fuse.sshfs``. '' where that is not known: on any system but Linux. Of two mounted on one
+    place, the later one has it (proc(5)).
     """
     try:
         mounts = [line.split() for line in MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]

@@ -17,7 +17,10 @@ ledger itself can be used, and that a spectrum has one file."""
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger has of a stored file. Digests are hex strings, None where it was never verified."""
+    """What the ledger has of a stored file.
+
+    Digests are hex strings, None where it was never verified.
+    """
 
     did: SpectrumId
     sha256: str | None = None
@@ -26,7 +29,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class FileToCheck:
-    """A file to check: its name (no folder, no ``.fits``), and the ledger's record of it, None without one."""
+    """A file to check.
+
+    Its name (no folder, no ``.fits``), and the ledger's record of it, None without one.
+    """
 
     name: str
     record: Record | None = None
@@ -74,7 +80,10 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file about which nothing is known: it cannot be read, or reading it ended in an internal error."""
+    """A file about which nothing is known.
+
+    It cannot be read, or reading it ended in an internal error.
+    """
 
     name: str
     did: SpectrumId | None
@@ -116,7 +125,10 @@ def too_common(damaged: Iterable[Damaged], checked: int) -> set[str]:
 
 
 class Content(NamedTuple):
-    """One spectrum as it was at some time: digests in hex, the content's None where it was never computed."""
+    """One spectrum as it was at some time.
+
+    Digests in hex, the content's None where it was never computed.
+    """
 
     did: SpectrumId
     sha256: str

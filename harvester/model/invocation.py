@@ -1,4 +1,7 @@
-"""Write commands that run when they are pasted: they start this program as the user started it."""
+"""Write commands that run when they are pasted.
+
+They start this program as the user started it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def program() -> tuple[str, ...]:
 
 
 def _program(argv: Sequence[str], orig_argv: Sequence[str], parent: Sequence[str]) -> tuple[str, ...]:
-    """Return the program's words, given ``sys.argv``, ``sys.orig_argv`` and the command of the parent process."""
+    """Return the program's words by ``sys.argv``, ``sys.orig_argv`` and the parent's command."""
     name, arguments = Path(argv[0] if argv else ""), list(argv[1:])
     started_as_module = (name.parent.name, name.name) == ("harvester", "__main__.py")
     if not started_as_module and name.name != "harvester":

@@ -1,4 +1,7 @@
-"""Names and meanings of a catalog's labels (``[labels]``): the user knows them, the program does not."""
+"""Names and meanings of a catalog's labels (``[labels]``).
+
+The user knows them, the program does not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What can become of a spectrum: outcomes are values (faults of a whole run are exceptions)."""
+"""What can become of a spectrum.
+
+Outcomes are values (faults of a whole run are exceptions).
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,20 @@ LONGEST_HEADER = 256  # characters of a header's value that are kept: an entity 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer with status 200: ``body`` is whole as far as HTTP can tell, which proves nothing yet."""
+    """An answer with status 200.
+
+    ``body`` is whole as far as HTTP can tell, which proves nothing yet.
+    """
 
     body: bytes
     url: str
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, which has no case; None where there is none, or one too odd to keep."""
+        """The first header of that name, which has no case.
+
+        None where there is none, or one too odd to keep.
+        """
         wanted = name.casefold()
         value = next((value for other, value in self.headers if other.casefold() == wanted), "")
         return value if value.isprintable() and 0 < len(value) <= LONGEST_HEADER else None

@@ -1,8 +1,9 @@
-"""Compute when a run may send requests: a daily window, a deadline, and how many nights the rest takes.
+"""Compute when a run may send requests.
 
-Hours are those of a place's wall clock, so the arithmetic is done there: a window from 20:00 to 06:00 is nine hours
-long when the clock goes forward and eleven when it goes back. A time that the clock skips is the moment of the jump,
-one that it shows twice is the first of the two. All datetimes are timezone-aware.
+A daily window, a deadline, and how many nights the rest takes. Hours are those of a place's wall clock, so the
+arithmetic is done there: a window from 20:00 to 06:00 is nine hours long when the clock goes forward and eleven when it
+goes back. A time that the clock skips is the moment of the jump, one that it shows twice is the first of the two. All
+datetimes are timezone-aware.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Hours of every day, across midnight if ``closes`` is not after ``opens``; ``zone`` "" is this machine's."""
+    """Hours of every day, across midnight if ``closes`` is not after ``opens``.
+
+    ``zone`` "" is this machine's.
+    """
 
     opens: time
     closes: time
@@ -53,7 +57,7 @@ class Window:
         return next(end for _, end in self._spans(now) if end > now)
 
     def _spans(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Yield openings and closings around ``now``, in order, without hours that the clock skips that day."""
+        """Yield openings and closings around ``now``, without hours that the clock skips that day."""
         today = _wall_clock(now, self.zone).date()
         overnight = DAY if self.closes <= self.opens else timedelta()
         for offset in range(-2, 5):
@@ -66,7 +70,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The next time that a clock shows ``hour`` in ``zone`` ("": this machine's), or ``seconds`` after the start."""
+    """The next ``hour`` of a clock in ``zone`` ("": this machine's), or ``seconds`` after the start."""
 
     hour: time | None = None
     seconds: float = 0.0
@@ -89,7 +93,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class RunWindow:
-    """The allowed hours of one run: from ``opens`` until ``ends`` (None: no end), which ``reason`` explains."""
+    """The allowed hours of one run.
+
+    From ``opens`` until ``ends`` (None: no end), which ``reason`` explains.
+    """
 
     opens: datetime
     ends: datetime | None = None
@@ -116,14 +123,17 @@ def allowed_hours(now: datetime, window: Window | None = None, deadline: Deadlin
 
 
 def nights_left(remaining: int, rate: float, night: float) -> int | None:
-    """Return how many nights of ``night`` seconds ``remaining`` spectra take at ``rate`` per second; None if never."""
+    """Return how many nights of ``night`` seconds the rest takes at ``rate``; None if never."""
     if remaining <= 0:
         return 0
     return math.ceil(remaining / (rate * night)) if rate * night > 0 else None
 
 
 def finish(now: datetime, seconds: float, window: Window) -> tuple[int, datetime] | None:
-    """Return how many nights ``seconds`` of work take and when it is done; None if more than ``MAX_NIGHTS``."""
+    """Return how many nights ``seconds`` of work take and when it is done.
+
+    None if more than ``MAX_NIGHTS``.
+    """
     for night in range(1, MAX_NIGHTS + 1):
         begin = now if window.is_open(now) else window.next_open(now)
         end = window.next_close(begin)
@@ -148,7 +158,10 @@ def parse_window(text: str) -> Window:
 
 
 def parse_deadline(text: str) -> Deadline:
-    """Parse ``06:00``, ``06:00 Europe/Prague``, ``90s`` or ``8h``. ValueError with one sentence."""
+    """Parse ``06:00``, ``06:00 Europe/Prague``, ``90s`` or ``8h``.
+
+    ValueError with one sentence.
+    """
     if match := _HOUR.fullmatch(text):
         return Deadline(time(int(match[1]), int(match[2])), zone=_zone_name(match[3]))
     seconds = parse_duration(text)
@@ -182,7 +195,7 @@ def _wall_clock(moment: datetime, zone: str) -> datetime:
 
 
 def _moment(day: date, hour: time, zone: str) -> datetime:
-    """Return the first moment at which the clock shows ``hour`` or, on a day that skips it, a later time."""
+    """Return the first moment at which the clock shows ``hour`` or, if skipped, a later time."""
     wall = datetime.combine(day, hour, ZoneInfo(zone) if zone else None)
     early, late = sorted(wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     shown = wall.replace(tzinfo=None)

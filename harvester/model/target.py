@@ -1,7 +1,8 @@
-"""The publisher DID of a spectrum: an opaque identifier, sent as it is, compared to the letter.
+"""The publisher DID of a spectrum.
 
-IVOA Identifiers 2.0 lets the registry part of an ``ivo://`` compare without regard to case, but archives do not
-(DaCHS answers 404 to another case), so nothing here normalises anything.
+An opaque identifier, sent as it is, compared to the letter. IVOA Identifiers 2.0 lets the registry part of an
+``ivo://`` compare without regard to case, but archives do not (DaCHS answers 404 to another case), so nothing here
+normalises anything.
 """
 
 from __future__ import annotations
@@ -33,16 +34,19 @@ class Target:
 
 
 def parse_did(text: str) -> SpectrumId:
-    """The identifier in ``text``; ValueError, with what is wrong in words, if it cannot be a publisher DID."""
+    """The identifier in ``text``.
+
+    ValueError, with what is wrong in words, if it cannot be a publisher DID.
+    """
     if len(text) <= LONGEST_DID and text.isprintable() and _DID.match(text):
         return SpectrumId(text)
     raise ValueError(_what_is_wrong_with(text))
 
 
 def parse_identifier(text: str) -> SpectrumId:
-    """Return any identifier in ``text``, as archives without publisher DIDs have them: an address, a number.
+    """Return any identifier in ``text``, as archives without publisher DIDs have them.
 
-    ValueError, in a clause, if it cannot be one.
+    An address, a number. ValueError, in a clause, if it cannot be one.
     """
     if text and len(text) <= LONGEST_DID and text.isprintable():
         return SpectrumId(text)

@@ -1,7 +1,8 @@
-"""Units of spectral axes: wavelength, frequency, energy and wavenumber, linear or as logarithms.
+"""Units of spectral axes.
 
-Files spell units in many ways (``Angstroms``, ``Ang``, ``AA``, ``microns``). On a spectral axis ``A`` is Angstrom,
-never ampere. What the table here does not know is parsed by astropy.
+Wavelength, frequency, energy and wavenumber, linear or as logarithms. Files spell units in many ways (``Angstroms``,
+``Ang``, ``AA``, ``microns``). On a spectral axis ``A`` is Angstrom, never ampere. What the table here does not know is
+parsed by astropy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Request one spectrum under each FLUXCALIB setting, with the limits, the client and the checks of a run."""
+"""Request one spectrum under each FLUXCALIB setting, with limits and checks of a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ ROUNDING = 1e-6  # of a maximum of 1 in single precision
 
 @dataclass(frozen=True, slots=True)
 class CalibrationResult:
-    """The result of one setting (None: FLUXCALIB omitted): a verified spectrum, or why there is none."""
+    """The result of one setting (None: FLUXCALIB omitted).
+
+    A verified spectrum, or why there is none.
+    """
 
     fluxcalib: str | None
     spectrum: Spectrum | None = None
@@ -46,7 +49,7 @@ class CalibrationResult:
 
 
 def offered_fluxcalibs(profile: ArchiveProfile) -> tuple[str | None, ...]:
-    """Return None (as served) and every FLUXCALIB of the archive's profile, or the common ones if it has none.
+    """Return None (as served) and every FLUXCALIB of the profile, or else the common ones.
 
     The common ones come first and in their order, so that figures of different archives compare.
     """
@@ -61,9 +64,10 @@ def offered_fluxcalibs(profile: ArchiveProfile) -> tuple[str | None, ...]:
 async def fetch_calibrations(
     configuration: Configuration, did: SpectrumId, settings: Sequence[str | None]
 ) -> tuple[CalibrationResult, ...]:
-    """Request the spectrum ``did`` once under each of ``settings``; a failure of one leaves the others alone.
+    """Request the spectrum ``did`` once under each of ``settings``.
 
-    After a failure that is the same for all (unknown, withdrawn, unreachable) no more requests are sent.
+    A failure of one leaves the others alone. After a failure that is the same for all (unknown, withdrawn, unreachable)
+    no more requests are sent.
     """
     async with running_archive(configuration) as ready, asyncio.TaskGroup() as group:
         requests = _Requests(ready, did, LocalThrottle(configuration.settings.limits, _ignore))
@@ -73,7 +77,10 @@ async def fetch_calibrations(
 
 @dataclass(slots=True)
 class _Requests:
-    """The requests for one spectrum; ``shared_failure`` is one that the others would only repeat."""
+    """The requests for one spectrum.
+
+    ``shared_failure`` is one that the others would only repeat.
+    """
 
     configuration: Configuration
     did: SpectrumId

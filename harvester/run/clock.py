@@ -1,7 +1,8 @@
-"""Watch the clocks during a run: end it with its allowed hours, and notice that the machine was suspended.
+"""Watch the clocks during a run.
 
-The event loop's clock stops while a laptop is suspended, and timers with it; the wall clock does not. Both are compared
-every few seconds: hours end by the wall clock, and a jump between the two means that the connections are dead.
+End it with its allowed hours, and notice that the machine was suspended. The event loop's clock stops while a laptop is
+suspended, and timers with it; the wall clock does not. Both are compared every few seconds: hours end by the wall
+clock, and a jump between the two means that the connections are dead.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def run_window(now: float, window: Window | None, deadline: Deadline | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class ClockWatch:
-    """End a run with its allowed hours; ``renew`` replaces the connections of the archive's client after a jump.
+    """End a run with its allowed hours.
 
-    Enter ``watching`` around the engine.
+    ``renew`` replaces the connections of the archive's client after a jump. Enter ``watching`` around the engine.
     """
 
     hours: RunWindow

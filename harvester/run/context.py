@@ -26,7 +26,10 @@ WriterT = TypeVar("WriterT", bound=SpectrumWriter)  # `diff` compares in memory 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The wall clock and the random generator of a run; tests replace both to simulate a night in a second."""
+    """The wall clock and the random generator of a run.
+
+    Tests replace both to simulate a night in a second.
+    """
 
     now: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)

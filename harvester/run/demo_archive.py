@@ -20,9 +20,9 @@ FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # transient ones: 
 async def running_archive(
     configuration: Configuration, *, faults: str = "", latency: float = 0.0
 ) -> AsyncIterator[Configuration]:
-    """Yield a configuration whose archive responds: start the demo archive, take any other as it is.
+    """Yield a configuration whose archive responds.
 
-    faults, latency: of the demo archive, as for ``harvester demo``.
+    Start the demo archive, take any other as it is. faults, latency: of the demo archive, as for ``harvester demo``.
     """
     if not configuration.is_demo:
         yield configuration
@@ -35,6 +35,9 @@ async def running_archive(
 
 @asynccontextmanager
 async def with_running_archive(run: RunContext[WriterT]) -> AsyncIterator[RunContext[WriterT]]:
-    """Yield the run with a configuration whose archive responds; the demo archive has a few transient faults."""
+    """Yield the run with a configuration whose archive responds.
+
+    The demo archive has a few transient faults.
+    """
     async with running_archive(run.configuration, faults=FAULTS, latency=LATENCY) as configuration:
         yield replace(run, preparation=replace(run.preparation, configuration=configuration))

@@ -60,9 +60,10 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
 
 
 def open_ledger(run: RunContext[Store]) -> LedgerWriter:
-    """Make the folder of the run and open the ledger, which starts to import the catalog. Block meanwhile. StoreError.
+    """Make the folder of the run and open the ledger, which starts to import the catalog.
 
-    The folder gets the settings and the profile of the run; what is no spectrum under a spectrum's name is quarantined.
+    Block meanwhile. StoreError. The folder gets the settings and the profile of the run; what is no spectrum under a
+    spectrum's name is quarantined.
     """
     preparation = run.preparation
     run.store.quarantine_existing(preparation.plan.suspect, "no sound spectrum")
@@ -104,13 +105,19 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
 
 
 async def finish_import(ledger: LedgerWriter, shutdown: Shutdown) -> None:
-    """Wait until the ledger has imported the catalog; an interrupted run leaves the rest to the next one."""
+    """Wait until the ledger has imported the catalog.
+
+    An interrupted run leaves the rest to the next one.
+    """
     while ledger.importing and not await wait_for_event(shutdown.draining, LEDGER_POLL):
         pass
 
 
 async def flush(ledger: LedgerWriter, shutdown: Shutdown) -> None:
-    """Wait until the ledger has written its last rows; a signal that arrives meanwhile ends the wait."""
+    """Wait until the ledger has written its last rows.
+
+    A signal that arrives meanwhile ends the wait.
+    """
     signalled = asyncio.Event()
     shutdown.on_change(signalled.set)
     ledger.finish()
@@ -120,14 +127,17 @@ async def flush(ledger: LedgerWriter, shutdown: Shutdown) -> None:
 
 
 def raise_open_file_limit() -> None:
-    """Raise the soft limit of open files to the hard one: connections need descriptors, and defaults are small."""
+    """Raise the soft limit of open files to the hard one.
+
+    Connections need descriptors, and defaults are small.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRunner[WriterT] = local_runner) -> None:
-    """Emit the first and the last event of the run, and download between them what the preparation lists."""
+    """Download what the preparation lists, between the first and the last event of the run."""
     clock, shutdown, emit = run.clock, run.shutdown, run.bus.emit
     async with with_running_archive(run) as running:
         emit(_started(running, profile_sha256(run.configuration)))

@@ -1,4 +1,7 @@
-"""Write what a run leaves when it has ended: provenance, SHA256SUMS, summary.json and the report."""
+"""Write what a run leaves when it has ended.
+
+Provenance, SHA256SUMS, summary.json and the report.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: its numbers, its folder, and the faults of observers and of closing files."""
+    """How a run ended.
+
+    Its numbers, its folder, and the faults of observers and of closing files.
+    """
 
     stats: HarvestStats
     folder: Path
@@ -43,7 +49,10 @@ class RunResult:
 
     @property
     def nights_left(self) -> int | None:
-        """Return how many more runs like this one the rest takes at the rate reached; None if that is not known."""
+        """Return how many more runs like this one the rest takes at the rate reached.
+
+        None if that is not known.
+        """
         if self.timeline is None:
             return None
         rate = (self.stats.saved + self.stats.failed) / self.politeness.seconds

@@ -1,4 +1,7 @@
-"""Attach the observers that the settings name: metrics and the webhook. A fault of theirs never ends a run."""
+"""Attach the observers that the settings name: metrics and the webhook.
+
+A fault of theirs never ends a run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from .context import RunContext, WriterT
 
 
 def check(settings: Settings) -> None:
-    """Raise UsageError now, not during the run, if a configured observer needs a package that is not installed."""
+    """Raise UsageError if a configured observer needs a package that is not installed."""
     if settings.metrics_file is not None or settings.metrics_port is not None:
         require_prometheus()
 
@@ -46,7 +49,10 @@ class Observers:
         return record
 
     async def close(self, summary: Mapping[str, object], shutdown: Shutdown) -> Sequence[str]:
-        """Send the webhook's last message after the summary was written. Return the faults of doing so."""
+        """Send the webhook's last message after the summary was written.
+
+        Return the faults of doing so.
+        """
         known = len(self.faults)
         if self.webhook is not None:
             await self.webhook.end(summary, shutdown.aborting)
@@ -55,7 +61,7 @@ class Observers:
 
 @asynccontextmanager
 async def observing(run: RunContext[WriterT]) -> AsyncIterator[Observers]:
-    """Attach metrics and webhook to the run's bus, as far as its settings name them, and yield them."""
+    """Attach the metrics and the webhook that the settings name to the bus, and yield them."""
     settings, bus, stats = run.settings, run.bus, run.stats
     observers = Observers()
     async with AsyncExitStack() as stack:

@@ -71,7 +71,10 @@ class Preparation:
 
     @property
     def refreshed(self) -> int:
-        """Return how many of them are stored already: requested last, kept until a verified new version is there."""
+        """Return how many of them are stored already.
+
+        Requested last, kept until a verified new version is there.
+        """
         return max(0, self.wanted - len(self.plan.wanted))
 
     @property
@@ -93,7 +96,10 @@ class Preparation:
 
 
 def catalog_of(configuration: Configuration, all_faults: bool = False) -> Catalog:
-    """Read the catalog that the configuration names; the demo archive has its own. UsageError without one."""
+    """Read the catalog that the configuration names; the demo archive has its own.
+
+    UsageError without one.
+    """
     settings = configuration.settings
     if settings.catalog is not None:
         return read_catalog(settings.catalog, configuration.catalog_rules(all_faults))
@@ -149,7 +155,7 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
 
 
 def _entries(ledger: Path, newer: Collection[str]) -> Iterator[EntryRow]:
-    """Yield the ledger's entries, without the sizes of files that are ``newer`` than their entries. StoreError."""
+    """Yield the ledger's entries, without sizes for files ``newer`` than them. StoreError."""
     doubtful = frozenset(name.casefold() for name in newer)
     for name, did, size in queries.stored_entries(ledger):
         yield name, did, None if name in doubtful else size
@@ -163,7 +169,10 @@ def _verify_unknown(configuration: Configuration, unverified: Sequence[Target], 
 
 
 def _refuse_other_content(configuration: Configuration, findings: Sequence[Finding]) -> None:
-    """Raise UsageError if most files are valid but differ from the request: a setting is wrong, not the files."""
+    """Raise UsageError if most files are valid but differ from the request.
+
+    A setting is wrong, not the files.
+    """
     suspicious = too_common((finding for finding in findings if isinstance(finding, Damaged)), len(findings))
     if suspicious:
         example = next(found for found in findings if isinstance(found, Damaged) and found.kind in suspicious)
@@ -175,7 +184,10 @@ def _refuse_other_content(configuration: Configuration, findings: Sequence[Findi
 
 
 def _refuse_mixed_requests(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
-    """Raise UsageError for other request parameters than the stored spectra have: a data set has one kind."""
+    """Raise UsageError for other request parameters than the stored spectra have.
+
+    A data set has one kind.
+    """
     before = queries.request_parameters(ledger)
     if before not in (None, configuration.request.request_key) and plan.present:
         raise UsageError(
@@ -185,7 +197,7 @@ def _refuse_mixed_requests(configuration: Configuration, plan: HarvestPlan, ledg
 
 
 def _refuse_another_archive(configuration: Configuration, plan: HarvestPlan, ledger: Path) -> None:
-    """Raise UsageError if the stored spectra are from another archive, since two may use the same names.
+    """Raise UsageError if the stored spectra are from another archive: names may be the same.
 
     An archive is the same by its name (archives move, the demo's port changes) or by host and port (profiles are
     renamed).
@@ -216,7 +228,7 @@ def _name_and_host(archive: str, endpoint: str | None) -> str:
 
 
 def _refuse_without_url(configuration: Configuration, catalog: Catalog, targets: Sequence[Target]) -> None:
-    """Raise UsageError if none of the first spectra has a permitted download URL: then hardly any has."""
+    """Raise UsageError if none of the first spectra has a permitted download URL."""
     refused = ""
     for target in targets[:CHECKED_URLS]:
         try:

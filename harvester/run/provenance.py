@@ -25,7 +25,10 @@ Records = dict[str, Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """All stored spectra of a directory: their number, their bytes, and a SHA-256 over their digests."""
+    """All stored spectra of a directory.
+
+    Their number, their bytes, and a SHA-256 over their digests.
+    """
 
     spectra: int
     bytes: int
@@ -34,7 +37,7 @@ class Collection:
 
 
 def collected(rows: Iterable[tuple[str, int, str, str]]) -> Collection:
-    """Return the collection of ``rows`` of DID, bytes, SHA-256 and content digest, which are sorted by DID."""
+    """Return the collection of ``rows`` of DID, bytes, SHA-256, content digest, sorted by DID."""
     files, contents = hashlib.sha256(), hashlib.sha256()
     spectra = size = 0
     for did, length, sha256, content_digest in rows:
@@ -45,7 +48,10 @@ def collected(rows: Iterable[tuple[str, int, str, str]]) -> Collection:
 
 
 def profile_text(configuration: Configuration) -> str:
-    """Return the archive's profile for the run's folder; the URL of a webhook is masked like a password."""
+    """Return the archive's profile for the run's folder.
+
+    The URL of a webhook is masked like a password.
+    """
     profile = configuration.profile
     if hook := profile.settings.get("notify"):
         profile = replace(profile, settings={**profile.settings, "notify": masked(str(hook))})
@@ -60,7 +66,10 @@ def profile_sha256(configuration: Configuration) -> str:
 def document(
     configuration: Configuration, catalog: Catalog, stats: HarvestStats, agent: str, collection: Collection
 ) -> dict[str, object]:
-    """Return the PROV-JSON document of an ended run; ``agent`` is the User-Agent header of its requests."""
+    """Return the PROV-JSON document of an ended run.
+
+    ``agent`` is the User-Agent header of its requests.
+    """
     prefixes = {"harvester": "urn:x-harvester:", "run": f"urn:x-harvester:run:{stats.run}:"}
     records = {
         "entity": _entities(configuration, catalog, collection),
@@ -71,7 +80,10 @@ def document(
 
 
 def _relations(stats: HarvestStats, user_is_known: bool) -> dict[str, Records]:
-    """Return which agent used, generated and is responsible for which entity (PROV-DM, sections 5.1 to 5.3)."""
+    """Return which agent used, generated and is responsible for which entity.
+
+    PROV-DM, sections 5.1 to 5.3.
+    """
     used = ("catalog", "profile", "service")
     result = _relation("entity", "collection", "activity", "harvest") | {
         "prov:time": _iso(stats.ended or stats.started)
@@ -138,7 +150,7 @@ def ids_sha256(dids: Iterable[str]) -> str:
 
 
 def _element(label: str, own: Mapping[str, object], kind: str | None = None, location: str | None = None) -> Attributes:
-    """Return the attributes of an element, ``own`` in this program's namespace, without those that are None."""
+    """Return the attributes of an element that are not None, ``own`` in our namespace."""
     typed = None if kind is None else {"$": f"prov:{kind}", "type": "prov:QUALIFIED_NAME"}
     attributes: Attributes = {"prov:label": label, "prov:type": typed, "prov:location": location}
     attributes |= {f"harvester:{name}": value for name, value in own.items()}

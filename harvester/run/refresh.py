@@ -1,4 +1,7 @@
-"""Resume an unfinished refresh: find the spectra that its earlier runs have stored already."""
+"""Resume an unfinished refresh.
+
+Find the spectra that its earlier runs have stored already.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ REFRESH_LEFT = "refresh_left"  # in summary.json: spectra that a refresh left fo
 
 
 def already_refreshed(store: Store, request_key: str) -> frozenset[SpectrumId]:
-    """Return the spectra that the refresh which the next run resumes has stored; none if the last one was finished."""
+    """Return the spectra that the refresh which the next run resumes has stored.
+
+    None if the last one was finished.
+    """
     runs = list(_unfinished_refresh(store, queries.runs(store.ledger), request_key))
     return queries.saved_by(store.ledger, runs) if runs else frozenset()
 
 
 def _unfinished_refresh(store: Store, runs: Iterable[queries.RunRecord], request_key: str) -> Iterator[str]:
-    """Yield the names of the refreshing runs with the same request back to the last one that was finished."""
+    """Yield the runs of the refresh with the same request, back to the last finished one."""
     for run in runs:
         if not _refreshed(store, run.run) or run.request_key != request_key:
             continue
@@ -39,7 +45,10 @@ def _refreshed(store: Store, run: str) -> bool:
 
 
 def _left(store: Store, run: str) -> int | None:
-    """Return how many spectra the refresh left for the next run, by its summary; None if it wrote none."""
+    """Return how many spectra the refresh left for the next run, by its summary.
+
+    None if it wrote none.
+    """
     try:
         left = json.loads(store.state.run(run).summary.read_text(encoding="utf-8")).get(REFRESH_LEFT)
     except (OSError, ValueError, AttributeError):  # a run that was killed, or a file that was edited

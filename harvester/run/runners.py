@@ -1,4 +1,7 @@
-"""Start what downloads the spectra of a run: one engine in this process, worker processes, or a Dask cluster."""
+"""Start what downloads the spectra of a run.
+
+One engine in this process, worker processes, or a Dask cluster.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,10 @@ def _throttle(run: RunContext[WriterT]) -> LocalThrottle:
 
 
 def _shards(run: RunContext[Store], workers: int) -> ShardQueue:
-    """Return the targets of the run in shards for that many workers; retries are due from now on."""
+    """Return the targets of the run in shards for that many workers.
+
+    Retries are due from now on.
+    """
     from ..parallel.shards import ShardQueue, size_for
 
     preparation, now = run.preparation, asyncio.get_running_loop().time()
@@ -116,9 +122,9 @@ def _shards(run: RunContext[Store], workers: int) -> ShardQueue:
 
 @contextmanager
 def pool_for(settings: Settings, processes: int) -> Iterator[Pool | None]:
-    """Yield the Dask workers that the settings name, ``processes`` of them on this machine; None if they name none.
+    """Yield the Dask workers that the settings name, ``processes`` of them on this machine.
 
-    UsageError or ClusterError if they cannot be used.
+    None if they name none. UsageError or ClusterError if they cannot be used.
     """
     check(settings)
     if not settings.on_dask:
@@ -131,7 +137,7 @@ def pool_for(settings: Settings, processes: int) -> Iterator[Pool | None]:
 
 
 def check(settings: Settings) -> None:
-    """Raise UsageError now, not during the run, if the workers that the settings name cannot be used."""
+    """Raise UsageError if the workers that the settings name cannot be used."""
     if not settings.on_dask:
         return
     try:

@@ -1,0 +1,91 @@
+"""One vocabulary: words of an older one stay out of identifiers, comments, docstrings and messages."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import harvester
+
+HOME = Path(harvester.__file__).parent
+
+BANNED = frozenset(
+    ["anew", "broker", "condemned", "doorkeeper", "farewell", "foreman", "guestbook", "hand", "hands", "labour",
+     "nobody", "onlooker", "onlookers", "roster", "seams", "shelf", "shelves", "somebody", "told", "vigil", "whoever"]
+)  # fmt: skip
+"""The glossary (docs/glossary.md) has another word for each of these, or a plain sentence needs none."""
+
+PENDING = frozenset(["catalog", "diff", "discovery", "engine", "fits", "ledger", "parallel", "plots", "report", "vo"])
+"""Packages that are being rewritten; a package leaves this list once and does not come back."""
+
+PENDING_NAMES = frozenset({"CatalogFile", "Controls", "Sample", "Source"})
+"""Class names that still stand for two things; as above."""
+
+SUMMARY_CHARACTERS = 88
+
+PENDING_SUMMARIES = frozenset(
+    ["__init__", "__main__", "api", "archive", "audit", "catalog", "cli", "dataset", "diff", "discovery", "engine",
+     "fits", "ledger", "model", "parallel", "plots", "report", "results", "specutils", "storage", "verify", "vo"]
+)  # fmt: skip
+"""Packages whose docstrings still begin with longer lines; as above."""
+
+MODULES = sorted(HOME.rglob("*.py"))
+PACKAGES = sorted({path.relative_to(HOME).parts[0].removesuffix(".py") for path in MODULES})
+
+
+def words(text: str) -> list[tuple[int, str]]:
+    """Return line number and word, in lower case; identifiers are split at underscores and capital letters."""
+    found = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+    return [(number, word.lower()) for number, line in enumerate(text.splitlines(), 1) for word in found.findall(line)]
+
+
+def test_words_are_found_within_identifiers() -> None:
+    assert [word for _, word in words("_brokerPlugin(asked_for, HTTPError)")] == [
+        "broker", "plugin", "asked", "for", "http", "error",
+    ]  # fmt: skip
+
+
+def modules_of(package: str) -> list[Path]:
+    return [path for path in MODULES if path.relative_to(HOME).parts[0].removesuffix(".py") == package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_no_banned_word(package: str) -> None:
+    if package in PENDING:
+        return
+    found = [
+        f"{path.relative_to(HOME)}:{number}: {word}"
+        for path in modules_of(package)
+        for number, word in words(path.read_text(encoding="utf-8"))
+        if word in BANNED
+    ]
+    assert not found
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    """The demo archive is a program of its own: it may have a ``Spectrum`` as well."""
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.relative_to(HOME).parts[0] == "demo":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path.relative_to(HOME)))
+    twice = {name: files for name, files in places.items() if len(files) > 1 and name not in PENDING_NAMES}
+    assert twice == {}
+
+
+@pytest.mark.parametrize("package", sorted(set(PACKAGES) - PENDING_SUMMARIES))
+def test_a_docstring_begins_with_one_short_sentence(package: str) -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    summaries = [
+        (f"{path.relative_to(HOME)}: {docstring.splitlines()[0]}", docstring.splitlines()[0])
+        for path in modules_of(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, documented) and (docstring := ast.get_docstring(node))
+    ]
+    assert [place for place, line in summaries if len(line) > SUMMARY_CHARACTERS or not line.endswith(".")] == []
