@@ -62,10 +62,11 @@ def test_the_readme_leads_to_every_page_of_the_guide_and_the_reference() -> None
     assert {str(page.relative_to(REPOSITORY)) for page in pages} <= linked
 
 
-def test_every_path_of_the_architecture_page_exists() -> None:
+@pytest.mark.parametrize(("name", "fewest"), [("architecture.md", 30), ("decisions.md", 5)])
+def test_every_path_of_the_code_that_is_named_exists(name: str, fewest: int) -> None:
     package = Path(harvester.__file__).parent
-    paths = re.findall(r"`([\w./]+(?:\.py|/))`", (DOCS / "architecture.md").read_text(encoding="utf-8"))
-    assert len(paths) > 30
+    paths = re.findall(r"`([\w./]+(?:\.py|/))`", (DOCS / name).read_text(encoding="utf-8"))
+    assert len(paths) > fewest
     missing = [path for path in paths if not (package / path).exists() and not (REPOSITORY / path).exists()]
     assert missing in ([], [".harvester/"]), missing
 
