@@ -260,4 +260,6 @@ class _StoreChecker:
         for second in self._duplicates:
             self.store.quarantine_existing([Target(second.did, second.name)], second.detail, gate=second.check)
         write_findings(connection, moved)
+        if self._duplicates:
+            self.store.write_sums(queries.digests(self.store.ledger))
         self.result.set_aside = len(moved) + len(self._duplicates)

@@ -261,7 +261,7 @@ def _fits(file: BinaryIO) -> Columns:
 def _ecsv(file: BinaryIO) -> Columns:
     from astropy.table import Table
 
-    return _columns_of(Table.read(io.StringIO(file.read().decode()), format="ascii.ecsv"))
+    return _columns_of(Table.read(file.read().decode().splitlines(), format="ascii.ecsv"))
 
 
 def _columns_of(table: Any) -> Columns:

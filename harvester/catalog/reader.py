@@ -26,6 +26,7 @@ ADDRESS = "access_url"  # the column with the URL of each spectrum's file or dat
 LONGEST_COLUMN = 200  # characters of a column's name; HDF5 has no room for 64 kB
 MAX_FAULTS = 10  # faulty rows that a message lists
 MAX_CONFLICTS = 100_000  # that are kept
+SHOWN_CONFLICTS = 3  # that a sentence lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,17 @@ class Conflict(NamedTuple):
     column: str
     kept: str
     other: str
+
+
+def describe_conflicts(conflicts: Sequence[Conflict]) -> str:
+    """Return one sentence about the conflicts, '' if there are none."""
+    if not conflicts:
+        return ""
+    count = len({conflict.did for conflict in conflicts})
+    shown = [f"{each.did} ({each.kept or 'none'}, then {each.other or 'none'})" for each in conflicts[:SHOWN_CONFLICTS]]
+    more = f" and {len(conflicts) - len(shown):,} more" if len(conflicts) > len(shown) else ""
+    subject = "1 spectrum is" if count == 1 else f"{count:,} spectra are"
+    return f"{subject} listed with different labels, the first one counts: {', '.join(shown)}{more}"
 
 
 @dataclass(frozen=True, slots=True)

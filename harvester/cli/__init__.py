@@ -45,6 +45,26 @@ UNWRITABLE = (errno.EPIPE, errno.EBADF, errno.EIO)  # standard output is gone: a
 OUTPUT_LOST = 141  # as of a program that SIGPIPE ended
 
 
+LEDGER_KEY = "harvester.ledger"
+"""Where a command leaves the path of the ledger that it reads, in the context of click."""
+
+
+def _raise_if_damaged(ledger: Path | None, error: Exception) -> None:
+    """Raise StoreError if the ledger is damaged: no reader expects impossible values, and a run makes a new one."""
+    if ledger is None:
+        return
+    from ..errors import StoreError
+    from ..ledger.damage import damage_of
+    from ..model.invocation import command_line
+
+    fault = damage_of(ledger)
+    if fault is not None:
+        fix = command_line("verify", "--fix")
+        raise StoreError(
+            f"{ledger}: the ledger is damaged ({fault}); a run, or `{fix}`, makes a new one from the files"
+        ) from error
+
+
 class _Commands(click.Group):
     """Commands by name; options alone, or a catalog's file, belong to ``run``."""
 
@@ -77,6 +97,16 @@ class _Commands(click.Group):
         elif args and args[0] not in COMMANDS and _is_catalog(args[0]):
             args = ["run", "--catalog", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; an internal error that a damaged ledger explains is one sentence about the ledger."""
+        try:
+            return super().invoke(ctx)
+        except (HarvestError, click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            _raise_if_damaged(ctx.meta.get(LEDGER_KEY), error)
+            raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the names of commands, and the options of ``run``, whose name may be left out."""

@@ -119,7 +119,14 @@ def load_configuration(flags: dict[str, Any]) -> Configuration:
     config = flags.pop("config", None)
     limits = {name: flags.pop(name) for name in LIMITS if name in flags}
     given = {name: value for name, value in limits.items() if value is not None}
-    return load(flags | ({"limits": given} if given else {}), config)
+    configuration = load(flags | ({"limits": given} if given else {}), config)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        from ..storage.run_folder import StateFolder
+        from . import LEDGER_KEY
+
+        context.meta[LEDGER_KEY] = StateFolder.below(configuration.state_folder).ledger
+    return configuration
 
 
 def output_path(option: str, file: str, *endings: str) -> Path:

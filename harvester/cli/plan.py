@@ -25,7 +25,8 @@ WORK_TO_DO = 10
 @plan_options
 @all_option
 @click.option("--json", "as_json", is_flag=True, help="print numbers as one JSON object")
-def command(as_json: bool, all_spectra: bool, **flags: Any) -> int:
+@click.option("--verbose", is_flag=True, help="list all faulty rows of the catalog")
+def command(as_json: bool, all_spectra: bool, verbose: bool, **flags: Any) -> int:
     """Show what a run would download, how long that would take, and how much space it needs.
 
     Change nothing and send no requests. Exit code 0 if there is nothing to do, 10 if there is.
@@ -40,7 +41,7 @@ def command(as_json: bool, all_spectra: bool, **flags: Any) -> int:
     config = load_configuration(dict(flags))
     if all_spectra:
         config = with_known_listing(config, flags)
-    preparation = prepare(config, catalog_of(config), config.open_store())
+    preparation = prepare(config, catalog_of(config, verbose), config.open_store())
     if as_json:
         numbers = {**preparation.plan.counts(), "eta_seconds": round(preparation.eta, 1)}
         print(json.dumps(numbers | _space(preparation) | _nights(preparation)))
@@ -52,6 +53,7 @@ def command(as_json: bool, all_spectra: bool, **flags: Any) -> int:
 
 def format_plan(preparation: Preparation) -> list[str]:
     """Return the plan as lines of text, without the numbers that are zero."""
+    from ..catalog.reader import describe_conflicts
     from ..formatting import count
     from ..ledger.schema import is_on_network
 
@@ -67,10 +69,14 @@ def format_plan(preparation: Preparation) -> list[str]:
         (plan.collisions, "with the last segment of another DID: named by their whole path"),
     ]
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
-    lines = [f"{preparation.catalog.source} lists {count(plan.listed)} spectra; {config.location} has:"]
+    catalog = preparation.catalog
+    kind = f" ({catalog.kind})" if catalog.kind else ""
+    lines = [f"{catalog.source}{kind} lists {count(plan.listed)} spectra; {config.location} has:"]
     lines += [f"  {count(number):>{digits}}  {text}" for number, text in parts if number]
     if is_on_network(config.state_folder):
         lines.append("  on a network file system: the ledger works without a write-ahead log, which is slower")
+    if catalog.conflicts:
+        lines.append(f"  {describe_conflicts(catalog.conflicts)}")
     if preparation.warning:
         lines.append(f"  {preparation.warning}")
     band = config.settings.band

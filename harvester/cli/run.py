@@ -40,6 +40,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @engine_options
 @click.option("--processes", metavar="N", help="worker processes, if one core is not enough [1]")
 @click.option("--progress", metavar="STYLE", help="auto, rich, plain, json or none [auto]")
+@click.option("--verbose", is_flag=True, help="list all faulty rows of the catalog")
 @click.pass_context
 def command(context: click.Context, /, **flags: Any) -> int:
     """Download the spectra in the catalog that are not yet stored, and verify them.
@@ -62,13 +63,13 @@ def command(context: click.Context, /, **flags: Any) -> int:
     from ..run.runners import check as check_runner
     from ..ui.display import style_for
 
-    lists_all = flags.pop("all_spectra")
+    lists_all, verbose = flags.pop("all_spectra"), flags.pop("verbose")
     config = load_configuration(dict(flags))
     check(config.settings)
     check_runner(config.settings)
     if lists_all:
         config = with_listing(context, config, flags)
-    catalog = catalog_of(config)
+    catalog = catalog_of(config, verbose)
     name = new_run_name()
     with locked_store(config, name) as store:
         preparation = prepare(config, catalog, store)
@@ -171,6 +172,7 @@ def _write(summary: RunSummary, output: OutputThread) -> None:
 
 
 def _summary(result: RunResult, config: Configuration) -> RunSummary:
+    from ..catalog.reader import describe_conflicts
     from ..storage.run_folder import StateFolder
     from ..ui.summary import RunSummary
 
@@ -185,6 +187,7 @@ def _summary(result: RunResult, config: Configuration) -> RunSummary:
         nights_left=result.nights_left,
         page=str(result.page or ""),
         state_folder=str(config.state_folder),
+        catalog_note=describe_conflicts(preparation.catalog.conflicts),
     )
 
 

@@ -33,6 +33,8 @@ class Status:
     location: str
     record: RunRecord | None
     state: str
+    lost: int = 0
+    """Spectra that were stored and are gone, as far as a run or `verify --fix` found."""
 
     @property
     def running(self) -> bool:
@@ -42,7 +44,7 @@ class Status:
     @property
     def as_json(self) -> dict[str, object]:
         """The statistics of the run and its state."""
-        return {**self.record.summary, "state": self.state} if self.record else {"state": self.state}
+        return {**self.record.summary, "state": self.state, "lost": self.lost} if self.record else {"state": self.state}
 
 
 Read = Callable[[], Sequence[Status]]
@@ -88,7 +90,7 @@ def _harvests(config: Configuration) -> list[Path]:
 
 
 def _status(home: Path, location: str) -> Status:
-    from ..ledger.queries import last_run
+    from ..ledger.queries import last_run, lost
     from ..storage.directory import DirectoryStore
     from ..storage.lock import is_held
 
@@ -96,9 +98,10 @@ def _status(home: Path, location: str) -> Status:
     record = last_run(store.ledger)
     if record is None:
         return Status(location, None, "none")
+    gone = len(lost(store.ledger))
     if record.ended is not None:
-        return Status(location, record, "ended")
-    return Status(location, record, "running" if is_held(store.lock) else "interrupted")
+        return Status(location, record, "ended", gone)
+    return Status(location, record, "running" if is_held(store.lock) else "interrupted", gone)
 
 
 def _as_line(status: Status) -> str:
@@ -144,6 +147,8 @@ def _in_full(status: Status) -> list[str]:
         f" {count(numbers['requests'])} requests",
     ]
     lines += [f"    {count(number)} {kind}" for kind, number in numbers["failures"].items()]
+    if status.lost:
+        lines.append(f"  {count(status.lost)} that were stored are gone; the next run downloads them again")
     return [*lines, *_outcome(status)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from ..catalog.reader import describe_conflicts
 from ..formatting import plain_line
 from .options import Dataset
 from .rights import citation, rights_of
@@ -103,6 +104,8 @@ def _classes(dataset: Dataset) -> Iterator[str]:
         numbers = [sum(counted[label, part] for label in labels) for part in parts]
         rows.append([name, *(numbers if split else ()), sum(numbers)])
     yield from _table(header, rows)
+    if dataset.origin.conflicts:
+        yield from ("", f"{_safe(describe_conflicts(dataset.origin.conflicts))}.")
     if split is not None:
         shares = ", ".join(f"{name} {share:g}" for name, share in zip(split.names, split.shares, strict=True))
         yield from (

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..catalog.columns import NO_TEXT
 from ..catalog.packed_strings import StringMap
-from ..catalog.reader import LONGEST_COLUMN, Catalog, read_catalog
+from ..catalog.reader import LONGEST_COLUMN, Catalog, Conflict, read_catalog
 from ..config.configuration import Configuration
 from ..formatting import iso_utc
 from ..ledger import queries
@@ -35,6 +35,8 @@ class Origin:
     servers: tuple[str, ...]
     runs: tuple[str, ...]
     saved: tuple[float, float] | None
+    conflicts: tuple[Conflict, ...] = ()
+    """Spectra that the catalog lists with different labels."""
 
     @property
     def archive(self) -> str | None:
@@ -115,4 +117,5 @@ class Source:
             tuple(sorted(servers)),
             tuple(sorted(runs)),
             (saved[0], saved[1]) if saved else None,
+            tuple(self.catalog.conflicts if self.catalog else queries.conflicts(self._store.ledger)),
         )

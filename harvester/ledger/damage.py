@@ -10,11 +10,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from ..errors import StoreError
 from ..model.failures import FailureKind
-from .schema import OLDEST_READABLE, RENAMED_KINDS, VERSION, checksum_of, version_of
+from .schema import OLDEST_READABLE, RENAMED_KINDS, SCHEMA, VERSION, checksum_of, version_of
 
 _ENVIRONMENT = {
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
@@ -117,6 +118,8 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
     verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     if verdict != "ok":
         yield " ".join(verdict.split())
+    if version == VERSION and not _expected_definitions() <= _definitions(connection):
+        yield "a damaged definition of a table"
     if version >= OLDEST_READABLE:
         for table, conditions in _POSSIBLE.items():
             yield from _impossible(connection, table, conditions)
@@ -127,6 +130,19 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
         connection.execute("SELECT did, name, folded, sha256, content_digest FROM spectrum LIMIT 1").fetchone()
         if version == 0:
             yield "its tables are those of another program"
+
+
+def _definitions(connection: sqlite3.Connection) -> set[str]:
+    """Return the definitions of tables, indexes, views and triggers, without blanks."""
+    return {"".join(sql.split()) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}
+
+
+@cache
+def _expected_definitions() -> set[str]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in SCHEMA.split(";\n\n"):
+            connection.execute(statement)
+        return _definitions(connection)
 
 
 def _impossible(connection: sqlite3.Connection, table: str, conditions: tuple[str, ...]) -> Iterator[str]:

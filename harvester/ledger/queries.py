@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog.plan import EntryRow
+from ..catalog.reader import Conflict
 from ..model.failures import FailureKind, Responsibility
 from ..model.target import SpectrumId
 from .catalog_import import LOST
@@ -258,23 +259,13 @@ def ranges(path: Path, step: float) -> list[tuple[int, int, int]]:
     return [(int(row["low"]), int(row["high"]), row["spectra"]) for row in _rows(path, sql, step)]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelConflict:
-    """One DID that the catalog lists with two values of a column; the first one is kept."""
-
-    did: SpectrumId
-    column: str
-    kept: str
-    other: str
-
-
 def lost(path: Path) -> list[tuple[SpectrumId, str]]:
     """Return DID and file name of the spectra that were stored and are gone, by name."""
     sql = f"SELECT did, name FROM spectrum WHERE did IN ({LOST}) ORDER BY name"  # noqa: S608 - a constant
     return [(SpectrumId(row["did"]), row["name"]) for row in _rows(path, sql)]
 
 
-def conflicts(path: Path) -> list[LabelConflict]:
+def conflicts(path: Path) -> list[Conflict]:
     """Return where the catalog of the last run contradicts itself."""
     connection = open_for_reading(path)
     if connection is None:
@@ -283,7 +274,7 @@ def conflicts(path: Path) -> list[LabelConflict]:
         if version_of(connection) < 3:
             return []
         rows = connection.execute("SELECT did, column_name, kept, other FROM conflict ORDER BY did, column_name")
-        return [LabelConflict(*row) for row in rows]
+        return [Conflict(*row) for row in rows]
 
 
 def _rows(path: Path, sql: str, *values: object) -> Iterator[sqlite3.Row]:

@@ -54,7 +54,9 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
     store.prepare()
     with acquire_lock(store.lock, run):
         store.prepare_for_writing()
-        ensure_usable(store.ledger)
+        note = ensure_usable(store.ledger)
+        if note is not None and store.state.runs.exists():  # a first run makes its ledger and says nothing
+            store.notes.append(note)
         relocate(store, configuration)
         yield store
 

@@ -68,8 +68,9 @@ class Commands:
 class RunSummary:
     """What only the caller knows of a run.
 
-    ``warnings`` name what failed on the way, ``quarantined`` is the number of rejected bodies, ``page`` the report's
-    file, ``state_folder`` the local folder of all these where ``out`` is an object store.
+    ``catalog_note`` is what a user should know of the catalog, ``warnings`` name what failed on the way,
+    ``quarantined`` is the number of rejected bodies, ``page`` the report's file, ``state_folder`` the local folder of
+    all these where ``out`` is an object store.
     """
 
     stats: HarvestStats
@@ -82,6 +83,7 @@ class RunSummary:
     nights_left: int | None = None
     page: str = ""
     state_folder: str = ""
+    catalog_note: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -106,6 +108,7 @@ def content(summary: RunSummary, width: int) -> list[RenderableType]:
         parts += [_prose(line, width, "dim") for line in _traffic(summary)]
     return [
         *parts,
+        *([_prose(plain_line(summary.catalog_note), width, "care")] if summary.catalog_note else []),
         *_warnings(summary.warnings),
         Text(),
         *_hints(_next_steps(summary) + _paths(summary), width),

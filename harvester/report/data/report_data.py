@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from ...archive.profile import ArchiveProfile
+from ...catalog.reader import Conflict
 from ...config.profiles import load_profile
 from ...dataset.label_checks import LabelReport, check_labels
 from ...errors import UsageError
+from ...ledger import queries
 from ...model.conventions import NO_CONVENTIONS
 from ...model.labels import Labelling
 from ...storage.interface import Store
@@ -34,6 +36,8 @@ class ReportData:
     archive: str
     profile: ArchiveProfile | None
     made: float
+    conflicts: Sequence[Conflict] = ()
+    """Spectra that the catalog lists with different labels."""
 
     def as_json(self) -> Mapping[str, object]:
         """Return what ``report --json`` prints."""
@@ -75,7 +79,9 @@ def gather(
     timeline = read_timeline(record.folder.events)
     gallery = select_gallery(sample, store, labelling, {failure.name for failure in record.failures}, conventions)
     title = archive.title if archive else record.archive
-    return ReportData(record, sample, timeline, gallery, checked, labelling, title, archive, made)
+    return ReportData(
+        record, sample, timeline, gallery, checked, labelling, title, archive, made, queries.conflicts(store.ledger)
+    )
 
 
 def _profile_of(record: RunRecordData) -> ArchiveProfile | None:

@@ -19,11 +19,13 @@ SHOWN = 8  # of each check
 def label_issues(data: ReportData) -> Child:
     """Return the results of all label checks."""
     found = data.labels
+    conflicts = [LabelIssue((each.did,), (each.kept, each.other), "the first label counts") for each in data.conflicts]
     column = plain_line(found.column, 60)
     if not found.checked and not found.missing:
         text = f"The catalog has no labels in a column {column!r} (the setting labels.column names another)."
         return element("p", text, class_="note")
     checks = [
+        _check("listed with different labels", conflicts, len(conflicts), data),
         _check("labelled, but missing in the archive", found.missing, len(found.missing), data),
         _check("without Hα in their range", found.without_h_alpha, len(found.without_h_alpha), data),
         _emission(data),
