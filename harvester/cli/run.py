@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..engine.shutdown import Shutdown
     from ..run.context import RunContext
     from ..run.finish import RunResult
+    from ..run.prepare import Preparation
     from ..storage.interface import Store
     from ..ui.display import Display
     from ..ui.output_thread import OutputThread
@@ -144,7 +145,7 @@ def _print_summary(result: RunResult, run: RunContext[Store], display: Display) 
     """
     from ..ui.output_thread import OutputThread
 
-    summary = _summary(result, run.configuration)
+    summary = _summary(result, run.preparation)
     if display.style == "json":
         display.json_lines.end(result.summary, time.time())
     elif display.output.fault is None:
@@ -171,11 +172,12 @@ def _write(summary: RunSummary, output: OutputThread) -> None:
     print_summary(Terminal(output), summary)
 
 
-def _summary(result: RunResult, config: Configuration) -> RunSummary:
+def _summary(result: RunResult, preparation: Preparation) -> RunSummary:
     from ..catalog.reader import describe_conflicts
     from ..storage.run_folder import StateFolder
     from ..ui.summary import RunSummary
 
+    config = preparation.configuration
     return RunSummary(
         result.stats,
         str(config.location),
