@@ -16,8 +16,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, and keep those of one file, or of the one DaCHS, in one worker of pytest-xdist."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder == "torture":
-            item.add_marker(pytest.mark.slow)
+        if folder in ("integration", "torture"):
+            item.add_marker(pytest.mark.slow)  # servers, processes and file systems of their own
         if folder == "dachs":
             item.add_marker(pytest.mark.dachs)
         item.add_marker(pytest.mark.xdist_group(folder if folder == "dachs" else str(item.path)))

@@ -188,7 +188,7 @@ async def test_a_scheduler_that_is_not_there_is_told_before_anything_is_asked(tm
         assert archive.log.requests == 0
     assert run.process.returncode == 2
     assert words.decode().count("\n") <= 2
-    assert "tcp://127.0.0.1:9: nobody answers there" in words.decode()
+    assert "tcp://127.0.0.1:9: cannot connect" in words.decode()
 
 
 async def _said(*arguments: str) -> tuple[int, str]:
