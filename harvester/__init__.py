@@ -1,4 +1,4 @@
-"""Mirror every spectrum of a Virtual Observatory archive to your own disk: verified, resumable, polite.
+"""Store every spectrum of a Virtual Observatory archive on disk, verified and resumable.
 
 >>> import harvester
 >>> result = await harvester.harvest("labels.csv")        # in a coroutine, or at a notebook's top level

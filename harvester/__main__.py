@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; where a package is missing that all of it needs, say so in one sentence."""
+    """Run the command line; report a missing package in one sentence."""
     try:
         from .cli import main as run_command_line
     except ModuleNotFoundError as error:

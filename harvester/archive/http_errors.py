@@ -17,7 +17,7 @@ from ..model.failures import Failure, FailureKind
 
 
 def failure_from_exception(error: Exception) -> Failure:
-    """What went wrong between us and the archive. Re-raises what is no fault of the wire's: that is a bug of ours.
+    """Return what went wrong on the way to the archive; re-raise what is an internal error.
 
     StoreFullError where this machine, not the archive, has no descriptor left for a connection.
     """
@@ -30,7 +30,7 @@ def failure_from_exception(error: Exception) -> Failure:
 
 
 def _said(error: Exception) -> str:
-    """The shortest words for it: aiohttp's own tell of sockets and contexts before they come to the point."""
+    """Return the shortest message: aiohttp's own begin with sockets and contexts."""
     match error:
         case aiohttp.ClientHttpProxyError():
             return plain_line(f"the proxy refused the connection: HTTP {error.status} {error.message}")

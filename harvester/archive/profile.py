@@ -152,7 +152,7 @@ class ArchiveProfile:
         return ""
 
     def as_toml(self, heading: str = "") -> str:
-        """The profile as a file that ``--archive FILE.toml`` takes; what is as by default is left out."""
+        """Return the profile as a file for ``--archive FILE.toml``, without defaults."""
         import tomli_w
 
         lines = "".join(f"# {line}\n" for line in heading.splitlines())

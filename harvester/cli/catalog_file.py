@@ -48,7 +48,7 @@ class Nowhere:
 
 @contextmanager
 def staged(catalog: str | None) -> Iterator[CatalogFile | None]:
-    """A catalog that appears under its name, or on standard output, only once it is whole."""
+    """Yield a catalog that appears under its name, or on standard output, once it is whole."""
     from ..storage.atomic import atomic_write
     from ..storage.errors import translate_os_errors
 

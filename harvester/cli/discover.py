@@ -1,4 +1,4 @@
-"""``discover``: inspect an archive, write a profile for later runs and a catalog of its spectra."""
+"""``discover``: inspect an archive, write a profile and a catalog of its spectra."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.option("--rate", metavar="R", help="most requests a second [5]")
 @click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")
 def command(url: str | None, lists: bool, check: str | None, **options: Any) -> int:
-    """Inspect the archive at URL: an SSAP or TAP service, a dlget or dlmeta address with an ID, an ivo://, a profile.
+    """Inspect the archive at URL; write a profile and a catalog of its spectra.
 
-    Request one row (and one datalink document, and TAP at the usual place), print and write what was found, and
+    URL is an SSAP or TAP service, a dlget or dlmeta address with an ID, an ivo://, or a profile's name. Request one row
+    (and one datalink document, and TAP at the usual place), print and write what was found, and
     download three spectra to see that it works. Exit code 5, with the service's message, where that is not possible.
 
     \b
@@ -79,7 +80,7 @@ def command(url: str | None, lists: bool, check: str | None, **options: Any) -> 
 
 
 def _address(url: str, options: dict[str, Any]) -> str:
-    """Return ``url`` or, if it is the name or file of a profile, the service of that archive that lists spectra."""
+    """Return ``url``, or the listing service of the profile that it names."""
     from ..config.profiles import load_profile, shipped_profiles
     from ..errors import UsageError
 
@@ -223,7 +224,7 @@ async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter
 
 
 def _check(archive: str, options: dict[str, Any]) -> int:
-    """Try a profile that is there on three spectra of its archive; exit code 3 if they show that it does not work."""
+    """Try a profile on three spectra of its archive; exit code 3 if it does not work."""
     from ..config.profiles import load_profile
     from ..errors import UsageError
 
@@ -343,7 +344,7 @@ def _say(words: str) -> None:
 
 
 def _ignore(words: str) -> None:
-    """Requests are shown with --verbose alone."""
+    """Ignore a request: only --verbose shows them."""
 
 
 def _show(rows: int, total: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .hints import next_command
 from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     if config.profile.mode != "soda":
         raise UsageError(
             f"fluxcalib: {config.profile.name} serves its files as they are, without a service that calibrates them; "
-            "`python -m harvester preview` draws one that is stored"
+            f"`{next_command('preview', config.location)} {spectrum}` draws one that is stored"
         )
     did = resolve_did(spectrum, config)
     file = None if show and output is None else figure_file(did, output)

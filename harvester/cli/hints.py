@@ -9,7 +9,7 @@ from .options import LIMITS, SHARED
 
 
 def next_command(name: str, out: object, *more: str) -> str:
-    """Return the command ``name`` ("": the run) for the harvest in ``out``, with ``more`` options.
+    """Return the command ``name`` ("": run) for the harvest in ``out``, with ``more`` options.
 
     It gets those options of the current command that identify the harvest and its archive; ``more`` takes precedence.
     """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .fluxcalib import KINDS, nothing_to_draw, panel_of, resolve_did, show_panels, write_figure
+from .hints import next_command
 from .options import load_configuration, location_options, output_path
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     path = _stored(did, config)
     found = _fetched(did, config) if path is None else _read(did, config, path)
     if found.spectrum is None:
-        advice = "" if path is None else f" ({path}: for details: python -m harvester verify)"
+        advice = "" if path is None else f" ({path}: for details: {next_command('verify', config.location)})"
         print(f"harvester: {nothing_to_draw(did, [found])}{advice}", file=sys.stderr)
         return 5 if path is None else 3
     if file is None:

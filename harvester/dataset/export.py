@@ -19,6 +19,7 @@ from ..config.configuration import Configuration
 from ..config.messages import did_you_mean
 from ..errors import UsageError
 from ..model.batching import Pool
+from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
 from .contents import FirstLook
@@ -221,6 +222,8 @@ class _Export:
             name, reason = result.left_out[0]
             return f"--resample: no spectrum covers that grid; {name}, for one, does not: {reason}"
         if result.damaged:
-            return f"{folder}: all its spectra are damaged; python -m harvester verify tells more"
+            return f"{folder}: all its spectra are damaged; for details: {command_line('verify', '--out', str(folder))}"
         listed = "that the catalog lists" if self._source.listed else "yet"
-        return f"{folder}: it holds no spectrum {listed}; python -m harvester run fetches them"
+        return (
+            f"{folder}: it contains no spectrum {listed}; to download them: {command_line('run', '--out', str(folder))}"
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
 from ..model.conventions import NO_CONVENTIONS, FileConventions
+from ..model.invocation import command_line
 from ..model.target import SpectrumId
 from ..storage.interface import Store
 from .run_profiles import RunProfiles
@@ -94,7 +94,7 @@ def require_ledger(store: Store) -> None:
     if not store.ledger.exists():
         raise UsageError(
             f"{store.location}: there is no ledger, so its files are unknown; give a harvest's directory, or make "
-            f"a ledger from the files: python -m harvester verify --fix --out {shlex.quote(str(store.location))}"
+            f"a ledger from the files: {command_line('verify', '--fix', '--out', str(store.location))}"
         )
 
 

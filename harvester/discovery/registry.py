@@ -31,7 +31,10 @@ def is_ivoid(text: str) -> bool:
 
 
 async def look_up(ivoid: str) -> Registered:
-    """The one service behind ``ivoid``. UsageError without pyvo; ArchiveError for none, several, or no registry."""
+    """Return the one service behind ``ivoid``.
+
+    UsageError without pyvo, ArchiveError for none, several, or no registry.
+    """
     try:
         found = await asyncio.to_thread(_interfaces, re.split("[?#]", ivoid, maxsplit=1)[0])
     except ModuleNotFoundError as error:

@@ -196,7 +196,7 @@ class CircuitBreaker:
         return self._recent_failures >= self.failure_threshold or self.unreachable >= factor * FIRST_UNREACHABLE
 
     def _served_probe(self, now: float) -> CircuitBreaker:
-        """A probe brought its spectrum: no outage, or one that is about to end."""
+        """Record a probe that brought its spectrum: no outage, or one that is about to end."""
         known = CircuitBreaker(served=True, habits=self.habits)
         if not self.outage:
             return replace(known, false_alarms=self.false_alarms + 1, acquitted=now)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..model.filesystem import file_system
+from ..model.invocation import command_line
 
 VERSION = 3
 OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
@@ -162,7 +163,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     if found > VERSION:
         raise newer_version(path, found)
     raise StoreError(
-        f"{path}: written by an older harvester (schema {found}); a run, or `python -m harvester verify --fix`, "
+        f"{path}: written by an older harvester (schema {found}); a run, or `{_repair(path)}`, "
         "brings it up to date, nothing is lost by that"
     )
 
@@ -176,7 +177,7 @@ def newer_version(path: Path, found: int) -> StoreError:
     """Return the error for a ledger that a newer harvester wrote."""
     return StoreError(
         f"{path}: written by a newer harvester (schema {found}); update harvester, or let a run, or "
-        "`python -m harvester verify --fix`, move it aside and make a new one from the files"
+        f"`{_repair(path)}`, move it aside and make a new one from the files"
     )
 
 
@@ -186,17 +187,22 @@ def using(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(error)}") from error
+        raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(error, path)}") from error
 
 
-def _advice(error: Exception) -> str:
+def _repair(path: Path) -> str:
+    """Return the command that makes the ledger at ``path`` again from the files."""
+    return command_line("verify", "--fix", "--out", str(path.parent.parent))
+
+
+def _advice(error: Exception, path: Path) -> str:
     """Return what to do; nothing is wrong with a ledger that another program holds, or on a full disk."""
     fault = str(error) if isinstance(error, sqlite3.Error) else ""  # the system's message has a path in it
     if "locked" in fault:
         return "another program holds it: end that, and run again"
     if "full" in fault:
         return "make room and run again"
-    return "a run, or `python -m harvester verify --fix`, makes a new one from the files, no spectrum is lost by that"
+    return f"a run, or `{_repair(path)}`, makes a new one from the files, no spectrum is lost by that"
 
 
 NETWORK = frozenset(

@@ -1,6 +1,6 @@
-"""Many things, a handful at a time.
+"""Work through a long list in batches.
 
-What keeps memory flat however long the list is.
+Memory stays flat however long the list is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def in_order(pool: Pool, work: Callable[[T], R], things: Iterable[T]) -> Generator[R, None, None]:
-    """What ``work`` makes of each of ``things``, in their order.
+    """Yield the results of ``work`` for each of ``things``, in their order.
 
     Two for each of the pool are under way at most.
     """

@@ -9,7 +9,7 @@ MOUNTS = Path("/proc/self/mounts")
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that has ``path``, as the kernel calls it.
+    """Return the type of the file system that has ``path``, as the kernel calls it.
 
     ``ext4``, ``nfs4``, ``fuse.sshfs``. '' where that is not known: on any system but Linux. Of two mounted on one
     place, the later one has it (proc(5)).
@@ -25,5 +25,5 @@ def file_system(path: Path) -> str:
 
 
 def _unescaped(place: str) -> str:
-    """A mount point without the kernel's octal escapes for blanks and backslashes."""
+    """Return a mount point without the kernel's octal escapes for blanks and backslashes."""
     return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), place)

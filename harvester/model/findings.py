@@ -1,4 +1,4 @@
-"""What a check works on and what it finds, as values that audit, ledger and command line share."""
+"""Values that a check works on and finds, shared by audit, ledger and command line."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Fetched:
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, which has no case.
+        """Return the first header of that name, whose case does not matter.
 
         None where there is none, or one too odd to keep.
         """
@@ -58,7 +58,7 @@ class VerifiedSpectrum:
 
 
 class Check(StrEnum):
-    """The three proofs that bytes must pass, in this order."""
+    """The three checks that bytes must pass, in this order."""
 
     STRUCTURE = "structure"
     IDENTITY = "identity"
@@ -67,7 +67,7 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """Bytes that are not the spectrum asked for: which gate they failed, and how."""
+    """Bytes that are not the requested spectrum: which check they failed, and how."""
 
     check: Check
     kind: FailureKind
@@ -76,8 +76,11 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The spectrum is on disk, verified and durable. ``elapsed`` is seconds from its turn to its commit; ``etag`` and
-    ``last_modified`` are what the server calls this version (RFC 9110, section 8.8), if it does."""
+    """The spectrum is stored, verified and durable.
+
+    ``elapsed`` is in seconds, from its first request slot to its commit; ``etag`` and ``last_modified`` are what the
+    server calls this version (RFC 9110, section 8.8), if it does.
+    """
 
     target: Target
     verified: VerifiedSpectrum

@@ -70,7 +70,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The next ``hour`` of a clock in ``zone`` ("": this machine's), or ``seconds`` after the start."""
+    """The next ``hour`` of a clock in ``zone`` ("": local), or ``seconds`` after the start."""
 
     hour: time | None = None
     seconds: float = 0.0

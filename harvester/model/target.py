@@ -19,7 +19,7 @@ LONGEST_DID = 1024  # far above any archive's, far below a request line that DaC
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One spectrum that is wanted, and the file stem (no folder, no ``.fits``) it is stored under.
+    """One wanted spectrum, and the stem (no folder, no ``.fits``) of the file that stores it.
 
     ``address`` is the access URL that the catalog tells, where it tells one.
     """
@@ -34,7 +34,7 @@ class Target:
 
 
 def parse_did(text: str) -> SpectrumId:
-    """The identifier in ``text``.
+    """Return the identifier in ``text``.
 
     ValueError, with what is wrong in words, if it cannot be a publisher DID.
     """

@@ -108,7 +108,7 @@ def _known(text: str) -> SpectralUnit | None:
 
 
 def _parsed_by_astropy(text: str) -> SpectralUnit | None:
-    """Return what astropy takes ``text`` for, if that is a length, frequency, energy or wavenumber."""
+    """Return what astropy parses from ``text``, if that is a unit of a spectral axis."""
     import astropy.units as u  # a third of a second, for spellings that no table knows
 
     try:

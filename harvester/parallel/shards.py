@@ -37,8 +37,9 @@ class Shard:
 
 
 class ShardQueue:
-    """Return shards until nothing is left: retries that are due first, fresh targets in the order of the plan, and at
-    last retries that are not due yet.
+    """Shards of what is left: due retries first, then fresh targets, then retries not yet due.
+
+    Fresh targets come in the order of the plan.
 
     ``size`` fresh targets are in memory at a time, and all retries. Times are loop seconds.
     """

@@ -1,4 +1,4 @@
-"""Is this the spectrum that was requested?"""
+"""Verify that bytes are the spectrum that was requested."""
 
 from __future__ import annotations
 

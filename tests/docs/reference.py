@@ -28,6 +28,7 @@ from harvester.storage.run_folder import STATE, RunFolder, StateFolder
 
 from .api_reference import api_page
 from .markdown import attribute_docs, code, markdown, sentence, spelled, summary, table
+from .messages import messages_page
 from .pages import DOCS
 
 REFERENCE = DOCS / "reference"
@@ -278,6 +279,7 @@ PAGES = {
     "files.md": files_page,
     "commands.md": commands_page,
     "api.md": api_page,
+    "messages.md": messages_page,
 }
 
 
