@@ -69,7 +69,7 @@ def arrow_schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
     fields = [
         pa.field(
             field.name,
-            _arrow_type(field, layout.size),
+            _arrow_type(field),
             metadata={"unit": field.unit, "description": field.meaning, "ucd": field.ucd},
         )
         for field in layout.fields
@@ -78,7 +78,7 @@ def arrow_schema(layout: ExportSchema, provenance: Mapping[str, Any]) -> Any:
     return pa.schema(fields, {METADATA: json.dumps(provenance, sort_keys=True), **file_metadata(layout.fields, title)})
 
 
-def _arrow_type(field: ExportField, size: int | None) -> Any:
+def _arrow_type(field: ExportField) -> Any:
     """Return the column's type.
 
     Lists that are as long in all rows are of a fixed size, which tensors are made of.
@@ -96,8 +96,7 @@ def _arrow_type(field: ExportField, size: int | None) -> Any:
     inner = field.kind.removeprefix("list<").removesuffix(">")
     if inner == field.kind:
         return scalars[inner]
-    fixed = size is not None and field.name in ("wave", "flux")  # the others may be missing, which astropy cannot stack
-    return pa.list_(scalars[inner], size if fixed else -1)
+    return pa.list_(scalars[inner], field.size or -1)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:

@@ -31,9 +31,8 @@ _KINDS = {Kind.INTEGER: INTEGER, Kind.NUMBER: REAL, Kind.TEXT: TEXT}
 class ExportField:
     """One column. ``kind`` is a type as Arrow spells it; ``unit`` as in VOUnits, '' for none.
 
-    ``ucd`` as in UCD1+.
-
-    longest: characters of the longest text in it, or numbers of the longest list, where that is known.
+    ucd: as in UCD1+; longest: characters of the longest text in it, or numbers of the longest list, where that is
+    known; size: numbers of every list, 0 if they differ or a list may be missing, which astropy cannot stack.
     """
 
     name: str
@@ -42,6 +41,7 @@ class ExportField:
     meaning: str
     ucd: str = ""
     longest: int = 0
+    size: int = 0
 
 
 _ID = ExportField("id", TEXT, "", "publisher DID", "meta.ref.ivoid;meta.main")
@@ -126,7 +126,8 @@ class ExportSchema:
         explicit = (_WAVE,) if self.wave == "explicit" else (*_AXIS, _WAVE)
         unit = self.contents.flux_unit if self.contents else ""
         flux = ExportField("flux", f"list<{self.flux}>", unit, self._flux_meaning, "phot.flux.density;em.wl")
-        return self._present((*explicit, flux, _IVAR, _MASK, _LENGTHS))
+        sized = (replace(field, size=self.size or 0) if field.name in ("wave", "flux") else field for field in explicit)
+        return self._present((*sized, replace(flux, size=self.size or 0), _IVAR, _MASK, _LENGTHS))
 
     @property
     def fields(self) -> tuple[ExportField, ...]:

@@ -53,7 +53,7 @@ def _attributes(field: ExportField) -> Iterator[tuple[str, str]]:
     if field.kind == TEXT:
         yield "arraysize", str(max(field.longest, 1))  # with * astropy reads objects, which join with no text
     elif inner != field.kind:
-        yield "arraysize", "*"
+        yield "arraysize", str(field.size or "*")
     if unit := _votable_unit(field.unit):
         yield "unit", unit
     if field.ucd:

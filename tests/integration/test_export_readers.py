@@ -101,9 +101,10 @@ def test_a_common_grid_is_written_as_lists_of_a_fixed_size(export_to: Export) ->
 
     export_to("grid.parquet", recipe=Recipe(grid=Grid(6520, 6600, 81)), wave="explicit", flux="float32")
     assert str(parquet.read_schema("grid.parquet").field("flux").type) == "fixed_size_list<element: float>[81]"
-    table = Table.read("grid.parquet")
-    assert table["flux"].shape == (COUNT, 81)
-    assert table["wave"].unit == u.AA
+    for form in ("parquet", "parquet.votable"):
+        table = Table.read("grid.parquet", format=form)
+        assert table["flux"].shape == (COUNT, 81)
+        assert table["wave"].unit == u.AA
     np.testing.assert_array_equal(table["wave"][0], np.linspace(6520, 6600, 81))
     assert polars.read_parquet("grid.parquet")["flux"].dtype == polars.Array(polars.Float32, 81)
     assert np.stack(pd.read_parquet("grid.parquet")["flux"].to_list()).shape == (COUNT, 81)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import QTable, Table
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harvester.dataset.contents import FirstLook
+from harvester.dataset.h_alpha import around_h_alpha, has_emission
 from harvester.dataset.hdf5 import hdf5_file
 from harvester.dataset.parquet import parquet_file
 from harvester.dataset.preprocessing import Grid, Recipe
-from harvester.dataset.samples import NotCoveredError, Sample
+from harvester.dataset.samples import NotCoveredError, Sample, build_sample
 from harvester.dataset.schema import ExportSchema, inverse_variance
+from harvester.dataset.stored_files import StoredFile
+from harvester.fits.header import Header
 from harvester.fits.observation import Observation
+from harvester.fits.spectrum import Spectrum
 from harvester.model.target import SpectrumId
 
 WAVE = np.array([5000.0, 5001, 5002.5, 5003, 5004])
@@ -114,3 +121,46 @@ def test_hdf5_has_uncertainties_and_masks_beside_the_spectra(tmp_path: Path) -> 
         np.testing.assert_array_equal(file["mask/a"], np.arange(5) == 3)
         assert list(file["spectra"]) == ["a", "b"]
         assert list(file["uncertainty"]) == ["a"]
+
+
+def stored_fits(**columns: Any) -> StoredFile:
+    """A stored FITS table that astropy wrote, with these columns."""
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(QTable(columns))])
+    file = io.BytesIO()
+    hdus.writeto(file)
+    return StoredFile(SpectrumId("ivo://a/x"), "x", Path("x.fits"), file.getvalue, {})
+
+
+def test_a_files_own_uncertainties_and_flags_come_out_as_they_went_in(tmp_path: Path) -> None:
+    flux, error = np.linspace(2, 3, 50), np.linspace(0.1, 0.2, 50)
+    flags = np.zeros(50, np.int16)
+    flags[7] = 4
+    unit = u.Unit("erg / (s cm2 Angstrom)")
+    stored = stored_fits(WAVE=np.linspace(5000, 5100, 50) * u.AA, FLUX=flux * unit, ERR=error * unit, MASK=flags)
+    table = Table.read(written(tmp_path / "x.parquet", build_sample(stored, None)))
+    np.testing.assert_allclose(table["ivar"][0], error**-2.0, rtol=1e-14)
+    np.testing.assert_array_equal(table["flux"][0], flux)
+    np.testing.assert_array_equal(table["mask"][0], flags != 0)
+    assert table["flux"].unit.is_equivalent(unit)
+    assert (1 * table["flux"].unit).to_value(unit) == pytest.approx(1)
+
+
+def test_an_ampere_is_never_the_unit_of_a_flux(tmp_path: Path) -> None:
+    table = Table.read(written(tmp_path / "x.parquet", sample("a", flux_unit="erg/s/cm2/A")))
+    assert table["flux"].unit.is_equivalent(u.Unit("erg / (s cm2 Angstrom)"))
+    assert list(table["flux_unit"]) == ["erg/s/cm2/A"]
+
+
+def test_h_alpha_is_found_in_the_segment_that_covers_it() -> None:
+    """Two orders, the red one first: joined they neither rise nor fall."""
+    red, blue = np.linspace(6700, 6900, 400), np.linspace(6500, 6650, 600)
+    line = 1 + 2 * np.exp(-0.5 * ((blue - 6562.8) / 3) ** 2)
+    header = Header(b"")
+    both = Spectrum(
+        np.concatenate([red, blue]), "Angstrom", np.concatenate([np.ones(400), line]), "", 1, header, header,
+        lengths=(400, 600),
+    )  # fmt: skip
+    row = around_h_alpha(both, 6562.8)
+    assert row is not None
+    assert has_emission(row[None, :]).tolist() == [True]
+    assert around_h_alpha(both.take(slice(0, 400)), 6562.8) is None
