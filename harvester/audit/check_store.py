@@ -30,6 +30,7 @@ from ..model.findings import (
     UnrelatedFile,
     too_common,
 )
+from ..model.outcomes import Level
 from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
 from ..storage.lock import acquire_lock
@@ -56,6 +57,7 @@ class StoreCheck:
     path_of: Callable[[str], Path | str] = field(repr=False, compare=False)
     """Returns where the file of a name is, or would be."""
     sound: int = 0
+    structure_only: int = 0
     redated: int = 0
     strays: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -77,6 +79,7 @@ class StoreCheck:
         match finding:
             case Sound():
                 self.sound += 1
+                self.structure_only += finding.verified.level is Level.STRUCTURE
                 self.redated += finding.redated
             case UnrelatedFile():
                 self.strays += 1

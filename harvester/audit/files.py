@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import wait
@@ -28,7 +29,7 @@ from ..formatting import plain_line
 from ..model.batching import Pool, batches, in_order
 from ..model.failures import FailureKind
 from ..model.findings import DIGEST, Damaged, FileToCheck, Finding, Missing, Record, Sound, Unreadable, UnrelatedFile
-from ..model.outcomes import Check, FailedCheck, VerifiedSpectrum
+from ..model.outcomes import Check, FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
 from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
@@ -167,6 +168,8 @@ _TOO_LARGE = FailedCheck(
 def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) -> Finding:
     claimed = None if record else did_in_file(raw, expected.identity_card)
     did = record.did if record else did_named(claimed, name)
+    if record is not None and record.level is Level.STRUCTURE and expected.accept_stored_level:
+        expected = replace(expected, require=Level.STRUCTURE)
     verdict = verify_spectrum(raw, did or SpectrumId(""), expected)
     if isinstance(verdict, FailedCheck):
         detail = verdict.detail

@@ -148,9 +148,9 @@ def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterato
     yield f"{target}: {spectra}, {total}, {duration(seconds)}; described in {options.card}"
     if dataset.parts:
         yield "  " + ", ".join(f"{name} {count(result.in_part(name))}" for name in dataset.parts)
-        yield from (f"  {line}" for line in dataset.missing_classes())
+        yield from (f"  {line}" for line in dataset.split_warnings())
     if result.left_out:
-        yield f"{count(len(result.left_out))} left out, whose wavelengths do not cover the grid"
+        yield f"{count(len(result.left_out))} left out: no spectrum is read in them, or it does not cover the grid"
         yield from _examples(result.left_out)
     if result.damaged:
         yield f"{count(len(result.damaged))} left out as damaged"

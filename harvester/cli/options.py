@@ -52,6 +52,9 @@ _REQUEST = (
     click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB to request; none omits it [normalized]"),
     click.option("--band", metavar="'LO HI [UNIT]'", help="wavelengths to cut out; metres if no unit"),
     click.option("--format", metavar="MIME", help="FORMAT to request; none omits it [application/fits]"),
+    click.option(
+        "--require", metavar="LEVEL", help="store spectra only (science), or any whole file (structure) [science]"
+    ),
     click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator"),
     _PROXY,
 )

@@ -30,6 +30,7 @@ EXAMPLES = 20  # faults of one check that are shown; --json lists all
 @click.option("--fix", is_flag=True, help="quarantine damaged files and make the ledger match the disk")
 @engine_options
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that verify [one per core]")
+@click.option("--require", metavar="LEVEL", help="with science, files stored at the level structure are faults")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
     """Re-verify all stored files: structure, identity, science, and the digest in the ledger.
@@ -61,6 +62,7 @@ def _as_json(check: StoreCheck) -> dict[str, object]:
     return {
         "checked": check.checked,
         "sound": check.sound,
+        "structure_only": check.structure_only,
         "damaged": [
             {"id": fault.did, "path": str(check.path(fault)), "gate": fault.check, "detail": fault.detail}
             for fault in check.faults
@@ -77,6 +79,9 @@ def _format_check(check: StoreCheck, fix: bool, seconds: float) -> list[str]:
 
     verdict = f"{plural(len(check.faults), 'fault')}" if check.faults else "all valid"
     lines = [f"{plural(check.checked, 'spectrum', 'spectra')} checked in {check.place}, {duration(seconds)}: {verdict}"]
+    if check.structure_only:
+        files = plural(check.structure_only, "file")
+        lines.append(f"  {files} at the level structure: whole and unchanged, but no reader finds a spectrum in them")
     if check.redated:
         lines.append(f"  {count(check.redated)} valid under a new date: downloaded again since the ledger was written")
     if check.strays:

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..formatting import masked
 from ..model.labels import Labelling
 from ..model.limits import Limits
+from ..model.outcomes import Level
 from ..storage.interface import Store
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
@@ -102,6 +103,8 @@ class Configuration:
             step_tolerance=profile.step_tolerance or None,
             strict=profile.is_strict,
             conventions=profile.conventions,
+            require=Level(self.settings.require),
+            accept_stored_level="require" not in self.settings.model_fields_set,
         )
 
     def as_toml(self) -> str:

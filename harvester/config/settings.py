@@ -176,6 +176,13 @@ class Settings(BaseSettings):
             description="request stored spectra again and replace them by verified new ones; the next run resumes it"
         ),
     ] = False
+    require: Annotated[
+        Literal["science", "structure"],
+        Field(
+            description="how far a file must be verified to be stored: science, or structure, which also stores whole "
+            "files in which no reader finds a spectrum"
+        ),
+    ] = "science"
     engine: Annotated[
         Literal["local", "dask"], Field(description="where downloads run: on this machine or on a Dask cluster")
     ] = "local"

@@ -110,9 +110,9 @@ def _classes(dataset: Dataset) -> Iterator[str]:
         shares = ", ".join(f"{name} {share:g}" for name, share in zip(split.names, split.shares, strict=True))
         yield from (
             "",
-            f"Requested: {shares}; seed {split.seed}. No star is in two parts: spectra of the same object, or pointed "
-            "within 2 arcseconds of each other, stay together.",
-            *(f"- {line}" for line in map(_safe, dataset.missing_classes())),
+            f"Requested: {shares}; seed {split.seed}. No star that its spectra tell of is in two parts: "
+            "spectra of the same object, or pointed within 2 arcseconds of each other, stay together.",
+            *(f"- {line}" for line in map(_safe, dataset.split_warnings())),
             *_choosing(dataset),
         )
 

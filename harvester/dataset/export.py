@@ -170,6 +170,7 @@ class _Export:
         if split is None:
             return (lambda sample: None), {"": found}
         stars = look.objects.labels()
+        result.anonymous = look.objects.anonymous
         result.stars = Counter(label for labels in stars.values() for label in labels)
         parts, rows = split.parts(stars), dict.fromkeys(split.names, 0)
         for star, labels in stars.items():

@@ -59,6 +59,7 @@ class ExportResult:
 
     stars: how many have each label, as the split counts them; empty without a split.
     damaged, left_out: name and reason. absent: spectra that the catalog lists and the harvest does not have.
+    anonymous: spectra that name neither object nor position, each of which the split takes for a star of its own.
     files: of a folder, by path within it, with the spectra in each.
     """
 
@@ -68,6 +69,7 @@ class ExportResult:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     files: dict[str, int] = field(default_factory=dict)
+    anonymous: int = 0
 
     @property
     def written(self) -> int:
@@ -102,6 +104,13 @@ class Dataset:
     def parts(self) -> tuple[str, ...]:
         """The parts of its split; none without one."""
         return () if self.options.split is None else self.options.split.names
+
+    def split_warnings(self) -> Iterator[str]:
+        """Yield a line for each thing that its split cannot promise."""
+        if self.result.anonymous:
+            spectra = plural(self.result.anonymous, "spectrum names", "spectra name")
+            yield f"{spectra} neither object nor position: such a star may be in several parts, nothing tells"
+        yield from self.missing_classes()
 
     def missing_classes(self) -> Iterator[str]:
         """Yield a line for each class that some part of the split has no spectrum of."""

@@ -49,7 +49,13 @@ class Recipe:
             raise NotCoveredError(f"{low:.2f} to {high:.2f} Angstrom do not cover it")
         if self.sigma is not None:
             sample = _smoothed_sample(sample, self.sigma)
-        return sample if self.grid is None else self.grid.resample(sample)
+        if self.grid is None:
+            return sample
+        resampled = self.grid.resample(sample)
+        invalid = self.grid.points - int(np.count_nonzero(np.isfinite(resampled.flux)))
+        if invalid:
+            raise NotCoveredError(f"at {invalid:,} of the grid's {self.grid.points:,} points its flux is no number")
+        return resampled
 
     def sentences(self) -> list[str]:
         """Return what is done, a sentence each, in this order."""

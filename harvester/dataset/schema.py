@@ -47,14 +47,14 @@ class ExportField:
 _ID = ExportField("id", TEXT, "", "publisher DID", "meta.ref.ivoid;meta.main")
 _NAME = ExportField("name", TEXT, "", "name of the spectrum's file in the harvest, without .fits", "meta.id")
 _OBSERVATION = (
-    ExportField("object", TEXT, "", "what was observed, from the header's OBJECT; empty if unknown", "meta.id;src"),
-    ExportField("ra", REAL, "deg", "right ascension, ICRS, from RA", "pos.eq.ra;meta.main"),
-    ExportField("dec", REAL, "deg", "declination, ICRS, from DEC", "pos.eq.dec;meta.main"),
+    ExportField("object", TEXT, "", "what was observed, from OBJECT or the like; empty if unknown", "meta.id;src"),
+    ExportField("ra", REAL, "deg", "right ascension, ICRS", "pos.eq.ra;meta.main"),
+    ExportField("dec", REAL, "deg", "declination, ICRS", "pos.eq.dec;meta.main"),
     ExportField(
-        "mjd", REAL, "d", "middle of the exposure, modified Julian date, from TMID (DATE is when a file was written)",
+        "mjd", REAL, "d", "middle of the exposure, modified Julian date, from TMID, or its start and its length",
         "time.epoch;obs",
     ),
-    ExportField("exposure", REAL, "s", "exposure time, from TELAPSE", "time.duration;obs.exposure"),
+    ExportField("exposure", REAL, "s", "exposure time, else the time that elapsed", "time.duration;obs.exposure"),
 )  # fmt: skip
 _TIME = ExportField("time", TIME, "", "mjd as a date and time, UT, to the millisecond", "time.epoch;obs")
 _WAVE = ExportField("wave", _REALS, "Angstrom", "wavelengths, as many as flux", "em.wl")

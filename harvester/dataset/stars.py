@@ -40,11 +40,14 @@ class Objects:
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
         self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.anonymous = 0
+        """How many spectra name neither object nor position: each is taken for a star of its own."""
         self._cells: defaultdict[tuple[int, ...], list[tuple[Direction, str]]] = defaultdict(list)
 
     def add(self, did: SpectrumId, observation: Observation, label: str) -> None:
         """Count one more spectrum, of this ``label``."""
         keys = _keys(did, observation)
+        self.anonymous += keys[0] == _own_key(did)
         for key in keys:
             if key not in self._parents:
                 self._parents[key] = key
@@ -92,7 +95,12 @@ def _keys(did: SpectrumId, observation: Observation) -> list[str]:
     """Return the keys of a spectrum's star: name and position, or else the spectrum's DID."""
     name = _plain_name(observation.object_name)
     keys = [f"name {name}" if name else "", _position_key(observation)]
-    return [key for key in keys if key] or [f"id {did}"]
+    return [key for key in keys if key] or [_own_key(did)]
+
+
+def _own_key(did: SpectrumId) -> str:
+    """Return the key of a spectrum that names neither object nor position."""
+    return f"id {did}"
 
 
 def _plain_name(name: str) -> str:

@@ -16,6 +16,7 @@ from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
 from ..model.conventions import NO_CONVENTIONS, FileConventions
+from ..model.failures import FailureKind
 from ..model.invocation import command_line
 from ..model.target import SpectrumId
 from ..storage.interface import Store
@@ -53,6 +54,10 @@ class StoredFile:
 
 class DamagedError(Exception):
     """The file is not what was stored; the message says how it differs."""
+
+
+class StructureOnlyError(DamagedError):
+    """The file is what was stored, and no reader finds a spectrum in it: it was verified in its structure only."""
 
 
 def stored_files(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
@@ -112,4 +117,6 @@ def read_stored(stored: StoredFile) -> Spectrum:
     try:
         return read_spectrum(body, stored.conventions)
     except InvalidSpectrumError as error:
+        if stored.sha256 is not None and error.rejected.kind is FailureKind.UNREADABLE:
+            raise StructureOnlyError(f"no reader finds a spectrum in it: {error.rejected.detail}") from error
         raise DamagedError(error.rejected.detail) from error

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
 from .. import events as ev
 from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 from ..model.failures import FailureKind
+from ..model.outcomes import Level
+
+MAX_KINDS_OF_REMARKS = 20
+_NUMBER = re.compile(r"\d[\d,.]*")
 
 MAX_UNCOUNTED = 100  # events between two folds while the statistics are not read
 
@@ -19,6 +24,8 @@ class HarvestStats:
     """The counts so far.
 
     ``requests`` are those sent on the wire; times are seconds since 1970.
+    structure_only: saved files in which no reader finds a spectrum. remarks: on saved files, by their words without
+    numbers: how many, and the first one.
     """
 
     run: str = ""
@@ -34,6 +41,8 @@ class HarvestStats:
     reason: str = "running"
     exit_code: int | None = None
     failures: Mapping[FailureKind, int] = field(default_factory=dict)
+    structure_only: int = 0
+    remarks: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def remaining(self) -> int:
@@ -49,8 +58,11 @@ class HarvestStats:
                     now["requests"] += 1
                 case ev.ResponseReceived(size=size):
                     now["bytes"] += size
-                case ev.SpectrumSaved():
+                case ev.SpectrumSaved(outcome=outcome):
                     now["saved"] += 1
+                    now["structure_only"] += outcome.verified.level is Level.STRUCTURE
+                    if outcome.verified.remarks:
+                        now["remarks"] = _counted(now["remarks"], outcome.verified.remarks)
                 case ev.SpectrumFailed(outcome=outcome):
                     kind = outcome.failure.kind
                     now["failures"] = {**now["failures"], kind: now["failures"].get(kind, 0) + 1}
@@ -79,7 +91,20 @@ class HarvestStats:
             "reason": self.reason,
             "exit_code": self.exit_code,
             "failures": {kind.value: count for kind, count in sorted(self.failures.items())},
+            "structure_only": self.structure_only,
+            "remarks": {example: count for count, example in self.remarks.values()},
         }
+
+
+def _counted(known: Mapping[str, tuple[int, str]], remarks: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    """Return ``known`` with further remarks, which are alike but for their numbers; new kinds only up to a limit."""
+    counts = dict(known)
+    for remark in remarks:
+        words = _NUMBER.sub("N", remark)
+        number, example = counts.get(words, (0, remark))
+        if number or len(counts) < MAX_KINDS_OF_REMARKS:
+            counts[words] = (number + 1, example)
+    return counts
 
 
 class StatsCollector:

@@ -7,7 +7,7 @@ The UCD decides, then the IVOA's UTYPE, then the names that the field uses (``lo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -262,7 +262,8 @@ def _uncertainty(columns: Sequence[Described], rest: Sequence[int], flux: Descri
         return by_ucd[0], _uncertainty_kind(columns[by_ucd[0]])
     named = [(number, role) for number in rest if (role := role_of_name(columns[number].name)) in UNCERTAINTIES]
     own = [(number, role) for number, role in named if _belongs(plain(columns[number].name), plain(flux.name))]
-    general = [(number, role) for number, role in named if plain(columns[number].name) in _ROLE_OF_NAME]
+    others = {plain(columns[number].name) for number in rest}
+    general = [(number, role) for number, role in named if _is_general(plain(columns[number].name), others)]
     return next(iter(own or (general if not plain(flux.name).startswith(("opt_", "box_")) else [])), None)
 
 
@@ -271,6 +272,11 @@ def _uncertainty_kind(column: Described) -> Role:
     if named in UNCERTAINTIES:
         return named
     return Role.VARIANCE if "variance" in column.utype or "stat.variance" in column.ucd else Role.SIGMA
+
+
+def _is_general(name: str, others: Collection[str]) -> bool:
+    """Return whether the name of an uncertainty names no flux, or just ``flux`` where no other column is called so."""
+    return name in _ROLE_OF_NAME or ("flux" in name and "flux" not in others)
 
 
 def _belongs(name: str, flux: str) -> bool:

@@ -14,11 +14,11 @@ class InvalidSpectrumError(ValueError):
         self.rejected = FailedCheck(check, kind, detail)
 
 
-def malformed(detail: str, check: Check = Check.STRUCTURE) -> InvalidSpectrumError:
-    """Return the error for FITS whose headers do not describe a spectrum."""
-    return InvalidSpectrumError(check, FailureKind.MALFORMED_FITS, detail)
+def malformed(detail: str) -> InvalidSpectrumError:
+    """Return the error for FITS whose headers make no sense."""
+    return InvalidSpectrumError(Check.STRUCTURE, FailureKind.MALFORMED_FITS, detail)
 
 
 def unreadable(detail: str) -> InvalidSpectrumError:
     """Return the error for a whole file in which this reader finds no spectrum."""
-    return malformed(detail, Check.SCIENCE)
+    return InvalidSpectrumError(Check.SCIENCE, FailureKind.UNREADABLE, detail)

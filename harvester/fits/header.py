@@ -68,6 +68,11 @@ class Header(Mapping[str, Value]):
                 raise malformed(detail)
             self.oddities += (detail,)
 
+    @property
+    def keywords(self) -> Iterable[bytes]:
+        """The different keywords, 8 bytes each."""
+        return self._offsets.keys()
+
     def fields(self, *names: str) -> list[bytes]:
         """Return the 72 bytes behind the keyword of each card with one of these names, in the order of the cards."""
         wanted = {_keyword(name) for name in names}

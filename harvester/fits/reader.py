@@ -83,7 +83,7 @@ def spectral_part(hdus: Sequence[Hdu], strict: bool = False) -> SpectralPart:
         return SpectralPart((images or compressed)[0].header, (), images or compressed)
     if tables:
         return SpectralPart(tables[0].hdu.header, tables[:1])
-    raise malformed(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
+    raise unreadable(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
 
 
 def _spectral_table(hdu: Hdu, strict: bool) -> SpectralTable:

@@ -176,7 +176,9 @@ def _fixed(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) -> NDA
         raise unreadable(
             f"column {column.number} has {table.rows:,} rows of {column.count:,} numbers, too many to read"
         )
-    kind = _NUMBERS[column.code]
+    kind = _NUMBERS.get(column.code)
+    if kind is None:
+        raise unreadable(f"column {column.number} is of the form {column.code}, not of numbers in each row")
     if table.rows * column.count == 0:
         return np.empty((table.rows, column.count), kind)
     return np.ndarray((table.rows, column.count), kind, raw, hdu.start + column.offset, (table.width, kind.itemsize))

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import StoreError
 from ..model.batching import batches
 from ..model.findings import Damaged, FileToCheck, Finding, Missing, Record, Sound
+from ..model.outcomes import Level
 from ..model.target import SpectrumId
 from .damage import damage_of, is_damage
+from .readings import structure_only, write_reading
 from .schema import VERSION, checksum_of, next_run, open_for_reading, open_for_writing, version_of
 
 ROWS_PER_QUERY = 400  # below the number of parameters that any SQLite allows
@@ -88,10 +91,18 @@ def files_to_check(path: Path, names: Mapping[str, object]) -> Iterator[FileToCh
         yield from (FileToCheck(name) for name in names)
         return
     with closing(connection):
+        structure = structure_only(connection)
         for some in batches(names, ROWS_PER_QUERY):
             records = _records(connection, some)
-            yield from (FileToCheck(name, records.get(name)) for name in some)
-        yield from (file for file in _all(connection) if file.name not in names)
+            yield from (_with_level(FileToCheck(name, records.get(name)), structure) for name in some)
+        yield from (_with_level(file, structure) for file in _all(connection) if file.name not in names)
+
+
+def _with_level(file: FileToCheck, structure: Collection[SpectrumId]) -> FileToCheck:
+    """Return ``file`` with the level at which it was stored, where that is not the usual one."""
+    if file.record is None or file.record.did not in structure:
+        return file
+    return FileToCheck(file.name, replace(file.record, level=Level.STRUCTURE))
 
 
 def _records(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Record]:
@@ -155,6 +166,7 @@ def release_names(connection: sqlite3.Connection) -> None:
 def _write(connection: sqlite3.Connection, finding: Finding, run: int) -> None:
     match finding:
         case Sound(name=name, did=str(did), verified=found, known=False):
+            write_reading(connection, did, found)
             digests = (found.size, found.sha256, found.content_digest)
             waves = (found.points, found.wave_min, found.wave_max, found.object_name)
             facts = (name, name.casefold(), *digests, *waves, run, checksum_of(did, *digests))

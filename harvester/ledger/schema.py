@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import StoreError
 from ..model.filesystem import file_system
 from ..model.invocation import command_line
+from .readings import TABLE as READING_TABLE
 
 VERSION = 3
 OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
@@ -123,6 +124,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("BEGIN IMMEDIATE")
             _convert(connection, path)
+            connection.execute(READING_TABLE)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()

@@ -27,6 +27,7 @@ from ..model.findings import Finding
 from ..model.outcomes import Failed, Saved
 from .bulk import Row, write_rows
 from .catalog_import import CatalogImport, drop_unlisted_losses
+from .readings import reading_row
 from .repair import write_findings
 from .schema import checksum_of, open_for_writing, using
 
@@ -227,7 +228,8 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
         case ev.HarvestStarted():
             return [_started(event)]
         case ev.SpectrumSaved(time=time, outcome=outcome):
-            return [_saved(outcome, time, run)]
+            reading = reading_row(outcome.target.did, outcome.verified)
+            return [_saved(outcome, time, run), *([reading] if reading else [])]
         case ev.SpectrumFailed(time=time, outcome=outcome):
             return [_failed(outcome, time, run)]
         case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=failure, due=due):

@@ -132,8 +132,13 @@ class FailureKind(StrEnum):
         "FITS with something behind its end", "read the body's end in quarantine; tell the operator",
     )  # fmt: skip
     MALFORMED_FITS = (
-        "malformed_fits", Responsibility.ARCHIVE, 0, False,
-        "FITS whose headers do not describe a spectrum", "look at the body in quarantine; tell the operator",
+        "malformed_fits", Responsibility.ARCHIVE, 2, False,
+        "FITS whose headers make no sense", "look at the body in quarantine; tell the operator",
+    )  # fmt: skip
+    UNREADABLE = (
+        "unreadable", Responsibility.CLIENT, 2, False,
+        "a whole file in which this version reads no spectrum",
+        "see what it says of the file; set what is missing in the archive's profile, or require = \"structure\"",
     )  # fmt: skip
     WRONG_SPECTRUM = (
         "wrong_spectrum", Responsibility.ARCHIVE, 0, False,

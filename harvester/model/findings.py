@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .outcomes import Check, VerifiedSpectrum
+from .outcomes import Check, Level, VerifiedSpectrum
 from .target import SpectrumId
 
 DIGEST, PRESENCE, READING, LEDGER, UNIQUENESS = "digest", "presence", "reading", "ledger", "uniqueness"
@@ -25,6 +25,7 @@ class Record:
     did: SpectrumId
     sha256: str | None = None
     content_digest: str | None = None
+    level: Level = Level.SCIENCE
 
 
 @dataclass(frozen=True, slots=True)

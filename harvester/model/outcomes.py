@@ -35,6 +35,15 @@ class Fetched:
         return value if value.isprintable() and 0 < len(value) <= LONGEST_HEADER else None
 
 
+class Level(StrEnum):
+    """How far a stored file was verified."""
+
+    STRUCTURE = "structure"
+    """Whole FITS, and the file that was requested; no reader understands it as a spectrum."""
+    SCIENCE = "science"
+    """All checks: its numbers are the spectrum that was requested."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedSpectrum:
     """What the bytes of a spectrum proved.
@@ -42,7 +51,7 @@ class VerifiedSpectrum:
     ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
     ``content_digest`` leaves out what the server rewrites on every request (hex strings both). ``invalid`` counts the
     points without a finite flux, ``segments`` the orders, arms or chips; ``remarks`` are sentences on what is unusual
-    in the file.
+    in the file. At the ``level`` structure there are no points, and wavelengths are NaN.
     """
 
     size: int
@@ -55,6 +64,7 @@ class VerifiedSpectrum:
     invalid: int = 0
     segments: int = 1
     remarks: tuple[str, ...] = ()
+    level: Level = Level.SCIENCE
 
 
 class Check(StrEnum):

@@ -77,7 +77,7 @@ _PER_METRE = {
     "1/m": 1.0, "m-1": 1.0, "m^-1": 1.0, "m**-1": 1.0, "m**(-1)": 1.0, "1/um": 1e6, "um-1": 1e6, "um^-1": 1e6,
     "um**-1": 1e6, "1/micron": 1e6, "1/nm": 1e9, "nm-1": 1e9, "1/Angstrom": 1e10, "Angstrom-1": 1e10,
 }  # fmt: skip
-_LOGARITHM = re.compile(r"(?i)\s*(log10|log|dex|ln)\s*[( \[_]\s*([^()\[\]]+?)\s*[)\]]?\s*")
+_LOGARITHM = re.compile(r"(?i)(log10|log|dex|ln) ?(?:\((.+)\)|\[(.+)\]|[ _]([^()\[\]]+))")
 
 
 @lru_cache(256)
@@ -88,7 +88,7 @@ def spectral_unit(text: str) -> SpectralUnit | None:
         return None
     logarithm = _LOGARITHM.fullmatch(text)
     if logarithm:
-        inner = spectral_unit(logarithm[2])
+        inner = spectral_unit(logarithm[2] or logarithm[3] or logarithm[4])
         if inner is None or inner.scale is not Scale.LINEAR:
             return None
         return SpectralUnit(inner.kind, inner.factor, Scale.LN if logarithm[1].lower() == "ln" else Scale.LOG10)

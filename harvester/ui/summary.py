@@ -30,7 +30,7 @@ HEADLINES: Mapping[int | None, tuple[str, str]] = {
     4: ("stopped with work left", "care"),
     5: ("the archive was unavailable", "bad"),
     6: ("local storage failed", "bad"),
-    7: ("the archive rejects every request", "bad"),
+    7: ("the archive rejects every request, or no file is as expected", "bad"),
     129: ("hung up", "care"),
     130: ("interrupted", "care"),
     143: ("terminated", "care"),
@@ -39,7 +39,7 @@ AGAIN = {
     1: "to go on; what is on disk stays",
     5: "to go on when the archive is back",
     6: "to go on when the disk works and has room",
-    7: "once the request suits the archive (--fluxcalib, --band, --format)",
+    7: "once request and profile suit the archive (--fluxcalib, --band, --format)",
 }
 PAUSES = {
     Pause.RETRY_AFTER: "requested by the server",
@@ -51,6 +51,7 @@ PAUSES = {
 QUARANTINE = ".harvester/quarantine"
 _AFTER_A_DIGIT = re.compile(r"(?<=\d) (?=\w)")
 _DOUBLED = re.compile("(?<!:)//")  # slashes, but for those of a URL
+MOST_REMARKS = 5
 MAX_COMMAND = 2000  # characters; what is to be copied is never cut for looks
 
 
@@ -103,7 +104,7 @@ def print_summary(console: Terminal, summary: RunSummary) -> None:
 
 def content(summary: RunSummary, width: int) -> list[RenderableType]:
     """Return the lines and tables of the summary for a terminal of ``width`` cells."""
-    parts = [*_headline(summary, width), *_failures(summary.stats, width)]
+    parts = [*_headline(summary, width), *_failures(summary.stats, width), *_remarks(summary.stats, width)]
     if summary.stats.requests:
         parts += [_prose(line, width, "dim") for line in _traffic(summary)]
     return [
@@ -181,6 +182,19 @@ def _failures(stats: HarvestStats, width: int) -> list[RenderableType]:
             table.add_row(count(number), kind.value, kind.meaning)
             table.add_row("", "", advice)
     return [_indented(table)]
+
+
+def _remarks(stats: HarvestStats, width: int) -> list[RenderableType]:
+    """Show what is unusual in the files that were stored, the most frequent first."""
+    lines = []
+    if stats.structure_only:
+        files = plural(stats.structure_only, "file")
+        lines.append(f"{files} stored at the level structure: whole, but no reader finds a spectrum in them")
+    often = sorted(stats.remarks.values(), key=lambda known: (-known[0], known[1]))
+    lines += [f"{plural(number, 'file')}: {plain_line(example)}" for number, example in often[:MOST_REMARKS]]
+    if len(often) > MOST_REMARKS:
+        lines.append(f"{plural(len(often) - MOST_REMARKS, 'further remark')} in summary.json")
+    return [_prose(line, width, "dim") for line in lines]
 
 
 def _traffic(summary: RunSummary) -> Iterable[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..model.band import Band
 from ..model.conventions import NO_CONVENTIONS, FileConventions
+from ..model.outcomes import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Expectation:
         of points declare; None for an archive whose wavelengths are not evenly spaced.
     strict: the archive promises exact FITS, one spectrum a file, finite flux and wavelengths that rise or fall.
     conventions: what its files do not say, such as the unit of wavelengths.
+    accept_stored_level: a stored file need not be verified further than it was when it was stored.
+    require: structure accepts whole files in which no reader finds a spectrum, as what they are.
     """
 
     band: Band | None = None
@@ -36,3 +39,5 @@ class Expectation:
     step_tolerance: float | None = 0.01
     strict: bool = True
     conventions: FileConventions = NO_CONVENTIONS
+    require: Level = Level.SCIENCE
+    accept_stored_level: bool = True

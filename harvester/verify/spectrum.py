@@ -7,14 +7,18 @@ forms: its careful reading costs fifty times as much, and lets a traceback behin
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 
 from ..fits.errors import InvalidSpectrumError
-from ..fits.hdu import read_hdus
+from ..fits.hdu import Hdu, read_hdus
 from ..fits.observation import object_name
 from ..fits.reader import decode, spectral_part
 from ..fits.segments import tolerant
 from ..fits.spectrum import Spectrum
-from ..model.outcomes import FailedCheck, VerifiedSpectrum
+from ..formatting import plain_line
+from ..model.failures import FailureKind
+from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
 from .checks import check_identity, check_science
 from .digest import content_digest
@@ -31,12 +35,18 @@ def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpec
 
 def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum:
     hdus = read_hdus(raw, expected.strict)
-    part = spectral_part(hdus, expected.strict)
-    check_identity(did, expected.identity_card, part.header, hdus[0].header)
-    spectrum = decode(raw, hdus, part, expected.conventions)
-    if not expected.strict:
-        spectrum = tolerant(spectrum)
-    wave_min, wave_max = check_science(spectrum, expected)
+    try:
+        part = spectral_part(hdus, expected.strict)
+        check_identity(did, expected.identity_card, part.header, hdus[0].header)
+        spectrum = decode(raw, hdus, part, expected.conventions)
+        if not expected.strict:
+            spectrum = tolerant(spectrum)
+        wave_min, wave_max = check_science(spectrum, expected)
+    except InvalidSpectrumError as error:
+        if expected.require is Level.SCIENCE or error.rejected.kind is not FailureKind.UNREADABLE:
+            raise
+        check_identity(did, expected.identity_card, *(hdu.header for hdu in hdus))
+        return _structure_only(raw, hdus, error.rejected.detail)
     return VerifiedSpectrum(
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),
@@ -48,6 +58,21 @@ def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpe
         invalid=0 if expected.strict else spectrum.invalid_points,
         segments=len(spectrum.lengths) or 1,
         remarks=spectrum.remarks,
+    )
+
+
+def _structure_only(raw: bytes, hdus: Sequence[Hdu], reason: str) -> VerifiedSpectrum:
+    """Return what a whole file proves in which no reader finds a spectrum, for ``reason``."""
+    return VerifiedSpectrum(
+        size=len(raw),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        content_digest=content_digest(raw, hdus),
+        points=0,
+        wave_min=math.nan,
+        wave_max=math.nan,
+        object_name=plain_line(str(hdus[0].header.get("OBJECT", ""))),
+        remarks=(reason,),
+        level=Level.STRUCTURE,
     )
 
 

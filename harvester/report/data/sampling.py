@@ -11,7 +11,7 @@ import numpy as np
 from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
 from ...dataset.label_checks import LabelledSpectrum
 from ...dataset.run_profiles import RunProfiles
-from ...dataset.stored_files import DamagedError, StoredFile, read_stored, stored_files
+from ...dataset.stored_files import DamagedError, StoredFile, StructureOnlyError, read_stored, stored_files
 from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
@@ -37,7 +37,8 @@ class Sample:
     """What is stored: ``stored`` spectra in all, of which ``spectra`` were read.
 
     rows: around H-alpha, as ``LabelledSpectrum.row`` counts them; damaged: name and what is wrong with the file;
-    by_status: spectra and bytes; ranges: see ``queries.ranges``; digest: the SHA-256 of SHA256SUMS.
+    by_status: spectra and bytes; ranges: see ``queries.ranges``; digest: the SHA-256 of SHA256SUMS;
+    structure_only: files that were read and in which no reader finds a spectrum.
     """
 
     stored: int
@@ -48,11 +49,12 @@ class Sample:
     by_label: dict[str, int]
     ranges: Sequence[tuple[int, int, int]]
     digest: str
+    structure_only: int = 0
 
     @property
     def sampled(self) -> bool:
         """Whether only a part of what is stored was read."""
-        return len(self.spectra) + len(self.damaged) < self.stored
+        return len(self.spectra) + len(self.damaged) + self.structure_only < self.stored
 
     @property
     def bytes(self) -> int:
@@ -85,6 +87,7 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: File
         queries.count_by(ledger, column),
         queries.ranges(ledger, RANGE_STEP),
         digest_of_all(store),
+        reader.structure_only,
     )
 
 
@@ -102,11 +105,15 @@ class _Reader:
     spectra: list[SampledSpectrum] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    structure_only: int = 0
 
     def read(self, stored: StoredFile) -> None:
         """Read one file and keep what the report needs of it."""
         try:
             spectrum = read_stored(stored)
+        except StructureOnlyError:
+            self.structure_only += 1
+            return
         except DamagedError as error:
             self.damaged.append((stored.name, str(error)))
             return

@@ -27,7 +27,9 @@ def sizes(data: ReportData) -> Child:
         ("size of a file", usual),
         ("SHA-256 of all", element("code", sample.digest)),
     ]
-    read = plural(len(sample.spectra) + len(sample.damaged), "file")
+    if sample.structure_only:
+        rows.append(("level structure", f"{plural(sample.structure_only, 'file')} in which no reader finds a spectrum"))
+    read = plural(len(sample.spectra) + len(sample.damaged) + sample.structure_only, "file")
     text = (
         f"Of {count(sample.stored)} spectra {count(len(sample.spectra))} were read for this page, a sample that is the "
         "same each time: gallery, dates, sky and label checks are about these, all counts about all. The command "

@@ -125,7 +125,7 @@ def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
     expected = replace(PLAIN, conventions=ANGSTROM)
     assert accepted(body, expected).wave_max == pytest.approx(6.7329e-7)
     assert read_spectrum(body, ANGSTROM).unit == "Angstrom"
-    assert verdict(body, PLAIN) == (Check.SCIENCE, FailureKind.MALFORMED_FITS)
+    assert verdict(body, PLAIN) == (Check.SCIENCE, FailureKind.UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
 )
 def test_what_is_on_no_such_scale_is_refused_in_words(body: bytes, words: str) -> None:
     rejected = refused(body, PLAIN)
-    assert rejected.kind is FailureKind.MALFORMED_FITS
+    assert rejected.kind is FailureKind.UNREADABLE
     assert words in rejected.detail.replace("table, or an image", "table, nor an image")
 
 
