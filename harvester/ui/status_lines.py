@@ -87,7 +87,8 @@ def footer(state: DashboardState, width: int, free: int | None, keys: Sequence[s
     hints: Sequence[str] = () if state.run_state in (RunState.DRAINING, RunState.ENDED) else keys or KEYLESS
     if hints and not (left and hints is KEYLESS):
         before = " · " if left else ""
-        left.append(before + _fitting(hints, width - right.cell_len - left.cell_len - len(before) - 1), "dim")
+        shown = _fitting(hints, width - right.cell_len - left.cell_len - len(before) - 1)
+        left.append(before + shown if shown else "", "dim")
     return ends(left, right, width)
 
 

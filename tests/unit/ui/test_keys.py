@@ -99,6 +99,7 @@ def test_a_pause_says_which_key_ends_it() -> None:
     for width in (60, 80, 100):
         foot = drawn(state, width, 29, keys=keys.hints(state))[-1]
         assert foot.startswith("paused: by the user · p resume")
+    assert drawn(state, 30, 29, keys=keys.hints(state))[-1].rstrip() == "paused: by the u… 41 GB free"
     assert "until further notice" in "\n".join(drawn(state, 80, 29))
 
 
