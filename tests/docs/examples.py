@@ -63,8 +63,12 @@ def environment(folder: Path) -> dict[str, str]:
     """Return the environment of the examples: the demo archive, as fast as it can, and this very harvester."""
     programs = folder / ".bin"
     programs.mkdir(exist_ok=True)
-    for name, arguments in {"harvester": "-m harvester", "python": ""}.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
+    scripts = {
+        "harvester": f"#!{sys.executable}\nfrom harvester.__main__ import main\nmain()\n",
+        "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
+    }
+    for name, text in scripts.items():
+        (programs / name).write_text(text, encoding="utf-8")
         (programs / name).chmod(0o755)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "COLUMNS"))}
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
