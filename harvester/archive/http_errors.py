@@ -1,4 +1,4 @@
-"""The one place where aiohttp's and the network's exceptions become ours.
+"""Turn exceptions of aiohttp and the network into failures: the one place where they become ours.
 
 Order matters: TimeoutError is an OSError, and so are most of aiohttp's connection errors.
 """

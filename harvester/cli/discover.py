@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from .discover_output import ignore, sample_lines, say, show_progress
 from .options import load_configuration, output_path
+from .profile_check import check_profile, list_profiles
 
 if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
@@ -69,9 +71,10 @@ def command(url: str | None, lists: bool, check: str | None, **options: Any) -> 
     from ..errors import UsageError
 
     if lists:
-        return _list_profiles()
+        return list_profiles()
     if check:
-        return _check(check, options)
+        settings = _settings("http://localhost/", options)
+        return check_profile(check, settings, options["catalog"], options["verbose"])
     if not url:
         raise UsageError(
             "discover: give the address of an SSAP or TAP service, or --list for the profiles that are there"
@@ -183,7 +186,7 @@ def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | N
     if result.listed and (hosts := format_hosts(result.listed, service.url)):
         lines.append(("files", hosts))
     if result.sample:
-        lines += [("sample", words) for words in _sample_lines(result.sample)]
+        lines += [("sample", words) for words in sample_lines(result.sample)]
     if output:
         lines.append(("profile", f"{output}; fetch with --archive {output}"))
     if result.listed:
@@ -193,11 +196,6 @@ def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | N
     print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=stream)
 
 
-def _sample_lines(sample: SampleReport) -> Iterator[str]:
-    yield f"{sample.verified} of {sample.tried} spectra that were fetched are verified"
-    yield from sample.sentences
-
-
 async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter | None) -> _Result:
     from ..discovery.build_profile import make_profile
     from ..discovery.client import VoClient
@@ -205,78 +203,22 @@ async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter
     from ..discovery.sample import samples_of, try_profile
 
     limits = settings.settings.limits
-    on_request = _say if wanted.verbose else _ignore
+    on_request = say if wanted.verbose else ignore
     service = wanted.service
-    async with VoClient(limits, settings.settings.contact, _say, on_request, settings.connection) as client:
+    async with VoClient(limits, settings.settings.contact, say, on_request, settings.connection) as client:
         table = wanted.choice.table or None
         by_tap = service.kind == "TAP"
         findings = await discover(client, service.url, wanted.constraints, table, by_tap, wanted.choice)
         listed = None
         if sheet:
             keeps = wanted.keeps_incomplete
-            args = (wanted.constraints, sheet, wanted.most, _show, keeps, _say)
+            args = (wanted.constraints, sheet, wanted.most, show_progress, keeps, say)
             listed = await list_spectra(client, findings, *args)
         profile = make_profile(findings, wanted.name, f"{urlsplit(service.url).hostname}, as discovered", listed)
         sample = None
         if wanted.takes_sample and (listed is None or listed.spectra):
             profile, sample = await try_profile(client, profile, samples_of(findings, listed), limits.max_bytes)
         return _Result(findings, profile, listed, sample, client.requests)
-
-
-def _check(archive: str, options: dict[str, Any]) -> int:
-    """Try a profile on three spectra of its archive; exit code 3 if it does not work."""
-    from ..config.profiles import load_profile
-    from ..errors import UsageError
-
-    profile = load_profile(archive)
-    address = profile.tap or profile.ssap
-    if not address:
-        raise UsageError(f"discover --check {archive}: the profile has neither ssap nor tap, so it has no list to try")
-    settings = _settings(address, options)
-    tried, sample = asyncio.run(_try_again(settings, profile, address, options["verbose"]))
-    print(archive, *(f"  {'sample':<12}{words}" for words in _sample_lines(sample)), sep="\n")
-    if tried != profile:
-        changed = plain_changes(profile, tried)
-        print(f"  {'profile':<12}set {changed}")
-    return 3 if tried != profile or sample.verified < sample.tried else 0
-
-
-def plain_changes(profile: ArchiveProfile, other: ArchiveProfile) -> str:
-    """Return the fields in which ``other`` differs, as they stand in a profile."""
-    from dataclasses import fields
-
-    names = [one.name for one in fields(profile) if getattr(profile, one.name) != getattr(other, one.name)]
-    return ", ".join(f"{name} = {getattr(other, name)!r}" for name in names)
-
-
-async def _try_again(
-    settings: Configuration, profile: ArchiveProfile, address: str, verbose: bool
-) -> tuple[ArchiveProfile, SampleReport]:
-    from ..discovery.client import VoClient
-    from ..discovery.discover import TableChoice, discover, list_spectra
-    from ..discovery.sample import samples_of, try_profile
-    from ..vo.constraints import Constraints
-    from .catalog_file import Nowhere
-
-    limits = settings.settings.limits
-    on_request = _say if verbose else _ignore
-    connection = replace(settings, profile=profile).connection
-    async with VoClient(limits, settings.settings.contact, _say, on_request, connection) as client:
-        by_tap = bool(profile.tap)
-        findings = await discover(client, address, Constraints(), profile.table or None, by_tap, TableChoice())
-        listed = await list_spectra(client, findings, Constraints(), Nowhere(), 20, _show)
-        return await try_profile(client, profile, samples_of(findings, listed), limits.max_bytes)
-
-
-def _list_profiles() -> int:
-    """Print the profiles that come with harvester."""
-    from ..config.profiles import load_profile, shipped_profiles
-
-    for name in shipped_profiles():
-        profile = load_profile(name)
-        mark = " (unproven: made from documents alone; run `discover --check` first)" if profile.unproven else ""
-        print(f"{name:<12}{profile.title}{mark}")
-    return 0
 
 
 def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
@@ -337,21 +279,6 @@ def _name(output: str | None, url: str) -> str:
     """Return what the profile, and by default the folder of its spectra, is called."""
     stem = Path(output).stem if output else urlsplit(url).hostname or ""
     return re.sub(r"[^a-z0-9.-]+", "-", stem.lower()).strip("-.") or "archive"
-
-
-def _say(words: str) -> None:
-    print(f"  {words}", file=sys.stderr, flush=True)
-
-
-def _ignore(words: str) -> None:
-    """Ignore a request: only --verbose shows them."""
-
-
-def _show(rows: int, total: int) -> None:
-    """Print how far a listing is, in a line that the next one covers; in no file."""
-    if sys.stderr.isatty():
-        end = "\n" if rows >= total else ""
-        print(f"\r  {'catalog':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
 def _write_sidecar(catalog: Path, url: str, result: _Result) -> None:

@@ -41,6 +41,8 @@ def make_profile(findings: Findings, name: str, title: str, listed: ListingSumma
     found = sorted(hosts, key=lambda host: (-hosts[host], host))[:_MOST_HOSTS]
     further = [host for host in found if host and host not in {*profile.hosts, host_of(findings.endpoint)}]
     profile = replace(profile, hosts=(*profile.hosts, *further))
+    if profile.mode == "direct" and listed.has_links:  # which gives plain files as well
+        profile = replace(profile, mode="datalink")
     return profile if listed.has_plain_ids else replace(profile, identifiers="any")
 
 

@@ -85,6 +85,7 @@ class VoClient:
         self._chance = Random()  # noqa: S311 - it spreads retries and keeps no secrets
         self._session: aiohttp.ClientSession
         self._moved: dict[str, str] = {}
+        self._passed: dict[str, frozenset[str]] = {}
         self.dialects: dict[str, str] = {}
         """The form of answer that a TAP service takes, by its address."""
         self.requests = 0
@@ -126,7 +127,7 @@ class VoClient:
                 count += is_row
                 if rows <= most or not is_row:
                     seen.append(event)
-        document = replace(gather(self._moved.get(url, url), seen, most), row_count=count)
+        document = replace(gather(self.address_behind(url), seen, most), row_count=count)
         if document.error:
             failure = Failure(FailureKind.REFUSED_REQUEST, f"the service says: {document.error}", 200)
             raise ServiceUnavailableError(url, failure)
@@ -138,7 +139,7 @@ class VoClient:
         """Yield what the VOTable at ``url`` says, as it comes."""
         reader = VotableReader(most_bytes)
         try:
-            async with aclosing(self._pieces(quote_url(url), may_move)) as pieces:
+            async with aclosing(self._pieces(quote_url(url), int(may_move))) as pieces:
                 async for piece in pieces:
                     for event in reader.feed(piece):
                         yield event
@@ -154,13 +155,20 @@ class VoClient:
 
     def address_behind(self, url: str) -> str:
         """Return where ``url`` was redirected to when it was requested last; itself if it was not."""
-        return self._moved.get(quote_url(url), self._moved.get(url, url))
+        return self._moved.get(quote_url(url), url)
+
+    def hosts_behind(self, url: str) -> frozenset[str]:
+        """Return the hosts that redirects of ``url`` led through, its own included."""
+        return self._passed.get(quote_url(url), frozenset()) | {host_of(url)}
 
     async def body(self, url: str, most_bytes: int, may_move: bool = False) -> Fetched:
-        """Return all of what ``url`` answers with, unpacked. FetchError, with what is wrong."""
+        """Return all of what ``url`` answers with, unpacked. FetchError, with what is wrong.
+
+        ``may_move``: redirects may lead to other hosts.
+        """
         body = bytearray()
         try:
-            async with aclosing(self._pieces(quote_url(url), may_move)) as pieces:
+            async with aclosing(self._pieces(quote_url(url), MOST_HOPS if may_move else 0)) as pieces:
                 async for piece in pieces:
                     body += piece
                     if len(body) > most_bytes:
@@ -183,7 +191,7 @@ class VoClient:
             self._tell(f"waiting {wait:.0f} s: {error}")
         await asyncio.sleep(wait)
 
-    async def _pieces(self, url: str, may_move: bool) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, url: str, most_moves: int) -> AsyncGenerator[bytes, None]:
         place: str = url
         hosts: set[str] = set()
         for _ in range(MOST_HOPS + 1):
@@ -197,14 +205,14 @@ class VoClient:
             async with self._session.get(address, allow_redirects=False, headers=headers, proxy=proxy) as seen:
                 location = seen.headers.get("Location")
                 if seen.status in _REDIRECTS and location:
-                    if may_move and not hosts:
-                        hosts |= _next_host(place, location)
-                    place = resolve_redirect(url, place, location, hosts)
+                    if len(hosts) < most_moves:
+                        hosts |= _next_host(place, location) - {host_of(url)}
+                    place = self._moved[url] = resolve_redirect(url, place, location, hosts)
+                    self._passed[url] = frozenset(hosts)
                     continue
                 if seen.status != 200:
                     said = await seen.content.read(WORDS)
                     raise FetchError(_failure(seen.status, seen.headers, said), url)
-                self._moved[url] = place
                 async for piece in _unpacked(seen):
                     yield piece
                 return

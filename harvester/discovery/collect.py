@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,7 @@ from ..vo.constraints import Constraints
 from ..vo.descriptors import Findings
 from ..vo.identity import RowIdentity, choose_files
 from ..vo.listing import CatalogWriter, ListedRow, ListedSpectrum, ListingColumns, ListingReader, ListingSummary
+from ..vo.media_types import MediaKind
 from ..vo.urls import host_of, is_inside
 from ..vo.votable_model import Row, VotableTable
 from .spool import ListingSpool
@@ -28,7 +30,13 @@ class _Counts:
     private: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
+    has_links: bool = False
     has_plain_ids: bool = True
+
+
+@lru_cache(1024)
+def _is_private(host: str) -> bool:
+    return is_inside(host)
 
 
 class ListingCollector:
@@ -44,7 +52,7 @@ class ListingCollector:
         self._spool = ListingSpool()
         self._reader: ListingReader | None = None
         self._header: list[str] = []
-        self._url = ""
+        self._is_inside = False
 
     @classmethod
     def of(cls, findings: Findings, most: int | None = None, columns: ListingColumns | None = None) -> Self:
@@ -75,7 +83,7 @@ class ListingCollector:
         reader = ListingReader(table, url, constraints, self._columns)
         if self._header and reader.header != self._header:
             raise ArchiveError(f"{url}: its answers have different columns, so they cannot be one list")
-        self._reader, self._header, self._url = reader, reader.header, url
+        self._reader, self._header, self._is_inside = reader, reader.header, is_inside(host_of(url))
         return reader
 
     def add(self, row: Row) -> bool:
@@ -98,6 +106,7 @@ class ListingCollector:
             values = dict(zip(self._header, [one.identifier, *row.values], strict=True))
             sink.write(values)
             counts.hosts[host_of(one.address)] += bool(one.address)
+            counts.has_links |= one.kind is MediaKind.DATALINK
             counts.has_plain_ids &= one.identifier[:6].lower() == "ivo://"
             if spectra in marks:
                 samples[one.identifier] = one
@@ -109,7 +118,7 @@ class ListingCollector:
     def _summary(self, spectra: int, counts: _Counts) -> ListingSummary:
         repeated = self._spool.repeated
         rows = self._spool.rows - repeated
-        if not self._columns.reads_addresses:  # nothing else told rows of one dataset apart
+        if not self._columns.reads_addresses:  # nothing else distinguishes rows of one dataset
             rows, counts.other_formats = rows + repeated, counts.other_formats + repeated
         return ListingSummary(
             spectra,
@@ -121,6 +130,7 @@ class ListingCollector:
             unreadable=counts.unreadable,
             private=counts.private,
             hosts=counts.hosts,
+            has_links=counts.has_links,
             has_plain_ids=counts.has_plain_ids,
         )
 
@@ -167,7 +177,7 @@ class ListingCollector:
 
     def _is_private(self, identity: RowIdentity) -> bool:
         """Return whether an archive in the world leads into the user's own network."""
-        return is_inside(host_of(identity.address)) and not is_inside(host_of(self._url))
+        return not self._is_inside and _is_private(host_of(identity.address))
 
     def __enter__(self) -> Self:
         return self

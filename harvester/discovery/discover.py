@@ -30,9 +30,10 @@ from ..vo.document import Document, column_name
 from ..vo.identity import absolute_address
 from ..vo.listing import CatalogWriter, ListingSummary
 from ..vo.media_types import MediaKind, media_kind
-from ..vo.urls import host_of, is_inside, is_web, query_of, quote_url, with_query, without_query
+from ..vo.urls import host_of, is_inside, is_web, query_of, quote_url, with_query
 from ..vo.votable_model import SpectraTable
 from .client import ServiceUnavailableError, VoClient, in_short
+from .first_answer import first_answer
 from .ssap import list_at_once
 from .tap import (
     TapService,
@@ -47,19 +48,8 @@ from .tap import (
     with_columns,
 )
 from .tap_pages import Tell, list_by_pages
-from .tiles import EVERYWHERE, WHOLE_SKY, TimePart
 
-_WHOLE_SKY_SIZES = (WHOLE_SKY, 180.0)  # what services understand as "everywhere"
-_ENOUGH_ROWS = 100_000  # where one is not given, for want of room, this many are requested
-_MOST_TIMES = 24  # requests for a time of which a service returns something
 _NO_SERVICE = (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST, FailureKind.GONE)
-_POSITION_NEEDED = re.compile(
-    r"\b(?:POS|position|coordinates?|RA|cone|SIZE)\b.{0,60}?(?:mandatory|required|missing|must|need|specif|provide)"
-    r"|(?:mandatory|required|missing|must|need|specif|provide|no)\w*.{0,60}?\b(?:POS|position|coordinates?|SIZE)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_LARGEST_SIZE = re.compile(r"\b(?:SIZE|radius|SR|diameter|degrees?|deg)\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +100,7 @@ async def _findings(
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
     try:
-        answer = await _first_answer(client, url, constraints)
+        answer = await first_answer(client, url, constraints)
     except ServiceUnavailableError as error:
         return await _by_tap_after_all(client, url, constraints, error)
     findings = await _by_listing(client, answer.document)
@@ -123,125 +113,6 @@ async def _findings(
         ignores_maxrec=answer.document.row_count > 1 and answer.maxrec == 1,
     )
     return replace(findings, source=await find_tap_table(client, answer.url, findings.sample))
-
-
-@dataclass(frozen=True, slots=True)
-class _FirstAnswer:
-    """The first answer of an SSAP service with a row, and what it took to get it."""
-
-    document: Document
-    url: str
-    maxrec: int
-    largest_size: float = 0.0
-
-
-async def _first_answer(client: VoClient, url: str, constraints: Constraints) -> _FirstAnswer:
-    """Return one that meets the constraints, else any: how spectra are fetched does not depend on which are wanted.
-
-    Without a position where that is possible, else of the whole sky.
-    """
-    asked = _Asked(client, url)
-    narrowed = bool(constraints.parameters())
-    refusal: ServiceUnavailableError | None = None
-    try:
-        answer = await asked.first(constraints)
-        if answer.document.rows:
-            return answer
-        if narrowed:
-            answer = await asked.first(Constraints())
-    except ServiceUnavailableError as error:
-        if not _demands_position(error) or constraints.position:
-            raise
-        refusal = error
-        answer = None
-    if answer is not None and answer.document.rows:
-        return answer
-    if answer is not None and answer.document.is_cut and not constraints.time:
-        return await _of_a_time(asked, constraints, answer)
-    return await _of_the_whole_sky(asked, replace(constraints, position=None), answer, refusal)
-
-
-async def _of_a_time(asked: _Asked, constraints: Constraints, cut: _FirstAnswer) -> _FirstAnswer:
-    """Return an answer for part of the time, from a service that has too much for one answer and so gives none."""
-    parts = list(reversed(TimePart().divide()))
-    for _ in range(_MOST_TIMES):
-        if not parts:
-            break
-        part = parts.pop(0)
-        answer = await asked.first(part.constrain(constraints))
-        if answer.document.rows:
-            return answer
-        if answer.document.is_cut:
-            parts = [*reversed(part.divide()), *parts]
-    return cut
-
-
-async def _of_the_whole_sky(
-    asked: _Asked, constraints: Constraints, empty: _FirstAnswer | None, refusal: ServiceUnavailableError | None
-) -> _FirstAnswer:
-    """Return an answer for a position, which services demand; else what came, or the refusal with what to try."""
-    largest = _WHOLE_SKY_SIZES[0]
-    said = refusal
-    for size in (*_WHOLE_SKY_SIZES, 0.0):
-        largest = size or (_named_limit(said) if said else 0.0)
-        if not largest:
-            break
-        try:
-            answer = await asked.first(replace(constraints, position=EVERYWHERE.center, size=largest))
-        except ServiceUnavailableError as error:
-            said = error
-            continue
-        if answer.document.rows or largest < min(_WHOLE_SKY_SIZES):
-            return replace(answer, largest_size=largest)
-        if refusal is None:
-            break
-    if empty is not None:
-        return empty
-    if said is None or refusal is None:
-        raise ArchiveError(f"{in_short(asked.url)}: it lists no spectrum")
-    words = "give a place with --pos 'RA DEC' and --size DEG"
-    detail = f"{refusal.failure.detail}; for the whole sky: {said.failure.detail}" if said is not refusal else ""
-    raise ServiceUnavailableError(
-        refusal.url, replace(refusal.failure, detail=f"{detail or refusal.failure.detail}; {words}")
-    )
-
-
-class _Asked:
-    """Requests for a first row of an SSAP service, wherever it moved."""
-
-    def __init__(self, client: VoClient, url: str) -> None:
-        self._client = client
-        self.url = url
-
-    async def first(self, constraints: Constraints) -> _FirstAnswer:
-        """Return an answer with one row if there are any.
-
-        A service that says OVERFLOW and gives none is asked for more.
-        """
-        for maxrec in (1, _ENOUGH_ROWS):
-            query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
-            asked = with_query(self.url, query)
-            document = await self._client.document(asked, may_move=True)
-            if host_of(document.url) != host_of(asked):
-                self.url = without_query(document.url, query)
-            if document.rows or not document.is_cut:
-                break
-        return _FirstAnswer(document, self.url, maxrec)
-
-
-def _demands_position(error: ServiceUnavailableError) -> bool:
-    return (
-        error.failure.kind is FailureKind.REFUSED_REQUEST and _POSITION_NEEDED.search(error.failure.detail) is not None
-    )
-
-
-def _named_limit(error: ServiceUnavailableError) -> float:
-    """Return the largest size that a refusal names; 0 if it names none."""
-    words = re.sub(r"^HTTP \d+", "", error.failure.detail)
-    if not _LARGEST_SIZE.search(words):
-        return 0.0
-    sizes = [float(number) for number in _NUMBER.findall(words)]
-    return max((size for size in sizes if 0 < size < min(_WHOLE_SKY_SIZES)), default=0.0)
 
 
 async def _by_tap_after_all(
@@ -324,6 +195,7 @@ async def _by_listing(client: VoClient, document: Document, source: SpectraTable
     column = id_column(document.table)
     if not document.rows:
         raise ArchiveError(f"{in_short(document.url)}: {_why_empty(document)}, so it does not tell how to fetch one")
+    document = _with_address_first(document, source)
     row = document.rows[0]
     did = document.value(row, column) if column else ""
     address = _address(document, source)
@@ -346,6 +218,13 @@ async def _by_listing(client: VoClient, document: Document, source: SpectraTable
         hosts=(host_of(address),),
         spectral_unit=spectral_unit(document),
     )
+
+
+def _with_address_first(document: Document, source: SpectraTable | None) -> Document:
+    """Return the document with a row in front that has an address, if there is one."""
+    if source and source.url_column:
+        return document
+    return replace(document, rows=sorted(document.rows, key=lambda row: not document.cell_of(row, ADDRESS)))
 
 
 def _address(document: Document, source: SpectraTable | None) -> str:

@@ -1,4 +1,4 @@
-"""From an IVOA identifier to the address of its service, by the registry (RegTAP 1.1). An extra: pyvo asks.
+"""Resolve an IVOA identifier to the URL of its service, by the registry (RegTAP 1.1), with pyvo (an extra).
 
 Which registry that is, pyvo's environment variable IVOA_REGISTRY says, or else pyvo.
 """
@@ -20,7 +20,7 @@ _KINDS = {"ssa": "SSAP", "tap": "TAP"}  # the first that is there; SSAP leads to
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A service of an identifier: its address, and whether it is SSAP or TAP."""
+    """A service of an identifier: its URL, and whether it is SSAP or TAP."""
 
     url: str
     kind: str
@@ -59,7 +59,7 @@ async def look_up(ivoid: str) -> Registered:
 
 
 def _interfaces(ivoid: str) -> list[tuple[str, str]] | None:
-    """Address and kind of each standard interface; None where the identifier is unknown. Blocks."""
+    """Return URL and kind of each standard interface; None where the identifier is unknown. Blocks."""
     from pyvo import dal, registry
 
     try:
@@ -81,7 +81,7 @@ def _kind(interface: Any) -> str:
 
 
 def _one_of_each(urls: Iterable[str]) -> list[str]:
-    """Once where a service is there with and without TLS, and then with it."""
+    """Return each service once: with TLS, where it is there with and without it."""
     by_place = {url.partition("://")[2]: url for url in sorted(urls)}
     return list(by_place.values())
 

@@ -80,12 +80,12 @@ async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectru
     try:
         url = _first_url(profile, Target(did, "sample", one.address))
         answer = await client.body(url, most_bytes, may_move=True)
-        hosts |= {host_of(url), host_of(answer.url)}
+        hosts |= client.hosts_behind(url)
         if profile.mode == "datalink" and is_link_document(answer.body):
             url = file_of(answer.body, answer.url, did if profile.endpoint else "")
             _refuse_private(url, answer.url)
             answer = await client.body(url, most_bytes, may_move=True)
-            hosts |= {host_of(url), host_of(answer.url)}
+            hosts |= client.hosts_behind(url)
     except FetchError as error:
         return Sample(did, failure=error.failure, hosts=frozenset(hosts))
     except StoreFullError:

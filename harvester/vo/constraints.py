@@ -1,4 +1,4 @@
-"""What narrows a listing: SSAP's own parameters, and the same once more as a test of each row.
+"""Narrow a listing: by SSAP's own parameters, and by the same as a test of each row.
 
 A service must permit constraints that it does not support, and then ignores them (SSAP 1.1, section 4.1): what it
 sends is checked. SSAP's BAND and TIME have a slash between their ends (section 8.7.2), unlike SODA's.
@@ -29,7 +29,7 @@ class Constraints:
     time: tuple[str, str] | None = None
 
     def parameters(self) -> dict[str, str]:
-        """What is sent, all of SSAP 1.1, section 4.1.1 and 4.1.2."""
+        """Return the parameters to send (SSAP 1.1, sections 4.1.1 and 4.1.2)."""
         asked: dict[str, str] = {}
         if self.position:
             asked |= {"POS": f"{self.position[0]!r},{self.position[1]!r}", "SIZE": repr(self.size)}
@@ -42,7 +42,7 @@ class Constraints:
         return asked
 
     def admit(self, row: dict[str, str]) -> bool:
-        """Whether a listed spectrum is meant. What the row does not tell cannot exclude it; names are the service's."""
+        """Return whether a listed spectrum is wanted. A value that the row lacks cannot exclude it."""
         return self._is_near(row) and self._overlaps(row) and self._is_of_then(row) and self._is_named(row)
 
     def _is_named(self, row: dict[str, str]) -> bool:
@@ -76,13 +76,13 @@ class Constraints:
 
 
 def mjd(moment: str) -> float:
-    """The modified Julian date of an ISO 8601 moment. ValueError."""
+    """Return the modified Julian date of an ISO 8601 moment. ValueError if it is none."""
     then = datetime.fromisoformat(moment).replace(tzinfo=None)
     return (then - MJD_ZERO).total_seconds() / 86400
 
 
 def parse_position(text: str) -> tuple[float, float]:
-    """``RA DEC`` in degrees. ValueError, in one clause."""
+    """Parse ``RA DEC`` in degrees. ValueError, in one clause."""
     try:
         ra, dec = map(float, text.replace(",", " ").split())
     except ValueError:
@@ -93,7 +93,7 @@ def parse_position(text: str) -> tuple[float, float]:
 
 
 def parse_time(text: str) -> tuple[str, str]:
-    """``FROM TO``, dates or moments in ISO 8601, ``-`` for an open end. ValueError, in one clause."""
+    """Parse ``FROM TO``: dates or moments in ISO 8601, ``-`` for an open end. ValueError, in one clause."""
     ends = ["" if end == "-" else end for end in text.replace("/", " ").split()]
     try:
         moments = [mjd(end) for end in ends if end]

@@ -20,6 +20,7 @@ from .media_types import MediaKind, bare_media_type, media_kind
 
 LONGEST_IDENTIFIER = 1024  # characters that a catalog takes
 _IVO = re.compile(r"(?ai:ivo)://[^/]+/+[^/]")
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,200}(?::[1-9][0-9]{0,3})?/[A-Za-z0-9/._~?=&+%:,-]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _QUOTES = "\"'\u201c\u201d\u2018\u2019<>"
 _NUMBER_OF_TRIES = 4  # how often one address may have been escaped
@@ -55,6 +56,11 @@ def dataset_identifier(publisher_did: str, creator_did: str, dataset_id: str) ->
         if len(text) <= LONGEST_IDENTIFIER and text.isprintable() and _IVO.match(text):
             return text
     return ""
+
+
+def is_plain_address(text: str) -> bool:
+    """Return whether an address is one that can be requested just as it is, which nearly all are."""
+    return _PLAIN_ADDRESS.fullmatch(text) is not None
 
 
 def absolute_address(text: str, base: str) -> str:
@@ -104,6 +110,8 @@ def choose_files(rows: Sequence[RowIdentity]) -> DatasetFiles:
     ``rows`` have one ``dataset`` ('' only for a single address). Of the other rows it is counted which are the same in
     other formats, and which cannot be read.
     """
+    if len(rows) == 1 and rows[0].kind.is_readable:
+        return DatasetFiles(((0, _identifiers(rows)[0]),))
     kinds = [row.kind for row in rows]
     readable = [at for at, kind in enumerate(kinds) if kind.is_readable]
     unreadable = len(rows) - len(readable)

@@ -33,7 +33,7 @@ from .columns import (
     position_columns,
 )
 from .constraints import Constraints, mjd
-from .identity import LONGEST_IDENTIFIER, RowIdentity, absolute_address, dataset_identifier
+from .identity import LONGEST_IDENTIFIER, RowIdentity, absolute_address, dataset_identifier, is_plain_address
 from .media_types import MediaKind
 from .urls import is_web, quote_url, with_query
 from .votable_model import Row, VotableField, VotableTable
@@ -132,6 +132,8 @@ class ListingSummary:
     """Spectra by the host of their address."""
     incomplete: str = ""
     """Why the list may lack spectra; '' if nothing speaks for that."""
+    has_links: bool = False
+    """Whether some addresses lead to datalink documents."""
     has_plain_ids: bool = True
     """Whether all identifiers are ``ivo://``."""
     samples: tuple[ListedSpectrum, ...] = ()
@@ -200,7 +202,10 @@ class ListingReader:
             return _nothing
 
         def read(row: Row) -> str:
-            address = absolute_address(found(row), self._url)
+            text = found(row).strip()
+            if is_plain_address(text) and "&amp;" not in text:
+                return text
+            address = absolute_address(text, self._url)
             return quote_url(address) if is_web(address) else ""
 
         return read

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 _FITS_NAME = re.compile(r"\.(?:fits?|fts|fz)(?:\.(?:gz|fz|z))?$", re.IGNORECASE)
@@ -34,6 +35,7 @@ class MediaKind(IntEnum):
         return self is not MediaKind.OTHER
 
 
+@lru_cache(256)  # a list has a handful of types
 def bare_media_type(text: str) -> str:
     """Return a media type in lower case, without blanks around its parts."""
     return ";".join(part.strip() for part in text.casefold().split(";")).strip(";")

@@ -1,7 +1,7 @@
-"""The dlget request for a spectrum: the notebook's query, parameter for parameter and in its order.
+"""Build the SODA (dlget) request for a spectrum: the notebook's query, parameter for parameter and in its order.
 
 SODA 1.0 section 3; parameter values as DALI 1.1 has them. DaCHS answers 422 to any parameter that it does not know,
-so only what is meant is sent.
+so only what is wanted is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..model.target import SpectrumId
 
 @dataclass(frozen=True, slots=True)
 class SodaRequest:
-    """What is asked of every spectrum of a harvest. None leaves a parameter out."""
+    """The parameters of the request for every spectrum of a harvest. None leaves a parameter out."""
 
     endpoint: str
     fluxcalib: str | None = "normalized"
@@ -40,19 +40,19 @@ class SodaRequest:
 
     @property
     def request_key(self) -> str:
-        """What is asked of every spectrum alike, in words: spectra of different shapes do not belong together."""
+        """The parameters that all spectra share, as text: spectra of different keys do not belong together."""
         chosen = [("FLUXCALIB", self.fluxcalib), ("BAND", self.band), ("FORMAT", self.format)]
         return ", ".join(f"{name}={value}" for name, value in chosen if value is not None) or "no parameters"
 
     def url(self, did: SpectrumId) -> str:
-        """The complete address, every value encoded exactly once."""
+        """Return the complete URL, every value encoded exactly once."""
         before, behind = _around(self)
         return f"{before}{quote_plus(did)}{behind}"
 
 
-@lru_cache(16)  # what one harvest asks of every spectrum alike is encoded once
+@lru_cache(16)  # what is the same in every request of a harvest is encoded once
 def _around(request: SodaRequest) -> tuple[str, str]:
-    """What stands before and behind the DID in every address."""
+    """Return what stands before and behind the DID in every URL."""
     endpoint = request.endpoint
     separator = "" if endpoint.endswith(("?", "&")) else "&" if "?" in endpoint else "?"
     (name, _), *others = request.parameters(SpectrumId(""))

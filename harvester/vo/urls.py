@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 
 def is_web(url: str) -> bool:
-    """Whether it can be asked: HTTP, a host that may be one, a port that is one, and no credentials."""
+    """Return whether ``url`` can be requested: HTTP, a possible host, a possible port, and no credentials."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
@@ -18,7 +18,7 @@ def is_web(url: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, in lower case; '' if it has none."""
+    """Return the host of a URL, in lower case; '' if it has none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -26,7 +26,7 @@ def host_of(url: str) -> str:
 
 
 def is_inside(host: str) -> bool:
-    """Whether it is a number of this machine or of a private network. Names are not looked up."""
+    """Return whether ``host`` is a number of this machine or of a private network. Names are not looked up."""
     host = host.rstrip(".")
     try:
         return not ip_address(host).is_global
@@ -39,12 +39,12 @@ def is_inside(host: str) -> bool:
 
 
 def quote_url(url: str) -> str:
-    """``url`` with nothing in it that an address may not have; what is encoded already stays as it is."""
+    """Return ``url`` with nothing in it that a URL may not have; what is encoded already stays as it is."""
     return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def with_query(url: str, values: dict[str, str]) -> str:
-    """``url`` with these parameters, in place of its own of the same names, which have no case."""
+    """Return ``url`` with these parameters, in place of its own of the same names, which have no case."""
     base, _, fragmentless = url.partition("#")[0].partition("?")
     ours = {name.casefold() for name in values}
     kept = [
@@ -55,7 +55,7 @@ def with_query(url: str, values: dict[str, str]) -> str:
 
 
 def query_of(url: str) -> dict[str, str]:
-    """The parameters of an address, their names in capitals."""
+    """Return the parameters of a URL, their names in capitals."""
     return {name.upper(): value for name, value in parse_qsl(urlsplit(url).query)}
 
 

@@ -8,7 +8,7 @@ from xml.parsers import expat
 from .votable_model import VotableError, VotableField, VotableTable
 from .xml_repair import XmlRepair
 
-LARGEST_TABLESET = 64 << 20  # bytes; VizieR's is larger, and nobody needs all of it
+LARGEST_TABLESET = 64 << 20  # bytes; VizieR's is larger, and most of it is of no use here
 _MOST_COLUMNS = 200_000
 _TEXTS = ("name", "unit", "ucd", "utype", "datatype")
 

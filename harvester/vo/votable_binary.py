@@ -1,6 +1,6 @@
-"""Rows in BINARY and BINARY2 as texts, as they come (VOTable 1.4, sections 5.3 and 5.4): base64 in, rows out.
+"""Decode rows in BINARY and BINARY2 as texts (VOTable 1.4, sections 5.3 and 5.4): base64 in, rows out.
 
-TAP services write so unless asked for another form, and some whatever they are asked.
+TAP services write so unless another form is requested, and some even then.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _TEXTS = {"char": "utf-8", "unicodeChar": "utf-16-be"}
 _COUNT = struct.Struct(">i")
 
 Cell = Callable[[bytearray, int], tuple[str, int]]
-"""Reads the cell at a place, and says where the next one is; IndexError where it is not all there yet."""
+"""Reads the cell at an offset, and returns where the next one is; IndexError where it is incomplete yet."""
 
 
 class BinaryRows:
-    """Takes the text of a STREAM in pieces. VotableError for what can be no rows of these ``fields``."""
+    """Takes the text of a STREAM in pieces. VotableError for what cannot be rows of these ``fields``."""
 
     def __init__(self, fields: Sequence[VotableField], has_flags: bool) -> None:
         self._cells = [_cell(field) for field in fields]
@@ -44,7 +44,7 @@ class BinaryRows:
         self._data = bytearray()
 
     def feed(self, text: str) -> list[Row]:
-        """The rows that ``text`` completed."""
+        """Return the rows that ``text`` completed."""
         letters = self._letters + "".join(text.split())
         whole = len(letters) - len(letters) % 4
         self._letters = letters[whole:]

@@ -476,7 +476,7 @@ class Replayed(VoClient):
         self.asked: list[str] = []
         self._answers = answers
 
-    async def _pieces(self, url: str, may_move: bool) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, url: str, most_moves: int) -> AsyncGenerator[bytes, None]:
         self.asked.append(url)
         yield self._answers(url).encode()
 

@@ -446,3 +446,50 @@ def test_each_request_is_shown_if_wanted() -> None:
     with in_a_thread(lambda: server(serving(answer([["ivo://a/1", "BASE/files/1.fits", FITS]])))) as url:
         found = command(url, "--verbose")
     assert f"  {url}?REQUEST=queryData&MAXREC=1\n" in found.stderr
+
+
+async def test_a_list_that_mixes_files_and_links_is_fetched_by_links() -> None:
+    links = "application/x-votable+xml;content=datalink"
+    rows = [["ivo://a/1", "BASE/files/1.fits", FITS], ["ivo://a/2", "BASE/links/2", links]]
+    summary, _ = await listed(serving(answer(rows)))
+    assert summary.has_links
+
+
+async def test_a_first_row_without_an_address_does_not_hide_the_others() -> None:
+    def text(request: web.Request) -> str:
+        rows = [
+            ["ivo://a/0", "", FITS],
+            *([f"ivo://a/{number}", f"BASE/files/{number}.fits", FITS] for number in (1, 2)),
+        ]
+        return answer(rows[: int(request.query["MAXREC"])])
+
+    summary, sink = await listed(serving(text))
+    assert (len(sink.rows), summary.nameless) == (2, 1)
+
+
+def test_a_redirect_that_loses_the_query_is_asked_again_where_it_leads() -> None:
+    def handle(request: web.Request) -> web.Response:
+        if request.path == "/old/ssap":
+            return web.Response(status=301, headers={"Location": f"http://localhost:{request.url.port}/ssap"})
+        if request.path == "/ssap" and "REQUEST" not in request.query:
+            return web.Response(text=f"<VOTABLE><RESOURCE>{status('ERROR', 'no REQUEST')}</RESOURCE></VOTABLE>")
+        return serving(answer([["ivo://a/1", "BASE/files/1.fits", FITS]]))(request)
+
+    with in_a_thread(lambda: server(handle)) as url:
+        found = command(url.replace("/ssap", "/old/ssap"), "-o", "p.toml")
+    assert found.exit_code == 0, (found.output, found.exception)
+    assert re.fullmatch(r"http://localhost:\d+/ssap", load_profile("p.toml").ssap)
+
+
+def test_a_file_behind_several_hosts_puts_all_of_them_into_the_profile() -> None:
+    def handle(request: web.Request) -> web.Response:
+        port = request.url.port
+        if request.path == "/get/1":
+            return web.Response(status=302, headers={"Location": f"http://localhost:{port}/get/2"})
+        if request.path == "/get/2":
+            return web.Response(status=302, headers={"Location": f"http://127.0.0.1:{port}/files/1.fits"})
+        return serving(answer([["ivo://a/1", "BASE/get/1", FITS]]))(request)
+
+    with in_a_thread(lambda: server(handle)) as url:
+        command(url, "-o", "p.toml", "--catalog", "all.csv")
+    assert load_profile("p.toml").all_hosts == {"127.0.0.1", "localhost"}

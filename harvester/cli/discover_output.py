@@ -1,0 +1,32 @@
+"""Print what ``discover`` does while it does it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..discovery.sample import SampleReport
+
+
+def say(words: str) -> None:
+    """Print a line beside the results."""
+    print(f"  {words}", file=sys.stderr, flush=True)
+
+
+def ignore(words: str) -> None:
+    """Print nothing: requests are shown with --verbose alone."""
+
+
+def show_progress(rows: int, total: int) -> None:
+    """Print how far a listing is, in a line that the next one covers; in no file."""
+    if sys.stderr.isatty():
+        end = "\n" if rows >= total else ""
+        print(f"\r  {'catalog':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
+
+
+def sample_lines(sample: SampleReport) -> Iterator[str]:
+    """Yield what a few spectra showed, a line each."""
+    yield f"{sample.verified} of {sample.tried} spectra that were fetched are verified"
+    yield from sample.sentences
