@@ -36,6 +36,7 @@ Column = tuple[JustifyMethod, int | None]
 
 def panel(title: Text, content: RenderableType) -> Panel:
     """Return ``content`` in a frame with a title."""
+    title.stylize_before("not dim")  # as the border is, whose style rich applies to the title too
     return Panel(content, title=title, title_align="left", border_style="dim")
 
 

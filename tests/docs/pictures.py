@@ -36,6 +36,7 @@ SVG = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.S).r
     "Fira Code", "'DejaVu Sans Mono'"
 )
 WIDTH, ROWS, FREE = 104, 26, 41_200_000_000
+KEYS = ("p pause", "+ - rate", "s skip retries", "q drain", "Ctrl-C twice to stop now")
 LISTED, PRESENT, SECONDS = 13_334, 4_113, 46 * 60
 PAUSE = 2 * 37 * 60  # in half seconds: a minute that the server requests
 FLIGHT = {
@@ -110,7 +111,7 @@ def dashboard() -> str:
         view(event)
     output = OutputThread(io.StringIO())
     console = Terminal(output, width=WIDTH, height=ROWS, force_terminal=True, color_system="truecolor", record=True)
-    console.print(Encodable(Page(view.snapshot(start + SECONDS), WIDTH, ROWS - 1, FREE)), crop=False, end="")
+    console.print(Encodable(Page(view.snapshot(start + SECONDS), WIDTH, ROWS - 1, FREE, KEYS)), crop=False, end="")
     output.close()
     return console.export_svg(title="harvester --concurrency 8", code_format=SVG, unique_id="dashboard")
 
