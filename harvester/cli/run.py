@@ -187,6 +187,7 @@ def _summary(result: RunResult, preparation: Preparation) -> RunSummary:
         quarantined=sum(1 for path in StateFolder(result.folder.parents[1]).quarantine.glob("*.json")),
         politeness=result.politeness,
         nights_left=result.nights_left,
+        refresh_left=result.refresh_left,
         page=str(result.page or ""),
         state_folder=str(config.state_folder),
         catalog_note=describe_conflicts(preparation.catalog.conflicts),

@@ -82,6 +82,7 @@ class RunSummary:
     quarantined: int = 0
     politeness: Politeness | None = None
     nights_left: int | None = None
+    refresh_left: int | None = None
     page: str = ""
     state_folder: str = ""
     catalog_note: str = ""
@@ -153,9 +154,14 @@ def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
 
 def _numbers(summary: RunSummary) -> str:
     stats = summary.stats
-    numbers = [f"{count(stats.present)} already stored", f"{count(stats.saved)} new ({size(stats.bytes)} received)"]
+    left = summary.refresh_left
+    what = "new" if left is None else "downloaded again or new"
+    numbers = [f"{count(stats.present)} already stored", f"{count(stats.saved)} {what} ({size(stats.bytes)} received)"]
     numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
-    numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
+    if left:
+        numbers.append(f"{count(left)} left of the refresh")
+    elif stats.remaining:
+        numbers.append(f"{count(stats.remaining)} to go")
     if summary.nights_left:
         numbers[-1] += f" ({plural(summary.nights_left, 'more night')} at the rate reached)"
     return ", ".join(numbers)

@@ -121,7 +121,7 @@ def test_the_documents_are_read_by_their_own_readers(export_to: Export) -> None:
     crate = rocrate.ROCrate("stars")
     files = {entity.id for entity in crate.get_entities() if entity.type == "File"}
     assert files == set(contents(Path("stars"))) - {"ro-crate-metadata.json"}
-    assert crate.root_dataset["publisher"]["name"] == "the embedded demo archive"
+    assert crate.root_dataset["publisher"]["name"] == "the demo archive"
     citation = yaml.safe_load(Path("stars/CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert citation["type"] == "dataset"

@@ -155,3 +155,10 @@ def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
     outlet = OutputThread(io.StringIO())
     outlet.fault = BrokenPipeError("the reader is gone")
     print_summary(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))
+
+
+def test_a_refresh_counts_what_it_left_apart_from_what_is_stored() -> None:
+    numbers = stats(4, present=13_000, saved=334, reason="the rest of the refresh was left for another run")
+    words = "\n".join(lines(RunSummary(numbers, "data/x", NOON + 7000, TYPED, refresh_left=6000)))
+    assert "13 000 already stored, 334 downloaded again or new (348 MB received), 6 000 left of the refresh" in words
+    assert "GO ON" in words
