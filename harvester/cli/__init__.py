@@ -52,7 +52,8 @@ LEDGER_KEY = "harvester.ledger"
 def _raise_if_damaged(ledger: Path | None, error: Exception) -> None:
     """Raise StoreError if the ledger is damaged.
 
-    No reader expects impossible values, and a run makes a new one."""
+    No reader expects impossible values, and a run makes a new one.
+    """
     if ledger is None:
         return
     from ..errors import StoreError
@@ -103,7 +104,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command.
 
-        An internal error that a damaged ledger explains is one sentence about the ledger."""
+        An internal error that a damaged ledger explains is one sentence about the ledger.
+        """
         try:
             return super().invoke(ctx)
         except (HarvestError, click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
