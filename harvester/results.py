@@ -88,6 +88,26 @@ class StoredSpectrum:
         return self.as_filed.flux
 
     @property
+    def uncertainty(self) -> NDArray[np.float64] | None:
+        """One standard deviation of flux, shape (points,), NaN where unknown; None if the file has none."""
+        return self.as_filed.uncertainty
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """True where the file flags the point as bad, shape (points,); None if it flags none."""
+        return self.as_filed.mask
+
+    @property
+    def segments(self) -> Sequence[slice]:
+        """Where each segment (order, arm, chip) is in the arrays; one slice for a single segment."""
+        return self.as_filed.segments
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Sentences on what is unusual in the file, and how it was read."""
+        return (*self.as_filed.remarks, *self.observation.remarks)
+
+    @property
     def observation(self) -> Observation:
         """Object, position, time, exposure and medium, as far as the header has them."""
         return observation_of(self.as_filed)

@@ -97,7 +97,7 @@ def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
     segments, which only a list can hold (``as_specutils_list``).
     """
     if spectrum.lengths:
-        raise ValueError(f"the file has {len(spectrum.lengths)} segments: read it as a SpectrumList, or use segments()")
+        raise ValueError(f"the file has {len(spectrum.lengths)} segments: use spectrum_list(), or SpectrumList.read")
     spectrum, repeated = _without_repeats(spectrum)
     unit, notes = flux_unit(spectrum.flux_unit)
     observation = observation_of(spectrum)

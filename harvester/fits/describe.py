@@ -1,4 +1,4 @@
-"""What came in place of FITS, in words that are safe on a terminal."""
+"""Describe bytes that are not FITS, in words that are safe on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _ENOUGH = 4096  # bytes looked at: a server's message is at its beginning
 _LONGEST_QUOTE = 160
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MAGIC = (
-    (b"\x1f\x8b", "gzip data that nobody unpacked"),
+    (b"\x1f\x8b", "gzip data that were not decompressed"),
     (b"PK\x03\x04", "a zip archive"),
     (b"BZh", "bzip2 data"),
     (b"\x28\xb5\x2f\xfd", "zstandard data"),
@@ -16,12 +16,12 @@ _MAGIC = (
 
 
 def quote(raw: bytes) -> str:
-    """The first words of ``raw``, in quotation marks."""
+    """Return the first words of ``raw``, in quotation marks."""
     return f'"{plain_line(raw[:_ENOUGH].decode("utf-8", "replace"), _LONGEST_QUOTE)}"'
 
 
 def describe(raw: bytes) -> str:
-    """What ``raw`` is, if not FITS, and its first words."""
+    """Return what ``raw`` is, if not FITS, and its first words."""
     for magic, name in _MAGIC:
         if raw.startswith(magic):
             return name
@@ -30,20 +30,20 @@ def describe(raw: bytes) -> str:
         return f"binary data that begins with the bytes {head[:8].hex(' ')}"
     lowered = head.lower()
     if b"<votable" in lowered:
-        return f"a VOTable: {_spoken(head)}"
+        return f"a VOTable: {_message(head)}"
     if b"<html" in lowered or b"<!doctype" in lowered:
-        return f"an HTML page: {_spoken(head)}"
+        return f"an HTML page: {_message(head)}"
     if lowered.lstrip().startswith(b"<"):
-        return f"a page of markup: {_spoken(head)}"
+        return f"a page of markup: {_message(head)}"
     return f"a text: {quote(head)}"
 
 
-def _spoken(markup: bytes) -> str:
+def _message(markup: bytes) -> str:
     return f'"{first_words(markup, _LONGEST_QUOTE)}"'
 
 
 def describe_tail(tail: bytes) -> str:
-    """What stands behind the end of a FITS file: first words, and the last line where a traceback tells its error."""
+    """Return what stands behind the end of a FITS file: its first words, and the last line of a traceback."""
     lines = tail[-_ENOUGH:].split(b"\n")
     last = next((line for line in reversed(lines) if line.strip()), b"")
     if not tail.strip(b"\0"):

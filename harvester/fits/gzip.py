@@ -1,4 +1,4 @@
-"""Files that archives keep packed: a ``.fits.gz`` becomes FITS before anybody judges it."""
+"""Decompress the ``.fits.gz`` files that archives keep, with a limit, before they are verified."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST_MEMBERS = 1000  # of one file; a block gzip (BGZF) of a spectrum has a few 
 class GzipError(ValueError):
     """A gzip file that is not whole; ``kind`` says how, the message is a clause for people."""
 
-    def __init__(self, kind: FailureKind, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, kind: FailureKind, detail: str) -> None:
+        super().__init__(detail)
         self.kind = kind
 
 
 def decompress(body: bytes, most: int) -> bytes:
-    """The content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. GzipError."""
+    """Return the content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. GzipError."""
     content = bytearray()
     whole, at, members = memoryview(body), 0, 0
     while body.startswith(GZIP, at):
@@ -35,7 +35,7 @@ def decompress(body: bytes, most: int) -> bytes:
 
 
 def _member(body: memoryview, at: int, content: bytearray, most: int) -> int:
-    """Unpack the member that begins ``at`` to the end of ``content``; where it ends."""
+    """Append the member that begins ``at`` to ``content``; return where it ends."""
     inflate = zlib.decompressobj(wbits=31)
     while not inflate.eof:
         piece = body[at : at + PIECE]

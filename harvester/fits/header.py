@@ -1,6 +1,6 @@
 """FITS headers: 80-character cards, parsed one by one, when their value is needed (FITS 4.0 section 4).
 
-Cards are told apart by their place alone, every 80 bytes, so that text within a value or a comment never counts.
+Cards are known by their place alone, every 80 bytes, so that text within a value or a comment never counts.
 """
 
 from __future__ import annotations

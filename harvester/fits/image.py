@@ -112,6 +112,10 @@ def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
     step = header.real("CDELT1") if step is None else step
     if first is None or not step:
         raise unreadable("the image has no scale of wavelengths: CRVAL1 and CDELT1 (or CD1_1) are missing, or no step")
+    reference = _reference(header, conventions)
+    if not conventions.spectral_scale and _counts_pixels(first, step, reference) and kind is None:
+        detail = f"CRVAL1 = {first:g} and a step of 1 at pixel {reference:g} count pixels"
+        raise unreadable(f"{detail}; if they are wavelengths, say it with spectral_scale in the archive's profile")
     flagged, remarks = _is_flagged_log(header, first, step)
     if flagged and not fits_log:
         if scale not in (None, Scale.LOG10):
@@ -125,7 +129,12 @@ def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
     in_metres = spectral_unit(_unit(header, unit) or conventions.spectral_unit or "m")
     if fits_log and in_metres is not None and in_metres.factor < 1e-8 and _is_log10_of_angstrom(first):
         raise unreadable(f"CTYPE1 = {ctype!r} wants a wavelength as CRVAL1, but {first:.6g} looks like its log10")
-    return Dispersion(first, _reference(header, conventions), step, _unit(header, unit), scale, kind, fits_log, remarks)
+    return Dispersion(first, reference, step, _unit(header, unit), scale, kind, fits_log, remarks)
+
+
+def _counts_pixels(first: float, step: float, reference: float) -> bool:
+    """Return whether the scale is that of an image without one: each pixel has its own number."""
+    return step == 1 and first in (0, 1) and reference in (0, 1)
 
 
 def _is_log10_of_angstrom(value: float) -> bool:

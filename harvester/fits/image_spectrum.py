@@ -19,6 +19,7 @@ from .segments import Segment, Source, assemble, joined_axis, standard_deviation
 from .spectrum import Array, Flags, Spectrum, angstroms
 
 MOST_ROWS = 500
+FEWEST_ON_AN_AXIS = 20  # points that rise or fall all the way: no flux does
 _SAME_WAVELENGTHS = 1e-4  # relative difference between a row of wavelengths in single precision and the scale
 
 
@@ -176,6 +177,9 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
         if not any(roles) and len(rows) != 2 and len(shape_of(header)) < 3:
             detail = f"the image has {len(rows):,} rows of {rows.shape[1]:,} pixels, and no ROWn, ARRAYn or BANDIDn"
             raise unreadable(f"{detail} card tells which is the flux: it is no binary table, or an image of one row")
+        for number, row in enumerate(rows, 1):
+            if row.size > FEWEST_ON_AN_AXIS and (np.all(np.diff(row) > 0) or np.all(np.diff(row) < 0)):
+                raise unreadable(f"row {number} of the image looks like a spectral axis, but no card labels the rows")
         roles[0] = Role.FLUX
         remarks = [f"nothing labels the image's {len(rows)} rows: only the first is read, as flux"]
     place = roles.index(Role.FLUX)

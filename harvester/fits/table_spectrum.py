@@ -161,9 +161,9 @@ def _points(raw: bytes, hdu: Hdu, table: BinaryTable, fluxes: Sequence[Array]) -
     number = table.roles.points
     if number is None or not _is_single(table.columns[number]):
         return [array.size for array in fluxes]
-    told = column_values(raw, hdu, table, table.columns[number]).tolist()
+    counts = column_values(raw, hdu, table, table.columns[number]).tolist()
     sizes = []
-    for count, array in zip(told, fluxes, strict=True):
+    for count, array in zip(counts, fluxes, strict=True):
         if not 0 <= count <= array.size:
             label = table.columns[number].label
             raise unreadable(f"column {label!r} says that {count:g} points count, but the array has {array.size}")

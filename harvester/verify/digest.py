@@ -1,4 +1,4 @@
-"""A digest of what a spectrum says, whatever day the server wrote its file."""
+"""Digest the content of a spectrum's file, without the cards that the server rewrites on every request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOT_IN_PRIMARY = _NEVER | {b"DATE    "}  # the day of the request; the table's 
 
 
 def content_digest(raw: bytes, hdus: Iterable[Hdu]) -> str:
-    """SHA-256, in hex, over all cards and data but padding, checksums and the primary HDU's DATE."""
+    """Return the SHA-256, in hex, of all cards and data but padding, checksums and the primary HDU's DATE."""
     digest = hashlib.sha256()
     view = memoryview(raw)
     for hdu in hdus:

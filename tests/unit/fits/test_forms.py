@@ -179,10 +179,15 @@ def test_nonlinear_multispec_is_that_of_numpys_polynomials(function: int) -> Non
     ("body", "words"),
     [
         (written(image(**SCALE | {"CRPIX1": None}, CUNIT1="Angstrom")), "has no CRPIX1"),
+        (written(image(CRVAL1=1.0, CDELT1=1.0, CRPIX1=1.0)), "CRVAL1 = 1 and a step of 1 at pixel 1 count pixels"),
+        (
+            written(image(np.array([WAVE, FLUX]), **SCALE, CUNIT1="Angstrom")),
+            "row 1 of the image looks like a spectral axis",
+        ),
         (written(image(**SCALE, CTYPE1="PIXEL")), "CTYPE1 = 'PIXEL': an axis of pixels"),
         (written(image(CRVAL1=3.58, CDELT1=1e-4, CRPIX1=1, CUNIT1="Angstrom")), "like log10 of wavelengths"),
         (written(image(CRVAL1=8.3, CDELT1=1e-4, CRPIX1=1, CUNIT1="Angstrom")), "like ln of wavelengths"),
-        (written(image(CRVAL1=0.0, CDELT1=1.0, CRPIX1=1, CUNIT1="km/s")), "unit 'km/s'"),
+        (written(image(CRVAL1=-500.0, CDELT1=1.0, CRPIX1=1, CUNIT1="km/s")), "unit 'km/s'"),
         (written(image(np.ones((7, 300)), **SCALE, CUNIT1="Angstrom")), "the image has 7 rows of 300 pixels"),
         (
             written(image(np.array([FLUX, WAVE + 9]), **SCALE, CUNIT1="Angstrom", ROW1="Flux", ROW2="Wavelength")),
