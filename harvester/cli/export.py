@@ -138,6 +138,7 @@ def _split(shares: str | None, folds: int | None, seed: int | None) -> Split | N
 
 
 def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterator[str]:
+    from ..catalog.reader import describe_conflicts
     from ..formatting import count, duration, plural, size
 
     result, options = dataset.result, dataset.options
@@ -149,6 +150,8 @@ def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterato
     if dataset.parts:
         yield "  " + ", ".join(f"{name} {count(result.in_part(name))}" for name in dataset.parts)
         yield from (f"  {line}" for line in dataset.split_warnings())
+    if sentence := describe_conflicts(dataset.conflicts):
+        yield sentence
     if result.left_out:
         yield f"{count(len(result.left_out))} left out: no spectrum is read in them, or it does not cover the grid"
         yield from _examples(result.left_out)

@@ -24,6 +24,7 @@ def card(dataset: Dataset) -> str:
         [f"# {dataset.title}", "", f"{dataset.result.written} spectra in `{dataset.options.file.name}`."],
         _loading(dataset),
         _classes(dataset),
+        list(_doubts(dataset)),
         _origin(dataset),
         _preparation(dataset),
         _columns(dataset),
@@ -115,6 +116,15 @@ def _classes(dataset: Dataset) -> Iterator[str]:
             *(f"- {line}" for line in map(_safe, dataset.split_warnings())),
             *_choosing(dataset),
         )
+
+
+def _doubts(dataset: Dataset) -> Iterator[str]:
+    """List the DIDs that the catalog gives two labels."""
+    if not dataset.conflicts:
+        return
+    yield from ("## Doubtful labels", "", "The catalog lists these with two labels; the first one is used:", "")
+    for one in dataset.conflicts:
+        yield f"- `{_safe(one.did)}`: {_safe(one.kept or '(none)')}, then {_safe(one.other or '(none)')}"
 
 
 def _choosing(dataset: Dataset) -> Iterator[str]:

@@ -148,7 +148,7 @@ class _Export:
                     result.classes[self._schema.class_of(sample.columns), part or ""] += 1
             if not result.written:
                 raise UsageError(self._why_nothing(result))
-            dataset = Dataset(options, self._origin, self._profile, self._schema, result)
+            dataset = Dataset(options, self._origin, self._profile, self._schema, result, self._source.conflicts)
             self._write_documents(dataset, path)
         return dataset
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog.reader import Conflict
 from ..fits.observation import H_ALPHA_AIR, H_ALPHA_VACUUM
 from ..ledger.queries import FailureRecord
 from ..model.failures import FailureKind
@@ -71,6 +72,7 @@ class LabelReport:
     no_emission: Sequence[LabelIssue] | None
     twins: Sequence[LabelIssue]
     twins_counted: int
+    conflicting: Sequence[LabelIssue] = ()
 
     def as_json(self) -> Mapping[str, object]:
         """Return the results as ``report --json`` has them."""
@@ -88,13 +90,18 @@ class LabelReport:
             "no_emission": listed(self.no_emission),
             "near_identical": listed(self.twins),
             "near_identical_counted": self.twins_counted,
+            "conflicting": listed(self.conflicting),
         }
 
 
 def check_labels(
-    spectra: Sequence[LabelledSpectrum], rows: Rows, failures: Sequence[FailureRecord], labelling: Labelling
+    spectra: Sequence[LabelledSpectrum],
+    rows: Rows,
+    failures: Sequence[FailureRecord],
+    labelling: Labelling,
+    conflicts: Sequence[Conflict] = (),
 ) -> LabelReport:
-    """Check the labels against the spectra, and against the failures of the archive."""
+    """Check the labels against the spectra, the failures of the archive, and each other (``conflicts``)."""
     labelled = [one for one in spectra if one.label]
     pairs = list(_twins(labelled, rows))
     return LabelReport(
@@ -109,6 +116,11 @@ def check_labels(
         _without_emission(labelled, rows, labelling) if labelling.emission else None,
         [LabelIssue((a.did, b.did), (a.label, b.label), reason) for a, b, reason in pairs[:MOST_PAIRS]],
         len(pairs),
+        [
+            LabelIssue((one.did,), (one.kept, one.other), "the catalog lists it twice; the first label is used")
+            for one in conflicts
+            if one.column == labelling.column
+        ],
     )
 
 

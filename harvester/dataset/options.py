@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..archive.profile import ArchiveProfile
+from ..catalog.reader import Conflict
 from ..formatting import count, plain_line, plural
 from .contents import AUTOMATIC
 from .preprocessing import NOTHING, Recipe
@@ -85,7 +86,8 @@ class ExportResult:
 class Dataset:
     """A data set that was written.
 
-    profile: of its archive, as the ledger or the user names it; None if neither does. size: bytes of all its files.
+    profile: of its archive, as the ledger or the user names it; None if neither does. conflicts: DIDs that the catalog
+    lists with two labels, of which the first is used.
     """
 
     options: ExportOptions
@@ -93,6 +95,7 @@ class Dataset:
     profile: ArchiveProfile | None
     schema: ExportSchema
     result: ExportResult
+    conflicts: Sequence[Conflict] = ()
 
     @property
     def title(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import count
 from ..model.band import parse_band
 from .samples import Array, Flags, MissingMetadataError, NotCoveredError, Sample
 
@@ -54,7 +55,9 @@ class Recipe:
         resampled = self.grid.resample(sample)
         invalid = self.grid.points - int(np.count_nonzero(np.isfinite(resampled.flux)))
         if invalid:
-            raise NotCoveredError(f"at {invalid:,} of the grid's {self.grid.points:,} points its flux is no number")
+            raise NotCoveredError(
+                f"at {count(invalid)} of the grid's {count(self.grid.points)} points its flux is no number"
+            )
         return resampled
 
     def sentences(self) -> list[str]:

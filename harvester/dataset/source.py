@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,6 +86,11 @@ class Source:
                 yield replace(stored, columns=_as_text(stored.columns))
             elif (row := self._rows.get(stored.did)) is not None:
                 yield replace(stored, columns=json.loads(self.catalog.columns[row]))
+
+    @property
+    def conflicts(self) -> Sequence[Conflict]:
+        """Where the catalog, or without one that of the last run, gives one DID two labels."""
+        return queries.conflicts(self._store.ledger) if self.catalog is None else self.catalog.conflicts
 
     @property
     def listed(self) -> int | None:

@@ -76,6 +76,17 @@ def test_it_says_what_it_wrote_and_puts_a_card_beside_it(out: Path) -> None:
     assert {path.name for path in Path().iterdir()} == {"out", "out.csv", "stars.parquet", "stars.parquet.md"}
 
 
+def test_two_labels_of_one_spectrum_are_a_doubt_in_summary_and_card(out: Path) -> None:
+    first, second, third, *_ = list(listed_dids(COUNT))[3:]
+    Path("two.csv").write_text(f"id,label\n{first},3\n{second},0\n{third},1\n{first},1\n")
+    done = export("stars.parquet", "--catalog", "two.csv")
+    assert done.returncode == 0
+    assert f"1 spectrum is listed with different labels, the first one counts: {first} (3, then 1)" in done.stdout
+    assert f"- `{first}`: 3, then 1\n" in Path("stars.parquet.md").read_text()
+    labels = {row["id"]: row["label"] for row in parquet.read_table("stars.parquet").to_pylist()}
+    assert labels[first] == 3
+
+
 def test_a_class_that_a_part_lacks_is_told(out: Path) -> None:
     first, *rest = list(listed_dids(COUNT))[3:]
     Path("rare.csv").write_text(f"id,label\n{first},3\n" + "".join(f"{did},0\n" for did in rest))

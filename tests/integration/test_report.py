@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harvester
 from harvester.config.profiles import load_profile
+from harvester.demo import listed_dids
 from harvester.errors import StoreError, UsageError
 from harvester.model.failures import FailureKind
 from harvester.report import page as pages
@@ -28,7 +30,7 @@ from harvester.report.sections.missing import is_worth_another_run
 from harvester.report.sections.stacked_spectra import _bands
 from harvester.storage.directory import DirectoryStore
 from tests.integration.test_command_line import run
-from tests.support.harvests import Told, harvest_demo, plan_faults
+from tests.support.harvests import Told, harvest_demo, plan_faults, write_catalog
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)> & \u202e"
 
@@ -388,3 +390,16 @@ async def test_numbers_have_one_thousands_separator(tmp_path: Path) -> None:
     _, seen = about(tmp_path / "out")
     assert not re.search(r"\d,\d\d\d\b", seen.words)
     assert not re.search(r"\b\d+, \d+\b(?! spectr)", seen.words), "which reads as a decimal"
+
+
+def test_two_labels_of_one_spectrum_are_a_doubt_on_the_page(tmp_path: Path) -> None:
+    first, *rest = listed_dids(3)
+    catalog = write_catalog(tmp_path / "labels.csv", [first, *rest])
+    with catalog.open("a") as file:
+        file.write(f"{first},2\n")
+    harvester.harvest_sync(catalog, out=tmp_path / "out", archive="demo", rate=0)
+    data, seen = about(tmp_path / "out")
+    assert "1 with two labels in the catalog" in seen.words
+    assert data.labels.as_json()["conflicting"] == [
+        {"ids": (first,), "labels": ("0", "2"), "why": "the catalog lists it twice; the first label is used"}
+    ]

@@ -75,7 +75,8 @@ def gather(
     archive = _profile_of(record)
     conventions = archive.conventions if archive else NO_CONVENTIONS
     sample = read_sample(store, labelling.column, most, conventions)
-    checked = check_labels([one.labelled for one in sample.spectra], sample.rows, record.failures, labelling)
+    labelled, conflicts = [one.labelled for one in sample.spectra], queries.conflicts(store.ledger)
+    checked = check_labels(labelled, sample.rows, record.failures, labelling, conflicts)
     timeline = read_timeline(record.folder.events)
     gallery = select_gallery(sample, store, labelling, {failure.name for failure in record.failures}, conventions)
     title = archive.title if archive else record.archive

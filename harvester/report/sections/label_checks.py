@@ -21,12 +21,13 @@ def label_issues(data: ReportData) -> Child:
     found = data.labels
     conflicts = [LabelIssue((each.did,), (each.kept, each.other), "the first label counts") for each in data.conflicts]
     column = plain_line(found.column, 60)
-    if not found.checked and not found.missing:
+    if not found.checked and not found.missing and not found.conflicting:
         text = f"The catalog has no labels in a column {column!r} (the setting labels.column names another)."
         return element("p", text, class_="note")
     checks = [
         _check("listed with different labels", conflicts, len(conflicts), data),
         _check("labelled, but missing in the archive", found.missing, len(found.missing), data),
+        _check("with two labels in the catalog", found.conflicting, len(found.conflicting), data),
         _check("without Hα in their range", found.without_h_alpha, len(found.without_h_alpha), data),
         _emission(data),
         _check("pairs that are nearly identical under different labels", found.twins, found.twins_counted, data),
