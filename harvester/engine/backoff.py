@@ -11,7 +11,9 @@ GROWTH = 4.0  # each wait is, on average, this many times the one before: minute
 
 
 def wait_before_retry(failure: Failure, attempt: int, limits: Limits, rng: Random) -> float | None:
-    """Return the seconds to wait after the ``attempt``-th attempt (from 1) failed; None if it is not worth another.
+    """Return the seconds to wait after the ``attempt``-th attempt (from 1) failed.
+
+    None if it is not worth another.
 
     Exponential with full jitter, so that spectra that failed together do not return together; never sooner than
     the archive's own Retry-After.

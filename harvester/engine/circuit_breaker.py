@@ -1,4 +1,4 @@
-"""Circuit breaker shared by all workers of one archive: what their results say about it, as one pure fold.
+"""Circuit breaker shared by all workers of one archive: a pure fold over their results.
 
 CLOSED      requests are sent normally.
 OPEN        only the prober sends requests: a spectrum known to be good, then others, known and random. One success
@@ -101,7 +101,10 @@ class CircuitBreaker:
 
     @property
     def refused(self) -> bool:
-        """The archive rejected every spectrum that was probed: the address or the archive is at fault."""
+        """The archive rejected every spectrum that was probed.
+
+        The address or the archive is at fault.
+        """
         return self.is_open and self.rejected_probes >= REJECTED_PROBES
 
     @property
@@ -158,7 +161,10 @@ class CircuitBreaker:
         )  # fmt: skip
 
     def record_probe(self, failure: Failure | None, others: bool, now: float, rng: Random) -> CircuitBreaker:
-        """Fold in the result of a probe; ``others``: a spectrum that was not probed yet is left to ask for."""
+        """Fold in the result of a probe.
+
+        ``others``: a spectrum that was not probed yet is left to ask for.
+        """
         if failure is None:
             return self._served_probe(now)
         if failure.retry_after is not None:
@@ -189,7 +195,7 @@ class CircuitBreaker:
         )
 
     def _alarmed(self, signal: Signal) -> bool:
-        """Whether the latest results, of which ``signal`` is the last, are reason to open and probe."""
+        """Whether the latest results, ending with ``signal``, are reason to open and probe."""
         factor = 2 if self.false_alarms else 1
         if signal is Signal.ANSWERED:
             return self.rejections >= factor * FIRST_REJECTIONS

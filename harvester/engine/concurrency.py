@@ -1,4 +1,4 @@
-"""Adapt the number of requests in flight, below a configured limit, to what one more of them gains.
+"""Adapt the number of requests in flight, below a limit, to what one more of them gains.
 
 By Little's law an archive that handles ``n`` requests at a time in ``t`` seconds each serves ``n / t`` a second. So a
 level is measured against the one below it: where a step up gains less than a share of what it would gain at an idle
@@ -28,7 +28,10 @@ class ConcurrencyChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveConcurrency:
-    """The level that is allowed now, and what is known of others. Times are seconds; there is no clock inside."""
+    """The level that is allowed now, and what is known of others.
+
+    Times are seconds; there is no clock inside.
+    """
 
     ceiling: int
     level: int = 1
@@ -61,7 +64,10 @@ class AdaptiveConcurrency:
         return self if self.wanted else replace(self, wanted=True)
 
     def on_response(self, latency: float) -> AdaptiveConcurrency:
-        """Fold in a latency; the first ones on new connections, which cost a handshake, do not count."""
+        """Fold in a latency.
+
+        The first ones on new connections, which cost a handshake, do not count.
+        """
         if self.skip:
             return replace(self, skip=self.skip - 1)
         after = replace(self, count=self.count + 1, total=self.total + latency, calm=max(0, self.calm - 1))
@@ -69,7 +75,10 @@ class AdaptiveConcurrency:
         return after if after.count < enough else after._judge()
 
     def on_overload(self, now: float) -> AdaptiveConcurrency:
-        """Halve the level after a 429, a 503 or a timeout; at most once a second, since they come in bursts."""
+        """Halve the level after a 429, a 503 or a timeout.
+
+        At most once a second, since they come in bursts.
+        """
         return self if now - self.eased < 1.0 else replace(self._halved(), eased=now)
 
     def _judge(self) -> AdaptiveConcurrency:

@@ -18,7 +18,10 @@ CHECK_INTERVAL = 1.0  # seconds between two checks of a full disk
 
 
 class DiskFullRetry:
-    """Store spectra in ``store``; wait up to ``longest_wait`` seconds for room before the run ends."""
+    """Store spectra in ``store``.
+
+    Wait up to ``longest_wait`` seconds for room before the run ends.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The harvest itself: one producer, a bounded queue and a pool of workers in one TaskGroup, and one prober.
+"""Run a harvest: a producer, a bounded queue, a pool of workers, and a prober.
 
 The engine knows archive and store only as Protocols and reports everything that happens as events. A retry never
 sleeps in a worker: it returns to the work queue with a due time. The throttle decides when a request may be sent, the
@@ -42,7 +42,9 @@ WORKERS_PER_REQUEST_SLOT = 2  # while one worker waits for a response, another v
 
 @dataclass(slots=True)
 class Engine:
-    """One harvest of ``targets``; ``await run()`` returns when nothing is left, or at shutdown.
+    """One harvest of ``targets``.
+
+    ``await run()`` returns when nothing is left, or at shutdown.
 
     ``known_good`` are spectra that the archive served before, ``elsewhere`` some from other parts of the list: both
     are probed to tell an archive that is down from spectra that are bad. Without ``wait_for_retries``, the engine
@@ -86,7 +88,10 @@ class Engine:
         self.throttle.add_probe_listener(self._after_probe)
 
     async def run(self) -> None:
-        """Harvest until done, drained or aborted. Faults are reported in the shutdown's cause and in the log."""
+        """Harvest until done, drained or aborted.
+
+        Faults are reported in the shutdown's cause and in the log.
+        """
         now = self._now()
         for leftover in self.leftovers:
             self._work_queue.resume(Attempt(leftover.target, leftover.attempt, leftover.waited), now + leftover.due)
@@ -113,7 +118,7 @@ class Engine:
         return asyncio.get_running_loop().time()
 
     def _limit(self, grace: asyncio.Timeout) -> None:
-        """Give what is in flight ``limits.grace`` seconds, or none when aborted. After the end this does nothing."""
+        """Give requests in flight ``limits.grace`` seconds, or none when aborted."""
         if not self._draining and self.shutdown.cause is not None:
             self._draining = True
             self.emit(ev.HarvestDraining(self.clock(), self.shutdown.cause.reason))
@@ -129,7 +134,7 @@ class Engine:
     # ---- which target is requested next
 
     async def _produce(self) -> None:
-        """Feed the workers until nothing is left or the run is drained; then one sentinel for each."""
+        """Feed the workers until nothing is left or the run is drained."""
         while not self.shutdown.draining.is_set() and not self._done:
             self._changed.clear()
             attempt = self._work_queue.take(self._now())
@@ -178,7 +183,10 @@ class Engine:
             self._bug(attempt, bug, started)
 
     async def _keep(self, attempt: Attempt, fetched: Fetched, started: float) -> None:
-        """Verify the body, and store it or put it into quarantine. A fault of the disk stops the run."""
+        """Verify the body, and store it or put it into quarantine.
+
+        A fault of the disk stops the run.
+        """
         try:
             await self._verify_and_store(attempt, fetched, started)
         except StoreError as error:
@@ -213,7 +221,7 @@ class Engine:
         self._outage.record_success(attempt.target, started)
 
     def _fail(self, attempt: Attempt, failure: Failure, started: float, url: str) -> None:
-        """Report what the failure says of the archive; then retry, or count it against the spectrum or nothing."""
+        """Report the failure to the throttle; then retry, or keep it pending, or give up."""
         signal, now = classify(failure), self._now()
         asked_to_wait = failure.retry_after is not None
         habit = asked_to_wait and attempt.waited and not self.throttle.breaker.is_open
@@ -258,7 +266,7 @@ class Engine:
         self._changed.set()
 
     def _random_target(self, other_than: Collection[Target]) -> Target | None:
-        """Return any target of the list: bad spectra come in blocks, so chance soon finds a good one."""
+        """Return any other target: bad spectra come in blocks, so chance soon finds a good one."""
         everywhere = self.elsewhere or (self.targets if isinstance(self.targets, Sequence) else ())
         for _ in range(DRAWS if everywhere else 0):
             target: Target = everywhere[self.rng.randrange(len(everywhere))]
@@ -267,7 +275,10 @@ class Engine:
         return next((leftover.target for leftover in self.leftovers if leftover.target not in other_than), None)
 
     async def _request_again(self, target: Target) -> Failure | None:
-        """Request a spectrum as a probe; return why it was not served. It is stored in its own turn."""
+        """Request a spectrum as a probe; return why it was not served.
+
+        It is stored in its own turn.
+        """
         try:
             fetched = await self.archive.fetch(target, lambda phase: None)
         except FetchError as error:
@@ -280,7 +291,10 @@ class Engine:
 
 
 async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work`` to its end even if cancelled; the cancellation then continues, whatever the result."""
+    """Await ``work`` to its end even if cancelled.
+
+    The cancellation then continues, whatever the result.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

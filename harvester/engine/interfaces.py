@@ -1,4 +1,7 @@
-"""What the engine requires of its surroundings: an archive, a throttle, a store and a verification."""
+"""What the engine requires of its surroundings.
+
+An archive, a throttle, a store and a verification.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,18 @@ class Archive(Protocol):
     """Where spectra come from."""
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Make one attempt, which may take several requests. FetchError for anything but a complete 200."""
+        """Make one attempt, which may take several requests.
+
+        FetchError for anything but a complete 200.
+        """
         ...
 
 
 class Throttle(Protocol):
-    """Decide when requests may be sent: a ``LocalThrottle``, or its stand-in in a worker process."""
+    """Decide when requests may be sent.
+
+    A ``LocalThrottle``, or its stand-in in a worker process.
+    """
 
     breaker: CircuitBreaker
     disk_full: bool
@@ -40,11 +49,14 @@ class Throttle(Protocol):
         ...
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
-        """Wait until the holder of a slot may send one more request. Return False once ``shutdown`` is set."""
+        """Wait until the holder of a slot may send one more request.
+
+        Return False once ``shutdown`` is set.
+        """
         ...
 
     async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
-        """Record a connection that was lost before its response, and wait to send the request again."""
+        """Record a connection lost before its response, and wait to send the request again."""
         ...
 
     def sent(self) -> None:
@@ -77,14 +89,23 @@ class Throttle(Protocol):
 
 
 class SpectrumWriter(Protocol):
-    """Where spectra are stored. Neither method may be cut short by cancellation once it has begun to write."""
+    """Where spectra are stored.
+
+    Neither method may be cut short by cancellation once it has begun to write.
+    """
 
     async def put(self, target: Target, body: bytes) -> None:
-        """Store ``body`` under the target's name, durably and atomically. StoreError if that fails."""
+        """Store ``body`` under the target's name, durably and atomically.
+
+        StoreError if that fails.
+        """
         ...
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
-        """Store a body that failed a check in quarantine and return its path. StoreError if that fails."""
+        """Store a body that failed a check in quarantine and return its path.
+
+        StoreError if that fails.
+        """
         ...
 
     async def has_room(self, size: int) -> bool:

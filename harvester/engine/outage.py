@@ -67,21 +67,30 @@ class OutageMonitor:
         self._known = deque(list(self.known_good)[:KNOWN], maxlen=KNOWN)
 
     def record_success(self, target: Target, sent: float) -> None:
-        """Note that ``target`` was served by a request of the time ``sent``; decide what waited for that."""
+        """Note that ``target`` was served by a request of the time ``sent``.
+
+        Decide what waited for that.
+        """
         self._remember(target)
         self.last_success = max(self.last_success, sent)
         if self._pending and not self.throttle.breaker.outage:
             self._give_up(lambda each: each.failed <= sent)
 
     def hold(self, failure: PendingFailure) -> bool:
-        """Keep ``failure`` pending. Return False if nothing else can be requested that would decide it."""
+        """Keep ``failure`` pending.
+
+        Return False if nothing else can be requested that would decide it.
+        """
         if not self._known and self.random_target([failure.attempt.target]) is None:
             return False
         self._pending.append(failure)
         return True
 
     def seek_evidence(self) -> None:
-        """Decide the pending failures though no other request is made: probe, unless they are few rejections."""
+        """Decide the pending failures though no other request is made.
+
+        Probe, unless they are few rejections.
+        """
         if not self._pending or len(self._pending) < self.queue.open or self.throttle.breaker.is_open:
             return
         outages = [each for each in self._pending if not _is_rejection(each)]
@@ -93,7 +102,7 @@ class OutageMonitor:
             self.throttle.request_probe(f"{self._pending[-1].failure.detail}; checking the request")
 
     def finish(self) -> None:
-        """At the end of a run, count rejections against their spectra if the archive served others."""
+        """At the end, count rejections against their spectra if the archive served others."""
         if not self.throttle.breaker.is_open and self.throttle.breaker.served:
             self._give_up(_is_rejection)
 
@@ -111,7 +120,7 @@ class OutageMonitor:
                 await self._probe(breaker)
 
     def settle(self, failure: Failure | None) -> None:
-        """Decide after a probe: an outage gives attempts back, a served spectrum makes failures final."""
+        """Decide after a probe: give attempts back in an outage, or make failures final."""
         breaker = self.throttle.breaker
         if breaker.outage:
             self.queue.uncount_attempts(self.last_success)
@@ -123,7 +132,7 @@ class OutageMonitor:
             self._give_up(lambda each: True)
 
     def _ended(self) -> bool:
-        """Whether to stop probing: at shutdown, or after stopping the run because the archive is given up."""
+        """Whether to stop probing; stop the run if the archive is given up."""
         breaker = self.throttle.breaker
         down = _now() - breaker.since
         if self.shutdown.draining.is_set():
@@ -157,7 +166,7 @@ class OutageMonitor:
         self.throttle.record_probe(failure, others=self.random_target([target]) is not None)
 
     def _choose(self, breaker: CircuitBreaker) -> Target | None:
-        """Return the target to probe: the latest that was served, then a random one, an earlier one, random ones."""
+        """Return the target to probe: the latest that was served, or a random one, in turn."""
         known = list(self._known)[::-1]
         if known and breaker.good_probes:
             return known[0]

@@ -1,4 +1,4 @@
-"""Space requests evenly: no bursts, and never more than rate + 1 requests in any second on the wire.
+"""Space requests evenly, with never more than rate + 1 in any second on the wire.
 
 Token buckets send a whole second's worth at the start and after a stall. Here a request is allowed only when the
 requests that left within the last second, together with those that were allowed but have not left yet, are few
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 CATCH_UP = 0.050
 
 SECOND = 1.0002  # of our clock, so that it is one second on the other side of a wire whose delay varies
-JITTER = 0.1  # of an interval: how much later than evenly spaced a request may leave without delaying later ones
+JITTER = 0.5  # of an interval: how much later than evenly spaced a request may leave without delaying later ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,19 @@ class RequestSpacing:
 
     @property
     def window(self) -> float:
-        """Seconds that more than ``most`` requests must span: nearly as many as they do when evenly spaced.
+        """Seconds that more than ``most`` requests must span.
 
-        The receiver's clock may stamp requests up to 0.9 intervals late and still sees no more than ``most`` in a
+        Nearly as many as they do when evenly spaced.
+
+        The receiver's clock may stamp requests up to half an interval late and still sees no more than ``most`` in a
         second.
         """
         return max(SECOND, (self.most - JITTER) / self.rate)
 
     def next_slot(self, now: float, departures: deque[float], unsent: int = 0) -> float:
-        """Return when the next request may be sent; infinity while too many that were allowed have not left yet.
+        """Return when the next request may be sent.
+
+        Infinity while too many that were allowed have not left yet.
 
         ``departures`` are the times of the latest requests, oldest first; ``unsent`` requests were allowed but have
         not left.
@@ -85,14 +89,20 @@ class RateLimiter:
         self._spacing = replace(self._spacing, rate=rate)
 
     async def acquire(self, shutdown: asyncio.Event) -> bool:
-        """Wait for a slot for a request that leaves at once. Return False, without a slot, once ``shutdown`` is set."""
+        """Wait for a slot for a request that leaves at once.
+
+        Return False, without a slot, once ``shutdown`` is set.
+        """
         acquired = await self.reserve(shutdown)
         if acquired:
             self.depart()
         return acquired
 
     async def reserve(self, shutdown: asyncio.Event) -> bool:
-        """Wait for a slot; ``depart`` must follow. Return False, without a slot, once ``shutdown`` is set."""
+        """Wait for a slot; ``depart`` must follow.
+
+        Return False, without a slot, once ``shutdown`` is set.
+        """
         if not self._spacing.rate:
             self._unsent += not shutdown.is_set()
             return not shutdown.is_set()

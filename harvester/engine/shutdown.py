@@ -9,7 +9,10 @@ from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 
 
 class Shutdown:
-    """Requested once, the run drains: no new request, requests in flight may finish. Aborted, it waits for nothing."""
+    """Requested once, the run drains: no new request, requests in flight may finish.
+
+    Aborted, it waits for nothing.
+    """
 
     def __init__(self) -> None:
         self.draining = asyncio.Event()
@@ -22,7 +25,10 @@ class Shutdown:
         self._listeners.append(listener)
 
     def drain(self, cause: StopReason) -> None:
-        """Begin to drain. A later cause replaces an earlier one only if its exit code has priority."""
+        """Begin to drain.
+
+        A later cause replaces an earlier one only if its exit code has priority.
+        """
         if self.cause is None or _priority(cause) < _priority(self.cause):
             self.cause = cause
         self.draining.set()

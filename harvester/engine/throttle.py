@@ -1,4 +1,7 @@
-"""Decide when the next request may be sent: rate limit, adaptive concurrency limit and circuit breaker."""
+"""Decide when the next request may be sent.
+
+Rate limit, adaptive concurrency limit and circuit breaker.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ class LocalThrottle:
         return False
 
     async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
-        """Record a connection that was lost before its response, and wait to send the request again."""
+        """Record a connection lost before its response, and wait to send the request again."""
         if not PROBING.get():
             self.record(Signal.OUTAGE_LIKE, LOST)
         return await self.acquire_followup(shutdown)
@@ -179,7 +182,10 @@ class LocalThrottle:
         return reserved
 
     def _may_send(self) -> bool:
-        """Whether the breaker stayed closed while the rate limit was waited for; else the slot is given back."""
+        """Whether the breaker stayed closed while the rate limit was waited for.
+
+        Else the slot is given back.
+        """
         if self.is_blocked:
             self._settle()
         return not self.is_blocked
@@ -190,7 +196,7 @@ class LocalThrottle:
             self.rate_limiter.depart()
 
     def _is_habit(self, failure: Failure, waited: bool) -> bool:
-        """Whether it says nothing of the archive's load that this spectrum is answered with Retry-After."""
+        """Whether the Retry-After concerns this spectrum rather than the archive's load."""
         return failure.retry_after is not None and (waited or self.breaker.habits >= HABIT) and not self.breaker.outage
 
     async def _change(self) -> None:

@@ -1,4 +1,7 @@
-"""Queue the targets of a harvest: fresh ones in the order of the plan, and retries once they are due."""
+"""Queue the targets of a harvest.
+
+Fresh ones in the order of the plan, and retries once they are due.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PendingRetry:
-    """A retry that another run or worker left behind: attempt number ``attempt``, ``due`` in seconds from now."""
+    """A retry that another run or worker left behind.
+
+    Attempt number ``attempt``, ``due`` in seconds from now.
+    """
 
     target: Target
     attempt: int
@@ -42,7 +48,9 @@ class _Due:
 
 
 class WorkQueue:
-    """What is still to be requested: fresh targets in the order of the plan, and retries once they are due.
+    """What is still to be requested.
+
+    Fresh targets in the order of the plan, and retries once they are due.
 
     Retries go first, but while there are fresh targets, no more of them than a share of those. Only the retries are
     kept in memory; the fresh targets stay in the iterable they came in. Times are loop seconds.

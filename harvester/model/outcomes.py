@@ -1,7 +1,4 @@
-"""What can become of a spectrum.
-
-Outcomes are values (faults of a whole run are exceptions).
-"""
+"""Outcomes for one spectrum, as values; faults of a whole run are exceptions."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ LONGEST_HEADER = 256  # characters of a header's value that are kept: an entity 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer with status 200.
+    """Response with status 200.
 
-    ``body`` is whole as far as HTTP can tell, which proves nothing yet.
+    ``body`` is complete as far as HTTP can tell, and not verified yet.
     """
 
     body: bytes
@@ -28,7 +25,7 @@ class Fetched:
     def header(self, name: str) -> str | None:
         """Return the first header of that name, whose case does not matter.
 
-        None where there is none, or one too odd to keep.
+        None if it is missing, too long or not printable.
         """
         wanted = name.casefold()
         value = next((value for other, value in self.headers if other.casefold() == wanted), "")
@@ -46,7 +43,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSpectrum:
-    """What the bytes of a spectrum proved.
+    """What verification found in the bytes of a spectrum.
 
     ``wave_min`` and ``wave_max`` are metres, as BAND and ObsCore have them; ``sha256`` is of the whole file,
     ``content_digest`` leaves out what the server rewrites on every request (hex strings both). ``invalid`` counts the
@@ -103,7 +100,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The spectrum was given up for this run. ``elapsed`` is seconds of its last attempt."""
+    """Spectrum that was given up for this run; ``elapsed`` is seconds of its last attempt."""
 
     target: Target
     failure: Failure

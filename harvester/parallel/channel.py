@@ -1,4 +1,7 @@
-"""Channels between a worker and the coordinator: messages in order, as long as both ends exist."""
+"""Channels between a worker and the coordinator.
+
+Messages in order, as long as both ends exist.
+"""
 
 from __future__ import annotations
 
@@ -47,23 +50,35 @@ class ChannelClosedError(Exception):
 
 
 class WorkerLostError(Exception):
-    """The worker of a shard was killed, cannot be reached, or was considered lost: another one continues the shard."""
+    """The worker of a shard was killed, cannot be reached, or was considered lost.
+
+    Another one continues the shard.
+    """
 
 
 class Channel(Protocol):
-    """One end of a channel. ``send`` never waits; what is sent in one iteration of the loop leaves together."""
+    """One end of a channel.
+
+    ``send`` never waits; what is sent in one iteration of the loop leaves together.
+    """
 
     def send(self, message: Any) -> None:
         """Queue ``message`` for the other end."""
         ...
 
     async def receive(self) -> list[Any]:
-        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
+        """Return the messages that have arrived, at least one.
+
+        ChannelClosedError once the other end is gone.
+        """
         ...
 
 
 class MessageQueue:
-    """A channel whose messages arrive by other means: ``put`` them in, and ``close`` it when no more will come."""
+    """A channel whose messages arrive by other means.
+
+    ``put`` them in, and ``close`` it when no more will come.
+    """
 
     def __init__(self, send: Callable[[Any], None]) -> None:
         self.send = send
@@ -82,7 +97,10 @@ class MessageQueue:
         self._news.set()
 
     async def receive(self) -> list[Any]:
-        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
+        """Return the messages that have arrived, at least one.
+
+        ChannelClosedError once the other end is gone.
+        """
         await self._news.wait()
         if not self._received:
             raise ChannelClosedError
@@ -93,7 +111,7 @@ class MessageQueue:
 
 
 class MessageBatcher:
-    """Collect the messages of one iteration of the loop, and pass them to ``send`` pickled in one piece."""
+    """Collect the messages of one loop iteration, and ``send`` them pickled in one piece."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
@@ -113,7 +131,10 @@ class MessageBatcher:
 
 
 class SocketChannel:
-    """A channel over a socket pair of this program: messages are pickled, and no other program can write to it."""
+    """A channel over a socket pair of this program.
+
+    Messages are pickled, and no other program can write to it.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -130,7 +151,10 @@ class SocketChannel:
             self._writer.write(_LENGTH.pack(len(body)) + body)
 
     async def receive(self) -> list[Any]:
-        """Return the messages that have arrived, at least one. ChannelClosedError once the other end is gone."""
+        """Return the messages that have arrived, at least one.
+
+        ChannelClosedError once the other end is gone.
+        """
         try:
             (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
             received: list[Any] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - our socket pair

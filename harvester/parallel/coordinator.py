@@ -49,7 +49,9 @@ SILENCE = 60.0  # seconds without a message after which a worker counts as lost;
 
 @dataclass(slots=True, eq=False)
 class WorkerConnection:
-    """A worker as the coordinator sees it: how to reach it, how to end it, when it last reported, what it holds.
+    """A worker as the coordinator sees it.
+
+    How to reach it, how to end it, when it last reported, what it holds.
 
     ``held`` request slots are in use; ``unsent`` of its requests were allowed and have not left yet.
     """
@@ -66,7 +68,10 @@ class WorkerConnection:
 
 
 class Coordinator:
-    """Answer the messages of all workers; an async context manager. ``emit`` takes their events."""
+    """Answer the messages of all workers; an async context manager.
+
+    ``emit`` takes their events.
+    """
 
     def __init__(
         self,
@@ -202,7 +207,10 @@ class Coordinator:
         self._grant_probe()
 
     def _start_shard(self, worker: WorkerConnection, shard: int) -> None:
-        """Give ``shard`` to ``worker``; an earlier worker that counts as lost must not continue it."""
+        """Give ``shard`` to ``worker``.
+
+        An earlier worker that counts as lost must not continue it.
+        """
         for other in [other for other in self._workers if other.shard == shard and other is not worker]:
             if self._shutdown.cause is None:
                 other.send(ShutdownCommand(TAKEN_OVER, now=True))
@@ -214,7 +222,10 @@ class Coordinator:
             worker.send(ShutdownCommand(self._shutdown.cause, self._shutdown.aborting.is_set()))
 
     def _take_event(self, worker: WorkerConnection, event: ev.Event) -> None:
-        """Emit a worker's event, unless it repeats what is known. The coordinator itself emits that all drain."""
+        """Emit a worker's event, unless it repeats what is known.
+
+        The coordinator itself emits that all drain.
+        """
         if isinstance(event, ev.RequestSent):
             self._depart(worker, 1)
         progress = None if worker.shard is None else self._shards.get(worker.shard)
@@ -222,7 +233,10 @@ class Coordinator:
             self._emit(event)
 
     async def _drop_silent(self) -> None:
-        """Disconnect workers that are frozen: they would keep their slots, and the probe, for ever."""
+        """Disconnect workers that are frozen.
+
+        They would keep their slots, and the probe, for ever.
+        """
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
             for worker in [each for each in self._workers if self._now() - each.last_message > SILENCE]:
@@ -232,7 +246,10 @@ class Coordinator:
     # ---- request slots
 
     async def _serve(self, worker: WorkerConnection) -> None:
-        """Grant slots for as many requests as the worker wants to send; all workers wait in one queue."""
+        """Grant slots for as many requests as the worker wants to send.
+
+        All workers wait in one queue.
+        """
         while await worker.waiting.acquire() and await self._throttle.acquire(self._shutdown.draining):
             worker.held += 1
             worker.unsent += 1
@@ -270,7 +287,10 @@ class Coordinator:
     # ---- messages to all workers
 
     def _announce(self, breaker: CircuitBreaker, always: bool = False) -> None:
-        """Tell all workers what state the breaker is in; its counts change with every result and are left out."""
+        """Tell all workers what state the breaker is in.
+
+        Its counts change with every result and are left out.
+        """
         before, self._announced = self._announced, _without_counts(breaker)
         if always or before != self._announced:
             self._candidates.clear()

@@ -1,4 +1,6 @@
-"""The coordinator in a Dask scheduler: a plugin rather than an actor, which would be lost with its Dask worker.
+"""The coordinator in a Dask scheduler.
+
+A plugin rather than an actor, which would be lost with its Dask worker.
 
 Workers reach it by the stream that they have to their scheduler anyway; the run that submitted the work polls it for
 news. All messages are pickled here, so that Dask only carries bytes.
@@ -35,7 +37,9 @@ SILENCE = 60.0  # seconds
 
 
 class CoordinatorPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
-    """Coordinate the workers of the run ``topic``, which the client ``driver`` submitted; it ends with either.
+    """Coordinate the workers of the run ``topic``, which the client ``driver`` submitted.
+
+    It ends with either.
 
     ``version`` is the run's: a scheduler with another one refuses, and is not used.
     """
@@ -130,7 +134,10 @@ class CoordinatorPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed s
             self._remove_handlers()
 
     async def news(self) -> bytes:
-        """Return what happened since the last poll, after a while possibly nothing; None is the last entry."""
+        """Return what happened since the last poll, after a while possibly nothing.
+
+        None is the last entry.
+        """
         self._polled = asyncio.get_running_loop().time()
         await wait_for_event(self._has_news, NEWS_INTERVAL)
         self._has_news.clear()

@@ -1,4 +1,7 @@
-"""Workers on a Dask cluster: that of a scheduler elsewhere, or one that is started on this machine."""
+"""Workers on a Dask cluster.
+
+That of a scheduler elsewhere, or one that is started on this machine.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ CONNECT_TIMEOUT = 30.0  # seconds for the scheduler to respond
 
 
 class DaskPool:
-    """The workers of ``client``'s scheduler, which may join and leave. ``topic`` is the name of the run there."""
+    """The workers of ``client``'s scheduler, which may join and leave.
+
+    ``topic`` is the name of the run there.
+    """
 
     def __init__(self, client: Client, threads: int, topic: str, job: JobSpec, shutdown: Shutdown) -> None:
         self._client, self._topic, self._job, self._shutdown = client, topic, job, shutdown
@@ -49,7 +55,10 @@ class DaskPool:
         shutdown.on_change(self._shut_down)
 
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
-        """Submit ``shard``; return its retries that are not due yet. WorkerLostError if its Dask worker is lost."""
+        """Submit ``shard``; return its retries that are not due yet.
+
+        WorkerLostError if its Dask worker is lost.
+        """
         key = f"{self._topic}-{shard.number}-{next(self._count)}"
         future = self._client.submit(dask_worker.work_here, shard, self._job, self._topic, pure=False, key=key)
         result = asyncio.ensure_future(future.result())
@@ -147,7 +156,10 @@ async def dask_workers(
     emit: Callable[[ev.Event], None],
     shutdown: Shutdown,
 ) -> AsyncIterator[DaskPool]:
-    """Use the workers of ``scheduler``, or ``count`` on this machine. ClusterError if that is not possible."""
+    """Use the workers of ``scheduler``, or ``count`` on this machine.
+
+    ClusterError if that is not possible.
+    """
     async with AsyncExitStack() as stack:
         try:
             address = scheduler or await stack.enter_async_context(local_cluster(count, asynchronous=True))
@@ -203,7 +215,10 @@ def local_cluster(count: int, asynchronous: bool = False) -> LocalCluster:
 
 @contextmanager
 def dask_pool(scheduler: str | None, count: int) -> Iterator[Pool]:
-    """Use the workers of ``scheduler``, or ``count`` on this machine. ClusterError if that is not possible."""
+    """Use the workers of ``scheduler``, or ``count`` on this machine.
+
+    ClusterError if that is not possible.
+    """
     with ExitStack() as stack:
         try:
             address = scheduler or stack.enter_context(local_cluster(count))

@@ -1,4 +1,7 @@
-"""A worker that is a task of a Dask cluster: an engine in the loop of a Dask worker, for one shard."""
+"""A worker that is a task of a Dask cluster.
+
+An engine in the loop of a Dask worker, for one shard.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,16 @@ _queues: dict[str, MessageQueue] = {}
 
 
 def dask_setup(worker: Worker) -> None:
-    """Ignore Ctrl-C and hang-ups where this module is preloaded, on this machine: the run handles them and drains."""
+    """Ignore Ctrl-C and hang-ups where this module is preloaded, on this machine.
+
+    The run handles them and drains.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 async def work_here(shard: Shard, job: JobSpec, topic: str) -> Sequence[PendingRetry]:
-    """Harvest ``shard`` on this Dask worker, with the slots that the coordinator of ``topic`` grants."""
+    """Harvest ``shard`` on this Dask worker; the coordinator of ``topic`` grants slots."""
     worker, channel = get_worker(), uuid4().hex
     worker.stream_handlers[topic] = _deliver
     batcher = MessageBatcher(lambda data: worker.batched_send({"op": topic, "channel": channel, "data": data}))

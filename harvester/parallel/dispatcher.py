@@ -27,12 +27,18 @@ class WorkerPool(Protocol):
         ...
 
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
-        """Have a worker harvest ``shard``; return its retries that are not due yet. WorkerLostError if it is lost."""
+        """Have a worker harvest ``shard``; return its retries that are not due yet.
+
+        WorkerLostError if it is lost.
+        """
         ...
 
 
 class Dispatcher:
-    """One harvest by a ``pool``. Retries that are returned too early wait until no fresh target is left."""
+    """One harvest by a ``pool``.
+
+    Retries that are returned too early wait until no fresh target is left.
+    """
 
     def __init__(self, shards: ShardQueue, pool: WorkerPool, shutdown: Shutdown) -> None:
         self._shards, self._pool, self._shutdown = shards, pool, shutdown
@@ -40,7 +46,10 @@ class Dispatcher:
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
-        """Return when nothing is left, or at shutdown when every worker has ended. Raises the pool's first fault."""
+        """Return when nothing is left, or at shutdown when every worker has ended.
+
+        Raises the pool's first fault.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._pool.workers):
@@ -60,7 +69,10 @@ class Dispatcher:
                     self._changed.notify_all()
 
     async def _next(self) -> Shard | None:
-        """Return the next shard; None once there will be none, which is certain only when no shard is in progress."""
+        """Return the next shard.
+
+        None once there will be none, which is certain only when no shard is in progress.
+        """
         async with self._changed:
             while not self._shutdown.draining.is_set():
                 shard = self._shards.next(self._now())

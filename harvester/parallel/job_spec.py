@@ -63,7 +63,10 @@ class JobSpec:
         )
 
     def open_store(self) -> Store:
-        """Open the store. StoreError if it cannot be used from here, ClusterError if it is another one of that name."""
+        """Open the store.
+
+        StoreError if it cannot be used from here, ClusterError if it is another one of that name.
+        """
         host = socket.gethostname()
         if self.version != __version__:
             raise ClusterError(f"the run has harvester {self.version}, its worker {host} has {__version__}: update one")

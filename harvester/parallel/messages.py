@@ -1,4 +1,7 @@
-"""Messages between workers and the coordinator, as frozen values. Times in them are relative: clocks differ."""
+"""Messages between workers and the coordinator, as frozen values.
+
+Times in them are relative: clocks differ.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class PermitRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestDone:
-    """A request is no longer in flight; ``latency`` in seconds if it brought a spectrum's bytes.
+    """A request is no longer in flight.
+
+    ``latency`` in seconds if it brought a spectrum's bytes.
 
     ``unsent``: the slot was given back before a request had left.
     """
@@ -125,7 +130,9 @@ FromWorker = (
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """What is known of a shard when a worker starts it: from an earlier worker, if there was one (``again``).
+    """What is known of a shard when a worker starts it.
+
+    From an earlier worker, if there was one (``again``).
 
     ``verified`` are spectra that were about to be stored when that worker was lost.
     """

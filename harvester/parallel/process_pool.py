@@ -61,7 +61,10 @@ class ProcessPool:
                 self._output.unlink()
 
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
-        """Have a process harvest ``shard``; return its retries that are not due yet. WorkerLostError if it is lost."""
+        """Have a process harvest ``shard``; return its retries that are not due yet.
+
+        WorkerLostError if it is lost.
+        """
         process = self._idle.pop() if self._idle else await _WorkerProcess.start(self._job, self._output)
         try:
             leftovers = await process.work(shard, self._coordinator, self._until_overdue())
@@ -88,7 +91,10 @@ class _WorkerProcess:
 
     @classmethod
     async def start(cls, job: JobSpec, output: Path) -> _WorkerProcess:
-        """Start a process. It shares nothing with this one but a socket, which ends with either of them."""
+        """Start a process.
+
+        It shares nothing with this one but a socket, which ends with either of them.
+        """
         ours, theirs = socket.socketpair()
         program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]))
         try:
@@ -108,7 +114,9 @@ class _WorkerProcess:
     async def work(
         self, shard: Shard, coordinator: Coordinator, overdue: Coroutine[Any, Any, None]
     ) -> Sequence[PendingRetry]:
-        """Have the process harvest ``shard`` until ``overdue`` returns; ``coordinator`` answers its messages.
+        """Have the process harvest ``shard`` until ``overdue`` returns.
+
+        ``coordinator`` answers its messages.
 
         WorkerLostError if it is killed, or does not end in time.
         """

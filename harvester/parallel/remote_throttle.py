@@ -1,4 +1,7 @@
-"""The throttle of an engine in a worker: request slots come by messages from the coordinator."""
+"""The throttle of an engine in a worker.
+
+Request slots come by messages from the coordinator.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ Waiting = deque[asyncio.Future[bool]]
 
 
 class RemoteThrottle:
-    """A ``Throttle`` for one engine. ``handle`` takes the coordinator's messages; ``send`` sends it this worker's."""
+    """A ``Throttle`` for one engine.
+
+    ``handle`` takes the coordinator's messages; ``send`` sends it this worker's.
+    """
 
     def __init__(self, send: Callable[[FromWorker], None], draining: asyncio.Event) -> None:
         self._send, self._draining = send, draining
@@ -58,18 +64,24 @@ class RemoteThrottle:
         return await self._granted(self._acquiring, PermitRequest(), shutdown)
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
-        """Wait until the holder of a slot may send one more request. Return False once ``shutdown`` is set."""
+        """Wait until the holder of a slot may send one more request.
+
+        Return False once ``shutdown`` is set.
+        """
         request = FollowupRequest(PROBING.get(), _was_unsent())
         return await self._granted(self._following_up, request, shutdown)
 
     async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
-        """Record a connection that was lost before its response, and wait to send the request again."""
+        """Record a connection lost before its response, and wait to send the request again."""
         if not PROBING.get():
             self.record(Signal.OUTAGE_LIKE, LOST)
         return await self.acquire_followup(shutdown)
 
     async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
-        """Wait to become the prober. Return False, too, once the breaker changed: another worker has probed."""
+        """Wait to become the prober.
+
+        Return False, too, once the breaker changed: another worker has probed.
+        """
         return await self._granted(self._probing, ProbeOffer(), shutdown)
 
     def sent(self) -> None:
@@ -81,7 +93,10 @@ class RemoteThrottle:
         self._send(RequestDone(latency, _was_unsent()))
 
     def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
-        """Take in what an ordinary attempt brought; a Retry-After holds before the coordinator has confirmed it."""
+        """Take in what an ordinary attempt brought.
+
+        A Retry-After holds before the coordinator has confirmed it.
+        """
         if failure is not None and failure.retry_after is not None:
             now = asyncio.get_running_loop().time()
             self.breaker = self.breaker.record(signal, failure, now, self._rng, waited)
@@ -106,7 +121,10 @@ class RemoteThrottle:
                 _dismiss(waiting)
 
     def handle(self, message: object) -> None:
-        """Take in a message of the coordinator. A slot that is not waited for any more is given back."""
+        """Take in a message of the coordinator.
+
+        A slot that is not waited for any more is given back.
+        """
         match message:
             case PermitGranted():
                 if not _grant(self._acquiring):

@@ -1,4 +1,4 @@
-"""Divide the list of a harvest into shards, and keep track of each while a worker harvests it. No I/O."""
+"""Divide the list of a harvest into shards, and keep track of each. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ ELSEWHERE = 5  # random targets that come with a shard, for probes
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of the list for one worker. Without ``wait_for_retries`` it returns retries that are not due yet.
+    """A part of the list for one worker.
+
+    Without ``wait_for_retries`` it returns retries that are not due yet.
 
     ``known_good`` is a spectrum that the archive served before, ``elsewhere`` are targets from the whole list.
     """
@@ -85,7 +87,10 @@ class ShardQueue:
             heapq.heappush(self._back, (now + each.due, next(self._order), each))
 
     def _take_retries(self, now: float, until: float) -> tuple[PendingRetry, ...]:
-        """Return the retries that are due ``until`` then, at most a shard of them; their waits are from ``now``."""
+        """Return the retries that are due ``until`` then, at most a shard of them.
+
+        Their waits are from ``now``.
+        """
         taken: list[PendingRetry] = []
         while self._back and self._back[0][0] <= until and len(taken) < self._size:
             due, _, each = heapq.heappop(self._back)
@@ -94,7 +99,9 @@ class ShardQueue:
 
 
 def size_for(spectra: int, workers: int, rate: float) -> int:
-    """Return how large shards should be if ``rate`` requests a second are allowed (0: any number).
+    """Return how large shards should be if ``rate`` requests a second are allowed (0.
+
+    Any number).
 
     Every worker gets several, and ends each within a minute: then there is soon one for retries that are due.
     """
@@ -104,7 +111,10 @@ def size_for(spectra: int, workers: int, rate: float) -> int:
 
 @dataclass(slots=True)
 class ShardProgress:
-    """What the worker of a shard has reported: enough to continue if it is lost, without requesting anything twice."""
+    """What the worker of a shard has reported.
+
+    Enough to continue if it is lost, without requesting anything twice.
+    """
 
     started: bool = False
     settled: set[SpectrumId] = field(default_factory=set)
@@ -112,7 +122,10 @@ class ShardProgress:
     verified: dict[SpectrumId, Saved] = field(default_factory=dict)
 
     def take(self, event: ev.Event) -> bool:
-        """Take in an event; return False if a worker that was considered lost has reported it already."""
+        """Take in an event.
+
+        Return False if a worker that was considered lost has reported it already.
+        """
         match event:
             case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
                 did = outcome.target.did

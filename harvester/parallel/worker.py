@@ -1,4 +1,7 @@
-"""The work on one shard: the engine of a harvest, with the coordinator at the other end of a channel."""
+"""The work on one shard.
+
+The engine of a harvest, with the coordinator at the other end of a channel.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ STATUS_TIMEOUT = 60.0  # seconds in which a coordinator sends the status of a sh
 async def work_on(
     shard: Shard, job: JobSpec, channel: Channel, clock: Callable[[], float] = time.time
 ) -> list[PendingRetry]:
-    """Harvest the shard with the slots that the coordinator grants; return the retries that are not due yet.
+    """Harvest the shard with the slots that the coordinator grants.
+
+    Return the retries that are not due yet.
 
     Faults of the run (a full disk, an internal error) are reported to the coordinator and stop all workers.
     WorkerLostError if the coordinator cannot be reached, or considers this worker lost.
@@ -106,7 +111,10 @@ class _Worker:
         return [] if self._shutdown.draining.is_set() else engine.remaining_retries()
 
     async def _engine(self, status: ShardStatus, store: Store, archive: ArchiveClient) -> Engine:
-        """Return an engine for what is left of the shard: a lost worker may have stored more than it reported."""
+        """Return an engine for what is left of the shard.
+
+        A lost worker may have stored more than it reported.
+        """
         shard, job = self._shard, self._job
         retries = {each.target.did: each for each in (*shard.leftovers, *status.retries)}
         fresh = [target for target in shard.targets if target.did not in retries]

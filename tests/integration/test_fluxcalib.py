@@ -63,7 +63,7 @@ def test_show_draws_in_the_terminal_and_writes_nothing(encoding: str, dots: str,
 def test_an_unknown_spectrum_is_one_sentence(archive: str, tmp_path: Path) -> None:
     done = run("fluxcalib", f"{DID}x", "--archive", archive, cwd=tmp_path)
     assert done.returncode == 5
-    assert done.stderr.startswith(f"harvester: {DID}x: nothing to draw: 404, the archive does not know it: HTTP 404")
+    assert done.stderr.startswith(f"harvester: {DID}x: nothing to draw: 404, unknown to the archive: HTTP 404")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -92,10 +92,10 @@ async def test_a_run_leaves_a_page_beside_its_books_and_says_where(tmp_path: Pat
 async def test_it_tells_what_is_not_there_why_and_what_to_type(tmp_path: Path) -> None:
     await a_night(tmp_path)
     _, seen = about(tmp_path / "out")
-    assert "404, the archive does not know it" in seen.words
+    assert "404, unknown to the archive" in seen.words
     assert "No spectrum with this pubDID known here" in seen.words, "the server's own words"
     assert f"python -m harvester failures --out {tmp_path / 'out'}" in seen.words
-    assert "a page or a text in place of FITS" in seen.words
+    assert "a web page or text instead of FITS" in seen.words
 
 
 async def test_a_complete_run_says_so_and_nothing_is_missing(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
         (stats(130, **SOME_FAILED), ["ONLY FAILED"], ["GO ON"]),
         (
             stats(4, **SOME_FAILED),
-            ["12  not_found", "404, the archive does not know it", "run again", "FAILURES", "ONLY FAILED"],
+            ["12  not_found", "404, unknown to the archive", "run again", "FAILURES", "ONLY FAILED"],
             ["to go", "GO ON", "STATUS"],
         ),
         (
