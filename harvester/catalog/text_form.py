@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 DELIMITERS = {",": "", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with vertical bars"}
-"""What separates columns, the likeliest first, and what the user is told of it."""
+"""What separates columns, the likeliest first, and what messages call it."""
 
 LIST = "a list of identifiers"
 HEAD_LINES = 8  # that are looked at
@@ -18,7 +18,7 @@ HEAD_LINES = 8  # that are looked at
 class TextForm:
     """How the lines of a catalog are read.
 
-    kind: what the user is told, '' for CSV. unit, shift: what messages count, and how many lines of our own precede it.
+    kind: what messages call it, '' for CSV. unit, shift: what messages count, and how many lines of our own precede it.
     """
 
     kind: str = ""

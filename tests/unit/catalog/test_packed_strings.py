@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from harvester.catalog.columns import RECENT
 from harvester.catalog.packed_strings import (
-    BLOCK,
-    IN_MEMORY,
+    STRINGS_PER_BLOCK,
+    UNWRITTEN_BYTES,
     LazySequence,
     PackedStrings,
     SpilledStrings,
@@ -67,10 +67,12 @@ def test_a_roster_is_a_list_of_its_texts(kind: type[PackedStrings[str]], texts: 
 
 
 def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> None:
-    texts = [f"{number:0>{number % 900}}" for number in range(3 * IN_MEMORY // 300)]
+    texts = [f"{number:0>{number % 900}}" for number in range(3 * UNWRITTEN_BYTES // 300)]
     roster = SpilledStrings(texts)
     assert list(roster) == texts
-    assert [roster[-1 - number] for number in range(0, len(texts), BLOCK + 1)] == texts[:: -BLOCK - 1]
+    assert [roster[-1 - number] for number in range(0, len(texts), STRINGS_PER_BLOCK + 1)] == texts[
+        :: -STRINGS_PER_BLOCK - 1
+    ]
 
 
 def test_a_disk_without_room_for_a_roster_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +81,7 @@ def test_a_disk_without_room_for_a_roster_is_told_in_one_sentence(monkeypatch: p
 
     monkeypatch.setattr("os.pwrite", refuse)
     with pytest.raises(StoreError, match="No space left on device; name a folder with room in TMPDIR"):
-        SpilledStrings(["x" * IN_MEMORY])
+        SpilledStrings(["x" * UNWRITTEN_BYTES])
 
 
 def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
@@ -175,8 +177,8 @@ def test_a_quick_index_finds_what_a_careful_one_finds(texts: list[str], kind: ty
 @given(TEXTS)
 def test_texts_are_ordered_part_by_part_as_they_would_be_at_once(texts: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harvester.catalog.packed_strings.EVERY", 2)
-        patch.setattr("harvester.catalog.packed_strings.PART", 4)
+        patch.setattr("harvester.catalog.packed_strings.SAMPLE_STEP", 2)
+        patch.setattr("harvester.catalog.packed_strings.STRINGS_PER_SORT", 4)
         assert list(ordered(texts)) == sorted(texts)
 
 

@@ -154,7 +154,7 @@ def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"), [("0", "30 s at 10 a second, as --rate 0 sets no limit"), ("2", "at 2 a second")]
+    ("rate", "words"), [("0", "30 s at 10 per second, as --rate 0 sets no limit"), ("2", "at 2 per second")]
 )
 def test_it_says_at_which_pace_it_reckons(rate: str, words: str) -> None:
     told = CliRunner().invoke(commands, ["plan", "--archive", "demo", "--rate", rate], standalone_mode=False)
