@@ -1,4 +1,7 @@
-"""Compare a store with its ledger and with itself: gather the findings and, if asked, act upon them."""
+"""Compare a store with its ledger and with itself.
+
+Gather the findings and, if asked, act upon them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ CheckProgress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class StoreCheck:
-    """The result of a check. ``checked`` is ``sound`` plus the number of ``faults``; ``strays`` are others' files.
+    """The result of a check. ``checked`` is ``sound`` plus the number of ``faults``.
+
+    ``strays`` are others' files.
 
     spared: faults that ``--fix`` did not touch, because most of the files have the same one: then it is the
     expectation that is wrong. ``notes`` are sentences about what was done besides.
@@ -90,7 +95,9 @@ class StoreCheck:
 def check_store(
     configuration: Configuration, *, fix: bool, processes: int, progress: CheckProgress, pool: Pool | None = None
 ) -> StoreCheck:
-    """Verify every file of the configuration's store, by ``processes`` of this machine or by a ``pool``.
+    """Verify every file of the configuration's store.
+
+    Processes of this machine do it, or a ``pool``.
 
     Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may run meanwhile. With it, damaged files go
     to quarantine and the ledger is brought to what the disk has, so that the next run downloads what is missing.
@@ -162,7 +169,10 @@ class _StoreChecker:
         self._duplicates: list[Duplicate] = []
 
     def look(self) -> None:
-        """Change nothing. A damaged ledger is itself a finding, and the files are verified without it."""
+        """Check without changing anything.
+
+        A damaged ledger is itself a finding, and the files are verified without it.
+        """
         damage = damage_of(self.store.ledger)
         if damage is not None:
             detail = f"the ledger is damaged ({damage}); the files were verified by the identifiers in their headers"
@@ -203,7 +213,10 @@ class _StoreChecker:
         return StringMap((name, 0) for name in ordered(name for name, _ in self.store.files()))
 
     def _lost(self, names: StringMap[str]) -> list[Fault]:
-        """Return what was stored and is gone, as an earlier check or run found, and no file has come back."""
+        """Return what was stored and is gone, as an earlier check or run found.
+
+        Files that have come back are left out.
+        """
         return [
             Missing(name, did, "it was stored and is gone; the next run downloads it again")
             for did, name in queries.lost(self.store.ledger)
@@ -211,7 +224,10 @@ class _StoreChecker:
         ]
 
     def _work(self, names: StringMap[str]) -> Iterator[FileToCheck]:
-        """Yield the files to check; one newer than its ledger entry need not be what was saved before."""
+        """Yield the files to check.
+
+        One newer than its ledger entry need not be what was saved before.
+        """
         newer = written_since_crash(self.store) or frozenset()
         for each in files_to_check(self.store.ledger, names):
             if each.record is not None and each.name in newer:

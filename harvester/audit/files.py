@@ -1,4 +1,6 @@
-"""Verify stored files again: every file from structure to digest, on one core or several, one finding each.
+"""Verify stored files again.
+
+Every file from structure to digest, on one core or several, one finding each.
 
 Which spectrum a file must be is known from the ledger's record or, without one, from the identifier in its header,
 provided that this spectrum's file may have this name. Nothing is changed here; a process holds one file at a time.
@@ -62,7 +64,9 @@ def verify_folder(
     chunk: int = FILES_PER_TASK,
     paths: Paths = flat,
 ) -> Generator[Finding, None, None]:
-    """Yield a finding for each of ``work``, in its order; ``work`` is taken only as fast as it is done.
+    """Yield a finding for each of ``work``, in its order.
+
+    ``work`` is taken only as fast as it is done.
 
     What fits into one chunk is done here, without other processes. With more, ``__main__`` must be importable (the
     processes are spawned), and BrokenProcessPool is raised if the system kills one of them.
@@ -87,7 +91,10 @@ def verify_folder(
 def verify_through(
     read: Read, work: Iterable[FileToCheck], expected: Expectation, threads: int = CONCURRENT_DOWNLOADS
 ) -> Generator[Finding, None, None]:
-    """Yield the same for what ``read`` downloads, several at once. StoreError of ``read`` ends it."""
+    """Yield the same for what ``read`` downloads, several at once.
+
+    StoreError of ``read`` ends it.
+    """
     with ThreadPoolExecutor(threads) as pool:
         try:
             yield from in_order(Pool(pool, threads), lambda each: verify_bytes(each, expected, read), work)
@@ -119,7 +126,10 @@ def verify_file(folder: Path, file: FileToCheck, expected: Expectation, paths: P
 
 
 def verify_bytes(file: FileToCheck, expected: Expectation, read: Read) -> Finding:
-    """Return the finding for the bytes that ``read`` returns. StoreError is all that it raises."""
+    """Return the finding for the bytes that ``read`` returns.
+
+    StoreError is all that it raises.
+    """
     name, record = file.name, file.record
     did = record.did if record else None
     if record is None and not is_spectrum_name(name):
@@ -149,7 +159,10 @@ def _read_first(paths: Iterable[Path]) -> bytes | FailedCheck:
 
 
 def _read(path: Path) -> bytes | FailedCheck:
-    """Return the file's bytes. A link is not followed, and a pipe in its place is not waited for."""
+    """Return the file's bytes.
+
+    A link is not followed, and a pipe in its place is not waited for.
+    """
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         return _NO_FILE
@@ -194,7 +207,10 @@ def _compare(name: str, did: SpectrumId | None, verified: VerifiedSpectrum, reco
 
 
 def did_of_file(path: Path, name: str, card: str | None) -> SpectrumId | None:
-    """Return the DID in the header of the file at ``path`` if its spectrum's file may be called ``name``, else None."""
+    """Return the DID in the header of the file at ``path``.
+
+    None if there is none, or the file of that spectrum may not be called ``name``.
+    """
     if card is None or not is_spectrum_name(name):
         return None
     try:
@@ -205,7 +221,10 @@ def did_of_file(path: Path, name: str, card: str | None) -> SpectrumId | None:
 
 
 def did_in_file(raw: bytes, card: str | None) -> str | None:
-    """Return the DID that a file's header has under the keyword ``card``; None without one, or a readable header."""
+    """Return the DID that a file's header has under the keyword ``card``.
+
+    None without one, or a readable header.
+    """
     from ..fits.hdu import read_hdus  # needs numpy, which a plan does without
 
     if card is None:

@@ -1,4 +1,7 @@
-"""Recover what a killed run, a lost ledger or a changed layout left: a file gets its name before its ledger entry."""
+"""Recover what a killed run, a lost ledger or a changed layout left.
+
+A file gets its name before its ledger entry.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ NAMES_PER_QUERY = 400
 
 
 def written_since_crash(store: Store) -> frozenset[str] | None:
-    """Return the names of files newer than the ledger's entries of them; None if the latest run has ended.
+    """Return the names of files newer than the ledger's entries of them.
+
+    None if the latest run has ended.
 
     Their digests in the ledger are those of the files that they replaced: they have to be verified. StoreError.
     """
@@ -33,7 +38,9 @@ def written_since_crash(store: Store) -> frozenset[str] | None:
 
 
 def identify(store: Store, names: Iterable[str], card: str | None) -> dict[str, SpectrumId]:
-    """Return the DIDs that stored files name in their headers, by name; those that may not have this name are left out.
+    """Return the DIDs that stored files name in their headers, by name.
+
+    Those that may not have this name are left out.
 
     StoreError.
     """

@@ -16,7 +16,9 @@ NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs, 
 
 
 class ColumnValues(Sequence[str]):
-    """The JSON objects of the rows' other columns. Labels repeat: each object is made and kept once.
+    """The JSON objects of the rows' other columns.
+
+    Labels repeat: each object is made and kept once.
 
     Only the last ``RECENT`` are remembered; what differs from row to row is kept as often as it comes, on disk.
     """
@@ -28,6 +30,7 @@ class ColumnValues(Sequence[str]):
         self._recent: dict[tuple[str, ...], int] = {}
 
     def append(self, fields: tuple[str, ...]) -> None:
+        """Add the other columns of a row. ValueError if one is no text."""
         number = self._recent.get(fields)
         if number is None:
             number = self._make(fields)

@@ -42,7 +42,9 @@ def folded(did: SpectrumId) -> str:
 
 
 class DidIndex:
-    """The distinct DIDs of a catalog, found by the last segments that name their files: one look-up for both.
+    """The distinct DIDs of a catalog, found by the last segments that name their files.
+
+    One look-up for both.
 
     Most segments are safe and belong to one DID. The DIDs of all others are found by themselves. Of most DIDs it is
     enough to know what comes before the segment, which many have in common: ``_origins`` has its number among
@@ -78,7 +80,10 @@ class DidIndex:
         return segments
 
     def add(self, did: SpectrumId) -> bool:
-        """Add ``did``, which has to be the next one of ``dids``, unless it is known; return whether it was added."""
+        """Add ``did``, which has to be the next one of ``dids``, unless it is known.
+
+        Return whether it was added.
+        """
         number, (head, _, tail) = len(self._origins), did.rpartition("/")
         segment = _ENDING.sub("", tail) if "." in tail else tail
         key = segment.casefold() if is_plain(segment) else ""
@@ -122,7 +127,10 @@ class DidIndex:
         return tail == name and self._heads.get(head) == origin
 
     def is_called(self, number: int, name: str) -> bool:
-        """Return whether ``name`` equals the segment of that DID, which is ``named`` so, also in case."""
+        """Return whether ``name`` equals the segment of that DID, also in case.
+
+        The DID is the one that is ``named`` so.
+        """
         return name == name.casefold() if self._origins[number] else last_segment(self.dids[number]) == name
 
     @property

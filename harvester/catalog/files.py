@@ -1,4 +1,6 @@
-"""Open a catalog of any kind as lines of text: CSV and its relatives, compressed files, tables of other formats.
+"""Open a catalog of any kind as lines of text.
+
+CSV and its relatives, compressed files, tables of other formats.
 
 The kind is recognised by content, whatever the file is called. Text is streamed; what is no text is read by the
 libraries of its format, and becomes the CSV that it could have been.
@@ -57,7 +59,10 @@ class CatalogFile:
 
 @contextmanager
 def open_catalog(path: str) -> Iterator[CatalogFile]:
-    """Open a catalog; '-' is standard input, which has to be text. UsageError if it cannot be read."""
+    """Open a catalog; '-' is standard input, which has to be text.
+
+    UsageError if it cannot be read.
+    """
     if path == "-":
         with _standard_input() as file:
             yield file
@@ -96,13 +101,17 @@ def _standard_input() -> Iterator[CatalogFile]:
 
 
 class _Digested(io.BufferedReader):
-    """A file whose digest is known once it was read to its end; the text layer reads by ``read1``."""
+    """A file whose digest is known once it was read to its end.
+
+    The text layer reads by ``read1``.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__(io.FileIO(path))
         self._digest = hashlib.sha256()
 
     def read1(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes."""
         chunk = super().read1(size)
         self._digest.update(chunk)
         return chunk

@@ -1,4 +1,6 @@
-"""File names for publisher DIDs: safe on every file system, stable, and never two spectra under one name.
+"""File names for publisher DIDs.
+
+Safe on every file system, stable, and never two spectra under one name.
 
 A DID's last segment names the file (``ivo://asu.cas.cz/stel/ccd700/sh270028`` is ``sh270028.fits``; so is
 ``.../sh270028.fits``). A segment that is unsafe somewhere, or that two DIDs of the catalog share (also when only case
@@ -25,13 +27,16 @@ _DIGITS = (8, 64)  # hex digits of a slug's digest: 64 where two DIDs have the s
 
 
 def plain_name(did: SpectrumId) -> str | None:
-    """Return the DID's last segment, without ``.fits``, if it is a safe file name everywhere, else None."""
+    """Return the DID's last segment, without ``.fits``, if it is a safe file name.
+
+    None if it is unsafe on some file system.
+    """
     segment = last_segment(did)
     return segment if is_plain(segment) else None
 
 
 def slug_name(did: SpectrumId, digits: int = 8) -> str:
-    """Return a name made of what is legible in the DID's path and ``digits`` hex digits of the DID's digest."""
+    """Return a name from the DID's path and ``digits`` hex digits of the DID's digest."""
     path = did.partition("://")[2].partition("/")[2] if "://" in did else did
     legible = _UNSAFE_RUN.sub("_", path).strip("_")[-_SLUG_LENGTH:].lstrip("_") or "spectrum"
     return f"{legible}-{hashlib.blake2b(did.encode(), digest_size=32).hexdigest()[:digits]}"
@@ -48,7 +53,10 @@ def is_spectrum_name(name: str) -> bool:
 
 
 def possible_names(did: SpectrumId) -> tuple[str, ...]:
-    """Return every name that the file of ``did`` may have, whatever else is in catalog and ledger."""
+    """Return every name that the file of ``did`` may have.
+
+    Which one it has depends on what else is in catalog and ledger.
+    """
     plain = plain_name(did)
     slugs = tuple(slug_name(did, digits) for digits in _DIGITS)
     return slugs if plain is None else (plain, *slugs)
@@ -123,7 +131,9 @@ def names_of(segments: DidIndex, held: Mapping[str, SpectrumId]) -> Names:
 
 
 def _crossed(segments: DidIndex, held: Mapping[str, SpectrumId], special: dict[SpectrumId, str]) -> Iterator[int]:
-    """Yield the numbers of DIDs whose safe segment is another's too, or was when they got their name.
+    """Yield the numbers of DIDs whose safe segment is another's too.
+
+    It counts as well if it was another's when they got their name.
 
     One that has the segment as its name and keeps it is added to ``special``.
     """
@@ -142,7 +152,10 @@ def _crossed(segments: DidIndex, held: Mapping[str, SpectrumId], special: dict[S
 
 
 def _held_slug(did: SpectrumId, held: Mapping[str, SpectrumId]) -> str | None:
-    """Return the slug under which ``did`` is stored already, though its last segment may be free by now."""
+    """Return the slug under which ``did`` is stored already.
+
+    Its last segment may be free by now.
+    """
     if not held or held.get(folded(did)) == did:
         return None
     slugs = (slug_name(did, digits) for digits in _DIGITS)

@@ -1,4 +1,6 @@
-"""Keep a million strings in little memory: text in one block, numbers in arrays, objects only on access.
+"""Keep a million strings in little memory.
+
+Text in one block, numbers in arrays, objects only on access.
 
 A Python string costs 50 bytes before its first letter, and its place in a dict a hundred more. Measured with a million
 DIDs: 44 MB and 8.9 s here, 368 MB and 4.0 s as a plain dictionary.
@@ -10,10 +12,10 @@ import os
 from array import array
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, repeat, takewhile
+from itertools import compress, repeat, takewhile
 from pathlib import Path
 from tempfile import gettempdir, mkstemp
-from typing import Generic, TypeVar, cast, overload
+from typing import TypeVar, cast, overload
 from weakref import finalize
 
 from ..errors import StoreError
@@ -70,7 +72,9 @@ class PackedStrings(Sequence[S]):
         return self._utf8[start:end]
 
     def _pieces(self, block: int) -> list[bytes]:
-        """Return the strings of a block, each after the length of what it shares with the first; the last is empty.
+        """Return the strings of a block, each after the length of what it shares with the first.
+
+        The last is empty.
 
         The block that was read last is cached, which is enough for access in order; the one that still grows is not.
         """
@@ -126,7 +130,9 @@ def ordered(texts: Iterable[S]) -> Iterator[S]:
 
 
 class SpilledStrings(PackedStrings[S]):
-    """Packed strings in a temporary file, but for the last ``UNWRITTEN_BYTES``. StoreError if the disk fails.
+    """Packed strings in a temporary file, but for the last ``UNWRITTEN_BYTES``.
+
+    StoreError if the disk fails.
 
     The file has no name and goes with the object. Any thread may read while none appends.
     """
@@ -137,6 +143,7 @@ class SpilledStrings(PackedStrings[S]):
         super().__init__(texts)
 
     def append(self, text: S) -> None:
+        """Add a string."""
         super().append(text)
         if len(self._utf8) >= UNWRITTEN_BYTES:
             self._spill()
@@ -168,7 +175,9 @@ class SpilledStrings(PackedStrings[S]):
 
 
 class StringIndex:
-    """A map from strings to numbers that keeps no strings: ``text_of`` returns the string of a number.
+    """A map from strings to numbers that keeps no strings.
+
+    ``text_of`` returns the string of a number.
 
     An open hash table. Each slot has a byte of its string's hash, 0 if it is empty, which tells where comparing is
     worthwhile, and a number. Strings are the same only if they are equal. Room for ``expected`` strings is made at
@@ -209,7 +218,9 @@ class StringIndex:
         return number
 
     def likely(self, text: str) -> int | None:
-        """Return the same by 58 bits of the hash, without comparing the string, in a third of the time.
+        """Return the same by 58 bits of the hash, in a third of the time.
+
+        The string itself is not compared.
 
         There is one mistake in 10^5 runs that look for a million other strings among a million; it is not repeated,
         since each process salts its hashes.
@@ -227,7 +238,10 @@ class StringIndex:
         return None
 
     def _search(self, text: str) -> tuple[int | None, int, int]:
-        """Return the number of ``text``, its tag, and the first empty slot from its home on (-1: there is none)."""
+        """Return the number of ``text``, its tag, and the first empty slot from its home on.
+
+        The slot is -1 if there is none.
+        """
         hashed, tags = hash(text), self._tags
         tag, start = hashed % 255 + 1, (hashed >> 8) % self._homes
         end = tags.find(0, start)
@@ -285,56 +299,3 @@ class StringMap(Mapping[S, int]):
 
     def __iter__(self) -> Iterator[S]:
         return iter(self._texts)
-
-
-class LazySequence(Sequence[T], Generic[T]):
-    """The items of ``numbers``, in their order; ``make`` makes the item of a number on each access."""
-
-    def __init__(self, make: Callable[[int], T], numbers: Sequence[int]) -> None:
-        self._make = make
-        self._numbers = numbers
-
-    def item(self, number: int) -> T:
-        """Return the item of any number, also of one that is not in this sequence."""
-        return self._make(number)
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The numbers of the items."""
-        return self._numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> LazySequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | LazySequence[T]:
-        if isinstance(index, slice):
-            return LazySequence(self._make, self._numbers[index])
-        return self._make(self._numbers[index])
-
-    def __iter__(self) -> Iterator[T]:
-        return map(self._make, self._numbers)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the other is a sequence of the same items."""
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]  # as for any list
-
-    def __repr__(self) -> str:
-        return f"LazySequence({list(self)!r})"
-
-    def __add__(self, other: LazySequence[T]) -> LazySequence[T]:
-        """Return these items, then those of another sequence of the same kind."""
-        if not self or not other:
-            return self or other
-        return LazySequence(self._make, array("I", chain(self._numbers, other._numbers)))
-
-    def where(self, wanted: Callable[[T], bool]) -> LazySequence[T]:
-        """Return the items that are ``wanted``."""
-        return LazySequence(self._make, array("I", (n for n in self._numbers if wanted(self._make(n)))))

@@ -1,4 +1,7 @@
-"""Compare catalog and store: work out everything that a harvest will request, before the first request."""
+"""Compare catalog and store.
+
+Work out everything that a harvest will request, before the first request.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from itertools import chain, compress
 
 from ..model.target import SpectrumId, Target
 from .did_index import DidIndex, folded
+from .lazy_sequence import LazySequence
 from .names import Names, is_slug, names_of, other_names
-from .packed_strings import LazySequence, PackedStrings, StringMap
+from .packed_strings import PackedStrings, StringMap
 from .reader import Catalog
 
 USUAL_RATE = 10.0  # responses a second that a DaCHS gives at any concurrency: the estimate where no rate is set
@@ -63,17 +67,23 @@ class HarvestPlan:
 
     @property
     def wanted(self) -> LazySequence[Target]:
-        """What has to be downloaded; the suspect ones first, since their users believe they have them."""
+        """What has to be downloaded.
+
+        The suspect ones first, since their users believe they have them.
+        """
         return self.suspect + self.missing
 
     def verified(self, sound: Collection[str]) -> HarvestPlan:
-        """Return the plan after the unverified files were read: present if named in ``sound``, else suspect."""
+        """Return the plan after the unverified files were read.
+
+        Present if named in ``sound``, else suspect.
+        """
         good = self.unverified.where(lambda target: target.name in sound)
         bad = self.unverified.where(lambda target: target.name not in sound)
         return replace(self, present=self.present + good, suspect=self.suspect + bad, unverified=self.unverified[:0])
 
     def strays_to_identify(self) -> list[str]:
-        """Return the strays that may be the file of a missing spectrum, by the names that such a file may have.
+        """Return the strays that may be the file of a missing spectrum, by their names.
 
         Names depend on the catalog and on the ledger: without the ledger a file may have a name that its spectrum
         would not get now. What the file says of itself decides.
@@ -128,7 +138,9 @@ def make_plan(
     stored: Mapping[str, int] | Iterable[tuple[str, int]],
     entries: Mapping[str, LedgerEntry] | Iterable[EntryRow] | None = None,
 ) -> HarvestPlan:
-    """Return the plan for ``catalog`` over ``stored`` (name, size in bytes), by the ledger's ``entries``.
+    """Return the plan for ``catalog`` over ``stored`` (name, size in bytes).
+
+    ``entries`` are the ledger's.
 
     Names in ``entries`` are case-folded; of two with the same name the first one counts.
     """
@@ -161,14 +173,20 @@ def _entry_rows(entries: Mapping[str, LedgerEntry] | Iterable[EntryRow]) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What the ledger has of a stored spectrum: its DID, and its size in bytes if it was verified."""
+    """What the ledger has of a stored spectrum.
+
+    Its DID, and its size in bytes if it was verified.
+    """
 
     did: SpectrumId
     size: int | None
 
 
 class LedgerEntries(Mapping[str, LedgerEntry]):
-    """Ledger entries by the case-folded names of the files, in little memory; best made from rows by DID."""
+    """Ledger entries by the case-folded names of the files, in little memory.
+
+    Best made from rows by DID.
+    """
 
     def __init__(self, rows: Iterable[EntryRow]) -> None:
         self._dids = PackedStrings[SpectrumId]()
@@ -194,7 +212,9 @@ class LedgerEntries(Mapping[str, LedgerEntry]):
 
 
 class CatalogMatch:
-    """Find the state of each spectrum of a catalog, first by the ledger's entries, then by the files.
+    """Find the state of each spectrum of a catalog by ledger entries and files.
+
+    The entries come first.
 
     Nearly all have a last segment of their own and are named by it: they are found by their names alone, and what is
     known of them is kept by their numbers. The others are looked up one by one.
@@ -207,7 +227,10 @@ class CatalogMatch:
         self.strays: Sequence[str] = []
 
     def add_entries(self, rows: Iterable[EntryRow]) -> Iterator[EntryRow]:
-        """Yield those that decide on names: of spectra not named by their segment, or with the name of another."""
+        """Yield those that decide on names.
+
+        Of spectra not named by their segment, or with the name of another.
+        """
         named, is_of, shared = self._segments.named, self._segments.is_of, self._segments.shared
         for name, did, size in rows:
             number = named(name)
@@ -225,7 +248,9 @@ class CatalogMatch:
         self._blocks[number] = blocks
 
     def add_files(self, stored: Iterable[tuple[str, int]], names: Names, special: Mapping[str, LedgerEntry]) -> None:
-        """Compare the files with the ``names``; ``special`` has the entries that names cannot tell apart.
+        """Compare the files with the ``names``.
+
+        ``special`` has the entries that names cannot tell apart.
 
         A file may come twice.
         """
@@ -242,7 +267,10 @@ class CatalogMatch:
         self.strays = sorted(name for name in rest if name not in taken)
 
     def _apart(self, names: Names) -> frozenset[int]:
-        """Return the numbers of those not named by their segment, or sharing it, as far as they are found by it."""
+        """Return the numbers of those not named by their segment, or sharing it.
+
+        Only those that are found by it are returned.
+        """
         keys = chain(self._segments.shared, map(folded, names.special))
         return frozenset(number for number in map(self._segments.named, keys) if number is not None)
 
@@ -266,7 +294,7 @@ class CatalogMatch:
 
 
 def _state(size: int, verified: int | None) -> FileState:
-    """Return the state of a file of ``size`` bytes, by the size that the ledger has as verified."""
+    """Return the state of a file of ``size`` bytes, by its ``verified`` size."""
     if is_suspect(size):
         return FileState.SUSPECT
     return FileState.PRESENT if verified == size else FileState.UNVERIFIED

@@ -19,7 +19,8 @@ from ..model.target import SpectrumId, parse_did, parse_identifier
 from .columns import NO_TEXT, ColumnValues
 from .did_index import DidIndex, without_ending
 from .files import open_catalog
-from .packed_strings import LazySequence, PackedStrings
+from .lazy_sequence import LazySequence
+from .packed_strings import PackedStrings
 from .text_form import TextForm, find_form
 
 ADDRESS = "access_url"  # the column with the URL of each spectrum's file or datalink document, as in ObsCore
@@ -31,7 +32,10 @@ SHOWN_CONFLICTS = 3  # that a sentence lists
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One wanted spectrum; ``columns`` is the JSON object of the row's other columns (labels and the like)."""
+    """One wanted spectrum.
+
+    ``columns`` is the JSON object of the row's other columns (labels and the like).
+    """
 
     did: SpectrumId
     columns: str
@@ -175,7 +179,10 @@ class _Builder:
         self._total = self._blank = self._malformed = 0
 
     def add(self, fields: list[str], first: int, line: int) -> None:
-        """Add the row that begins in line ``first`` and ends in ``line``. UsageError if no row can be read after it."""
+        """Add the row that begins in line ``first`` and ends in ``line``.
+
+        UsageError if no row can be read after it.
+        """
         position = self._position
         given = fields[position].strip() if position < len(fields) else ""
         if not given and not "".join(fields).strip():
@@ -217,7 +224,10 @@ class _Builder:
             self._conflicts.append(Conflict(did, column, kept, label))
 
     def _refuse_swallowed_rows(self, fields: list[str], first: int) -> None:
-        """Refuse a quote that is never closed: it makes one field of all that follows, and those spectra are lost."""
+        """Refuse a quote that is never closed.
+
+        It makes one field of all that follows, and those spectra are lost.
+        """
         if any("ivo://" in field for number, field in enumerate(fields) if number != self._position):
             where = self._form.where(first)
             raise UsageError(
@@ -249,7 +259,9 @@ class _Builder:
 def parse_catalog(
     text: Iterable[str], source: str, rules: CatalogRules, expected: int = 0, form: TextForm | None = None
 ) -> Catalog:
-    """Parse the catalog in the lines of ``text``, which come from ``source``. UsageError as above.
+    """Parse the catalog in the lines of ``text``, which come from ``source``.
+
+    UsageError as above.
 
     ``expected`` is about how many rows will come, where that is known: room is made for them at once. ``form`` None is
     found from the first lines.
@@ -271,7 +283,10 @@ def parse_catalog(
 
 @contextmanager
 def _translate_errors(source: str, line: Sequence[int]) -> Iterator[None]:
-    """Raise an error of the decoder or of the CSV reader as one sentence; ``line`` has the last line that was read."""
+    """Raise an error of the decoder or of the CSV reader as one sentence.
+
+    ``line`` has the last line that was read.
+    """
     try:
         yield
     except UnicodeDecodeError as error:
@@ -311,7 +326,10 @@ def _header(reader: Iterator[list[str]], source: str, rules: CatalogRules, form:
 
 
 def _similar_column(names: Sequence[str], first_row: Sequence[str], rules: CatalogRules) -> str | None:
-    """Return the column that was probably meant: by its name but for the case, by its content, by a similar name."""
+    """Return the column that was probably meant.
+
+    By its name but for the case, by its content, by a similar name.
+    """
     folded = [name for name in names if name.casefold() == rules.id_column.casefold()]
     with_dids = [name for name, field in zip(names, first_row, strict=False) if field.strip().startswith("ivo://")]
     close = difflib.get_close_matches(rules.id_column, names, 1, 0.5)

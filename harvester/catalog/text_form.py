@@ -1,4 +1,7 @@
-"""Recognise the form of a catalog that is text: the delimiter of its columns, or a plain list."""
+"""Recognise the form of a catalog that is text.
+
+The delimiter of its columns, or a plain list.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ class TextForm:
 def find_form(
     lines: Iterator[str], id_column: str, resolve: Callable[[str], str | None]
 ) -> tuple[TextForm, Iterator[str]]:
-    """Return the form of the text, and all its lines; a list of identifiers gets a header. UnicodeDecodeError.
+    """Return the form of the text, and all its lines; a list of identifiers gets a header.
+
+    Raises UnicodeDecodeError.
 
     ``resolve`` returns the DID that a bare name stands for, None if it stands for none.
     """
@@ -52,7 +57,10 @@ def find_form(
 
 
 def _delimiter(header: str, id_column: str) -> str:
-    """Return the delimiter by which the header has the column ``id_column``, else the one that gives most columns."""
+    """Return the delimiter by which the header has the column ``id_column``.
+
+    If there is none: the one that gives most columns.
+    """
     fields = {delimiter: _fields(header, delimiter) for delimiter in DELIMITERS}
     named = (delimiter for delimiter, names in fields.items() if id_column in names)
     return next(named, max(fields, key=lambda delimiter: len(fields[delimiter])))

@@ -20,7 +20,9 @@ MAX_VALUES = 999  # in one statement, for any SQLite
 
 
 def write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Execute ``statement`` for ``rows`` of equal length, in their order: all of them replace its ``{rows}``.
+    """Execute ``statement`` for ``rows`` of equal length, in their order.
+
+    All of them replace its ``{rows}``.
 
     One without ``{rows}`` is executed for each. sqlite3.Error.
     """
@@ -32,7 +34,10 @@ def write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[Ro
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield powers of two, as large as may be: few different statements, which SQLite parses once."""
+    """Yield powers of two, as large as may be.
+
+    Few different statements, which SQLite parses once.
+    """
     done = 0
     while done < len(rows):
         fitting = min(len(rows) - done, MAX_VALUES // len(rows[done]))

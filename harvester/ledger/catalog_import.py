@@ -1,4 +1,6 @@
-"""Import a catalog into the ledger piece by piece during the run: a million rows delay no first request.
+"""Import a catalog into the ledger piece by piece during the run.
+
+A million rows delay no first request.
 
 The rows come in the order of the ledger, in which SQLite takes them many times as fast as in that of most catalogs; a
 temporary database sorts them. But a row should exist before its spectrum is stored: so pieces in the order of the
@@ -29,7 +31,9 @@ CatalogRow = tuple[SpectrumId, str, int]
 
 
 class CatalogImport:
-    """Write what the catalog lists and what the disk has of it; where ledger and disk disagree, the disk is right.
+    """Write what the catalog lists and what the disk has of it.
+
+    Where ledger and disk disagree, the disk is right.
 
     ``seen`` has the spectra that something happened to since the run began: there the ledger is newer than the plan.
     """
@@ -49,7 +53,10 @@ class CatalogImport:
             yield from zip(map(self._catalog.dids.__getitem__, numbers), repeat(status), numbers, strict=False)
 
     def _sorted(self) -> Iterator[list[CatalogRow]]:
-        """Yield all rows by DID, piece by piece; the pieces are empty while the rows are being copied."""
+        """Yield all rows by DID, piece by piece.
+
+        The pieces are empty while the rows are being copied.
+        """
         rows, bounds = self._rows(), self._bounds()
         with closing(
             sqlite3.connect("", check_same_thread=False)
@@ -65,7 +72,10 @@ class CatalogImport:
                     yield piece
 
     def _bounds(self) -> Sequence[SpectrumId]:
-        """Return the DIDs at which all but the first part begin. SQLite's order is Python's: by code points."""
+        """Return the DIDs at which all but the first part begin.
+
+        SQLite's order is Python's: by code points.
+        """
         step = ROWS_PER_SORT // SAMPLE_STEP
         return sorted(self._catalog.dids[::SAMPLE_STEP])[step::step]
 
@@ -143,7 +153,10 @@ _CLEAR_LOST = "UPDATE spectrum SET sha256 = NULL, content_digest = NULL, bytes =
 
 
 def drop_unlisted_losses(connection: sqlite3.Connection, catalog: Catalog) -> None:
-    """Forget spectra that were stored, are gone, and are not in the catalog: the user dropped them. sqlite3.Error."""
+    """Forget spectra that were stored, are gone, and are not in the catalog.
+
+    The user dropped them. sqlite3.Error.
+    """
     lost = {SpectrumId(did) for (did,) in connection.execute(LOST)}
     if lost:
         dropped = lost.difference(did for did in catalog.dids if did in lost)

@@ -1,4 +1,6 @@
-"""Find out whether a ledger can be believed: its pages, its tables, and every value in them.
+"""Find out whether a ledger can be believed.
+
+Its pages, its tables, and every value in them.
 
 SQLite checks its own structure only. A byte that changed inside a text or a number passes its checks, and would end in
 a wrong answer or a failure much later; so every text must be UTF-8, every number possible, every failure kind known.
@@ -86,7 +88,9 @@ REQUIRED_NUMBERS = ("listed", "present", "saved", "failed", "remaining", "reques
 
 
 def damage_of(path: Path) -> str | None:
-    """Return what is wrong inside the ledger at ``path``; None if nothing is, or if there is none.
+    """Return what is wrong inside the ledger at ``path``.
+
+    None if nothing is, or if there is none.
 
     A ledger of a newer version counts as damaged. StoreError if it cannot be looked at.
     """
@@ -95,17 +99,20 @@ def damage_of(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=30)) as connection:
             return next(_faults(connection), None)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if is_damage(error):
             return " ".join(str(error).split())
         raise StoreError(f"{path}: the ledger cannot be read ({error})") from error
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Return whether an error of SQLite is about the ledger's content rather than about disk or other programs."""
+    """Return whether an error is about the ledger's content.
+
+    Errors of the disk and of other programs are not.
+    """
     # In extended result codes the low byte is the kind.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return isinstance(error, sqlite3.Error) and code not in _ENVIRONMENT
+    return isinstance(error, sqlite3.Error | UnicodeDecodeError) and code not in _ENVIRONMENT
 
 
 def _faults(connection: sqlite3.Connection) -> Iterator[str]:
@@ -161,7 +168,10 @@ def _undecodable(connection: sqlite3.Connection, table: str) -> Iterator[str]:
 
 
 def _wrong_checksums(connection: sqlite3.Connection, version: int) -> Iterator[str]:
-    """Yield a fault if a stored file's row differs from its checksum; decode the row's texts on the way."""
+    """Yield a fault if a stored file's row differs from its checksum.
+
+    Decode the row's texts on the way.
+    """
     checksum = "checksum" if version >= 3 else "NULL"
     rows = connection.execute(f"SELECT did, bytes, sha256, content_digest, {checksum} FROM spectrum")  # noqa: S608 - see above
     for did, size, sha256, content_digest, expected in rows:
@@ -170,7 +180,7 @@ def _wrong_checksums(connection: sqlite3.Connection, version: int) -> Iterator[s
 
 
 def _wrong_summaries(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield a fault if the summary of a run lacks one of its numbers, or has an impossible one."""
+    """Yield a fault if the summary of a run lacks a number or has an impossible one."""
     for (text,) in connection.execute("SELECT summary FROM run WHERE summary <> '{}'"):
         summary = json.loads(text)
         numbers = [summary.get(name) for name in REQUIRED_NUMBERS]

@@ -33,18 +33,27 @@ class Run:
 
 
 def runs(path: Path) -> list[Run]:
-    """Return the runs in the ledger at ``path``, the latest first; none without a ledger. StoreError."""
+    """Return the runs in the ledger at ``path``, the latest first; none without a ledger.
+
+    Raises StoreError.
+    """
     return [Run(*row) for row in _rows(path, "SELECT number, run, started, shape FROM run ORDER BY number DESC")]
 
 
 def contents_at(path: Path, number: int | None = None) -> Iterator[Content]:
-    """Yield what was stored at the end of the run of that number (None: what is stored now), by DID. StoreError."""
+    """Yield what was stored at the end of the run of that number, by DID.
+
+    None: what is stored now. StoreError.
+    """
     last = 2**62 if number is None else number
     return (Content(*row) for row in _rows(path, _AT, {"number": last}))
 
 
 def columns(path: Path, dids: Iterable[SpectrumId]) -> Iterator[tuple[SpectrumId, dict[str, str]]]:
-    """Yield each of ``dids`` with the catalog's other columns of it, none where the ledger lacks it. StoreError."""
+    """Yield each of ``dids`` with the catalog's other columns of it.
+
+    There are none where the ledger lacks it. StoreError.
+    """
     connection = open_for_reading(path)
     if connection is None:
         yield from ((did, {}) for did in dids)

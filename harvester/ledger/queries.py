@@ -1,4 +1,7 @@
-"""Read the ledger: runs, stored spectra, failures. Read-only, also while a run writes. StoreError if it is damaged."""
+"""Read the ledger: runs, stored spectra, failures. Read-only, also while a run writes.
+
+StoreError if it is damaged.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ from .values import failure_kind, json_object
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run; ``summary`` has the fields of summary.json so far, ``ended`` is None until it has ended.
+    """One run, as the ledger has it.
+
+    summary: the fields of summary.json so far. ended: None until it has ended.
 
     endpoint: address of the archive, None in ledgers that did not record it.
     """
@@ -40,7 +45,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
-    """A missing spectrum, and why it failed; ``columns`` are the catalog's other columns of it."""
+    """A missing spectrum, and why it failed.
+
+    ``columns`` are the catalog's other columns of it.
+    """
 
     did: str
     name: str
@@ -58,7 +66,10 @@ class FailureRecord:
 
 
 def last_run(path: Path) -> RunRecord | None:
-    """Return the latest run in the ledger at ``path``; None if there is no ledger or no run in it."""
+    """Return the latest run in the ledger at ``path``.
+
+    None if there is no ledger or no run in it.
+    """
     return next(iter(_runs(path, "SELECT * FROM run ORDER BY started DESC LIMIT 1")), None)
 
 
@@ -102,7 +113,10 @@ def runs_with_new_spectra(path: Path) -> list[RunRecord]:
 
 
 def failures(path: Path) -> list[FailureRecord]:
-    """Return every spectrum that failed and is not stored since, by kind, in the order of their last attempts."""
+    """Return every spectrum that failed and is not stored since.
+
+    They are ordered by kind, then by their last attempts.
+    """
     sql = "SELECT * FROM spectrum WHERE status = 'failed' ORDER BY kind, last_tried"
     with using(path):
         return [_failure(row) for row in _rows(path, sql)]
@@ -162,7 +176,10 @@ def stored_among(path: Path, names: Sequence[str]) -> frozenset[str]:
 
 
 def names_from_other_runs(path: Path, run: str, names: Sequence[str]) -> frozenset[str]:
-    """Return those of a few hundred ``names``, whatever their case, whose spectra other runs than ``run`` stored."""
+    """Return those of a few hundred ``names`` whose spectra other runs than ``run`` stored.
+
+    The case of names does not matter.
+    """
     others = _stored_as(path, names, "AND run IS NOT (SELECT number FROM run WHERE run = ?)", run)
     folded = {name.casefold() for name in others}
     return frozenset(name for name in names if name.casefold() in folded)
@@ -176,14 +193,20 @@ def _stored_as(path: Path, names: Sequence[str], more: str = "", *values: str) -
 
 
 def dids_named(path: Path, name: str) -> list[SpectrumId]:
-    """Return the spectra whose file is called ``name`` (without ``.fits``), else those whose DID ends in it."""
+    """Return the spectra whose file is called ``name`` (without ``.fits``).
+
+    If there are none: those whose DID ends in it.
+    """
     stored = [row["did"] for row in _rows(path, "SELECT did FROM spectrum WHERE folded = ?", name.casefold())]
     listed = (row["did"] for row in _rows(path, "SELECT did FROM spectrum"))
     return stored or [SpectrumId(did) for did in listed if did.rpartition("/")[2] == name]
 
 
 def retries(path: Path) -> dict[SpectrumId, tuple[int, float]]:
-    """Return the retries that an earlier run left: attempts made, and when the next is due (seconds since 1970)."""
+    """Return the retries that an earlier run left.
+
+    Attempts made, and when the next is due (seconds since 1970).
+    """
     sql = "SELECT did, attempts, due FROM spectrum WHERE status = 'retry'"
     return {SpectrumId(row["did"]): (row["attempts"], row["due"]) for row in _rows(path, sql)}
 
@@ -207,7 +230,9 @@ WHERE status IN ('present', 'saved')
 
 
 def stored(path: Path, share: float = 1.0) -> Iterator[sqlite3.Row]:
-    """Yield the row of every stored spectrum with the ``run_name`` of the run that stored it, by name.
+    """Yield the row of every stored spectrum, by name.
+
+    Each has the ``run_name`` of the run that stored it.
 
     share: of them, the same each time.
     """
@@ -216,7 +241,10 @@ def stored(path: Path, share: float = 1.0) -> Iterator[sqlite3.Row]:
 
 
 def contents(path: Path) -> Iterator[tuple[str, int, str, str]]:
-    """Yield DID, bytes, SHA-256 and content digest of every stored spectrum that has them, by DID."""
+    """Yield DID, size, SHA-256 and content digest of every stored spectrum, by DID.
+
+    Spectra without digests are left out.
+    """
     sql = "SELECT did, bytes, sha256, content_digest FROM spectrum WHERE +status IN ('present', 'saved') ORDER BY did"
     for row in _rows(path, sql):
         if row["sha256"] is not None:
@@ -230,7 +258,10 @@ def stored_dids(path: Path) -> Iterator[SpectrumId]:
 
 
 def stored_as(path: Path, key: str) -> sqlite3.Row | None:
-    """Return the row of the stored spectrum whose DID, or else whose file name (without ``.fits``), is ``key``."""
+    """Return the row of the stored spectrum whose DID or file name is ``key``.
+
+    File names are without ``.fits``.
+    """
     by_did = next(_rows(path, f"{_STORED} AND did = ?", key), None)
     return by_did or next(_rows(path, f"{_STORED} AND folded = ?", key.casefold()), None)
 
@@ -242,7 +273,10 @@ def counts(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def count_by(path: Path, column: str) -> dict[str, int]:
-    """Return how many stored spectra have each value of a catalog's ``column``; '' for those without one."""
+    """Return how many stored spectra have each value of a catalog's ``column``.
+
+    '' for those without one.
+    """
     sql = (
         "SELECT coalesce((SELECT value FROM json_each(columns) WHERE key = ?), '') AS value, count(*) AS spectra "
         "FROM spectrum WHERE status IN ('present', 'saved') GROUP BY 1 ORDER BY 1"
@@ -251,7 +285,10 @@ def count_by(path: Path, column: str) -> dict[str, int]:
 
 
 def ranges(path: Path, step: float) -> list[tuple[int, int, int]]:
-    """Return first and last wavelength in whole ``step`` (metres), and how many stored spectra have these."""
+    """Return how many stored spectra have which first and last wavelength.
+
+    Wavelengths are in whole ``step`` (metres).
+    """
     sql = (
         "SELECT round(wave_min / ?1) AS low, round(wave_max / ?1) AS high, count(*) AS spectra FROM spectrum "
         "WHERE status IN ('present', 'saved') AND wave_min > 0 GROUP BY 1, 2 ORDER BY 1, 2"

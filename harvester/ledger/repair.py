@@ -1,4 +1,6 @@
-"""Bring ledger and disk together: what the ledger says of the files, and what the files teach a new ledger.
+"""Bring ledger and disk together.
+
+What the ledger says of the files, and what the files teach a new ledger.
 
 The files are the truth. A ledger that cannot be believed is moved aside, never repaired: nothing is worth a guess.
 """
@@ -30,7 +32,9 @@ _STORED = "SELECT did, name, folded, sha256, content_digest FROM spectrum WHERE 
 
 
 def ensure_usable(path: Path) -> str | None:
-    """Make sure that there is a ledger at ``path`` that can be written; return what had to be done, None if nothing.
+    """Make sure that there is a ledger at ``path`` that can be written.
+
+    Return what had to be done, None if nothing.
 
     One that cannot be believed is moved aside with its journals, one of an older version is converted. StoreError where
     that does not help: no permission, a full disk. Call it with the directory's lock held.
@@ -53,12 +57,15 @@ def _version(path: Path) -> int:
     try:
         with closing(sqlite3.connect(path, timeout=30)) as connection:
             return version_of(connection)
-    except sqlite3.Error:  # what is wrong is found and said below
+    except (sqlite3.Error, UnicodeDecodeError):  # what is wrong is found and said below
         return 0
 
 
 def _opening_fault(path: Path) -> str | None:
-    """Open the ledger, which converts an older one; return what is wrong with it, None if nothing is. StoreError."""
+    """Open the ledger, which converts an older one.
+
+    Return what is wrong with it, None if nothing is. StoreError.
+    """
     try:
         open_for_writing(path).close()
     except StoreError as error:
@@ -82,7 +89,9 @@ def _move_aside(path: Path, fault: str) -> str:
 
 
 def files_to_check(path: Path, names: Mapping[str, object]) -> Iterator[FileToCheck]:
-    """Yield each of the stored ``names`` with its record, then what the ledger has as stored and ``names`` lack.
+    """Yield each of the stored ``names`` with its record, then what is missing.
+
+    Missing is what the ledger has as stored and ``names`` lack.
 
     Without a ledger: the names alone. StoreError, sqlite3.Error.
     """
@@ -113,7 +122,10 @@ def _records(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, 
 
 
 def _all(connection: sqlite3.Connection) -> Iterator[FileToCheck]:
-    """Yield page by page, so that a reader never keeps a running harvest from truncating its journal for long."""
+    """Yield all stored files, page by page.
+
+    So a reader never keeps a running harvest from truncating its journal for long.
+    """
     last = ""
     query = f"{_STORED} AND folded > ? ORDER BY folded LIMIT {ROWS_PER_QUERY}"
     while page := connection.execute(query, (last,)).fetchall():
@@ -144,7 +156,9 @@ _SET_WANTED = (
 
 
 def write_findings(connection: sqlite3.Connection, findings: Iterable[Finding]) -> int:
-    """Write down what the disk has and what it has no more; return how many rows changed. sqlite3.Error.
+    """Write down what the disk has and what it has no more; return how many rows changed.
+
+    Raises sqlite3.Error.
 
     ``Sound`` files become present, ``Damaged`` and ``Missing`` ones wanted. What could not be read is left as it was.
     """
@@ -159,7 +173,10 @@ def write_findings(connection: sqlite3.Connection, findings: Iterable[Finding]) 
 
 
 def release_names(connection: sqlite3.Connection) -> None:
-    """Release the names of spectra that are not stored: a file found under one may be another's. sqlite3.Error."""
+    """Release the names of spectra that are not stored.
+
+    A file found under one may be another's. sqlite3.Error.
+    """
     connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved') AND folded <> did")
 
 

@@ -1,4 +1,6 @@
-"""The ledger's tables, and how to open them: one SQLite file, written by one thread, readable meanwhile (WAL).
+"""The ledger's tables, and how to open them.
+
+One SQLite file, written by one thread, readable meanwhile (WAL).
 
 The files are the truth of what is stored; the ledger explains how it came about. Losing it loses no spectrum.
 """
@@ -115,7 +117,10 @@ def checksum_of(did: str, size: int | None, sha256: str | None, content_digest: 
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open the ledger at ``path``; make it, or convert one of an older version, if need be. StoreError."""
+    """Open the ledger at ``path``; make it, or convert one of an older version, if need be.
+
+    Raises StoreError.
+    """
     with using(path):
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         path.chmod(0o600)
@@ -133,7 +138,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def _convert(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, or bring those of an older version up to date. sqlite3.Error, StoreError if they are newer."""
+    """Make the tables, or bring those of an older version up to date.
+
+    Sqlite3.Error, StoreError if they are newer.
+    """
     found = version_of(connection)
     if found > VERSION:
         raise newer_version(path, found)
@@ -147,12 +155,18 @@ def _convert(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def next_run(connection: sqlite3.Connection) -> int:
-    """Return the number of the next run; what changes between two runs is recorded as the later one's."""
+    """Return the number of the next run.
+
+    What changes between two runs is recorded as the later one's.
+    """
     return int(connection.execute("SELECT coalesce(max(number), 0) + 1 FROM run").fetchone()[0])
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
-    """Open the ledger read-only, also while a run writes it; None if there is none. StoreError if it cannot be read."""
+    """Open the ledger read-only, also while a run writes it; None if there is none.
+
+    StoreError if it cannot be read.
+    """
     if not path.exists():
         return None
     with using(path):
@@ -171,7 +185,10 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return the version of the schema; 0 if SQLite made the file and nothing was written to it. sqlite3.Error."""
+    """Return the version of the schema.
+
+    0 if SQLite made the file and nothing was written to it. sqlite3.Error.
+    """
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -185,10 +202,10 @@ def newer_version(path: Path, found: int) -> StoreError:
 
 @contextmanager
 def using(path: Path) -> Iterator[None]:
-    """Raise an error of SQLite or of the disk in the block as a StoreError about the ledger at ``path``."""
+    """Raise an error of SQLite or of the disk as a StoreError about the ledger."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # a name of a column may be no UTF-8
         raise StoreError(f"{path}: the ledger cannot be used ({error}); {_advice(error, path)}") from error
 
 
@@ -198,7 +215,10 @@ def _repair(path: Path) -> str:
 
 
 def _advice(error: Exception, path: Path) -> str:
-    """Return what to do; nothing is wrong with a ledger that another program holds, or on a full disk."""
+    """Return what to do about an error.
+
+    Nothing is wrong with a ledger that another program holds, or on a full disk.
+    """
     fault = str(error) if isinstance(error, sqlite3.Error) else ""  # the system's message has a path in it
     if "locked" in fault:
         return "another program holds it: end that, and run again"
@@ -213,6 +233,9 @@ NETWORK = frozenset(
 
 
 def is_on_network(path: Path) -> bool:
-    """Return whether ``path`` is on a network file system, where SQLite's WAL, which needs shared memory, is unsafe."""
+    """Return whether ``path`` is on a network file system.
+
+    SQLite's WAL, which needs shared memory, is unsafe there.
+    """
     kind = file_system(path)
     return kind in NETWORK or kind.startswith("fuse.")

@@ -1,4 +1,7 @@
-"""Convert what the ledger contains; what cannot be converted is a damaged ledger, not an internal error."""
+"""Convert what the ledger contains.
+
+What cannot be converted is a damaged ledger, not an internal error.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def failure_kind(text: str) -> FailureKind:
-    """Return the failure kind, also by a name that older versions gave it. sqlite3.DatabaseError if there is none."""
+    """Return the failure kind, also by a name that older versions gave it.
+
+    Sqlite3.DatabaseError if there is none.
+    """
     try:
         return FailureKind[RENAMED_KINDS.get(text, text).upper()]
     except (KeyError, AttributeError, TypeError):

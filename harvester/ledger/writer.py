@@ -43,7 +43,10 @@ BACKLOG_DELAY = 0.010  # seconds that each event then waits: the harvest slows d
 
 
 class LedgerWriter:
-    """An observer of logged events, and a context manager around the run; ``numbers`` returns the statistics so far."""
+    """An observer of logged events, and a context manager around the run.
+
+    ``numbers`` returns the statistics so far.
+    """
 
     def __init__(self, path: Path, numbers: Callable[[], HarvestStats]) -> None:
         self._path = path
@@ -112,7 +115,10 @@ class LedgerWriter:
             self._import.write_next(self._connection)
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
-        """Write what an audit found, once the catalog is imported: names pass to their owners first. StoreError."""
+        """Write what an audit found, once the catalog is imported.
+
+        Names pass to their owners first. StoreError.
+        """
         with using(self._path):
             while findings and (unfinished := self._unfinished) is not None:
                 unfinished.write_next(self._connection)
@@ -131,7 +137,10 @@ class LedgerWriter:
             time.sleep(BACKLOG_DELAY)
 
     def _note(self, event: ev.Event) -> None:
-        """Note a spectrum that something happens to: the plan's row of it, if still to be imported, is older."""
+        """Note a spectrum that something happens to.
+
+        The plan's row of it, if still to be imported, is older.
+        """
         unfinished = self._unfinished
         if unfinished is None:
             return
@@ -166,7 +175,10 @@ class LedgerWriter:
                 self.fault = None
 
     def _next_batch(self) -> tuple[list[Statement], bool]:
-        """Return what has come, and whether it is the last; the thread is not woken for each statement."""
+        """Return what has come, and whether it is the last.
+
+        The thread is not woken for each statement.
+        """
         self._due.wait(COMMIT_INTERVAL if self._unfinished is None else 0.0)
         self._due.clear()  # before looking: what comes meanwhile sets it again
         ended = self._ended

@@ -1,4 +1,6 @@
-"""Give bytes a name durably: temporary name in the same folder, write, sync, rename, sync of the folder.
+"""Give bytes a name durably.
+
+Temporary name in the same folder, write, sync, rename, sync of the folder.
 
 Without the fsyncs a power cut leaves most of the visible files empty (measured, 72 %); without the folder's, a file
 that was reported as saved can be missing. Everything here blocks and belongs into a thread.
@@ -26,7 +28,9 @@ MANIFEST = "SHA256SUMS"
 
 
 def commit(folder: Path, files: Sequence[tuple[str, bytes]], together: bool = False) -> list[OSError | None]:
-    """Give each ``(file name, bytes)`` its name in ``folder``; return for each None if it is durable, else its error.
+    """Give each ``(file name, bytes)`` its name in ``folder``.
+
+    Return for each None if it is durable, else its error.
 
     A name may be in an existing sub-folder, as ``ab/name.fits``. ``together``: one sync of the file system instead of
     one for each file. A file that failed leaves nothing behind, neither under its name nor under a temporary one,
@@ -60,7 +64,10 @@ def _commit(folder: int, files: Sequence[tuple[str, bytes]], together: bool, res
 
 
 def _sync_names(folder: int, touched: Collection[str], together: bool) -> None:
-    """Make the names in the ``touched`` sub-folders of ``folder`` durable; '' is ``folder`` itself."""
+    """Make the names in the ``touched`` sub-folders of ``folder`` durable.
+
+    '' is ``folder`` itself.
+    """
     if together and len(touched) >= MIN_FILES:
         sync_file_system(folder)
         return
@@ -101,7 +108,10 @@ def _unlink(folder: int, name: str) -> None:
 
 
 def sync_folder(path: str | Path, folder: int | None = None) -> None:
-    """Make the names in the folder at ``path`` durable; ``path`` is relative to the open ``folder`` if given."""
+    """Make the names in the folder at ``path`` durable.
+
+    ``path`` is relative to the open ``folder`` if given.
+    """
     with _opened(path, folder) as descriptor:
         os.fsync(descriptor)
 
@@ -116,7 +126,10 @@ def _opened(path: str | Path, folder: int | None = None) -> Iterator[int]:
 
 
 def temp_name(name: str) -> str:
-    """Return a temporary name in the folder of ``name``: unique, and a later run can tell which process made it."""
+    """Return a temporary name in the folder of ``name``.
+
+    Unique, and a later run can tell which process made it.
+    """
     folder, slash, own = name.rpartition("/")
     return f"{folder}{slash}.{own}.{HOST}.{os.getpid()}.{_TOKEN}{next(_serial):x}.part"
 
@@ -165,7 +178,9 @@ def _lives(pid: int) -> bool:
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True, sweep: bool = True) -> Iterator[Path]:
-    """Yield a temporary path that becomes ``path`` at the end of the block: all of it or not at all.
+    """Yield a temporary path that becomes ``path`` at the end of the block.
+
+    All of it or not at all.
 
     durable: sync file and folder. sweep: remove what killed processes left in the folder. If the block raises, what
     was at ``path`` before is still there, and nothing else. StoreError if the disk fails.
@@ -196,7 +211,7 @@ def _sync_file(path: Path) -> None:
 
 
 def write_sha256sums(folder: Path, rows: Iterable[tuple[str, str]]) -> Path:
-    """Write ``folder/SHA256SUMS`` from ``(file name, hex digest)`` rows, in their order and as they come.
+    """Write ``folder/SHA256SUMS`` from ``(file name, hex digest)`` rows, as they come.
 
     Readers see the old one until the new one is complete. StoreError if it cannot be written; what ``rows`` itself
     raises goes through and keeps the old one. Names are those of this package: sha256sum's escapes for blanks and

@@ -1,4 +1,7 @@
-"""A folder of FITS files: the truth of what a harvest has. A file gets its name only after it was verified."""
+"""A folder of FITS files: the truth of what a harvest has.
+
+A file gets its name only after it was verified.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ from .run_folder import QUARANTINE, STATE, StateFolder
 
 
 class DirectoryStore:
-    """Store spectra as ``<name>.fits`` in one folder or in 256 of them, with the state in ``.harvester`` inside it.
+    """Store spectra as ``<name>.fits`` in one folder or in 256 of them.
+
+    The state is in ``.harvester`` inside it.
 
     ``wanted`` is the layout from the next run on; None keeps the one that the folder has.
     """
@@ -46,7 +51,10 @@ class DirectoryStore:
 
     @property
     def warning(self) -> str:
-        """What a user should know: the notes, and what becomes, or became, of the layout; empty if nothing."""
+        """What a user should know: the notes, and what becomes, or became, of the layout.
+
+        Empty if nothing.
+        """
         return "; ".join([*self.notes, *self._about_layout()])
 
     def _about_layout(self) -> Iterator[str]:
@@ -73,7 +81,10 @@ class DirectoryStore:
             self.state.path.mkdir(mode=0o700, exist_ok=True)
 
     def prepare_for_writing(self) -> None:
-        """Take the wanted layout and remove what killed runs left. Call it with the lock held. StoreError."""
+        """Take the wanted layout and remove what killed runs left. Call it with the lock held.
+
+        Raises StoreError.
+        """
         self.layout = self._wanted or layout_of(self.folder)
         mark = read_layout_mark(self.folder)
         if mark is not None and mark not in tuple(Layout):
@@ -83,7 +94,9 @@ class DirectoryStore:
         self._quarantine.prepare()
 
     def misplaced(self) -> Iterator[str]:
-        """Yield the names of files that are where the other layout puts them, while their own place is free.
+        """Yield the names of files that are where the other layout puts them.
+
+        Files whose own place is taken are left out.
 
         StoreError.
         """
@@ -103,7 +116,9 @@ class DirectoryStore:
             layouts.sync_moves(self.folder, self.layout)
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """Yield name (without ``.fits``) and size in bytes of every FITS file; none if there is no folder. StoreError.
+        """Yield name (without ``.fits``) and size in bytes of every FITS file.
+
+        None if there is no folder. StoreError.
 
         What has the name of a spectrum but is no file (a folder, a link) counts as empty: it cannot be one.
         """
@@ -119,7 +134,10 @@ class DirectoryStore:
         return StringMap(self.files())
 
     def written_since(self, moment: float) -> Iterator[str]:
-        """Yield the names of files written at ``moment`` (seconds since 1970) or later. StoreError."""
+        """Yield the names of files written at ``moment`` (seconds since 1970) or later.
+
+        Raises StoreError.
+        """
         with translate_os_errors(self.folder):
             for name, entry in self._entries():
                 with contextlib.suppress(FileNotFoundError):
@@ -127,11 +145,17 @@ class DirectoryStore:
                         yield name
 
     def _entries(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """Yield all entries, misplaced ones first: a file that is moved meanwhile comes twice rather than never."""
+        """Yield all entries, misplaced ones first.
+
+        A file that is moved meanwhile comes twice rather than never.
+        """
         return chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout))
 
     def read(self, name: str) -> bytes:
-        """Return the file's bytes. FileNotFoundError if there is none, StoreError if it cannot be read."""
+        """Return the file's bytes.
+
+        FileNotFoundError if there is none, StoreError if it cannot be read.
+        """
         for candidate in self.layout.candidates(name):
             try:
                 return (self.folder / candidate).read_bytes()
@@ -142,12 +166,18 @@ class DirectoryStore:
         raise absent
 
     def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
-        """Move files that are no spectra to quarantine; ``more`` goes into the reason as it is. StoreError."""
+        """Move files that are no spectra to quarantine; ``more`` goes into the reason as it is.
+
+        Raises StoreError.
+        """
         for target in targets:
             self._quarantine.move_in(self.path(target.name).parent, target, detail, **more)
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
+        """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows.
+
+        Raises StoreError.
+        """
         paths = ((self.relative_path(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows)
         write_sha256sums(self.folder, paths)
 
@@ -170,7 +200,10 @@ class DirectoryStore:
             raise storage_fault(self.folder / path, error) from error
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
-        """Keep a rejected body, with the request and the reason as JSON beside it; return its path. StoreError."""
+        """Keep a rejected body, with the request and the reason as JSON beside it.
+
+        Return its path. StoreError.
+        """
         kept = await self._quarantine.keep(target, fetched, rejected)
         return f"{STATE}/{QUARANTINE}/{kept}"
 

@@ -129,7 +129,10 @@ class GroupCommitter:
             self._policy = self._policy.after(len(batch), time.monotonic() - began)
 
     def _refuse_changed_folders(self) -> None:
-        """Store nothing beside another ledger, or none: it would be lost to this one. OSError, StoreError."""
+        """Store nothing beside another ledger, or none: it would be lost to this one.
+
+        Raises OSError, StoreError.
+        """
         changed = self._guard.changed()
         if changed is None:
             return

@@ -1,4 +1,7 @@
-"""What every store promises to a run: what is stored, where it is, and where the state is kept."""
+"""What every store promises to a run.
+
+What is stored, where it is, and where the state is kept.
+"""
 
 from __future__ import annotations
 

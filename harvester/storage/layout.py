@@ -1,4 +1,6 @@
-"""The two layouts of a directory: all files beside each other, or in 256 folders by a digest of their names.
+"""The two layouts of a directory.
+
+All files beside each other, or in 256 folders by a digest of their names.
 
 A spectrum's name alone gives both places where its file may be, and both are understood in every directory: one that
 is being moved from one layout to the other is no special case, whenever that is interrupted.
@@ -40,11 +42,17 @@ class Layout(StrEnum):
         return FOLDERS if self is Layout.HASHED else ("",)
 
     def relative_path(self, name: str) -> str:
-        """Return where the file of ``name`` belongs, relative to the directory: ``ab/NAME.fits`` if hashed."""
+        """Return where the file of ``name`` belongs, relative to the directory.
+
+        ``ab/NAME.fits`` if hashed.
+        """
         return f"{folder_of(name)}/{name}{SUFFIX}" if self is Layout.HASHED else f"{name}{SUFFIX}"
 
     def candidates(self, name: str) -> Iterator[str]:
-        """Yield where it may be: the right place first, and last again for a file that is moved meanwhile."""
+        """Yield where it may be, the right place first.
+
+        That one comes last again, for a file that is being moved.
+        """
         yield self.relative_path(name)
         yield self.other.relative_path(name)
         yield self.relative_path(name)
@@ -80,7 +88,10 @@ def read_layout_mark(folder: Path) -> str | None:
 
 
 def write_layout(folder: Path, layout: Layout) -> None:
-    """Write the layout mark durably and make the folders that it needs. Call it with the lock held. StoreError."""
+    """Write the layout mark durably and make the folders that it needs.
+
+    Call it with the lock held. StoreError.
+    """
     mark = read_layout_mark(folder)
     if mark != layout and (mark is not None or layout is not layout_of(folder) or layout is Layout.HASHED):
         with atomic_write(StateFolder.below(folder).layout) as part:
@@ -132,14 +143,19 @@ def scan(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]
 
 
 def misplaced(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the same of files that are where the other layout puts them, while their own place is free. StoreError."""
+    """Yield name and entry of files that are where the other layout puts them.
+
+    Files whose own place is taken are left out. StoreError.
+    """
     for name, entry in scan(folder, layout.other):
         if not os.path.lexists(folder / layout.relative_path(name)):
             yield name, entry
 
 
 def move_to_layout(folder: Path, layout: Layout, names: Iterable[str]) -> int:
-    """Move those of ``names`` that are where the other layout puts them; return how many were moved. StoreError.
+    """Move those of ``names`` that are where the other layout puts them.
+
+    Return how many were moved. StoreError.
 
     An existing file is never replaced. Durable after ``sync_moves``.
     """
@@ -154,7 +170,10 @@ def move_to_layout(folder: Path, layout: Layout, names: Iterable[str]) -> int:
 
 
 def sync_moves(folder: Path, layout: Layout) -> None:
-    """Make all moves durable, the new names before the old ones disappear, and remove empty folders. StoreError."""
+    """Make all moves durable and remove empty folders.
+
+    The new names are durable before the old ones disappear. StoreError.
+    """
     for sub in (*layout.folders, *layout.other.folders):
         with translate_os_errors(folder / sub), suppress(FileNotFoundError):
             sync_folder(folder / sub)

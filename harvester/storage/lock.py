@@ -1,4 +1,6 @@
-"""One harvest per directory: flocks that the kernel releases when their holder ends, however it ends.
+"""One harvest per directory.
+
+Flocks that the kernel releases when their holder ends, however it ends.
 
 Two are held. The one on the output folder itself excludes a second harvest even if ``.harvester`` is removed; the one
 on the lock file works where a file system has no locks on folders (NFS), and its content names the holder. The lock
@@ -86,7 +88,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a harvest holds the lock file ``path``, or the harvest's folder above it, right now."""
+    """Return whether a harvest holds the lock file ``path``, or the folder above it, now."""
     return any(map(_is_exclusively_locked, (path.parent.parent, path)))
 
 
@@ -123,7 +125,9 @@ def _holder(path: Path) -> str:
 
 
 class FolderGuard:
-    """Notice that a folder was removed or replaced under a running harvest. Close it at the end.
+    """Notice that a folder was removed or replaced under a running harvest.
+
+    Close it at the end.
 
     The folders are kept open: else a new folder could get the inode number of a removed one.
     """

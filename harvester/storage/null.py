@@ -1,4 +1,7 @@
-"""A store that keeps nothing: for comparisons that only need to know what an archive serves."""
+"""A store that keeps nothing.
+
+For comparisons that only need to know what an archive serves.
+"""
 
 from __future__ import annotations
 

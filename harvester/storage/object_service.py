@@ -29,7 +29,10 @@ _NAMES = {
 
 
 def open_service(address: ObjectAddress) -> Service:
-    """Open the service at ``address``; credentials and options come from the environment. StoreError."""
+    """Open the service at ``address``; credentials and options come from the environment.
+
+    Raises StoreError.
+    """
     with translate_service_errors(str(address)):
         if address.url.startswith("file:"):
             return from_url(address.url)
@@ -38,7 +41,10 @@ def open_service(address: ObjectAddress) -> Service:
 
 @contextmanager
 def translate_service_errors(location: str) -> Iterator[None]:
-    """Raise an error of the service as a StoreError about ``location``: a StoreFullError if it may be transient."""
+    """Raise an error of the service as a StoreError about ``location``.
+
+    A StoreFullError if it may be transient.
+    """
     try:
         yield
     except (BaseError, FileNotFoundError, ValueError) as error:
@@ -56,7 +62,10 @@ def _status(text: str) -> int:
 
 
 def service_fault(location: str, error: Exception) -> StoreError:
-    """Return the error that ends a run because of ``error``. Its message repeats nothing that could be a secret."""
+    """Return the error that ends a run because of ``error``.
+
+    Its message repeats nothing that could be a secret.
+    """
     text = re.sub(r"\?\S*", "", str(error).partition("\n\nDebug source")[0])  # an address's query may hold a token
     number, code = _status(text), re.search(r"<Code>(\w+)</Code>", text)
     status = f"{number} {code[1] if code else ''}".strip() if number else "no answer"

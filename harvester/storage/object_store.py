@@ -34,7 +34,9 @@ _PROBE_BODY = b"harvester was here: it tries out whether it may write\n"
 
 
 class ObjectStore:
-    """Store spectra as ``<name>.fits`` under one address, with the state in ``.harvester`` in the folder ``home``.
+    """Store spectra as ``<name>.fits`` under one address.
+
+    The state is in ``.harvester`` in the local folder ``home``.
 
     ``replace``: stored objects are replaced, for ``--refresh``; else a name is given once.
     """
@@ -71,7 +73,10 @@ class ObjectStore:
             self.state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def prepare_for_writing(self) -> None:
-        """Check, before any request to the archive, that the service takes writes and conditional ones. StoreError."""
+        """Check that the service takes writes, and conditional ones.
+
+        This is before any request to the archive. StoreError.
+        """
         self._quarantine.prepare()
         with translate_service_errors(self.location):
             obstore.put(self._service, PROBE, _PROBE_BODY, use_multipart=False)
@@ -102,7 +107,10 @@ class ObjectStore:
         return StringMap(self.files())
 
     def read(self, name: str) -> bytes:
-        """Return the object's bytes. FileNotFoundError if there is none, StoreError if it cannot be read."""
+        """Return the object's bytes.
+
+        FileNotFoundError if there is none, StoreError if it cannot be read.
+        """
         with translate_service_errors(self.path(name)):
             try:
                 return bytes(obstore.get(self._service, f"{name}{SUFFIX}").bytes())
@@ -111,7 +119,9 @@ class ObjectStore:
         raise absent
 
     def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
-        """Move objects that are no spectra to ``.harvester/quarantine`` under the same address. StoreError.
+        """Move objects that are no spectra to ``.harvester/quarantine`` under the same address.
+
+        Raises StoreError.
 
         They are copied where they are, not downloaded. ``more`` goes into the reason as it is.
         """
@@ -131,7 +141,10 @@ class ObjectStore:
         obstore.delete(self._service, target.file_name)
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows. StoreError."""
+        """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows.
+
+        Raises StoreError.
+        """
         path = write_sha256sums(self.state.path, rows)
         with translate_service_errors(f"{self.location}/{MANIFEST}"):
             obstore.put(self._service, MANIFEST, path)

@@ -1,4 +1,6 @@
-"""Bodies that failed verification, kept as evidence: ``<name>.<kind>.body`` and, beside it, ``.json`` with the reason.
+"""Bodies that failed verification, kept as evidence.
+
+``<name>.<kind>.body`` and, beside it, ``.json`` with the reason.
 
 A hostile archive can send such bodies without end, so the total of what was downloaded is bounded and the oldest is
 removed first. What was moved here from a spectrum's place on disk (kind ``suspect``) is neither counted nor ever
@@ -40,7 +42,10 @@ class Quarantine:
         self._total = 0
 
     def prepare(self) -> None:
-        """Make the folder, remove what killed runs left half-written, and measure the rest. StoreError."""
+        """Make the folder, remove what killed runs left half-written, and measure the rest.
+
+        Raises StoreError.
+        """
         with translate_os_errors(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(PermissionError):  # some file systems have no permissions
@@ -72,7 +77,9 @@ class Quarantine:
         return f"{entry}.body"
 
     def move_in(self, folder: Path, target: Target, detail: str, **more: str) -> Path | None:
-        """Move the target's file out of ``folder``; return its new path, None if it has vanished. Blocks. StoreError.
+        """Move the target's file out of ``folder``; return its new path, None if it has vanished.
+
+        Blocks. StoreError.
 
         ``more`` goes into the reason as it is.
         """
@@ -90,7 +97,10 @@ class Quarantine:
         return kept
 
     def _free_path(self, name: str, is_folder: bool) -> Path:
-        """Return where to move a suspect: over an earlier one of that name, unless a folder is involved."""
+        """Return where to move a suspect.
+
+        Over an earlier one of that name, unless a folder is involved.
+        """
         paths = (self.folder / f"{name}.{_SUSPECT}{number}.body" for number in ("", *map(str, range(2, 1000))))
         return next(path for path in paths if not (os.path.lexists(path) if is_folder else path.is_dir()))
 

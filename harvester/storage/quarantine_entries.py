@@ -1,4 +1,7 @@
-"""Read and delete what is in quarantine: a body, ``<name>.<kind>.body``, with its reason in ``.json``."""
+"""Read and delete what is in quarantine.
+
+A body, ``<name>.<kind>.body``, with its reason in ``.json``.
+"""
 
 from __future__ import annotations
 

@@ -15,13 +15,19 @@ PROVENANCE, PROFILE = "provenance.json", "profile.toml"
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The local folder ``.harvester``: ledger, lock, layout mark, quarantine and the folders of the runs."""
+    """The local folder ``.harvester``.
+
+    Ledger, lock, layout mark, quarantine and the folders of the runs.
+    """
 
     path: Path
 
     @classmethod
     def below(cls, home: Path) -> StateFolder:
-        """Return the state folder of the harvest whose output folder, or local folder, is ``home``."""
+        """Return the state folder of the harvest in the folder ``home``.
+
+        ``home`` is the output folder or, for an object store, its local folder.
+        """
         return cls(home / STATE)
 
     @property

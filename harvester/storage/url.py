@@ -1,4 +1,7 @@
-"""The address of a harvest in an object store, as users write it: ``s3://bucket/prefix`` and the like."""
+"""The address of a harvest in an object store, as users write it.
+
+``s3://bucket/prefix`` and the like.
+"""
 
 from __future__ import annotations
 

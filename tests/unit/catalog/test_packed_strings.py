@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog.columns import RECENT
+from harvester.catalog.lazy_sequence import LazySequence
 from harvester.catalog.packed_strings import (
     STRINGS_PER_BLOCK,
     UNWRITTEN_BYTES,
-    LazySequence,
     PackedStrings,
     SpilledStrings,
     StringIndex,
