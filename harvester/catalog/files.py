@@ -43,7 +43,7 @@ _EMPTY = frozenset({"NoneType", "NAType", "NaTType", "MaskedConstant"})
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogFile:
+class OpenCatalog:
     """An open catalog.
 
     lines: its text. source: what messages call it. expected: about how many rows it has, 0 if unknown. form: None where
@@ -58,7 +58,7 @@ class CatalogFile:
 
 
 @contextmanager
-def open_catalog(path: str) -> Iterator[CatalogFile]:
+def open_catalog(path: str) -> Iterator[OpenCatalog]:
     """Open a catalog; '-' is standard input, which has to be text.
 
     UsageError if it cannot be read.
@@ -78,7 +78,7 @@ def open_catalog(path: str) -> Iterator[CatalogFile]:
         with io.TextIOWrapper(_Digested(path), encoding="utf-8-sig", newline="") as text:
             digested = text.buffer
             assert isinstance(digested, _Digested)
-            yield CatalogFile(text, path, digested.hexdigest, _rows_in(path, head))
+            yield OpenCatalog(text, path, digested.hexdigest, _rows_in(path, head))
     except OSError as error:
         raise UsageError(f"catalog {path}: {error.strerror or error}; give the CSV file with --catalog FILE") from None
 
@@ -90,12 +90,12 @@ def recognise(head: bytes) -> str | None:
 
 
 @contextmanager
-def _standard_input() -> Iterator[CatalogFile]:
+def _standard_input() -> Iterator[OpenCatalog]:
     if sys.stdin is None:
         raise UsageError("standard input is closed; give the CSV file with --catalog FILE")
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")  # type: ignore[union-attr]
     try:  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
-        yield CatalogFile(sys.stdin, "standard input", lambda: None)
+        yield OpenCatalog(sys.stdin, "standard input", lambda: None)
     except OSError as error:
         raise UsageError(f"catalog standard input: {error.strerror}; give a CSV file") from None
 
@@ -127,7 +127,7 @@ def _rows_in(path: str, head: bytes) -> int:
 
 
 @contextmanager
-def _opened_table(path: str, kind: str) -> Iterator[CatalogFile]:
+def _opened_table(path: str, kind: str) -> Iterator[OpenCatalog]:
     """Open what is no plain text. UsageError if it is not what it begins like."""
 
     def digest() -> str:
@@ -136,7 +136,7 @@ def _opened_table(path: str, kind: str) -> Iterator[CatalogFile]:
 
     if kind not in _COMPRESSED:
         with Path(path).open("rb") as file:
-            yield CatalogFile(_guarded(path, kind, _lines(kind, file)), path, digest, form=_form(kind))
+            yield OpenCatalog(_guarded(path, kind, _lines(kind, file)), path, digest, form=_form(kind))
         return
     with _COMPRESSED[kind](path) as unpacked:
         with _translate_faults(path, kind):
@@ -144,13 +144,13 @@ def _opened_table(path: str, kind: str) -> Iterator[CatalogFile]:
             unpacked.seek(0)
         if inner is None:
             text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
-            yield CatalogFile(_guarded(path, kind, text), path, digest)
+            yield OpenCatalog(_guarded(path, kind, text), path, digest)
         elif inner in _COMPRESSED:
             raise UsageError(f"catalog {path}: it is compressed twice; unpack it first")
         else:
             with _translate_faults(path, kind):
                 whole = io.BytesIO(_unpacked(path, unpacked))
-            yield CatalogFile(_guarded(path, inner, _lines(inner, whole)), path, digest, form=_form(inner, kind))
+            yield OpenCatalog(_guarded(path, inner, _lines(inner, whole)), path, digest, form=_form(inner, kind))
 
 
 _COMPRESSED: dict[str, Callable[[str], Any]] = {"gzip": gzip.open, "xz": lzma.open}

@@ -22,8 +22,8 @@ VERSION = 3
 OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
 
 # A row's ``run`` is the number of the run that brought it into its state; NULL: before there were numbers. Whatever
-# gives a stored row another run leaves the version before in ``past``: a directory's content at the end of any run can
-# be told, and an unchanged spectrum costs nothing. An upsert takes away the OR IGNORE of what a trigger inserts.
+# gives a stored row another run leaves the version before in ``past``: so the content of a directory at the end of any
+# run is known, and an unchanged spectrum costs nothing. An upsert takes away the OR IGNORE of what a trigger inserts.
 # ``shape`` is the request key. ``checksum`` is of what the ledger says of a stored file: see ``checksum_of``.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run(
