@@ -178,6 +178,26 @@ class VoClient:
             raise FetchError(failure_from_exception(error), url) from error
         return Fetched(bytes(body), self.address_behind(url))
 
+    async def post(self, url: str, fields: dict[str, str]) -> str:
+        """Send a form; return where the response redirects to, else ``url``. FetchError, with what is wrong."""
+        await self._rate_limiter.acquire(self._never)
+        self.requests += 1
+        self._on_request(url)
+        headers, proxy = self._connection.headers(url, url), self._connection.proxy_for(url)
+        address = URL(quote_url(url), encoded=True)
+        try:
+            async with self._session.post(
+                address, data=fields, allow_redirects=False, headers=headers, proxy=proxy
+            ) as seen:
+                location = seen.headers.get("Location")
+                if seen.status in _REDIRECTS and location:
+                    return resolve_redirect(url, url, location)
+                if seen.status != 200:
+                    raise FetchError(_failure(seen.status, seen.headers, await seen.content.read(WORDS)), url)
+                return url
+        except (aiohttp.ClientError, OSError) as error:
+            raise FetchError(failure_from_exception(error), url) from error
+
     async def wait_after(self, error: ServiceUnavailableError, attempt: int) -> None:
         """Wait as long as is due after the ``attempt``-th failure (from 1); raise it, at once, if that is in vain."""
         failure = error.failure

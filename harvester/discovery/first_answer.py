@@ -16,11 +16,13 @@ from ..vo.constraints import Constraints
 from ..vo.document import Document
 from ..vo.urls import host_of, query_of, with_query, without_query
 from .client import ServiceUnavailableError, VoClient, in_short
-from .tiles import EVERYWHERE, WHOLE_SKY, TimePart
+from .tiles import EVERYWHERE, WHOLE_SKY, TimePart, sky_tiles
 
 _WHOLE_SKY_SIZES = (WHOLE_SKY, 180.0)  # what services understand as "everywhere"
 _SOME_ROWS = 50  # where the first one has no address
 _ENOUGH_ROWS = 100_000  # where one is not given, for want of room, this many are requested
+_MOST_PLACES = 200  # circles in which a first spectrum is looked for
+_GOLDEN = 0.6180339887  # the golden ratio spreads any number of places evenly
 _MOST_TIMES = 24  # requests for a time of which a service returns something
 _POSITION_NEEDED = re.compile(
     r"\b(?:POS|position|coordinates?|RA|cone|SIZE)\b.{0,60}?(?:mandatory|required|missing|must|need|specif|provide)"
@@ -97,6 +99,8 @@ async def _of_the_whole_sky(
         except ServiceUnavailableError as error:
             said = error
             continue
+        if not answer.document.rows and largest < min(_WHOLE_SKY_SIZES):
+            answer = await _of_some_place(asked, constraints, largest, answer)
         if answer.document.rows or largest < min(_WHOLE_SKY_SIZES):
             return replace(answer, largest_size=largest)
         if refusal is None:
@@ -110,6 +114,17 @@ async def _of_the_whole_sky(
     raise ServiceUnavailableError(
         refusal.url, replace(refusal.failure, detail=f"{detail or refusal.failure.detail}; {words}")
     )
+
+
+async def _of_some_place(asked: _Asked, constraints: Constraints, largest: float, empty: FirstAnswer) -> FirstAnswer:
+    """Return an answer for one of some circles spread over the sky that has a row; ``empty`` if none has."""
+    tiles = list(sky_tiles(largest))
+    for number in range(min(_MOST_PLACES, len(tiles))):
+        tile = tiles[int(number * _GOLDEN * len(tiles)) % len(tiles)]
+        answer = await asked.first(tile.constrain(constraints))
+        if answer.document.rows:
+            return answer
+    return empty
 
 
 class _Asked:

@@ -25,6 +25,7 @@ from ..vo.urls import with_query
 from ..vo.vosi import LARGEST_TABLESET, read_tables
 from ..vo.votable_model import Event, SpectraTable, VotableError, VotableField, VotableTable
 from .client import ServiceUnavailableError, VoClient
+from .uws import result_of_job
 
 FORMATS = (
     "votable/td",
@@ -60,8 +61,13 @@ def base_of(url: str) -> str:
 
 def sync_query_url(base: str, adql: str, most: int, form: str = FORMATS[0]) -> str:
     """Return the address that answers ``adql`` with ``most`` rows at most, in a form that can be read as it comes."""
+    return with_query(f"{base}/sync", query_parameters(adql, most, form))
+
+
+def query_parameters(adql: str, most: int, form: str) -> dict[str, str]:
+    """Return the parameters of a query (TAP 1.1, section 2.7)."""
     asked = {"REQUEST": "doQuery", "LANG": "ADQL", "RESPONSEFORMAT": form, "MAXREC": str(most), "QUERY": adql}
-    return with_query(f"{base}/sync", {name: value for name, value in asked.items() if value})
+    return {name: value for name, value in asked.items() if value}
 
 
 class TapService:
@@ -73,24 +79,30 @@ class TapService:
     def __init__(self, client: VoClient, base: str) -> None:
         self.client = client
         self.base = base
+        self.uses_jobs = False
+        """Whether queries are run as jobs (UWS), since the synchronous resource takes too long."""
 
     async def document(self, adql: str, most: int) -> Document:
         """Return what answers ``adql``, with ``most`` rows at most."""
         while True:
             try:
-                return await self.client.document(self._url(adql, most), most)
+                return await self.client.document(await self._address(adql, most), most)
             except ServiceUnavailableError as error:
                 if not self._takes_another_form(error.failure):
                     raise
 
     async def events(self, adql: str, most: int) -> AsyncGenerator[Event, None]:
         """Yield what answers ``adql``, as it comes."""
-        async with aclosing(self.client.events(self._url(adql, most))) as events:
+        async with aclosing(self.client.events(await self._address(adql, most))) as events:
             async for event in events:
                 yield event
 
-    def _url(self, adql: str, most: int) -> str:
-        return sync_query_url(self.base, adql, most, self.client.dialects.get(self.base, FORMATS[0]))
+    async def _address(self, adql: str, most: int) -> str:
+        """Return where the answer is: of the synchronous resource, or of a job that is done."""
+        form = self.client.dialects.get(self.base, FORMATS[0])
+        if self.uses_jobs:
+            return await result_of_job(self.client, self.base, query_parameters(adql, most, form))
+        return sync_query_url(self.base, adql, most, form)
 
     def _takes_another_form(self, failure: Failure) -> bool:
         """Return whether another form is worth a request; then it is what will be used."""

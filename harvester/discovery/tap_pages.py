@@ -162,6 +162,9 @@ class _Walks:
                 document = await self._service.document(adql, 1)
                 break
             except ServiceUnavailableError as error:
+                if _is_too_slow(error.failure) and not self._service.uses_jobs:
+                    self._service.uses_jobs = True
+                    continue
                 await self._service.client.wait_after(error, attempt)
                 attempt += 1
         said = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
@@ -220,8 +223,7 @@ class _Pages:
                         yield row
             except ServiceUnavailableError as error:
                 attempt = 1 if self._mark != before else attempt + 1
-                if _is_too_slow(error.failure) and self._size > SMALLEST_PAGE:
-                    self._size = max(SMALLEST_PAGE, self._size // 4)
+                if _is_too_slow(error.failure) and self._can_be_quicker():
                     continue
                 await self._service.client.wait_after(error, attempt)
                 continue
@@ -234,6 +236,16 @@ class _Pages:
                 raise self.stuck()
         for row in self._held:
             yield row
+
+    def _can_be_quicker(self) -> bool:
+        """Try smaller pages, then jobs; return whether there was one of these to try."""
+        if self._size > SMALLEST_PAGE:
+            self._size = max(SMALLEST_PAGE, self._size // 4)
+            return True
+        if self._service.uses_jobs:
+            return False
+        self._service.uses_jobs, self._size = True, PAGE
+        return True
 
     def stuck(self) -> StuckError:
         """Return the error for pages that do not go on."""

@@ -19,6 +19,7 @@ from harvester.demo.observations import observe
 from harvester.discovery.client import VoClient
 from harvester.discovery.discover import TableChoice, discover, list_spectra
 from harvester.discovery.ssap import IncompleteListError
+from harvester.discovery.tiles import SkyTile, sky_tiles
 from harvester.errors import ArchiveError
 from harvester.model.limits import Limits
 from harvester.vo.constraints import Constraints, mjd
@@ -127,7 +128,7 @@ async def test_a_position_that_is_demanded_is_the_whole_sky(code: int) -> None:
 
 async def test_a_largest_size_is_tiled_and_every_tile_is_asked_once() -> None:
     asked: list[tuple[str, str]] = []
-    stars = {"ivo://a/north": (10.0, 89.9), "ivo://a/south": (200.0, -60.0), "ivo://a/equator": (359.9, 0.1)}
+    stars = {"ivo://a/north": (10.0, 89.9), "ivo://a/south": (200.0, -60.0), "ivo://a/equator": (150.9, 0.1)}
 
     def handle(request: web.Request) -> web.Response:
         if request.path != "/ssap":
@@ -144,8 +145,15 @@ async def test_a_largest_size_is_tiled_and_every_tile_is_asked_once() -> None:
 
     summary, sink = await listed(handle)
     assert sorted(row["id"] for row in sink.rows) == sorted(stars)
-    assert len(set(asked[1:])) == len(asked) - 1
+    tiles = [(f"{ra!r},{dec!r}", repr(size)) for ra, dec, size in map(_circle, sky_tiles(60))]
+    assert asked[-len(tiles) :] == tiles, "the circle around POS=0,0 is empty, so others are tried before"
     assert "circles of the sky" in summary.remark
+
+
+def _circle(tile: SkyTile) -> tuple[float, float, float]:
+    wanted = tile.constrain(Constraints())
+    assert wanted.position
+    return (*wanted.position, wanted.size)
 
 
 async def test_a_position_that_cannot_be_had_names_the_options() -> None:
