@@ -107,29 +107,30 @@ def _refuse_gzip(body: bytes) -> None:
 def _hdu(body: bytes, position: int, strict: bool) -> Hdu:
     end = _end_card(body, position, strict)
     start = position + -(-(end + 80 - position) // BLOCK) * BLOCK
-    odd_padding = _odd_padding(body[end + 80 : start], b" ", strict, "the header is not padded with blanks")
+    oddities: tuple[str, ...] = ()
+    padding = body[end + 80 : start]
+    if padding != b" " * len(padding):
+        oddities = _odd_padding(padding, "zeros", strict, "the header is not padded with blanks")
     header = Header(body[position:end])
     if strict and header.oddities:
         raise malformed(header.oddities[0])
     kind, size = _extent(header.structure, position == 0)
-    hdu = Hdu(header, kind, start, size)
-    if hdu.end > len(body):
-        padding = ", in the padding of the last block: all data are there" if start + size <= len(body) else ""
-        raise _truncated(body, f"of {hdu.end:,} that its headers declare{padding}")
-    fill = b" " if kind == "TABLE" else b"\0"
-    detail = "the data are not padded as FITS demands: the table's size and its data disagree"
-    odd_padding += _odd_padding(body[start + size : hdu.end], fill, strict, detail)
-    oddities = header.oddities + odd_padding
-    return Hdu(header, kind, start, size, oddities) if oddities else hdu
+    data_end = start + -(-size // BLOCK) * BLOCK
+    if data_end > len(body):
+        rest = ", in the padding of the last block: all data are there" if start + size <= len(body) else ""
+        raise _truncated(body, f"of {data_end:,} that its headers declare{rest}")
+    padding = body[start + size : data_end]
+    if padding != (b" " if kind == "TABLE" else b"\0") * len(padding):
+        detail = "the data are not padded as FITS demands: the table's size and its data disagree"
+        oddities += _odd_padding(padding, "zeros" if kind == "TABLE" else "blanks", strict, detail)
+    return Hdu(header, kind, start, size, header.oddities + oddities)
 
 
-def _odd_padding(padding: bytes, fill: bytes, strict: bool, detail: str) -> tuple[str, ...]:
-    """Return what is odd about padding that is not all ``fill``; blanks and zeros for each other are harmless."""
-    if padding == fill * len(padding):
-        return ()
+def _odd_padding(padding: bytes, found: str, strict: bool, detail: str) -> tuple[str, ...]:
+    """Return what is odd about padding: ``found`` in place of zeros or blanks is harmless, other bytes are not."""
     if strict or (padding.strip(b" ") and padding.strip(b"\0")):
         raise malformed(detail)
-    return (f"{len(padding):,} bytes of padding are {'blanks' if fill == bytes(1) else 'zeros'}",)
+    return (f"{len(padding):,} bytes of padding are {found}",)
 
 
 def _end_card(body: bytes, position: int, strict: bool) -> int:

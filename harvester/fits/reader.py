@@ -71,9 +71,9 @@ def spectral_part(hdus: Sequence[Hdu], strict: bool = False) -> SpectralPart:
     ``strict`` refuses columns without a name.
     """
     tables = [_spectral_table(hdu, strict) for hdu in hdus if hdu.is_table]
+    if len(hdus) == 2 and len(tables) == 1 and hdus[0].size == 0 and tables[0].table.roles.complete:
+        return SpectralPart(tables[0].hdu.header, tables)
     complete = [found for found in tables if found.table.roles.complete]
-    if len(complete) == 1 and len(hdus) == 2 and hdus[0].size == 0:
-        return SpectralPart(complete[0].hdu.header, complete)
     images = flux_images(hdus)
     chosen, remarks = _choose(complete)
     if chosen and not (images and all(_AUXILIARY.fullmatch(found.hdu.name) for found in chosen)):

@@ -45,7 +45,7 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     low, high = lowest * factor, highest * factor
     if low <= 0:
         raise _refused(FailureKind.INVALID_AXIS, f"the shortest wavelength is {_words(low)}; wavelengths are positive")
-    _check_axis(spectrum, expected, factor, steps)
+    _check_axis(spectrum, expected, factor, (lowest, highest), steps)
     _check_band(expected, low, high)
     _check_flux(flux, expected)
     return low, high
@@ -117,17 +117,17 @@ def _check_monotonic(wave: Array, steps: Array, strict: bool) -> None:
     raise _refused(FailureKind.NOT_MONOTONIC, detail)
 
 
-def _check_axis(spectrum: Spectrum, expected: Expectation, factor: float, steps: Array | None) -> None:
+def _check_axis(
+    spectrum: Spectrum, expected: Expectation, factor: float, ends: tuple[float, float], steps: Array | None
+) -> None:
     """Raise unless the ends are those of TDMINn and TDMAXn, and the steps as even as these declare."""
-    lowest, highest = (spectrum.table.real(f"{name}{spectrum.axis}") for name in ("TDMIN", "TDMAX"))
+    lowest, highest = spectrum.table.real(f"TDMIN{spectrum.axis}"), spectrum.table.real(f"TDMAX{spectrum.axis}")
     if lowest is None or highest is None:
         return
     stored = None if spectrum.original is None else _ends(spectrum, spectrum.original.values)
     if stored is not None and _is_close(zip(stored, (lowest, highest), strict=True), expected.axis_tolerance):
         return
-    for name, declared, found in zip(
-        ("TDMIN", "TDMAX"), (lowest, highest), _ends(spectrum, spectrum.wave), strict=True
-    ):
+    for name, declared, found in (("TDMIN", lowest, ends[0]), ("TDMAX", highest, ends[1])):
         # FITS wants TDMINn in the column's unit; DaCHS writes metres, whatever that unit is.
         if min(abs(declared - found), abs(declared / factor - found)) > expected.axis_tolerance * found:
             detail = f"a wavelength of {_words(found * factor)} stands where {name}{spectrum.axis} declares"
