@@ -89,7 +89,7 @@ class StoredSpectrum:
 
     @property
     def uncertainty(self) -> NDArray[np.float64] | None:
-        """One standard deviation of flux, shape (points,), NaN where unknown; None if the file has none."""
+        """One standard deviation of flux, shape (points,); NaN is unknown, None if there is none."""
         return self.as_filed.uncertainty
 
     @property
@@ -144,8 +144,12 @@ class StoredSpectrum:
         """The position (ICRS); None if the header has none."""
         from astropy.coordinates import SkyCoord
 
-        seen = self.observation
-        return None if seen.ra is None or seen.dec is None else SkyCoord(seen.ra, seen.dec, unit="deg", frame="icrs")
+        observation = self.observation
+        return (
+            None
+            if observation.ra is None or observation.dec is None
+            else SkyCoord(observation.ra, observation.dec, unit="deg", frame="icrs")
+        )
 
     @property
     def time(self) -> Time | None:
@@ -177,8 +181,8 @@ class StoredSpectrum:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: name, object, time and a sparkline."""
-        seen = self.observation
-        facts = " · ".join(part for part in (seen.object_name, seen.when, self.did) if part)
+        observation = self.observation
+        facts = " · ".join(part for part in (observation.object_name, observation.when, self.did) if part)
         drawn = sparkline(self.wave, self.flux)
         return f"<div><strong>{_html(self.name)}</strong> {_html(facts)}<br>{drawn}</div>"
 

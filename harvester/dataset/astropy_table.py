@@ -37,8 +37,8 @@ def build_table(files: Iterable[StoredFile], meta: Mapping[str, Any], *, observa
     columns["size"] = _column([row.size for row in rows])
     table_meta = dict(meta)
     if observations:
-        seen, damaged = _observations(rows)
-        columns |= _of_headers(seen)
+        found, damaged = _observations(rows)
+        columns |= _of_headers(found)
         table_meta["damaged"] = damaged
     types = ColumnTypes()
     for row in rows:
@@ -52,18 +52,18 @@ def _observations(rows: Sequence[StoredFile]) -> tuple[list[Observation], list[s
 
     A damaged file has an empty one, and its name is returned too.
     """
-    seen: list[Observation] = []
+    found: list[Observation] = []
     damaged: list[str] = []
     for row in rows:
         try:
-            seen.append(observation_of(read_stored(row)))
+            found.append(observation_of(read_stored(row)))
         except DamagedError:
-            seen.append(Observation())
+            found.append(Observation())
             damaged.append(row.name)
-    return seen, damaged
+    return found, damaged
 
 
-def _of_headers(seen: Sequence[Observation]) -> dict[str, Any]:
+def _of_headers(found: Sequence[Observation]) -> dict[str, Any]:
     from astropy import units as u
     from astropy.time import Time
     from astropy.utils.masked import Masked
@@ -71,14 +71,14 @@ def _of_headers(seen: Sequence[Observation]) -> dict[str, Any]:
     def known(values: Sequence[float | None]) -> list[float]:
         return [float("nan") if value is None else value for value in values]
 
-    missing = [one.mjd is None for one in seen]
-    mjd = Masked([0.0 if one.mjd is None else one.mjd for one in seen], mask=missing) if any(missing) else None
+    missing = [one.mjd is None for one in found]
+    mjd = Masked([0.0 if one.mjd is None else one.mjd for one in found], mask=missing) if any(missing) else None
     return {
-        "ra": known([one.ra for one in seen]) * u.deg,
-        "dec": known([one.dec for one in seen]) * u.deg,
-        "time": Time([one.mjd for one in seen] if mjd is None else mjd, format="mjd", scale="utc"),
-        "exposure": known([one.exposure for one in seen]) * u.s,
-        "medium": _column([one.medium for one in seen]),
+        "ra": known([one.ra for one in found]) * u.deg,
+        "dec": known([one.dec for one in found]) * u.deg,
+        "time": Time([one.mjd for one in found] if mjd is None else mjd, format="mjd", scale="utc"),
+        "exposure": known([one.exposure for one in found]) * u.s,
+        "medium": _column([one.medium for one in found]),
     }
 
 

@@ -101,7 +101,7 @@ def check_labels(
     labelling: Labelling,
     conflicts: Sequence[Conflict] = (),
 ) -> LabelReport:
-    """Check the labels against the spectra, the failures of the archive, and each other (``conflicts``)."""
+    """Check the labels against spectra, failures of the archive, and each other."""
     labelled = [one for one in spectra if one.label]
     pairs = list(_twins(labelled, rows))
     return LabelReport(

@@ -158,18 +158,18 @@ class ExportSchema:
 
     def row(self, sample: Sample, part: str | None) -> dict[str, MetadataValue | None]:
         """Return the scalars of one spectrum; None is an unknown number, '' an unknown text."""
-        seen = sample.observation
+        observation = sample.observation
         return {
             "id": sample.did,
             "name": sample.name,
             **{column.name: _catalog_value(column, sample) for column in self.catalog},
-            "object": seen.object_name,
-            "ra": seen.ra,
-            "dec": seen.dec,
-            "mjd": seen.mjd,
-            "time": None if seen.mjd is None else time_of(seen.mjd, timedelta(milliseconds=1)),
-            "exposure": seen.exposure,
-            "medium": seen.medium,
+            "object": observation.object_name,
+            "ra": observation.ra,
+            "dec": observation.dec,
+            "mjd": observation.mjd,
+            "time": None if observation.mjd is None else time_of(observation.mjd, timedelta(milliseconds=1)),
+            "exposure": observation.exposure,
+            "medium": observation.medium,
             "flux_unit": sample.flux_unit,
             "sha256": sample.sha256 or "",
             "content_digest": sample.content_digest or "",

@@ -57,7 +57,7 @@ class DamagedError(Exception):
 
 
 class StructureOnlyError(DamagedError):
-    """The file is what was stored, and no reader finds a spectrum in it: it was verified in its structure only."""
+    """No reader finds a spectrum in the file, which was verified in its structure only."""
 
 
 def stored_files(store: Store, profiles: RunProfiles | None = None, share: float = 1.0) -> Iterator[StoredFile]:
