@@ -18,6 +18,7 @@ from tests.support.paths import REPOSITORY
 
 from .pages import DOCS, PAGES, blocks, table
 from .test_layers import RANK, RANKS
+from .test_words import BANNED
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -44,6 +45,11 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub and mkdocs make them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_no_page_uses_a_banned_word(page: Path) -> None:
+    assert set(re.findall(r"[a-z]+", page.read_text(encoding="utf-8").lower())) & BANNED == set()
 
 
 def test_the_readme_is_read_in_a_minute() -> None:
