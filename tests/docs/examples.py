@@ -28,6 +28,8 @@ from .pages import GUIDE, blocks, setup_of
 
 SPECTRA = 12
 MARK = "end-of-example"
+# As pip writes it: processes that are spawned import it again, and must not run it.
+SCRIPT = "from harvester.__main__ import main\n\nif __name__ == '__main__':\n    main()\n"
 # What differs from run to run and from machine to machine.
 VOLATILE = re.compile(
     r"\d{8}T\d{6}-[0-9a-f]{4}"  # a run's name
@@ -64,7 +66,7 @@ def environment(folder: Path) -> dict[str, str]:
     programs = folder / ".bin"
     programs.mkdir(exist_ok=True)
     scripts = {
-        "harvester": f"#!{sys.executable}\nfrom harvester.__main__ import main\nmain()\n",
+        "harvester": f"#!{sys.executable}\n{SCRIPT}",
         "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
     }
     for name, text in scripts.items():
