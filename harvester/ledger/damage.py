@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..model.failures import FailureKind
+from ..model.outcomes import Level
 from .schema import OLDEST_READABLE, RENAMED_KINDS, SCHEMA, VERSION, checksum_of, version_of
 
 _ENVIRONMENT = {
@@ -74,7 +75,22 @@ _POSSIBLE = {
     "event": (f"typeof(time) = 'real' AND time {_TIME}", "json_valid(fields)", "typeof(fields) = 'text'"),
 }
 
+_LEVELS = ", ".join(f"'{level}'" for level in Level)
+_POSSIBLE_IF_PRESENT = {
+    "reading": (
+        *(f"typeof({name}) = 'text'" for name in ("did", "sha256", "level", "remarks")),
+        f"level IN ({_LEVELS})",
+        "typeof(invalid) = 'integer' AND invalid BETWEEN 0 AND 1099511627776",
+        "typeof(segments) = 'integer' AND segments BETWEEN 0 AND 1099511627776",
+        "CASE WHEN json_valid(remarks) THEN json_type(remarks) = 'array' ELSE 0 END",
+    ),
+    "conflict": tuple(f"typeof({name}) = 'text'" for name in ("did", "column_name", "kept", "other")),
+}
+"""The same for tables that not all ledgers have."""
+
 _TEXTS = {
+    "reading": ("did", "sha256", "remarks"),
+    "conflict": ("did", "column_name", "kept", "other"),
     "spectrum": ("name", "folded", "columns", "object", "kind", "detail", "url", "etag", "last_modified"),
     "run": ("run", "host", "version", "archive", "endpoint", "shape", "user_agent", "profile_sha256", "summary"),
     "past": ("did", "sha256", "content_digest"),
@@ -128,9 +144,12 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
     if version == VERSION and not _expected_definitions() <= _definitions(connection):
         yield "a damaged definition of a table"
     if version >= OLDEST_READABLE:
-        for table, conditions in _POSSIBLE.items():
+        present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        optional = {table: _POSSIBLE_IF_PRESENT[table] for table in present & _POSSIBLE_IF_PRESENT.keys()}
+        for table, conditions in (_POSSIBLE | optional).items():
             yield from _impossible(connection, table, conditions)
-            yield from _undecodable(connection, table)
+            if table != "spectrum":  # whose texts are decoded with its checksums
+                yield from _undecodable(connection, table)
         yield from _wrong_checksums(connection, version)
         yield from _wrong_summaries(connection)
     elif version == 1 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -159,10 +178,14 @@ def _impossible(connection: sqlite3.Connection, table: str, conditions: tuple[st
         yield f"an impossible value in the table {table}"
 
 
+def _joined_texts(table: str) -> str:
+    """Return an expression that joins all texts of a row: one string to decode."""
+    return " || ' ' || ".join(f"coalesce({name}, '')" for name in _TEXTS[table])
+
+
 def _undecodable(connection: sqlite3.Connection, table: str) -> Iterator[str]:
     """Decode all texts of the table: sqlite3.OperationalError if one is no UTF-8."""
-    texts = " || ' ' || ".join(f"coalesce({name}, '')" for name in _TEXTS[table])
-    for _ in connection.execute(f"SELECT {texts} FROM {table}"):  # noqa: S608 - names of this module
+    for _ in connection.execute(f"SELECT {_joined_texts(table)} FROM {table}"):  # noqa: S608 - names of this module
         pass
     yield from ()
 
@@ -173,8 +196,9 @@ def _wrong_checksums(connection: sqlite3.Connection, version: int) -> Iterator[s
     Decode the row's texts on the way.
     """
     checksum = "checksum" if version >= 3 else "NULL"
-    rows = connection.execute(f"SELECT did, bytes, sha256, content_digest, {checksum} FROM spectrum")  # noqa: S608 - see above
-    for did, size, sha256, content_digest, expected in rows:
+    columns = f"did, bytes, sha256, content_digest, {checksum}, {_joined_texts('spectrum')}"
+    rows = connection.execute(f"SELECT {columns} FROM spectrum")  # noqa: S608 - see above
+    for did, size, sha256, content_digest, expected, _ in rows:
         if expected is not None and checksum_of(did, size, sha256, content_digest) != expected:
             yield "a row differs from its checksum"
 

@@ -1,4 +1,6 @@
-"""What reading a stored file found out of the ordinary: a table of its own, empty for archives whose files have none.
+"""Record what is unusual about stored files.
+
+A table of its own, empty for archives whose files have nothing unusual.
 
 ``level`` is how far a file was verified, ``invalid`` counts the points without a finite flux, ``segments`` orders, arms
 or chips; ``remarks`` is a JSON list of sentences. A row counts only for the file whose ``sha256`` it has.
@@ -25,7 +27,10 @@ Values = tuple[str, str, str, int, int, str]
 
 
 def reading_row(did: str, proof: VerifiedSpectrum) -> tuple[str, Values] | None:
-    """Return the statement and the row that record what is unusual about ``proof``, None for a usual spectrum."""
+    """Return the statement and the row that record what is unusual about ``proof``.
+
+    None for a usual spectrum.
+    """
     if proof.level is Level.SCIENCE and not proof.invalid and proof.segments == 1 and not proof.remarks:
         return None
     remarks = json.dumps(proof.remarks)
@@ -33,7 +38,7 @@ def reading_row(did: str, proof: VerifiedSpectrum) -> tuple[str, Values] | None:
 
 
 def write_reading(connection: sqlite3.Connection, did: str, proof: VerifiedSpectrum) -> None:
-    """Record at once what is unusual about a file that was verified again. sqlite3.Error goes through."""
+    """Record what is unusual about a file that was verified again. sqlite3.Error."""
     row = reading_row(did, proof)
     if row is not None:
         connection.execute(*row)
