@@ -157,7 +157,10 @@ def read_timeline(path: Path) -> Timeline:
     if path.exists():
         with translate_os_errors(path), path.open(encoding="utf-8", errors="replace") as lines:
             for event in _events(lines, timeline):
-                timeline.add(event)
+                try:
+                    timeline.add(event)
+                except (KeyError, TypeError, ValueError, OverflowError):  # JSON, but a damaged event: a byte changed
+                    timeline.unreadable += 1
     timeline.close()
     return timeline
 

@@ -101,3 +101,19 @@ def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
 
 def test_without_a_log_the_night_is_empty(tmp_path: Path) -> None:
     assert read_timeline(tmp_path / "none").bins == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "limits_changed", "time": "2026-11-30T02:56:26Z", "rate": 0.0, "concurrencx": 1}',
+        '{"event": "limits_changed", "time": "2026-11-30T02:56:26Z", "rate": "0", "concurrency": 1}',
+        '{"event": "spectrum_saved", "time": "2026-11-30T02:56:2:Z", "elapsed": 1}',
+        '{"event": "spectrum_saved", "time": "2026-11-30T02:56:26Z", "elapsed": null}',
+        '{"evenu": "spectrum_saved", "time": "2026-11-30T02:56:26Z"}',
+    ],
+)
+def test_an_event_in_which_a_byte_changed_is_counted_as_unreadable(tmp_path: Path, line: str) -> None:
+    (tmp_path / "events.jsonl").write_text(f"{line}\n{line}\n")
+    timeline = read_timeline(tmp_path / "events.jsonl")
+    assert timeline.unreadable >= 1
