@@ -153,8 +153,11 @@ def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterato
     if sentence := describe_conflicts(dataset.conflicts):
         yield sentence
     if result.left_out:
-        yield f"{count(len(result.left_out))} left out: no spectrum is read in them, or it does not cover the grid"
+        yield f"{count(len(result.left_out))} left out, whose wavelengths do not cover the grid"
         yield from _examples(result.left_out)
+    if result.unread:
+        yield f"{count(len(result.unread))} left out, in which no reader finds a spectrum (level structure)"
+        yield from _examples(result.unread)
     if result.damaged:
         yield f"{count(len(result.damaged))} left out as damaged"
         yield from _examples(result.damaged)

@@ -202,7 +202,7 @@ def _columns(dataset: Dataset) -> Iterator[str]:
 
 def _left_out(dataset: Dataset) -> Iterator[str]:
     result = dataset.result
-    missing = [*result.left_out, *((name, f"damaged: {reason}") for name, reason in result.damaged)]
+    missing = [*result.left_out, *result.unread, *((name, f"damaged: {reason}") for name, reason in result.damaged)]
     if not missing and not result.absent:
         return
     yield from ("## Left out", "")

@@ -31,7 +31,7 @@ from .sample_builder import SampleBuilder
 from .samples import MissingMetadataError, NotCoveredError, Sample
 from .schema import ExportSchema, Write
 from .source import Source
-from .stored_files import DamagedError
+from .stored_files import DamagedError, StructureOnlyError
 
 ExportProgress = Callable[[int, int], None]
 """Called with how many spectra are done and how many there are."""
@@ -198,6 +198,8 @@ class _Export:
             match built:
                 case Sample():
                     yield built
+                case StructureOnlyError():
+                    result.unread.append((stored.name, str(built)))
                 case DamagedError():
                     result.damaged.append((stored.name, str(built)))
                 case NotCoveredError():
@@ -219,6 +221,9 @@ class _Export:
 
     def _why_nothing(self, result: ExportResult) -> str:
         folder = self._source.folder
+        if result.unread:
+            name, reason = result.unread[0]
+            return f"{folder}: no reader finds a spectrum in its files; {name}, for one: {reason}"
         if result.left_out:
             name, reason = result.left_out[0]
             return f"--resample: no spectrum covers that grid; {name}, for one, does not: {reason}"

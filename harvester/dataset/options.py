@@ -59,7 +59,8 @@ class ExportResult:
     ``classes`` counts the spectra by label and part ('' where there is none).
 
     stars: how many have each label, as the split counts them; empty without a split.
-    damaged, left_out: name and reason. absent: spectra that the catalog lists and the harvest does not have.
+    damaged, left_out, unread: name and reason; no reader finds a spectrum in unread files, though they are sound.
+    absent: spectra that the catalog lists and the harvest does not have.
     anonymous: spectra that name neither object nor position, each of which the split takes for a star of its own.
     files: of a folder, by path within it, with the spectra in each.
     """
@@ -68,6 +69,7 @@ class ExportResult:
     stars: Mapping[str, int] = field(default_factory=dict)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
     files: dict[str, int] = field(default_factory=dict)
     anonymous: int = 0

@@ -15,7 +15,7 @@ from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from .preprocessing import Recipe
 from .samples import MissingMetadataError, NotCoveredError, Sample, build_sample
-from .stored_files import DamagedError, StoredFile, StructureOnlyError
+from .stored_files import DamagedError, StoredFile
 
 Built = Sample | DamagedError | NotCoveredError | MissingMetadataError
 
@@ -48,8 +48,6 @@ class SampleBuilder:
 def _build(stored: StoredFile, recipe: Recipe, profile: ArchiveProfile | None) -> Built:
     try:
         return recipe.apply(build_sample(stored, profile))
-    except StructureOnlyError as error:
-        return NotCoveredError(str(error))
     except (DamagedError, NotCoveredError, MissingMetadataError) as error:
         return error
 
