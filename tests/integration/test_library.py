@@ -224,7 +224,7 @@ async def test_the_table_of_nothing_has_its_columns(tmp_path: Path) -> None:
 
 async def test_a_notebook_shows_what_is_missing_and_nothing_that_a_server_slips_in(tmp_path: Path) -> None:
     out = tmp_path / "<out>"
-    faults = FaultPlan({did: Planned("http_404") for did in DIDS[: EXAMPLES + 2]})
+    faults = FaultPlan({did: Planned("http_404") for did in DIDS[1 : EXAMPLES + 3]})
     served_first = [
         DIDS[EXAMPLES + 2],
         *DIDS[: EXAMPLES + 2],
