@@ -75,6 +75,7 @@ def sidecar(url: str, listed: ListingSummary | None, requests: int) -> str:
         "requests": requests,
         "rows": listed.rows,
         "spectra": listed.spectra,
+        "shared_identifiers": listed.shared_identifiers,
         "other_formats": listed.other_formats,
         "unreadable": dict(listed.unreadable),
         "without_identifier_or_address": listed.nameless,

@@ -118,26 +118,26 @@ def _about_files(findings: Findings) -> list[tuple[str, str]]:
 
 def format_listing(listed: ListingSummary) -> str:
     """Return what came of a listing: every row that it had is in one of the numbers."""
-    words = f"{listed.spectra:,} spectra ({listed.rows:,} rows)"
-    if listed.other_formats:
-        words += f"; {listed.other_formats:,} rows are the same in other formats"
-    for kind, number in list(listed.unreadable.items())[:_MOST_SHOWN]:
-        words += f"; {number:,} rows of {plain_line(kind, 60)} left out, which cannot be read as spectra"
-    if len(listed.unreadable) > _MOST_SHOWN:
-        words += f"; {sum(list(listed.unreadable.values())[_MOST_SHOWN:]):,} rows of other types left out"
-    if listed.nameless:
-        words += f"; {listed.nameless:,} rows without an identifier or an address left out"
-    if listed.private:
-        words += f"; {listed.private:,} rows left out that lead into a private network"
-    if listed.outside:
-        words += f"; {listed.outside:,} left out that the archive sent although you excluded them"
-    if listed.more:
-        words += "; there may be more (--max)"
-    if listed.remark:
-        words += f"; {listed.remark}"
-    if listed.incomplete:
-        words += f"; NOT COMPLETE: {listed.incomplete}"
-    return words
+    unreadable = list(listed.unreadable.items())
+    further = sum(number for _, number in unreadable[_MOST_SHOWN:])
+    counted = [
+        (listed.shared_identifiers, "DIDs have several files, listed as DID#file"),
+        (listed.other_formats, "rows are the same in other formats"),
+        *(
+            (number, f"rows of {plain_line(kind, 60)} left out, which cannot be read as spectra")
+            for kind, number in unreadable[:_MOST_SHOWN]
+        ),
+        (further, "rows of other types left out"),
+        (listed.nameless, "rows without an identifier or an address left out"),
+        (listed.private, "rows left out that lead into a private network"),
+        (listed.outside, "left out that the archive sent although you excluded them"),
+    ]
+    parts = [f"{listed.spectra:,} spectra ({listed.rows:,} rows)"]
+    parts += [f"{number:,} {words}" for number, words in counted if number]
+    parts += ["there may be more (--max)"] if listed.more else []
+    parts += [listed.remark] if listed.remark else []
+    parts += [f"NOT COMPLETE: {listed.incomplete}"] if listed.incomplete else []
+    return "; ".join(parts)
 
 
 def format_hosts(listed: ListingSummary, named: str) -> str:

@@ -27,6 +27,7 @@ class _Counts:
     nameless: int = 0
     outside: int = 0
     other_formats: int = 0
+    shared_identifiers: int = 0
     private: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
@@ -127,6 +128,7 @@ class ListingCollector:
             counts.outside,
             more=self.has_enough,
             other_formats=counts.other_formats,
+            shared_identifiers=counts.shared_identifiers,
             unreadable=counts.unreadable,
             private=counts.private,
             hosts=counts.hosts,
@@ -165,6 +167,7 @@ class ListingCollector:
             return
         files = choose_files([row.identity for row in allowed])
         counts.other_formats += files.other_formats
+        counts.shared_identifiers += len(files.chosen) > 1
         if files.unreadable:
             types = (row.identity.media_type for row in allowed if not row.identity.kind.is_readable)
             counts.unreadable.update(kind or "no media type" for kind in types)

@@ -124,6 +124,8 @@ class ListingSummary:
     """What else there is to say about how the list was made."""
     other_formats: int = 0
     """Rows with the same spectrum in another format."""
+    shared_identifiers: int = 0
+    """Identifiers with several files, each of which is a spectrum of its own: ``DID#file-name``."""
     unreadable: Mapping[str, int] = field(default_factory=dict)
     """Rows whose file is no spectrum that can be read, by media type."""
     private: int = 0

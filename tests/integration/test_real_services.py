@@ -96,6 +96,7 @@ async def test_every_fits_row_is_listed_or_counted() -> None:
     summary, sink = await listed(serving(answer(rows)))
     assert ids(sink) == [*(f"ivo://a/o1#o1_{order}.fits" for order in range(3)), "ivo://a/o2"]
     assert sink.rows[-1]["access_url"].endswith("o2.fits"), "the best format, wherever its row stands"
+    assert summary.shared_identifiers == 1
     assert (summary.rows, summary.spectra, summary.other_formats, dict(summary.unreadable)) == (
         7,
         4,
