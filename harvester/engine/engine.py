@@ -131,8 +131,6 @@ class Engine:
         except RuntimeError:
             log.debug("shutdown was requested while no harvest was running")
 
-    # ---- which target is requested next
-
     async def _produce(self) -> None:
         """Feed the workers until nothing is left or the run is drained."""
         while not self.shutdown.draining.is_set() and not self._done:
@@ -162,8 +160,6 @@ class Engine:
                 await self._attempt(attempt)
                 self._changed.set()
             # else drained: a target that was not requested is left to the next run
-
-    # ---- one attempt
 
     async def _attempt(self, attempt: Attempt) -> None:
         """Request the spectrum once, and decide what follows from the result."""
@@ -198,9 +194,11 @@ class Engine:
         verdict = self.verify(target, fetched.body)
         self._phase(attempt, ev.Phase.WRITE)
         if isinstance(verdict, FailedCheck):
+            failure = Failure(verdict.kind, verdict.detail, 200)
+            self.throttle.record(classify(failure), failure, attempt.waited)  # before the others go on
             path = await self.store.quarantine(target, fetched, verdict)
             self.emit(ev.BodyQuarantined(self.clock(), target, verdict.check, path))
-            self._fail(attempt, Failure(verdict.kind, verdict.detail, 200), started, fetched.url)
+            self._settle(attempt, failure, started, fetched.url)
             return
         headers = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
         saved = Saved(target, verdict, attempt.attempt, self._now() - started, *headers)
@@ -221,11 +219,14 @@ class Engine:
         self._outage.record_success(attempt.target, started)
 
     def _fail(self, attempt: Attempt, failure: Failure, started: float, url: str) -> None:
-        """Report the failure to the throttle; then retry, or keep it pending, or give up."""
-        signal, now = classify(failure), self._now()
-        asked_to_wait = failure.retry_after is not None
-        habit = asked_to_wait and attempt.waited and not self.throttle.breaker.is_open
-        self.throttle.record(signal, failure, attempt.waited)
+        """Report the failure to the throttle, and decide what follows."""
+        habit = failure.retry_after is not None and attempt.waited and not self.throttle.breaker.is_open
+        self.throttle.record(classify(failure), failure, attempt.waited)
+        self._settle(attempt, failure, started, url, habit)
+
+    def _settle(self, attempt: Attempt, failure: Failure, started: float, url: str, habit: bool = False) -> None:
+        """Retry, keep the failure pending, or give up."""
+        signal, now, asked_to_wait = classify(failure), self._now(), failure.retry_after is not None
         if signal is Signal.OUTAGE_LIKE and self.throttle.breaker.outage and not habit:
             self._work_queue.requeue(attempt, now + (failure.retry_after or 0.0), asked_to_wait)
             self._phase(attempt, ev.Phase.WAITING)
@@ -258,8 +259,6 @@ class Engine:
         self._give_up(PendingFailure(attempt, failure, started, ""))
         if self._bugs >= BUGS_IN_A_ROW:
             self.shutdown.drain(StopReason(f"internal error, {self._bugs} times in a row: {failure.detail}", 1))
-
-    # ---- probes
 
     def _after_probe(self, failure: Failure | None) -> None:
         self._outage.settle(failure)

@@ -233,10 +233,7 @@ class Coordinator:
             self._emit(event)
 
     async def _drop_silent(self) -> None:
-        """Disconnect workers that are frozen.
-
-        They would keep their slots, and the probe, for ever.
-        """
+        """Disconnect workers that are frozen and would keep their slots for ever."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
             for worker in [each for each in self._workers if self._now() - each.last_message > SILENCE]:
@@ -246,10 +243,7 @@ class Coordinator:
     # ---- request slots
 
     async def _serve(self, worker: WorkerConnection) -> None:
-        """Grant slots for as many requests as the worker wants to send.
-
-        All workers wait in one queue.
-        """
+        """Grant slots as the worker requests them; all workers wait in one queue."""
         while await worker.waiting.acquire() and await self._throttle.acquire(self._shutdown.draining):
             worker.held += 1
             worker.unsent += 1
