@@ -1,4 +1,7 @@
-"""Try a profile that is there, and show those that come with harvester: ``discover --check`` and ``--list``."""
+"""Try a profile that is there, and show those that come with harvester.
+
+``discover --check`` and ``--list``.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ UNSUITABLE = 3
 
 
 def check_profile(archive: str, settings: Configuration, catalog: str | None, verbose: bool) -> int:
-    """Fetch three spectra of a profile's archive; return 3 if they show that it does not work as it is.
+    """Fetch three spectra of a profile's archive.
 
-    They are those of ``catalog``, else of the archive's own list.
+    Return 3 if they show that it does not work as it is. They are those of ``catalog``, else of the archive's own list.
     """
     from ..config.profiles import load_profile
     from ..errors import UsageError

@@ -97,7 +97,10 @@ class HarvestStats:
 
 
 def _counted(known: Mapping[str, tuple[int, str]], remarks: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Return ``known`` with further remarks, which are alike but for their numbers; new kinds only up to a limit."""
+    """Return ``known`` with further remarks, which are alike but for their numbers.
+
+    New kinds only up to a limit.
+    """
     counts = dict(known)
     for remark in remarks:
         words = _NUMBER.sub("N", remark)

@@ -1,4 +1,7 @@
-"""Stop a run whose first files all fail the same check: then settings, profile or this program are at fault."""
+"""Stop a run whose first files all fail the same check.
+
+Then settings, profile or this program are at fault.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _ADVICE = {
 
 @dataclass(slots=True)
 class FirstFilesCheck:
-    """Watches a run and drains it when the first ``FIRST_FILES`` spectra fail alike and none was stored.
+    """Drains a run if its first ``FIRST_FILES`` spectra fail alike and none was stored.
 
     enabled: False in a folder that has spectra of this archive already; then its profile is known to fit.
     """
@@ -56,7 +59,10 @@ class FirstFilesCheck:
                 self._note(outcome.target, outcome.failure)
 
     def _note(self, target: Target, failure: Failure) -> None:
-        """Count a body that was downloaded whole and failed a check; other failures say nothing of the files."""
+        """Count a body that was downloaded whole and failed a check.
+
+        Other failures say nothing of the files.
+        """
         if failure.kind not in _ADVICE:
             return
         self._failed[target.did] = failure.kind

@@ -164,7 +164,7 @@ class ElementHandlers:
                 self._open(name, attributes)
 
     def _open(self, name: str, attributes: dict[str, str]) -> None:
-        """An element that describes."""
+        """Handle an element that describes."""
         match name:
             case "RESOURCE":
                 self._services.append(_ServiceDraft(attributes.get("ID", "")))
