@@ -11,6 +11,7 @@ import math
 import re
 import time
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 # An element that is never closed ends with the text: a search that restarted at every "<" took seconds for 64 kB.
@@ -166,3 +167,19 @@ def wall(moment: float, now: float) -> str:
 def percent(part: int, whole: int) -> str:
     """Return a share in per cent, rounded down: it is 100 % only when nothing is left."""
     return f"{100 * part // whole if whole else 100} %"
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    if not rows:
+        return ""
+    lines = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _html_row(tag: str, cells: Sequence[object]) -> str:
+    """Return a row whose cells are left-aligned one by one: notebooks align them to the right."""
+    return "<tr>" + "".join(f'<{tag} style="text-align: left">{_html(cell)}</{tag}>' for cell in cells) + "</tr>"
+
+
+def _html(value: object) -> str:
+    return html.escape(str(value))

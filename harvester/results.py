@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from .dataset.stored_files import DamagedError, StoredFile, find_stored_file, re
 from .errors import HarvestError
 from .fits.observation import Observation, observation_of
 from .fits.spectrum import Spectrum, angstroms
-from .formatting import count, plain_line, plural
+from .formatting import _html, count, html_table, plain_line, plural
 from .ledger import queries
 from .ledger.queries import FailureRecord
 from .model.target import SpectrumId
@@ -320,9 +319,9 @@ class Harvest:
             f"<div><p><strong>{_html(self._counted)}</strong> in <code>{_html(self.out)}</code>: "
             f"{_html(self.reason)}</p>"
             + "".join(_sparkline_of(one) for one in islice(self, SPARKLINES))
-            + _html_table(("kind", "spectra", "meaning", "what to do"), rows)
+            + html_table(("kind", "spectra", "meaning", "what to do"), rows)
             + (f"<details><summary>{_html(_which(failures))}</summary>" if examples else "")
-            + _html_table(("id", "kind", "detail", "attempts"), examples)
+            + html_table(("id", "kind", "detail", "attempts"), examples)
             + ("</details></div>" if examples else "</div>")
         )
 
@@ -348,19 +347,3 @@ def _sparkline_of(spectrum: StoredSpectrum) -> str:
 
 def _which(failures: Sequence[FailureRecord]) -> str:
     return "examples" if len(failures) <= EXAMPLES else f"the first {EXAMPLES} of {len(failures)} (all: .failures)"
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    if not rows:
-        return ""
-    lines = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _html_row(tag: str, cells: Sequence[object]) -> str:
-    """Return a row whose cells are left-aligned one by one: notebooks align them to the right."""
-    return "<tr>" + "".join(f'<{tag} style="text-align: left">{_html(cell)}</{tag}>' for cell in cells) + "</tr>"
-
-
-def _html(value: object) -> str:
-    return html.escape(str(value))

@@ -35,7 +35,7 @@ _ASSUMED: dict[str, Any] = {"reference_pixel": 1.0, "spectral_unit": "Angstrom",
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FetchedSample:
     """One spectrum that was fetched: its bytes and the hosts that it took, or else why it could not be."""
 
     did: SpectrumId
@@ -74,7 +74,7 @@ async def try_profile(
     return learned(profile, samples)
 
 
-async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectrum, most_bytes: int) -> Sample:
+async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectrum, most_bytes: int) -> FetchedSample:
     did = SpectrumId(one.identifier)
     hosts: set[str] = set()
     try:
@@ -87,12 +87,12 @@ async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectru
             answer = await client.body(url, most_bytes, may_move=True)
             hosts |= client.hosts_behind(url)
     except FetchError as error:
-        return Sample(did, failure=error.failure, hosts=frozenset(hosts))
+        return FetchedSample(did, failure=error.failure, hosts=frozenset(hosts))
     except StoreFullError:
         raise
     except ArchiveError as error:
-        return Sample(did, failure=Failure(FailureKind.NO_URL, str(error)), hosts=frozenset(hosts))
-    return Sample(did, answer.body, frozenset(hosts))
+        return FetchedSample(did, failure=Failure(FailureKind.NO_URL, str(error)), hosts=frozenset(hosts))
+    return FetchedSample(did, answer.body, frozenset(hosts))
 
 
 def _first_url(profile: ArchiveProfile, target: Target) -> str:
@@ -118,7 +118,7 @@ def _refuse_private(url: str, origin: str) -> None:
         raise FetchError(Failure(FailureKind.NO_URL, words), origin)
 
 
-def learned(profile: ArchiveProfile, samples: Sequence[Sample]) -> tuple[ArchiveProfile, SampleReport]:
+def learned(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[ArchiveProfile, SampleReport]:
     """Return the profile with what the ``samples`` need, and what they showed."""
     hosts = {host for one in samples for host in one.hosts if host} - profile.all_hosts
     profile = replace(profile, hosts=(*profile.hosts, *sorted(hosts)))
@@ -144,7 +144,7 @@ def learned(profile: ArchiveProfile, samples: Sequence[Sample]) -> tuple[Archive
     return profile, SampleReport(len(samples), len(verified), tuple(dict.fromkeys(sentences)))
 
 
-def _further_needs(sample: Sample, profile: ArchiveProfile, failed: FailedCheck) -> list[str]:
+def _further_needs(sample: FetchedSample, profile: ArchiveProfile, failed: FailedCheck) -> list[str]:
     """Return every field of the profile without which a file cannot be read: the first one hides the others."""
     needs: list[str] = []
     result: FailedCheck | VerifiedSpectrum = failed
@@ -173,7 +173,7 @@ def expectation(profile: ArchiveProfile) -> Expectation:
     )
 
 
-def _identity_card(samples: Sequence[Sample]) -> str:
+def _identity_card(samples: Sequence[FetchedSample]) -> str:
     """Return the header card in which all files name their identifier; '' if there is none."""
     common: set[str] | None = None
     for one in samples:

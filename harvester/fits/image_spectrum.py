@@ -15,7 +15,7 @@ from .hdu import Hdu
 from .header import Header
 from .image import dispersion, has_dispersion, is_row, pixels, shape_of
 from .multispec import multispec, system_of, unit_of
-from .segments import Segment, Source, assemble, joined_axis, standard_deviation
+from .segments import Segment, SegmentSource, assemble, joined_axis, standard_deviation
 from .spectrum import Array, Flags, Spectrum, angstroms
 
 MOST_ROWS = 500
@@ -115,9 +115,9 @@ class _ImageReader:
         return ~flagged if found[1] is Role.GOOD else flagged
 
 
-def _source(primary: Header, hdu: Hdu, conventions: FileConventions) -> Source:
+def _source(primary: Header, hdu: Hdu, conventions: FileConventions) -> SegmentSource:
     unit = hdu.header.text("BUNIT").strip()
-    return Source(primary, hdu.header, "CRVAL1", 1, unit, "", conventions)
+    return SegmentSource(primary, hdu.header, "CRVAL1", 1, unit, "", conventions)
 
 
 def _multispec_axis(hdu: Hdu, points: int) -> StoredAxis:

@@ -35,7 +35,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SegmentSource:
     """Where arrays come from: headers, and what these say about axis and flux (see ``Spectrum``)."""
 
     primary: Header
@@ -57,7 +57,9 @@ def standard_deviation(values: Array, role: Role) -> Array:
         return 1 / np.sqrt(np.where(values > 0, values, np.nan))
 
 
-def assemble(segments: Sequence[Segment], stored: StoredAxis, source: Source, remarks: Sequence[str] = ()) -> Spectrum:
+def assemble(
+    segments: Sequence[Segment], stored: StoredAxis, source: SegmentSource, remarks: Sequence[str] = ()
+) -> Spectrum:
     """Return the spectrum of ``segments``, whose axes are those of ``stored``; InvalidSpectrumError if in doubt."""
     if len(segments) > MOST_SEGMENTS:
         raise unreadable(f"the file holds {len(segments):,} segments; at most {MOST_SEGMENTS} are read as one spectrum")

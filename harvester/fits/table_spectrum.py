@@ -15,7 +15,7 @@ from .columns import Role, plain
 from .errors import unreadable
 from .hdu import Hdu
 from .header import Header
-from .segments import MOST_SEGMENTS, Segment, Source, assemble, joined_axis, standard_deviation
+from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
 from .spectrum import Array, Flags, Spectrum
 from .table import BinaryTable, TableColumn, column_rows, column_values, texts
 
@@ -47,7 +47,7 @@ def table_spectrum(raw: bytes, primary: Header, hdu: Hdu, table: BinaryTable, co
     segments = _segments(raw, hdu, table, wave, flux)
     field = f"column {wave.label!r}"
     stored = StoredAxis(joined_axis(segments), wave.unit, table.roles.scale, field, table.roles.kind)
-    source = Source(primary, hdu.header, field, wave.number, flux.unit, wave.ucd, conventions)
+    source = SegmentSource(primary, hdu.header, field, wave.number, flux.unit, wave.ucd, conventions)
     remarks = [*table.roles.remarks, *_unit_remarks(table, flux)]
     if len(segments) > 1:
         remarks.append(f"several spectra in one file: {len(segments)} rows of arrays are read as segments")

@@ -33,7 +33,7 @@ _UNSUPPORTED = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOP
 def acquire_lock(path: Path, run: str) -> Iterator[None]:
     """Hold the lock file ``path``, and the harvest's folder above it, for ``run``.
 
-    DirectoryHeldError names the holder if another harvest has one of the two; StoreError if the disk fails.
+    DirectoryHeldError names the holder if another run has one of the two; StoreError if the disk fails.
     """
     deadline = time.monotonic() + LOCK_TIMEOUT
     with _opened(path.parent.parent, _FOLDER) as folder:
@@ -58,10 +58,10 @@ def _folder_locks_are_optional() -> Iterator[None]:
 
 
 def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
-    """Lock the open file. DirectoryHeldError if another harvest still has it at ``deadline``."""
+    """Lock the open file. DirectoryHeldError if another run still has it at ``deadline``."""
     while not _is_locked(descriptor, path):
         if time.monotonic() > deadline:
-            raise DirectoryHeldError(f"{path.parent.parent}: another harvest holds it ({_holder(path)})")
+            raise DirectoryHeldError(f"{path.parent.parent}: another run is using this directory ({_holder(path)})")
         time.sleep(_RETRY_INTERVAL)
 
 

@@ -11,7 +11,7 @@ from .state import DashboardState
 LEFT_FOR_ANOTHER_RUN = 4  # exit code
 
 
-class Controls(Protocol):
+class RunControls(Protocol):
     """What a person may change while a run goes on."""
 
     @property
@@ -57,7 +57,7 @@ class Drain(Protocol):
 class Keys:
     """Do what the keys stand for."""
 
-    def __init__(self, controls: Controls, shutdown: Drain) -> None:
+    def __init__(self, controls: RunControls, shutdown: Drain) -> None:
         self._controls, self._shutdown = controls, shutdown
         self._skipping = False
 

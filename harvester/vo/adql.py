@@ -11,16 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import ArchiveError
-from .columns import (
-    OBJECT,
-    PRODUCT_TYPE,
-    TIME,
-    WAVE_START,
-    WAVE_STOP,
-    ColumnMeaning,
-    column_index,
-    position_columns,
-)
+from .columns import OBJECT, PRODUCT_TYPE, TIME, WAVE_START, WAVE_STOP, ColumnMeaning, column_index, position_columns
 from .constraints import Constraints, mjd
 from .listing import METRES
 from .votable_model import SpectraTable, VotableField, VotableTable

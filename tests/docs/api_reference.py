@@ -13,8 +13,7 @@ from harvester.fits.observation import Observation
 from harvester.fits.spectrum import Spectrum
 from harvester.ledger.queries import FailureRecord
 from harvester.run.prepare import Preparation
-
-from .markdown import attribute_docs, code, markdown, summary, table
+from tests.docs.markdown import attribute_docs, code, markdown, summary, table
 
 
 def api_page() -> str:

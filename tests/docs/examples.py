@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from harvester.demo import listed_dids
+from tests.docs.pages import GUIDE, blocks, setup_of
 from tests.support.paths import REPOSITORY
-
-from .pages import GUIDE, blocks, setup_of
 
 SPECTRA = 12
 MARK = "end-of-example"

@@ -27,8 +27,7 @@ from harvester.ui.output_thread import OutputThread
 from harvester.ui.page_layout import Page
 from harvester.ui.terminal import Encodable, Terminal
 from harvester.ui.view import DashboardView
-
-from .pages import DOCS
+from tests.docs.pages import DOCS
 
 ASSETS = DOCS / "assets"
 # Rich's own format without its fonts, which it would load from another host.

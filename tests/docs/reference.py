@@ -25,11 +25,10 @@ from harvester.errors import HarvestError
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind
 from harvester.storage.run_folder import STATE, RunFolder, StateFolder
-
-from .api_reference import api_page
-from .markdown import attribute_docs, code, markdown, sentence, spelled, summary, table
-from .messages import messages_page
-from .pages import DOCS
+from tests.docs.api_reference import api_page
+from tests.docs.markdown import attribute_docs, code, markdown, sentence, spelled, summary, table
+from tests.docs.messages import messages_page
+from tests.docs.pages import DOCS
 
 REFERENCE = DOCS / "reference"
 NOTICE = "<!-- Generated from the code by `python -m tests.docs.reference`. Do not edit this page. -->"

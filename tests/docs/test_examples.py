@@ -15,12 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 import harvester
+from tests.docs.examples import commands, matches, run_page, run_python, update, write_catalog
+from tests.docs.pages import DOCS, GUIDE, PAGES, Block, blocks, setup_of
+from tests.docs.reference import command
 from tests.support.object_servers import moto
 from tests.support.paths import REPOSITORY
-
-from .examples import commands, matches, run_page, run_python, update, write_catalog
-from .pages import DOCS, GUIDE, PAGES, Block, blocks, setup_of
-from .reference import command
 
 OBJECT_STORE = DOCS / "guide" / "object-store.md"
 NEEDING_NOTHING = [page for page in GUIDE if page != OBJECT_STORE]

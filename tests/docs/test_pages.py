@@ -14,11 +14,10 @@ import harvester
 from harvester.cli import COMMANDS
 from harvester.config.loading import load
 from harvester.model.target import SpectrumId, Target
+from tests.docs.pages import DOCS, PAGES, blocks, table
+from tests.docs.test_layers import RANK, RANKS
+from tests.docs.test_words import BANNED
 from tests.support.paths import REPOSITORY
-
-from .pages import DOCS, PAGES, blocks, table
-from .test_layers import RANK, RANKS
-from .test_words import BANNED
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")

@@ -16,9 +16,8 @@ from harvester.errors import HarvestError
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind
 from harvester.model.limits import Limits
-
-from . import markdown, reference
-from .pages import cells, table
+from tests.docs import markdown, reference
+from tests.docs.pages import cells, table
 
 REFERENCE = reference.REFERENCE
 

@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from harvester.cli import commands
 from harvester.model.exit_codes import EXIT_CODES
 from harvester.model.limits import Limits
-
-from .pages import DOCS, blocks, the_block
+from tests.docs.pages import DOCS, blocks, the_block
 
 PAGE = DOCS / "guide" / "unattended.md"
 SERVICE, TIMER = (block.text for block in blocks(PAGE, "ini"))

@@ -22,7 +22,7 @@ BANNED = frozenset(
 PENDING: frozenset[str] = frozenset()
 """Packages that are being rewritten; a package leaves this list once and does not come back."""
 
-PENDING_NAMES = frozenset({"Controls", "Sample", "Source"})
+PENDING_NAMES: frozenset[str] = frozenset()
 """Class names that still stand for two things; as above."""
 
 SUMMARY_CHARACTERS = 88

@@ -16,10 +16,9 @@ import pytest
 
 from harvester.cli import COMMANDS, commands
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, serve
+from tests.integration.test_command_line import demo, run
 from tests.support.harvests import fits_names, harvest_from, plan_faults, write_catalog
 from tests.support.paths import PROGRAM, REPOSITORY
-
-from .test_command_line import demo, run
 
 COUNT = 12
 

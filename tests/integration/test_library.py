@@ -323,7 +323,7 @@ async def test_a_directory_that_another_harvest_holds_is_left_alone(tmp_path: Pa
     store.prepare()
     with (
         acquire_lock(store.lock, "another"),
-        pytest.raises(harvester.DirectoryHeldError, match="another harvest holds it"),
+        pytest.raises(harvester.DirectoryHeldError, match="another run is using this directory"),
     ):
         await quick(tmp_path / "out", DIDS[:2])
     assert not fits_names(tmp_path / "out")

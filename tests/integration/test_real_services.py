@@ -24,9 +24,8 @@ from harvester.errors import ArchiveError
 from harvester.model.limits import Limits
 from harvester.vo.constraints import Constraints, mjd
 from harvester.vo.listing import ListingSummary
+from tests.integration.test_discover_command import Rows, command, fault_of, in_a_thread, server, status
 from tests.support.tap_stand_in import TapStandIn, obscore_row
-
-from .test_discover_command import Rows, command, fault_of, in_a_thread, server, status
 
 QUICK = Limits(rate=0, first_wait=0.001, max_wait=0.002)
 SPECTRUM = original_fits(observe(next(listed_dids(1))))

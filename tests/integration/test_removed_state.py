@@ -31,7 +31,7 @@ async def test_a_run_whose_folder_was_removed_says_so_and_the_next_one_completes
             shutil.rmtree(out if whole else out / ".harvester")
             if whole:
                 return
-            held = pytest.raises(DirectoryHeldError, match="another harvest holds it")
+            held = pytest.raises(DirectoryHeldError, match="another run is using this directory")
             with held, locked_store(load({"out": str(out), "archive": "demo"}), "second"):
                 pass
             shutil.rmtree(out / ".harvester")  # which the attempt has made again

@@ -20,11 +20,10 @@ from click.testing import CliRunner
 from harvester.cli import commands
 from harvester.config.profiles import load_profile, shipped_profiles
 from harvester.vo.constraints import Constraints
+from tests.integration.test_discover_command import command, in_a_thread, server, status
+from tests.integration.test_real_services import FITS, SODA, SPECTRUM, answer, dated, serving
 from tests.support.harvests import fits_names
 from tests.support.tap_stand_in import TapStandIn
-
-from .test_discover_command import command, in_a_thread, server, status
-from .test_real_services import FITS, SODA, SPECTRUM, answer, dated, serving
 
 Handler = Callable[[web.Request], web.Response]
 DATALINK = "application/x-votable+xml;content=datalink"

@@ -14,9 +14,8 @@ from harvester.discovery.discover import discover, list_spectra
 from harvester.errors import ArchiveError
 from harvester.model.limits import Limits
 from harvester.vo.constraints import Constraints
+from tests.integration.test_discover_command import Rows
 from tests.support.tap_stand_in import TapStandIn, obscore_row
-
-from .test_discover_command import Rows
 
 QUICK = Limits(rate=0, first_wait=0.001, max_wait=0.002)
 ROWS = [obscore_row(number, f"ivo://a/{number:03}") for number in range(30)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.formatting import (
+from harvester.formatting import (  # fmt: skip
     clock,
     count,
     duration,
@@ -22,7 +22,7 @@ from harvester.formatting import (
     size,
     time_of_day,
     wall,
-)  # fmt: skip
+)
 
 NOON = 1_795_383_000.0
 

@@ -22,7 +22,7 @@ from ...model.conventions import FileConventions
 from ...model.labels import Labelling
 from ...storage.interface import Store
 from ..svg import Curve
-from .sampling import Sample, SampledSpectrum
+from .sampling import SampledSpectrum, SpectraSample
 
 USUAL = 3  # of each label
 MOST_LABELS = 12
@@ -70,7 +70,7 @@ class Gallery:
 
 
 def select_gallery(
-    sample: Sample, store: Store, labelling: Labelling, missing: Collection[str], conventions: FileConventions
+    sample: SpectraSample, store: Store, labelling: Labelling, missing: Collection[str], conventions: FileConventions
 ) -> Gallery:
     """Choose, read again and draw. StoreError if the disk fails.
 
@@ -96,7 +96,7 @@ def select_gallery(
 
 def _usual(
     label: str,
-    sample: Sample,
+    sample: SpectraSample,
     compared: Sequence[SampledSpectrum],
     labels: Sequence[str],
     distance: NDArray[np.float64],

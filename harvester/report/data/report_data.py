@@ -19,7 +19,7 @@ from ...model.labels import Labelling
 from ...storage.interface import Store
 from .gallery import Gallery, select_gallery
 from .run_record import RunRecordData, read_run_record
-from .sampling import MOST_READ, Sample, read_sample
+from .sampling import MOST_READ, SpectraSample, read_sample
 from .timeline import Timeline, read_timeline
 
 
@@ -28,7 +28,7 @@ class ReportData:
     """The contents of one run's report. ``made``: seconds since 1970."""
 
     record: RunRecordData
-    sample: Sample
+    sample: SpectraSample
     timeline: Timeline
     gallery: Gallery
     labels: LabelReport

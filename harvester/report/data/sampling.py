@@ -33,7 +33,7 @@ class SampledSpectrum:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SpectraSample:
     """What is stored: ``stored`` spectra in all, of which ``spectra`` were read.
 
     rows: around H-alpha, as ``LabelledSpectrum.row`` counts them; damaged: name and what is wrong with the file;
@@ -65,7 +65,9 @@ class Sample:
 RANGE_STEP = 1e-10  # metres
 
 
-def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS) -> Sample:
+def read_sample(
+    store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS
+) -> SpectraSample:
     """Read a sample of ``store``, whose labels are in ``column``.
 
     UsageError without a ledger, StoreError.
@@ -78,7 +80,7 @@ def read_sample(store: Store, column: str, most: int = MOST_READ, fallback: File
     reader = _Reader(column)
     for one in stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
         reader.read(one)
-    return Sample(
+    return SpectraSample(
         stored,
         reader.spectra,
         np.array(reader.rows, np.float32).reshape(-1, OFFSETS.size),

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.discovery.tiles import (
-    EVERYWHERE,
-    BandPart,
-    SkyTile,
-    TimePart,
-    separation,
-    sky_tiles,
-)
+from harvester.discovery.tiles import EVERYWHERE, BandPart, SkyTile, TimePart, separation, sky_tiles
 from harvester.vo.constraints import Constraints
 
 DIRECTIONS = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))

@@ -33,7 +33,9 @@ def test_a_second_harvest_is_refused_although_the_state_folder_was_removed(path:
         assert is_held(path)
         path.parent.mkdir()
         assert is_held(path)
-        refused = pytest.raises(DirectoryHeldError, match=r"another harvest holds it \(the lock file does not name")
+        refused = pytest.raises(
+            DirectoryHeldError, match=r"another run is using this directory \(the lock file does not name"
+        )
         with refused, acquire_lock(path, "second"):
             pass
     assert not is_held(path)

@@ -17,8 +17,7 @@ from harvester.model.target import SpectrumId, Target
 from harvester.ui.rates import MAX_DUE_TIMES, ProgressEstimate, RateHistory, WaitingRetries
 from harvester.ui.state import DashboardState, RequestLimits, RunState
 from harvester.ui.view import MAX_FAILURES, MAX_SLOTS, DashboardView
-
-from .drawing import drawn
+from tests.unit.ui.drawing import drawn
 
 NOON = 1_795_383_000.0
 
