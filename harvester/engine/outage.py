@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..errors import StoreError
 from ..formatting import duration
 from ..model.exit_codes import StopReason
-from ..model.failures import Failure
+from ..model.failures import FILE_CHECK_ADVICE, Failure
 from ..model.limits import Limits
 from ..model.target import Target
 from .circuit_breaker import FIRST_REJECTIONS, CircuitBreaker, Signal, classify
@@ -62,6 +62,7 @@ class OutageMonitor:
     _known: deque[Target] = field(init=False)
     _probed: list[Target] = field(init=False, default_factory=list)
     _pending: list[PendingFailure] = field(init=False, default_factory=list)
+    _last_probe: Failure | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._known = deque(list(self.known_good)[:KNOWN], maxlen=KNOWN)
@@ -138,7 +139,7 @@ class OutageMonitor:
         if self.shutdown.draining.is_set():
             return True
         if breaker.refused:
-            self.shutdown.drain(_rejected(breaker))
+            self.shutdown.drain(_rejected(breaker, self._last_probe))
         elif breaker.outage and not breaker.good_probes and down > self.limits.max_outage:
             self.shutdown.drain(StopReason(f"the archive was unavailable for {duration(down)}: {breaker.reason}", 5))
         return self.shutdown.draining.is_set()
@@ -160,6 +161,7 @@ class OutageMonitor:
         except StoreError as error:
             self.shutdown.drain(StopReason(str(error), error.exit_code))
             return
+        self._last_probe = failure
         if failure is None:
             self._remember(target)
             self.last_success = max(self.last_success, sent)
@@ -194,10 +196,13 @@ class OutageMonitor:
                 self._pending.append(each)
 
 
-def _rejected(breaker: CircuitBreaker) -> StopReason:
+def _rejected(breaker: CircuitBreaker, last_probe: Failure | None) -> StopReason:
     """Return why a run stops that nothing was served to: at once, or from some moment on."""
     if breaker.served:
         return StopReason(f"the archive serves no spectra any more: {breaker.reason}", 5)
+    if last_probe is not None and last_probe.kind in FILE_CHECK_ADVICE:
+        advice = FILE_CHECK_ADVICE[last_probe.kind]
+        return StopReason(f"the first files all fail the same check: {advice} ({last_probe.detail})", 7)
     return StopReason(f"the archive rejects every request: {breaker.reason}", 7)
 
 

@@ -182,6 +182,23 @@ class FailureKind(StrEnum):
     )  # fmt: skip
 
 
+FILE_CHECK_ADVICE = {
+    FailureKind.UNREADABLE: "this version reads no spectrum in them, which is not the archive's fault; to keep such "
+    "files as they are, set require = 'structure'",
+    FailureKind.NO_IDENTIFIER: "say with identity_card in the archive's profile which card names the DID, or that none "
+    "does",
+    FailureKind.NOT_FINITE: "if its files may have points without flux, set strict = false in the archive's profile",
+    FailureKind.NOT_MONOTONIC: "if its files may hold overlapping orders, set strict = false in the archive's profile",
+    FailureKind.INVALID_AXIS: "check step_tolerance and axis_tolerance in the archive's profile",
+    FailureKind.MALFORMED_FITS: "if its files are not exact FITS, set strict = false in the archive's profile",
+    FailureKind.NOT_NORMALIZED: "try --fluxcalib none, or set normalized_flux in the archive's profile",
+    FailureKind.WRONG_BAND: "leave out --band, or check band_tolerance in the archive's profile",
+    FailureKind.ZERO_FLUX: "try another --fluxcalib",
+    FailureKind.NO_ROWS: "try another --fluxcalib, or leave out --band",
+}
+"""The failures that can be ours, by settings, profile or reader, and what to do about each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Failure of one attempt: its kind, one line of detail, and what the server said.

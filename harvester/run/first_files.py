@@ -10,29 +10,13 @@ from dataclasses import dataclass, field
 from .. import events as ev
 from ..engine.shutdown import Shutdown
 from ..model.exit_codes import StopReason
-from ..model.failures import Failure, FailureKind
+from ..model.failures import FILE_CHECK_ADVICE, Failure, FailureKind
 from ..model.target import SpectrumId, Target
 
 FIRST_FILES = 10
 """So many different spectra must fail alike before any is stored: a few bad ones at the start are no pattern."""
 
 EXIT_CODE = 7
-
-_ADVICE = {
-    FailureKind.UNREADABLE: "this version reads no spectrum in them, which is not the archive's fault; to keep such "
-    "files as they are, set require = 'structure'",
-    FailureKind.NO_IDENTIFIER: "say with identity_card in the archive's profile which card names the DID, or that none "
-    "does",
-    FailureKind.NOT_FINITE: "if its files may have points without flux, set strict = false in the archive's profile",
-    FailureKind.NOT_MONOTONIC: "if its files may hold overlapping orders, set strict = false in the archive's profile",
-    FailureKind.INVALID_AXIS: "check step_tolerance and axis_tolerance in the archive's profile",
-    FailureKind.MALFORMED_FITS: "if its files are not exact FITS, set strict = false in the archive's profile",
-    FailureKind.NOT_NORMALIZED: "try --fluxcalib none, or set normalized_flux in the archive's profile",
-    FailureKind.WRONG_BAND: "leave out --band, or check band_tolerance in the archive's profile",
-    FailureKind.ZERO_FLUX: "try another --fluxcalib",
-    FailureKind.NO_ROWS: "try another --fluxcalib, or leave out --band",
-}
-"""The failures that can be ours, by settings, profile or reader, and what to do about each."""
 
 
 @dataclass(slots=True)
@@ -63,7 +47,7 @@ class FirstFilesCheck:
 
         Other failures say nothing of the files.
         """
-        if failure.kind not in _ADVICE:
+        if failure.kind not in FILE_CHECK_ADVICE:
             return
         self._failed[target.did] = failure.kind
         if len(set(self._failed.values())) > 1:
@@ -71,4 +55,4 @@ class FirstFilesCheck:
         elif len(self._failed) >= FIRST_FILES:
             self.enabled = False
             alike = f"the first {len(self._failed)} files all fail the same check"
-            self.shutdown.drain(StopReason(f"{alike}: {_ADVICE[failure.kind]} ({failure.detail})", EXIT_CODE))
+            self.shutdown.drain(StopReason(f"{alike}: {FILE_CHECK_ADVICE[failure.kind]} ({failure.detail})", EXIT_CODE))
