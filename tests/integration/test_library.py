@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +407,15 @@ def in_a_loop_of_ones_own(**settings: Any) -> harvester.Harvest:
     return asyncio.run(harvester.harvest(**settings))
 
 
+@pytest.fixture
+def heard_sigint() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt as in a program of its own: workers of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_sigint")
 @pytest.mark.parametrize("call", [harvester.harvest_sync, in_a_loop_of_ones_own])
 def test_ctrl_c_drains_before_it_is_raised(call: Callable[..., harvester.Harvest], tmp_path: Path) -> None:
     saved = []
