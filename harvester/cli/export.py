@@ -82,7 +82,8 @@ def command(file: str, **flags: Any) -> int:
     ):
         dataset = export(config, options, progress, card, pool, write_documents)
     print("\n".join(_summary(dataset, config, time.monotonic() - began)), flush=True)
-    return INCOMPLETE if dataset.result.damaged or dataset.result.absent else 0
+    result = dataset.result
+    return INCOMPLETE if result.damaged or result.absent or result.unrecorded else 0
 
 
 def _target(file: str) -> Path:
@@ -173,6 +174,10 @@ def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     from ..formatting import plural
 
+    if dataset.result.unrecorded:
+        files = plural(dataset.result.unrecorded, "stored file", "stored files")
+        yield f"{files} left out, without a ledger entry: a run was killed before it recorded them, or it is active"
+        yield f"to record what is stored: {next_command('verify', config.location, '--fix')}, then export again"
     if dataset.result.damaged:
         yield f"to quarantine damaged files: {next_command('verify', config.location, '--fix')}"
     if dataset.result.absent:

@@ -44,7 +44,7 @@ _SELECTION = (
         "--refresh",
         is_flag=True,
         default=None,
-        help="request stored spectra again and replace them; the next run resumes it",
+        help="request stored spectra again and replace them; the same command resumes it",
     ),
 )
 _PROXY = click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")

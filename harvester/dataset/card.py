@@ -203,11 +203,13 @@ def _columns(dataset: Dataset) -> Iterator[str]:
 def _left_out(dataset: Dataset) -> Iterator[str]:
     result = dataset.result
     missing = [*result.left_out, *result.unread, *((name, f"damaged: {reason}") for name, reason in result.damaged)]
-    if not missing and not result.absent:
+    if not missing and not result.absent and not result.unrecorded:
         return
     yield from ("## Left out", "")
     if result.absent:
         yield f"- {result.absent} that the catalog lists and the harvest does not have"
+    if result.unrecorded:
+        yield f"- {result.unrecorded} whose files are stored, but not in the ledger"
     yield from (f"- `{name}`: {_safe(reason)}" for name, reason in missing)
 
 

@@ -107,6 +107,7 @@ def _provenance(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
         "left_out": [{"name": name, "reason": plain_line(reason, 500)} for name, reason in dataset.result.left_out],
         "damaged": [{"name": name, "reason": plain_line(reason, 500)} for name, reason in dataset.result.damaged],
         "absent": dataset.result.absent,
+        "unrecorded": dataset.result.unrecorded,
         "files": [
             {"path": file.name, "spectra": dataset.result.files[file.name], "bytes": file.size, "sha256": file.sha256}
             for file in files

@@ -137,7 +137,8 @@ class _Export:
             ) from error
 
     def _write(self) -> Dataset:
-        result = ExportResult(absent=(self._source.listed or self._origin.count) - self._origin.count)
+        absent = (self._source.listed or self._origin.count) - self._origin.count
+        result = ExportResult(absent=absent, unrecorded=self._source.unrecorded())
         part_of, rows = self._first_look(result)
         options = self._options
         with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
@@ -193,7 +194,6 @@ class _Export:
 
     def _samples(self, result: ExportResult) -> Iterator[Sample]:
         """Yield all samples, prepared; spectra that give none go into ``result``."""
-        total = self._passes * self._origin.count
         for stored, built in self._builder.build(self._source):
             match built:
                 case Sample():
@@ -207,7 +207,7 @@ class _Export:
                 case MissingMetadataError():
                     raise UsageError(f"{built}, and give that with --archive FILE.toml")
             self._seen += 1
-            self._progress(self._seen, total)
+            self._progress(self._seen // self._passes, self._origin.count)
 
     def _provenance(self) -> dict[str, Any]:
         split = self._options.split

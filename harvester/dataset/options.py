@@ -61,6 +61,7 @@ class ExportResult:
     stars: how many have each label, as the split counts them; empty without a split.
     damaged, left_out, unread: name and reason; no reader finds a spectrum in unread files, though they are sound.
     absent: spectra that the catalog lists and the harvest does not have.
+    unrecorded: stored files without a ledger entry, as a run that was killed leaves them; counted without a catalog.
     anonymous: spectra that name neither object nor position, each of which the split takes for a star of its own.
     files: of a folder, by path within it, with the spectra in each.
     """
@@ -71,6 +72,7 @@ class ExportResult:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
     absent: int = 0
+    unrecorded: int = 0
     files: dict[str, int] = field(default_factory=dict)
     anonymous: int = 0
 

@@ -97,6 +97,16 @@ class Source:
         """The number of spectra in the catalog; None without a catalog."""
         return None if self.catalog is None else len(self.catalog.dids)
 
+    def unrecorded(self) -> int:
+        """Count the stored files that the ledger does not list as stored, as a run that was killed leaves them.
+
+        0 with a catalog: it lists what is to be there.
+        """
+        if self.catalog is not None:
+            return 0
+        recorded = StringMap((row["name"], 0) for row in queries.stored(self._store.ledger))
+        return sum(name not in recorded for name in self._store.sizes())
+
     def origin(self) -> Origin:
         """Summarize what the ledger says of all of them, without reading a file."""
         count, types = 0, ColumnTypes()

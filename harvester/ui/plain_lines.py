@@ -164,7 +164,7 @@ class PlainLines:
 def _until(until: float, now: float) -> str:
     if not math.isfinite(until):
         return "until it is resumed"
-    return f"until {local_time(until, now)} ({duration(until - now)})"
+    return f"until {local_time(until, now)} ({duration(max(until - now, 0.0))})"
 
 
 def _outlook(state: DashboardState) -> str:

@@ -273,3 +273,22 @@ def test_memory_does_not_grow_with_the_number_of_spectra(name: str, many: Path) 
         assert done.returncode == 0
         peaks.append(int(re.findall(r"VmHWM:\s+(\d+)", done.stderr)[0]) / 1000)
     assert peaks[1] - peaks[0] < 65
+
+
+def test_stored_files_that_a_killed_run_did_not_record_are_not_left_out_silently(out: Path) -> None:
+    with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("DELETE FROM spectrum WHERE name = 'na010010'")
+        ledger.execute("UPDATE spectrum SET status = 'wanted' WHERE name = 'na010011'")
+
+    done = export("stars.parquet")
+
+    assert done.returncode == 3
+    assert "2 stored files left out, without a ledger entry" in done.stdout
+    assert "verify --out out --fix, then export again" in done.stdout
+    assert "- 2 whose files are stored, but not in the ledger" in (out.parent / "stars.parquet.md").read_text()
+    assert f"of {COUNT - 3})" in done.stderr  # n2 is missing; each spectrum counts once, though it is read twice
+
+    assert harvester("verify", "--fix", "--out", "out").returncode == 0
+    again = export("stars.parquet")
+    assert again.returncode == 0
+    assert parquet.read_table(out.parent / "stars.parquet").num_rows == COUNT - 1
