@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     refresh: Annotated[
         bool,
         Field(
-            description="request stored spectra again and replace them by verified new ones; the same command resumes it"
+            description="request stored spectra again, replace them by verified new ones; the same command resumes it"
         ),
     ] = False
     require: Annotated[
