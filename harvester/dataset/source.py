@@ -98,9 +98,9 @@ class Source:
         return None if self.catalog is None else len(self.catalog.dids)
 
     def unrecorded(self) -> int:
-        """Count the stored files that the ledger does not list as stored, as a run that was killed leaves them.
+        """Count the stored files that the ledger does not list as stored.
 
-        0 with a catalog: it lists what is to be there.
+        A run that was killed leaves such files. 0 with a catalog: it lists what is to be there.
         """
         if self.catalog is not None:
             return 0
