@@ -1,6 +1,7 @@
-"""Spectra as specutils has them (extra ``specutils``). Imported, it teaches ``Spectrum.read`` the forms read here.
+"""Spectra as specutils has them (extra ``specutils``).
 
-specutils takes an IVOA file for any table and then finds no flux in it. What a column is, UTYPE, UCD or its name say.
+Imported, it teaches ``Spectrum.read`` the forms read here. specutils takes an IVOA file for any table and then finds no
+flux in it. What a column is, UTYPE, UCD or its name say.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
 
 
 def _without_repeats(spectrum: Spectrum) -> tuple[Spectrum, list[str]]:
-    """Return the points with a wavelength of their own: specutils wants axes that rise or fall all the way."""
+    """Return the points with a wavelength of their own.
+
+    Specutils wants axes that rise or fall all the way.
+    """
     repeats = np.concatenate([[False], np.diff(spectrum.wave) == 0])
     count = int(np.count_nonzero(repeats))
     if not count:
@@ -126,7 +130,9 @@ def _without_repeats(spectrum: Spectrum) -> tuple[Spectrum, list[str]]:
 
 
 def _spectral_axis(spectrum: Spectrum) -> u.Quantity:
-    """Return the wavelengths in the file's unit, in Angstrom where astropy does not know its spelling.
+    """Return the wavelengths in the file's unit.
+
+    In Angstrom where astropy does not know its spelling.
 
     ValueError where there is no unit.
     """

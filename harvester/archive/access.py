@@ -1,6 +1,7 @@
-"""Find the URLs that lead to a spectrum: of a SODA service, of its datalink document, or of its file. No I/O.
+"""Find the URLs that lead to a spectrum.
 
-They share the connection (``client.py``), and differ in which URLs are requested one after the other.
+Of a SODA service, of its datalink document, or of its file. No I/O. They share the connection (``client.py``), and
+differ in which URLs are requested one after the other.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ class AccessMethod(Protocol):
         ...
 
     def next_url(self, target: Target, answer: Fetched) -> str | None:
-        """Return what is requested next; None if ``answer`` is the spectrum itself. FetchError if it leads nowhere."""
+        """Return what is requested next; None if ``answer`` is the spectrum itself.
+
+        FetchError if it leads nowhere.
+        """
         ...
 
 
@@ -71,7 +75,10 @@ class DatalinkAccess:
 
 @dataclass(frozen=True, slots=True)
 class DirectAccess:
-    """The file is where the ``template`` says (``{id}``, ``{path}``, ``{name}``), else where the catalog does."""
+    """The file is where the ``template`` says, else where the catalog does.
+
+    Placeholders are ``{id}``, ``{path}`` and ``{name}``.
+    """
 
     template: str
     hosts: Collection[str]
@@ -94,7 +101,10 @@ def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod
 
 
 def filled(template: str, did: SpectrumId) -> str:
-    """Return the URL of one spectrum. ``{path}`` is what the archive itself named, behind authority or ``?``."""
+    """Return the URL of one spectrum.
+
+    ``{path}`` is what the archive itself named, behind authority or ``?``.
+    """
     _, question, local = did.partition("?")
     named = did.partition("://")[2].partition("/")[2] if "://" in did else did
     path = local if question else named

@@ -22,7 +22,10 @@ def check_capabilities(
     format: str | None,  # noqa: A002 - the name of the setting
     band: Band | None,
 ) -> dict[str, str]:
-    """Return the requested FLUXCALIB and FORMAT as the archive spells them. UsageError for what it lacks."""
+    """Return the requested FLUXCALIB and FORMAT as the archive spells them.
+
+    UsageError for what it lacks.
+    """
     if profile.mode != "soda":
         return _as_stored(profile, {"fluxcalib": fluxcalib, "format": format, "band": band})
     if band is not None and not profile.knows(*profile.band_parameters):

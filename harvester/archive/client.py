@@ -1,4 +1,6 @@
-"""Fetch spectra from one archive by aiohttp, set up so that nothing passes that is not a whole, plain response.
+"""Fetch spectra from one archive by aiohttp.
+
+It is set up so that nothing passes that is not a whole, plain response.
 
 What aiohttp does by default, and why it is set otherwise here, was measured against raw sockets: gzip cut short is
 accepted, a 204 with gzip breaks the next request (DaCHS), redirects carry secrets to other hosts, connections that the
@@ -39,17 +41,20 @@ WORDS = 64 * 1024  # bytes of an error page that are read for the server's words
 
 
 def user_agent(contact: str | None) -> str:
-    """Return the User-Agent: who sends requests, and that they copy (IVOA Note SoftID 1.0, section 2.2)."""
+    """Return the User-Agent.
+
+    Who sends requests, and that they copy (IVOA Note SoftID 1.0, section 2.2).
+    """
     purpose = f"IVOA-copy; mailto:{contact}" if contact else "IVOA-copy"
     return f"harvester/{__version__} ({purpose}) aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 
 
 class ArchiveClient:
-    """An archive whose spectra are fetched by ``access``. An async context manager: it owns one connection pool.
+    """An archive whose spectra are fetched by ``access``.
 
-    ``acquire_followup`` waits for the slot of a further request for the same spectrum; False if none is to be sent.
-    ``acquire_repeat`` does so after a connection was lost before its response, when aiohttp silently sends the request
-    again; ``sent`` is called when the bytes of a request leave.
+    An async context manager: it owns one connection pool. ``acquire_followup`` waits for the slot of a further request
+    for the same spectrum; False if none is to be sent. ``acquire_repeat`` does so after a connection was lost before
+    its response, when aiohttp silently sends the request again; ``sent`` is called when the bytes of a request leave.
     """
 
     def __init__(
@@ -87,9 +92,10 @@ class ArchiveClient:
             await session.close()
 
     async def renew(self) -> None:
-        """Drop every connection and resolved address: the machine slept, or has another network now.
+        """Drop every connection and resolved address.
 
-        What is in flight may end on the old connections; the next request gets a new one.
+        The machine slept, or has another network now. What is in flight may end on the old connections; the next
+        request gets a new one.
         """
         now = asyncio.get_running_loop().time()
         over = [(end, old) for end, old in self._retired if end <= now]
@@ -115,7 +121,10 @@ class ArchiveClient:
         )
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
-        """Request one spectrum once, in a slot that was acquired. FetchError for anything but a whole 200."""
+        """Request one spectrum once, in a slot that was acquired.
+
+        FetchError for anything but a whole 200.
+        """
         url = self._access.url(target)
         try:
             answer = await self._follow(target, url, reached)
@@ -170,7 +179,10 @@ class ArchiveClient:
             return Fetched(_decoded(raw, encoding, most), url, tuple(seen.headers.items()))
 
     def _headers_and_proxy(self, url: str, origin: str) -> tuple[dict[str, str] | None, str | None]:
-        """Return what a request has beside what all have; nothing, at no cost, for nearly all archives."""
+        """Return what a request has beside what all have.
+
+        Nothing, at no cost, for nearly all archives.
+        """
         if self._connection.is_straight:
             return None, None
         return self._connection.headers(url, origin), self._connection.proxy_for(url)
@@ -194,7 +206,10 @@ class ArchiveClient:
 
 
 def _reporting(report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
-    """Return requests that ``report`` their URL when they are sent; aiohttp's traces cost a fifth of a request."""
+    """Return requests that ``report`` their URL when they are sent.
+
+    aiohttp's traces cost a fifth of a request.
+    """
 
     class Reported(aiohttp.ClientRequest):
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
@@ -205,7 +220,10 @@ def _reporting(report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body as it came: a 200 of more than ``most`` bytes is refused, of others that much is enough."""
+    """Return the body as it came.
+
+    A 200 of more than ``most`` bytes is refused, of others that much is enough.
+    """
     if seen.status == 200 and (seen.content_length or 0) > most:
         raise FetchError(_too_large(most), str(seen.url))
     body = bytearray()
@@ -220,7 +238,10 @@ async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
-    """Return the body without a Content-Encoding that was not requested; it must be whole and within the limit."""
+    """Return the body without a Content-Encoding that was not requested.
+
+    It must be whole and within the limit.
+    """
     if encoding.lower() in ("identity", ""):
         return raw
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
@@ -234,7 +255,10 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
 
 
 def _inflated(raw: bytes, most: int) -> bytes:
-    """Return the content of a zlib stream (RFC 1950), HTTP's deflate, of at most ``most`` bytes. GzipError."""
+    """Return the content of a zlib stream (RFC 1950), HTTP's deflate.
+
+    At most ``most`` bytes, else GzipError.
+    """
     inflate = zlib.decompressobj()
     try:
         body = inflate.decompress(raw, most + 1)
@@ -248,7 +272,10 @@ def _inflated(raw: bytes, most: int) -> bytes:
 
 
 def _words(raw: bytes, encoding: str) -> bytes:
-    """Return what an error page says, as far as it can be read: its encoding must not hide its status."""
+    """Return what an error page says, as far as it can be read.
+
+    Its encoding must not hide its status.
+    """
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         return raw
     try:

@@ -1,7 +1,8 @@
-"""Say how requests reach an archive: who sends them, with which credentials, through which proxy.
+"""Say how requests reach an archive.
 
-Credentials are named, not kept: a profile has the names of environment variables, whose values are read when a request
-is sent. They go over HTTPS only, to the hosts that the profile lists, and with no redirect to another host.
+Who sends them, with which credentials, through which proxy. Credentials are named, not kept: a profile has the names of
+environment variables, whose values are read when a request is sent. They go over HTTPS only, to the hosts that the
+profile lists, and with no redirect to another host.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ FROM_ENVIRONMENT = "env"
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The names of environment variables with a bearer token, or with a user and a password, and who gets them.
+    """The names of environment variables with credentials, and who gets these.
+
+    A bearer token, or a user and a password.
 
     ``hosts`` are those of the profile where none are named.
     """
@@ -50,7 +53,10 @@ class Authentication:
         return [name for name in self.variables if not environment.get(name)]
 
     def header(self, environment: Mapping[str, str]) -> str:
-        """Return the value of an Authorization header (RFC 6750, RFC 7617); '' where a variable is not set."""
+        """Return the value of an Authorization header (RFC 6750, RFC 7617).
+
+        '' where a variable is not set.
+        """
         if self.missing(environment):
             return ""
         if self.token:
@@ -61,7 +67,10 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How requests reach an archive. ``proxy`` is an address, '' for none, or ``env`` for the environment's."""
+    """How requests reach an archive.
+
+    ``proxy`` is an address, '' for none, or ``env`` for the environment's.
+    """
 
     auth: Authentication | None = None
     hosts: frozenset[str] = frozenset()
@@ -73,7 +82,10 @@ class Connection:
         return self.auth is None and not self.proxy
 
     def headers(self, url: str, origin: str) -> dict[str, str]:
-        """Return the headers with credentials for ``url``, to which a request for ``origin`` led; none for others."""
+        """Return the headers with credentials for ``url``, to which a request for ``origin`` led.
+
+        None for others.
+        """
         if self.auth is None:
             return {}
         here, there = urlsplit(url), urlsplit(origin)

@@ -1,6 +1,7 @@
-"""Turn exceptions of aiohttp and the network into failures: the one place where they become ours.
+"""Turn exceptions of aiohttp and the network into failures.
 
-Order matters: TimeoutError is an OSError, and so are most of aiohttp's connection errors.
+The one place where they become ours. Order matters: TimeoutError is an OSError, and so are most of aiohttp's connection
+errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Describe one archive: where it is, what it expects, and what its files promise. Its quirks are data."""
+"""Describe one archive: where it is, what it expects, and what its files promise.
+
+Its quirks are data.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,10 @@ class ArchiveProfile:
 
     @property
     def is_strict(self) -> bool:
-        """Whether deviations from FITS, invalid flux and overlapping orders are faults rather than remarks."""
+        """Whether deviations from FITS and invalid numbers are faults, not remarks.
+
+        Invalid flux and overlapping orders are such numbers.
+        """
         return bool(self.identity_card) if self.strict is None else self.strict
 
     @property
@@ -115,13 +121,19 @@ class ArchiveProfile:
         return self.identifiers == "any"
 
     def knows(self, *names: str) -> bool:
-        """Whether the service has parameters of these names, which have no case (DALI 1.1, section 3.1)."""
+        """Whether the service has parameters of these names, which have no case.
+
+        DALI 1.1, section 3.1.
+        """
         known = {name.casefold() for name in self.parameters}
         return not known or all(name.casefold() in known for name in names)
 
     @property
     def band_parameters(self) -> tuple[str, ...]:
-        """What a cutout's limits are called: one BAND (SODA 1.0), or two parameters, as before that standard."""
+        """What a cutout's limits are called.
+
+        One BAND (SODA 1.0), or two parameters, as before that standard.
+        """
         older = ("LAMBDA_MIN", "LAMBDA_MAX")
         return older if self.parameters and not self.knows("BAND") and self.knows(*older) else ("BAND",)
 

@@ -1,4 +1,7 @@
-"""What an answer that is no 200 means: status, headers and first words in, a Failure out. No I/O."""
+"""What an answer that is no 200 means: status, headers and first words in, a Failure out.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,10 @@ _BY_STATUS = {
 
 
 def failure_from_response(status: int, headers: Mapping[str, str], body: bytes | bytearray, now: float) -> Failure:
-    """Return why a response is no spectrum, in the server's own words. ``now`` is seconds since 1970.
+    """Return why a response is no spectrum, in the server's own words.
 
-    Only 200 is one: 206 is a part, 203 another's rendering, 3xx that were not followed lead nowhere.
+    ``now`` is seconds since 1970. Only 200 is one: 206 is a part, 203 another's rendering, 3xx that were not followed
+    lead nowhere.
     """
     kind = _BY_STATUS.get(status)
     if kind is None:
@@ -51,9 +55,10 @@ def _silence(status: int) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a Retry-After header demands (RFC 9110 section 10.2.3); None without a usable one.
+    """Return the seconds that a Retry-After header demands (RFC 9110 section 10.2.3).
 
-    A date is compared with the server's own clock (its Date header) where there is one: ours, or its, may be wrong.
+    None without a usable one. A date is compared with the server's own clock (its Date header) where there is one:
+    ours, or its, may be wrong.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():

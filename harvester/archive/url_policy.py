@@ -1,6 +1,7 @@
-"""Decide which URLs may be requested: HTTP on hosts that the user or the profile named, without credentials.
+"""Decide which URLs may be requested.
 
-What a server or a catalog says is not trusted: a URL may lead to the user's own network.
+HTTP on hosts that the user or the profile named, without credentials. What a server or a catalog says is not trusted: a
+URL may lead to the user's own network.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from ..vo.urls import quote_url
 
 
 def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[str] = ()) -> str:
-    """Return the absolute URL that a redirect leads to; FetchError where it must not be followed.
+    """Return the absolute URL that a redirect leads to.
 
-    Allowed are the origin's host and ``hosts``, http or https, but never from https back to http, and no credentials.
+    FetchError where it must not be followed. Allowed are the origin's host and ``hosts``, http or https, but never from
+    https back to http, and no credentials.
     """
     try:
         there = urljoin(place, location)
@@ -37,7 +39,10 @@ def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[s
 
 
 def check_url(url: str, hosts: Collection[str]) -> str:
-    """Return the URL in a catalog or a datalink document as it is requested; FetchError if it may not be."""
+    """Return the URL in a catalog or a datalink document as it is requested.
+
+    FetchError if it may not be.
+    """
     if not url:
         raise FetchError(Failure(FailureKind.NO_URL, "the catalog has no access_url for it"))
     fitting = quote_url(url)

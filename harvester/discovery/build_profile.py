@@ -16,7 +16,10 @@ _MOST_SHOWN = 8
 
 
 def make_profile(findings: Findings, name: str, title: str, listed: ListingSummary | None = None) -> ArchiveProfile:
-    """Return the archive as later runs need to know it. What it does not offer is not requested by default."""
+    """Return the archive as later runs need to know it.
+
+    What it does not offer is not requested by default.
+    """
     profile = ArchiveProfile(
         name=name,
         title=title,
@@ -47,7 +50,10 @@ def make_profile(findings: Findings, name: str, title: str, listed: ListingSumma
 
 
 def default_settings(findings: Findings) -> dict[str, Any]:
-    """Return what is requested where the user says nothing and the usual is not offered; without SODA nothing is."""
+    """Return what is requested where the user says nothing and the usual is not offered.
+
+    Without SODA nothing is.
+    """
     settings: dict[str, Any] = {}
     if findings.mode != "soda":
         return settings
@@ -72,7 +78,10 @@ def _options(findings: Findings, name: str) -> tuple[str, ...]:
 
 
 def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
-    """Return what was found where ``named`` was requested, a line each: what it is about, and the words."""
+    """Return what was found where ``named`` was requested, a line each.
+
+    What it is about, and the words.
+    """
     documents = findings.endpoint or "whose address the list has"
     how = {
         "soda": f"by SODA ({findings.standard or 'by its shape'}), {findings.endpoint}",
@@ -141,7 +150,10 @@ def format_listing(listed: ListingSummary) -> str:
 
 
 def format_hosts(listed: ListingSummary, named: str) -> str:
-    """Return where the listed files are, if not all are on the host that the user named; '' if they are."""
+    """Return where the listed files are, if not all are on the host that the user named.
+
+    '' if they are.
+    """
     hosts = {host: number for host, number in listed.hosts.items() if host}
     if not hosts or set(hosts) == {host_of(named)}:
         return ""

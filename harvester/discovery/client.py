@@ -1,4 +1,7 @@
-"""Request documents of an archive, rather than spectra: as politely as a harvest, one at a time, read as they come."""
+"""Request documents of an archive, rather than spectra.
+
+As politely as a harvest, one at a time, read as they come.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class ServiceUnavailableError(ArchiveError):
-    """A document could not be had, or not as a whole; ``failure`` says whether it may be had later."""
+    """A document could not be had, or not as a whole.
+
+    ``failure`` says whether it may be had later.
+    """
 
     def __init__(self, url: str, failure: Failure) -> None:
         super().__init__(f"{in_short(url)}: {failure.detail}")
@@ -56,15 +62,19 @@ class ServiceUnavailableError(ArchiveError):
 
 
 def in_short(url: str) -> str:
-    """Return an address as people read it: without a password, and without a query that is a language of its own."""
+    """Return an address as people read it.
+
+    Without a password, and without a query that is a language of its own.
+    """
     shown = re.sub(r"(?<=://)[^/?#]*@", "", url)
     return shown if len(shown) <= _LONGEST_SHOWN else shown.partition("?")[0]
 
 
 class VoClient:
-    """One connection to an archive. An async context manager. ArchiveError, in the archive's words, where it fails.
+    """One connection to an archive. An async context manager.
 
-    ``tell`` is called with waits that a user would wonder about, ``on_request`` with every address that is requested.
+    ArchiveError, in the archive's words, where it fails. ``tell`` is called with waits that a user would wonder about,
+    ``on_request`` with every address that is requested.
     """
 
     def __init__(
@@ -179,7 +189,10 @@ class VoClient:
         return Fetched(bytes(body), self.address_behind(url))
 
     async def post(self, url: str, fields: dict[str, str]) -> str:
-        """Send a form; return where the response redirects to, else ``url``. FetchError, with what is wrong."""
+        """Send a form; return where the response redirects to, else ``url``.
+
+        FetchError, with what is wrong.
+        """
         await self._rate_limiter.acquire(self._never)
         self.requests += 1
         self._on_request(url)
@@ -199,7 +212,10 @@ class VoClient:
             raise FetchError(failure_from_exception(error), url) from error
 
     async def wait_after(self, error: ServiceUnavailableError, attempt: int) -> None:
-        """Wait as long as is due after the ``attempt``-th failure (from 1); raise it, at once, if that is in vain."""
+        """Wait as long as is due after the ``attempt``-th failure (from 1).
+
+        Raise it, at once, if that is in vain.
+        """
         failure = error.failure
         wait = wait_before_retry(failure, attempt, self._limits, self._chance) if attempt < _MOST_ATTEMPTS else None
         if wait is None:
@@ -240,7 +256,10 @@ class VoClient:
 
 
 def _next_host(place: str, location: str) -> set[str]:
-    """Return the host that a service moved to; none if an archive in the world leads into a private network."""
+    """Return the host that a service moved to.
+
+    None if an archive in the world leads into a private network.
+    """
     try:
         host = host_of(urljoin(place, location))
     except ValueError:  # it is no address, which resolving it will say
@@ -249,7 +268,10 @@ def _next_host(place: str, location: str) -> set[str]:
 
 
 async def _unpacked(seen: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """Yield the body's pieces; one that is packed with gzip, whether a header says so or not, is unpacked."""
+    """Yield the body's pieces.
+
+    One that is packed with gzip, whether a header says so or not, is unpacked.
+    """
     encoding = seen.headers.get("Content-Encoding", "").lower()
     inflate = None
     first = True
@@ -274,7 +296,10 @@ async def _unpacked(seen: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
 
 
 def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """Return what an answer that is no 200 means, in the words of its VOTable if it has one (DALI 1.1, section 4.2)."""
+    """Return what an answer that is no 200 means, in the words of its VOTable if it has one.
+
+    DALI 1.1, section 4.2.
+    """
     failure = failure_from_response(status, headers, body, time.time())
     try:
         error = gather("", read_votable([body])).error if b"<votable" in body[:4096].lower() else None

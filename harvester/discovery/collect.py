@@ -1,4 +1,4 @@
-"""Collect the rows of one or several answers, and write them as a catalog once all have come."""
+"""Collect the rows of answers, and write them as a catalog once all have come."""
 
 from __future__ import annotations
 
@@ -71,7 +71,10 @@ class ListingCollector:
 
     @property
     def has_enough(self) -> bool:
-        """Whether more spectra than are wanted have begun, so that those that are wanted are complete."""
+        """Return whether all rows of the wanted spectra have come.
+
+        More spectra than are wanted have begun.
+        """
         return self._most is not None and self._spool.wanted_datasets > self._most
 
     def clear(self) -> None:
@@ -80,7 +83,10 @@ class ListingCollector:
         self._header = []
 
     def begin(self, table: VotableTable, url: str, constraints: Constraints) -> ListingReader:
-        """Prepare for the rows of ``table``, which came from ``url``. ArchiveError if it has no column to go by."""
+        """Prepare for the rows of ``table``, which came from ``url``.
+
+        ArchiveError if it has no column to go by.
+        """
         reader = ListingReader(table, url, constraints, self._columns)
         if self._header and reader.header != self._header:
             raise ArchiveError(f"{url}: its answers have different columns, so they cannot be one list")

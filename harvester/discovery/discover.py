@@ -1,4 +1,7 @@
-"""Find out how to fetch from an archive, by the few documents that say so; and list all it has."""
+"""Find out how to fetch from an archive, by the few documents that say so.
+
+And list all it has.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ _NO_SERVICE = (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST, FailureKind.G
 
 @dataclass(frozen=True, slots=True)
 class TableChoice:
-    """Which table of a TAP service the user names, and which of its columns; '' where that is to be found out."""
+    """Which table of a TAP service the user names, and which of its columns.
+
+    '' where that is to be found out.
+    """
 
     table: str = ""
     id_column: str = ""
@@ -118,7 +124,10 @@ async def _findings(
 async def _by_tap_after_all(
     client: VoClient, url: str, constraints: Constraints, error: ServiceUnavailableError
 ) -> Findings:
-    """Return what a TAP service of any name tells, where ``url`` is no SSAP service. ArchiveError if it is neither."""
+    """Return what a TAP service of any name tells, where ``url`` is no SSAP service.
+
+    ArchiveError if it is neither.
+    """
     if error.failure.kind not in (*_NO_SERVICE, FailureKind.REFUSED_REQUEST, FailureKind.UNEXPECTED_STATUS):
         raise error
     try:
@@ -295,9 +304,10 @@ async def list_spectra(
     keep_incomplete: bool = False,
     say: Callable[[str], None] = lambda words: None,
 ) -> ListingSummary:
-    """Write every spectrum that the archive lists into ``sink``: by TAP where there is one and it works, else by SSAP.
+    """Write every spectrum that the archive lists into ``sink``.
 
-    IncompleteListError if it may lack some, unless ``keep_incomplete``; ``say`` is called with what takes long.
+    By TAP where there is one and it works, else by SSAP. IncompleteListError if it may lack some, unless
+    ``keep_incomplete``; ``say`` is called with what takes long.
     """
     if findings.source is None:
         return await list_at_once(client, findings, constraints, sink, most, keep_incomplete, say)

@@ -44,9 +44,10 @@ class FirstAnswer:
 
 
 async def first_answer(client: VoClient, url: str, constraints: Constraints) -> FirstAnswer:
-    """Return one that meets the constraints, else any: how spectra are fetched does not depend on which are wanted.
+    """Return one that meets the constraints, else any.
 
-    Without a position where that is possible, else of the whole sky.
+    How spectra are fetched does not depend on which are wanted. Without a position where that is possible, else of the
+    whole sky.
     """
     asked = _Asked(client, url)
     narrowed = bool(constraints.parameters())
@@ -70,7 +71,10 @@ async def first_answer(client: VoClient, url: str, constraints: Constraints) -> 
 
 
 async def _of_a_time(asked: _Asked, constraints: Constraints, cut: FirstAnswer) -> FirstAnswer:
-    """Return an answer for part of the time, from a service that has too much for one answer and so gives none."""
+    """Return an answer for part of the time.
+
+    From a service that has too much for one answer and so gives none.
+    """
     parts = list(reversed(TimePart().divide()))
     for _ in range(_MOST_TIMES):
         if not parts:
@@ -87,7 +91,10 @@ async def _of_a_time(asked: _Asked, constraints: Constraints, cut: FirstAnswer) 
 async def _of_the_whole_sky(
     asked: _Asked, constraints: Constraints, empty: FirstAnswer | None, refusal: ServiceUnavailableError | None
 ) -> FirstAnswer:
-    """Return an answer for a position, which services demand; else what came, or the refusal with what to try."""
+    """Return an answer for a position, which services demand.
+
+    Else what came, or the refusal with what to try.
+    """
     largest = _WHOLE_SKY_SIZES[0]
     said = refusal
     for size in (*_WHOLE_SKY_SIZES, 0.0):
@@ -117,7 +124,10 @@ async def _of_the_whole_sky(
 
 
 async def _of_some_place(asked: _Asked, constraints: Constraints, largest: float, empty: FirstAnswer) -> FirstAnswer:
-    """Return an answer for one of some circles spread over the sky that has a row; ``empty`` if none has."""
+    """Return an answer for one of some circles spread over the sky that has a row.
+
+    ``empty`` if none has.
+    """
     tiles = list(sky_tiles(largest))
     for number in range(min(_MOST_PLACES, len(tiles))):
         tile = tiles[int(number * _GOLDEN * len(tiles)) % len(tiles)]
@@ -149,7 +159,10 @@ class _Asked:
         return FirstAnswer(document, self.url, maxrec)
 
     async def _document(self, query: dict[str, str]) -> Document:
-        """Return the answer to ``query``, wherever the service moved; some redirects lose the query."""
+        """Return the answer to ``query``, wherever the service moved.
+
+        Some redirects lose the query.
+        """
         asked = with_query(self.url, query)
         try:
             document = await self._client.document(asked, may_move=True)

@@ -1,4 +1,6 @@
-"""Resolve an IVOA identifier to the URL of its service, by the registry (RegTAP 1.1), with pyvo (an extra).
+"""Resolve an IVOA identifier to the URL of its service by the registry.
+
+RegTAP 1.1, with pyvo (an extra).
 
 Which registry that is, pyvo's environment variable IVOA_REGISTRY says, or else pyvo.
 """
@@ -59,7 +61,10 @@ async def look_up(ivoid: str) -> Registered:
 
 
 def _interfaces(ivoid: str) -> list[tuple[str, str]] | None:
-    """Return URL and kind of each standard interface; None where the identifier is unknown. Blocks."""
+    """Return URL and kind of each standard interface; None where the identifier is unknown.
+
+    Blocks.
+    """
     from pyvo import dal, registry
 
     try:

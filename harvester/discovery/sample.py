@@ -1,4 +1,6 @@
-"""Fetch a few listed spectra, verify them, and say what the profile must have for the run to succeed.
+"""Fetch a few listed spectra, verify them, and say what the profile must have.
+
+With that a run succeeds.
 
 What documents promise and what files are may differ: files are on other hosts, are called otherwise, or cannot be read.
 Three of them, spread over the list, show it before thousands are requested.
@@ -36,7 +38,10 @@ _ASSUMED: dict[str, Any] = {"reference_pixel": 1.0, "spectral_unit": "Angstrom",
 
 @dataclass(frozen=True, slots=True)
 class FetchedSample:
-    """One spectrum that was fetched: its bytes and the hosts that it took, or else why it could not be."""
+    """One spectrum that was fetched.
+
+    Its bytes and the hosts that it took, or else why it could not be.
+    """
 
     did: SpectrumId
     body: bytes = b""
@@ -46,7 +51,10 @@ class FetchedSample:
 
 @dataclass(frozen=True, slots=True)
 class SampleReport:
-    """What a few spectra showed: how many were tried and verified, and one sentence for each thing to know."""
+    """What a few spectra showed.
+
+    How many were tried and verified, and one sentence for each thing to know.
+    """
 
     tried: int
     verified: int
@@ -145,7 +153,10 @@ def learned(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[
 
 
 def _further_needs(sample: FetchedSample, profile: ArchiveProfile, failed: FailedCheck) -> list[str]:
-    """Return every field of the profile without which a file cannot be read: the first one hides the others."""
+    """Return every field of the profile without which a file cannot be read.
+
+    The first one hides the others.
+    """
     needs: list[str] = []
     result: FailedCheck | VerifiedSpectrum = failed
     while isinstance(result, FailedCheck):
@@ -159,7 +170,7 @@ def _further_needs(sample: FetchedSample, profile: ArchiveProfile, failed: Faile
 
 
 def expectation(profile: ArchiveProfile) -> Expectation:
-    """Return what a spectrum of the archive must prove to be, under the profile's own settings."""
+    """Return the expectation of a spectrum under the profile's own settings."""
     return Expectation(
         normalized=str(profile.settings.get("fluxcalib", "normalized")).lower() == "normalized"
         and profile.mode == "soda",

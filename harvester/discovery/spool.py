@@ -1,7 +1,7 @@
-"""Keep the rows of a list on disk until all have come: only then is it known which identifiers are shared.
+"""Keep the rows of a list on disk until all have come.
 
-A million rows take some 300 MB there and no memory. Rows come in any order, and a row may come twice (the parts of a
-divided list overlap): each is kept once.
+Only then is it known which identifiers are shared. A million rows take some 300 MB there and no memory. Rows come in
+any order, and a row may come twice (the parts of a divided list overlap): each is kept once.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ class ListingSpool:
             yield [_row(*each) for each in group]
 
     def begin_parts(self) -> None:
-        """Note that the rows that follow are those of parts, which should have all that came so far once more."""
+        """Note that the rows that follow are those of parts.
+
+        They should have all that came so far once more.
+        """
         self._database.execute("UPDATE row SET in_parts = 0")
         self._in_parts = 1
 

@@ -1,9 +1,9 @@
-"""List an archive by its SSAP service: in one answer to queryData, or in parts (SSAP 1.1, section 4).
+"""List an archive by its SSAP service.
 
-SSAP has no pages (section 8.10.2). Where an answer is cut, by OVERFLOW or by a limit that the service does not mention,
-the list is divided by time, sky or wavelength until every part is whole. A division proves itself: its parts must
-differ from the whole, and must have every row that the whole had. Where none does, the list is not complete, and says
-so.
+In one answer to queryData, or in parts (SSAP 1.1, section 4). SSAP has no pages (section 8.10.2). Where an answer is
+cut, by OVERFLOW or by a limit that the service does not mention, the list is divided by time, sky or wavelength until
+every part is whole. A division proves itself: its parts must differ from the whole, and must have every row that the
+whole had. Where none does, the list is not complete, and says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class IncompleteListError(ArchiveError):
 
 @dataclass(slots=True)
 class _Answer:
-    """What became of one request: ``error`` in the service's words; ``is_cut`` if it has more rows."""
+    """What became of one request: ``error`` in the service's words.
+
+    ``is_cut`` if it has more rows.
+    """
 
     maxrec: int
     rows: int = 0
@@ -186,7 +189,10 @@ class _Lister:
         return own
 
     def _heed(self, event: Event, answer: _Answer, has_begun: bool) -> bool:
-        """Take what is said beside the rows. Return whether the rest of the answer needs no reading."""
+        """Take what is said beside the rows.
+
+        Return whether the rest of the answer needs no reading.
+        """
         if not isinstance(event, Info):
             return False
         status, words = query_status(event)

@@ -1,4 +1,6 @@
-"""Find which tables of a TAP service list spectra, and ask its queries in the dialect that it takes (TAP 1.1).
+"""Find which tables of a TAP service list spectra.
+
+Queries are written in the dialect that the service takes (TAP 1.1).
 
 Services differ: some know ``votable`` but not ``votable/td``, some have neither LOWER nor subqueries, some cut the
 answer that describes their columns, some describe them in ``/tables`` alone. The fewest requests settle it.
@@ -47,9 +49,9 @@ _OBSCORE = "ivoa.ObsCore"
 
 
 def is_tap(url: str) -> bool:
-    """Return whether an address is called like a TAP service: ``/tap``, ``/tap/sync``, ``/tap_obs``, ``/TAP/tables``.
+    """Return whether an address is called like a TAP service.
 
-    The standard prescribes no name.
+    ``/tap``, ``/tap/sync``, ``/tap_obs``, ``/TAP/tables``. The standard prescribes no name.
     """
     return _NAMED.search(base_of(url).rpartition("/")[2]) is not None
 
@@ -60,7 +62,10 @@ def base_of(url: str) -> str:
 
 
 def sync_query_url(base: str, adql: str, most: int, form: str = FORMATS[0]) -> str:
-    """Return the address that answers ``adql`` with ``most`` rows at most, in a form that can be read as it comes."""
+    """Return the URL that answers ``adql`` with ``most`` rows at most.
+
+    The answer can be read as it comes.
+    """
     return with_query(f"{base}/sync", query_parameters(adql, most, form))
 
 
@@ -115,9 +120,10 @@ class TapService:
 
 
 async def spectra_tables(client: VoClient, base: str, is_thorough: bool = True) -> list[SpectraTable]:
-    """Return the tables that list spectra. ArchiveError where there is no TAP service at ``base``.
+    """Return the tables that list spectra.
 
-    ``is_thorough``: where TAP_SCHEMA does not answer or knows none, ``/tables`` is read, and ObsCore is tried.
+    ArchiveError where there is no TAP service at ``base``. ``is_thorough``: where TAP_SCHEMA does not answer or knows
+    none, ``/tables`` is read, and ObsCore is tried.
     """
     service = TapService(client, base)
     refusal: ArchiveError | None = None
@@ -139,7 +145,10 @@ async def spectra_tables(client: VoClient, base: str, is_thorough: bool = True) 
 
 
 async def named_table(client: VoClient, base: str, name: str, id_name: str, url_name: str) -> SpectraTable:
-    """Return the table of that ``name``, with the columns that the user names. ArchiveError if it is not there."""
+    """Return the table of that ``name``, with the columns that the user names.
+
+    ArchiveError if it is not there.
+    """
     if not is_table_name(name):
         raise ArchiveError(f"{base}: {plain_line(name, 80)!r} is no name of a table")
     service = TapService(client, base)
@@ -153,7 +162,10 @@ async def named_table(client: VoClient, base: str, name: str, id_name: str, url_
 
 
 async def _tables_of_schema(service: TapService) -> dict[str, VotableTable]:
-    """Return the columns of all tables that have one of the telling columns, as TAP_SCHEMA describes them."""
+    """Return the columns of all tables that have one of the significant columns.
+
+    As TAP_SCHEMA describes them.
+    """
     names = ", ".join(literal(each) for name in _TELLING for each in (name, name.upper()))
     adql = f"SELECT table_name, column_name FROM TAP_SCHEMA.columns WHERE column_name IN ({names})"
     document = await service.document(adql, _MOST_COLUMNS)
@@ -171,13 +183,19 @@ async def _tables_of_schema(service: TapService) -> dict[str, VotableTable]:
 
 
 async def _described(service: TapService, condition: str) -> dict[str, VotableTable]:
-    """Return the columns of tables that fulfil ``condition``; none where the answer was cut, since some would lack."""
+    """Return the columns of tables that fulfil ``condition``.
+
+    None where the answer was cut, since some would lack.
+    """
     document = await service.document(_schema_query(condition), _MOST_COLUMNS)
     return {} if document.is_cut else _grouped(document)
 
 
 async def _by_first_row(service: TapService, name: str) -> dict[str, VotableTable]:
-    """Return the columns of a table as its first row comes with them; none where it is not there."""
+    """Return the columns of a table as its first row comes with them.
+
+    None where it is not there.
+    """
     try:
         document = await service.document(f"SELECT TOP 1 * FROM {name}", 1)
     except ServiceUnavailableError as error:
@@ -229,7 +247,10 @@ def fields_for(source: SpectraTable, columns: ListingColumns) -> list[VotableFie
 
 
 def columns_of(source: SpectraTable, has_addresses: bool, by_did: bool) -> ListingColumns:
-    """Return which columns of a table a listing reads; ``by_did``: spectra are requested by their identifier."""
+    """Return which columns of a table a listing reads.
+
+    ``by_did``: spectra are requested by their identifier.
+    """
     return ListingColumns(
         source.id_column if source.takes_any_id or by_did else "",
         source.url_column,
@@ -239,7 +260,10 @@ def columns_of(source: SpectraTable, has_addresses: bool, by_did: bool) -> Listi
 
 
 def select_table(tables: Sequence[SpectraTable], base: str, name: str | None) -> SpectraTable:
-    """Return the table that is named, else the only one there is besides ObsCore, else ObsCore. ArchiveError."""
+    """Return the table that is named, else the only one besides ObsCore, else ObsCore.
+
+    Raises ArchiveError.
+    """
     names = plain_line(", ".join(table.name for table in tables), 600)
     if name is not None:
         named = [table for table in tables if table.name.casefold() == name.casefold()]
@@ -263,7 +287,9 @@ def _is_obscore(table: SpectraTable) -> bool:
 
 
 async def find_tap_table(client: VoClient, ssap: str, did: str) -> SpectraTable | None:
-    """Return the table behind an SSAP service, where its host has TAP at the usual place and that spectrum in it.
+    """Return the table behind an SSAP service.
+
+    Its host must have TAP at the usual place, and that spectrum in it.
 
     One that answers otherwise has none, as most have: that is no fault.
     """
@@ -288,7 +314,7 @@ async def _has(client: VoClient, table: SpectraTable, did: str) -> bool:
 
 
 def with_columns(source: SpectraTable, id_name: str, url_name: str) -> SpectraTable:
-    """Return ``source`` with the columns that the user names in place of those that were found."""
+    """Return ``source`` with the columns that the user names in place of those found."""
     if not (id_name or url_name):
         return source
     return replace(source, id_column=id_name or source.id_column, url_column=url_name, takes_any_id=bool(id_name))

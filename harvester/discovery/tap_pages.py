@@ -1,10 +1,10 @@
-"""List an archive by its TAP service, in pages: each begins behind the identifier at which the last one ended.
+"""List an archive by its TAP service, in pages.
 
-Rows of one spectrum are never torn apart: those of the last DID of a page may go on in the next, so they are left to
-it. That, too, is how a page goes on that breaks off: behind the last spectrum that is complete. Without an ORDER BY
-nothing of this would hold (TAP 1.1 promises no order), and a service that ignores it would leave spectra out silently.
-So none may come twice, and all that are counted must come. Where DIDs are missing or shared, the addresses of the files
-take their place.
+Each begins behind the identifier at which the last one ended. Rows of one spectrum are never torn apart: those of the
+last DID of a page may go on in the next, so they are left to it. That, too, is how a page goes on that breaks off:
+behind the last spectrum that is complete. Without an ORDER BY nothing of this would hold (TAP 1.1 promises no order),
+and a service that ignores it would leave spectra out silently. So none may come twice, and all that are counted must
+come. Where DIDs are missing or shared, the addresses of the files take their place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ Tell = Callable[[int, int], None]
 
 
 class StuckError(ArchiveError):
-    """Pages do not go on: the service ignores their order, or one identifier has more rows than a page."""
+    """Pages do not go on.
+
+    The service ignores their order, or one identifier has more rows than a page.
+    """
 
 
 async def list_by_pages(
@@ -49,7 +52,10 @@ async def list_by_pages(
     tell: Tell,
     most: int | None = None,
 ) -> ListingSummary:
-    """Write every spectrum of the table, or ``most``, into ``sink``. ArchiveError where a page cannot be had."""
+    """Write every spectrum of the table, or ``most``, into ``sink``.
+
+    ArchiveError where a page cannot be had.
+    """
     source = findings.source
     if source is None:
         raise ArchiveError("there is no TAP table to list")
@@ -105,7 +111,10 @@ class _Walks:
         await self._require_all(collector, address, tell)
 
     async def _require_all(self, collector: ListingCollector, address: VotableField | None, tell: Tell) -> None:
-        """Read rows without an identifier, too, where rows are missing. ArchiveError where they do not turn up."""
+        """Read rows without an identifier, too, where rows are missing.
+
+        ArchiveError where they do not turn up.
+        """
         if self._given >= self._total or self._given >= (total := await self._count()):
             return  # it may have lost some since it was asked first
         self._total = total
@@ -186,7 +195,10 @@ class _Walks:
 
 
 class _Pages:
-    """A walk in the order of ``key``; ``_mark`` is its value in the last spectrum that is complete."""
+    """A walk in the order of ``key``.
+
+    ``_mark`` is its value in the last spectrum that is complete.
+    """
 
     def __init__(
         self,
@@ -280,7 +292,10 @@ class _Pages:
         return complete
 
     def _heed(self, event: Event) -> None:
-        """Take what is said beside the rows. An error behind pages that came is no fault of the query."""
+        """Take what is said beside the rows.
+
+        An error behind pages that came is no fault of the query.
+        """
         if isinstance(event, VotableTable) and len(event.fields) != len(self._columns.fields):
             raise ArchiveError(f"{self._source.url}: it gives other columns than were requested")
         if not isinstance(event, Info):
@@ -299,7 +314,10 @@ class _Pages:
 
 
 def _is_too_slow(failure: Failure) -> bool:
-    """Return whether a page took longer than the service allows, so that a smaller one may not."""
+    """Return whether a page took longer than the service allows.
+
+    A smaller one may not.
+    """
     return failure.kind is FailureKind.TIMEOUT or _TOO_SLOW.search(failure.detail) is not None
 
 

@@ -1,7 +1,8 @@
-"""Divide what a service lists into parts that it lists whole: in time, in wavelength, or in tiles of the sky.
+"""Divide what a service lists into parts that it lists whole.
 
-SSAP has no pages (1.1, section 8.10.2). Where an answer is cut, or a position with a largest size is demanded, the list
-is put together from several answers. Parts overlap at their edges, so a spectrum may come twice; none is left out.
+In time, in wavelength, or in tiles of the sky. SSAP has no pages (1.1, section 8.10.2). Where an answer is cut, or a
+position with a largest size is demanded, the list is put together from several answers. Parts overlap at their edges,
+so a spectrum may come twice; none is left out.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ EVERYWHERE = SkyTile(-90.0, 90.0, -180.0, 180.0)
 
 
 def sky_tiles(largest: float) -> Iterator[SkyTile]:
-    """Yield tiles that cover the sky, each in a circle of at most ``largest`` degrees in diameter."""
+    """Yield tiles that cover the sky.
+
+    Each lies in a circle of at most ``largest`` degrees in diameter.
+    """
     if largest <= 0:
         raise ValueError("a tile needs a size above zero")
     height = min(180.0, largest / math.sqrt(2.0)) * 0.999
@@ -134,7 +138,10 @@ def sky_tiles(largest: float) -> Iterator[SkyTile]:
 
 
 def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
-    """Return the angle between two directions; all in degrees (haversine, exact for small angles)."""
+    """Return the angle between two directions.
+
+    All in degrees (haversine, exact for small angles).
+    """
     alpha, delta, beta, gamma = map(math.radians, (ra, dec, other_ra, other_dec))
     half = math.sin((gamma - delta) / 2) ** 2 + math.cos(delta) * math.cos(gamma) * math.sin((beta - alpha) / 2) ** 2
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(half))))

@@ -1,4 +1,7 @@
-"""Run a query as a job (UWS 1.1), for a TAP service that has no time for it in its synchronous resource."""
+"""Run a query as a job (UWS 1.1).
+
+For a TAP service that has no time for it in its synchronous resource.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _LONGEST_PHASE = 4096  # bytes
 
 
 async def result_of_job(client: VoClient, base: str, parameters: dict[str, str]) -> str:
-    """Start a job at ``base``/async, wait until it is done, and return the address of its result.
+    """Start a job at ``base``/async, wait for it, and return the URL of its result.
 
     ArchiveError, with the service's words, if it fails or takes longer than an hour.
     """

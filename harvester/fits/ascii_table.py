@@ -1,4 +1,7 @@
-"""ASCII tables (XTENSION = 'TABLE'): numbers as text in fixed fields (FITS 4.0, section 7.2)."""
+"""ASCII tables (XTENSION = 'TABLE').
+
+Numbers as text in fixed fields (FITS 4.0, section 7.2).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _TFORM = re.compile(r"([AIFED])(\d{1,6})(?:\.(\d{1,3}))?")
 
 @bounded_cache
 def ascii_table(structure: bytes) -> BinaryTable:
-    """Return the table that these structural cards describe; its columns' ``count`` is their width in characters."""
+    """Return the table that these structural cards describe.
+
+    Its columns' ``count`` is their width in characters.
+    """
     header = Header(structure)
     header.integer("BITPIX", 8, 8)
     header.integer("NAXIS", 2, 2)
@@ -49,7 +55,10 @@ def _column(header: Header, number: int, width: int) -> TableColumn:
 
 
 def ascii_values(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) -> Array:
-    """Return the numbers of a column, one a row; blank fields are 0 (section 7.2.5), TNULLn is NaN."""
+    """Return the numbers of a column, one a row.
+
+    Blank fields are 0 (section 7.2.5), TNULLn is NaN.
+    """
     if table.rows > MOST_POINTS:
         raise unreadable(f"the table has {table.rows:,} rows, too many to read")
     if not table.rows or not column.count:

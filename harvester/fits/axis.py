@@ -1,4 +1,7 @@
-"""From a stored spectral axis to wavelengths: logarithms, frequencies, energies, and axes that are in doubt."""
+"""From a stored spectral axis to wavelengths.
+
+Logarithms, frequencies, energies, and axes that are in doubt.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ _ADVICE = "say what it is with spectral_scale (linear, log10 or ln) in the archi
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredAxis:
-    """A spectral axis as a file has it: numbers, unit, scale where the file tells it, and the card that names it."""
+    """A spectral axis as a file has it.
+
+    Numbers, unit, scale where the file tells it, and the card that names it.
+    """
 
     values: Array
     unit: str
@@ -43,7 +49,10 @@ class Wavelengths:
 
 
 def wavelengths(stored: StoredAxis, conventions: FileConventions) -> Wavelengths:
-    """Return the wavelengths that ``stored`` means; InvalidSpectrumError where that is unknown or in doubt."""
+    """Return the wavelengths that ``stored`` means.
+
+    InvalidSpectrumError where that is unknown or in doubt.
+    """
     remarks: tuple[str, ...] = ()
     spelled = stored.unit or conventions.spectral_unit
     scale = stored.scale or conventions.scale
@@ -110,7 +119,10 @@ def _without_logarithm(values: Array, scale: Scale) -> Array:
 
 
 def _refuse_hidden_logarithm(stored: StoredAxis, unit: SpectralUnit, spelled: str) -> None:
-    """Raise where "Angstrom" from 3.58 to 3.63 must be logarithms: X-ray spectra are the exception, not the rule."""
+    """Raise where "Angstrom" from 3.58 to 3.63 must be logarithms.
+
+    X-ray spectra are the exception, not the rule.
+    """
     values, in_angstrom = stored.values, unit.factor / ANGSTROM
     if not (0.99 < in_angstrom < 10.01):
         return

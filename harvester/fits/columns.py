@@ -128,7 +128,10 @@ def plain(name: str) -> str:
 
 @lru_cache(512)
 def role_of_name(name: str) -> Role | None:
-    """Return what a column, an image or a row of this name holds, None if the name does not tell."""
+    """Return what a column, an image or a row of this name holds.
+
+    None if the name does not say.
+    """
     short = plain(re.sub(r"[(\[].*", "", name))
     if short in _SPECTRAL_NAMES or _LOG10_NAME.fullmatch(short) or _LN_NAME.fullmatch(short):
         return Role.SPECTRAL
@@ -176,7 +179,10 @@ Rank = tuple[int, ...]
 def _best(
     columns: Sequence[Described], numbers: Sequence[int], rank: Callable[[Described], Rank | None], what: str
 ) -> tuple[int | None, Evidence, tuple[str, ...]]:
-    """Return the column with the highest rank, the first of several; and a remark where that was a choice."""
+    """Return the column with the highest rank, the first of several.
+
+    And a remark where that was a choice.
+    """
     ranked = [(found, number) for number in numbers if (found := rank(columns[number])) is not None]
     if not ranked:
         return None, Evidence.NONE, ()
@@ -190,7 +196,10 @@ def _best(
 
 
 def _rank(column: Described, evidence: Evidence, order: int = 0) -> Rank:
-    """Rank a column: the main one and the calibrated one go first, then the IVOA's own name space."""
+    """Rank a column among those with one role.
+
+    The main one and the calibrated one go first, then the IVOA's own name space.
+    """
     words = column.ucd.split(";")
     own = column.utype.rpartition(":")[0] in ("", "spec", "ssa", "sdm", "spectrum")
     return ("meta.main" in words, "stat.uncalib" not in words, evidence, own, -order)
@@ -232,7 +241,10 @@ def named_scale(name: str) -> Scale | None:
 
 
 def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
-    """Return what a spectral column's name tells of its scale and its quantity; its UCD goes before."""
+    """Return what a spectral column's name tells of its scale and its quantity.
+
+    Its UCD goes before.
+    """
     short = plain(re.sub(r"[(\[].*", "", column.name))
     unit = spectral_unit(column.unit)
     scale = named_scale(column.name) if unit is None or unit.scale is Scale.LINEAR else None
@@ -250,7 +262,10 @@ def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
 
 
 def _uncertainty(columns: Sequence[Described], rest: Sequence[int], flux: Described) -> tuple[int, Role] | None:
-    """Return the uncertainty that belongs to ``flux``: by UTYPE, by UCD, else by a name made of that of the flux."""
+    """Return the uncertainty that belongs to ``flux``.
+
+    By UTYPE, by UCD, else by a name made of that of the flux.
+    """
     prefix, _, _ = flux.utype.rpartition(":")
     for number in rest:
         column = columns[number]
@@ -275,12 +290,18 @@ def _uncertainty_kind(column: Described) -> Role:
 
 
 def _is_general(name: str, others: Collection[str]) -> bool:
-    """Return whether the name of an uncertainty names no flux, or just ``flux`` where no other column is called so."""
+    """Return whether the name of an uncertainty names no certain flux.
+
+    It names none, or just ``flux`` where no other column is called so.
+    """
     return name in _ROLE_OF_NAME or ("flux" in name and "flux" not in others)
 
 
 def _belongs(name: str, flux: str) -> bool:
-    """Return whether the name of an uncertainty is made of that of the flux: flux_err, err_flux, flux_reduced's."""
+    """Return whether the name of an uncertainty is made of that of the flux.
+
+    As flux_err, err_flux, flux_reduced's.
+    """
     return name != flux and (name.startswith(flux) or name.endswith(f"_{flux}"))
 
 

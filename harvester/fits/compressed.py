@@ -1,4 +1,7 @@
-"""Tile-compressed images (FITS 4.0, section 10): decompressed into plain ones, which are read as any other image."""
+"""Tile-compressed images (FITS 4.0, section 10).
+
+Decompressed into plain ones, which are read as any other image.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class _Compressed:
 
 
 def decompressed(raw: bytes, hdus: Sequence[Hdu]) -> bytes:
-    """Return the same file with its compressed images as plain ones; InvalidSpectrumError if that fails."""
+    """Return the same file with its compressed images as plain ones.
+
+    InvalidSpectrumError if that fails.
+    """
     parts: list[bytes] = []
     begin = 0
     for hdu in hdus:
@@ -125,7 +131,10 @@ def _numbers(raw: bytes, hdu: Hdu, image: _Compressed) -> Array:
 
 
 def _unquantized(raw: bytes, hdu: Hdu, table: BinaryTable) -> Sequence[Array]:
-    """Return the gzip data of tiles that could not be quantized (section 10.1.3), none if there is no such column."""
+    """Return the gzip data of tiles that could not be quantized (section 10.1.3).
+
+    None if there is no such column.
+    """
     column = next((column for column in table.columns if column.name == "gzip_compressed_data"), None)
     return [] if column is None or column.element != "B" else column_rows(raw, hdu, table, column)
 

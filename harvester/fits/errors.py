@@ -7,7 +7,10 @@ from ..model.outcomes import Check, FailedCheck
 
 
 class InvalidSpectrumError(ValueError):
-    """Bytes that fail a check; ``rejected`` says which, and its ``detail`` is one sentence for people."""
+    """Bytes that fail a check.
+
+    ``rejected`` says which, and its ``detail`` is one sentence for people.
+    """
 
     def __init__(self, check: Check, kind: FailureKind, detail: str) -> None:
         super().__init__(detail)

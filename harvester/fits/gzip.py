@@ -1,4 +1,7 @@
-"""Decompress the ``.fits.gz`` files that archives keep, with a limit, before they are verified."""
+"""Decompress the ``.fits.gz`` files that archives keep, with a limit.
+
+They are verified afterwards, as any other file.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ class GzipError(ValueError):
 
 
 def decompress(body: bytes, most: int) -> bytes:
-    """Return the content of a gzip file, of all its members (RFC 1952); at most ``most`` bytes. GzipError."""
+    """Return the content of a gzip file, of all its members (RFC 1952).
+
+    At most ``most`` bytes. GzipError.
+    """
     content = bytearray()
     whole, at, members = memoryview(body), 0, 0
     while body.startswith(GZIP, at):

@@ -1,7 +1,8 @@
-"""Header and data units: whole FITS blocks from the first byte to the last, nothing missing and nothing behind.
+"""Header and data units.
 
-The sizes that headers declare are only ever compared with the bytes that are there: nothing is allocated by them. A
-strict reading refuses whatever FITS does not allow; a tolerant one notes what neither size nor data depend on.
+Whole FITS blocks from the first byte to the last, nothing missing and nothing behind. The sizes that headers declare
+are only ever compared with the bytes that are there: nothing is allocated by them. A strict reading refuses whatever
+FITS does not allow; a tolerant one notes what neither size nor data depend on.
 """
 
 from __future__ import annotations
@@ -69,7 +70,10 @@ class Hdu:
 
 
 def read_hdus(body: bytes, strict: bool = True) -> list[Hdu]:
-    """Return every HDU of a FITS file that is exactly whole; InvalidSpectrumError for anything else."""
+    """Return every HDU of a FITS file that is exactly whole.
+
+    InvalidSpectrumError for anything else.
+    """
     _refuse_other_formats(body)
     hdus = [_hdu(body, 0, strict)]
     while (position := hdus[-1].end) < len(body):
@@ -127,7 +131,10 @@ def _hdu(body: bytes, position: int, strict: bool) -> Hdu:
 
 
 def _odd_padding(padding: bytes, found: str, strict: bool, detail: str) -> tuple[str, ...]:
-    """Return what is odd about padding: ``found`` in place of zeros or blanks is harmless, other bytes are not."""
+    """Return what is odd about padding.
+
+    ``found`` in place of zeros or blanks is harmless, other bytes are not.
+    """
     if strict or (padding.strip(b" ") and padding.strip(b"\0")):
         raise malformed(detail)
     return (f"{len(padding):,} bytes of padding are {found}",)

@@ -1,6 +1,7 @@
-"""FITS headers: 80-character cards, parsed one by one, when their value is needed (FITS 4.0 section 4).
+"""FITS headers: 80-character cards, parsed one by one, when their value is needed.
 
-Cards are known by their place alone, every 80 bytes, so that text within a value or a comment never counts.
+FITS 4.0 section 4. Cards are known by their place alone, every 80 bytes, so that text within a value or a comment never
+counts.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _EXPONENTS = bytes.maketrans(b"Dd", b"EE")
 
 
 class Header(Mapping[str, Value]):
-    """The values of a header by keyword. Cards without a value, or with a complex one, are left out."""
+    """The values of a header by keyword.
+
+    Cards without a value, or with a complex one, are left out.
+    """
 
     __slots__ = ("_block", "_keywords", "_offsets", "oddities", "structure")
 
@@ -40,7 +44,10 @@ class Header(Mapping[str, Value]):
     """Sentences on what is not as FITS demands and neither size nor data depend on."""
 
     def __init__(self, block: bytes) -> None:
-        """Take ``block``: whole cards, without the END card. InvalidSpectrumError if data sizes are in doubt."""
+        """Take ``block``: whole cards, without the END card.
+
+        InvalidSpectrumError if data sizes are in doubt.
+        """
         if len(block) % CARD:
             raise malformed(f"the header card {len(block) // CARD + 1} is cut short")
         self._block, self._keywords = block, keywords_of(block)
@@ -74,7 +81,10 @@ class Header(Mapping[str, Value]):
         return self._offsets.keys()
 
     def fields(self, *names: str) -> list[bytes]:
-        """Return the 72 bytes behind the keyword of each card with one of these names, in the order of the cards."""
+        """Return the 72 bytes behind the keyword of each card with one of these names.
+
+        They are in the order of the cards.
+        """
         wanted = {_keyword(name) for name in names}
         return [self._field(offset) for offset, keyword in cards_of(self._keywords) if keyword in wanted]
 
@@ -88,12 +98,15 @@ class Header(Mapping[str, Value]):
         return found[0][behind:].partition(b"/")[2].decode("latin-1").strip()
 
     def numbered(self, stem: str, most: int) -> dict[int, str]:
-        """Return the texts of the cards ``stem`` with a number behind it, by their numbers, 1 to ``most``."""
+        """Return the texts of the cards ``stem`` 1 to ``most``, by their numbers."""
         found = ((number, self.get(f"{stem}{number}")) for number in range(1, most + 1))
         return {number: str(value) for number, value in found if value is not None}
 
     def without(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
-        """Return the cards with other keywords than those ``left_out``: how many there are, and their bytes."""
+        """Return the cards with other keywords than those ``left_out``.
+
+        How many there are, and their bytes.
+        """
         count, ranges = ranges_without(self._keywords, left_out)
         return count, b"".join([self._block[part] for part in ranges])
 
@@ -135,7 +148,10 @@ class Header(Mapping[str, Value]):
         return self._continued(value, offset + CARD) if isinstance(value, bytes) else value
 
     def _continued(self, first: bytes, offset: int) -> str:
-        """Return the string that begins with ``first`` and goes on in the card at ``offset``, if that continues it."""
+        """Return the string that begins with ``first``.
+
+        It goes on in the card at ``offset``, if that continues it.
+        """
         parts = [first]
         while self._block.startswith(CONTINUE, offset) and _goes_on(parts[-1]):
             more = _CONTINUATION.fullmatch(self._field(offset))
@@ -159,7 +175,10 @@ class Header(Mapping[str, Value]):
         return value
 
     def text(self, name: str) -> str:
-        """Return the string of an optional card, '' where there is none; InvalidSpectrumError if it is no string."""
+        """Return the string of an optional card, '' where there is none.
+
+        InvalidSpectrumError if it is no string.
+        """
         value = self.value(name)
         if value is None:
             return ""
@@ -168,7 +187,10 @@ class Header(Mapping[str, Value]):
         return value
 
     def real(self, name: str) -> float | None:
-        """Return the number of an optional card, None where there is none; InvalidSpectrumError if it is no number."""
+        """Return the number of an optional card, None where there is none.
+
+        InvalidSpectrumError if it is no number.
+        """
         value = self.value(name)
         if isinstance(value, (bool, str)):
             raise malformed(f"the header says {name} = {value!r}, not a number")
@@ -189,7 +211,10 @@ def _keyword(name: str) -> bytes:
 
 @lru_cache(4096)  # the spectra of an archive share nearly all their cards
 def _read(field: bytes) -> bytes | Value | None:
-    """Return the value in a card's field; of a string that may go on in the next card, the bytes between its quotes."""
+    """Return the value in a card's field.
+
+    Of a string that may go on in the next card, the bytes between its quotes.
+    """
     found = _VALUE.fullmatch(field)
     if found is None:
         return None
@@ -214,7 +239,10 @@ def _text(quoted: bytes) -> str:
 
 
 def _first_odd_card(block: bytes) -> int:
-    """Return the number, from 1 on, of the first card with an odd keyword or a character that no header has."""
+    """Return the number, from 1 on, of the first odd card.
+
+    Its keyword is odd, or it has a character that no header has.
+    """
     starts = range(0, len(block), CARD)
     cards = (block[at : at + CARD] for at in starts)
     return next(n for n, card in enumerate(cards, 1) if not are_keywords(card[:8]) or card.translate(None, _PRINTABLE))

@@ -1,7 +1,7 @@
-"""How the cards of a header are laid out: the spectra of an archive share a handful of layouts.
+"""How the cards of a header are laid out.
 
-Keywords are parsed once for each layout, not for each spectrum, of which only values are left to read: 142 instead of
-369 us a spectrum, a third of all CPU time of a run at full speed.
+The spectra of an archive share a handful of layouts. Keywords are parsed once for each layout, not for each spectrum,
+of which only values are left to read: 142 instead of 369 us a spectrum, a third of all CPU time of a run at full speed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CardAt = tuple[int, bytes]
 
 
 def bounded_cache(work: Work) -> Work:
-    """Remember the last results of ``work``, by its first argument, which is bytes, and the others.
+    """Remember the last results of ``work`` by its arguments, of which the first is bytes.
 
     Bytes longer than those of usual spectra are worked on each time, so that no server can fill the memory: all that is
     remembered stays within some 30 MB.
@@ -81,7 +81,7 @@ def are_keywords(keywords: bytes) -> bool:
 
 
 def is_structural(keyword: bytes) -> bool:
-    """Return whether the size or the form of the data follows from the card with these 8 bytes."""
+    """Return whether size or form of the data follows from the card with these 8 bytes."""
     return _STRUCTURAL.fullmatch(keyword) is not None
 
 
@@ -100,7 +100,7 @@ def header_layout(keywords: bytes) -> HeaderLayout:
 
 @bounded_cache
 def ranges_without(keywords: bytes, left_out: frozenset[bytes]) -> tuple[int, Sequence[slice]]:
-    """Return how many cards have other keywords than those that are ``left_out``, and where they are."""
+    """Return how many cards have keywords that are not ``left_out``, and where they are."""
     kept = [offset for offset, keyword in cards_of(keywords) if keyword not in left_out]
     return len(kept), _ranges(kept)
 
@@ -119,7 +119,10 @@ def _repeated(cards: Iterable[CardAt]) -> Mapping[bytes, Sequence[int]]:
 
 
 def _structural(cards: Iterable[CardAt], structural: Collection[bytes]) -> Iterator[int]:
-    """Yield where the cards with ``structural`` keywords begin; a CONTINUE card belongs to the one before it."""
+    """Yield where the cards with ``structural`` keywords begin.
+
+    A CONTINUE card belongs to the one before it.
+    """
     owner = b""
     for offset, keyword in cards:
         owner = owner if keyword == CONTINUE else keyword
@@ -128,7 +131,10 @@ def _structural(cards: Iterable[CardAt], structural: Collection[bytes]) -> Itera
 
 
 def _ranges(offsets: Iterable[int]) -> Sequence[slice]:
-    """Return the slices of a header's bytes that hold the cards at ``offsets``; neighbours share one."""
+    """Return the slices of a header's bytes that hold the cards at ``offsets``.
+
+    Neighbours share one.
+    """
     ranges: list[slice] = []
     begin = end = 0
     for offset in offsets:

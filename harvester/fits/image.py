@@ -1,4 +1,7 @@
-"""Images whose first axis is a spectral axis, and the scale of that axis by the header (FITS 4.0, section 8; IRAF)."""
+"""Images whose first axis is a spectral axis, and the scale of that axis by the header.
+
+FITS 4.0, section 8; IRAF.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ _LOG_FLAGS = ("DC-FLAG", "DC_FLAG", "DCFLAG")
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
-    """The scale of an image's first axis: pixel p, from 1 on, has ``first + (p - reference) * step``.
+    """The scale of an image's first axis.
+
+    Pixel p, from 1 on, has ``first + (p - reference) * step``.
 
     scale: of these numbers, None where only the unit tells; fits_log: FITS' own logarithmic axis, whose ``first`` and
     ``step`` are wavelengths at the reference pixel (section 8.4: CTYPE1 ends in -LOG).
@@ -70,7 +75,10 @@ class Dispersion:
 
 
 def shape_of(header: Header) -> tuple[int, ...]:
-    """Return the lengths of an image's axes, NAXIS1 first, without those of one pixel at the end."""
+    """Return the lengths of an image's axes, NAXIS1 first.
+
+    Axes of one pixel at the end are left out.
+    """
     lengths = [header.integer(f"NAXIS{n}", 0, LARGEST_DATA) for n in range(1, header.integer("NAXIS", 0, 999) + 1)]
     while len(lengths) > 1 and lengths[-1] == 1:
         lengths.pop()
@@ -85,7 +93,10 @@ def is_row(header: Header) -> bool:
 
 @np.errstate(all="ignore")  # what becomes NaN or infinite here is judged by the science check, not warned about
 def pixels(raw: bytes, hdu: Hdu) -> Array:
-    """Return the image's numbers: BSCALE, BZERO applied, BLANK as NaN; shape (rows, NAXIS1), (NAXIS1,) for one row."""
+    """Return the image's numbers: BSCALE, BZERO applied, BLANK as NaN.
+
+    Shape (rows, NAXIS1), (NAXIS1,) for one row.
+    """
     header, shape = hdu.header, shape_of(hdu.header)
     if math.prod(shape) > MOST_PIXELS:
         raise unreadable(f"the image has {math.prod(shape):,} pixels; at most {MOST_PIXELS:,} are read")
@@ -105,7 +116,10 @@ def has_dispersion(header: Header) -> bool:
 
 
 def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
-    """Return the scale of the image's first axis; InvalidSpectrumError where there is none, or it is in doubt."""
+    """Return the scale of the image's first axis.
+
+    InvalidSpectrumError where there is none, or it is in doubt.
+    """
     ctype = header.text("CTYPE1").strip()
     kind, scale, fits_log, unit = _ctype(ctype)
     first, step = header.real("CRVAL1"), header.real("CD1_1")  # which goes before CDELT1 (section 8.1.2)
@@ -142,7 +156,10 @@ def _is_log10_of_angstrom(value: float) -> bool:
 
 
 def _ctype(ctype: str) -> tuple[AxisKind | None, Scale | None, bool, str]:
-    """Return what CTYPE1 tells: quantity, scale, whether it is FITS' own -LOG, and a unit in brackets."""
+    """Return what CTYPE1 tells.
+
+    Quantity, scale, whether it is FITS' own -LOG, and a unit in brackets.
+    """
     code = _FITS_CODE.fullmatch(ctype.upper())
     if code and code[2] in (None, "LOG"):
         return _FITS_AXES[code[1]], None if code[2] is None else Scale.LINEAR, code[2] == "LOG", ""
@@ -166,7 +183,10 @@ def _ctype(ctype: str) -> tuple[AxisKind | None, Scale | None, bool, str]:
 
 
 def _is_flagged_log(header: Header, first: float, step: float) -> tuple[bool, tuple[str, ...]]:
-    """Return whether a card says that the scale is log10: IRAF's DC-FLAG in any spelling, or SDSS's COEFF0, COEFF1."""
+    """Return whether a card says that the scale is log10.
+
+    IRAF's DC-FLAG in any spelling, or SDSS's COEFF0, COEFF1.
+    """
     for name in _LOG_FLAGS:
         flag = header.get(name)
         if flag is not None:
@@ -178,7 +198,10 @@ def _is_flagged_log(header: Header, first: float, step: float) -> tuple[bool, tu
 
 
 def _reference(header: Header, conventions: FileConventions) -> float:
-    """Return CRPIX1. The standard's default is 0 (section 8.2), but archives that leave it out mean the first pixel."""
+    """Return CRPIX1.
+
+    The standard's default is 0 (section 8.2), but archives that leave it out mean the first pixel.
+    """
     reference = header.real("CRPIX1")
     reference = conventions.reference_pixel if reference is None else reference
     if reference is None:
@@ -188,7 +211,10 @@ def _reference(header: Header, conventions: FileConventions) -> float:
 
 
 def _unit(header: Header, in_ctype: str) -> str:
-    """Return CUNIT1; or the unit in a comment's brackets, in IRAF's own card or in CTYPE1; '' where nothing tells."""
+    """Return CUNIT1; or the unit in a comment's brackets, in IRAF's own card or in CTYPE1.
+
+    '' where nothing tells.
+    """
     unit = header.text("CUNIT1").strip()
     if unit:
         return unit

@@ -1,4 +1,7 @@
-"""From images to a spectrum: one row of pixels, rows with a meaning each, or wavelengths in an image of their own."""
+"""From images to a spectrum.
+
+One row of pixels, rows with a meaning each, or wavelengths in an image of their own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _SAME_WAVELENGTHS = 1e-4  # relative difference between a row of wavelengths in 
 
 
 def flux_images(hdus: Sequence[Hdu]) -> list[Hdu]:
-    """Return the images that can hold flux: on a spectral scale, or with wavelengths in an image of their own."""
+    """Return the images that can hold flux.
+
+    On a spectral scale, or with wavelengths in an image of their own.
+    """
     images = [hdu for hdu in hdus if hdu.is_image and hdu.size]
     return [hdu for hdu in images if _can_be_flux(hdu, images)]
 
@@ -54,7 +60,10 @@ def companion(hdu: Hdu, images: Sequence[Hdu], roles: Sequence[Role]) -> tuple[H
 def image_spectra(
     raw: bytes, primary: Header, images: Sequence[Hdu], hdus: Sequence[Hdu], conventions: FileConventions
 ) -> list[Spectrum]:
-    """Return the spectra in ``images``: further ones only where they have other wavelengths than the first."""
+    """Return the spectra in ``images``.
+
+    Further ones only where they have other wavelengths than the first.
+    """
     read = _ImageReader(raw, primary, hdus, conventions)
     first, remarks = read.spectrum(images[0]), []
     spectra = [first]
@@ -131,7 +140,10 @@ def _multispec_axis(hdu: Hdu, points: int) -> StoredAxis:
 
 
 def rows_spectrum(raw: bytes, primary: Header, hdu: Hdu, conventions: FileConventions) -> Spectrum:
-    """Return the spectrum in an image of several rows; InvalidSpectrumError if nothing tells what the rows are."""
+    """Return the spectrum in an image of several rows.
+
+    InvalidSpectrumError if nothing tells what the rows are.
+    """
     header, shape = hdu.header, shape_of(hdu.header)
     if len(shape) > 3:
         raise unreadable(f"the image has {len(shape)} axes; images of one row, of rows and of IRAF's bands are read")
@@ -159,7 +171,10 @@ def row_roles(header: Header, rows: int) -> Sequence[Role | None]:
 
 
 def _role_of_label(text: str) -> Role | None:
-    """Return the role that a label's first words tell: ``spectrum - background fit``, ``Inverse``, ``sigma - ...``."""
+    """Return the role that a label's first words tell.
+
+    ``spectrum - background fit``, ``Inverse``, ``sigma - ...``.
+    """
     words = text.replace("-", " ").replace(":", " ").split()
     for count in (3, 2, 1):
         role = role_of_name("_".join(words[:count])) if len(words) >= count else None
@@ -201,7 +216,10 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
 def _row_axis(
     rows: Array, roles: Sequence[Role | None], hdu: Hdu, conventions: FileConventions
 ) -> tuple[StoredAxis, Sequence[str]]:
-    """Return the spectral axis: the header's scale, compared with a row of wavelengths, or that row alone."""
+    """Return the spectral axis.
+
+    The header's scale, compared with a row of wavelengths, or that row alone.
+    """
     points = rows.shape[1]
     row = rows[roles.index(Role.SPECTRAL)] if Role.SPECTRAL in roles else None
     if row is None and not has_dispersion(hdu.header) and system_of(hdu.header) == "multispec":
@@ -232,7 +250,10 @@ def _compare(scale: StoredAxis, row: StoredAxis, hdu: Hdu, conventions: FileConv
 
 
 def _apertures(bands: Array, primary: Header, hdu: Hdu, conventions: FileConventions) -> Spectrum:
-    """Return the orders of an echelle as segments; fibres that share their wavelengths are several objects."""
+    """Return the orders of an echelle as segments.
+
+    Fibres that share their wavelengths are several objects.
+    """
     header, rows = hdu.header, bands[0]
     points = rows.shape[1]
     if system_of(header) == "multispec" or not has_dispersion(header):

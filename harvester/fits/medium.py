@@ -1,4 +1,7 @@
-"""Whether wavelengths are of air or of vacuum: what the file says goes before what the profile says."""
+"""Whether wavelengths are of air or of vacuum.
+
+What the file says goes before what the profile says.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _NAME = re.compile(r"(?i)(?:^|[^a-z])(air|vac(?:uum)?)(?:$|[^a-z])|(?:wave|lambd
 
 
 def medium_of(spectrum: Spectrum) -> tuple[str, tuple[str, ...]]:
-    """Return ``Air``, ``Vacuum`` or '', and a remark where cards of the file contradict each other."""
+    """Return ``Air``, ``Vacuum`` or '', and a remark.
+
+    The remark says where cards of the file contradict each other.
+    """
     said = _said(spectrum)
     media = set(said.values())
     if len(media) == 1:
@@ -63,6 +69,9 @@ def _of_word(value: object) -> str:
 
 
 def _words_of_axis(header: Header, axis: int) -> str:
-    """Return the words about the spectral column: its TCOMM card, and the comment on its name, where DaCHS has them."""
+    """Return the words about the spectral column.
+
+    Its TCOMM card, and the comment on its name, where DaCHS has them.
+    """
     comments = [field.partition(b"/")[2].decode("ascii", "replace") for field in header.fields(f"TTYPE{axis}")]
     return " ".join([*comments, str(header.get(f"TCOMM{axis}", ""))])

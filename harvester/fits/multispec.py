@@ -1,4 +1,7 @@
-"""IRAF's own scales of wavelength: multispec, a dispersion for each row, in WAT2 cards (IRAF: help specwcs)."""
+"""IRAF's own scales of wavelength.
+
+Multispec, a dispersion for each row, in WAT2 cards (IRAF: help specwcs).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _PIXELS = -1
 
 @dataclass(frozen=True, slots=True)
 class RowDispersion:
-    """The wavelengths of one row: ``values``, shape (points,), of its first ``values.size`` pixels."""
+    """The wavelengths of one row.
+
+    ``values``, shape (points,), of its first ``values.size`` pixels.
+    """
 
     aperture: int
     values: Array
@@ -42,7 +48,10 @@ def unit_of(header: Header) -> str:
 
 
 def multispec(header: Header, rows: int, points: int) -> list[RowDispersion]:
-    """Return the wavelengths of each of ``rows`` rows; InvalidSpectrumError for dispersions that are not read."""
+    """Return the wavelengths of each of ``rows`` rows.
+
+    InvalidSpectrumError for dispersions that are not read.
+    """
     if rows > MOST_ROWS:
         raise unreadable(f"the image has {rows:,} rows with dispersions in WAT2; at most {MOST_ROWS} are read")
     described = {int(number): text for number, text in _SPEC.findall(_joined_cards(header, "WAT2"))}
@@ -60,7 +69,10 @@ def _joined_cards(header: Header, stem: str) -> str:
 
 
 def _row(header: Header, row: int, text: str, points: int) -> RowDispersion:
-    """Return what ``text`` says: aperture, beam, type, first, step, points, redshift, aperture limits, functions."""
+    """Return what ``text`` says.
+
+    Aperture, beam, type, first, step, points, redshift, aperture limits, functions.
+    """
     try:
         numbers = [float(word) for word in text.split()]
         aperture, kind, count = int(numbers[0]), int(numbers[2]), int(numbers[5])
@@ -94,7 +106,10 @@ def _physical(header: Header, count: int) -> Array:
 
 
 def _functions(row: int, numbers: list[float], pixel: Array) -> Array:
-    """Return the weighted sum of Chebyshev or Legendre polynomials; other functions are refused."""
+    """Return the weighted sum of Chebyshev or Legendre polynomials.
+
+    Other functions are refused.
+    """
     total, position = np.zeros(pixel.size), 0
     while position < len(numbers):
         try:

@@ -1,6 +1,7 @@
-"""What the header of a spectrum says about its observation: object, position, time, exposure, medium.
+"""What the header of a spectrum says about its observation.
 
-Text in a header comes from a server: it becomes one printable line before it gets near a terminal, a page or a figure.
+Object, position, time, exposure, medium. Text in a header comes from a server: it becomes one printable line before it
+gets near a terminal, a page or a figure.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def moment(mjd: float) -> datetime:
 
 
 def observation_of(spectrum: Spectrum) -> Observation:
-    """Return the observation that ``spectrum`` is of; numbers that cannot be what their card says are left out."""
+    """Return the observation that ``spectrum`` is of.
+
+    Numbers that cannot be what their card says are left out.
+    """
     exposure = next(_numbers(spectrum, _EXPOSURE, 0, _LONGEST_EXPOSURE), None)
     elapsed = next(_numbers(spectrum, ("TELAPSE",), 0, _LONGEST_EXPOSURE), None)
     ra, dec = position_of(spectrum.table, spectrum.primary) or (None, None)
@@ -79,7 +83,10 @@ def observation_of(spectrum: Spectrum) -> Observation:
 
 
 def object_name(spectrum: Spectrum) -> str:
-    """Return what was observed, as the first of OBJECT, OBJNAME, TARGNAME and TARGET says; '' if none does."""
+    """Return what was observed, as the first of OBJECT, OBJNAME, TARGNAME and TARGET says.
+
+    '' if none does.
+    """
     for card in _OBJECT:
         for header in (spectrum.table, spectrum.primary):
             value = header.get(card)
@@ -89,7 +96,10 @@ def object_name(spectrum: Spectrum) -> str:
 
 
 def _middle(spectrum: Spectrum, seconds: float | None) -> float | None:
-    """Return the middle of the exposure: as the header says, between start and end, or half its length after start."""
+    """Return the middle of the exposure.
+
+    As the header says, between start and end, or half its length after start.
+    """
     middle = next(_dates(spectrum, _MIDDLE), None)
     if middle is not None:
         return middle
@@ -116,19 +126,28 @@ def _dates(spectrum: Spectrum, cards: tuple[str, ...]) -> Iterator[float]:
 
 
 def _is_absolute(value: object) -> bool:
-    """Return whether TSTART or TSTOP can be a modified Julian date, as in the IVOA's files, after 1980."""
+    """Return whether TSTART or TSTOP can be a modified Julian date after 1980.
+
+    The IVOA's files have such dates there.
+    """
     return isinstance(value, float) and 44_000 < value < _LATEST
 
 
 def _of_number(value: object, zero: float) -> float | None:
-    """Return the modified Julian date of a card whose days are counted from ``zero`` days before that of MJD."""
+    """Return the modified Julian date of a card.
+
+    Its days are counted from ``zero`` days before those of MJD.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) - zero if math.isfinite(value) else None
 
 
 def _of_date(value: object, clocks: list[object]) -> float | None:
-    """Return the date in ``value``; a day alone counts only with a time of day from another card."""
+    """Return the date in ``value``.
+
+    A day alone counts only with a time of day from another card.
+    """
     if not isinstance(value, str):
         return None
     text = value.strip().removesuffix("Z").replace(" ", "T")

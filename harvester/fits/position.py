@@ -1,4 +1,7 @@
-"""Where a spectrum's object is on the sky: the star's own cards before those of plate and telescope."""
+"""Where a spectrum's object is on the sky.
+
+The star's own cards before those of plate and telescope.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where in a file its spectrum is: the tables or images that hold it, and those that only look like it."""
+"""Where in a file its spectrum is.
+
+The tables or images that hold it, and those that only look like it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ class SpectralTable:
 
 @dataclass(frozen=True, slots=True)
 class SpectralPart:
-    """Where the spectrum of a file is: its tables, else its images. ``header`` describes it, beside the primary one."""
+    """Where the spectrum of a file is: its tables, else its images.
+
+    ``header`` describes it, beside the primary one.
+    """
 
     header: Header
     tables: Sequence[SpectralTable] = ()
@@ -56,9 +62,10 @@ class SpectralPart:
 
 
 def read_spectrum(body: bytes | bytearray | memoryview, conventions: FileConventions = NO_CONVENTIONS) -> Spectrum:
-    """Return the spectrum in ``body``, the bytes of a FITS file; InvalidSpectrumError if there is none.
+    """Return the spectrum in ``body``, the bytes of a FITS file.
 
-    ``conventions`` say what the archive's files do not, such as the unit of wavelengths.
+    InvalidSpectrumError if there is none. ``conventions`` say what the archive's files do not, such as the unit of
+    wavelengths.
     """
     raw = bytes(body)
     hdus = read_hdus(raw, strict=False)
@@ -95,7 +102,10 @@ def _spectral_table(hdu: Hdu, strict: bool) -> SpectralTable:
 
 
 def _choose(tables: Sequence[SpectralTable]) -> tuple[Sequence[SpectralTable], tuple[str, ...]]:
-    """Return the tables that are the spectrum, and a remark on those that are not; none if there is none."""
+    """Return the tables that are the spectrum, and a remark on those that are not.
+
+    None if there is none.
+    """
     if len(tables) < 2:
         return tables, ()
     best = max(found.table.roles.evidence for found in tables)
@@ -127,7 +137,10 @@ def _refuse_many_sources(headers: Sequence[Header]) -> None:
 
 
 def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: FileConventions) -> Spectrum:
-    """Return the spectrum of ``part``, which is in ``raw``; InvalidSpectrumError if it is none, or is in doubt."""
+    """Return the spectrum of ``part``, which is in ``raw``.
+
+    InvalidSpectrumError if it is none, or is in doubt.
+    """
     if not part.tables and part.images[0].is_compressed_image:
         raw = decompressed(raw, hdus)
         hdus = read_hdus(raw, strict=False)

@@ -1,4 +1,7 @@
-"""Rice decompression (FITS 4.0, section 10.4.1; White & Becker 1998): differences of neighbours in few bits."""
+"""Rice decompression (FITS 4.0, section 10.4.1; White & Becker 1998).
+
+Differences of neighbours in few bits.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ class RiceError(ValueError):
 
 
 def decode_rice(data: bytes, count: int, pixel_bytes: int, block: int) -> NDArray[np.int64]:
-    """Return the ``count`` integers in ``data``, of ``pixel_bytes`` bytes each, coded in blocks of ``block``."""
+    """Return the ``count`` integers that are coded in ``data``.
+
+    Each has ``pixel_bytes`` bytes; ``block`` of them are coded together.
+    """
     if pixel_bytes not in _SIZES or not 0 < block <= 1024:
         raise RiceError(f"pixels of {pixel_bytes} bytes in blocks of {block} are unknown")
     parameter_bits, highest = _SIZES[pixel_bytes]
@@ -40,7 +46,10 @@ def decode_rice(data: bytes, count: int, pixel_bytes: int, block: int) -> NDArra
 
 
 def _difference(bits: str, position: int, parameter: int, highest: int, width: int) -> tuple[int, int]:
-    """Return the next difference, still mapped to a positive number, and where the bits behind it begin."""
+    """Return the next difference, and where the bits behind it begin.
+
+    The difference is still mapped to a positive number.
+    """
     if parameter == highest:
         return int(bits[position : position + width], 2), position + width
     one = bits.index("1", position)

@@ -1,4 +1,7 @@
-"""Segments: orders, arms, chips and rows that are parts of one spectrum, one behind the other in its arrays."""
+"""Join segments: orders, arms, chips and rows that are parts of one spectrum.
+
+They stand one behind the other in its arrays.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ SHORTEST_ORDER = 10  # points between two places where wavelengths turn back; be
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """The arrays of one segment as a file has them, equally long; ``axis`` is in the unit that the file gives."""
+    """The arrays of one segment as a file has them, equally long.
+
+    ``axis`` is in the unit that the file gives.
+    """
 
     axis: Array
     flux: Array
@@ -36,7 +42,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSource:
-    """Where arrays come from: headers, and what these say about axis and flux (see ``Spectrum``)."""
+    """Where arrays come from.
+
+    Headers, and what these say about axis and flux (see ``Spectrum``).
+    """
 
     primary: Header
     header: Header
@@ -48,7 +57,10 @@ class SegmentSource:
 
 
 def standard_deviation(values: Array, role: Role) -> Array:
-    """Return ``values`` as standard deviations, NaN where a variance or an inverse variance is not positive."""
+    """Return ``values`` as standard deviations.
+
+    NaN where a variance or an inverse variance is not positive.
+    """
     if role is Role.SIGMA:
         return values
     with np.errstate(all="ignore"):
@@ -60,7 +72,10 @@ def standard_deviation(values: Array, role: Role) -> Array:
 def assemble(
     segments: Sequence[Segment], stored: StoredAxis, source: SegmentSource, remarks: Sequence[str] = ()
 ) -> Spectrum:
-    """Return the spectrum of ``segments``, whose axes are those of ``stored``; InvalidSpectrumError if in doubt."""
+    """Return the spectrum of ``segments``, whose axes are those of ``stored``.
+
+    InvalidSpectrumError if in doubt.
+    """
     if len(segments) > MOST_SEGMENTS:
         raise unreadable(f"the file holds {len(segments):,} segments; at most {MOST_SEGMENTS} are read as one spectrum")
     found = wavelengths(stored, source.conventions)
@@ -98,7 +113,10 @@ def _joined_or_none(arrays: Sequence[NDArray[Number] | None]) -> NDArray[Number]
 
 
 def combine(spectra: Sequence[Spectrum]) -> Spectrum:
-    """Return one spectrum with the segments of all, in their order; InvalidSpectrumError if their units differ."""
+    """Return one spectrum with the segments of all, in their order.
+
+    InvalidSpectrumError if their units differ.
+    """
     first = spectra[0]
     units = sorted({spectrum.flux_unit for spectrum in spectra})
     if len(units) > 1:

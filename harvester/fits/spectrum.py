@@ -19,7 +19,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectralAxis:
-    """A spectral axis as its file has it, where that is no wavelength: ``values`` in ``unit``, shape (points,)."""
+    """A spectral axis as its file has it, where that is no wavelength.
+
+    ``values`` in ``unit``, shape (points,).
+    """
 
     values: Array
     unit: str
@@ -101,7 +104,10 @@ class Spectrum:
 
 
 def metres(unit: str) -> float:
-    """Return the metres in one ``unit`` of length, as TUNITn spells it; InvalidSpectrumError for what is none."""
+    """Return the metres in one ``unit`` of length, as TUNITn spells it.
+
+    InvalidSpectrumError for what is none.
+    """
     factor = METRES.get(unit.lower())
     return _unusual_metres(unit) if factor is None else factor
 

@@ -1,4 +1,7 @@
-"""Binary tables: from the bytes of a BINTABLE to the arrays of its columns (FITS 4.0, section 7.3)."""
+"""Binary tables: from the bytes of a BINTABLE to the arrays of its columns.
+
+FITS 4.0, section 7.3.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ _POINTERS: dict[str, np.dtype[Any]] = {"P": np.dtype(">u4"), "Q": np.dtype(">u8"
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One field of a table: ``count`` numbers of type ``code``, ``offset`` bytes into each row.
+    """One field of a table.
+
+    ``count`` numbers of type ``code``, ``offset`` bytes into each row.
 
     element: of arrays of variable length (code P or Q) the type of their numbers, '' else.
     scale, zero: TSCALn and TZEROn, None where there are none; null: TNULLn likewise.
@@ -73,7 +78,9 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class BinaryTable:
-    """A BINTABLE whose fields fill its rows exactly; ``roles`` says which columns are the spectrum.
+    """A BINTABLE whose fields fill its rows exactly.
+
+    ``roles`` says which columns are the spectrum.
 
     unnamed: the number of the first column without a TTYPEn card, 0 if all have one.
     is_usual: it has a wavelength, in a unit of length, and a value of flux in each row, and nothing else of a spectrum:
@@ -146,7 +153,10 @@ def _column(header: Header, number: int, offset: int) -> tuple[TableColumn, int]
 
 
 def column_rows(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) -> list[Array]:
-    """Return the numbers of ``column`` of each row, as an array a row; InvalidSpectrumError if they cannot be there."""
+    """Return the numbers of ``column`` of each row, as an array a row.
+
+    InvalidSpectrumError if they cannot be there.
+    """
     if column.code in _POINTERS:
         return _variable(raw, hdu, table, column)
     numbers = _fixed(raw, hdu, table, column)

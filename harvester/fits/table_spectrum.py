@@ -1,4 +1,7 @@
-"""From a table to a spectrum: one point a row, an array in the only row, or an array (a segment) in each row."""
+"""From a table to a spectrum.
+
+One point a row, an array in the only row, or an array (a segment) in each row.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ _TRUE = 84.0  # the letter T, as logical columns store it
 
 
 def table_spectrum(raw: bytes, primary: Header, hdu: Hdu, table: BinaryTable, conventions: FileConventions) -> Spectrum:
-    """Return the spectrum in ``table``, which is ``hdu`` in ``raw``; InvalidSpectrumError if it holds none."""
+    """Return the spectrum in ``table``, which is ``hdu`` in ``raw``.
+
+    InvalidSpectrumError if it holds none.
+    """
     wave, flux = table.wave, table.flux
     if wave is None or flux is None:
         missing = "spectral" if wave is None else "flux"
@@ -103,7 +109,10 @@ def _uncertainty_and_mask(table: BinaryTable, arrays: dict[int, Array]) -> tuple
 
 
 def _same_unit(table: BinaryTable) -> bool:
-    """Return whether the uncertainty is in the unit of the flux, or in none; variances have units of their own."""
+    """Return whether the uncertainty is in the unit of the flux, or in none.
+
+    Variances have units of their own.
+    """
     assert table.roles.uncertainty is not None
     number, role = table.roles.uncertainty
     flux = table.flux
@@ -157,7 +166,10 @@ def _axes(raw: bytes, hdu: Hdu, table: BinaryTable, wave: TableColumn, sizes: Se
 
 
 def _points(raw: bytes, hdu: Hdu, table: BinaryTable, fluxes: Sequence[Array]) -> Sequence[int]:
-    """Return how many points of each row count: as a column such as NPOINTS or NELEM says, else all."""
+    """Return how many points of each row count.
+
+    As a column such as NPOINTS or NELEM says, else all.
+    """
     number = table.roles.points
     if number is None or not _is_single(table.columns[number]):
         return [array.size for array in fluxes]

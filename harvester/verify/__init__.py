@@ -15,9 +15,9 @@ Verdict = VerifiedSpectrum | FailedCheck
 
 
 def verify_spectrum(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Expectation) -> Verdict:
-    """Return what ``body`` proves to be, if it is the spectrum ``did`` as ``expected``; else the check it fails.
+    """Return what ``body`` proves to be, if it is the spectrum ``did`` as ``expected``.
 
-    The reader is loaded with the first spectrum: a command that only plans needs no numpy.
+    Else the check it fails. The reader is loaded with the first spectrum: a command that only plans needs no numpy.
     """
     return _reader()(bytes(body), did, expected)
 

@@ -1,4 +1,7 @@
-"""The identity check and the science check: the spectrum that was requested, with the wavelengths it declares."""
+"""The identity check and the science check.
+
+The spectrum that was requested, with the wavelengths it declares.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,10 @@ def _check_segments(spectrum: Spectrum, expected: Expectation) -> None:
 
 
 def _check_monotonic(wave: Array, steps: Array, strict: bool) -> None:
-    """Raise unless wavelengths rise or fall all the way; equal neighbours are a matter of rounding if not strict."""
+    """Raise unless wavelengths rise or fall all the way.
+
+    Equal neighbours are a matter of rounding if not strict.
+    """
     rising = wave[-1] > wave[0]
     if steps.min() > 0 if rising else steps.max() < 0:
         return
@@ -120,7 +126,10 @@ def _check_monotonic(wave: Array, steps: Array, strict: bool) -> None:
 def _check_axis(
     spectrum: Spectrum, expected: Expectation, factor: float, ends: tuple[float, float], steps: Array | None
 ) -> None:
-    """Raise unless the ends are those of TDMINn and TDMAXn, and the steps as even as these declare."""
+    """Raise unless the axis is as TDMINn and TDMAXn declare.
+
+    Its ends are those, and its steps as even as they say.
+    """
     lowest, highest = spectrum.table.real(f"TDMIN{spectrum.axis}"), spectrum.table.real(f"TDMAX{spectrum.axis}")
     if lowest is None or highest is None:
         return
@@ -144,7 +153,7 @@ def _is_close(pairs: Iterable[tuple[float, float]], tolerance: float) -> bool:
 
 
 def _check_steps(steps: Array, even: np.float64, tolerance: float, factor: float) -> None:
-    """Raise unless each step is the ``even`` one that the ends and the number of points declare."""
+    """Raise unless each step is the ``even`` one that ends and number of points declare."""
     allowed = tolerance * abs(even)
     if steps.max() - even <= allowed and even - steps.min() <= allowed:
         return
@@ -182,7 +191,9 @@ def _check_flux(flux: Array, expected: Expectation) -> None:
 
 
 def _is_surely_typical(values: Array, lowest: float, highest: float) -> bool:
-    """Return whether fewer than half of the values lie on either side, so that the median cannot.
+    """Return whether fewer than half of the values lie on either side of the limits.
+
+    Then the median lies within.
 
     It takes a fifth of the time of the median.
     """
@@ -198,7 +209,10 @@ def _median(values: Array) -> float:
 
 
 def check_identity(did: SpectrumId, card: str | None, *headers: Header) -> None:
-    """Raise InvalidSpectrumError unless ``card`` is in one of ``headers`` and equals ``did`` in each that has it."""
+    """Raise InvalidSpectrumError unless ``headers`` name ``did``.
+
+    ``card`` must be in one of them, and equal ``did`` in each that has it.
+    """
     if card is None:
         return
     names = [name for header in headers if (name := header.value(card)) is not None]

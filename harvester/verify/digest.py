@@ -1,4 +1,7 @@
-"""Digest the content of a spectrum's file, without the cards that the server rewrites on every request."""
+"""Digest the content of a spectrum's file.
+
+Cards that the server rewrites on every request are left out.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _NOT_IN_PRIMARY = _NEVER | {b"DATE    "}  # the day of the request; the table's 
 
 
 def content_digest(raw: bytes, hdus: Iterable[Hdu]) -> str:
-    """Return the SHA-256, in hex, of all cards and data but padding, checksums and the primary HDU's DATE."""
+    """Return the SHA-256, in hex, of the cards and data that are content.
+
+    Padding, checksums and the primary HDU's DATE are not.
+    """
     digest = hashlib.sha256()
     view = memoryview(raw)
     for hdu in hdus:

@@ -1,4 +1,6 @@
-"""Verify that bytes are the spectrum that was requested: three checks, in about a tenth of a millisecond.
+"""Verify that bytes are the spectrum that was requested.
+
+Three checks, in about a tenth of a millisecond.
 
 Neither ``verified`` nor ``read_spectrum`` trusts a header's sizes, opens a file, or needs astropy for the usual
 forms: its careful reading costs fifty times as much, and lets a traceback behind the end of a file pass.
@@ -26,7 +28,10 @@ from .expectation import Expectation
 
 
 def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum | FailedCheck:
-    """Return what ``raw`` proves to be, if it is the spectrum ``did`` as ``expected``; else the check it fails."""
+    """Return what ``raw`` proves to be, if it is the spectrum ``did`` as ``expected``.
+
+    Else the check it fails.
+    """
     try:
         return _verified(raw, did, expected)
     except InvalidSpectrumError as error:

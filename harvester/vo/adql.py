@@ -1,7 +1,7 @@
-"""Write queries to a table of spectra, in the part of ADQL 2.0 that every TAP service has. Values in, text out.
+"""Write queries to a table of spectra, in the part of ADQL 2.0 that every TAP service has.
 
-Whatever comes from a user or an archive stands in quotation marks, doubled where it has some (ADQL 2.0, section 2.1.4):
-a name cannot end the text that it is in.
+Values in, text out. Whatever comes from a user or an archive stands in quotation marks, doubled where it has some (ADQL
+2.0, section 2.1.4): a name cannot end the text that it is in.
 """
 
 from __future__ import annotations
@@ -62,9 +62,10 @@ def _where(conditions: Iterable[str]) -> str:
 
 
 def conditions(source: SpectraTable, wanted: Constraints, with_functions: bool = True) -> list[str]:
-    """Return conditions for the spectra that are wanted; without those that need functions, if so wished.
+    """Return conditions for the spectra that are wanted.
 
-    ArchiveError where the table has no column for something that narrows them.
+    Without those that need functions, if so wished. ArchiveError where the table has no column for something that
+    narrows them.
     """
     columns = source.columns
     kind = _field(columns, PRODUCT_TYPE)
@@ -82,7 +83,10 @@ def conditions(source: SpectraTable, wanted: Constraints, with_functions: bool =
 
 
 def _pattern(word: str) -> str:
-    """Return a LIKE pattern: what is not plain may be anything, since not all services let it be marked (ESCAPE)."""
+    """Return a LIKE pattern.
+
+    What is not plain may be anything, since not all services let it be marked (ESCAPE).
+    """
     return f"%{_NOT_PLAIN.sub('%', word).lower()}%"
 
 
@@ -106,7 +110,10 @@ def _overlap(source: SpectraTable, low: float, high: float) -> Iterator[str]:
 
 
 def _then(when: VotableField, first: str, last: str) -> Iterator[str]:
-    """Yield limits of time; dates as texts and other days than modified Julian ones are left to the test of rows."""
+    """Yield limits of time.
+
+    Dates as texts and other days than modified Julian ones are left to the test of rows.
+    """
     if not _NUMERIC.search(when.datatype) or when.unit.strip() not in ("d", ""):
         return
     if first:

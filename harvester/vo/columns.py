@@ -1,9 +1,10 @@
-"""Find a listing's columns by what they mean: by UTYPE with any prefix, by standard name, by UCD, by usual name.
+"""Find a listing's columns by what they mean.
 
-SSAP names columns by UTYPE alone (1.1, section 4.2.5), ObsCore by column name (1.1, table 6). Genuine services write
-UTYPEs as ``ssa:Access.Reference``, ``Spectrum.Access.Reference``, ``spec:Spectrum.Access.Reference`` or
-``ssa.access.reference``, or give UCDs only. A UTYPE decides before a name, a standard name before a UCD, and a name
-that is merely usual comes last, since such names are often those of other things.
+By UTYPE with any prefix, by standard name, by UCD, by usual name. SSAP names columns by UTYPE alone (1.1, section
+4.2.5), ObsCore by column name (1.1, table 6). Genuine services write UTYPEs as ``ssa:Access.Reference``,
+``Spectrum.Access.Reference``, ``spec:Spectrum.Access.Reference`` or ``ssa.access.reference``, or give UCDs only. A
+UTYPE decides before a name, a standard name before a UCD, and a name that is merely usual comes last, since such names
+are often those of other things.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ _WAVES = "char.spectralaxis.coverage"
 
 @dataclass(frozen=True, slots=True)
 class ColumnMeaning:
-    """One quantity of a listing, and how services call the column that has it (all in lower case)."""
+    """One quantity of a listing, and how services call the column that has it.
+
+    All in lower case.
+    """
 
     utypes: tuple[str, ...]
     names: tuple[str, ...] = ()
@@ -134,9 +138,10 @@ def column_index(table: VotableTable, meaning: ColumnMeaning, is_certain: bool =
 
 
 def position_columns(table: VotableTable) -> tuple[int, ...]:
-    """Return the columns of right ascension and declination, or the one that has both; () where there is none.
+    """Return the columns of right ascension and declination, or the one that has both.
 
-    What is certain comes before what UCDs suggest; texts without a unit may be sexagesimal and are not taken.
+    () where there is none. What is certain comes before what UCDs suggest; texts without a unit may be sexagesimal and
+    are not taken.
     """
     for is_certain in (True, False):
         pair = [column_index(table, meaning, is_certain) for meaning in (RA, DEC)]
@@ -154,12 +159,18 @@ def _is_text(one: VotableField) -> bool:
 
 
 def constant(table: VotableTable, meaning: ColumnMeaning) -> VotableField | None:
-    """Return the PARAM that stands for a column with that meaning, whose value is the same in all rows."""
+    """Return the PARAM that stands for a column with that meaning.
+
+    Its value is the same in all rows.
+    """
     return next((table.constants[index] for index in _positions(table.constants, meaning)), None)
 
 
 def named_index(table: VotableTable, name: str) -> int | None:
-    """Return the position of the column that a user names, by its ID or name, in any case; exact spelling first."""
+    """Return the position of the column that a user names, by its ID or name, in any case.
+
+    Exact spelling first.
+    """
     spellings = [[one.id for one in table.fields], [one.name for one in table.fields]]
     for wanted, given in ((name, spellings), (name.casefold(), [[it.casefold() for it in each] for each in spellings])):
         for each in given:
@@ -169,7 +180,10 @@ def named_index(table: VotableTable, name: str) -> int | None:
 
 
 def cell(row: Sequence[str], index: int | None) -> str:
-    """Return the cell without blanks around it; '' where there is no such column, or the row ends before it."""
+    """Return the cell without blanks around it.
+
+    '' where there is no such column, or the row ends before it.
+    """
     return row[index].strip() if index is not None and index < len(row) else ""
 
 

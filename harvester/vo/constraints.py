@@ -42,7 +42,10 @@ class Constraints:
         return asked
 
     def admit(self, row: dict[str, str]) -> bool:
-        """Return whether a listed spectrum is wanted. A value that the row lacks cannot exclude it."""
+        """Return whether a listed spectrum is wanted.
+
+        A value that the row lacks cannot exclude it.
+        """
         return self._is_near(row) and self._overlaps(row) and self._is_of_then(row) and self._is_named(row)
 
     def _is_named(self, row: dict[str, str]) -> bool:
@@ -93,7 +96,10 @@ def parse_position(text: str) -> tuple[float, float]:
 
 
 def parse_time(text: str) -> tuple[str, str]:
-    """Parse ``FROM TO``: dates or moments in ISO 8601, ``-`` for an open end. ValueError, in one clause."""
+    """Parse ``FROM TO``: dates or moments in ISO 8601, ``-`` for an open end.
+
+    ValueError, in one clause.
+    """
     ends = ["" if end == "-" else end for end in text.replace("/", " ").split()]
     try:
         moments = [mjd(end) for end in ends if end]

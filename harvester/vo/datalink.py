@@ -30,7 +30,10 @@ Link: TypeAlias = dict[str, str]
 
 
 def is_votable(body: bytes) -> bool:
-    """Return whether a body is a VOTable: some services send the file at once, or a page with an error."""
+    """Return whether a body is a VOTable.
+
+    Some services send the file at once, or a page with an error.
+    """
     return b"<votable" in body[:_BEGINNING].lower()
 
 
@@ -47,7 +50,9 @@ def is_link_document(body: bytes) -> bool:
 
 
 def file_of(body: bytes, url: str, did: str = "") -> str:
-    """Return the address of the file that the document ``body``, requested at ``url``, calls ``#this``.
+    """Return the address of the file that the document ``body`` calls ``#this``.
+
+    The document was requested at ``url``.
 
     Rows of other datasets than ``did`` do not count; where it is '', as the document was requested by its own address,
     all rows must be about one. FetchError says, in the document's words, why there is no file.
@@ -60,7 +65,10 @@ def file_of(body: bytes, url: str, did: str = "") -> str:
 
 
 def choose_file(document: Document, did: str = "") -> str:
-    """Return the address of the file that a datalink document calls ``#this``; the same for one that is parsed."""
+    """Return the address of the file that a datalink document calls ``#this``.
+
+    The same for one that is parsed.
+    """
     url = document.url
     if document.error:
         raise FetchError(_failure(document.error), url)
@@ -90,7 +98,10 @@ def _links_about(document: Document, did: str) -> list[Link]:
 
 
 def comparable(identifier: str) -> str:
-    """Return an identifier as it compares: the registry part of an ``ivo://`` has no case (Identifiers 2.0, 2.1)."""
+    """Return an identifier as it compares.
+
+    The registry part of an ``ivo://`` has no case (Identifiers 2.0, 2.1).
+    """
     if identifier[:6].casefold() != "ivo://":
         return identifier
     registry, separator, local = identifier.partition("?")

@@ -1,7 +1,7 @@
-"""Read from an archive's own documents how its spectra are fetched: documents in, findings out. No I/O.
+"""Read from an archive's own documents how its spectra are fetched.
 
-In this order, which covers the Virtual Observatory: a SODA service (its descriptor comes with any SSAP answer that has
-a row), the datalink document of a dataset, the address in the SSAP row itself.
+Documents in, findings out. No I/O. In this order, which covers the Virtual Observatory: a SODA service (its descriptor
+comes with any SSAP answer that has a row), the datalink document of a dataset, the address in the SSAP row itself.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ class Findings:
 
 
 def find_soda(document: Document, did: str = "") -> ServiceDescriptor | None:
-    """Return the service that processes spectra: by its standard, old or new, else by its shape.
+    """Return the service that processes spectra.
 
-    It must answer at once, and take any DID: the descriptor in a datalink document may be for one file alone.
+    By its standard, old or new, else by its shape. It must answer at once, and take any DID: the descriptor in a
+    datalink document may be for one file alone.
     """
     named = [one for one in document.services if re.search(r"/(soda|ssdp)#sync", one.standard, re.IGNORECASE)]
     shaped = [one for one in document.services if not one.standard and len(one.inputs) > 1]
@@ -83,13 +84,19 @@ def find_links(document: Document) -> ServiceDescriptor | None:
 
 
 def id_reference(document: Document, service: ServiceDescriptor) -> int | None:
-    """Return the column from which a service takes its ID; None where the descriptor names none that is there."""
+    """Return the column from which a service takes its ID.
+
+    None where the descriptor names none that is there.
+    """
     identifier = service.input("ID")
     return document.table.index_of(identifier.ref) if identifier and identifier.ref else None
 
 
 def takes_did(document: Document, service: ServiceDescriptor) -> bool:
-    """Return whether a service's ID is the publisher DID, rather than the value of another column."""
+    """Return whether a service's ID is the publisher DID.
+
+    Else it is the value of another column.
+    """
     referred, did = id_reference(document, service), column_index(document.table, PUBLISHER_DID)
     if referred is None or did is None or referred == did:
         return True
@@ -129,13 +136,19 @@ def read_soda(document: Document, service: ServiceDescriptor, sample: str = "") 
 
 
 def spectral_unit(document: Document) -> str:
-    """Return what SSAP says of the unit of wavelengths in the files (1.1, section 4.2.5.6), a column or a constant."""
+    """Return what SSAP says of the unit of wavelengths in the files.
+
+    It is a column or a constant (1.1, section 4.2.5.6).
+    """
     units = [document.cell_of(row, SPECTRAL_UNIT) for row in document.rows]
     return plain_line(next(filter(None, units), ""), 20)
 
 
 def read_link(document: Document) -> tuple[str, str]:
-    """Return the address of the dataset itself (``#this``) in its datalink document, or else why there is none."""
+    """Return the address of the dataset itself (``#this``), or else why there is none.
+
+    It is that of its datalink document.
+    """
     try:
         url = choose_file(document)
     except FetchError as error:
@@ -144,7 +157,10 @@ def read_link(document: Document) -> tuple[str, str]:
 
 
 def processing(document: Document, did: str = "") -> ServiceDescriptor | None:
-    """Return the service behind a datalink document's ``#proc`` rows, else any SODA service in it."""
+    """Return the service behind a datalink document's ``#proc`` rows.
+
+    Else any SODA service in it.
+    """
     rows = [row for row in document.rows if document.value(row, "semantics").endswith("#proc")]
     named = [document.service(document.value(row, "service_def")) for row in rows]
     usable = (one for one in named if one and "#async" not in one.standard and _is_usable(document, one, did))
@@ -152,13 +168,19 @@ def processing(document: Document, did: str = "") -> ServiceDescriptor | None:
 
 
 def id_column(table: VotableTable) -> str:
-    """Return the column with the publisher DIDs (SSAP 1.1, section 4.2.5), else the creator's; '' if there is none."""
+    """Return the column with the publisher DIDs (SSAP 1.1, section 4.2.5), else the creator's.
+
+    '' if there is none.
+    """
     indexes = (column_index(table, meaning) for meaning in (PUBLISHER_DID, CREATOR_DID))
     return next((column_name(table.fields[index]) for index in indexes if index is not None), "")
 
 
 def address_of(document: Document, service: ServiceDescriptor) -> str:
-    """Return where a service is, which may be relative to the document; '' if that is no address."""
+    """Return where a service is, which may be relative to the document.
+
+    '' if that is no address.
+    """
     try:
         return quote_url(urljoin(document.url, service.access_url))
     except ValueError:

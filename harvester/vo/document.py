@@ -17,10 +17,10 @@ _MESSAGES = ("error", "message", "reason", "error_message")  # names of INFOs be
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A VOTable as a whole: its table of results, the first rows of that, its services, its status.
+    """A VOTable as a whole.
 
-    ``url`` is where it came from, behind redirects: what relative addresses are relative to. ``row_count`` counts all
-    rows that it had.
+    Its table of results, the first rows of that, its services, its status. ``url`` is where it came from, behind
+    redirects: what relative addresses are relative to. ``row_count`` counts all rows that it had.
     """
 
     url: str
@@ -32,7 +32,10 @@ class Document:
 
     @property
     def error(self) -> str | None:
-        """The service's own words if it failed inside a 200 (DALI 1.1, section 4.4), wherever they are."""
+        """The service's own words if it failed inside a 200 (DALI 1.1, section 4.4).
+
+        They may stand anywhere in the document.
+        """
         failed = [text for status, text in map(query_status, self.infos) if status == "ERROR"]
         if not failed:
             return None
@@ -63,7 +66,10 @@ class Document:
         return cell(row, named_column(self.table, *names))
 
     def cell_of(self, row: Row, meaning: ColumnMeaning) -> str:
-        """Return the cell of the column with that meaning, or the constant that stands for it; '' if there is none."""
+        """Return the cell of the column with that meaning, or the constant that stands for it.
+
+        '' if there is none.
+        """
         index = column_index(self.table, meaning)
         if index is not None:
             return cell(row, index)
@@ -121,12 +127,18 @@ def gather(url: str, events: Iterable[Event], most: int = _MOST_KEPT) -> Documen
 
 
 def results_rank(table: VotableTable) -> int:
-    """Return how likely a table is the one of results: 0 for one that says so, more for others."""
+    """Return how likely a table is the one of results.
+
+    0 for one that says so, more for others.
+    """
     return {"results": 0, "": 1}.get(table.resource_type, 2) + (0 if table.fields else 3)
 
 
 def named_column(table: VotableTable, *names: str) -> int | None:
-    """Return the column with the first of these that fits: an ID, a name, or a UTYPE without prefix, in any case."""
+    """Return the column with the first of these that fits.
+
+    An ID, a name, or a UTYPE without prefix, in any case.
+    """
     for wanted in (name.casefold() for name in names):
         for index, one in enumerate(table.fields):
             if wanted in (one.id.casefold(), one.name.casefold(), one.role):

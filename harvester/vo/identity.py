@@ -1,4 +1,6 @@
-"""Give every listed file an identifier, and tell several files of one dataset from several formats of one file.
+"""Give every listed file an identifier.
+
+Several files of one dataset differ from several formats of one file.
 
 A row is identified by its publisher DID, else its creator DID, else its dataset identifier, each only where it is an
 ``ivo://`` identifier; last by the address of its file. Genuine services leave the publisher DID out, write a number or
@@ -28,7 +30,10 @@ _NUMBER_OF_TRIES = 4  # how often one address may have been escaped
 
 @dataclass(frozen=True, slots=True)
 class RowIdentity:
-    """What identifies a row: the dataset that it belongs to, and where and what its file is. All may be ''."""
+    """What identifies a row: the dataset that it belongs to, and where and what its file is.
+
+    All may be ''.
+    """
 
     dataset: str
     address: str
@@ -42,7 +47,10 @@ class RowIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """The files of one dataset: ``chosen`` are positions of rows with an identifier each; the others are counted."""
+    """The files of one dataset: ``chosen`` are positions of rows with an identifier each.
+
+    The others are counted.
+    """
 
     chosen: tuple[tuple[int, str], ...]
     other_formats: int = 0
@@ -59,14 +67,15 @@ def dataset_identifier(publisher_did: str, creator_did: str, dataset_id: str) ->
 
 
 def is_plain_address(text: str) -> bool:
-    """Return whether an address is one that can be requested just as it is, which nearly all are."""
+    """Return whether an address can be requested just as it is, as nearly all can."""
     return _PLAIN_ADDRESS.fullmatch(text) is not None
 
 
 def absolute_address(text: str, base: str) -> str:
-    """Return the address in a cell as it can be requested: without quotation marks and escapes, resolved by ``base``.
+    """Return the address in a cell as it can be requested.
 
-    Some services escape twice (``&amp;amp;``), quote what they write, or mean it relative to their answer.
+    Without quotation marks and escapes, resolved by ``base``. Some services escape twice (``&amp;amp;``), quote what
+    they write, or mean it relative to their answer.
     """
     address = text.strip().strip(_QUOTES).strip()
     for _ in range(_NUMBER_OF_TRIES):
@@ -83,9 +92,10 @@ def absolute_address(text: str, base: str) -> str:
 
 
 def canonical_address(url: str) -> str:
-    """Return ``url`` as it identifies a file: scheme and host in lower case, no default port, no fragment.
+    """Return ``url`` as it identifies a file.
 
-    One that is longer than a catalog takes ends with a digest of the whole.
+    Scheme and host in lower case, no default port, no fragment. One that is longer than a catalog takes ends with a
+    digest of the whole.
     """
     try:
         parts = urlsplit(url)
@@ -105,10 +115,10 @@ def canonical_address(url: str) -> str:
 
 
 def choose_files(rows: Sequence[RowIdentity]) -> DatasetFiles:
-    """Choose which rows of one dataset are its spectra: the best format that it has, each file once.
+    """Choose which rows of one dataset are its spectra.
 
-    ``rows`` have one ``dataset`` ('' only for a single address). Of the other rows it is counted which are the same in
-    other formats, and which cannot be read.
+    The best format that it has, each file once. ``rows`` have one ``dataset`` ('' only for a single address). Of the
+    other rows it is counted which are the same in other formats, and which cannot be read.
     """
     if len(rows) == 1 and rows[0].kind.is_readable:
         return DatasetFiles(((0, _identifiers(rows)[0]),))
@@ -130,7 +140,10 @@ def choose_files(rows: Sequence[RowIdentity]) -> DatasetFiles:
 
 
 def _preferred(types: Iterable[str]) -> str:
-    """Return the media type that most files have; of several, ``application/fits`` and then the first."""
+    """Return the media type that most files have.
+
+    Of several, ``application/fits`` and then the first.
+    """
     counts = Counter(types)
     return max(counts, key=lambda each: (counts[each], each.startswith("application/fits")))
 
@@ -155,7 +168,10 @@ def _joined(dataset: str, suffix: str) -> str:
 
 
 def _file_name(address: str) -> str:
-    """Return the last segment of an address's path, or the longest value of its query where the path is a service's."""
+    """Return the last segment of an address's path.
+
+    Where the path is a service's, the longest value of its query.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:

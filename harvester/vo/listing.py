@@ -1,4 +1,7 @@
-"""Read the rows of a listing (SSAP 1.1, section 4.2.5; ObsCore 1.1) as rows of a catalog, in plain units."""
+"""Read the rows of a listing as rows of a catalog, in plain units.
+
+SSAP 1.1, section 4.2.5; ObsCore 1.1.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ class CatalogWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One row of a listing: what identifies it, its values in the catalog's columns, and whether it is wanted."""
+    """One row of a listing.
+
+    What identifies it, its values in the catalog's columns, and whether it is wanted.
+    """
 
     identity: RowIdentity
     values: Sequence[str]
@@ -110,7 +116,10 @@ class ListingColumns:
 
 @dataclass(frozen=True, slots=True)
 class ListingSummary:
-    """What came of a listing: spectra written, rows read, and every row that is no spectrum of its own, by reason."""
+    """What came of a listing.
+
+    Spectra written, rows read, and every row that is no spectrum of its own, by reason.
+    """
 
     spectra: int
     rows: int
@@ -166,7 +175,10 @@ class ListingReader:
 
     @property
     def indexes(self) -> list[int]:
-        """The columns of the table that are read: all that need be requested, where that can be chosen."""
+        """The columns of the table that are read.
+
+        All that need be requested, where that can be chosen.
+        """
         return sorted(self._indexes)
 
     @property
@@ -249,7 +261,10 @@ class ListingReader:
         return found and (lambda row: plain_line(found(row), 2000))
 
     def _scaled(self, units: dict[str, float], meaning: ColumnMeaning) -> Cell | None:
-        """Return a number in our unit; no column where its own unit is unknown, rather than a wrong one."""
+        """Return a number in our unit.
+
+        No column where its own unit is unknown, rather than a wrong one.
+        """
         found, column = self._found(meaning), self._field(meaning)
         factor = units.get(column.unit.strip().casefold()) if column else None
         if found is None or factor is None:
@@ -257,7 +272,10 @@ class ListingReader:
         return lambda row: _number(found(row), factor)
 
     def _positions(self) -> tuple[Cell | None, Cell | None]:
-        """Return two columns, or one with both numbers (``345.02 56.95``, ``Position ICRS 345.02 56.95``)."""
+        """Return two columns, or one with both numbers.
+
+        ``345.02 56.95``, ``Position ICRS 345.02 56.95``.
+        """
         found = [self._cell(index) for index in position_columns(self._table)]
         if not found:
             fixed = [self._found(meaning) for meaning in (RA, DEC)]
@@ -292,7 +310,10 @@ def _nothing(row: Row) -> str:
 
 
 def _number(text: str, factor: float = 1.0) -> str:
-    """Return ``text`` times ``factor``, as it is for 1; '' for what is no finite number (NaN stands for null)."""
+    """Return ``text`` times ``factor``, as it is for 1.
+
+    '' for what is no finite number (NaN stands for null).
+    """
     try:
         value = float(text)
     except ValueError:

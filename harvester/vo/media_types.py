@@ -21,7 +21,10 @@ _UNDECIDED = ("", "application/octet-stream", "binary/octet-stream", "applicatio
 
 
 class MediaKind(IntEnum):
-    """What a file is, best first: FITS before a document of links, then types that do not say, then VOTable."""
+    """What a file is, best first.
+
+    FITS before a document of links, then types that do not say, then VOTable.
+    """
 
     FITS = 0
     DATALINK = 1
@@ -42,7 +45,10 @@ def bare_media_type(text: str) -> str:
 
 
 def media_kind(media_type: str, url: str = "") -> MediaKind:
-    """Return the kind of a file by its media type, and by the name in its ``url`` where the type does not say."""
+    """Return the kind of a file by its media type.
+
+    By the name in its ``url`` where the type does not say.
+    """
     text = bare_media_type(media_type)
     essence = text.partition(";")[0]
     if "content=datalink" in text.replace(" ", ""):
@@ -57,7 +63,10 @@ def media_kind(media_type: str, url: str = "") -> MediaKind:
 
 
 def _kind_by_name(url: str) -> MediaKind:
-    """Return the kind that the ending of a file's name says, in the path or else in a parameter."""
+    """Return the kind that the ending of a file's name says.
+
+    The name is in the path, or else in a parameter.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Build the SODA (dlget) request for a spectrum: the notebook's query, parameter for parameter and in its order.
+"""Build the SODA (dlget) request for a spectrum.
 
-SODA 1.0 section 3; parameter values as DALI 1.1 has them. DaCHS answers 422 to any parameter that it does not know,
-so only what is wanted is sent.
+The notebook's query, parameter for parameter and in its order. SODA 1.0 section 3; parameter values as DALI 1.1 has
+them. DaCHS answers 422 to any parameter that it does not know, so only what is wanted is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from ..model.target import SpectrumId
 
 @dataclass(frozen=True, slots=True)
 class SodaRequest:
-    """The parameters of the request for every spectrum of a harvest. None leaves a parameter out."""
+    """The parameters of the request for every spectrum of a harvest.
+
+    None leaves a parameter out.
+    """
 
     endpoint: str
     fluxcalib: str | None = "normalized"
@@ -40,7 +43,10 @@ class SodaRequest:
 
     @property
     def request_key(self) -> str:
-        """The parameters that all spectra share, as text: spectra of different keys do not belong together."""
+        """The parameters that all spectra share, as text.
+
+        Spectra of different keys do not belong together.
+        """
         chosen = [("FLUXCALIB", self.fluxcalib), ("BAND", self.band), ("FORMAT", self.format)]
         return ", ".join(f"{name}={value}" for name, value in chosen if value is not None) or "no parameters"
 

@@ -8,7 +8,10 @@ from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 
 def is_web(url: str) -> bool:
-    """Return whether ``url`` can be requested: HTTP, a possible host, a possible port, and no credentials."""
+    """Return whether ``url`` can be requested.
+
+    HTTP, a possible host, a possible port, and no credentials.
+    """
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
@@ -26,7 +29,10 @@ def host_of(url: str) -> str:
 
 
 def is_inside(host: str) -> bool:
-    """Return whether ``host`` is a number of this machine or of a private network. Names are not looked up."""
+    """Return whether ``host`` is a number of this machine or of a private network.
+
+    Names are not looked up.
+    """
     host = host.rstrip(".")
     try:
         return not ip_address(host).is_global
@@ -39,12 +45,18 @@ def is_inside(host: str) -> bool:
 
 
 def quote_url(url: str) -> str:
-    """Return ``url`` with nothing in it that a URL may not have; what is encoded already stays as it is."""
+    """Return ``url`` with nothing in it that a URL may not have.
+
+    What is encoded already stays as it is.
+    """
     return quote(url.strip(), safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def with_query(url: str, values: dict[str, str]) -> str:
-    """Return ``url`` with these parameters, in place of its own of the same names, which have no case."""
+    """Return ``url`` with these parameters in place of its own of the same names.
+
+    Names have no case.
+    """
     base, _, fragmentless = url.partition("#")[0].partition("?")
     ours = {name.casefold() for name in values}
     kept = [

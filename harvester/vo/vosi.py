@@ -1,4 +1,7 @@
-"""Read the tables of a TAP service from its VOSI ``tables`` document (VOSI 1.1, section 3.4): bytes in, columns out."""
+"""Read the tables of a TAP service from its VOSI ``tables`` document.
+
+Bytes in, columns out (VOSI 1.1, section 3.4).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _TEXTS = ("name", "unit", "ucd", "utype", "datatype")
 
 
 def read_tables(pieces: Iterable[bytes]) -> dict[str, VotableTable]:
-    """Return the columns of each table by its name. VotableError if the document is no tableset."""
+    """Return the columns of each table by its name.
+
+    VotableError if the document is no tableset.
+    """
     handlers = _Handlers()
     repair = XmlRepair()
     parser = expat.ParserCreate("utf-8")

@@ -1,9 +1,10 @@
-"""Read VOTables as a stream, tolerantly and safely (VOTable 1.4, sections 3 to 5): bytes in, events out.
+"""Read VOTables as a stream, tolerantly and safely (VOTable 1.4, sections 3 to 5).
 
-Strict readers fail on answers of genuine services (``arraysize="m"``, ``datatype="TIMESTAMP"``), and a whole listing
-does not fit in memory as elements. So: any namespace or none, no opinion on datatypes, every value a text, rows as they
-come, and small faults of the XML mended (``xml_repair``). What it insists on is that the document is well-formed, is a
-VOTable, and ends where it should. Entities are never expanded nor loaded: a DOCTYPE that declares anything is refused.
+Bytes in, events out. Strict readers fail on answers of genuine services (``arraysize="m"``, ``datatype="TIMESTAMP"``),
+and a whole listing does not fit in memory as elements. So: any namespace or none, no opinion on datatypes, every value
+a text, rows as they come, and small faults of the XML mended (``xml_repair``). What it insists on is that the document
+is well-formed, is a VOTable, and ends where it should. Entities are never expanded nor loaded: a DOCTYPE that declares
+anything is refused.
 """
 
 from __future__ import annotations
@@ -81,7 +82,10 @@ class VotableReader:
 
 
 def _description(opening: bytes) -> str:
-    """Return what a document is that is no VOTable, in a clause; bytes that are no text are not shown."""
+    """Return what a document is that is no VOTable, in a clause.
+
+    Bytes that are no text are not shown.
+    """
     if not opening:
         return "it is empty, or no XML"
     sample = opening[:_OPENING]
@@ -252,7 +256,10 @@ class ElementHandlers:
 
 
 def _cell(text: str) -> str:
-    """As the service has it, blanks and all, unless it is laid out in lines for people to read."""
+    """Return the text as the service has it, blanks and all.
+
+    Unless it is laid out in lines for people to read.
+    """
     return text.strip() if "\n" in text else text
 
 

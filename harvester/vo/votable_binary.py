@@ -1,4 +1,6 @@
-"""Decode rows in BINARY and BINARY2 as texts (VOTable 1.4, sections 5.3 and 5.4): base64 in, rows out.
+"""Decode rows in BINARY and BINARY2 as texts: base64 in, rows out.
+
+VOTable 1.4, sections 5.3 and 5.4.
 
 TAP services write so unless another form is requested, and some even then.
 """
@@ -35,7 +37,10 @@ Cell = Callable[[bytearray, int], tuple[str, int]]
 
 
 class BinaryRows:
-    """Takes the text of a STREAM in pieces. VotableError for what cannot be rows of these ``fields``."""
+    """Takes the text of a STREAM in pieces.
+
+    VotableError for what cannot be rows of these ``fields``.
+    """
 
     def __init__(self, fields: Sequence[VotableField], has_flags: bool) -> None:
         self._cells = [_cell(field) for field in fields]

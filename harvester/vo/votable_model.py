@@ -1,4 +1,7 @@
-"""The parts of a VOTable as plain values: columns, constants, services, rows, remarks (VOTable 1.4, sections 3, 4)."""
+"""The parts of a VOTable as plain values.
+
+Columns, constants, services, rows, remarks (VOTable 1.4, sections 3, 4).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ class VotableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VotableField:
-    """A column, or a constant one that the service wrote as PARAM, then with its ``value`` (section 4.1, 4.2)."""
+    """A column, or a constant one that the service wrote as PARAM, then with its ``value``.
+
+    Section 4.1, 4.2.
+    """
 
     name: str
     id: str = ""
@@ -32,7 +38,10 @@ class VotableField:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """An input of a service, with the values that it allows (section 4.7); ``ref`` names the column that it is."""
+    """An input of a service, with the values that it allows (section 4.7).
+
+    ``ref`` names the column that it is.
+    """
 
     name: str
     value: str = ""
@@ -60,7 +69,10 @@ class ServiceDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """An INFO, wherever it is: QUERY_STATUS may come before or behind the table (DALI 1.1, section 4.4)."""
+    """An INFO, wherever it is.
+
+    QUERY_STATUS may come before or behind the table (DALI 1.1, section 4.4).
+    """
 
     name: str
     value: str
@@ -76,7 +88,10 @@ class VotableTable:
     resource_type: str = ""
 
     def index_of(self, reference: str) -> int | None:
-        """Return the position of the column with that ID; of that name where no ID fits, as some services refer."""
+        """Return the position of the column with that ID.
+
+        Of that name where no ID fits, as some services refer.
+        """
         for names in ([field.id for field in self.fields], [field.name for field in self.fields]):
             if reference in names:
                 return names.index(reference)
@@ -85,7 +100,7 @@ class VotableTable:
 
 @dataclass(frozen=True, slots=True)
 class SpectraTable:
-    """A table of the TAP service at ``url`` with a row for each spectrum, or each format of it."""
+    """A table of the TAP service at ``url`` with a row for each spectrum or format."""
 
     url: str
     name: str

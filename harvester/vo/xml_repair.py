@@ -1,4 +1,6 @@
-"""Mend, piece by piece, what genuine services get wrong in their XML, so that a strict parser can read it.
+"""Mend, piece by piece, what genuine services get wrong in their XML.
+
+A strict parser can read the result.
 
 Mended are: blank lines before the declaration, a bare ``&``, HTML's entities (``&nbsp;``), bytes of Latin-1 in what is
 declared as UTF-8, control characters and references to them. CDATA is left as it is. Sound documents pass unchanged.
