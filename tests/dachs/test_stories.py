@@ -152,11 +152,13 @@ def test_a_band_brings_that_band(start: Start) -> None:
         assert 6500 <= wave[0] < wave[-1] <= 6600
 
 
-def test_a_band_without_data_is_told_of_each_spectrum_and_asked_once(start: Start) -> None:
+def test_a_band_without_data_is_the_requests_fault_and_found_at_once(start: Start) -> None:
     with start(DIDS[:12], "--band", "4000 5000 AA") as harvest:
-        assert harvest.end() == 3
-    assert harvest.failures() == {"no_data": 12}, "not one of them garbled"
-    assert harvest.events[-1]["summary"]["requests"] == 12
+        assert harvest.end() == 7
+    assert harvest.failures() == {}, "no spectrum is blamed"
+    summary = harvest.events[-1]["summary"]
+    assert "204 no data for this request" in summary["reason"]
+    assert summary["requests"] <= 12
 
 
 def test_what_the_archive_does_not_know_is_named_and_the_rest_comes(start: Start) -> None:
