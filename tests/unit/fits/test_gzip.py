@@ -17,10 +17,10 @@ from tests.support.fits_files import refused, spectrum_file
 FILE = spectrum_file()
 PACKED = gzip.compress(FILE)
 BROKEN = [
-    (PACKED[:-9], FailureKind.TRUNCATED),
-    (PACKED[:10], FailureKind.TRUNCATED),
-    (PACKED + b"<html>Back on Monday</html>", FailureKind.TRAILING_BYTES),
-    (PACKED[:-6] + b"\1\2\3\4\5\6", FailureKind.MALFORMED_FITS),
+    pytest.param(PACKED[:-9], FailureKind.TRUNCATED, id="cut in its trailer"),
+    pytest.param(PACKED[:10], FailureKind.TRUNCATED, id="a header alone"),
+    pytest.param(PACKED + b"<html>Back on Monday</html>", FailureKind.TRAILING_BYTES, id="a page behind it"),
+    pytest.param(PACKED[:-6] + b"\1\2\3\4\5\6", FailureKind.MALFORMED_FITS, id="another checksum"),
 ]
 
 
