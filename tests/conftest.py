@@ -23,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(folder if folder == "dachs" else str(item.path)))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long bytes by their length: pytest-xdist wants the same ids everywhere, and packed bytes hold the time."""
+    return f"{len(val)}_bytes" if isinstance(val, bytes) and len(val) > 30 else None
+
+
 @pytest.fixture(autouse=True)
 def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HARVESTER_")]:
