@@ -68,6 +68,10 @@ class ArchiveProfile:
     """The unit of the spectral axis in files that do not name it."""
     spectral_scale: Literal["", "linear", "log10", "ln"] = ""
     """Whether the numbers of that axis are wavelengths or their logarithms, where a file leaves it in doubt."""
+    spectral_column: str = ""
+    """The column of tables that has the spectral axis, by its name or its number from 1 on, where files do not tell."""
+    flux_column: str = ""
+    """The column of tables that has the flux, likewise."""
     reference_pixel: float | None = None
     """The value of CRPIX1 in images without that card: 1 where CRVAL1 is the first pixel's; the standard says 0."""
     strict: bool | None = None
@@ -107,7 +111,14 @@ class ArchiveProfile:
     @property
     def conventions(self) -> FileConventions:
         """What its files do not say."""
-        return FileConventions(self.spectral_unit, self.spectral_scale, self.reference_pixel, self.medium)
+        return FileConventions(
+            self.spectral_unit,
+            self.spectral_scale,
+            self.reference_pixel,
+            self.medium,
+            self.spectral_column,
+            self.flux_column,
+        )
 
     @property
     def auth_hosts(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """What each column of a table is: spectral axis, flux, uncertainty, mask.
 
 The UCD decides, then the IVOA's UTYPE, then the names that the field uses (``loglam``, ``LAMBDA``, ``OPT_WAVE``,
-``ivar`` ...). Rows of images and names of HDUs are understood by the same names.
+``ivar`` ...).
 """
 
 from __future__ import annotations
@@ -9,11 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
-from functools import lru_cache
+from enum import IntEnum
 from typing import Protocol
 
 from ..model.units import AxisKind, Scale, spectral_unit
+from .column_names import (
+    FLUX_NAMES,
+    OPEN_KINDS,
+    ROLE_OF_NAME,
+    SPECTRAL_NAMES,
+    UNCERTAINTIES,
+    Role,
+    name_order,
+    named_scale,
+    plain,
+    role_of_name,
+)
 
 
 class Described(Protocol):
@@ -29,24 +40,6 @@ class Described(Protocol):
     def unit(self) -> str: ...
     @property
     def is_numeric(self) -> bool: ...
-
-
-class Role(StrEnum):
-    """What a column, a row of an image or a whole image can hold."""
-
-    SPECTRAL = "wavelength"
-    FLUX = "flux"
-    SIGMA = "standard deviation"
-    VARIANCE = "variance"
-    INVERSE_VARIANCE = "inverse variance"
-    MASK = "mask"
-    GOOD = "mask of good points"
-    STEP = "wavelength step"
-    POINTS = "number of points"
-    BACKGROUND = "background"
-
-
-UNCERTAINTIES = (Role.SIGMA, Role.VARIANCE, Role.INVERSE_VARIANCE)
 
 
 class Evidence(IntEnum):
@@ -79,81 +72,25 @@ class Roles:
         return self.spectral is not None and self.flux is not None
 
 
-_LENGTHS = (
-    "wave", "wavelength", "wavelengths", "lambda", "lam", "wl", "wavel", "wav", "spectral", "spectral_axis", "waveobs",
-    "wave_obs", "awave", "wave_vac", "wave_air", "wavelength_vac", "wavelength_air", "lambda_vac", "lambda_air",
-    "vac_wave", "air_wave", "wavevac", "waveair", "opt_wave", "box_wave",
-)  # fmt: skip
-_SPECTRAL_NAMES = {
-    **dict.fromkeys(_LENGTHS, AxisKind.WAVELENGTH),
-    **dict.fromkeys(("frequency", "freq", "nu"), AxisKind.FREQUENCY),
-    "energy": AxisKind.ENERGY,
-    **dict.fromkeys(("wavenumber", "wavenum", "wave_number"), AxisKind.WAVENUMBER),
-}
-_OPEN_KINDS = frozenset({"spectral", "spectral_axis"})  # any quantity, as the unit says
-_LOG10_NAME = re.compile(r"log(10)?_?(lam|lambda|wave|wavelength|wl)(_?(vac|air))?")
-_LN_NAME = re.compile(r"ln_?(lam|lambda|wave|wavelength|wl)")
-_FLUX_NAMES = (
-    "flux", "fluxdensity", "flux_density", "flam", "f_lambda", "flambda", "fnu", "f_nu", "opt_flam", "spec", "spectrum",
-    "intensity", "opt_counts", "box_flam", "box_counts", "counts", "flux_reduced", "normalized_flux", "norm_flux",
-    "flux_norm",
-)  # fmt: skip
-_OTHER_ROLES = {
-    Role.SIGMA: "err error errors errs sigma sig stddev std unc uncertainty noise e_flux eflux dflux rms staterror "
-    "stat_error statistical_error flux_stat_error error_array sigma_array",
-    Role.VARIANCE: "var variance varian variances",
-    Role.INVERSE_VARIANCE: "ivar invvar inv_var inverse_variance inverse ivariance invvariance",
-    Role.MASK: "mask and_mask andmask or_mask ormask dq qual quality flag flags dataqual bpm badpix data_quality",
-    Role.GOOD: "good gpm opt_mask box_mask",
-    Role.STEP: "deltaw delta_w dw delta_wave delta_wavelength wave_step wavestep deltalambda step",
-    Role.POINTS: "npoints nelem npts n_points npix nvalid numpts",
-    Role.BACKGROUND: "sky background bkg bg backgrnd skyflux sky_flux raw",
-}
-_ROLE_OF_NAME = {name: role for role, names in _OTHER_ROLES.items() for name in names.split()}
-_SUFFIXES = {
-    "err": Role.SIGMA, "error": Role.SIGMA, "sig": Role.SIGMA, "sigma": Role.SIGMA, "unc": Role.SIGMA,
-    "std": Role.SIGMA, "uncertainty": Role.SIGMA, "var": Role.VARIANCE, "variance": Role.VARIANCE,
-    "ivar": Role.INVERSE_VARIANCE, "invvar": Role.INVERSE_VARIANCE, "mask": Role.MASK, "dq": Role.MASK,
-    "qual": Role.MASK, "flag": Role.MASK,
-}  # fmt: skip
-_NO_LETTERS = re.compile(r"[^a-z0-9]+")
+_BRACKETS = re.compile(r"[^(\[]*[(\[]([^()\[\]]+)[)\]]\s*")
 _DESCRIBES_OTHERS = ("stat.error", "meta.code", "stat.fit", "stat.snr", "instr", "meta.number")
 
 
-@lru_cache(512)
-def plain(name: str) -> str:
-    """Return a name in lower case with single underscores for all that is no letter or digit."""
-    return _NO_LETTERS.sub("_", name.lower().strip()).strip("_")
+def assign_roles(columns: Sequence[Described], spectral_column: str = "", flux_column: str = "") -> Roles:
+    """Return which of ``columns`` are the spectrum; not ``complete`` if they hold none.
 
-
-@lru_cache(512)
-def role_of_name(name: str) -> Role | None:
-    """Return what a column, an image or a row of this name holds.
-
-    None if the name does not say.
+    ``spectral_column`` and ``flux_column`` are what the archive's profile calls them, by name or number.
     """
-    short = plain(re.sub(r"[(\[].*", "", name))
-    if short in _SPECTRAL_NAMES or _LOG10_NAME.fullmatch(short) or _LN_NAME.fullmatch(short):
-        return Role.SPECTRAL
-    if short in _FLUX_NAMES:
-        return Role.FLUX
-    if short in _ROLE_OF_NAME:
-        return _ROLE_OF_NAME[short]
-    head, _, tail = short.rpartition("_")
-    if head in _FLUX_NAMES and tail in _SUFFIXES:
-        return _SUFFIXES[tail]
-    joined = next((flux for flux in ("flux", "spec") if short.startswith(flux) and short[len(flux) :] in _SUFFIXES), "")
-    if joined:
-        return _SUFFIXES[short[len(joined) :]]
-    return _SUFFIXES.get(head) if tail in _FLUX_NAMES else None
-
-
-def assign_roles(columns: Sequence[Described]) -> Roles:
-    """Return which of ``columns`` are the spectrum; not ``complete`` if they hold none."""
     numeric = [number for number, column in enumerate(columns) if column.is_numeric]
-    spectral, spectral_evidence, spectral_remarks = _best(columns, numeric, _spectral_rank, "the spectral axis")
+    spectral, spectral_evidence, spectral_remarks = (
+        _named_column(columns, numeric, spectral_column)
+        if spectral_column
+        else _best(columns, numeric, _spectral_rank, "the spectral axis")
+    )
     others = [number for number in numeric if number != spectral]
-    flux, flux_evidence, flux_remarks = _best(columns, others, _flux_rank, "the flux")
+    flux, flux_evidence, flux_remarks = (
+        _named_column(columns, others, flux_column) if flux_column else _best(columns, others, _flux_rank, "the flux")
+    )
     if spectral is None or flux is None:
         return Roles(spectral, flux)
     scale, kind = _scale_and_kind(columns[spectral])
@@ -195,6 +132,30 @@ def _best(
     return best[0], Evidence(top[2]), remarks
 
 
+def _named_column(
+    columns: Sequence[Described], numbers: Sequence[int], wanted: str
+) -> tuple[int | None, Evidence, tuple[str, ...]]:
+    """Return the column that a profile names.
+
+    By its name in any case, else by its number from 1 on.
+    """
+    by_name = [number for number in numbers if columns[number].name == wanted.strip().lower()]
+    by_number = [number for number in numbers if str(number + 1) == wanted.strip()]
+    found = by_name or by_number
+    return (found[0], Evidence.UTYPE, ()) if found else (None, Evidence.NONE, ())
+
+
+def unit_of(column: Described) -> str:
+    """Return the unit of a spectral column.
+
+    Its own, else the one in brackets behind its name, as in ``lambda (A)``.
+    """
+    if column.unit:
+        return column.unit
+    bracketed = _BRACKETS.fullmatch(column.name)
+    return bracketed[1] if bracketed and spectral_unit(bracketed[1]) else ""
+
+
 def _rank(column: Described, evidence: Evidence, order: int = 0) -> Rank:
     """Rank a column among those with one role.
 
@@ -215,7 +176,7 @@ def _spectral_rank(column: Described) -> Rank | None:
     if _is_described_by(column, ("em.wl", "em.freq", "em.energy", "em.wavenumber")):
         return _rank(column, Evidence.UCD)
     if role_of_name(column.name) is Role.SPECTRAL and not column.ucd.startswith(_DESCRIBES_OTHERS):
-        return _rank(column, Evidence.NAMES, _order(column.name, [*_SPECTRAL_NAMES]))
+        return _rank(column, Evidence.NAMES, name_order(column.name, [*SPECTRAL_NAMES]))
     return None
 
 
@@ -225,19 +186,8 @@ def _flux_rank(column: Described) -> Rank | None:
     if _is_described_by(column, ("phot.flux", "phot.count", "phot.fluence")):
         return _rank(column, Evidence.UCD)
     if role_of_name(column.name) is Role.FLUX and not column.ucd.startswith(_DESCRIBES_OTHERS):
-        return _rank(column, Evidence.NAMES, _order(column.name, _FLUX_NAMES))
+        return _rank(column, Evidence.NAMES, name_order(column.name, FLUX_NAMES))
     return None
-
-
-def _order(name: str, names: Sequence[str]) -> int:
-    short = plain(re.sub(r"[(\[].*", "", name))
-    return names.index(short) if short in names else len(names)
-
-
-def named_scale(name: str) -> Scale | None:
-    """Return the logarithm that a name such as ``loglam`` tells, None if it tells none."""
-    short = plain(re.sub(r"[(\[].*", "", name))
-    return Scale.LOG10 if _LOG10_NAME.fullmatch(short) else Scale.LN if _LN_NAME.fullmatch(short) else None
 
 
 def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
@@ -256,9 +206,9 @@ def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
     ):
         if column.ucd.startswith(ucd):
             return scale, kind
-    if column.utype.endswith("spectralaxis.value") or short in _OPEN_KINDS:
+    if column.utype.endswith("spectralaxis.value") or short in OPEN_KINDS:
         return scale, None
-    return scale, _SPECTRAL_NAMES.get(short, AxisKind.WAVELENGTH if scale else None)
+    return scale, SPECTRAL_NAMES.get(short, AxisKind.WAVELENGTH if scale else None)
 
 
 def _uncertainty(columns: Sequence[Described], rest: Sequence[int], flux: Described) -> tuple[int, Role] | None:
@@ -294,7 +244,7 @@ def _is_general(name: str, others: Collection[str]) -> bool:
 
     It names none, or just ``flux`` where no other column is called so.
     """
-    return name in _ROLE_OF_NAME or ("flux" in name and "flux" not in others)
+    return name in ROLE_OF_NAME or ("flux" in name and "flux" not in others)
 
 
 def _belongs(name: str, flux: str) -> bool:

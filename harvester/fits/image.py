@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..model.conventions import FileConventions
 from ..model.units import AxisKind, Scale, spectral_unit
 from .axis import OPTICAL_LOG10_ANGSTROM, StoredAxis
-from .columns import Role, role_of_name
+from .column_names import Role, role_of_name
 from .errors import unreadable
 from .hdu import LARGEST_DATA, Hdu
 from .header import Header

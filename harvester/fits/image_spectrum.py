@@ -12,7 +12,7 @@ import numpy as np
 
 from ..model.conventions import FileConventions
 from .axis import StoredAxis
-from .columns import UNCERTAINTIES, Role, named_scale, role_of_name
+from .column_names import UNCERTAINTIES, Role, named_scale, role_of_name
 from .errors import InvalidSpectrumError, unreadable
 from .hdu import Hdu
 from .header import Header

@@ -69,15 +69,17 @@ def read_spectrum(body: bytes | bytearray | memoryview, conventions: FileConvent
     """
     raw = bytes(body)
     hdus = read_hdus(raw, strict=False)
-    return tolerant(decode(raw, hdus, spectral_part(hdus), conventions))
+    return tolerant(decode(raw, hdus, spectral_part(hdus, False, conventions), conventions))
 
 
-def spectral_part(hdus: Sequence[Hdu], strict: bool = False) -> SpectralPart:
+def spectral_part(
+    hdus: Sequence[Hdu], strict: bool = False, conventions: FileConventions = NO_CONVENTIONS
+) -> SpectralPart:
     """Return where the spectrum is; InvalidSpectrumError where no HDU can have one.
 
     ``strict`` refuses columns without a name.
     """
-    tables = [_spectral_table(hdu, strict) for hdu in hdus if hdu.is_table]
+    tables = [_spectral_table(hdu, strict, conventions) for hdu in hdus if hdu.is_table]
     if len(hdus) == 2 and len(tables) == 1 and hdus[0].size == 0 and tables[0].table.roles.complete:
         return SpectralPart(tables[0].hdu.header, tables)
     complete = [found for found in tables if found.table.roles.complete]
@@ -93,11 +95,13 @@ def spectral_part(hdus: Sequence[Hdu], strict: bool = False) -> SpectralPart:
     raise unreadable(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
 
 
-def _spectral_table(hdu: Hdu, strict: bool) -> SpectralTable:
+def _spectral_table(hdu: Hdu, strict: bool, conventions: FileConventions) -> SpectralTable:
     table = binary_table(hdu.header.structure) if hdu.kind == "BINTABLE" else ascii_table(hdu.header.structure)
     if strict and table.unnamed:
         number = table.unnamed
         raise malformed(f"column {number} of the table has no name: there is no TTYPE{number} card")
+    if conventions.names_columns:
+        table = table.with_columns_named(conventions)
     return SpectralTable(hdu, table)
 
 
@@ -144,7 +148,7 @@ def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: Fil
     if not part.tables and part.images[0].is_compressed_image:
         raw = decompressed(raw, hdus)
         hdus = read_hdus(raw, strict=False)
-        part = spectral_part(hdus)
+        part = spectral_part(hdus, False, conventions)
     primary = hdus[0].header
     if part.tables:
         spectra = [table_spectrum(raw, primary, one.hdu, one.table, conventions) for one in part.tables]

@@ -16,7 +16,7 @@ from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from .axis import StoredAxis, wavelengths
-from .columns import Role
+from .column_names import Role
 from .errors import InvalidSpectrumError, unreadable
 from .header import Header
 from .spectrum import Array, Flags, SpectralAxis, Spectrum, angstroms

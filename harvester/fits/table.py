@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.conventions import FileConventions
 from ..model.units import METRES, AxisKind
 from .columns import Roles, assign_roles
 from .errors import malformed, unreadable
@@ -104,6 +105,11 @@ class BinaryTable:
     def flux(self) -> TableColumn | None:
         """The column with the flux."""
         return None if self.roles.flux is None else self.columns[self.roles.flux]
+
+    def with_columns_named(self, conventions: FileConventions) -> BinaryTable:
+        """Return the table with the spectral and flux columns that a profile names."""
+        roles = assign_roles(self.columns, conventions.spectral_column, conventions.flux_column)
+        return replace(self, roles=roles, is_usual=False)
 
 
 @bounded_cache  # spectra with as many points have the same

@@ -14,8 +14,9 @@ import numpy as np
 from ..model.conventions import FileConventions
 from .ascii_table import ascii_values
 from .axis import LARGEST_LOGARITHM, StoredAxis
-from .columns import Role, plain
-from .errors import unreadable
+from .column_names import Role, plain
+from .columns import unit_of
+from .errors import InvalidSpectrumError, unreadable
 from .hdu import Hdu
 from .header import Header
 from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
@@ -40,9 +41,7 @@ def table_spectrum(raw: bytes, primary: Header, hdu: Hdu, table: BinaryTable, co
     """
     wave, flux = table.wave, table.flux
     if wave is None or flux is None:
-        missing = "spectral" if wave is None else "flux"
-        names = ", ".join(column.name or "unnamed" for column in table.columns[:40]) or "none"
-        raise unreadable(f"the table has no {missing} column by utype, UCD or name; its columns: {names}")
+        raise _no_column("spectral" if wave is None else "flux", table, conventions)
     if table.is_usual and not conventions.spectral_scale:
         axis, values = column_values(raw, hdu, table, wave), column_values(raw, hdu, table, flux)
         if axis.size and axis[0] > LARGEST_LOGARITHM:
@@ -52,12 +51,25 @@ def table_spectrum(raw: bytes, primary: Header, hdu: Hdu, table: BinaryTable, co
             )
     segments = _segments(raw, hdu, table, wave, flux)
     field = f"column {wave.label!r}"
-    stored = StoredAxis(joined_axis(segments), wave.unit, table.roles.scale, field, table.roles.kind)
+    stored = StoredAxis(joined_axis(segments), unit_of(wave), table.roles.scale, field, table.roles.kind)
     source = SegmentSource(primary, hdu.header, field, wave.number, flux.unit, wave.ucd, conventions)
     remarks = [*table.roles.remarks, *_unit_remarks(table, flux)]
     if len(segments) > 1:
         remarks.append(f"several spectra in one file: {len(segments)} rows of arrays are read as segments")
     return assemble(segments, stored, source, remarks)
+
+
+def _no_column(missing: str, table: BinaryTable, conventions: FileConventions) -> InvalidSpectrumError:
+    names = ", ".join(column.name or "unnamed" for column in table.columns[:40]) or "none"
+    field = f"{missing}_column"
+    named = conventions.spectral_column if missing == "spectral" else conventions.flux_column
+    if named:
+        detail = f"the table has no column of numbers {named!r}, as {field} in the archive's profile says"
+        return unreadable(f"{detail}; its columns: {names}")
+    advice = "; name them with spectral_column and flux_column in the archive's profile"
+    only_two = sum(column.is_numeric for column in table.columns) == 2
+    detail = f"the table has no {missing} column by utype, UCD or name; its columns: {names}"
+    return unreadable(detail + (advice if only_two else ""))
 
 
 def _segments(raw: bytes, hdu: Hdu, table: BinaryTable, wave: TableColumn, flux: TableColumn) -> Sequence[Segment]:

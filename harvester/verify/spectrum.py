@@ -41,7 +41,7 @@ def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpec
 def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum:
     hdus = read_hdus(raw, expected.strict)
     try:
-        part = spectral_part(hdus, expected.strict)
+        part = spectral_part(hdus, expected.strict, expected.conventions)
         check_identity(did, expected.identity_card, part.header, hdus[0].header)
         spectrum = decode(raw, hdus, part, expected.conventions)
         if not expected.strict:

@@ -111,6 +111,32 @@ def test_a_choice_among_equal_columns_is_remarked() -> None:
     assert spectrum.remarks == ("2 columns may be the flux (one, two); the first is read",)
 
 
+@pytest.mark.parametrize(
+    ("spectral", "flux"), [("1", "2"), ("COL1", "col2"), ("col1", "2")], ids=["numbers", "names", "both"]
+)
+def test_columns_without_a_meaning_are_those_that_the_profile_names(spectral: str, flux: str) -> None:
+    body = written(fits.PrimaryHDU(), table(column("col1", WAVE, "Angstrom"), column("col2", FLUX)))
+    assert "spectral_column and flux_column in the archive's profile" in refusal(body)
+    spectrum = read_spectrum(body, FileConventions(spectral_column=spectral, flux_column=flux))
+    np.testing.assert_array_equal(spectrum.wave, WAVE)
+    np.testing.assert_array_equal(spectrum.flux, FLUX)
+
+
+def test_what_the_profile_names_goes_before_utypes_and_must_be_there() -> None:
+    body = FORMS["ivoa utypes"].body
+    np.testing.assert_array_equal(read_spectrum(body, FileConventions(flux_column="a")).flux, ERROR)
+    assert "'flux2', as flux_column in the archive's profile says" in refusal(
+        body, FileConventions(flux_column="flux2")
+    )
+
+
+def test_a_unit_in_the_name_of_a_column_counts() -> None:
+    body = written(fits.PrimaryHDU(), table(column("Lambda (A)", WAVE), column("Relative flux", FLUX)))
+    spectrum = read_spectrum(body)
+    np.testing.assert_array_equal(angstroms(spectrum), WAVE)
+    np.testing.assert_array_equal(spectrum.flux, FLUX)
+
+
 def segments(spectrum: Spectrum) -> list[tuple[float, float, int]]:
     return [(part.wave[0], part.wave[-1], part.wave.size) for part in spectrum.split()]
 
