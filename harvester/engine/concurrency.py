@@ -4,6 +4,9 @@ By Little's law an archive that handles ``n`` requests at a time in ``t`` second
 level is measured against the one below it: where a step up gains less than a share of what it would gain at an idle
 archive, the archive queues, and the step is taken back. Means of the same archive are compared, so the natural spread
 of its latencies cancels out; a comparison with the best latency ever seen would mistake that spread for load.
+
+The way up begins with single rounds of responses: at 50 ms a response it takes 0.25 s to 8 requests in flight, and took
+0.48 s with full samples. The first step in doubt is left to full samples, from a lower level.
 """
 
 from __future__ import annotations
@@ -37,10 +40,13 @@ class AdaptiveConcurrency:
     level: int = 1
     lower: int | None = None
     """The level that the present one is measured against; None once it has shown its gain."""
+    quick: bool = True
+    """One round of responses decides on a step up; no step was in doubt yet."""
     doubling: bool = True
     known: Mapping[int, float] = field(default_factory=dict)
     """Mean latency of each measured level, in seconds."""
-    skip: int = 0
+    skip: int = 1
+    """Responses that do not count: the first ones on new connections, which cost a handshake."""
     count: int = 0
     total: float = 0.0
     wanted: bool = False
@@ -64,15 +70,18 @@ class AdaptiveConcurrency:
         return self if self.wanted else replace(self, wanted=True)
 
     def on_response(self, latency: float) -> AdaptiveConcurrency:
-        """Fold in a latency.
-
-        The first ones on new connections, which cost a handshake, do not count.
-        """
+        """Fold in a latency."""
         if self.skip:
             return replace(self, skip=self.skip - 1)
         after = replace(self, count=self.count + 1, total=self.total + latency, calm=max(0, self.calm - 1))
-        enough = max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)  # small gains need more samples
-        return after if after.count < enough else after._judge()
+        return after if after.count < self._enough else after._judge()
+
+    @property
+    def _enough(self) -> int:
+        """How many responses decide; small gains need more of them."""
+        if self.quick:
+            return max(1, self.level // 2)  # with those on the new connections, one round
+        return max(4, 2 * self.level) if self.doubling else max(16, 3 * self.level)
 
     def on_overload(self, now: float) -> AdaptiveConcurrency:
         """Halve the level after a 429, a 503 or a timeout.
@@ -88,9 +97,9 @@ class AdaptiveConcurrency:
             return self._halved()
         smoothed = mean if before is None else 0.8 * before + 0.2 * mean
         measured = replace(self, known={**self.known, self.level: smoothed}, count=0, total=0.0)
-        if self.lower is not None and not measured._is_worth_it(self.lower):
-            return measured._back_to(self.lower)
-        return measured._maybe_up()
+        if self.lower is None or measured._is_worth_it(self.lower):
+            return measured._maybe_up()
+        return measured._carefully(self.lower) if self.quick else measured._back_to(self.lower)
 
     def _is_worth_it(self, lower: int) -> bool:
         ideal = self.level / lower
@@ -99,8 +108,10 @@ class AdaptiveConcurrency:
 
     def _maybe_up(self) -> AdaptiveConcurrency:
         settled = replace(self, lower=None, wanted=False)
-        if not self.wanted or self.calm or self.level >= self.ceiling:
+        if not self.wanted or self.calm:
             return settled
+        if self.level >= self.ceiling:
+            return replace(settled, quick=False)
         step = self.level if self.doubling else max(1, self.level // 4)
         level = min(self.ceiling, self.level + step)
         return replace(settled, lower=self.level, level=level, skip=level - self.level, change=ConcurrencyChange.UP)
@@ -112,8 +123,19 @@ class AdaptiveConcurrency:
             return replace(back, wanted=True)
         return replace(back, calm=self.next_calm, next_calm=min(2 * self.next_calm, LONGEST_CALM))
 
+    def _carefully(self, lower: int) -> AdaptiveConcurrency:
+        """End the quick way up, below the step before the doubtful one.
+
+        Chance may have favoured that, too.
+        """
+        level = max(1, lower // 2)
+        return AdaptiveConcurrency(
+            self.ceiling, level, quick=False, skip=0, wanted=True, eased=self.eased, change=ConcurrencyChange.BACK
+        )
+
     def _halved(self) -> AdaptiveConcurrency:
         level = max(1, self.level // 2)
         return AdaptiveConcurrency(
-            self.ceiling, level, doubling=False, calm=FIRST_CALM, eased=self.eased, change=ConcurrencyChange.BUSIER
-        )
+            self.ceiling, level, quick=False, doubling=False, skip=0, calm=FIRST_CALM, eased=self.eased,
+            change=ConcurrencyChange.BUSIER,
+        )  # fmt: skip

@@ -54,6 +54,19 @@ def test_a_fast_archive_is_asked_up_to_the_ceiling_soon_and_never_beyond(ceiling
     assert levels.index(ceiling) < 8 * ceiling
 
 
+@pytest.mark.parametrize(("ceiling", "rounds"), [(8, 6), (32, 8), (128, 10)])
+def test_a_fast_archive_is_asked_up_to_the_ceiling_after_a_round_for_each_doubling(ceiling: int, rounds: int) -> None:
+    levels = settle(lambda level: 0.05, ceiling, 600)
+    assert sum(1 / level for level in levels[: levels.index(ceiling)]) <= rounds
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lucky_first_round_does_not_keep_a_single_core_busier_for_long(seed: int) -> None:
+    levels = settle(cores(1, chance=Random(seed)), 32)
+    assert usual(levels) <= 1.6
+    assert sum(level > 2 for level in levels[:200]) <= 60
+
+
 def test_the_spread_of_latencies_is_not_mistaken_for_load() -> None:
     chance = Random(3)
     assert usual(settle(lambda level: chance.uniform(0.1, 0.3), 8)) >= 6
