@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .api import harvest, harvest_sync, open_harvest, plan_harvest, verify_store
+    from .api import harvest, harvest_sync, list_spectra, open_harvest, plan_harvest, verify_store
     from .dataset.stored_files import DamagedError
     from .errors import ArchiveError, DirectoryHeldError, HarvestError, StoreError, UsageError
     from .results import Harvest, StoredSpectrum
@@ -27,6 +27,7 @@ __all__ = [
     "UsageError",
     "harvest",
     "harvest_sync",
+    "list_spectra",
     "open_harvest",
     "plan_harvest",
     "verify_store",

@@ -10,22 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .audit.check_store import StoreCheck, check_store
 from .catalog.from_python import catalog_from_python
 from .catalog.packed_strings import StringMap
 from .catalog.reader import Catalog
 from .config.configuration import Configuration
+from .config.from_python import constraints_from_python, setting_text
 from .config.loading import load
 from .dataset.stored_files import require_ledger
 from .engine.shutdown import Shutdown
-from .errors import UsageError
 from .events import Event
 from .ledger import queries
 from .model.exit_codes import StopReason
@@ -34,6 +34,7 @@ from .results import Harvest
 from .run.context import RunContext, new_run_name
 from .run.execute import execute, locked_store
 from .run.finish import RunResult
+from .run.listing import listed_spectra
 from .run.observers import check as check_observers
 from .run.prepare import Preparation, catalog_of, prepare
 from .run.runners import check as check_runner
@@ -41,6 +42,9 @@ from .storage.directory import DirectoryStore
 from .storage.interface import Store
 from .ui.display import displaying, style_for
 from .ui.output_thread import OutputThread
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
 T = TypeVar("T")
 PathName = str | os.PathLike[str]
@@ -160,6 +164,53 @@ def open_harvest(out: PathName) -> Harvest:
     return Harvest(store.folder, record.summary if record else {})
 
 
+def list_spectra(
+    archive: str = "ondrejov",
+    *,
+    pos: Any = None,
+    size: Any = None,
+    band: Any = None,
+    time: Any = None,
+    target: str = "",
+    most: int | None = None,
+    config: PathName | None = None,
+    **settings: Any,
+) -> QTable:
+    """List what the archive has, as a table that ``harvest`` takes as its catalog.
+
+    It sends requests, one at a time, and stores nothing. Rows are checked against the constraints as well; a value
+    that the archive does not list excludes no row.
+
+    Args:
+        archive: a profile that names a service which lists spectra, or the address of an SSAP service.
+        pos: the centre of a circle: a SkyCoord in any frame, or ``"RA DEC"`` (degrees, ICRS).
+        size: its diameter, a Quantity or degrees; None is 0.1 degrees.
+        band: two wavelengths, Quantities or metres, of which a spectrum has some; None is an open end.
+        time: two Time, or dates in ISO 8601; None is an open end.
+        target: the name of an object, as the archive understands it.
+        most: list this many spectra at most.
+        config: a settings file.
+        settings: any setting by its name, such as ``rate``.
+
+    Returns:
+        A row per spectrum: id and what the archive lists of it, such as ra and dec (deg), wave_min and wave_max (m).
+
+    Raises:
+        UsageError: a constraint is wrong, or the archive lists no spectra.
+        ArchiveError: the list cannot be had as a whole.
+
+    Example:
+        >>> from astropy.coordinates import SkyCoord
+        >>> near = harvester.list_spectra("demo", pos=SkyCoord(236.912, 6.435, unit="deg"), rate=0)
+        >>> len(near)
+        10
+    """
+    constraints = constraints_from_python(pos, size, band, time, target)
+    defaults = {"fluxcalib": None, "format": None} if "://" in archive else {}
+    configuration = _configured(config, {**defaults, **settings, "archive": archive}, None)
+    return _in_own_thread(listed_spectra(configuration, constraints, most))
+
+
 def verify_store(
     out: PathName, *, fix: bool = False, processes: int = 1, config: PathName | None = None, **settings: Any
 ) -> StoreCheck:
@@ -194,36 +245,10 @@ def _configured(config: PathName | None, settings: dict[str, Any], catalog: Requ
     """
     limits = {**(settings.pop("limits", None) or {})}
     limits |= {name: settings.pop(name) for name in LIMITS & settings.keys()}
-    given = {name: _band_text(value) if name == "band" else _as_text(value) for name, value in settings.items()}
+    given = {name: setting_text(name, value) for name, value in settings.items()}
     if isinstance(catalog, (str, os.PathLike)):
         given["catalog"] = os.fspath(catalog)
     return load({**given, "limits": limits or None}, None if config is None else os.fspath(config), mark="")
-
-
-def _as_text(value: object) -> object:
-    if value is None:
-        return "none"
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _band_text(value: object) -> object:
-    """Return two wavelengths, as Quantities or metres, in the form of the setting ``band``.
-
-    None is an open end.
-    """
-    from astropy.units import Quantity, UnitConversionError
-
-    if value is None or isinstance(value, str):
-        return _as_text(value)
-    try:
-        low, high = cast("Sequence[Any]", value)
-        limits = [None if limit is None else float(Quantity(limit, "m").value) for limit in (low, high)]
-    except (TypeError, ValueError, UnitConversionError) as error:
-        raise UsageError(
-            f"band: {value!r} are not two wavelengths, such as (6500 * u.AA, 6600 * u.AA) ({error})"
-        ) from None
-    ends = ["-Inf" if limits[0] is None else f"{limits[0]:.15g}", "+Inf" if limits[1] is None else f"{limits[1]:.15g}"]
-    return " ".join(ends)
 
 
 def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:

@@ -30,13 +30,20 @@ def catalog_from_python(wanted: Iterable[Any], rules: CatalogRules) -> Catalog:
 def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
     names = getattr(wanted, "colnames", getattr(wanted, "columns", None))
     if names is not None:  # any table whose columns are had by name
-        columns = [wanted[name] for name in names]  # type: ignore[index]  # no protocol that astropy and pandas share
+        # No protocol has both astropy's tables and pandas'. Quantities and times become plain numbers.
+        columns = [_plain(wanted[name]) for name in names]  # type: ignore[index]
         yield from (dict(zip(map(str, names), row, strict=True)) for row in zip(*columns, strict=True))
         return
     if isinstance(wanted, (str, bytes, Mapping, os.PathLike)) or not isinstance(wanted, Iterable):
         raise UsageError(f"catalog: a {type(wanted).__name__} is no list of spectra; give DIDs, dicts, or a table")
     for each in wanted:
         yield each if isinstance(each, Mapping) else {id_column: each}
+
+
+def _plain(column: Any) -> Any:
+    """Return a column; the plain numbers of a Quantity or a Time."""
+    has_value = hasattr(column, "value") and (hasattr(column, "unit") or hasattr(column, "scale"))
+    return column.value if has_value else column
 
 
 def _lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:

@@ -30,7 +30,8 @@ async def running_archive(
     from ..demo import DemoArchive, parse_faults, serve
 
     async with serve(DemoArchive(latency=latency, faults=parse_faults(faults))) as running:
-        yield replace(configuration, profile=replace(configuration.profile, endpoint=running.dlget))
+        profile = replace(configuration.profile, endpoint=running.dlget, ssap=running.ssap)
+        yield replace(configuration, profile=profile)
 
 
 @asynccontextmanager
