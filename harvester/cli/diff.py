@@ -70,8 +70,8 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
     if file is not None and not as_json:
         own = ["--id-column", "id"] if config.settings.id_column != "id" else []
         again = next_command("", config.location, "--catalog", str(file), *own, "--refresh")
-        written = f"new and changed spectra are in {file}; to fetch them: {again}"
-        print(f"\n{written if fresh else f'nothing to fetch: {file} is not written'}")
+        written = f"new and changed spectra are in {file}; to download them: {again}"
+        print(f"\n{written if fresh else f'nothing to download: {file} is not written'}")
     sys.stdout.flush()
     return code or (DIFFERENT if difference.differs else INCOMPARABLE if incomparable else 0)
 

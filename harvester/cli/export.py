@@ -184,4 +184,4 @@ def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
         absent = plural(dataset.result.absent, "spectrum", "spectra")
         yield f"{absent} of the catalog missing; for the reasons: {next_command('failures', config.location)}"
     if dataset.result.damaged or dataset.result.absent:
-        yield f"to fetch what is missing: {next_command('', config.location)}, then export again"
+        yield f"to download what is missing: {next_command('', config.location)}, then export again"

@@ -15,7 +15,6 @@ import click
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
 
-LISTING = "all.csv"  # in the state folder
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -72,7 +71,7 @@ def listing_path(config: Configuration) -> Path:
     """Return where the list of the archive's spectra is kept."""
     from ..storage.run_folder import StateFolder
 
-    return StateFolder.below(config.state_folder).path / LISTING
+    return StateFolder.below(config.state_folder).listing
 
 
 def _check(config: Configuration, flags: dict[str, Any]) -> None:

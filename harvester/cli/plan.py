@@ -101,7 +101,7 @@ def _format_work(preparation: Preparation) -> Iterator[str]:
         number = f"{count(new)} to download, {count(again)} to refresh" if new else f"{count(again)} to refresh"
     yield f"{number} from {config.profile.title}: {duration(preparation.eta)} {pace}"
     if preparation.already_refreshed:
-        yield f"  {count(preparation.already_refreshed)} were refreshed by the run that this one resumes"
+        yield f"  {count(preparation.already_refreshed)} were refreshed by the runs that this one resumes"
     yield from _format_space(preparation)
     yield from _format_hours(preparation)
 

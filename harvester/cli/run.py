@@ -174,22 +174,25 @@ def _write(summary: RunSummary, output: OutputThread) -> None:
 
 def _summary(result: RunResult, preparation: Preparation) -> RunSummary:
     from ..catalog.reader import describe_conflicts
-    from ..storage.run_folder import StateFolder
+    from ..storage.run_folder import RunFolder
     from ..ui.summary import RunSummary
 
-    config = preparation.configuration
+    config, folder = preparation.configuration, RunFolder(result.folder)
+    quarantine = folder.state.quarantine
     return RunSummary(
         result.stats,
         str(config.location),
         time.time(),
         _commands(config),
         result.warnings,
-        quarantined=sum(1 for path in StateFolder(result.folder.parents[1]).quarantine.glob("*.json")),
+        quarantined=sum(1 for path in quarantine.glob("*.json")),
+        quarantine=str(quarantine),
         politeness=result.politeness,
         nights_left=result.nights_left,
         refresh_left=result.refresh_left,
         page=str(result.page or ""),
-        state_folder=str(config.state_folder),
+        events=str(folder.events),
+        log=str(folder.log) if folder.log.exists() else "",
         catalog_note=describe_conflicts(preparation.catalog.conflicts),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..config.configuration import Configuration
     from ..ledger.queries import RunRecord
+    from ..storage.directory import DirectoryStore
 
 DATA = Path("data")  # where harvests are without --out
 FRAME_INTERVAL = 2.0  # seconds between two pictures of --watch on a terminal
@@ -35,6 +36,8 @@ class Status:
     state: str
     lost: int = 0
     """Spectra that were stored and are gone, as far as a run or `verify --fix` found."""
+    unrecorded: int = 0
+    """Files that an interrupted run stored and could not record, as on a full disk."""
 
     @property
     def running(self) -> bool:
@@ -44,7 +47,9 @@ class Status:
     @property
     def as_json(self) -> dict[str, object]:
         """The statistics of the run and its state."""
-        return {**self.record.summary, "state": self.state, "lost": self.lost} if self.record else {"state": self.state}
+        if self.record is None:
+            return {"state": self.state}
+        return {**self.record.summary, "state": self.state, "lost": self.lost, "unrecorded": self.unrecorded}
 
 
 Read = Callable[[], Sequence[Status]]
@@ -101,7 +106,17 @@ def _status(home: Path, location: str) -> Status:
     gone = len(lost(store.ledger))
     if record.ended is not None:
         return Status(location, record, "ended", gone)
-    return Status(location, record, "running" if is_held(store.lock) else "interrupted", gone)
+    if is_held(store.lock):
+        return Status(location, record, "running", gone)
+    return Status(location, record, "interrupted", gone, _unrecorded(store))
+
+
+def _unrecorded(store: DirectoryStore) -> int:
+    """Return how many files more are stored than the ledger lists."""
+    from ..ledger.queries import counts
+
+    known = sum(spectra for status, (spectra, _) in counts(store.ledger).items() if status in ("present", "saved"))
+    return max(0, sum(1 for _ in store.files()) - known)
 
 
 def _as_line(status: Status) -> str:
@@ -122,12 +137,30 @@ def _in_short(status: Status) -> str:
     if status.record is None:
         return "no run yet"
     numbers = status.record.summary
-    done = numbers["present"] + numbers["saved"]
+    done = _on_disk(numbers)
     failed = f", {count(numbers['failed'])} failed" if numbers["failed"] else ""
+    refresh = f", {_refresh(numbers)}" if _is_refresh(numbers) else ""
     return (
         f"{status.state:<11}  {percent(done, numbers['listed']):>5}  {count(done)} of {count(numbers['listed'])}"
-        f" on disk{failed}"
+        f" on disk{refresh}{failed}"
     )
+
+
+def _on_disk(numbers: Mapping[str, Any]) -> int:
+    """Return how many spectra of the catalog are stored, also by an older ledger."""
+    return int(numbers.get("on_disk", numbers["present"] + numbers["saved"]))
+
+
+def _is_refresh(numbers: Mapping[str, Any]) -> bool:
+    return bool(numbers.get("to_refresh") or numbers.get("refreshed_before"))
+
+
+def _refresh(numbers: Mapping[str, Any]) -> str:
+    """Return how far the refresh is, over all runs of it."""
+    from ..formatting import count
+
+    done = numbers["refreshed"] + numbers["refreshed_before"]
+    return f"{count(done)} of {count(numbers['present'] + numbers['to_refresh'])} refreshed"
 
 
 def _in_full(status: Status) -> list[str]:
@@ -137,18 +170,24 @@ def _in_full(status: Status) -> list[str]:
     if record is None:
         return [f"no harvest in {status.location} yet"]
     numbers = record.summary
-    done = numbers["present"] + numbers["saved"]
+    new = numbers["saved"] - numbers.get("refreshed", 0)
+    left = numbers["remaining"] + (numbers["present"] - numbers["refreshed_before"] if _is_refresh(numbers) else 0)
     lines = [
         f"run {record.run} of {record.archive}: {status.state}, started {local_time(record.started, time.time())}"
         f" by process {record.pid} on {record.host}",
-        f"  {count(done)} of {count(numbers['listed'])} on disk, {count(numbers['saved'])} of them new"
+        f"  {count(_on_disk(numbers))} of {count(numbers['listed'])} on disk, {count(new)} of them new"
         f" ({size(numbers['bytes'])} received in {duration(numbers['seconds'])})",
-        f"  {count(numbers['failed'])} failed, {count(numbers['remaining'])} to go,"
-        f" {count(numbers['requests'])} requests",
+        f"  {count(numbers['failed'])} failed, {count(left)} to go, {count(numbers['requests'])} requests",
     ]
+    if _is_refresh(numbers):
+        lines.insert(2, f"  {_refresh(numbers)}")
     lines += [f"    {count(number)} {kind}" for kind, number in numbers["failures"].items()]
     if status.lost:
         lines.append(f"  {count(status.lost)} that were stored are gone; the next run downloads them again")
+    if status.unrecorded:
+        lines.append(
+            f"  {count(status.unrecorded)} more stored, which the run could not record; the next run verifies them"
+        )
     return [*lines, *_outcome(status)]
 
 
@@ -222,5 +261,6 @@ def _picture(statuses: Sequence[Status], width: int) -> RenderableType:
     if len(statuses) > 1 or record is None:
         return Encodable(text)
     numbers = record.summary
-    parts = (numbers["present"], numbers["saved"], numbers["failed"])
+    before = numbers["refreshed_before"] if _is_refresh(numbers) else numbers["present"]
+    parts = (before, numbers["saved"], numbers["failed"])
     return Encodable(Group(bar(parts, numbers["listed"], max(1, width - 1)), text))

@@ -98,6 +98,7 @@ def _format_check(check: StoreCheck, fix: bool, seconds: float) -> list[str]:
 def _next_steps(check: StoreCheck, fix: bool) -> Iterator[str]:
     from ..formatting import plural
     from ..model.findings import READING
+    from ..storage.run_folder import QUARANTINE_PATH
 
     if not check.faults:
         return
@@ -113,5 +114,5 @@ def _next_steps(check: StoreCheck, fix: bool) -> Iterator[str]:
         yield f"to quarantine damaged files: {next_command('verify', check.place, '--fix')}"
         return
     if check.set_aside:
-        yield f"{plural(check.set_aside, 'file')} moved to {check.place}/.harvester/quarantine"
+        yield f"{plural(check.set_aside, 'file')} moved to {check.place}/{QUARANTINE_PATH}"
     yield f"to download what is missing now: {next_command('', check.place)}"

@@ -25,7 +25,10 @@ class HarvestStats:
 
     ``requests`` are those sent on the wire; times are seconds since 1970.
     structure_only: saved files in which no reader finds a spectrum. remarks: on saved files, by their words without
-    numbers: how many, and the first one.
+    numbers: how many, and the first one. In a refresh ``present`` are the spectra that this run does not request,
+    ``to_refresh`` those that are stored and requested again, ``refreshed`` the saved ones and ``kept`` the failed ones
+    of these (``kept_transient``: for transient reasons); ``refreshed_before`` were replaced by the runs that this one
+    resumes.
     """
 
     run: str = ""
@@ -43,11 +46,26 @@ class HarvestStats:
     failures: Mapping[FailureKind, int] = field(default_factory=dict)
     structure_only: int = 0
     remarks: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    to_refresh: int = 0
+    refreshed_before: int = 0
+    refreshed: int = 0
+    kept: int = 0
+    kept_transient: int = 0
 
     @property
     def remaining(self) -> int:
         """How many spectra are in the catalog, but neither present nor settled by this run."""
         return self.listed - self.present - self.saved - self.failed
+
+    @property
+    def on_disk(self) -> int:
+        """How many spectra of the catalog are stored, whether this run has replaced them or not."""
+        return self.present + self.to_refresh + self.saved - self.refreshed
+
+    @property
+    def is_refresh(self) -> bool:
+        """Whether stored spectra are requested again."""
+        return self.to_refresh > 0 or self.refreshed_before > 0
 
     def after(self, *events: ev.Event) -> HarvestStats:
         """Return the statistics once ``events`` have happened, in their order."""
@@ -60,6 +78,7 @@ class HarvestStats:
                     now["bytes"] += size
                 case ev.SpectrumSaved(outcome=outcome):
                     now["saved"] += 1
+                    now["refreshed"] += outcome.target.stored
                     now["structure_only"] += outcome.verified.level is Level.STRUCTURE
                     if outcome.verified.remarks:
                         now["remarks"] = _counted(now["remarks"], outcome.verified.remarks)
@@ -67,10 +86,13 @@ class HarvestStats:
                     kind = outcome.failure.kind
                     now["failures"] = {**now["failures"], kind: now["failures"].get(kind, 0) + 1}
                     now["failed"] += 1
+                    now["kept"] += outcome.target.stored
+                    now["kept_transient"] += outcome.target.stored and kind.transient
                 case ev.RetryScheduled():
                     now["retries"] += 1
                 case ev.HarvestStarted(time=time, run=run, listed=listed, present=present):
                     now |= {"run": run, "listed": listed, "present": present, "started": time}
+                    now |= {"to_refresh": event.to_refresh, "refreshed_before": event.refreshed_before}
                 case ev.HarvestEnded(time=time, reason=reason, exit_code=code):
                     now |= {"ended": time, "reason": reason, "exit_code": code}
         return HarvestStats(**now)
@@ -84,6 +106,10 @@ class HarvestStats:
             "saved": self.saved,
             "failed": self.failed,
             "remaining": self.remaining,
+            "on_disk": self.on_disk,
+            "to_refresh": self.to_refresh,
+            "refreshed": self.refreshed,
+            "refreshed_before": self.refreshed_before,
             "requests": self.requests,
             "retries": self.retries,
             "bytes": self.bytes,
@@ -167,4 +193,6 @@ def _missing(stats: HarvestStats, left_out: bool) -> StopReason | None:
         return StopReason("some spectra are worth another run", 4)
     if stats.remaining:
         return StopReason("the rest was left for another run" if left_out else "stopped early", 4)
+    if stats.failures and stats.failed == stats.kept:
+        return StopReason("finished; some stored spectra could not be refreshed and stay as they are", 3)
     return StopReason("finished; some spectra are unavailable", 3) if stats.failures else None

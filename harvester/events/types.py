@@ -69,6 +69,8 @@ class HarvestStarted(Event):
     """The plan is made, no request has been sent yet.
 
     ``retries`` is the number of retries that an earlier run left, the last of which is due at ``retries_until``.
+    ``to_refresh`` of the ``wanted`` spectra are stored already; ``refreshed_before`` were replaced by the runs that
+    this refresh resumes.
     """
 
     run: str
@@ -86,6 +88,8 @@ class HarvestStarted(Event):
     profile_sha256: str = ""
     retries: int = 0
     retries_until: float = math.inf
+    to_refresh: int = 0
+    refreshed_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

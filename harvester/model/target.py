@@ -21,12 +21,14 @@ LONGEST_DID = 1024  # far above any archive's, far below a request line that DaC
 class Target:
     """One wanted spectrum, and the stem (no folder, no ``.fits``) of the file that stores it.
 
-    ``address`` is the access URL that the catalog tells, where it tells one.
+    ``address`` is the access URL that the catalog gives, where it gives one. ``stored``: a refresh requests it again,
+    and a version of it stays on disk until it is replaced.
     """
 
     did: SpectrumId
     name: str
     address: str = ""
+    stored: bool = False
 
     @property
     def file_name(self) -> str:

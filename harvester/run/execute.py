@@ -102,7 +102,7 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
     ]
     faults += observers.faults
     stats = run.stats.stats
-    left = run.preparation.refresh_left + stats.remaining if run.settings.refresh else None
+    left = run.preparation.refresh_left + stats.remaining + stats.kept_transient if run.settings.refresh else None
     result = RunResult(stats, run.folder.path, faults, politeness.politeness, window.night, left)
     result = await finish(run, result)
     return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
@@ -182,6 +182,8 @@ def _started(run: RunContext[WriterT], profile_digest: str) -> ev.HarvestStarted
         profile_sha256=profile_digest,
         retries=len(preparation.leftovers),
         retries_until=now + max((retry.due for retry in preparation.leftovers), default=math.inf),
+        to_refresh=preparation.refreshed,
+        refreshed_before=preparation.already_refreshed,
     )
 
 

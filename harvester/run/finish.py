@@ -56,7 +56,8 @@ class RunResult:
         if self.timeline is None:
             return None
         rate = (self.stats.saved + self.stats.failed) / self.politeness.seconds
-        return nights_left(self.stats.remaining, rate, self.timeline)
+        left = self.stats.remaining if self.refresh_left is None else self.refresh_left
+        return nights_left(left, rate, self.timeline)
 
     @property
     def summary(self) -> dict[str, object]:

@@ -28,7 +28,7 @@ from ..model.findings import Damaged, FileToCheck, Finding, Record, Sound, too_c
 from ..model.invocation import command_line
 from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
-from .refresh import already_refreshed
+from .refresh import already_refreshed, with_stored
 
 CHECKED_URLS = 20  # before the first request
 
@@ -50,6 +50,11 @@ class Preparation:
     warning: str = ""
     """What users should know about the store, in one sentence."""
     after_interruption: bool = False
+    refreshed: int = 0
+    """How many of the wanted spectra are stored already.
+
+    They are requested last, and kept until a verified new version is there.
+    """
     already_refreshed: int = 0
     """How many stored spectra the refresh which this run resumes has replaced already."""
     mean_size: float | None = None
@@ -57,7 +62,7 @@ class Preparation:
 
     def __repr__(self) -> str:
         """Return one line: a catalog of a million spectra would fill a notebook."""
-        return f"<Preparation: {plural(self.wanted, 'spectrum', 'spectra')} to fetch, {self.plan!r}>"
+        return f"<Preparation: {plural(self.wanted, 'spectrum', 'spectra')} to download, {self.plan!r}>"
 
     @property
     def known_good(self) -> Sequence[Target]:
@@ -70,14 +75,6 @@ class Preparation:
         return len(self.targets) + len(self.leftovers)
 
     @property
-    def refreshed(self) -> int:
-        """Return how many of them are stored already.
-
-        Requested last, kept until a verified new version is there.
-        """
-        return max(0, self.wanted - len(self.plan.wanted))
-
-    @property
     def refresh_left(self) -> int:
         """Return how many stored spectra ``--limit`` leaves for the next run of this refresh."""
         if not self.configuration.settings.refresh:
@@ -87,7 +84,7 @@ class Preparation:
     @property
     def left_out(self) -> bool:
         """Return whether ``--limit`` or ``--only-failed`` leaves wanted spectra for another run."""
-        return self.wanted < len(self.plan.wanted)
+        return self.wanted - self.refreshed < len(self.plan.wanted)
 
     @property
     def eta(self) -> float:
@@ -149,6 +146,7 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
         findings,
         warning=store.warning,
         after_interruption=newer is not None,
+        refreshed=_count_stored(targets, leftovers) if configuration.settings.refresh else 0,
         already_refreshed=len(plan.present.where(lambda target: target.did in done)) if done else 0,
         mean_size=queries.mean_size(ledger) if targets else None,
     )
@@ -246,6 +244,10 @@ def _refuse_without_url(configuration: Configuration, catalog: Catalog, targets:
         raise UsageError(f"catalog {catalog.source}: {targets[0].did}: {refused}")
 
 
+def _count_stored(targets: Sequence[Target], leftovers: Sequence[PendingRetry]) -> int:
+    return sum(target.stored for target in chain(targets, (retry.target for retry in leftovers)))
+
+
 def _choose(
     configuration: Configuration, plan: HarvestPlan, ledger: Path, refreshed: frozenset[SpectrumId]
 ) -> tuple[Sequence[Target], Sequence[PendingRetry]]:
@@ -254,7 +256,7 @@ def _choose(
     wanted = plan.wanted
     if settings.refresh:
         stale = plan.present.where(lambda target: target.did not in refreshed) if refreshed else plan.present
-        wanted = wanted + stale
+        wanted = with_stored(wanted, stale)
     if settings.only_failed:
         again = queries.failed_dids(ledger)
         wanted = wanted.where(lambda target: target.did in again)

@@ -25,7 +25,7 @@ from .errors import storage_fault, translate_os_errors
 from .group_commit import GroupCommitter
 from .layout import SUFFIX, Layout, layout_of, read_layout_mark, write_layout
 from .quarantine import Quarantine
-from .run_folder import QUARANTINE, STATE, StateFolder
+from .run_folder import QUARANTINE_PATH, StateFolder
 
 
 class DirectoryStore:
@@ -205,7 +205,7 @@ class DirectoryStore:
         Return its path. StoreError.
         """
         kept = await self._quarantine.keep(target, fetched, rejected)
-        return f"{STATE}/{QUARANTINE}/{kept}"
+        return f"{QUARANTINE_PATH}/{kept}"
 
     async def has_room(self, size: int) -> bool:
         """Return whether a file of ``size`` bytes can be written now, by writing one."""

@@ -27,7 +27,7 @@ from .layout import SUFFIX
 from .lock import FolderGuard
 from .object_service import lacks_conditional_put, translate_service_errors
 from .quarantine import Quarantine, reason_for_suspect
-from .run_folder import QUARANTINE, STATE, StateFolder
+from .run_folder import QUARANTINE_PATH, STATE, StateFolder
 
 PROBE = f"{STATE}/probe"
 _PROBE_BODY = b"harvester was here: it tries out whether it may write\n"
@@ -130,7 +130,7 @@ class ObjectStore:
                 self._move(target, detail, more)
 
     def _move(self, target: Target, detail: str, more: Mapping[str, str]) -> None:
-        kept = f"{STATE}/{QUARANTINE}/{target.name}.suspect"
+        kept = f"{QUARANTINE_PATH}/{target.name}.suspect"
         try:
             size = obstore.head(self._service, target.file_name)["size"]
             obstore.copy(self._service, target.file_name, f"{kept}.body")
@@ -193,7 +193,7 @@ class ObjectStore:
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a rejected body and the reason in the local folder; return its path. StoreError."""
         kept = await self._quarantine.keep(target, fetched, rejected)
-        return f"{STATE}/{QUARANTINE}/{kept}"
+        return f"{QUARANTINE_PATH}/{kept}"
 
     async def has_room(self, size: int) -> bool:
         """Return whether the service takes ``size`` bytes now, by writing as many."""

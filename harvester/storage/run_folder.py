@@ -10,6 +10,8 @@ STATE = ".harvester"
 
 LEDGER = "ledger.sqlite"
 QUARANTINE = "quarantine"
+QUARANTINE_PATH = f"{STATE}/{QUARANTINE}"
+"""The quarantine below an output folder or the prefix of an object store."""
 PROVENANCE, PROFILE = "provenance.json", "profile.toml"
 
 
@@ -54,6 +56,11 @@ class StateFolder:
     def quarantine(self) -> Path:
         """Rejected bodies and the reason for each."""
         return self.path / QUARANTINE
+
+    @property
+    def listing(self) -> Path:
+        """The spectra that the archive lists, for ``run --all``."""
+        return self.path / "all.csv"
 
     @property
     def runs(self) -> Path:

@@ -186,11 +186,14 @@ def _retries(state: DashboardState) -> Text:
 def outcomes(state: DashboardState, width: int, rows: int) -> Panel:
     """Show the outcomes so far: the most frequent failures first, the others together."""
     stats = state.stats
+    before = ("refreshed before", stats.refreshed_before) if stats.is_refresh else ("already on disk", stats.present)
     lines: list[tuple[str, int, str]] = [
-        ("saved and verified", stats.saved, "good"),
-        ("already on disk", stats.present, "present"),
+        ("replaced or new" if stats.is_refresh else "saved and verified", stats.saved, "good"),
+        (*before, "present"),
         ("to go", state.left, ""),
     ]
+    if stats.is_refresh:
+        lines.append(("on disk", stats.on_disk, "present"))
     if state.left_out:
         lines.append(("left for another run", state.left_out, "dim"))
     lines += _failed(state, max(1, rows - len(lines)))

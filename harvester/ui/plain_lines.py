@@ -103,9 +103,8 @@ class PlainLines:
         left_out = start.listed - start.present - start.wanted
         others = f", {count(left_out)} left for another run" if left_out > 0 else ""
         return (
-            f"run {start.run}: {count(start.listed)} in the catalog, {count(start.present)} already stored,"
-            f" {count(start.wanted)} to fetch from {start.host} to {start.out}{others},"
-            f" at most {start.concurrency} in flight, {rate}"
+            f"run {start.run}: {count(start.listed)} in the catalog, {_wanted(start)}"
+            f" from {start.host} to {start.out}{others}, at most {start.concurrency} in flight, {rate}"
         )
 
     def _report_first(self, time: float, target: Target, failure: Failure, consequence: str) -> None:
@@ -159,6 +158,16 @@ class PlainLines:
             self._first_line = time
         stamp = f"{local_time(time, self._first_line)} " if self._timestamps else ""
         self._output.write(stamp + plain_line(text, MAX_LENGTH) + "\n")
+
+
+def _wanted(start: ev.HarvestStarted) -> str:
+    """Return how many spectra are stored, and how many will be downloaded."""
+    stored = f"{count(start.present + start.to_refresh)} already stored"
+    new = start.wanted - start.to_refresh
+    wanted = [f"{count(new)} to download"] if new or not start.to_refresh else []
+    wanted += [f"{count(start.to_refresh)} to refresh"] if start.to_refresh else []
+    before = f" ({count(start.refreshed_before)} refreshed before)" if start.refreshed_before else ""
+    return ", ".join([stored + before, *wanted])
 
 
 def _until(until: float, now: float) -> str:

@@ -135,9 +135,14 @@ class DashboardState:
         return max(0.0, self.until - self.now) if self.until is not None else None
 
     @property
+    def done_before(self) -> int:
+        """Number of spectra on disk before this run; in a refresh, of those replaced before."""
+        return self.stats.refreshed_before if self.stats.is_refresh else self.stats.present
+
+    @property
     def done(self) -> int:
-        """Number of spectra on disk, or settled by this run."""
-        return self.stats.present + self.stats.saved + self.stats.failed
+        """Number of spectra on disk (in a refresh: replaced before), or settled by this run."""
+        return self.done_before + self.stats.saved + self.stats.failed
 
     @property
     def left(self) -> int:

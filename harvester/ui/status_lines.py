@@ -53,7 +53,7 @@ def progress(state: DashboardState, width: int) -> Text:
     room = width - tail.cell_len - 2
     if room < 8:
         return tail
-    return bar((stats.present, stats.saved, stats.failed), goal, room).append("  ").append_text(tail)
+    return bar((state.done_before, stats.saved, stats.failed), goal, room).append("  ").append_text(tail)
 
 
 def bar(parts: tuple[int, int, int], whole: int, width: int) -> Text:

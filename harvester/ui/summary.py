@@ -48,7 +48,6 @@ PAUSES = {
     Pause.WINDOW: "outside the window",
     Pause.USER: "requested by the user",
 }
-QUARANTINE = ".harvester/quarantine"
 _AFTER_A_DIGIT = re.compile(r"(?<=\d) (?=\w)")
 _DOUBLED = re.compile("(?<!:)//")  # slashes, but for those of a URL
 MOST_REMARKS = 5
@@ -70,8 +69,8 @@ class RunSummary:
     """What only the caller knows of a run.
 
     ``catalog_note`` is what a user should know of the catalog, ``warnings`` name what failed on the way,
-    ``quarantined`` is the number of rejected bodies, ``page`` the report's file, ``state_folder`` the local folder of
-    all these where ``out`` is an object store.
+    ``quarantined`` is the number of rejected bodies in the folder ``quarantine``; ``page``, ``events`` and ``log`` are
+    the paths of the report, the event log and the program's log, empty if there is no such file.
     """
 
     stats: HarvestStats
@@ -83,8 +82,10 @@ class RunSummary:
     politeness: Politeness | None = None
     nights_left: int | None = None
     refresh_left: int | None = None
+    quarantine: str = ""
     page: str = ""
-    state_folder: str = ""
+    events: str = ""
+    log: str = ""
     catalog_note: str = ""
 
     @property
@@ -135,10 +136,10 @@ def _prose(text: str, width: int, style: str = "", indent: int = 2) -> Text:
 def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
     stats = summary.stats
     if summary.nothing_to_do:
-        rest = f": all {count(stats.present)} spectra are on disk" if stats.listed else ": the catalog is empty"
+        rest = f": all {count(stats.on_disk)} spectra are on disk" if stats.listed else ": the catalog is empty"
         return [Text.assemble(("nothing to do", "good.strong"), rest)]
     title, style = HEADLINES.get(stats.exit_code, ("stopped", "care"))
-    explained = stats.reason.startswith(title)
+    explained = stats.reason.startswith(title.partition(";")[0])
     heading = plain_line(stats.reason) if explained else title
     seconds = max(0.0, (stats.ended or summary.now) - stats.started)
     head = [Text(heading, f"{style}.strong")]
@@ -154,17 +155,28 @@ def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
 
 def _numbers(summary: RunSummary) -> str:
     stats = summary.stats
-    left = summary.refresh_left
-    what = "new" if left is None else "downloaded again or new"
-    numbers = [f"{count(stats.present)} already stored", f"{count(stats.saved)} {what} ({size(stats.bytes)} received)"]
-    numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
-    if left:
-        numbers.append(f"{count(left)} left of the refresh")
-    elif stats.remaining:
-        numbers.append(f"{count(stats.remaining)} to go")
+    if summary.refresh_left is not None and stats.is_refresh:
+        numbers = _refresh_numbers(stats, summary.refresh_left)
+    else:
+        received = f"{count(stats.saved)} new ({size(stats.bytes)} received)"
+        numbers = [f"{count(stats.present)} already stored", received]
+        numbers += [f"{count(stats.failed)} failed"] if stats.failed else []
+        numbers += [f"{count(stats.remaining)} to go"] if stats.remaining else []
     if summary.nights_left:
         numbers[-1] += f" ({plural(summary.nights_left, 'more night')} at the rate reached)"
     return ", ".join(numbers)
+
+
+def _refresh_numbers(stats: HarvestStats, left: int) -> list[str]:
+    """Return what is on disk, and apart from it how far the refresh is."""
+    new, missing = stats.saved - stats.refreshed, stats.failed - stats.kept
+    numbers = [f"{count(stats.on_disk)} on disk", f"{count(stats.refreshed)} refreshed"]
+    numbers += [f"{count(new)} new"] if new else []
+    numbers[-1] += f" ({size(stats.bytes)} received)"
+    numbers += [f"{count(stats.refreshed_before)} refreshed before"] if stats.refreshed_before else []
+    numbers += [f"{count(stats.kept)} not refreshed and kept as they were"] if stats.kept else []
+    numbers += [f"{count(missing)} failed"] if missing else []
+    return [*numbers, f"{count(left)} left of the refresh"] if left else numbers
 
 
 def _failures(stats: HarvestStats, width: int) -> list[RenderableType]:
@@ -235,7 +247,7 @@ def _warnings(warnings: Sequence[str]) -> list[RenderableType]:
 def _next_steps(summary: RunSummary) -> list[tuple[str, str, str]]:
     """Return what to read, and the one command to run, if any."""
     steps: list[tuple[str, str]] = []
-    if summary.stats.failures:
+    if summary.stats.failed > summary.stats.kept:
         steps.append((summary.commands.failures, "which and why, in the server's words"))
     steps += _run_again(summary)
     if summary.stats.exit_code is None:
@@ -247,22 +259,23 @@ def _run_again(summary: RunSummary) -> list[tuple[str, str]]:
     stats = summary.stats
     if stats.exit_code in (0, 3):
         return []
-    only_transient = any(kind.transient for kind in stats.failures) and not stats.remaining
+    only_transient = any(kind.transient for kind in stats.failures) and not (stats.remaining or stats.kept)
     if only_transient and stats.exit_code not in AGAIN:
         return [(summary.commands.only_failed, "to retry those")]
     return [(summary.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
 
 
 def _paths(summary: RunSummary) -> list[tuple[str, str, str]]:
-    stats, folder = summary.stats, summary.state_folder or summary.out
     paths = [("spectra", summary.out, "")]
     if summary.quarantined:
         bodies = plural(summary.quarantined, "body", "bodies")
-        paths.append(("quarantine", f"{folder}/{QUARANTINE}", f"{bodies} that failed a check"))
+        paths.append(("quarantine", summary.quarantine, f"{bodies} that failed a check"))
     if summary.page:
         paths.append(("report", summary.page, "the whole run, for a browser"))
-    if stats.run and not summary.nothing_to_do:
-        paths.append(("log", f"{folder}/.harvester/runs/{stats.run}/events.jsonl", ""))
+    if summary.events and not summary.nothing_to_do:
+        paths.append(("events", summary.events, "all that happened, a JSON object a line"))
+    if summary.log:
+        paths.append(("log", summary.log, "warnings and internal errors"))
     return [(label, plain_line(_DOUBLED.sub("/", path), MAX_COMMAND), purpose) for label, path, purpose in paths]
 
 

@@ -181,7 +181,9 @@ Each run has a folder `{state.runs}/RUN/`, where `RUN` is its name:
 
 `summary.json`, and the last line of `--progress json`, contain at least `run`, `listed`, `present`, `saved`,
 `failed`, `remaining`, `requests`, `bytes`, `seconds`, `reason`, `exit_code` and `failures`. Always
-`listed == present + saved + failed + remaining`.
+`listed == present + saved + failed + remaining`. `on_disk` counts the stored spectra of the catalog at any moment. With
+`--refresh`, `to_refresh` of them are requested again by this run, which has replaced `refreshed`; the runs that it
+resumes have replaced `refreshed_before`, and `refresh_left` are left for the next run.
 """
 
 

@@ -307,7 +307,7 @@ def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Pat
     given = ["--config", str(tmp_path / "mine.toml"), "--archive", "demo", "--rate", "2", "--contact", "me@x.example"]
     asked = ["diff", "disk", str(theirs), "--out", str(out), *given, "--limit", "1", "--csv", "changed.csv"]
     told = CliRunner().invoke(commands, asked, standalone_mode=False).stdout
-    command = told.rpartition("to fetch them: ")[2].split()
+    command = told.rpartition("to download them: ")[2].split()
     harvest = ["--config", str(tmp_path / "mine.toml"), "--out", str(out), "--archive", "demo"]
     manners = ["--contact", "me@x.example", "--rate", "2"]
     chosen = ["--catalog", "changed.csv", "--id-column", "id", "--refresh"]
@@ -320,7 +320,7 @@ def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Pat
 def test_where_nothing_changed_there_is_nothing_to_fetch(out: Path) -> None:
     asked = ["diff", "last", "disk", "--out", str(out), "--csv", "new.csv"]
     done = CliRunner().invoke(commands, asked, standalone_mode=False)
-    assert done.stdout.endswith("\nnothing to fetch: new.csv is not written\n")
+    assert done.stdout.endswith("\nnothing to download: new.csv is not written\n")
     assert not Path("new.csv").exists()
 
 

@@ -130,7 +130,7 @@ def test_a_plan_says_how_much_space_is_needed_and_free(tmp_path: Path, archive: 
     assert "needed," in run("plan", "--catalog", *asked, cwd=tmp_path).stdout
 
 
-async def test_a_refresh_resumes_where_its_last_run_stopped(tmp_path: Path) -> None:
+async def test_a_refresh_resumes_where_its_last_run_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serve(DemoArchive(count=10)) as archive:
         first = await harvest_from(archive, tmp_path / "o", listed_dids(10))
         assert first.report.stats.saved == 10
@@ -148,6 +148,29 @@ async def test_a_refresh_resumes_where_its_last_run_stopped(tmp_path: Path) -> N
         assert await refresh(limit=4) == (4, 6)
         assert (await harvest_from(archive, tmp_path / "o", listed_dids(10))).report.stats.requests == 0
         assert await refresh() == (6, 0), "a plain run between them changes nothing"
+        assert await refresh(limit=4) == (4, 6)
+        monkeypatch.setattr("harvester.run.refresh.LONGEST_GAP", 0.0)
+        assert await refresh(limit=4) == (4, 6), "what was replaced so long ago is requested again"
+
+
+async def test_a_refresh_and_what_is_on_disk_are_counted_apart(tmp_path: Path) -> None:
+    dids = list(listed_dids(6))
+    async with serve(DemoArchive(count=6)) as archive:
+        await harvest_from(archive, tmp_path / "o", dids[:4])
+        refresh = await harvest_from(archive, tmp_path / "o", dids, refresh=True, limit=4)
+    stats = refresh.report.stats
+    assert (stats.on_disk, stats.saved, stats.refreshed, refresh.report.refresh_left) == (6, 4, 2, 2)
+    shown = run("status", "--out", "o", cwd=tmp_path).stdout.splitlines()
+    assert shown[1].startswith("  6 of 6 on disk, 2 of them new")
+    assert shown[2:4] == ["  2 of 4 refreshed", "  0 failed, 2 to go, 4 requests"]
+    page = refresh.report.page
+    assert page is not None
+    assert "All 6 spectra on disk; 2 of them refreshed, 2 left for another run." in page.read_text("utf-8")
+    async with serve(DemoArchive(count=6, faults=plan_faults(n3="http_404"))) as archive:
+        rest = (await harvest_from(archive, tmp_path / "o", dids, refresh=True)).report
+    assert (rest.stats.refreshed_before, rest.stats.refreshed, rest.stats.kept, rest.stats.on_disk) == (4, 1, 1, 6)
+    assert (rest.stats.exit_code, rest.refresh_left) == (3, 0)
+    assert "stay as they are" in rest.stats.reason
 
 
 async def test_rejected_bodies_are_listed_shown_and_purged(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ async def test_all_spectra_are_a_spectrum_list(tmp_path: Path) -> None:
 
 def test_the_repr_of_a_plan_is_a_line(tmp_path: Path) -> None:
     planned = harvester.plan_harvest(list(listed_dids(1000)), out=tmp_path / "out")
-    assert repr(planned) == "<Preparation: 1 000 spectra to fetch, <HarvestPlan: listed 1000, missing 1000>>"
+    assert repr(planned) == "<Preparation: 1 000 spectra to download, <HarvestPlan: listed 1000, missing 1000>>"
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ async def test_nothing_is_shown_unless_it_is_asked_for(tmp_path: Path, capsys: p
     await quick(tmp_path / "quiet", DIDS[:3])
     assert capsys.readouterr() == ("", "")
     await quick(tmp_path / "plain", DIDS[:3], progress="auto")
-    assert "3 in the catalog, 0 already stored, 3 to fetch" in capsys.readouterr().out
+    assert "3 in the catalog, 0 already stored, 3 to download" in capsys.readouterr().out
 
 
 # Stopping

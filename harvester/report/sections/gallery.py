@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...formatting import count, plain_line, plural
+from ...storage.run_folder import QUARANTINE_PATH
 from ..data.gallery import LEAST, MEANING, Picture
 from ..data.report_data import ReportData
 from ..html import Child, Markup, element
@@ -44,7 +45,7 @@ def quarantined(data: ReportData) -> Child:
     rest = gallery.in_quarantine - len(gallery.quarantined)
     more = f" {count(len(gallery.quarantined))} are shown; {count(rest)} more are there." if rest > 0 else ""
     text = (
-        f"{plural(gallery.in_quarantine, 'body', 'bodies')} failed a check and were kept in .harvester/quarantine. "
+        f"{plural(gallery.in_quarantine, 'body', 'bodies')} failed a check and were kept in {QUARANTINE_PATH}. "
         f"Bodies of spectra that are still missing come first; the other spectra were stored later.{more}"
     )
     return [element("p", text), _wall(gallery.quarantined)]

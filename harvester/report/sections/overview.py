@@ -35,9 +35,14 @@ def headline(data: ReportData) -> str:
     """Return the headline: complete, or how many are missing."""
     summary = data.record.summary
     listed, failed, remaining = (int(summary.get(name, 0)) for name in ("listed", "failed", "remaining"))
-    have = listed - failed - remaining
+    refresh = _refresh(summary)
     if not listed:
         return "The catalog lists no spectra."
+    if refresh:
+        have = int(summary.get("on_disk", 0))
+        stored = f"All {count(listed)} spectra" if have == listed else f"{count(have)} of {count(listed)} spectra"
+        return f"{stored} on disk; {refresh}."
+    have = listed - failed - remaining
     if have == listed:
         return (
             f"Complete: {'the one spectrum' if listed == 1 else f'all {count(listed)} spectra'} on disk and verified."
@@ -45,6 +50,17 @@ def headline(data: ReportData) -> str:
     missing = [plural(failed, "failed", "failed")] if failed else []
     missing += [f"{count(remaining)} not yet requested"] if remaining else []
     return f"{count(have)} of {count(listed)} spectra on disk; {' and '.join(missing)}."
+
+
+def _refresh(summary: Mapping[str, Any]) -> str:
+    """Return how far the refresh is, over all runs of it; empty if the run was none."""
+    now, before, wanted, left = (
+        int(summary.get(name) or 0) for name in ("refreshed", "refreshed_before", "to_refresh", "refresh_left")
+    )
+    if not wanted + before:
+        return ""
+    remaining = f", {count(left)} left for another run" if left else ""
+    return f"{count(now + before)} of them refreshed{remaining}"
 
 
 def how_it_ended(data: ReportData) -> str:
@@ -94,8 +110,12 @@ def _later(data: ReportData) -> Child:
 def _progress(summary: Mapping[str, Any]) -> Child:
     """Return one bar: stored before, new, failed, remaining; each also as text below."""
     parts = [
-        ("before", "stored before", int(summary.get("present", 0))),
-        ("new", "new", int(summary.get("saved", 0))),
+        (
+            "before",
+            "stored and not requested" if _refresh(summary) else "stored before",
+            int(summary.get("present", 0)),
+        ),
+        ("new", "refreshed or new" if _refresh(summary) else "new", int(summary.get("saved", 0))),
         ("failed", "failed", int(summary.get("failed", 0))),
         ("open", "remaining", int(summary.get("remaining", 0))),
     ]
@@ -124,7 +144,11 @@ def _tiles(data: ReportData) -> list[Markup]:
     rate = f"{average:.3g} per second" if average else ""
     tiles = [
         ("spectra on disk", count(sample.stored), size(sample.bytes)),
-        ("new in this run", count(summary.get("saved", 0)), f"{size(summary.get('bytes', 0))} received"),
+        (
+            "refreshed or new" if _refresh(summary) else "new in this run",
+            count(summary.get("saved", 0)),
+            f"{size(summary.get('bytes', 0))} received",
+        ),
         ("missing", count(len(data.record.failures)), "the reasons are below" if data.record.failures else ""),
         ("requests", count(summary.get("requests", 0)), rate),
         ("time", duration(seconds), _hours(data)),

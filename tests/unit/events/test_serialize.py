@@ -15,7 +15,9 @@ from tests.unit.ui.test_state import NOON, failed, saved, started, target
 FAILURE = {"kind", "blame", "detail", "http_status", "retry_after"}
 WHO = {"id", "name"}
 TRIED = {"attempts", "elapsed", "url"}
-ASKED = {"endpoint", "request_key", "user_agent", "profile_sha256", "retries", "retries_until"}
+ASKED = {"endpoint", "request_key", "user_agent", "profile_sha256", "retries", "retries_until"} | {
+    "to_refresh", "refreshed_before",
+}  # fmt: skip
 PROOF = {"bytes", "sha256", "content_digest", "points", "wave_min", "wave_max", "object"}
 SCHEMA: list[tuple[ev.Event, set[str]]] = [
     (started(), ASKED | {"run", "archive", "host", "out", "listed", "present", "wanted", "rate", "concurrency"}),

@@ -63,7 +63,7 @@ def test_a_long_harvest_gets_a_line_a_minute() -> None:
     lines = told(started(listed=10**6), *steady(600))
     assert len(lines) == 1 + 9
     assert lines[0] == (
-        "run run-1: 1 000 000 in the catalog, 100 already stored, 999 900 to fetch from 127.0.0.1 to data/demo,"
+        "run run-1: 1 000 000 in the catalog, 100 already stored, 999 900 to download from 127.0.0.1 to data/demo,"
         " at most 8 in flight, 5 requests/s"
     )
     assert re.fullmatch(
@@ -130,7 +130,7 @@ def test_a_clock_that_was_set_back_silences_nobody() -> None:
 
 def test_a_run_that_leaves_some_out_says_so_and_counts_its_own() -> None:
     lines = told(started(limit=200), *steady(90))
-    assert "200 to fetch from 127.0.0.1 to data/demo, 700 left for another run," in lines[0]
+    assert "200 to download from 127.0.0.1 to data/demo, 700 left for another run," in lines[0]
     assert lines[-1].startswith("280 of 300 (93 %): 180 saved")
 
 

@@ -36,7 +36,7 @@ def lines(what: RunSummary, *, width: int = 100, encoding: str = "utf-8") -> lis
 
 
 def summary(numbers: HarvestStats, width: int = 120) -> str:
-    what = RunSummary(numbers, "data/my stars", NOON + 7000, TYPED)
+    what = RunSummary(numbers, "data/my stars", NOON + 7000, TYPED, events="data/my stars/run-1/events.jsonl")
     return "\n".join(lines(what, width=width))
 
 
@@ -51,7 +51,11 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
             ["complete · 01:53:41 · 13 334 in the catalog", "9 221 new (348 MB received)", "run-1/events"],
             ["next", "failed", "GO ON"],
         ),
-        (stats(0, present=13_334, saved=0), ["nothing to do: all 13 334 spectra are on disk"], ["next", "log"]),
+        (
+            stats(0, present=13_334, saved=0),
+            ["nothing to do: all 13 334 spectra are on disk"],
+            ["next", "run-1/events"],
+        ),
         (stats(0, listed=0, present=0, saved=0), ["nothing to do: the catalog is empty"], ["next"]),
         (stats(130, saved=1000), ["interrupted ·", "8 221 to go", "GO ON"], ["FAILURES", "ONLY FAILED"]),
         (stats(143, saved=1000), ["terminated ·", "GO ON"], []),
@@ -124,7 +128,12 @@ def test_a_narrow_terminal_breaks_no_word(width: int) -> None:
 
 def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
     what = RunSummary(stats(0), "data", NOON, TYPED, warnings=("Dashboard: gone", "EventLog: full"), quarantined=13)
+    folder = "data/.harvester"
+    what = replace(what, quarantine=f"{folder}/quarantine", events=f"{folder}/events.jsonl", log=f"{folder}/run.log")
     words = "\n".join(lines(what))
+    assert re.search("^log +data/.harvester/run.log", words, re.MULTILINE)
+    words = "\n".join(lines(replace(what, stats=stats(0, present=13_334, saved=0))))
+    assert "events.jsonl" not in words, "nothing to do: nothing happened"
     assert "2 warnings; the run went on without:" in words
     assert "Dashboard: gone" in words
     assert "data/.harvester/quarantine  13 bodies that failed a check" in words
@@ -137,6 +146,7 @@ def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
     outlet = OutputThread(stream)
     numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
     what = RunSummary(numbers, "x" * 90, NOON, TYPED, warnings=("Dashboard: \x1b[2Jgone",))
+    what = replace(what, events="x" * 90 + "/.harvester/runs/run-1/events.jsonl")
     print_summary(Terminal(outlet, width=60, color_system=None), what)
     assert outlet.close()
     assert "x" * 90 + "/.harvester/runs/run-1/events.jsonl" in stream.getvalue()
@@ -158,7 +168,19 @@ def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
 
 
 def test_a_refresh_counts_what_it_left_apart_from_what_is_stored() -> None:
-    numbers = stats(4, present=13_000, saved=334, reason="the rest of the refresh was left for another run")
-    words = "\n".join(lines(RunSummary(numbers, "data/x", NOON + 7000, TYPED, refresh_left=6000)))
-    assert "13 000 already stored, 334 downloaded again or new (348 MB received), 6 000 left of the refresh" in words
+    reason = "the rest of the refresh was left for another run"
+    numbers = stats(4, present=13_000, saved=334, reason=reason, to_refresh=330, refreshed=330, refreshed_before=7000)
+    words = " ".join("\n".join(lines(RunSummary(numbers, "data/x", NOON + 7000, TYPED, refresh_left=6000))).split())
+    assert "13 334 on disk, 330 refreshed, 4 new (348 MB received), 7 000 refreshed before" in words
+    assert "6 000 left of the refresh" in words
     assert "GO ON" in words
+
+
+def test_a_spectrum_that_could_not_be_refreshed_is_not_called_missing() -> None:
+    reason = "finished; some stored spectra could not be refreshed and stay as they are"
+    numbers = stats(3, listed=10, present=0, saved=9, to_refresh=10, refreshed=9, failed=1, kept=1, reason=reason)
+    words = " ".join("\n".join(lines(RunSummary(numbers, "data/x", NOON + 7000, TYPED, refresh_left=0))).split())
+    assert reason in words
+    assert "10 on disk, 9 refreshed" in words
+    assert "1 not refreshed and kept as they were" in words
+    assert "unavailable" not in words
