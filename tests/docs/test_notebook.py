@@ -1,17 +1,22 @@
-"""The library in a genuine notebook: Jupyter's own kernel, whose loop is running while a cell does."""
+"""The library in a genuine notebook, and the notebooks of the documentation, in Jupyter's own kernel."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from nbformat import validate
 
 import harvester
+from tests.docs.examples import environment
+from tests.docs.pages import DOCS
 from tests.support.harvests import leftovers
 
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 PATIENCE = 120  # seconds for the kernel to say something
 
 
@@ -19,11 +24,13 @@ class Notebook:
     """A kernel that runs cells in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        self.manager, self.client = start_new_kernel(startup_timeout=PATIENCE, cwd=str(folder))
+        variables = environment(folder)
+        self.manager, self.client = start_new_kernel(startup_timeout=PATIENCE, cwd=str(folder), env=variables)
 
     def run(self, cell: str, stop_at: str = "") -> dict[str, str]:
-        """What the cell printed, shows and raised. The stop button is pressed once ``stop_at`` has been printed."""
-        asked, told = self.client.execute(cell), {"stream": "", "execute_result": "", "error": ""}
+        """What the cell printed, shows, draws and raised. ``stop_at`` is what is printed before the stop button."""
+        asked = self.client.execute(cell)
+        told = {"stream": "", "execute_result": "", "display_data": "", "error": ""}
         stopped = not stop_at
         while True:
             message: dict[str, Any] = self.client.get_iopub_msg(timeout=PATIENCE)
@@ -35,6 +42,8 @@ class Notebook:
                     told[kind] += content["text"]
                 case "execute_result":
                     told[kind] = content["data"]["text/html"]
+                case "display_data":
+                    told[kind] = content["data"].get("image/png", "")
                 case "error":
                     told[kind] = content["ename"]
                 case "status" if content["execution_state"] == "idle":
@@ -75,3 +84,62 @@ def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_p
     assert begun.exit_code == 130
     assert len(begun) == len(list(tmp_path.glob("*.fits"))) < 300
     assert not leftovers(tmp_path)
+
+
+# The notebooks of the documentation
+
+
+def code_cells(name: str) -> list[dict[str, Any]]:
+    (path,) = [path for path in NOTEBOOKS if path.stem == name]
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    validate(notebook)
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def run_all(notebook: Notebook, name: str) -> dict[str, str]:
+    """Run a notebook from its beginning. What its cells printed, showed and drew, one after the other."""
+    notebook.run("%reset -f")
+    seen = {"stream": "", "execute_result": "", "display_data": ""}
+    for cell in code_cells(name):
+        told = notebook.run("".join(cell["source"]))
+        assert not told["error"], (told["error"], cell["source"], told["stream"])
+        seen = {kind: text + told[kind] for kind, text in seen.items()}
+    return seen
+
+
+@pytest.mark.slow
+def test_a_reader_mirrors_and_looks(notebook: Notebook) -> None:
+    seen = run_all(notebook, "mirror-and-look")
+    assert "300 spectra of 300 in the catalog" in seen["execute_result"]
+    assert seen["execute_result"].count("<svg") == harvester.results.SPARKLINES + 1
+    assert "10 spectra of " in seen["stream"]
+    assert seen["display_data"], "H-alpha of each class is drawn"
+
+
+@pytest.mark.slow
+def test_a_reader_trains_a_classifier(notebook: Notebook) -> None:
+    seen = run_all(notebook, "data-set-and-classifier")
+    assert "train 210, test 90" in seen["stream"]
+    assert float(seen["stream"].partition("\naccuracy ")[2].split()[0]) > 0.8
+    assert seen["display_data"], "the doubtful spectra are drawn"
+
+
+@pytest.mark.slow
+def test_a_reader_sees_what_a_night_changed(notebook: Notebook) -> None:
+    seen = run_all(notebook, "nightly-updates")
+    assert "complete 0 300" in seen["stream"]
+    assert "150  added: only after" in seen["stream"]
+    assert "299 sound; [('ivo://" in seen["stream"]
+    assert "complete 0 300 saved: 1\n" in seen["stream"]
+    assert "no difference in content" in seen["stream"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_keeps_no_output_and_the_guide_links_to_it(path: Path) -> None:
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code_cells(path.stem))
+    guide = (DOCS / "guide" / "python.md").read_text(encoding="utf-8")
+    assert f"](../notebooks/{path.name})" in guide
+
+
+def test_every_notebook_is_run() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {"mirror-and-look", "data-set-and-classifier", "nightly-updates"}
