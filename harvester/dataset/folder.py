@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..storage.atomic import HOST, sync_folder, temp_name
+from ..storage.atomic import HOST, is_running, sync_folder, temp_name
 from ..storage.errors import translate_os_errors
 from .parquet import parquet_file
 from .samples import Sample
@@ -81,18 +81,8 @@ def _remove_stale(folder: Path) -> None:
     """Remove what killed exports of this machine left beside ``folder``."""
     for left in folder.parent.glob(f".{folder.name}.{HOST}.*.part"):
         pid = left.name.removeprefix(f".{folder.name}.{HOST}.").partition(".")[0]
-        if left.is_dir() and pid.isdecimal() and not _is_running(int(pid)):
+        if left.is_dir() and pid.isdecimal() and not is_running(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

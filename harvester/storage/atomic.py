@@ -161,12 +161,13 @@ def _is_stale(entry: os.DirEntry[str]) -> bool:
     parts = entry.name.split(".")
     if parts[0] or len(parts) < 5 or not parts[-3].isdecimal() or not entry.is_file(follow_symlinks=False):
         return False  # not one of ours
-    if parts[-4] == HOST and int(parts[-3]) != os.getpid() and not _lives(int(parts[-3])):
+    if parts[-4] == HOST and int(parts[-3]) != os.getpid() and not is_running(int(parts[-3])):
         return True
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_AFTER
 
 
-def _lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Return whether a process of this machine has that number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
