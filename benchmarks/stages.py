@@ -27,6 +27,7 @@ from harvester.events.bus import EventBus
 from harvester.events.politeness import PolitenessRecorder
 from harvester.events.serialize import to_json
 from harvester.events.stats import StatsCollector
+from harvester.fits.digest import content_digest
 from harvester.fits.hdu import read_hdus
 from harvester.fits.reader import decode, spectral_part
 from harvester.model.conventions import NO_CONVENTIONS
@@ -37,7 +38,6 @@ from harvester.storage.atomic import commit
 from harvester.ui.view import DashboardView
 from harvester.verify import verify_spectrum
 from harvester.verify.checks import check_science
-from harvester.verify.digest import content_digest
 from harvester.verify.expectation import Expectation
 from harvester.vo.soda import SodaRequest
 

@@ -55,7 +55,7 @@ class StoredSpectrum:
 
     @property
     def name(self) -> str:
-        """The file's name, without ``.fits``."""
+        """The file's name, without its ending."""
         return self.stored.name
 
     @property
@@ -263,7 +263,7 @@ class Harvest:
     def __getitem__(self, key: slice) -> list[StoredSpectrum]: ...
 
     def __getitem__(self, key: str | SupportsIndex | slice) -> StoredSpectrum | list[StoredSpectrum]:
-        """Return the spectrum with this DID, name (with or without ``.fits``) or position by name.
+        """Return the spectrum with this DID, this name (or file name) or position by name.
 
         A list for a slice.
 

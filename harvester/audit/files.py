@@ -26,7 +26,6 @@ from ..catalog.names import did_named, is_spectrum_name
 from ..config.configuration import Configuration
 from ..errors import StoreError
 from ..fits.describe import quote
-from ..fits.errors import InvalidSpectrumError
 from ..formatting import plain_line
 from ..model.batching import Pool, batches, in_order
 from ..model.failures import FailureKind
@@ -35,6 +34,7 @@ from ..model.outcomes import Check, FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
 from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
+from ..storage.layout import SUFFIXES
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify import verify_spectrum
@@ -52,8 +52,8 @@ Read = Callable[[str], bytes | FailedCheck]
 
 
 def flat(folder: Path, name: str) -> Iterable[Path]:
-    """Return the path in a folder where all files are beside each other."""
-    return (folder / f"{name}.fits",)
+    """Return the paths in a folder where all files are beside each other."""
+    return tuple(folder / f"{name}{suffix}" for suffix in SUFFIXES)
 
 
 def verify_folder(
@@ -225,15 +225,9 @@ def did_in_file(raw: bytes, card: str | None) -> str | None:
 
     None without one, or a readable header.
     """
-    from ..fits.hdu import read_hdus  # needs numpy, which a plan does without
+    from ..readers.spectrum_file import identifier_in  # needs numpy, which a plan does without
 
-    if card is None:
-        return None
-    try:
-        values = [hdu.header.value(card) for hdu in read_hdus(raw)]
-    except InvalidSpectrumError:
-        return None  # verification will say what is wrong
-    return next((value for value in reversed(values) if isinstance(value, str)), None)
+    return None if card is None else identifier_in(raw, card)
 
 
 def verify_stored(

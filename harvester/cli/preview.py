@@ -63,8 +63,8 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
     """
     from ..catalog.names import plain_name
     from ..fits.errors import InvalidSpectrumError
-    from ..fits.reader import read_spectrum
     from ..model.target import SpectrumId, parse_did
+    from ..readers.spectrum_file import read_spectrum
     from ..storage.directory import DirectoryStore
 
     path = DirectoryStore(config.out).path(name)

@@ -105,6 +105,7 @@ class Configuration:
             conventions=profile.conventions,
             require=Level(self.settings.require),
             accept_stored_level="require" not in self.settings.model_fields_set,
+            fits_only=profile.mode == "soda" and "fits" in (self.settings.format or "").casefold(),
         )
 
     def as_toml(self) -> str:

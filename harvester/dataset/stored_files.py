@@ -12,14 +12,15 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..fits.errors import InvalidSpectrumError
-from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.failures import FailureKind
 from ..model.invocation import command_line
 from ..model.target import SpectrumId
+from ..readers.spectrum_file import read_spectrum
 from ..storage.interface import Store
+from ..storage.layout import without_suffix
 from .run_profiles import RunProfiles
 
 
@@ -74,13 +75,13 @@ def stored_files(store: Store, profiles: RunProfiles | None = None, share: float
 
 
 def find_stored_file(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
-    """Return the stored spectrum with this DID or name, with or without ``.fits``.
+    """Return the stored spectrum with this DID or name, with or without ``.fits`` or ``.vot``.
 
     None if there is none.
     """
     row = queries.stored_as(store.ledger, key)
-    if row is None and key.endswith(".fits"):
-        row = queries.stored_as(store.ledger, key.removesuffix(".fits"))
+    if row is None and (name := without_suffix(key)):
+        row = queries.stored_as(store.ledger, name)
     return None if row is None else _from_row(store, row, profiles or RunProfiles(store))
 
 

@@ -7,13 +7,12 @@ counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from .cards import Cards, Value
 from .errors import malformed
 from .header_layout import CARD, CONTINUE, are_keywords, cards_of, header_layout, keywords_of, ranges_without
-
-Value = str | float | int | bool
 
 _PRINTABLE = bytes(range(ord(" "), ord("~") + 1))
 # FITS wants the E of an exponent in upper case; every reader takes it in lower case as well.
@@ -29,7 +28,7 @@ _COMMENTARY = frozenset({b"COMMENT ", b"HISTORY ", CONTINUE, b"HIERARCH", b" " *
 _EXPONENTS = bytes.maketrans(b"Dd", b"EE")
 
 
-class Header(Mapping[str, Value]):
+class Header(Cards):
     """The values of a header by keyword.
 
     Cards without a value, or with a complex one, are left out.
@@ -97,11 +96,6 @@ class Header(Mapping[str, Value]):
         behind = found.end(found.lastgroup) if found.lastgroup else 1
         return found[0][behind:].partition(b"/")[2].decode("latin-1").strip()
 
-    def numbered(self, stem: str, most: int) -> dict[int, str]:
-        """Return the texts of the cards ``stem`` 1 to ``most``, by their numbers."""
-        found = ((number, self.get(f"{stem}{number}")) for number in range(1, most + 1))
-        return {number: str(value) for number, value in found if value is not None}
-
     def without(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
         """Return the cards with other keywords than those ``left_out``.
 
@@ -161,47 +155,6 @@ class Header(Mapping[str, Value]):
             parts.append(more[1])
             offset += CARD
         return _text(b"".join(parts))
-
-    def integer(self, name: str, lowest: int, highest: int) -> int:
-        """Return the value of a mandatory card.
-
-        InvalidSpectrumError unless it is an integer from ``lowest`` to ``highest``.
-        """
-        value = self.value(name)
-        if value is None:
-            raise malformed(f"the header has no {name} card with a value")
-        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise malformed(f"the header says {name} = {value!r}, not an integer from {lowest} to {highest}")
-        return value
-
-    def text(self, name: str) -> str:
-        """Return the string of an optional card, '' where there is none.
-
-        InvalidSpectrumError if it is no string.
-        """
-        value = self.value(name)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise malformed(f"the header says {name} = {value!r}, not a string")
-        return value
-
-    def real(self, name: str) -> float | None:
-        """Return the number of an optional card, None where there is none.
-
-        InvalidSpectrumError if it is no number.
-        """
-        value = self.value(name)
-        if isinstance(value, (bool, str)):
-            raise malformed(f"the header says {name} = {value!r}, not a number")
-        return None if value is None else _as_float(value)
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        return float("inf")
 
 
 @lru_cache(1024)  # few names are ever looked up, each in every spectrum

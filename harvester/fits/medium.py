@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .header import Header
+from .cards import Cards
 from .spectrum import Spectrum
 
 _AIR, _VACUUM = "Air", "Vacuum"
@@ -68,7 +68,7 @@ def _of_word(value: object) -> str:
     return _WORDS.get(str(value).strip().lower(), "") if value is not None else ""
 
 
-def _words_of_axis(header: Header, axis: int) -> str:
+def _words_of_axis(header: Cards, axis: int) -> str:
     """Return the words about the spectral column.
 
     Its TCOMM card, and the comment on its name, where DaCHS has them.

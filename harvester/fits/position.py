@@ -9,7 +9,7 @@ import math
 import re
 from functools import lru_cache
 
-from .header import Header
+from .cards import Cards
 
 _PAIRS = (
     ("PLUG_RA", "PLUG_DEC"), ("RA_OBJ", "DEC_OBJ"), ("RA_TARG", "DEC_TARG"), ("TARG_RA", "TARG_DEC"),
@@ -22,7 +22,7 @@ _ROUND_EQUINOXES = (1855.0, 1875.0, 1900.0, 1950.0, 1975.0, 2000.0)
 _EQUINOX_TOLERANCE = 0.05  # years: 0.5 arcminutes of precession are 0.6 years
 
 
-def position_of(*headers: Header) -> tuple[float, float] | None:
+def position_of(*headers: Cards) -> tuple[float, float] | None:
     """Return right ascension and declination in degrees, ICRS; None if no header has both."""
     for names in _PAIRS:
         for header in headers:
@@ -35,7 +35,7 @@ def position_of(*headers: Header) -> tuple[float, float] | None:
     return None
 
 
-def _right_ascension(header: Header, name: str) -> float | None:
+def _right_ascension(header: Cards, name: str) -> float | None:
     value = header.get(name)
     angle = _angle(value)
     if angle is None:
@@ -67,7 +67,7 @@ def _angle(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _system(*headers: Header) -> tuple[str, float]:
+def _system(*headers: Cards) -> tuple[str, float]:
     """Return the reference system and the equinox in years; ICRS and 2000 if no card says."""
     for header in headers:
         system = str(header.get("RADESYS", header.get("RADECSYS", ""))).strip().upper()

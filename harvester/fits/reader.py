@@ -5,13 +5,14 @@ The tables or images that hold it, and those that only look like it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..formatting import plain_line
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from .ascii_table import ascii_table
+from .cards import Cards
+from .choice import choose_tables, in_plain_lines, is_auxiliary
+from .columns import Roles
 from .compressed import decompressed
 from .errors import malformed, unreadable
 from .hdu import Hdu, read_hdus
@@ -20,18 +21,8 @@ from .image_spectrum import flux_images, image_spectra
 from .segments import combine, tolerant
 from .spectrum import Spectrum
 from .table import BinaryTable, binary_table
+from .table_data import FitsTableData
 from .table_spectrum import table_spectrum
-
-LONGEST_REMARK = 300  # characters; names in it come from the file
-
-_AUXILIARY = re.compile(
-    r"(?i).*(response|sens(func)?\b|sky|arc\b|lamp|calib|model|telluric|throughput|transmission|filter|flat|bias|template"
-    r"|lines?\b|zline|extinction|background|bkg).*"
-)
-_MAIN = re.compile(r"(?i)(coadd(ed)?|combined|spectrum|phase3spectrum|final|merged|stack(ed)?)")
-_FEWEST_POINTS = 8  # of a table that is the spectrum although a longer one is there
-_SMALL = 0.02  # of the longest table's points: what has fewer is something else
-_SOURCE_CARDS = ("SOURCEID", "SRCNAME", "SOURCE_ID", "SRCID", "TARGNAME", "OBJNAME", "OBJECT", "FIBERID", "SLITID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +31,21 @@ class SpectralTable:
 
     hdu: Hdu
     table: BinaryTable
+
+    @property
+    def name(self) -> str:
+        """Its EXTNAME, '' where it has none."""
+        return self.hdu.name
+
+    @property
+    def header(self) -> Cards:
+        """The header of its HDU."""
+        return self.hdu.header
+
+    @property
+    def roles(self) -> Roles:
+        """Which columns are the spectrum."""
+        return self.table.roles
 
     @property
     def points(self) -> int:
@@ -84,8 +90,8 @@ def spectral_part(
         return SpectralPart(tables[0].hdu.header, tables)
     complete = [found for found in tables if found.table.roles.complete]
     images = flux_images(hdus)
-    chosen, remarks = _choose(complete)
-    if chosen and not (images and all(_AUXILIARY.fullmatch(found.hdu.name) for found in chosen)):
+    chosen, remarks = choose_tables(complete)
+    if chosen and not (images and all(is_auxiliary(found.name) for found in chosen)):
         return SpectralPart(chosen[0].hdu.header, chosen, (), remarks)
     compressed = [hdu for hdu in hdus if hdu.is_compressed_image]
     if images or compressed:
@@ -105,41 +111,6 @@ def _spectral_table(hdu: Hdu, strict: bool, conventions: FileConventions) -> Spe
     return SpectralTable(hdu, table)
 
 
-def _choose(tables: Sequence[SpectralTable]) -> tuple[Sequence[SpectralTable], tuple[str, ...]]:
-    """Return the tables that are the spectrum, and a remark on those that are not.
-
-    None if there is none.
-    """
-    if len(tables) < 2:
-        return tables, ()
-    best = max(found.table.roles.evidence for found in tables)
-    longest = max(found.points for found in tables)
-    kept = [
-        found
-        for found in tables
-        if found.table.roles.evidence == best
-        and (found.points > _FEWEST_POINTS or longest <= _FEWEST_POINTS)
-        and found.points >= _SMALL * longest
-    ]
-    kept = [found for found in kept if not _AUXILIARY.fullmatch(found.hdu.name)] or kept
-    main = [found for found in kept if _MAIN.fullmatch(found.hdu.name)]
-    others = len(kept) - 1
-    if len(main) == 1 and others:
-        return main, (f"{others} further spectra in the file are left out: its table {main[0].hdu.name} is read",)
-    if not others:
-        return kept, ()
-    _refuse_many_sources([found.hdu.header for found in kept])
-    names = ", ".join(found.hdu.name or "unnamed" for found in kept[:6])
-    return kept, (f"several spectra in one file: {len(kept)} tables ({names}) are read as segments",)
-
-
-def _refuse_many_sources(headers: Sequence[Header]) -> None:
-    for card in _SOURCE_CARDS:
-        names = {str(value) for header in headers if (value := header.get(card)) is not None}
-        if len(names) > 1:
-            raise unreadable(f"the file holds {len(headers)} spectra of {len(names)} objects, by their {card} cards")
-
-
 def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: FileConventions) -> Spectrum:
     """Return the spectrum of ``part``, which is in ``raw``.
 
@@ -151,16 +122,14 @@ def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: Fil
         part = spectral_part(hdus, False, conventions)
     primary = hdus[0].header
     if part.tables:
-        spectra = [table_spectrum(raw, primary, one.hdu, one.table, conventions) for one in part.tables]
+        spectra = [
+            table_spectrum(primary, one.hdu.header, FitsTableData(raw, one.hdu, one.table), conventions)
+            for one in part.tables
+        ]
     else:
         spectra = image_spectra(raw, primary, part.images, hdus, conventions)
     spectrum = spectra[0] if len(spectra) == 1 else combine(spectra)
     remarks = list(part.remarks)
     for hdu in hdus:
         remarks += hdu.oddities
-    return _in_plain_lines(spectrum.with_remarks(remarks)) if remarks or spectrum.remarks else spectrum
-
-
-def _in_plain_lines(spectrum: Spectrum) -> Spectrum:
-    """Return the spectrum with remarks of one printable line each."""
-    return replace(spectrum, remarks=tuple(plain_line(remark, LONGEST_REMARK) for remark in spectrum.remarks))
+    return in_plain_lines(spectrum.with_remarks(remarks)) if remarks or spectrum.remarks else spectrum

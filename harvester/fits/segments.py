@@ -16,9 +16,9 @@ from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from .axis import StoredAxis, wavelengths
+from .cards import Cards
 from .column_names import Role
 from .errors import InvalidSpectrumError, unreadable
-from .header import Header
 from .spectrum import Array, Flags, SpectralAxis, Spectrum, angstroms
 
 Number = TypeVar("Number", bound=np.generic)
@@ -47,8 +47,8 @@ class SegmentSource:
     Headers, and what these say about axis and flux (see ``Spectrum``).
     """
 
-    primary: Header
-    header: Header
+    primary: Cards
+    header: Cards
     field: str
     axis: int = 1
     flux_unit: str = ""

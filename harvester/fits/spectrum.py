@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.units import METRES, AxisKind, Scale
+from .cards import Cards
 from .errors import InvalidSpectrumError, unreadable
-from .header import Header
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -51,8 +51,8 @@ class Spectrum:
     flux: Array
     flux_unit: str
     axis: int
-    primary: Header
-    table: Header
+    primary: Cards
+    table: Cards
     uncertainty: Array | None = None
     mask: Flags | None = None
     lengths: tuple[int, ...] = ()

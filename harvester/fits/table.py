@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ..model.conventions import FileConventions
 from ..model.units import METRES, AxisKind
+from .cards import Value
 from .columns import Roles, assign_roles
 from .errors import malformed, unreadable
 from .hdu import LARGEST_DATA, Hdu
-from .header import Header, Value
+from .header import Header
 from .header_layout import bounded_cache
 from .spectrum import Array
 

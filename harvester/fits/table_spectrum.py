@@ -1,4 +1,4 @@
-"""From a table to a spectrum.
+"""From a table to a spectrum, whatever the format that the table is in.
 
 One point a row, an array in the only row, or an array (a segment) in each row.
 """
@@ -6,24 +6,20 @@ One point a row, an array in the only row, or an array (a segment) in each row.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from ..model.conventions import FileConventions
-from .ascii_table import ascii_values
 from .axis import LARGEST_LOGARITHM, StoredAxis
+from .cards import Cards
 from .column_names import Role, plain
-from .columns import unit_of
+from .columns import Described, Roles, unit_of
 from .errors import InvalidSpectrumError, unreadable
-from .hdu import Hdu
-from .header import Header
 from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
 from .spectrum import Array, Flags, Spectrum
-from .table import BinaryTable, TableColumn, column_rows, column_values, texts
 
-_POINTERS = frozenset("PQ")
 _OBJECT_COLUMNS = frozenset(
     {
         "object", "target", "targetid", "target_id", "source_id", "sourceid", "srcname", "fiber", "fibre", "fiberid",
@@ -31,127 +27,163 @@ _OBJECT_COLUMNS = frozenset(
         "designation",
     }
 )  # fmt: skip
-_TRUE = 84.0  # the letter T, as logical columns store it
 
 
-def table_spectrum(raw: bytes, primary: Header, hdu: Hdu, table: BinaryTable, conventions: FileConventions) -> Spectrum:
-    """Return the spectrum in ``table``, which is ``hdu`` in ``raw``.
+class SpectralColumn(Described, Protocol):
+    """A column, and how files number it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def label(self) -> str: ...
+
+
+class TableData(Protocol):
+    """A table with its numbers; columns are named by their place."""
+
+    @property
+    def columns(self) -> Sequence[SpectralColumn]: ...
+    @property
+    def roles(self) -> Roles: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def is_usual(self) -> bool:
+        """Whether each row has a wavelength and a value of flux, and nothing else of a spectrum."""
+        ...
+
+    def is_single(self, place: int) -> bool:
+        """Whether a column has one number a row."""
+        ...
+
+    def form(self, place: int) -> str:
+        """Return what a cell holds, for messages."""
+        ...
+
+    def values(self, place: int) -> Array:
+        """Return one number a row, or the array in the only row."""
+        ...
+
+    def arrays(self, place: int) -> list[Array]:
+        """Return an array a row."""
+        ...
+
+    def flags(self, array: Array, place: int) -> Flags:
+        """Return where the numbers of a column stand for true."""
+        ...
+
+    def texts(self, place: int) -> Sequence[str]:
+        """Return the text in each row of a column of names or numbers, none for others."""
+        ...
+
+
+def table_spectrum(primary: Cards, header: Cards, data: TableData, conventions: FileConventions) -> Spectrum:
+    """Return the spectrum in the table ``data``.
+
+    ``header`` describes it, beside ``primary``.
 
     InvalidSpectrumError if it holds none.
     """
-    wave, flux = table.wave, table.flux
-    if wave is None or flux is None:
-        raise _no_column("spectral" if wave is None else "flux", table, conventions)
-    if table.is_usual and not conventions.spectral_scale:
-        axis, values = column_values(raw, hdu, table, wave), column_values(raw, hdu, table, flux)
+    roles = data.roles
+    if roles.spectral is None or roles.flux is None:
+        raise _no_column("spectral" if roles.spectral is None else "flux", data, conventions)
+    wave, flux = data.columns[roles.spectral], data.columns[roles.flux]
+    if data.is_usual and not conventions.spectral_scale:
+        axis, values = data.values(roles.spectral), data.values(roles.flux)
         if axis.size and axis[0] > LARGEST_LOGARITHM:
-            header = hdu.header
             return Spectrum(
                 axis, wave.unit, values, flux.unit, wave.number, primary, header, conventions=conventions, ucd=wave.ucd
             )
-    segments = _segments(raw, hdu, table, wave, flux)
+    segments = _segments(data, roles.spectral, roles.flux)
     field = f"column {wave.label!r}"
-    stored = StoredAxis(joined_axis(segments), unit_of(wave), table.roles.scale, field, table.roles.kind)
-    source = SegmentSource(primary, hdu.header, field, wave.number, flux.unit, wave.ucd, conventions)
-    remarks = [*table.roles.remarks, *_unit_remarks(table, flux)]
+    stored = StoredAxis(joined_axis(segments), unit_of(wave), roles.scale, field, roles.kind)
+    source = SegmentSource(primary, header, field, wave.number, flux.unit, wave.ucd, conventions)
+    remarks = [*roles.remarks, *_unit_remarks(data, flux)]
     if len(segments) > 1:
         remarks.append(f"several spectra in one file: {len(segments)} rows of arrays are read as segments")
     return assemble(segments, stored, source, remarks)
 
 
-def _no_column(missing: str, table: BinaryTable, conventions: FileConventions) -> InvalidSpectrumError:
-    names = ", ".join(column.name or "unnamed" for column in table.columns[:40]) or "none"
+def _no_column(missing: str, data: TableData, conventions: FileConventions) -> InvalidSpectrumError:
+    names = ", ".join(column.name or "unnamed" for column in data.columns[:40]) or "none"
     field = f"{missing}_column"
     named = conventions.spectral_column if missing == "spectral" else conventions.flux_column
     if named:
         detail = f"the table has no column of numbers {named!r}, as {field} in the archive's profile says"
         return unreadable(f"{detail}; its columns: {names}")
     advice = "; name them with spectral_column and flux_column in the archive's profile"
-    only_two = sum(column.is_numeric for column in table.columns) == 2
+    only_two = sum(column.is_numeric for column in data.columns) == 2
     detail = f"the table has no {missing} column by utype, UCD or name; its columns: {names}"
     return unreadable(detail + (advice if only_two else ""))
 
 
-def _segments(raw: bytes, hdu: Hdu, table: BinaryTable, wave: TableColumn, flux: TableColumn) -> Sequence[Segment]:
-    if hdu.kind == "TABLE":
-        return [_one_point_a_row(table, partial(ascii_values, raw, hdu, table), wave, flux)]
-    if _is_single(wave) and _is_single(flux):
-        return [_one_point_a_row(table, partial(column_values, raw, hdu, table), wave, flux)]
-    for column in (wave, flux):
-        if _is_single(column) and table.rows > 1 and not (column is wave and table.roles.step is not None):
-            detail = (
-                f"column {column.number} is {column.count}{column.code} in {table.rows} rows: neither one number a row"
-            )
+def _segments(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
+    if data.is_single(wave) and data.is_single(flux):
+        return [_one_point_a_row(data, wave, flux)]
+    for place in (wave, flux):
+        if data.is_single(place) and data.rows > 1 and not (place == wave and data.roles.step is not None):
+            detail = f"column {place + 1} is {data.form(place)} in {data.rows} rows: neither one number a row"
             raise unreadable(f"{detail} nor an array in one row")
-    if table.rows > 1:
-        _refuse_many_objects(raw, hdu, table)
-    return _arrays_in_rows(raw, hdu, table, wave, flux)
+    if data.rows > 1:
+        _refuse_many_objects(data)
+    return _arrays_in_rows(data, wave, flux)
 
 
-def _is_single(column: TableColumn) -> bool:
-    return column.count == 1 and column.code not in _POINTERS
-
-
-def _one_point_a_row(
-    table: BinaryTable, read: Callable[[TableColumn], Array], wave: TableColumn, flux: TableColumn
-) -> Segment:
-    roles = table.roles
-    axis, values = read(wave), read(flux)
+def _one_point_a_row(data: TableData, wave: int, flux: int) -> Segment:
+    roles = data.roles
+    axis, values = data.values(wave), data.values(flux)
     if roles.uncertainty is None and roles.mask is None:
         return Segment(axis, values)
     places = [found[0] for found in (roles.uncertainty, roles.mask) if found is not None]
-    others = {place: array for place in places if (array := read(table.columns[place])).size == values.size}
-    return Segment(axis, values, *_uncertainty_and_mask(table, others))
+    others = {place: array for place in places if (array := data.values(place)).size == values.size}
+    return Segment(axis, values, *_uncertainty_and_mask(data, others))
 
 
-def _uncertainty_and_mask(table: BinaryTable, arrays: dict[int, Array]) -> tuple[Array | None, Flags | None]:
+def _uncertainty_and_mask(data: TableData, arrays: dict[int, Array]) -> tuple[Array | None, Flags | None]:
     """Return the uncertainty as standard deviation, and where the file flags a point as bad."""
-    uncertainty, mask, roles = None, None, table.roles
-    if roles.uncertainty is not None and roles.uncertainty[0] in arrays and _same_unit(table):
+    uncertainty, mask, roles = None, None, data.roles
+    if roles.uncertainty is not None and roles.uncertainty[0] in arrays and _same_unit(data):
         number, role = roles.uncertainty
         uncertainty = standard_deviation(arrays[number], role)
         mask = arrays[number] <= 0 if role is Role.INVERSE_VARIANCE else None
     if roles.mask is not None and roles.mask[0] in arrays:
         number, role = roles.mask
-        logical = table.columns[number].code == "L" or table.columns[number].element == "L"
-        flagged = arrays[number] == _TRUE if logical else arrays[number] != 0
+        flagged = data.flags(arrays[number], number)
         flagged = ~flagged if role is Role.GOOD else flagged
         mask = flagged if mask is None else mask | flagged
     return uncertainty, mask
 
 
-def _same_unit(table: BinaryTable) -> bool:
+def _same_unit(data: TableData) -> bool:
     """Return whether the uncertainty is in the unit of the flux, or in none.
 
     Variances have units of their own.
     """
-    assert table.roles.uncertainty is not None
-    number, role = table.roles.uncertainty
-    flux = table.flux
-    own = plain(table.columns[number].unit)
-    return role is not Role.SIGMA or not own or flux is None or own == plain(flux.unit)
+    assert data.roles.uncertainty is not None
+    assert data.roles.flux is not None
+    number, role = data.roles.uncertainty
+    own = plain(data.columns[number].unit)
+    return role is not Role.SIGMA or not own or own == plain(data.columns[data.roles.flux].unit)
 
 
-def _unit_remarks(table: BinaryTable, flux: TableColumn) -> list[str]:
-    if table.roles.uncertainty is None or _same_unit(table):
+def _unit_remarks(data: TableData, flux: SpectralColumn) -> list[str]:
+    if data.roles.uncertainty is None or _same_unit(data):
         return []
-    column = table.columns[table.roles.uncertainty[0]]
+    column = data.columns[data.roles.uncertainty[0]]
     return [f"column {column.label!r} is left out: its unit {column.unit!r} is not that of the flux, {flux.unit!r}"]
 
 
-def _arrays_in_rows(
-    raw: bytes, hdu: Hdu, table: BinaryTable, wave: TableColumn, flux: TableColumn
-) -> Sequence[Segment]:
-    if table.rows > MOST_SEGMENTS:
-        raise unreadable(f"the table has {table.rows:,} rows of arrays; at most {MOST_SEGMENTS} are read as segments")
-    roles = table.roles
-    fluxes = column_rows(raw, hdu, table, flux)
-    axes = _axes(raw, hdu, table, wave, [array.size for array in fluxes])
-    points = _points(raw, hdu, table, fluxes)
+def _arrays_in_rows(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
+    if data.rows > MOST_SEGMENTS:
+        raise unreadable(f"the table has {data.rows:,} rows of arrays; at most {MOST_SEGMENTS} are read as segments")
+    roles = data.roles
+    fluxes = data.arrays(flux)
+    axes = _axes(data, wave, [array.size for array in fluxes])
+    points = _points(data, fluxes)
     others: dict[int, list[Array]] = {}
     for found in (roles.uncertainty, roles.mask):
         if found is not None:
-            arrays = column_rows(raw, hdu, table, table.columns[found[0]])
+            arrays = data.arrays(found[0])
             if all(one.size == array.size for one, array in zip(arrays, fluxes, strict=True)):
                 others[found[0]] = arrays
     segments = []
@@ -159,46 +191,46 @@ def _arrays_in_rows(
         if axis.size != values.size:
             raise unreadable(f"{axis.size} wavelengths stand against {values.size} values of flux")
         own = {number: arrays[row][: points[row]] for number, arrays in others.items()}
-        segments.append(Segment(axis[: points[row]], values[: points[row]], *_uncertainty_and_mask(table, own)))
+        segments.append(Segment(axis[: points[row]], values[: points[row]], *_uncertainty_and_mask(data, own)))
     return [segment for segment in segments if segment.flux.size] or segments[:1] or [_NOTHING]
 
 
 _NOTHING = Segment(np.empty(0), np.empty(0))
 
 
-def _axes(raw: bytes, hdu: Hdu, table: BinaryTable, wave: TableColumn, sizes: Sequence[int]) -> Sequence[Array]:
-    axes = column_rows(raw, hdu, table, wave)
-    if not _is_single(wave) or table.roles.step is None:
+def _axes(data: TableData, wave: int, sizes: Sequence[int]) -> Sequence[Array]:
+    axes = data.arrays(wave)
+    if not data.is_single(wave) or data.roles.step is None:
         return axes
     # IUE low dispersion: a row has its first wavelength and the step.
-    steps = column_values(raw, hdu, table, table.columns[table.roles.step])
+    steps = data.values(data.roles.step)
     if steps.size != len(axes):
-        raise unreadable(f"column {table.roles.step + 1} has no single step of wavelength in each row")
+        raise unreadable(f"column {data.roles.step + 1} has no single step of wavelength in each row")
     return [first[0] + step * np.arange(size) for first, step, size in zip(axes, steps.tolist(), sizes, strict=True)]
 
 
-def _points(raw: bytes, hdu: Hdu, table: BinaryTable, fluxes: Sequence[Array]) -> Sequence[int]:
+def _points(data: TableData, fluxes: Sequence[Array]) -> Sequence[int]:
     """Return how many points of each row count.
 
     As a column such as NPOINTS or NELEM says, else all.
     """
-    number = table.roles.points
-    if number is None or not _is_single(table.columns[number]):
+    number = data.roles.points
+    if number is None or not data.is_single(number):
         return [array.size for array in fluxes]
-    counts = column_values(raw, hdu, table, table.columns[number]).tolist()
+    counts = data.values(number).tolist()
     sizes = []
     for count, array in zip(counts, fluxes, strict=True):
         if not 0 <= count <= array.size:
-            label = table.columns[number].label
+            label = data.columns[number].label
             raise unreadable(f"column {label!r} says that {count:g} points count, but the array has {array.size}")
         sizes.append(int(count))
     return sizes
 
 
-def _refuse_many_objects(raw: bytes, hdu: Hdu, table: BinaryTable) -> None:
-    for column in table.columns:
+def _refuse_many_objects(data: TableData) -> None:
+    for place, column in enumerate(data.columns):
         if plain(re.sub(r"[(\[].*", "", column.name)) in _OBJECT_COLUMNS:
-            names = set(texts(raw, hdu, table, column))
+            names = set(data.texts(place))
             if len(names) > 1:
-                detail = f"the table holds {table.rows} spectra of {len(names)} objects, by its column {column.label!r}"
+                detail = f"the table holds {data.rows} spectra of {len(names)} objects, by its column {column.label!r}"
                 raise unreadable(f"{detail}; files with one object each are read")

@@ -14,11 +14,11 @@ from ..archive.client import ArchiveClient
 from ..archive.profile import ArchiveProfile
 from ..config.configuration import Configuration
 from ..engine.throttle import LocalThrottle
-from ..fits.reader import read_spectrum
 from ..fits.spectrum import Spectrum
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.outcomes import FailedCheck
 from ..model.target import SpectrumId, Target
+from ..readers.spectrum_file import read_spectrum
 from ..verify import verify_spectrum
 from .demo_archive import running_archive
 

@@ -1,4 +1,4 @@
-"""A folder of FITS files: the truth of what a harvest has.
+"""A folder of spectra: the truth of what a harvest has.
 
 A file gets its name only after it was verified.
 """
@@ -23,13 +23,13 @@ from . import layout as layouts
 from .atomic import has_room, write_sha256sums
 from .errors import storage_fault, translate_os_errors
 from .group_commit import GroupCommitter
-from .layout import SUFFIX, Layout, layout_of, read_layout_mark, write_layout
+from .layout import SUFFIX, VOTABLE_SUFFIX, Layout, layout_of, read_layout_mark, suffix_of, write_layout
 from .quarantine import Quarantine
 from .run_folder import QUARANTINE_PATH, StateFolder
 
 
 class DirectoryStore:
-    """Store spectra as ``<name>.fits`` in one folder or in 256 of them.
+    """Store spectra as ``<name>.fits`` or ``.vot`` in one folder or in 256 of them.
 
     The state is in ``.harvester`` inside it.
 
@@ -42,6 +42,7 @@ class DirectoryStore:
         self._wanted = wanted
         self.migrated_count = 0
         self.notes: list[str] = []
+        self._has_votables = False
         self.location = str(folder)
         self.state = StateFolder.below(folder)
         self.ledger = self.state.ledger
@@ -116,7 +117,7 @@ class DirectoryStore:
             layouts.sync_moves(self.folder, self.layout)
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """Yield name (without ``.fits``) and size in bytes of every FITS file.
+        """Yield name (without ending) and size in bytes of every spectrum's file.
 
         None if there is no folder. StoreError.
 
@@ -149,7 +150,9 @@ class DirectoryStore:
 
         A file that is moved meanwhile comes twice rather than never.
         """
-        return chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout))
+        for name, entry in chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout)):
+            self._has_votables = self._has_votables or entry.name.endswith(VOTABLE_SUFFIX)
+            yield name, entry
 
     def read(self, name: str) -> bytes:
         """Return the file's bytes.
@@ -193,11 +196,20 @@ class DirectoryStore:
 
     async def put(self, target: Target, body: bytes) -> None:
         """Store ``body`` under the target's name, durably. StoreError."""
-        path = self.layout.relative_path(target.name)
+        path = self.layout.relative_path(target.name, suffix_of(body))
         try:
             await self._committer.put(path, body)
+            self._forget_other_formats(target.name, path)
         except OSError as error:
             raise storage_fault(self.folder / path, error) from error
+
+    def _forget_other_formats(self, name: str, path: str) -> None:
+        """Remove the file that ``path`` replaces, of a spectrum that had another format."""
+        self._has_votables |= path.endswith(VOTABLE_SUFFIX)
+        if self._has_votables:  # looking for files costs a request each on a network's disk
+            ending = SUFFIX if path.endswith(VOTABLE_SUFFIX) else VOTABLE_SUFFIX
+            for layout in Layout:
+                (self.folder / layout.relative_path(name, ending)).unlink(missing_ok=True)
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a rejected body, with the request and the reason as JSON beside it.

@@ -68,14 +68,14 @@ class Store(SpectrumWriter, Protocol):
         ...
 
     def files(self) -> Iterable[tuple[str, int]]:
-        """Yield name (without ``.fits``) and size in bytes of each stored file.
+        """Yield name (without ending) and size in bytes of each stored file.
 
         A file that is moved between layouts meanwhile may come twice.
         """
         ...
 
     def sizes(self) -> Mapping[str, int]:
-        """Return name (without ``.fits``) to size in bytes of all stored files."""
+        """Return name (without ending) to size in bytes of all stored files."""
         ...
 
     def read(self, name: str) -> bytes:

@@ -21,7 +21,9 @@ from .atomic import atomic_write, remove_stale_temp_files, sync_folder
 from .errors import translate_os_errors
 from .run_folder import StateFolder
 
-SUFFIX = ".fits"
+SUFFIX, VOTABLE_SUFFIX = ".fits", ".vot"
+SUFFIXES = (SUFFIX, VOTABLE_SUFFIX)
+_OPENING = 4096  # bytes within which a VOTable begins
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -41,25 +43,40 @@ class Layout(StrEnum):
         """Where files are, relative to the directory; '' is the directory itself."""
         return FOLDERS if self is Layout.HASHED else ("",)
 
-    def relative_path(self, name: str) -> str:
+    def relative_path(self, name: str, suffix: str = SUFFIX) -> str:
         """Return where the file of ``name`` belongs, relative to the directory.
 
         ``ab/NAME.fits`` if hashed.
         """
-        return f"{folder_of(name)}/{name}{SUFFIX}" if self is Layout.HASHED else f"{name}{SUFFIX}"
+        return f"{folder_of(name)}/{name}{suffix}" if self is Layout.HASHED else f"{name}{suffix}"
 
     def candidates(self, name: str) -> Iterator[str]:
         """Yield where it may be, the right place first.
 
         That one comes last again, for a file that is being moved.
         """
-        yield self.relative_path(name)
-        yield self.other.relative_path(name)
-        yield self.relative_path(name)
+        for suffix in SUFFIXES:
+            yield self.relative_path(name, suffix)
+            yield self.other.relative_path(name, suffix)
+            yield self.relative_path(name, suffix)
 
     def paths(self, folder: Path, name: str) -> tuple[Path, ...]:
         """Return the same in ``folder``."""
         return tuple(folder / candidate for candidate in self.candidates(name))
+
+
+def suffix_of(body: bytes) -> str:
+    """Return the ending of a spectrum's file name: ``.vot`` for a VOTable, else ``.fits``."""
+    markup = body[:_OPENING].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return VOTABLE_SUFFIX if markup else SUFFIX
+
+
+def without_suffix(file_name: str) -> str | None:
+    """Return the name of the spectrum in a file of this name; None if it is no spectrum's."""
+    for suffix in SUFFIXES:
+        if file_name.endswith(suffix):
+            return file_name.removesuffix(suffix)
+    return None
 
 
 def folder_of(name: str) -> str:
@@ -134,9 +151,9 @@ def scan(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[str]]]
         try:
             with translate_os_errors(folder / sub), os.scandir(folder / sub) as entries:
                 for entry in entries:
-                    name = entry.name
-                    if name.endswith(SUFFIX) and name[0] != "." and (not sub or folder_of(name[:-5]) == sub):
-                        yield name[:-5], entry
+                    name = without_suffix(entry.name)
+                    if name and name[0] != "." and (not sub or folder_of(name) == sub):
+                        yield name, entry
         except StoreError as error:
             if not sub or not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
                 raise
@@ -148,7 +165,7 @@ def misplaced(folder: Path, layout: Layout) -> Iterator[tuple[str, os.DirEntry[s
     Files whose own place is taken are left out. StoreError.
     """
     for name, entry in scan(folder, layout.other):
-        if not os.path.lexists(folder / layout.relative_path(name)):
+        if not any(os.path.lexists(folder / layout.relative_path(name, suffix)) for suffix in SUFFIXES):
             yield name, entry
 
 
@@ -161,11 +178,13 @@ def move_to_layout(folder: Path, layout: Layout, names: Iterable[str]) -> int:
     """
     moved = 0
     for name in names:
-        source, destination = folder / layout.other.relative_path(name), folder / layout.relative_path(name)
-        with translate_os_errors(destination), suppress(FileNotFoundError):
-            if not os.path.lexists(destination):
-                source.rename(destination)
-                moved += 1
+        for suffix in SUFFIXES:
+            source = folder / layout.other.relative_path(name, suffix)
+            destination = folder / layout.relative_path(name, suffix)
+            with translate_os_errors(destination), suppress(FileNotFoundError):
+                if not os.path.lexists(destination):
+                    source.rename(destination)
+                    moved += 1
     return moved
 
 

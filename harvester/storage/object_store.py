@@ -1,4 +1,4 @@
-"""A bucket of FITS files: the same promise as a directory's, kept by an object store.
+"""A bucket of spectra: the same promise as a directory's, kept by an object store.
 
 An object appears whole or not at all, so the PUT itself is the commit; "only if the name is free" replaces the lock,
 which no bucket has. What must be quick, private or searched (ledger, runs, lock, rejected bodies) stays in a local
@@ -8,6 +8,7 @@ folder: losing that loses history and no spectrum.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -23,7 +24,7 @@ from ..model.target import Target
 from .atomic import MANIFEST, write_sha256sums
 from .errors import translate_os_errors
 from .group_commit import state_removed
-from .layout import SUFFIX
+from .layout import SUFFIX, SUFFIXES, VOTABLE_SUFFIX, suffix_of, without_suffix
 from .lock import FolderGuard
 from .object_service import lacks_conditional_put, translate_service_errors
 from .quarantine import Quarantine, reason_for_suspect
@@ -34,7 +35,7 @@ _PROBE_BODY = b"harvester was here: it tries out whether it may write\n"
 
 
 class ObjectStore:
-    """Store spectra as ``<name>.fits`` under one address.
+    """Store spectra as ``<name>.fits`` or ``.vot`` under one address.
 
     The state is in ``.harvester`` in the local folder ``home``.
 
@@ -51,6 +52,7 @@ class ObjectStore:
         self._service = service
         self._replace = replace
         self._conditional = True
+        self._votables: set[str] = set()  # names that are known to be objects with that ending
         self._quarantine = Quarantine(self.state.quarantine)
         self._guard = FolderGuard(())
 
@@ -61,11 +63,11 @@ class ObjectStore:
 
     def path(self, name: str) -> str:
         """Return where the spectrum called ``name`` is, or would be."""
-        return f"{self.location}/{name}{SUFFIX}"
+        return f"{self.location}/{self.relative_path(name)}"
 
     def relative_path(self, name: str) -> str:
         """Return the same relative to that address, as in ``SHA256SUMS``."""
-        return f"{name}{SUFFIX}"
+        return f"{name}{VOTABLE_SUFFIX if name in self._votables else SUFFIX}"
 
     def prepare(self) -> None:
         """Make the local folder. StoreError."""
@@ -94,13 +96,16 @@ class ObjectStore:
         )
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """Yield name (without ``.fits``) and size in bytes of every FITS object. StoreError."""
+        """Yield name (without ending) and size in bytes of every spectrum's object. StoreError."""
         with translate_service_errors(self.location):
             for page in obstore.list(self._service, chunk_size=1000):
                 for found in page:
                     path = found["path"]
-                    if path.endswith(SUFFIX) and "/" not in path and path[0] != ".":
-                        yield path.removesuffix(SUFFIX), found["size"]
+                    name = without_suffix(path)
+                    if name and "/" not in path and path[0] != ".":
+                        if path.endswith(VOTABLE_SUFFIX):
+                            self._votables.add(name)
+                        yield name, found["size"]
 
     def sizes(self) -> Mapping[str, int]:
         """Return the same as a mapping."""
@@ -112,10 +117,10 @@ class ObjectStore:
         FileNotFoundError if there is none, StoreError if it cannot be read.
         """
         with translate_service_errors(self.path(name)):
-            try:
-                return bytes(obstore.get(self._service, f"{name}{SUFFIX}").bytes())
-            except FileNotFoundError:
-                absent = FileNotFoundError(self.path(name))
+            for suffix in SUFFIXES:
+                with suppress(FileNotFoundError):
+                    return bytes(obstore.get(self._service, f"{name}{suffix}").bytes())
+            absent = FileNotFoundError(self.path(name))
         raise absent
 
     def quarantine_existing(self, targets: Iterable[Target], detail: str, **more: str) -> None:
@@ -132,13 +137,14 @@ class ObjectStore:
     def _move(self, target: Target, detail: str, more: Mapping[str, str]) -> None:
         kept = f"{QUARANTINE_PATH}/{target.name}.suspect"
         try:
-            size = obstore.head(self._service, target.file_name)["size"]
-            obstore.copy(self._service, target.file_name, f"{kept}.body")
+            key = self.relative_path(target.name)
+            size = obstore.head(self._service, key)["size"]
+            obstore.copy(self._service, key, f"{kept}.body")
         except FileNotFoundError:
             return
         reason = reason_for_suspect(target, detail, size, **more)
         obstore.put(self._service, f"{kept}.json", reason, use_multipart=False)
-        obstore.delete(self._service, target.file_name)
+        obstore.delete(self._service, key)
 
     def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
         """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows.
@@ -162,15 +168,26 @@ class ObjectStore:
         """Store ``body`` under the target's name. StoreError, also if the name has another body."""
         if (changed := self._guard.changed()) is not None:
             raise state_removed(changed)
+        key = f"{target.name}{suffix_of(body)}"
         with translate_service_errors(self.path(target.name)):
-            if await self._create(target.file_name, body):
+            if await self._create(key, body):
+                await self._forget_other_format(target.name, key)
                 return
-            stored = await (await obstore.get_async(self._service, target.file_name)).bytes_async()
+            stored = await (await obstore.get_async(self._service, key)).bytes_async()
         if bytes(stored) != body:  # else it is ours: stored by a request whose response was lost
             raise StoreError(
                 f"{self.path(target.name)}: another program stored it meanwhile, perhaps a harvest on another machine; "
                 "it is left as it is, and the next run verifies it"
             )
+
+    async def _forget_other_format(self, name: str, key: str) -> None:
+        """Remove the object that ``key`` replaces, of a spectrum that had another format."""
+        if key.endswith(VOTABLE_SUFFIX):
+            self._votables.add(name)
+            await _remove(self._service, f"{name}{SUFFIX}")
+        elif name in self._votables:
+            self._votables.discard(name)
+            await _remove(self._service, f"{name}{VOTABLE_SUFFIX}")
 
     async def _create(self, key: str, body: bytes) -> bool:
         """Store ``body``, unless the name is taken; return whether it was stored."""
@@ -202,3 +219,8 @@ class ObjectStore:
         except (BaseError, FileNotFoundError):
             return False
         return True
+
+
+async def _remove(service: Service, key: str) -> None:
+    with suppress(FileNotFoundError):
+        await obstore.delete_async(service, key)

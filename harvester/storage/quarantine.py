@@ -26,6 +26,7 @@ from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from .atomic import atomic_write, remove_stale_temp_files
 from .errors import translate_os_errors
+from .layout import SUFFIXES
 
 MAX_BYTES = 256 * 2**20  # enough for thousands of spectra, or sixteen of the largest bodies that are accepted
 
@@ -83,7 +84,8 @@ class Quarantine:
 
         ``more`` goes into the reason as it is.
         """
-        path = folder / target.file_name
+        paths = [folder / f"{target.name}{suffix}" for suffix in SUFFIXES]
+        path = next((one for one in paths if os.path.lexists(one)), paths[0])
         with translate_os_errors(path):
             try:
                 status = path.lstat()

@@ -11,9 +11,9 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fits.cards import Cards
 from ..fits.describe import quote
 from ..fits.errors import InvalidSpectrumError, unreadable
-from ..fits.header import Header
 from ..fits.spectrum import Spectrum, metres
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
@@ -208,7 +208,7 @@ def _median(values: Array) -> float:
     return float(middle[lower] + middle[upper]) / 2
 
 
-def check_identity(did: SpectrumId, card: str | None, *headers: Header) -> None:
+def check_identity(did: SpectrumId, card: str | None, *headers: Cards) -> None:
     """Raise InvalidSpectrumError unless ``headers`` name ``did``.
 
     ``card`` must be in one of them, and equal ``did`` in each that has it.

@@ -27,6 +27,7 @@ class Expectation:
     strict: the archive promises exact FITS, one spectrum a file, finite flux and wavelengths that rise or fall.
     conventions: what its files do not say, such as the unit of wavelengths.
     accept_stored_level: a stored file need not be verified further than it was when it was stored.
+    fits_only: FITS was requested of a service that makes its files, so a VOTable is another answer.
     require: structure accepts whole files in which no reader finds a spectrum, as what they are.
     """
 
@@ -41,3 +42,4 @@ class Expectation:
     conventions: FileConventions = NO_CONVENTIONS
     require: Level = Level.SCIENCE
     accept_stored_level: bool = True
+    fits_only: bool = False

@@ -2,7 +2,7 @@
 
 Three checks, in about a tenth of a millisecond.
 
-Neither ``verified`` nor ``read_spectrum`` trusts a header's sizes, opens a file, or needs astropy for the usual
+No reader trusts a header's sizes, opens a file, or needs astropy for the usual
 forms: its careful reading costs fifty times as much, and lets a traceback behind the end of a file pass.
 """
 
@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
 
 from ..fits.errors import InvalidSpectrumError
-from ..fits.hdu import Hdu, read_hdus
 from ..fits.observation import object_name
-from ..fits.reader import decode, spectral_part
 from ..fits.segments import tolerant
 from ..fits.spectrum import Spectrum
 from ..formatting import plain_line
 from ..model.failures import FailureKind
 from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
+from ..readers.spectrum_file import SpectrumFile, open_file
 from .checks import check_identity, check_science
-from .digest import content_digest
 from .expectation import Expectation
 
 
@@ -39,23 +36,23 @@ def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpec
 
 
 def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum:
-    hdus = read_hdus(raw, expected.strict)
+    file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
     try:
-        part = spectral_part(hdus, expected.strict, expected.conventions)
-        check_identity(did, expected.identity_card, part.header, hdus[0].header)
-        spectrum = decode(raw, hdus, part, expected.conventions)
+        headers = file.spectral_headers()
+        check_identity(did, expected.identity_card, *headers)
+        spectrum = file.spectrum()
         if not expected.strict:
             spectrum = tolerant(spectrum)
         wave_min, wave_max = check_science(spectrum, expected)
     except InvalidSpectrumError as error:
         if expected.require is Level.SCIENCE or error.rejected.kind is not FailureKind.UNREADABLE:
             raise
-        check_identity(did, expected.identity_card, *(hdu.header for hdu in hdus))
-        return _structure_only(raw, hdus, error.rejected.detail)
+        check_identity(did, expected.identity_card, *file.headers)
+        return _structure_only(raw, file, error.rejected.detail)
     return VerifiedSpectrum(
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),
-        content_digest=content_digest(raw, hdus),
+        content_digest=file.content_digest(),
         points=spectrum.wave.size,
         wave_min=wave_min,
         wave_max=wave_max,
@@ -66,16 +63,16 @@ def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpe
     )
 
 
-def _structure_only(raw: bytes, hdus: Sequence[Hdu], reason: str) -> VerifiedSpectrum:
+def _structure_only(raw: bytes, file: SpectrumFile, reason: str) -> VerifiedSpectrum:
     """Return what a whole file proves in which no reader finds a spectrum, for ``reason``."""
     return VerifiedSpectrum(
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),
-        content_digest=content_digest(raw, hdus),
+        content_digest=file.content_digest(),
         points=0,
         wave_min=math.nan,
         wave_max=math.nan,
-        object_name=plain_line(str(hdus[0].header.get("OBJECT", ""))),
+        object_name=plain_line(str(file.headers[0].get("OBJECT", ""))),
         remarks=(reason,),
         level=Level.STRUCTURE,
     )

@@ -10,6 +10,7 @@ anything is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from xml.parsers import expat
 
 from ..formatting import first_words
@@ -177,9 +178,11 @@ class ElementHandlers:
             case "GROUP" if self._services:
                 self._services[-1].open_group(attributes.get("name", ""))
             case "TABLE":
-                self._table = _TableDraft()
+                self._table = _TableDraft(attributes.get("name", ""))
             case "FIELD" if self._table:
                 self._table.add(self._table.fields, attributes)
+            case "VALUES" if self._table and self._path[-2] == "FIELD":
+                self._table.set_null(attributes.get("null", ""))
             case "PARAM":
                 self._param = _ParamDraft(attributes)
             case "MIN" | "MAX" | "OPTION" | "LINK" if self._param:
@@ -240,7 +243,8 @@ class ElementHandlers:
         if self._table and not self._table.is_emitted:
             self._table.is_emitted = True
             kind = self._resource_types[-1] if self._resource_types else ""
-            self._remark(VotableTable(tuple(self._table.fields), tuple(self._table.constants), kind))
+            table = self._table
+            self._remark(VotableTable(tuple(table.fields), tuple(table.constants), kind, table.name))
 
     def _remark(self, event: Event) -> None:
         self._remarks += 1
@@ -266,7 +270,8 @@ def _cell(text: str) -> str:
 class _TableDraft:
     """A TABLE whose columns are being read."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.fields: list[VotableField] = []
         self.constants: list[VotableField] = []
         self.is_emitted = False
@@ -279,6 +284,11 @@ class _TableDraft:
             for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
         }
         columns.append(VotableField(**values, id=attributes.get("ID", ""), value=attributes.get("value")))
+
+    def set_null(self, value: str) -> None:
+        """Note what stands for no value in the latest column."""
+        if self.fields and value:
+            self.fields[-1] = replace(self.fields[-1], null=value)
 
 
 class _ParamDraft:

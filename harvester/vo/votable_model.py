@@ -29,6 +29,8 @@ class VotableField:
     xtype: str = ""
     value: str | None = None
     arraysize: str = ""
+    null: str = ""
+    """The whole number that stands for no value (section 4.7)."""
 
     @property
     def role(self) -> str:
@@ -86,6 +88,7 @@ class VotableTable:
     fields: tuple[VotableField, ...]
     constants: tuple[VotableField, ...] = ()
     resource_type: str = ""
+    name: str = ""
 
     def index_of(self, reference: str) -> int | None:
         """Return the position of the column with that ID.

@@ -19,6 +19,7 @@ RANKS = (
     {"errors", "_version", "model"},
     {"formatting", "palette", "demo"},
     {"fits", "vo", "catalog", "events"},
+    {"readers"},
     {"engine", "verify", "ledger", "archive", "ui", "monitoring"},
     {"storage", "discovery", "plots", "specutils"},
     {"config"},

@@ -15,11 +15,11 @@ from ...dataset.h_alpha import Rows
 from ...dataset.stored_files import DamagedError, read_stored
 from ...fits.errors import InvalidSpectrumError
 from ...fits.observation import observation_of
-from ...fits.reader import read_spectrum
 from ...fits.spectrum import Spectrum, angstroms
 from ...formatting import count, plain_line
 from ...model.conventions import FileConventions
 from ...model.labels import Labelling
+from ...readers.spectrum_file import read_spectrum
 from ...storage.interface import Store
 from ..svg import Curve
 from .sampling import SampledSpectrum, SpectraSample

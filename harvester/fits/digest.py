@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from ..fits.hdu import Hdu
+from .hdu import Hdu
 
 # Checksums follow from the rest, and their comments carry the time they were made.
 _NEVER = frozenset({b"CHECKSUM", b"DATASUM ", b" " * 8})

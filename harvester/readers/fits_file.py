@@ -1,0 +1,45 @@
+"""A FITS file as every reader presents one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..fits.cards import Cards
+from ..fits.digest import content_digest
+from ..fits.hdu import read_hdus
+from ..fits.reader import SpectralPart, decode, spectral_part
+from ..fits.spectrum import Spectrum
+from ..model.conventions import FileConventions
+
+
+class FitsFile:
+    """A whole FITS file; InvalidSpectrumError if it is none."""
+
+    __slots__ = ("_conventions", "_hdus", "_part", "_raw", "_strict")
+
+    def __init__(self, raw: bytes, strict: bool, conventions: FileConventions) -> None:
+        self._raw, self._strict, self._conventions = raw, strict, conventions
+        self._hdus = read_hdus(raw, strict)
+        self._part: SpectralPart | None = None
+
+    @property
+    def headers(self) -> Sequence[Cards]:
+        """The header of each HDU."""
+        return [hdu.header for hdu in self._hdus]
+
+    def spectral_headers(self) -> Sequence[Cards]:
+        """Return the header of the table or image that holds the spectrum, and the primary one."""
+        return self._spectral_part().header, self._hdus[0].header
+
+    def spectrum(self) -> Spectrum:
+        """Return the spectrum as the file has it."""
+        return decode(self._raw, self._hdus, self._spectral_part(), self._conventions)
+
+    def _spectral_part(self) -> SpectralPart:
+        if self._part is None:
+            self._part = spectral_part(self._hdus, self._strict, self._conventions)
+        return self._part
+
+    def content_digest(self) -> str:
+        """Return the SHA-256, in hex, of cards and data without what servers rewrite."""
+        return content_digest(self._raw, self._hdus)
