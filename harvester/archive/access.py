@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from ..model.outcomes import Fetched
 from ..model.target import SpectrumId, Target
-from ..vo.datalink import file_of, is_link_document
 from ..vo.soda import SodaRequest
 from ..vo.urls import with_query
 from .profile import ArchiveProfile
@@ -68,6 +67,8 @@ class DatalinkAccess:
         return check_url(target.address, self.hosts)
 
     def next_url(self, target: Target, answer: Fetched) -> str | None:
+        from ..vo.datalink import file_of, is_link_document
+
         if not is_link_document(answer.body):
             return None
         return check_url(file_of(answer.body, answer.url, target.did if self.service else ""), self.hosts)

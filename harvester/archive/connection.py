@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 FROM_ENVIRONMENT = "env"
 
@@ -97,6 +96,8 @@ class Connection:
         """Return the proxy that a request for ``url`` goes through; None if it goes straight."""
         if self.proxy != FROM_ENVIRONMENT:
             return self.proxy or None
+        from urllib.request import getproxies, proxy_bypass
+
         parts = urlsplit(url)
         proxies = getproxies()
         if proxy_bypass(parts.hostname or ""):

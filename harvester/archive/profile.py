@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt
 
 from ..model.conventions import FileConventions
 from ..vo.data_origin import DataOrigin
-from ..vo.descriptors import Mode
+from ..vo.urls import Mode
 from .connection import Authentication
 
 PLACEHOLDERS = ("{id}", "{path}", "{name}")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from yarl import URL
-
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
 from ..vo.urls import quote_url
@@ -61,6 +59,8 @@ def check_url(url: str, hosts: Collection[str]) -> str:
 
 def _split(url: str) -> SplitResult:
     """Return the parts of a URL; ValueError if it is none."""
+    from yarl import URL
+
     target = urlsplit(url)
     URL(url, encoded=True)
     if target.port == 0:

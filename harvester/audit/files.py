@@ -8,18 +8,16 @@ provided that this spectrum's file may have this name. Nothing is changed here; 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import stat
 import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from ..catalog.names import did_named, is_spectrum_name
@@ -79,6 +77,9 @@ def verify_folder(
         for some in chain([first], [] if second is None else [second], chunks):
             yield from (verify_file(folder, each, expected, paths) for each in some)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Spawned, not forked: the caller may have threads. Two chunks a process hide the way there and back.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_with_parent) as pool:
         try:
@@ -104,6 +105,9 @@ def verify_through(
 
 def _leave_with_parent() -> None:
     """In a process of the pool: leave Ctrl-C to the parent, and end when the parent is killed."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -33,7 +33,8 @@ def command(changed: bool, as_toml: bool, as_json: bool, **flags: Any) -> int:
       harvester config --archive ondrejov --rate 2 --changed
       harvester config --toml > config.toml
     """
-    from ..config.loading import DEFAULT, load_with_sources, setting_names
+    from ..config.loading import DEFAULT, load_with_sources
+    from ..config.settings import setting_names
 
     loaded = load_with_sources(*_flags(flags))
     if as_toml:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..config.configuration import Configuration
 
 PROBLEMS = 3
-REQUIRED = ("aiohttp", "aiofiles", "annotated_types", "astropy", "numpy", "pydantic_settings", "rich", "tomli_w")
+REQUIRED = ("aiohttp", "aiofiles", "annotated_types", "astropy", "numpy", "pydantic", "rich", "tomli_w")
 OPTIONAL = {
     "pyarrow": "export FILE.parquet",
     "h5py": "export FILE.h5",

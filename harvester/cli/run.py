@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..run.prepare import Preparation
     from ..storage.interface import Store
     from ..ui.display import Display
+    from ..ui.keys import Keys
     from ..ui.output_thread import OutputThread
     from ..ui.summary import Commands, RunSummary
 
@@ -90,19 +91,24 @@ def _print(text: str, stream: TextIO) -> None:
 async def _harvest(run: RunContext[Store], style: str) -> int:
     from ..run.execute import execute
     from ..ui.display import displaying
-    from ..ui.keys import Keys
     from ..ui.output_thread import OutputThread
 
     location = run.configuration.location
     folder = location if isinstance(location, Path) else None
     output = OutputThread(sys.stdout)
-    keys = Keys(run.controls, run.shutdown)
+    keys = _keys(run) if style == "rich" else None
     async with displaying(style, output, run.bus, run.stats, folder, run.settings.limits.grace, keys) as display:
         with signals(run.shutdown, display.release_terminal):
             result = await execute(run)
     with _ignoring_signals():
         _print_summary(result, run, display)
     return result.stats.exit_code or 0
+
+
+def _keys(run: RunContext[Store]) -> Keys:
+    from ..ui.keys import Keys
+
+    return Keys(run.controls, run.shutdown)
 
 
 @contextmanager

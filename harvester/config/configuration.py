@@ -5,26 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tomli_w
-
-from ..archive.access import AccessMethod, access_method
 from ..archive.connection import STRAIGHT, Connection
 from ..archive.profile import ArchiveProfile
 from ..catalog.reader import CatalogRules
 from ..errors import UsageError
 from ..formatting import masked
-from ..model.labels import Labelling
-from ..model.limits import Limits
 from ..model.outcomes import Level
-from ..storage.interface import Store
-from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify.expectation import Expectation
 from ..vo.soda import SodaRequest
 from .settings import Settings
 
-TABLES = {"labels": Labelling, "limits": Limits}
+if TYPE_CHECKING:
+    from ..archive.access import AccessMethod
+    from ..storage.interface import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,8 @@ class Configuration:
     @property
     def access(self) -> AccessMethod:
         """Return how the URL of a spectrum is found."""
+        from ..archive.access import access_method
+
         return access_method(self.profile, self.request)
 
     @property
@@ -110,6 +108,8 @@ class Configuration:
 
     def as_toml(self) -> str:
         """Return all settings in force, as a config.toml that sets them."""
+        import tomli_w
+
         settings = self.settings
         values = settings.model_dump(mode="json") | {
             "band": str(settings.band or "none"),
@@ -127,6 +127,8 @@ class Configuration:
 
         UsageError if it needs a package that is not installed, StoreError if it cannot be used.
         """
+        from ..storage.open_store import open_store
+
         return open_store(self.location, self.state_folder, self.settings.refresh, self.settings.layout)
 
     def catalog_rules(self, all_faults: bool = False) -> CatalogRules:

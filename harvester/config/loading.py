@@ -5,25 +5,20 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsError,
-)
 
 from ..archive.capabilities import check_capabilities
 from ..errors import UsageError
-from ..formatting import masked
-from .configuration import TABLES, Configuration
-from .messages import did_you_mean, error_sentence
+from .configuration import Configuration
+from .environment import from_environment, variable_of
+from .messages import error_sentence
 from .profiles import load_profile
-from .settings import PREFIX, Settings
+from .settings import Settings, setting_names
 
 CONFIG = "config.toml"
 DEFAULT, PROFILE = "default", "archive profile"
@@ -59,7 +54,6 @@ def load_with_sources(flags: Mapping[str, Any], config: str | None = None, mark:
     file = Path(config or CONFIG)
     given = {name: value for name, value in flags.items() if value is not None}
     layers = _Layers(given, read_file(file, config, mark), str(file), mark)
-    _check_environment()
     profile = load_profile(layers.merged({}).archive, mark)
     not_soda = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # no service would read them
     lower = not_soda | profile.settings
@@ -77,39 +71,21 @@ class _Layers:
     file_name: str
     mark: str
 
-    def merged(self, profile: dict[str, Any]) -> Settings:
-        file = dict(self.file)
-
-        class Layered(Settings):
-            @classmethod
-            def settings_customise_sources(
-                cls,
-                settings_cls: type[BaseSettings],
-                init_settings: PydanticBaseSettingsSource,
-                env_settings: PydanticBaseSettingsSource,
-                dotenv_settings: PydanticBaseSettingsSource,
-                file_secret_settings: PydanticBaseSettingsSource,
-            ) -> tuple[PydanticBaseSettingsSource, ...]:
-                lower = (InitSettingsSource(settings_cls, values) for values in (file, profile))
-                return init_settings, env_settings, *lower
-
+    def merged(self, profile: Mapping[str, Any]) -> Settings:
+        layers = (profile, self.file, from_environment(os.environ), self.flags)
         try:
-            return Layered(**self.flags)
+            return Settings.model_validate(reduce(_merged, layers))
         except ValidationError as error:
             first = error.errors()[0]
             source = self.source([str(part) for part in first["loc"]], None)
             raise UsageError(error_sentence(first, source, setting_names(), "setting")) from None
-        except SettingsError as error:
-            raise UsageError(
-                f"environment: {error}; give plain values, {PREFIX}LIMITS__RATE=2 for nested ones"
-            ) from None
 
     def source(self, names: list[str], profile: Mapping[str, Any] | None) -> str:
         """Return which source has the setting; ``profile`` None: the profile if no other has it."""
         if _contains(self.flags, names):
             return f"{self.mark}{names[-1].replace('_', '-')}" if self.mark else ""
         for depth in range(len(names), 0, -1):  # HARVESTER_LIMITS may contain the whole table as JSON
-            variable = PREFIX + "__".join(names[:depth]).upper()
+            variable = variable_of(".".join(names[:depth]))
             if variable in os.environ:
                 return f"environment variable {variable}"
         if _contains(self.file, names):
@@ -140,16 +116,14 @@ def read_file(file: Path, requested: str | None, mark: str = "--") -> dict[str, 
         raise UsageError(f"{file}: not TOML: {error}") from None
 
 
-def setting_names() -> list[str]:
-    """Return the dotted name of every setting, as config.toml nests them."""
-    plain = [name for name in Settings.model_fields if name not in TABLES]
-    return [*plain, *(f"{table}.{field.name}" for table, kind in TABLES.items() for field in fields(kind))]
+def _merged(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return both layers, tables merged name by name.
 
-
-def _check_environment() -> None:
-    known = {PREFIX + name.upper().replace(".", "__"): name for name in [*setting_names(), *TABLES]}
-    for variable, value in os.environ.items():
-        if variable.startswith(PREFIX) and variable not in known:
-            hint = did_you_mean(variable, list(known), PREFIX)
-            shown = masked(value) if "://" in value else value
-            raise UsageError(f"environment variable {variable} = {shown!r}: there is no such setting{hint}")
+    Where both have a value, it is that of ``higher``.
+    """
+    tables = {
+        name: _merged(lower[name], higher[name])
+        for name in lower.keys() & higher.keys()
+        if isinstance(lower[name], Mapping) and isinstance(higher[name], Mapping)
+    }
+    return {**lower, **higher, **tables}

@@ -6,16 +6,13 @@ Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > a
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import BeforeValidator, Field
-from pydantic_settings import (
-    BaseSettings,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..formatting import masked
 from ..model.band import Band, parse_band
@@ -25,6 +22,7 @@ from ..model.schedule import Deadline, Window, parse_deadline, parse_duration, p
 from ..storage.url import ObjectAddress, parse_address
 
 PREFIX = "HARVESTER_"
+TABLES = {"labels": Labelling, "limits": Limits}
 
 LayoutName = Literal["flat", "hashed"]
 ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
@@ -125,12 +123,10 @@ def _scheduler(value: object) -> object:
 Omittable = Annotated[str | None, BeforeValidator(_none_if_named)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings; ``description`` is the text of the reference."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     catalog: Annotated[Omittable, Field(description="CSV of wanted spectra; '-' is standard input")] = None
     id_column: Annotated[str, MinLen(1), Field(description="column of the catalog with the publisher DIDs")] = "id"
@@ -238,3 +234,9 @@ class Settings(BaseSettings):
         A local one, unless a scheduler is named.
         """
         return self.engine == "dask" or self.scheduler is not None
+
+
+def setting_names() -> list[str]:
+    """Return the dotted name of every setting, as config.toml nests them."""
+    plain = [name for name in Settings.model_fields if name not in TABLES]
+    return [*plain, *(f"{table}.{field.name}" for table, kind in TABLES.items() for field in fields(kind))]

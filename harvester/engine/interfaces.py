@@ -5,15 +5,18 @@ An archive, a throttle, a store and a verification.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .. import events as ev
 from ..model.failures import Failure
 from ..model.outcomes import FailedCheck, Fetched, VerifiedSpectrum
 from ..model.target import Target
-from .circuit_breaker import CircuitBreaker, Signal
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .. import events as ev
+    from .circuit_breaker import CircuitBreaker, Signal
 
 ProbeListener = Callable[[Failure | None], None]
 """Called with the result of each probe (None: it was served), once the breaker has taken it in."""

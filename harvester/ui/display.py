@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..events.bus import EventBus
 from ..events.stats import HarvestStats, StatsCollector
 from .json_lines import JsonLines
-from .keys import Keys
 from .output_thread import OutputThread
-from .plain_lines import PlainLines
+
+if TYPE_CHECKING:
+    from .keys import Keys
+
+FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")  # variables by which rich takes for a terminal what is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ def style_for(setting: str) -> str:
     """Return the style that ``auto`` means on this terminal, and any other setting as it is."""
     if setting != "auto":
         return setting
+    if not sys.stdout.isatty() and not any(name in os.environ for name in FORCED):
+        return "plain"  # without loading rich, which a run in the background needs for its last lines only
     from .dashboard import can_redraw
 
     return "rich" if can_redraw(sys.stdout) else "plain"
@@ -66,6 +73,8 @@ async def displaying(
             bus.add(await stack.enter_async_context(dashboard))
             display = replace(display, release_terminal=dashboard.release_terminal)
         elif style == "plain":
+            from .plain_lines import PlainLines
+
             bus.add(await stack.enter_async_context(PlainLines(output, numbers)))
         elif style == "json":
             bus.add(display.json_lines, logged_only=True)

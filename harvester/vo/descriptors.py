@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import urljoin
 
 from ..formatting import plain_line
@@ -17,10 +16,8 @@ from .columns import CREATOR_DID, PUBLISHER_DID, SPECTRAL_UNIT, cell, column_ind
 from .data_origin import DataOrigin
 from .datalink import choose_file, comparable
 from .document import Document, column_name
-from .urls import is_web, quote_url, with_query
+from .urls import Mode, is_web, quote_url, with_query
 from .votable_model import Param, ServiceDescriptor, SpectraTable, VotableTable
-
-Mode = Literal["soda", "datalink", "direct"]
 
 
 @dataclass(frozen=True, slots=True)

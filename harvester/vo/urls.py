@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address
 from socket import inet_aton
+from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
+
+Mode = Literal["soda", "datalink", "direct"]
+"""What the URL of a spectrum leads to: a SODA service, a datalink document, or the file itself."""
 
 
 def is_web(url: str) -> bool:

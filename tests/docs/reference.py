@@ -18,9 +18,7 @@ import click
 from harvester import events as ev
 from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
-from harvester.config.configuration import TABLES
-from harvester.config.loading import setting_names
-from harvester.config.settings import Settings
+from harvester.config.settings import TABLES, Settings, setting_names
 from harvester.errors import HarvestError
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind

@@ -152,7 +152,7 @@ def loaded_by(statement: str, whole: bool = False) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"aiohttp", "astropy", "matplotlib", "numpy", "pydantic", "pydantic_settings", "rich", "aiofiles"}
+HEAVY = {"aiohttp", "astropy", "matplotlib", "numpy", "pydantic", "rich", "aiofiles"}
 
 
 def test_the_package_itself_loads_nothing_until_it_is_asked() -> None:

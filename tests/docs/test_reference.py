@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from harvester import events as ev
 from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
-from harvester.config.loading import setting_names
+from harvester.config.settings import setting_names
 from harvester.errors import HarvestError
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind

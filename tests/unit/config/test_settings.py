@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harvester.config.configuration import TABLES, Configuration
-from harvester.config.loading import load, setting_names
+from harvester.config.configuration import Configuration
+from harvester.config.loading import load
 from harvester.config.profiles import load_profile, shipped_profiles
-from harvester.config.settings import Settings
+from harvester.config.settings import TABLES, Settings, setting_names
 from harvester.errors import UsageError
 from harvester.model.band import Band
 from harvester.model.limits import Limits
@@ -219,6 +219,19 @@ def test_what_is_wrong_in_the_environment_is_told_by_its_variable(
 ) -> None:
     monkeypatch.setenv(variable, given)
     assert sentence in refused({})
+
+
+def test_lists_and_tables_in_the_environment_are_json_and_all_else_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_LABELS", '{"column": "kind", "emission": ["7"]}')
+    monkeypatch.setenv("HARVESTER_LABELS__EMISSION", '["0", "3"]')
+    monkeypatch.setenv("HARVESTER_LABELS__NAMES", '{"0": "in emission"}')
+    monkeypatch.setenv("HARVESTER_OUT", "2024")
+    settings = load({}).settings
+    assert settings.labels.column == "kind"
+    assert settings.labels.emission == ("0", "3"), "the variable of one setting goes before that of its table"
+    assert settings.labels.names["0"] == "in emission"
+    assert settings.labels.names["1"] == "absorption", "the profile's, which the variable does not name"
+    assert settings.out == Path("2024")
 
 
 def test_other_peoples_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
