@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -109,6 +109,30 @@ class RunWindow:
         if self.ends is None:
             return None
         return self.window.length if self.window else (self.ends - self.opens).total_seconds()
+
+    def until_open(self, now: datetime) -> float:
+        """Return the seconds until requests are allowed, by the clock as it is ``now``."""
+        if self.window is None or self.window.is_open(now):
+            return 0.0
+        return (self.window.next_open(now) - now).total_seconds()
+
+    def until_end(self, now: datetime, opened: bool) -> float | None:
+        """Return the seconds until the hours end, by the clock as it is ``now``.
+
+        None if they do not. ``opened``: the window has opened for this run.
+        """
+        if self.ends is None:
+            return None
+        if self.window is not None and opened:
+            if not self.window.is_open(now):
+                return 0.0
+            if self.ends == self.window.next_close(self.opens):  # no deadline comes before
+                return (self.window.next_close(now) - now).total_seconds()
+        return (self.ends - now).total_seconds()
+
+    def set_back(self, seconds: float) -> RunWindow:
+        """Return the hours after the clock was set back; a deadline comes no later."""
+        return self if self.ends is None else replace(self, ends=self.ends - timedelta(seconds=seconds))
 
 
 def allowed_hours(now: datetime, window: Window | None = None, deadline: Deadline | None = None) -> RunWindow:

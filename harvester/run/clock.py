@@ -32,7 +32,7 @@ def run_window(now: float, window: Window | None, deadline: Deadline | None) -> 
     return allowed_hours(datetime.fromtimestamp(now, UTC), window, deadline)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClockWatch:
     """End a run with its allowed hours.
 
@@ -44,6 +44,7 @@ class ClockWatch:
     shutdown: Shutdown
     renew: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
+    opened: bool = False
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -57,16 +58,19 @@ class ClockWatch:
 
     async def wait_for_opening(self) -> bool:
         """Wait until the allowed hours begin. Return False if the run was stopped before."""
-        opens = self.hours.opens.timestamp()
-        if self.clock() >= opens or self.shutdown.draining.is_set():
-            return not self.shutdown.draining.is_set()
+        left = self.hours.until_open(self._wall_time())
+        if left <= 0 or self.shutdown.draining.is_set():
+            self.opened = not self.shutdown.draining.is_set()
+            return self.opened
+        opens = self.clock() + left
         self.emit(ev.HarvestPaused(self.clock(), f"outside the window {self.hours.window}", opens, ev.Pause.WINDOW))
-        while (left := opens - self.clock()) > 0:
+        while (left := self.hours.until_open(self._wall_time())) > 0:
             if await wait_for_event(self.shutdown.draining, min(left, TICK)):
                 reason = self.shutdown.cause.reason if self.shutdown.cause else "stopped"
                 self.emit(ev.HarvestDraining(self.clock(), reason))
                 return False
         self.emit(ev.HarvestResumed(self.clock(), f"the window {self.hours.window} is open"))
+        self.opened = True
         return True
 
     async def _watch(self) -> None:
@@ -86,8 +90,10 @@ class ClockWatch:
 
     def _left(self) -> float | None:
         """Return seconds until the hours end; None if they do not, or if the run drains already."""
-        ends = self.hours.ends
-        return None if ends is None or self.shutdown.draining.is_set() else ends.timestamp() - self.clock()
+        return None if self.shutdown.draining.is_set() else self.hours.until_end(self._wall_time(), self.opened)
+
+    def _wall_time(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
 
     def _drain_at_end(self) -> None:
         left = self._left()
@@ -96,6 +102,8 @@ class ClockWatch:
 
     async def _handle_jump(self, seconds: float) -> None:
         self.emit(ev.ClockJumped(self.clock(), seconds))
+        if seconds < 0:
+            self.hours = self.hours.set_back(-seconds)
         try:
             await self.renew()
         except Exception:  # whatever is wrong with the old connections, the hours still end

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -225,3 +226,39 @@ async def test_a_whole_run_with_a_deadline_says_what_is_left_and_how_many_nights
     assert politeness["requests"] == stats.requests
     assert politeness["spectra"] >= stats.saved
     assert "IVOA-copy" in politeness["user_agent"]
+
+
+def set_clock(seconds: float, after: float, count: int = 60, **hours: Any) -> Night:
+    """A run whose wall clock is set by ``seconds``, ``after`` so many seconds."""
+
+    async def story() -> Night:
+        night = Night()
+        later(after, lambda: setattr(night.machine, "asleep", seconds))
+        return await night.spend(count, **hours)
+
+    return run_virtually(story())
+
+
+@pytest.mark.parametrize("seconds", [-10 * 365 * 24 * HOUR, -2 * HOUR, 10 * 365 * 24 * HOUR])
+@pytest.mark.parametrize("after", [0.0, 20.0])
+def test_a_clock_that_is_set_costs_a_run_without_hours_nothing(seconds: float, after: float) -> None:
+    night = set_clock(seconds, after)
+    assert (night.tally.stats.saved, night.tally.stats.exit_code) == (60, 0)
+    assert max(night.asked) < 70
+
+
+def test_a_clock_that_is_set_back_out_of_the_window_ends_the_run() -> None:
+    night = set_clock(-12 * HOUR, 8 * HOUR + 60, 100_000, window=EVENING_TO_MORNING)
+    assert max(night.asked) <= 8 * HOUR + 66
+    assert night.tally.stats.exit_code == 4
+
+
+def test_a_clock_that_is_set_back_puts_off_no_deadline() -> None:
+    night = set_clock(-24 * HOUR, 20.0, 1000, deadline=Deadline(seconds=61))
+    assert 58 <= len(night.asked) <= 63
+    assert night.tally.stats.reason == "the deadline 61s has come"
+
+
+def test_while_a_window_is_waited_for_the_clock_as_it_is_counts() -> None:
+    night = set_clock(-3 * HOUR, 4 * HOUR, 10, window=EVENING_TO_MORNING)
+    assert 11 * HOUR - 5 <= night.asked[0] <= 11 * HOUR + 5
