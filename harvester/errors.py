@@ -36,6 +36,26 @@ class StoreFullError(StoreError):
     """Storage has no free space at the moment; that may change."""
 
 
+class ResourceError(HarvestError):
+    """This machine has no memory, thread or open file left for the run."""
+
+    exit_code = 6
+
+
+def resource_fault(error: BaseException) -> ResourceError | None:
+    """Return the error of a machine whose resources are used up.
+
+    None if ``error`` is another.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(resource_fault, error.exceptions)), None)
+    if isinstance(error, MemoryError):
+        return ResourceError("no memory is left; allow more (ulimit -v, the job's memory), or lower --concurrency")
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return ResourceError("no further thread can be started; allow more (ulimit -u and -v)")
+    return None
+
+
 class ClusterError(HarvestError):
     """Worker processes or Dask workers are missing or cannot be used; another run may succeed."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
@@ -17,7 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from .._version import __version__
-from ..errors import HarvestError
+from ..errors import HarvestError, resource_fault
 from ..model.invocation import install_line
 
 COMMANDS = {
@@ -42,6 +43,9 @@ CATALOG_SUFFIXES = (".csv", ".tsv", ".txt", ".ecsv", ".xml", ".vot", ".fits", ".
 UNWRITABLE = (errno.EPIPE, errno.EBADF, errno.EIO)  # standard output is gone: a closed pipe, file or terminal
 OUTPUT_LOST = 141  # as of a program that SIGPIPE ended
 
+
+MIN_OPEN_FILES = 32  # below it no event loop with a few connections, a ledger and a log fits
+TOO_FEW_FILES = f"too few files may be open here: allow at least {MIN_OPEN_FILES} (ulimit -n)"
 
 LEDGER_KEY = "harvester.ledger"
 """Where a command leaves the path of the ledger that it reads, in the context of click."""
@@ -146,7 +150,7 @@ def main() -> None:
     # pydantic would look into every installed package for plugins: 25 of 270 ms of `plan` with 230 packages
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _replace_closed_streams()
-    code = _run()
+    code = _fail(TOO_FEW_FILES, 6) if open_file_limit() < MIN_OPEN_FILES else _run()
     _discard_unwritten()
     sys.exit(code)
 
@@ -167,7 +171,14 @@ def _run() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: one sentence for the user, the traceback in a file
         if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
             return _fail(f"standard output cannot be written: {error.strerror}", OUTPUT_LOST)
+        if fault := resource_fault(error):
+            return _fail(str(fault), fault.exit_code)
         return _fail(f"internal error; please report it with {_keep_traceback()}", 1)
+
+
+def open_file_limit() -> int:
+    """Return how many files this process may have open at most."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from .. import events as ev
-from ..errors import StoreError
+from ..errors import HarvestError, StoreError, resource_fault
 from ..model.exit_codes import StopReason
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
@@ -176,7 +176,10 @@ class Engine:
         except StoreError as error:
             self._leave_to_next_run(attempt, error)
         except Exception as bug:  # noqa: BLE001 - one odd spectrum must not stop a run; it is logged and exit is 1
-            self._bug(attempt, bug, started)
+            if fault := resource_fault(bug):
+                self._leave_to_next_run(attempt, fault)
+            else:
+                self._bug(attempt, bug, started)
 
     async def _keep(self, attempt: Attempt, fetched: Fetched, started: float) -> None:
         """Verify the body, and store it or put it into quarantine.
@@ -208,7 +211,7 @@ class Engine:
         self._work_queue.done()
         self._succeed(attempt, started)
 
-    def _leave_to_next_run(self, attempt: Attempt, error: StoreError) -> None:
+    def _leave_to_next_run(self, attempt: Attempt, error: HarvestError) -> None:
         """Stop the run for a fault of this machine; it counts against no spectrum."""
         self._work_queue.requeue(attempt, self._now())
         self.shutdown.drain(StopReason(str(error), error.exit_code))

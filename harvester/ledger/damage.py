@@ -133,15 +133,9 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def _faults(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield what is wrong. sqlite3.Error."""
+    """Yield what is wrong. sqlite3.Error, MemoryError."""
     version = version_of(connection)
-    if version > VERSION:
-        yield f"written by a newer harvester, schema {version}"
-    elif version < 0:
-        yield f"an impossible schema, {version}"
-    verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    if verdict != "ok":
-        yield " ".join(verdict.split())
+    yield from _faults_of_file(connection, version)
     if version == VERSION and not _expected_definitions() <= _definitions(connection):
         yield "a damaged definition of a table"
     if version >= OLDEST_READABLE:
@@ -157,6 +151,19 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
         connection.execute("SELECT did, name, folded, sha256, content_digest FROM spectrum LIMIT 1").fetchone()
         if version == 0:
             yield "its tables are those of another program"
+
+
+def _faults_of_file(connection: sqlite3.Connection, version: int) -> Iterator[str]:
+    """Yield what is wrong with the version and the pages. sqlite3.Error, MemoryError."""
+    if version > VERSION:
+        yield f"written by a newer harvester, schema {version}"
+    elif version < 0:
+        yield f"an impossible schema, {version}"
+    verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    if verdict.endswith(f"error code={sqlite3.SQLITE_NOMEM}"):
+        raise MemoryError(verdict)
+    if verdict != "ok":
+        yield " ".join(verdict.split())
 
 
 def _definitions(connection: sqlite3.Connection) -> set[str]:

@@ -59,7 +59,7 @@ class LedgerWriter:
         self._ended = False
         self._deadline = math.inf
         self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
-        self.fault: sqlite3.Error | None = None
+        self.fault: sqlite3.Error | MemoryError | None = None
         self._failing_since = 0.0
 
     def __enter__(self) -> Self:
@@ -166,7 +166,7 @@ class LedgerWriter:
                 kept = []
                 if not ended and len(self._statements) < IMPORT_PAUSED_AT and (rest := self._unfinished) is not None:
                     rest.write_next(self._connection)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, MemoryError) as error:
                 if self.fault is None:
                     self._failing_since = time.monotonic()
                 self.fault = error  # it may be transient (a full disk is): the batch is tried again

@@ -11,7 +11,7 @@ EXIT_CODES = {
     3: "finished; some spectra are unavailable (removed, refused, or damaged at the source)",
     4: "stopped with work left that is worth another run",
     5: "the archive stayed unavailable",
-    6: "storage failed (disk full, read-only or with I/O errors; bucket missing, refused or unreachable)",
+    6: "storage failed (disk full, read-only or with I/O errors; bucket missing or unreachable), or memory did",
     7: "the archive refuses these requests, or no download URL is permitted; no further request was sent",
     10: "`plan` only: there is something to download",
     75: "another run is using this directory (with an object store: on this machine)",

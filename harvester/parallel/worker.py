@@ -16,7 +16,7 @@ from ..archive.client import ArchiveClient
 from ..engine.engine import Engine
 from ..engine.shutdown import Shutdown
 from ..engine.work_queue import PendingRetry
-from ..errors import HarvestError
+from ..errors import HarvestError, resource_fault
 from ..model.exit_codes import StopReason
 from ..model.outcomes import FailedCheck, Saved
 from ..model.target import SpectrumId, Target
@@ -61,8 +61,11 @@ async def work_on(
     except HarvestError as error:
         channel.send(WorkerStopReason(StopReason(str(error), error.exit_code)))
     except Exception as bug:
-        log.exception("bug in the work on shard %d", shard.number)
-        channel.send(WorkerStopReason(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1)))
+        if fault := resource_fault(bug):
+            channel.send(WorkerStopReason(StopReason(str(fault), fault.exit_code)))
+        else:
+            log.exception("bug in the work on shard %d", shard.number)
+            channel.send(WorkerStopReason(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1)))
     return []
 
 

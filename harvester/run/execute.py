@@ -7,7 +7,7 @@ import logging
 import math
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..audit.recovery import relocate
 from ..config.configuration import Configuration
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
-from ..errors import HarvestError
+from ..errors import HarvestError, resource_fault
 from ..events.politeness import PolitenessRecorder
 from ..events.stats import ended_how
 from ..ledger.repair import ensure_usable
@@ -86,26 +86,27 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
     politeness = PolitenessRecorder(user_agent(run.settings.contact))
     ledger = open_ledger(run)
     raise_open_file_limit()
-    with ledger, log_file(run.folder.log):
-        async with EventLog(run.folder.events) as event_log, observing(run) as observers:
-            run.bus.add(ledger, logged_only=True)
-            run.bus.add(event_log, logged_only=True)
-            run.bus.add(politeness)
-            run.bus.add(FirstFilesCheck(run.shutdown, enabled=not run.preparation.known_good))
-            async with run.store:
-                await run_engine(run, window, start)
-            await finish_import(ledger, run.shutdown)
-        await flush(ledger, run.shutdown)
-    faults = [f"{failed.observer}: {failed.error}" for failed in run.bus.failed_observers]
-    faults += [
-        f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", event_log.fault)) if fault
-    ]
-    faults += observers.faults
-    stats = run.stats.stats
-    left = run.preparation.refresh_left + stats.remaining + stats.kept_transient if run.settings.refresh else None
-    result = RunResult(stats, run.folder.path, faults, politeness.politeness, window.night, left)
-    result = await finish(run, result)
-    return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
+    with log_file(run.folder.log):
+        with ledger:
+            async with EventLog(run.folder.events) as event_log, observing(run) as observers:
+                run.bus.add(ledger, logged_only=True)
+                run.bus.add(event_log, logged_only=True)
+                run.bus.add(politeness)
+                run.bus.add(FirstFilesCheck(run.shutdown, enabled=not run.preparation.known_good))
+                async with run.store:
+                    await run_engine(run, window, start)
+                await finish_import(ledger, run.shutdown)
+            await flush(ledger, run.shutdown)
+        faults = [f"{failed.observer}: {failed.error}" for failed in run.bus.failed_observers]
+        faults += [
+            f"{name}: {fault}" for name, fault in (("ledger", ledger.fault), ("event log", event_log.fault)) if fault
+        ]
+        faults += observers.faults
+        stats = run.stats.stats
+        left = run.preparation.refresh_left + stats.remaining + stats.kept_transient if run.settings.refresh else None
+        result = RunResult(stats, run.folder.path, faults, politeness.politeness, window.night, left)
+        result = await finish(run, result)
+        return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
 
 
 async def finish_import(ledger: LedgerWriter, shutdown: Shutdown) -> None:
@@ -153,13 +154,20 @@ async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRu
                         await runner.run()
         except HarvestError as error:
             shutdown.drain(StopReason(str(error), error.exit_code))
-        except Exception as bug:
-            log.exception("internal error in the engine")
-            shutdown.drain(StopReason(f"internal error: {type(bug).__name__}: {bug}", 1))
+        except Exception as bug:  # noqa: BLE001 - it is logged, and the run ends in order
+            shutdown.drain(_reason_of(bug))
     reason, exit_code = ended_how(run.stats.stats, shutdown.cause, run.preparation.left_out)
     if exit_code == 0 and run.preparation.refresh_left:
         reason, exit_code = "the rest of the refresh was left for another run", WORK_LEFT
     emit(ev.HarvestEnded(clock.now(), reason, exit_code))
+
+
+def _reason_of(bug: Exception) -> StopReason:
+    """Return why an exception of the engine stops the run; log a bug."""
+    if fault := resource_fault(bug):
+        return StopReason(str(fault), fault.exit_code)
+    log.error("internal error in the engine", exc_info=bug)
+    return StopReason(f"internal error: {type(bug).__name__}: {bug}", 1)
 
 
 def _started(run: RunContext[WriterT], profile_digest: str) -> ev.HarvestStarted:
@@ -187,10 +195,21 @@ def _started(run: RunContext[WriterT], profile_digest: str) -> ev.HarvestStarted
     )
 
 
+class _LogHandler(logging.FileHandler):
+    """A log file that may fail, which costs no spectrum."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # of opening the file, which logging itself does not expect
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Do nothing: events and summary, which are written on their own, say what happened."""
+
+
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Write Python's log of this package, with the tracebacks of internal errors, to ``path``."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _LogHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("harvester")
     logger.addHandler(handler)

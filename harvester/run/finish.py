@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import StoreError
+from ..errors import HarvestError, StoreError
 from ..events.politeness import Politeness
 from ..events.stats import HarvestStats
 from ..ledger import queries
@@ -116,6 +116,8 @@ async def write_report_page(run: RunContext[Store], result: RunResult) -> RunRes
     try:
         most = MOST_AT_RUN_END if isinstance(run.store, DirectoryStore) else MOST_FROM_OBJECT_STORE
         page = await asyncio.to_thread(write_report, run.store, run.name, most)
+    except HarvestError as error:
+        return result.warn(f"report: {type(error).__name__}: {error}")
     except Exception as error:
         log.exception("the report could not be written")
         return result.warn(f"report: {type(error).__name__}: {error}")

@@ -211,6 +211,20 @@ def test_three_bugs_in_a_row_end_the_run_like_any_other_cause() -> None:
     assert bench.tally.stats.failed < 10
 
 
+@pytest.mark.parametrize("fault", [MemoryError(), ExceptionGroup("", [RuntimeError("can't start new thread")])])
+def test_a_machine_without_memory_or_threads_ends_the_run_and_charges_no_spectrum(fault: Exception) -> None:
+    class Short(SimulatedArchive):
+        async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
+            raise fault
+
+    bench = Bench(20, Short(), SimulatedStore())
+    bench.run()
+    assert bench.stop.cause is not None
+    assert bench.stop.cause.exit_code == 6
+    assert "allow more (ulimit" in bench.stop.cause.reason
+    assert (bench.tally.stats.failed, bench.tally.stats.remaining) == (0, 20)
+
+
 def test_refusals_of_all_requests_stop_the_run_but_not_when_a_known_good_spectrum_still_comes() -> None:
     class Strict(SimulatedArchive):
         async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:
