@@ -40,9 +40,9 @@ class FileState(IntEnum):
 class HarvestPlan:
     """The difference between a catalog and a store.
 
-    ``suspect`` files have the name of a listed spectrum but cannot be one (empty, or no whole number of FITS blocks);
-    they are quarantined and downloaded again. ``unverified`` ones are not in the ledger as they are: they have to be
-    read. ``strays`` are stored names that the catalog does not list.
+    ``suspect`` files have the name of a listed spectrum but cannot be one (empty, or FITS, but no whole number of
+    blocks); they are quarantined and downloaded again. ``unverified`` ones are not in the ledger as they are: they have
+    to be read. ``strays`` are stored names that the catalog does not list.
     """
 
     present: LazySequence[Target]
@@ -137,15 +137,16 @@ def make_plan(
     catalog: Catalog,
     stored: Mapping[str, int] | Iterable[tuple[str, int]],
     entries: Mapping[str, LedgerEntry] | Iterable[EntryRow] | None = None,
+    votables: Collection[str] = frozenset(),
 ) -> HarvestPlan:
     """Return the plan for ``catalog`` over ``stored`` (name, size in bytes).
 
-    ``entries`` are the ledger's.
+    ``entries`` are the ledger's. ``votables`` are the names of stored VOTables, at least of those that were yielded.
 
     Names in ``entries`` are case-folded; of two with the same name the first one counts.
     """
     dids, segments = catalog.dids, catalog.segments
-    match = CatalogMatch(segments)
+    match = CatalogMatch(segments, votables)
     special = LedgerEntries(match.add_entries(_entry_rows(entries or ())))
     names = names_of(segments, _Owners(special))
     match.add_files(stored.items() if isinstance(stored, Mapping) else stored, names, special)
@@ -220,9 +221,11 @@ class CatalogMatch:
     known of them is kept by their numbers. The others are looked up one by one.
     """
 
-    def __init__(self, segments: DidIndex) -> None:
+    def __init__(self, segments: DidIndex, votables: Collection[str] = frozenset()) -> None:
         self._segments = segments
-        self._blocks = array("H")  # FITS blocks by the ledger; 0 is unknown; empty while it knows none
+        self._votables = votables
+        self._sizes = array("H")  # by the ledger, in units; 0 is unknown; empty while it knows none
+        self._unit = FITS_BLOCK  # bytes; 1 as soon as a file is no FITS
         self._states = bytearray(len(segments.dids))
         self.strays: Sequence[str] = []
 
@@ -235,17 +238,20 @@ class CatalogMatch:
         for name, did, size in rows:
             number = named(name)
             if number is not None and name not in shared and is_of(number, did, name):
-                if size is not None and not is_suspect(size):
-                    self._set_blocks(number, size // FITS_BLOCK)
+                if size:
+                    self._set_size(number, size)
             elif number is not None or name != folded(did):
                 yield name, did, size
 
-    def _set_blocks(self, number: int, blocks: int) -> None:
-        if not self._blocks:
-            self._blocks = array("H", bytes(2)) * len(self._segments.dids)
-        if blocks > MAX_BLOCKS and self._blocks.typecode == "H":
-            self._blocks = array("I", self._blocks)
-        self._blocks[number] = blocks
+    def _set_size(self, number: int, size: int) -> None:
+        if not self._sizes:
+            self._sizes = array("H", bytes(2)) * len(self._segments.dids)
+        if size % self._unit:
+            self._sizes = array("Q", (units * self._unit for units in self._sizes))
+            self._unit = 1
+        elif size // self._unit > MAX_BLOCKS and self._sizes.typecode == "H":
+            self._sizes = array("I", self._sizes)
+        self._sizes[number] = size // self._unit
 
     def add_files(self, stored: Iterable[tuple[str, int]], names: Names, special: Mapping[str, LedgerEntry]) -> None:
         """Compare the files with the ``names``.
@@ -262,7 +268,7 @@ class CatalogMatch:
             size = rest.get(name)
             if size is not None:
                 entry = special.get(name.casefold())
-                self._states[number] = _state(size, entry.size if entry else None)
+                self._states[number] = self._state(name, size, entry.size if entry else None)
                 taken.add(name)
         self.strays = sorted(name for name in rest if name not in taken)
 
@@ -276,28 +282,28 @@ class CatalogMatch:
 
     def _unmatched(self, stored: Iterable[tuple[str, int]], apart: frozenset[int]) -> Iterator[tuple[str, int]]:
         named, is_called = self._segments.named, self._segments.is_called
-        blocks, states, present = self._blocks or bytes(len(self._states)), self._states, int(FileState.PRESENT)
+        sizes, states, present = self._sizes or bytes(len(self._states)), self._states, int(FileState.PRESENT)
+        unit = self._unit
         for name, size in stored:
             number = named(name.casefold())
             if number is None or number in apart or not is_called(number, name):
                 yield name, size
-            elif size and size == blocks[number] * FITS_BLOCK:
+            elif size and size == sizes[number] * unit:
                 states[number] = present
             else:
-                states[number] = FileState.SUSPECT if is_suspect(size) else FileState.UNVERIFIED
+                states[number] = self._state(name, size, None)
+
+    def _state(self, name: str, size: int, verified: int | None) -> FileState:
+        """Return the state of a file of ``size`` bytes, by its ``verified`` size."""
+        if size == 0 or (is_suspect(size) and name not in self._votables):
+            return FileState.SUSPECT
+        return FileState.PRESENT if verified == size else FileState.UNVERIFIED
 
     def numbers(self, state: FileState) -> Sequence[int]:
         """Return the numbers of the spectra in this state."""
         chosen = self._states.translate(bytes(each == state for each in range(256)))
         everything = range(len(chosen))
         return everything if all(chosen) else array("I", compress(everything, chosen))
-
-
-def _state(size: int, verified: int | None) -> FileState:
-    """Return the state of a file of ``size`` bytes, by its ``verified`` size."""
-    if is_suspect(size):
-        return FileState.SUSPECT
-    return FileState.PRESENT if verified == size else FileState.UNVERIFIED
 
 
 def is_suspect(size: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def _stored(did: SpectrumId, config: Configuration) -> Path | None:
 
 
 def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResult:
-    """Verify the spectrum in ``path`` as the run that stored it did.
+    """Verify the spectrum in ``path`` as the run that stored it did, by its profile.
 
     StoreError if it cannot be read.
     """
@@ -101,7 +102,23 @@ def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResu
     setting = config.settings.fluxcalib if parameters is None else requested[1] if requested else None
     with translate_os_errors(path):
         body = path.read_bytes()
-    return verified_spectrum(body, config, did, setting)
+    return verified_spectrum(body, _as_stored(did, config), did, setting)
+
+
+def _as_stored(did: SpectrumId, config: Configuration) -> Configuration:
+    """Return the configuration with the profile of the run that stored ``did``.
+
+    Unless the user names an archive.
+    """
+    from ..dataset.run_profiles import RunProfiles
+    from ..dataset.stored_files import find_stored_file
+
+    store = config.open_store()
+    stored = find_stored_file(store, did) if store.ledger.exists() else None
+    if stored is None or stored.run is None or "archive" in config.settings.model_fields_set:
+        return config
+    profile = RunProfiles(store).profile(stored.run)
+    return config if profile is None else replace(config, profile=profile)
 
 
 def _fetched(did: SpectrumId, config: Configuration) -> CalibrationResult:

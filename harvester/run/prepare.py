@@ -122,11 +122,11 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
     """
     ledger = store.ledger
     newer = written_since_crash(store)
-    plan = make_plan(catalog, store.files(), _entries(ledger, newer or ()))
+    plan = make_plan(catalog, store.files(), _entries(ledger, newer or ()), store.votables)
     card = configuration.profile.identity_card or None
     if identified := identify(store, plan.strays_to_identify(), card):
         own = ((name.casefold(), did, None) for name, did in identified.items())
-        plan = make_plan(catalog, store.files(), chain(own, _entries(ledger, newer or ())))
+        plan = make_plan(catalog, store.files(), chain(own, _entries(ledger, newer or ())), store.votables)
     _refuse_mixed_requests(configuration, plan, ledger)
     _refuse_another_archive(configuration, plan, ledger)
     findings = _verify_unknown(configuration, plan.unverified, store)

@@ -42,7 +42,7 @@ class DirectoryStore:
         self._wanted = wanted
         self.migrated_count = 0
         self.notes: list[str] = []
-        self._has_votables = False
+        self.votables: set[str] = set()
         self.location = str(folder)
         self.state = StateFolder.below(folder)
         self.ledger = self.state.ledger
@@ -151,7 +151,8 @@ class DirectoryStore:
         A file that is moved meanwhile comes twice rather than never.
         """
         for name, entry in chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout)):
-            self._has_votables = self._has_votables or entry.name.endswith(VOTABLE_SUFFIX)
+            if entry.name.endswith(VOTABLE_SUFFIX):
+                self.votables.add(name)
             yield name, entry
 
     def read(self, name: str) -> bytes:
@@ -205,8 +206,9 @@ class DirectoryStore:
 
     def _forget_other_formats(self, name: str, path: str) -> None:
         """Remove the file that ``path`` replaces, of a spectrum that had another format."""
-        self._has_votables |= path.endswith(VOTABLE_SUFFIX)
-        if self._has_votables:  # looking for files costs a request each on a network's disk
+        if path.endswith(VOTABLE_SUFFIX):
+            self.votables.add(name)
+        if self.votables:  # looking for files costs a request each on a network's disk
             ending = SUFFIX if path.endswith(VOTABLE_SUFFIX) else VOTABLE_SUFFIX
             for layout in Layout:
                 (self.folder / layout.relative_path(name, ending)).unlink(missing_ok=True)

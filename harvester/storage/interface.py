@@ -5,7 +5,7 @@ What is stored, where it is, and where the state is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -24,6 +24,11 @@ class Store(SpectrumWriter, Protocol):
     @property
     def location(self) -> str:
         """Where the spectra are, for messages."""
+        ...
+
+    @property
+    def votables(self) -> Collection[str]:
+        """The names of the files, as far as they were listed or stored, that are VOTables."""
         ...
 
     @property

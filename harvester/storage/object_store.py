@@ -52,7 +52,7 @@ class ObjectStore:
         self._service = service
         self._replace = replace
         self._conditional = True
-        self._votables: set[str] = set()  # names that are known to be objects with that ending
+        self.votables: set[str] = set()
         self._quarantine = Quarantine(self.state.quarantine)
         self._guard = FolderGuard(())
 
@@ -67,7 +67,7 @@ class ObjectStore:
 
     def relative_path(self, name: str) -> str:
         """Return the same relative to that address, as in ``SHA256SUMS``."""
-        return f"{name}{VOTABLE_SUFFIX if name in self._votables else SUFFIX}"
+        return f"{name}{VOTABLE_SUFFIX if name in self.votables else SUFFIX}"
 
     def prepare(self) -> None:
         """Make the local folder. StoreError."""
@@ -104,7 +104,7 @@ class ObjectStore:
                     name = without_suffix(path)
                     if name and "/" not in path and path[0] != ".":
                         if path.endswith(VOTABLE_SUFFIX):
-                            self._votables.add(name)
+                            self.votables.add(name)
                         yield name, found["size"]
 
     def sizes(self) -> Mapping[str, int]:
@@ -183,10 +183,10 @@ class ObjectStore:
     async def _forget_other_format(self, name: str, key: str) -> None:
         """Remove the object that ``key`` replaces, of a spectrum that had another format."""
         if key.endswith(VOTABLE_SUFFIX):
-            self._votables.add(name)
+            self.votables.add(name)
             await _remove(self._service, f"{name}{SUFFIX}")
-        elif name in self._votables:
-            self._votables.discard(name)
+        elif name in self.votables:
+            self.votables.discard(name)
             await _remove(self._service, f"{name}{VOTABLE_SUFFIX}")
 
     async def _create(self, key: str, body: bytes) -> bool:

@@ -188,6 +188,7 @@ resumes have replaced `refreshed_before`, and `refresh_left` are left for the ne
 SPECTRA = {
     "NAME.fits": "A verified spectrum, never a partial one; NAME is the DID's last segment (without .fits) if it is "
     "safe and unique, else a slug of its path with 8 hex digits.",
+    "NAME.vot": "The same of a spectrum that the archive has as a VOTable.",
     "ab/NAME.fits": "The same with `--layout hashed`; `ab` are 00 to ff, by the digest of NAME.",
     "SHA256SUMS": "What `verify` found sound, for `sha256sum -c`.",
 }

@@ -61,6 +61,13 @@ def test_a_file_is_suspect_unless_it_is_whole_fits_blocks(size: int, suspect: bo
     assert (names(plan.suspect), names(plan.present)) == ((["a"], []) if suspect else ([], ["a"]))
 
 
+def test_votables_have_any_size_and_are_present_by_that_of_the_ledger() -> None:
+    listed, stored = ("a", "b", "c", "d", "e"), {"a": 1001, "b": 1002, "c": 2880, "d": 0, "e": 1003}
+    held = {name: LedgerEntry(did(name), size) for name, size in {"a": 1001, "b": 1001, "c": 2880, "d": 7}.items()}
+    plan = make_plan(catalog(*listed), stored, held, votables={"a", "b", "d", "e"})
+    assert (names(plan.present), names(plan.unverified), names(plan.suspect)) == (["a", "c"], ["b", "e"], ["d"])
+
+
 def test_suspect_files_are_fetched_first() -> None:
     assert names(settled(catalog("a", "b"), {"b": 17}).wanted) == ["b", "a"]
 
