@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import catalog_options, engine_options, load_configuration, location_options, output_path
+from .options import catalog_options, engine_options, load_harvest, location_options, output_path
 from .progress import show_progress
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def command(file: str, **flags: Any) -> int:
         flags.pop("label_column"),
         flags.pop("wave"),
     )
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     began = time.monotonic()
     with (
         pool_for(config.settings, config.settings.processes) as pool,
@@ -180,8 +180,22 @@ def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
         yield f"to record what is stored: {next_command('verify', config.location, '--fix')}, then export again"
     if dataset.result.damaged:
         yield f"to quarantine damaged files: {next_command('verify', config.location, '--fix')}"
-    if dataset.result.absent:
-        absent = plural(dataset.result.absent, "spectrum", "spectra")
+    absent = plural(dataset.result.absent, "spectrum", "spectra")
+    if dataset.result.absent and config.settings.catalog is not None:
         yield f"{absent} of the catalog missing; for the reasons: {next_command('failures', config.location)}"
+    elif dataset.result.absent:
+        yield f"{absent} missing, which the last run left for another one"
     if dataset.result.damaged or dataset.result.absent:
-        yield f"to download what is missing: {next_command('', config.location)}, then export again"
+        yield f"to download what is missing: {_run_again(config)}, then export again"
+
+
+def _run_again(config: Configuration) -> str:
+    """Return the command that downloads what is missing, with the catalog or the last run."""
+    from ..ledger.queries import last_run
+    from ..report.data.run_record import again
+
+    store = config.open_store()
+    last = last_run(store.ledger)
+    if config.settings.catalog is not None or last is None:
+        return next_command("", config.location)
+    return again(store, last.run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import load_configuration, location_options, output_path
+from .options import load_harvest, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -39,7 +39,7 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     from ..storage.directory import DirectoryStore
 
     file = None if csv_file is None else output_path("--csv", csv_file)
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     store = DirectoryStore(config.state_folder)
     record = last_run(store.ledger)
     if record is None:

@@ -76,12 +76,15 @@ def listing_path(config: Configuration) -> Path:
 
 def _check(config: Configuration, flags: dict[str, Any]) -> None:
     from ..errors import UsageError
+    from ..model.invocation import command_line
 
     if flags["catalog"] is not None:
         raise UsageError(f"--all --catalog {flags['catalog']}: give one of the two")
     if not (config.profile.tap or config.profile.ssap):
+        discover = command_line("discover", "URL", "-o", "mine.toml")
         raise UsageError(
-            f"--all: the profile {config.profile.name} has neither `tap` nor `ssap`, which list spectra; give --catalog"
+            f"--all: the profile {config.profile.name} has neither `tap` nor `ssap`, which list spectra; write one "
+            f"with `{discover}` (URL of its SSAP or TAP service) for --archive mine.toml, or give --catalog FILE"
         )
 
 

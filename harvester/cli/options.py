@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 SHARED = {"config", "out", "state", "archive", "catalog", "id_column", "fluxcalib", "band", "format", "contact"}
 """Options that identify a harvest: another command about the same harvest needs them."""
+
+DATA = Path("data")  # where harvests are without --out
+MOST_NAMED = 8  # harvests in a message
 
 LIMITS = ("concurrency", "rate", "attempts", "max_outage")
 
@@ -122,7 +127,11 @@ def load_configuration(flags: dict[str, Any]) -> Configuration:
     config = flags.pop("config", None)
     limits = {name: flags.pop(name) for name in LIMITS if name in flags}
     given = {name: value for name, value in limits.items() if value is not None}
-    configuration = load(flags | ({"limits": given} if given else {}), config)
+    return _located(load(flags | ({"limits": given} if given else {}), config))
+
+
+def _located(configuration: Configuration) -> Configuration:
+    """Return the configuration; errors about the ledger will name that of its harvest."""
     context = click.get_current_context(silent=True)
     if context is not None:
         from ..storage.run_folder import StateFolder
@@ -130,6 +139,38 @@ def load_configuration(flags: dict[str, Any]) -> Configuration:
 
         context.meta[LEDGER_KEY] = StateFolder.below(configuration.state_folder).ledger
     return configuration
+
+
+def load_harvest(flags: dict[str, Any]) -> Configuration:
+    """Return the configuration of a command that reads a harvest.
+
+    Where no option and no setting names a harvest and the default folder has none, the only one below ``data/`` is
+    used, which is said on standard error. UsageError if there are several.
+    """
+    named = any(flags.get(name) is not None for name in ("config", "out", "archive"))
+    config = load_configuration(flags)
+    if named or not {"out", "archive"}.isdisjoint(config.settings.model_fields_set):
+        return config
+    from ..storage.run_folder import StateFolder
+
+    found = [home for home in harvests_below_data(config) if StateFolder.below(home).layout.exists()]
+    if not found or found[0] == config.state_folder:
+        return config  # a folder without a layout mark is the local one of an object store
+    if len(found) > 1:
+        from ..errors import UsageError
+
+        names = ", ".join(map(str, found[:MOST_NAMED])) + (" ..." if len(found) > MOST_NAMED else "")
+        raise UsageError(f"no harvest in {config.location}, but {len(found)} others: {names}; give one with --out DIR")
+    print(f"no harvest in {config.location}; using {found[0]}, the only one below {DATA}/", file=sys.stderr)
+    return _located(replace(config, settings=config.settings.model_copy(update={"out": found[0]})))
+
+
+def harvests_below_data(config: Configuration) -> list[Path]:
+    """Return the folders of all harvests below ``data/``, with the configured one first."""
+    from ..storage.run_folder import StateFolder
+
+    found = sorted(path.parent.parent for path in DATA.glob(f"*/{StateFolder.below(Path()).ledger}"))
+    return sorted(found, key=lambda home: home != config.state_folder)
 
 
 def output_path(option: str, file: str, *endings: str) -> Path:

@@ -13,7 +13,7 @@ import click
 
 from .fluxcalib import KINDS, nothing_to_draw, panel_of, resolve_did, show_panels, write_figure
 from .hints import next_command
-from .options import load_configuration, location_options, output_path
+from .options import load_harvest, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -39,7 +39,7 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     """
     from ..plots.figure import require_matplotlib
 
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     did = _of_file(spectrum, config) or resolve_did(spectrum, config)
     file = None if png is None else output_path("--png", png, *KINDS)
     if file is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import load_configuration, location_options
+from .options import load_harvest, location_options
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -40,7 +40,7 @@ def command(action: str, name: str | None, yes: bool, as_json: bool, **flags: An
     from ..errors import UsageError
     from ..storage.quarantine_entries import entries
 
-    config = load_configuration(dict(flags))
+    config = load_harvest(dict(flags))
     folder = _folder(config)
     found = [entry for entry in entries(folder) if name in (None, entry.name, entry.spectrum)]
     if name is not None and not found:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import load_configuration, location_options, output_path
+from .options import load_harvest, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -34,7 +34,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     file = None if output is None else output_path("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     settings_file = flags["config"]
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     store = config.open_store()
     data = gather(store, run, time.time(), labels=_label_settings(config, settings_file) if chosen else {})
     if as_json:

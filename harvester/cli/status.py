@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import load_configuration, location_options
+from .options import harvests_below_data, load_configuration, location_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..config.configuration import Configuration
     from ..ledger.queries import RunRecord
     from ..storage.directory import DirectoryStore
 
-DATA = Path("data")  # where harvests are without --out
 FRAME_INTERVAL = 2.0  # seconds between two pictures of --watch on a terminal
 LINE_INTERVAL = 60.0  # seconds between two lines of --watch elsewhere
 ENOUGH = 20  # spectra settled, from which on the time left is no guess
@@ -75,7 +73,7 @@ def command(as_json: bool, watch: bool, **flags: Any) -> int:
     several = not elsewhere and config.settings.out is None
 
     def read() -> list[Status]:
-        homes = _harvests(config) if several else []
+        homes = harvests_below_data(config) if several else []
         return [_status(home, str(home)) for home in homes] or [_status(config.state_folder, str(config.location))]
 
     if not watch:
@@ -84,14 +82,6 @@ def command(as_json: bool, watch: bool, **flags: Any) -> int:
     with suppress(KeyboardInterrupt):
         _watch(read, as_json)
     return 0
-
-
-def _harvests(config: Configuration) -> list[Path]:
-    """Return the folders of all harvests below ``data/``, with the configured one first."""
-    from ..storage.run_folder import StateFolder
-
-    found = sorted(path.parent.parent for path in DATA.glob(f"*/{StateFolder.below(Path()).ledger}"))
-    return sorted(found, key=lambda home: home != config.state_folder)
 
 
 def _status(home: Path, location: str) -> Status:

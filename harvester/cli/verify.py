@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import engine_options, load_configuration, location_options
+from .options import engine_options, load_harvest, location_options
 from .progress import show_progress
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     from ..audit.check_store import check_store
     from ..run.runners import pool_for
 
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1
     with pool_for(config.settings, processes) as pool, show_progress("verifying", "verified") as progress:
         result = check_store(config, fix=fix, processes=processes, progress=progress, pool=pool)

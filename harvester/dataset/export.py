@@ -137,8 +137,7 @@ class _Export:
             ) from error
 
     def _write(self) -> Dataset:
-        absent = (self._source.listed or self._origin.count) - self._origin.count
-        result = ExportResult(absent=absent, unrecorded=self._source.unrecorded())
+        result = ExportResult(absent=self._source.absent(self._origin.count), unrecorded=self._source.unrecorded())
         part_of, rows = self._first_look(result)
         options = self._options
         with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
@@ -229,7 +228,7 @@ class _Export:
             return f"--resample: no spectrum covers that grid; {name}, for one, does not: {reason}"
         if result.damaged:
             return f"{folder}: all its spectra are damaged; for details: {command_line('verify', '--out', str(folder))}"
-        listed = "that the catalog lists" if self._source.listed else "yet"
+        listed = "that the catalog lists" if self._source.catalog is not None else "yet"
         return (
             f"{folder}: it contains no spectrum {listed}; to download them: {command_line('run', '--out', str(folder))}"
         )

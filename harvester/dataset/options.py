@@ -60,7 +60,7 @@ class ExportResult:
 
     stars: how many have each label, as the split counts them; empty without a split.
     damaged, left_out, unread: name and reason; no reader finds a spectrum in unread files, though they are sound.
-    absent: spectra that the catalog lists and the harvest does not have.
+    absent: spectra that the catalog lists and the harvest does not have; without one, those that the last run left.
     unrecorded: stored files without a ledger entry, as a run that was killed leaves them; counted without a catalog.
     anonymous: spectra that name neither object nor position, each of which the split takes for a star of its own.
     files: of a folder, by path within it, with the spectra in each.

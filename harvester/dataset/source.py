@@ -92,10 +92,23 @@ class Source:
         """Where the catalog, or without one that of the last run, gives one DID two labels."""
         return queries.conflicts(self._store.ledger) if self.catalog is None else self.catalog.conflicts
 
-    @property
-    def listed(self) -> int | None:
-        """The number of spectra in the catalog; None without a catalog."""
-        return None if self.catalog is None else len(self.catalog.dids)
+    def absent(self, stored: int) -> int:
+        """Return how many wanted spectra are not among the ``stored`` ones.
+
+        Without a catalog those are wanted that the last run left: neither stored nor given up.
+        """
+        if self.catalog is not None:
+            return len(self.catalog.dids) - stored
+        last = queries.last_run(self._store.ledger)
+        if last is None:
+            return 0
+        if last.ended is None and not last.summary["listed"]:  # killed before it could record its numbers
+            counts = queries.counts(self._store.ledger)
+            return sum(counts.get(status, (0, 0))[0] for status in ("wanted", "retry"))
+        numbers = last.summary
+        if "on_disk" not in numbers:  # an older version ran last
+            return int(numbers["remaining"])
+        return int(numbers["listed"] - numbers["on_disk"] - (numbers["failed"] - numbers["kept"]))
 
     def unrecorded(self) -> int:
         """Count the stored files that the ledger does not list as stored.

@@ -110,6 +110,7 @@ class HarvestStats:
             "to_refresh": self.to_refresh,
             "refreshed": self.refreshed,
             "refreshed_before": self.refreshed_before,
+            "kept": self.kept,
             "requests": self.requests,
             "retries": self.retries,
             "bytes": self.bytes,

@@ -263,6 +263,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_the_last_run_left_for_another_one_is_missing(out: Path) -> None:
+    asyncio.run(harvest_demo(out, COUNT + 4, limit=1))
+    done = export("stars.parquet")
+    assert done.returncode == 3
+    assert "4 spectra missing, which the last run left for another one" in done.stdout
+    (run,) = re.findall(r"runs/(.+?)/config.toml, then export again", done.stdout)
+    assert (out / ".harvester/runs" / run).is_dir()
+
+
 @pytest.mark.parametrize("name", ["all.parquet", "all.h5"])
 def test_memory_does_not_grow_with_the_number_of_spectra(name: str, many: Path) -> None:
     """Ten times the spectra, 2,700 of them at 28 kB, may take what buffers take until they are full, not 76 MB."""
