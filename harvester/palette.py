@@ -7,7 +7,7 @@ contrast with a light and a dark background. A colour is never the only sign: a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,8 @@ TERMINAL: Mapping[str, str] = {
     "blue": "#3f7fc4",
 }
 """The roles good, care, bad and ink (twice) on a terminal, whose background is unknown: visible on light and dark."""
+
+
+def css_variables(colours: Colours) -> str:
+    """Return the declarations that name each colour by its role, like ``--ink:#0b3c5d;``."""
+    return "".join(f"--{field.name}:{getattr(colours, field.name)};" for field in fields(colours))

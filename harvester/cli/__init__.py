@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "re-verify all stored files; --fix quarantines damaged ones so that the next run downloads them again",
     "diff": "compare two runs, two directories, or disk and archive",
     "export": "write the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
+    "browse": "serve a local page to look at the spectra of a harvest, live while it runs, and to label them",
     "fluxcalib": "draw one spectrum under each FLUXCALIB setting, into a figure or in the terminal",
     "preview": "draw one stored (or downloaded) spectrum in the terminal or into a picture",
     "config": "show every setting with its value and where the value comes from",

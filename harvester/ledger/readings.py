@@ -46,11 +46,12 @@ def write_reading(connection: sqlite3.Connection, did: str, proof: VerifiedSpect
 
 def structure_only(connection: sqlite3.Connection) -> frozenset[SpectrumId]:
     """Return the spectra whose stored file was verified in its structure only."""
-    if not _has_table(connection):
+    if not has_table(connection):
         return frozenset()
     return frozenset(SpectrumId(row[0]) for row in connection.execute(_STRUCTURE_ONLY))
 
 
-def _has_table(connection: sqlite3.Connection) -> bool:
+def has_table(connection: sqlite3.Connection) -> bool:
+    """Return whether the ledger has the table; older ones lack it."""
     query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'reading'"
     return bool(connection.execute(query).fetchone()[0])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
-from ..palette import DARK, LIGHT, Colours
+from ..palette import DARK, LIGHT, css_variables
 from ..storage.atomic import atomic_write
 from ..storage.interface import Store
 from .data.report_data import ReportData, gather
@@ -85,12 +84,8 @@ def _patterns() -> Markup:
 def stylesheet() -> str:
     """Return the colours of the light and the dark page, and style.css."""
     shared = (files(__package__) / "style.css").read_text(encoding="utf-8")
-    light, dark = _variables(LIGHT), _variables(DARK)
+    light, dark = css_variables(LIGHT), css_variables(DARK)
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{shared}"
-
-
-def _variables(colours: Colours) -> str:
-    return "".join(f"--{field.name}:{getattr(colours, field.name)};" for field in fields(colours))
 
 
 def policy(style: str) -> str:

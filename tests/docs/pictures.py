@@ -1,11 +1,12 @@
 """Draw the pictures of the documentation again: ``python -m tests.docs.pictures``.
 
-``dashboard.svg`` shows a made-up night on the genuine archive, ``fluxcalib.svg`` and ``report.png`` the demo archive.
-The last one needs Chromium, and is left as it is where that is absent.
+``dashboard.svg`` shows a made-up night on the genuine archive, the others the demo archive. ``report.png`` and
+``browse*.png`` need Chromium, and are left as they are where that is absent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import shutil
@@ -28,6 +29,8 @@ from harvester.ui.page_layout import Page
 from harvester.ui.terminal import Encodable, Terminal
 from harvester.ui.view import DashboardView
 from tests.docs.pages import DOCS
+from tests.support.browsing import all_read, browsing, page_of
+from tests.support.chromium import BROWSER
 
 ASSETS = DOCS / "assets"
 # Rich's own format without its fonts, which it would load from another host.
@@ -140,6 +143,19 @@ def screenshot(page: Path, picture: Path) -> None:
     )  # fmt: skip
 
 
+async def browse(out: Path) -> None:
+    """Take pictures of the browse page: on a desk by day, on a phone in the dark."""
+    async with browsing(out, "anna") as (session, rules), page_of(rules) as tab:
+        await all_read(session, 300)
+        await tab.until("document.querySelector('.row .doubt')?.innerText")
+        await tab.press("j", "h")
+        await asyncio.sleep(1)
+        await tab.screenshot(ASSETS / "browse.png")
+        await tab.look(390, 844, dark=True, phone=True)
+        await asyncio.sleep(1)
+        await tab.screenshot(ASSETS / "browse-phone.png")
+
+
 def main() -> None:
     """Write the pictures."""
     (ASSETS / "dashboard.svg").write_text(dashboard(), encoding="utf-8")
@@ -153,6 +169,8 @@ def main() -> None:
         both = Path(folder, "both.html")
         both.write_text(side_by_side(report), encoding="utf-8")
         screenshot(both, ASSETS / "report.png")
+        if BROWSER is not None:
+            asyncio.run(browse(Path(folder, "data", "demo")))
 
 
 if __name__ == "__main__":

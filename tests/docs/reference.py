@@ -190,6 +190,7 @@ SPECTRA = {
     "safe and unique, else a slug of its path with 8 hex digits.",
     "NAME.vot": "The same of a spectrum that the archive has as a VOTable.",
     "ab/NAME.fits": "The same with `--layout hashed`; `ab` are 00 to ff, by the digest of NAME.",
+    "labels/NAME.csv": "The labels that NAME gave with `browse --label`, as `id,label`.",
     "SHA256SUMS": "What `verify` found sound, for `sha256sum -c`.",
 }
 

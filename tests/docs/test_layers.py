@@ -26,7 +26,7 @@ RANKS = (
     {"audit", "dataset", "parallel"},
     {"report", "results"},
     {"run"},
-    {"api", "diff"},
+    {"api", "browse", "diff"},
     {"cli", ""},
     {"__main__"},
 )

@@ -1,0 +1,107 @@
+"""Read the stored files in the background: time, position, star and shape of each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dataset.h_alpha import around_h_alpha
+from ..dataset.run_profiles import RunProfiles
+from ..dataset.stars import Objects
+from ..dataset.stored_files import DamagedError, find_stored_file, read_stored
+from ..fits.observation import observation_of
+from ..fits.spectrum import Spectrum
+from ..model.target import SpectrumId
+from ..storage.interface import Store
+from .index import SpectraIndex
+from .shapes import Shapes, doubts, unusual
+
+MOST_READ = 50_000  # spectra: about half a minute; of a larger harvest the first ones
+BATCH = 100
+
+
+@dataclass(slots=True)
+class FileReader:
+    """Fills the index with what only the files know.
+
+    One thread at a time calls ``read_more`` and ``judge``.
+    """
+
+    store: Store
+    index: SpectraIndex
+    profiles: RunProfiles
+    most: int = MOST_READ
+    shapes: Shapes = field(default_factory=Shapes)
+    read: int = 0
+    """How many files were read."""
+    _last: int = 0
+    _objects: Objects = field(default_factory=Objects)
+    _stars: dict[str, int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more files are read."""
+        return self.read >= self.most
+
+    def read_more(self) -> bool:
+        """Read the next files and return whether there were any. StoreError."""
+        rows = [] if self.full else self.index.stored_after(self._last, BATCH)
+        if rows:
+            self._read(rows)
+            self._last = rows[-1][0]
+        return bool(rows)
+
+    def read_again(self, number: int, did: str, label: str) -> None:
+        """Read a file that was stored after its row number had been passed. StoreError."""
+        if number <= self._last and not self.full:
+            self._read([(number, did, label)])
+
+    def _read(self, rows: list[tuple[int, str, str]]) -> None:
+        found: dict[str, list[tuple[object, int]]] = {"mjd": [], "ra": [], "dec": [], "star": []}
+        for number, did, label in rows:
+            self.read += 1
+            spectrum = self._spectrum(SpectrumId(did))
+            if spectrum is None:
+                continue
+            observation = observation_of(spectrum)
+            for name in ("mjd", "ra", "dec"):
+                found[name].append((getattr(observation, name), number))
+            self._objects.add(SpectrumId(did), observation, label)
+            star = self._objects.star(SpectrumId(did), observation)
+            found["star"].append((self._stars.setdefault(star, len(self._stars)), number))
+            row = around_h_alpha(spectrum, observation.h_alpha)
+            if row is not None:
+                with self._lock:
+                    self.shapes.add(number, row)
+        for name, values in found.items():
+            self.index.fill(name, values)
+
+    def _spectrum(self, did: SpectrumId) -> Spectrum | None:
+        stored = find_stored_file(self.store, did, self.profiles)
+        try:
+            return None if stored is None else read_stored(stored)
+        except DamagedError:
+            return None  # the table says so when its row is opened
+
+    def neighbours(self, number: int, most: int) -> list[tuple[int, float]]:
+        """Return the spectra that are most similar around H-alpha, with their distances."""
+        with self._lock:
+            return self.shapes.nearest(number, most)
+
+    def judge(self) -> None:
+        """Compute again how doubtful and unusual each spectrum is, by the labels there are now."""
+        with self._lock:
+            numbers, rows = list(self.shapes.numbers), self.shapes.rows.copy()
+        labels = self.index.labels(numbers)
+        for column, judged in (("doubt", doubts), ("unusual", unusual)):
+            self.index.fill(column, _pairs(judged(rows, labels), numbers))
+
+
+def _pairs(values: NDArray[np.float64], numbers: list[int]) -> list[tuple[float | None, int]]:
+    rounded = np.round(values, 3).tolist()
+    return [(None if math.isnan(value) else value, number) for value, number in zip(rounded, numbers, strict=True)]
