@@ -1,4 +1,4 @@
-"""Show a run while it lasts: on the dashboard, in plain lines or in JSON lines."""
+"""Show a run while it lasts: on a dashboard, in a notebook, in plain or JSON lines."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .output_thread import OutputThread
 
 if TYPE_CHECKING:
     from .keys import Keys
+from .notebook import NotebookBar, in_notebook, notebook_output
 
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")  # variables by which rich takes for a terminal what is none
 
@@ -33,9 +34,11 @@ class Display:
 
 
 def style_for(setting: str) -> str:
-    """Return the style that ``auto`` means on this terminal, and any other setting as it is."""
+    """Return what ``auto`` means here; any other setting is returned as it is."""
     if setting != "auto":
         return setting
+    if in_notebook():
+        return "notebook"
     if not sys.stdout.isatty() and not any(name in os.environ for name in FORCED):
         return "plain"  # without loading rich, which a run in the background needs for its last lines only
     from .dashboard import can_redraw
@@ -72,6 +75,8 @@ async def displaying(
             dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=grace, free_bytes=free, keys=keys)
             bus.add(await stack.enter_async_context(dashboard))
             display = replace(display, release_terminal=dashboard.release_terminal)
+        elif style == "notebook":
+            bus.add(await stack.enter_async_context(NotebookBar(notebook_output(), numbers)))
         elif style == "plain":
             from .plain_lines import PlainLines
 

@@ -30,7 +30,7 @@ class Notebook:
     def run(self, cell: str, stop_at: str = "") -> dict[str, str]:
         """What the cell printed, shows, draws and raised. ``stop_at`` is what is printed before the stop button."""
         asked = self.client.execute(cell)
-        told = {"stream": "", "execute_result": "", "display_data": "", "error": ""}
+        told = {"stream": "", "execute_result": "", "display_data": "", "bar": "", "error": ""}
         stopped = not stop_at
         while True:
             message: dict[str, Any] = self.client.get_iopub_msg(timeout=PATIENCE)
@@ -44,11 +44,14 @@ class Notebook:
                     told[kind] = content["data"]["text/html"]
                 case "display_data":
                     told[kind] = content["data"].get("image/png", "")
+                    told["bar"] = content["data"].get("text/html", "")
+                case "update_display_data":
+                    told["bar"] = content["data"]["text/html"]
                 case "error":
                     told[kind] = content["ename"]
                 case "status" if content["execution_state"] == "idle":
                     return told
-            if not stopped and stop_at in told["stream"]:
+            if not stopped and stop_at in told["stream"] + told["bar"]:
                 stopped = True
                 self.manager.interrupt_kernel()
 
@@ -69,7 +72,7 @@ CALLS = ("await harvester.harvest", "harvester.harvest_sync")
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebook, call: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
+    told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="plain")')
     assert "8 in the catalog, 0 already stored" in told["stream"]
     assert "<strong>8 spectra of 8 in the catalog</strong> in <code>" in told["execute_result"]
     assert not told["error"]
@@ -77,13 +80,29 @@ def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebo
 
 @pytest.mark.parametrize(("call", "error"), list(zip(CALLS, ("CancelledError", "KeyboardInterrupt"), strict=True)))
 def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="auto")', stop_at="300 in the")
+    told = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="plain")', stop_at="300 in the")
     assert "draining: stopped by its caller" in told["stream"]
     assert told["error"] == error
     begun = harvester.open_harvest(tmp_path)
     assert begun.exit_code == 130
     assert len(begun) == len(list(tmp_path.glob("*.fits"))) < 300
     assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_bar_follows_the_harvest_in_place(notebook: Notebook, call: str, tmp_path: Path) -> None:
+    told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
+    assert '<progress max="8" value="8"' in told["bar"]
+    assert "8 of 8 (100 %) · 8 saved" in told["bar"]
+    assert told["bar"].endswith("<br>complete</div>")
+    assert not told["error"] + told["stream"]
+
+
+def test_the_bar_says_that_the_stop_button_drains(notebook: Notebook, tmp_path: Path) -> None:
+    call = f'harvester.harvest_sync(archive="demo", rate=5, out="{tmp_path}", progress="auto")'
+    told = notebook.run(call, stop_at="of 300 (")
+    assert told["error"] == "KeyboardInterrupt"
+    assert "<br>stopped by its caller</div>" in told["bar"]
 
 
 # The notebooks of the documentation
