@@ -24,7 +24,7 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
 
 
 @click.command("export")
-@click.argument("file", metavar="FILE|DIR/")
+@click.argument("file", metavar="FILE|DIR/|X.hats")
 @location_options
 @catalog_options
 @engine_options
@@ -48,7 +48,8 @@ def command(file: str, **flags: Any) -> int:
     """Write the verified spectra, with the catalog's columns, into a file or a folder.
 
     FILE ends in .parquet or .h5 and gets a card, FILE.md, beside it. DIR/ is a data set for Hugging Face: data files by
-    split, README.md (the card), CITATION.cff, provenance, Croissant and RO-Crate metadata.
+    split, README.md (the card), CITATION.cff, provenance, Croissant and RO-Crate metadata. X.hats is a HATS collection
+    for LSDB: partitioned by position, spectra as a nested column, with a margin cache.
 
     With --catalog the spectra that it lists, with the columns they have there; else all. Vacuum, smoothing and
     resampling are done in this order. Exit code 0 if everything is in it that the harvest should have, 3 if damaged or
@@ -95,7 +96,7 @@ def _target(file: str) -> Path:
 
     path = Path(file)
     is_file = path.suffix.lower() in (".parquet", ".h5", ".hdf5")
-    if not file.endswith("/") and (is_file or not path.is_dir()):
+    if not file.endswith("/") and path.suffix.lower() != ".hats" and (is_file or not path.is_dir()):
         return output_path("export", file, ".parquet", ".h5", ".hdf5")
     if path.suffix.lower() in (".parquet", ".h5", ".hdf5"):
         raise UsageError(
@@ -154,7 +155,8 @@ def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterato
     if sentence := describe_conflicts(dataset.conflicts):
         yield sentence
     if result.left_out:
-        yield f"{count(len(result.left_out))} left out, whose wavelengths do not cover the grid"
+        lacking = ", without a position, or" if options.is_hats else ","
+        yield f"{count(len(result.left_out))} left out{lacking} whose wavelengths do not cover the grid"
         yield from _examples(result.left_out)
     if result.unread:
         yield f"{count(len(result.unread))} left out, in which no reader finds a spectrum (level structure)"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from ..catalog.reader import describe_conflicts
 from ..formatting import plain_line
+from .hats import CATALOG, hats_name
 from .options import Dataset
 from .rights import citation, rights_of
 
@@ -56,6 +57,9 @@ def _configurations(dataset: Dataset) -> list[str]:
     """
     if dataset.options.is_hdf5:
         return []
+    if dataset.options.is_hats:
+        path = f"    path: {CATALOG}/dataset/Norder=*/Dir=*/Npix=*.parquet"
+        return ["configs:", "- config_name: default", "  data_files:", "  - split: whole", path]
     if not dataset.options.is_folder:
         name = json.dumps(dataset.options.file.name)
         files = [f"  data_files: {name}"]
@@ -85,6 +89,10 @@ def _loading(dataset: Dataset) -> Iterator[str]:
         return
     folder = dataset.options.file.name
     split = dataset.options.split
+    if dataset.options.is_hats:
+        yield from ("## Loading", "", "```python", "import lsdb", "")
+        yield from (f'spectra = lsdb.open_catalog("{folder}")  # with its margin cache', "```")
+        return
     yield from ("## Loading", "", "```python", "import datasets", "")
     if split is not None and split.folds:
         yield f'fold = datasets.load_dataset("{folder}", "{split.names[0]}")  # train: all other folds; test: this one'
@@ -189,7 +197,8 @@ def _columns(dataset: Dataset) -> Iterator[str]:
             "",
         )
     fields = dataset.schema.scalars if hdf5 else dataset.schema.fields
-    rows = [[f"`{_safe(field.name)}`", field.kind, field.unit, _safe(field.meaning)] for field in fields]
+    named = hats_name if dataset.options.is_hats else str
+    rows = [[f"`{_safe(named(field.name))}`", field.kind, field.unit, _safe(field.meaning)] for field in fields]
     yield from _table(["attribute" if hdf5 else "column", "type", "unit", "meaning"], rows)
     if any(field.name == "wave_start" for field in fields):
         yield from ("", f"Wavelengths that are evenly spaced: `{_REBUILT}`.")

@@ -19,6 +19,7 @@ from .options import Dataset
 from .rights import citation, origin_of
 from .schema import ExportField
 
+CROISSANT = "croissant.json"
 _PARQUET, _CROISSANT_PARQUET = "application/vnd.apache.parquet", "application/x-parquet"  # IANA's, and Croissant's
 _CROISSANT_TYPES = {
     "string": "sc:Text",
@@ -74,9 +75,11 @@ def write_documents(dataset: Dataset, folder: Path) -> None:
     texts = {
         PROVENANCE: _json(_provenance(dataset, files)),
         "CITATION.cff": "".join(f"{line}\n" for line in _citation(dataset)),
-        "croissant.json": _json(_croissant(dataset, files)),
+        CROISSANT: _json(_croissant(dataset, files)),
         "ro-crate-metadata.json": _json(_crate(dataset, files)),
     }
+    if dataset.options.is_hats:
+        del texts[CROISSANT]  # it describes no nested columns
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -216,7 +219,7 @@ def _crate(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
     documents = {
         "README.md": "text/markdown",
         "CITATION.cff": "application/yaml",
-        "croissant.json": "application/ld+json",
+        **({} if dataset.options.is_hats else {CROISSANT: "application/ld+json"}),
         PROVENANCE: "application/json",
     }
     licence = _licence(dataset)

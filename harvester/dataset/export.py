@@ -22,8 +22,9 @@ from ..model.batching import Pool
 from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
-from .contents import FirstLook
+from .contents import COMPACT, EXPLICIT, FirstLook
 from .folder import atomic_folder, check_replaceable, parquet_folder
+from .hats import hats_collection, require_hats
 from .hdf5 import hdf5_file, require_h5py
 from .options import Dataset, ExportOptions, ExportResult
 from .parquet import parquet_file, require_pyarrow
@@ -38,6 +39,8 @@ ExportProgress = Callable[[int, int], None]
 
 Describe = Callable[[Dataset], str]
 """Return the text of a data set's card."""
+
+NO_POSITION = "its header has no position, which HATS is partitioned by"
 
 Document = Callable[[Dataset, Path], None]
 """Write what a folder has beside its data, into the folder."""
@@ -54,6 +57,10 @@ def check_options(options: ExportOptions) -> None:
         require_h5py()
     else:
         require_pyarrow()
+    if options.is_hats:
+        require_hats()
+        if options.wave == COMPACT:
+            raise UsageError(f"{options.file}: a nested column has all wavelengths; leave --wave compact out")
     if options.is_folder:
         check_replaceable(options.file)
     elif options.card.is_dir():
@@ -165,7 +172,7 @@ class _Export:
             look.add(sample)
             found += 1
         if not self._options.is_hdf5 and found:
-            wave = look.wave_style(self._options.wave)
+            wave = EXPLICIT if self._options.is_hats else look.wave_style(self._options.wave)
             self._schema = replace(self._schema, wave=wave, contents=look.contents(wave, split))
         if split is None:
             return (lambda sample: None), {"": found}
@@ -179,6 +186,8 @@ class _Export:
 
     def _open(self, path: Path, rows: dict[str, int], result: ExportResult) -> AbstractContextManager[Write]:
         provenance = self._provenance()
+        if self._options.is_hats:
+            return hats_collection(path, self._options.file.stem, self._schema, provenance, result.files)
         if self._options.is_folder:
             return parquet_folder(path, self._schema, provenance, rows, result.files)
         return (hdf5_file if self._options.is_hdf5 else parquet_file)(path, self._schema, provenance)
@@ -195,6 +204,8 @@ class _Export:
         """Yield all samples, prepared; spectra that give none go into ``result``."""
         for stored, built in self._builder.build(self._source):
             match built:
+                case Sample() if self._options.is_hats and built.observation.ra is None:
+                    result.left_out.append((stored.name, NO_POSITION))
                 case Sample():
                     yield built
                 case StructureOnlyError():
@@ -225,6 +236,8 @@ class _Export:
             return f"{folder}: no reader finds a spectrum in its files; {name}, for one: {reason}"
         if result.left_out:
             name, reason = result.left_out[0]
+            if reason == NO_POSITION:
+                return f"{self._options.file}: no spectrum has a position; {name}, for one: {reason}"
             return f"--resample: no spectrum covers that grid; {name}, for one, does not: {reason}"
         if result.damaged:
             return f"{folder}: all its spectra are damaged; for details: {command_line('verify', '--out', str(folder))}"

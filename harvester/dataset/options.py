@@ -16,14 +16,14 @@ from .schema import ExportSchema
 from .source import Origin
 from .split import Split
 
-PARQUET, HDF5 = (".parquet",), (".h5", ".hdf5")
+PARQUET, HDF5, HATS = (".parquet",), (".h5", ".hdf5"), (".hats",)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """What the data set is to be.
 
-    file: a .parquet or HDF5 file, or a folder, which has neither ending.
+    file: a .parquet or HDF5 file, or a folder: a .hats collection, or for Hugging Face without an ending.
 
     flux: precision. label: the catalog's column with the class, None for ``labels.column``. wave: how wavelengths are
     written in Parquet: ``explicit``, ``compact`` or ``auto``.
@@ -42,8 +42,13 @@ class ExportOptions:
         return self.file.suffix.lower() in HDF5
 
     @property
+    def is_hats(self) -> bool:
+        """Whether a HATS collection is written."""
+        return self.file.suffix.lower() in HATS
+
+    @property
     def is_folder(self) -> bool:
-        """Whether a folder for Hugging Face is written."""
+        """Whether a folder is written, for Hugging Face or as a HATS collection."""
         return self.file.suffix.lower() not in (*PARQUET, *HDF5)
 
     @property
