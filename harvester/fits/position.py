@@ -27,7 +27,7 @@ def position_of(*headers: Cards) -> tuple[float, float] | None:
     for names in _PAIRS:
         for header in headers:
             right_ascension = _right_ascension(header, names[0])
-            declination = _angle(header.get(names[1]))
+            declination = None if right_ascension is None else _angle(header.get(names[1]))
             if right_ascension is None or declination is None:
                 continue
             if 0 <= right_ascension <= 360 and -90 <= declination <= 90:
