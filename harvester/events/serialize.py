@@ -1,4 +1,4 @@
-"""Events as JSON: the public schema of ``events.jsonl`` and ``--progress json``."""
+"""Events as JSON: the public schema of ``--progress json`` and ``events.jsonl``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ..model.failures import Failure
 from ..model.outcomes import Failed, Saved
 from ..model.target import Target
 
+IN_LEDGER = ("url", "sha256", "content_digest", "points", "wave_min", "wave_max", "object")
+"""The fields of a saved spectrum that ``events.jsonl`` leaves to its ledger entry: two thirds of a line."""
 TIME_FIELDS = ("due", "until", "retries_until")  # seconds since 1970, like ``time`` itself
 
 
@@ -22,6 +24,15 @@ def to_json(event: ev.Event) -> dict[str, object]:
     for name in event.__match_args__:
         if name != "time":
             flat |= _flat(name, getattr(event, name))
+    return flat
+
+
+def to_log(event: ev.Event) -> dict[str, object]:
+    """Return the same without the fields ``IN_LEDGER`` of a saved spectrum."""
+    flat = to_json(event)
+    if isinstance(event, ev.SpectrumSaved):
+        for name in IN_LEDGER:
+            del flat[name]
     return flat
 
 

@@ -14,7 +14,7 @@ from typing import Self
 import aiofiles
 
 from .. import events as ev
-from ..events.serialize import to_json
+from ..events.serialize import to_log
 
 WRITE_INTERVAL = 0.5  # seconds
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -44,7 +44,7 @@ class EventLog:
         if not self._broken:
             if len(self._lines) >= MAX_PENDING:
                 raise BlockingIOError(f"{self._path}: the disk does not keep up with the event log")
-            self._lines.append(json.dumps(to_json(event)))
+            self._lines.append(json.dumps(to_log(event)))
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="event-log")

@@ -20,6 +20,7 @@ from harvester.archive.profile import ArchiveProfile
 from harvester.cli import COMMANDS, commands
 from harvester.config.settings import TABLES, Settings, setting_names
 from harvester.errors import HarvestError
+from harvester.events.serialize import IN_LEDGER
 from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind
 from harvester.storage.run_folder import STATE, RunFolder, StateFolder
@@ -150,7 +151,8 @@ def events_page() -> str:
 
 Everything that happens in a run is an event; ledger, display and logs are observers. *Logged* events are written to
 `events.jsonl` and, with `--progress json`, to standard output: one flat JSON object per line, with `event` and `time`
-(seconds since 1970, UTC). In Python, `on_event` receives all of them as values of `harvester.events`.
+(seconds since 1970, UTC). In `events.jsonl`, `spectrum_saved` lacks what the spectrum's ledger entry has
+({", ".join(map(code, IN_LEDGER))}). In Python, `on_event` receives all of them as values of `harvester.events`.
 
 {table(("event", "meaning", "logged", "fields"), rows)}
 """

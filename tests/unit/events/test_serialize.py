@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harvester import events as ev
-from harvester.events.serialize import to_json
+from harvester.events.serialize import IN_LEDGER, to_json, to_log
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Check
 from tests.unit.ui.test_state import NOON, failed, saved, started, target
@@ -48,6 +48,14 @@ def test_the_json_of_every_event_is_flat_and_stable(event: ev.Event, names: set[
     assert set(flat) == {"event", "time"} | names
     assert all(value is None or isinstance(value, (str, int, float)) for value in flat.values())
     assert json.loads(json.dumps(flat, allow_nan=False)) == flat
+
+
+@pytest.mark.parametrize(("event", "names"), SCHEMA, ids=lambda value: type(value).__name__)
+def test_the_event_log_leaves_to_the_ledger_what_its_entry_has_of_a_saved_spectrum(
+    event: ev.Event, names: set[str]
+) -> None:
+    left = names - set(IN_LEDGER) if isinstance(event, ev.SpectrumSaved) else names
+    assert to_log(event) == {name: value for name, value in to_json(event).items() if name in left | {"event", "time"}}
 
 
 def test_every_event_has_a_schema() -> None:
