@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
     from ..config.configuration import Configuration
     from ..discovery.discover import TableChoice
+    from ..discovery.learn import SampleReport
     from ..discovery.registry import Registered
-    from ..discovery.sample import SampleReport
     from ..vo.constraints import Constraints
     from ..vo.descriptors import Findings
     from ..vo.listing import CatalogWriter, ListingSummary

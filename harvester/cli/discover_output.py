@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..discovery.sample import SampleReport
+    from ..discovery.learn import SampleReport
 
 
 def say(words: str) -> None:

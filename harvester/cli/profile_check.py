@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
     from ..config.configuration import Configuration
     from ..discovery.client import VoClient
-    from ..discovery.sample import SampleReport
+    from ..discovery.learn import SampleReport
     from ..vo.listing import ListedSpectrum
 
 _LISTED = 20  # spectra of which three are tried
@@ -98,4 +98,6 @@ async def _of_archive(client: VoClient, profile: ArchiveProfile) -> Sequence[Lis
 def _changes(profile: ArchiveProfile, other: ArchiveProfile) -> str:
     """Return the fields in which ``other`` differs, as they stand in a profile."""
     names = [one.name for one in fields(profile) if getattr(profile, one.name) != getattr(other, one.name)]
-    return ", ".join(f"{name} = {getattr(other, name)!r}" for name in names)
+    top = [f"{name} = {getattr(other, name)!r}" for name in names if name != "settings"]
+    changed = [item for item in other.settings.items() if item not in profile.settings.items()]
+    return ", ".join([*top, *(f"{name} = {value!r} below [settings]" for name, value in changed)])
