@@ -26,6 +26,7 @@ from ..model.exit_codes import StopReason
 from ..model.findings import Sound
 from ..model.schedule import RunWindow
 from ..monitoring.event_log import EventLog
+from ..storage.atomic import remove_stale_temp_files
 from ..storage.errors import translate_os_errors
 from ..storage.interface import Store
 from ..storage.lock import acquire_lock
@@ -74,6 +75,8 @@ def open_ledger(run: RunContext[Store]) -> LedgerWriter:
     ledger.import_catalog(preparation.plan, preparation.catalog, run.configuration.request.request_key)
     ledger.write_findings([finding for finding in preparation.findings if isinstance(finding, Sound)])
     with translate_os_errors(run.folder.path):
+        for before in sorted(run.store.state.runs.glob("*/"))[-1:]:  # it may have been killed while it wrote there
+            remove_stale_temp_files(before)
         run.folder.path.mkdir(parents=True, mode=0o700)
         run.folder.settings.write_text(run.configuration.as_toml(), "utf-8", "backslashreplace")
         run.folder.profile.write_bytes(profile_text(run.configuration).encode())

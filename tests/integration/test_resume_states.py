@@ -19,9 +19,10 @@ from harvester.engine.shutdown import Shutdown
 from harvester.model.exit_codes import StopReason
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
+from harvester.storage.atomic import HOST
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
-from tests.support.harvests import Told, fits_names, harvest_from, leftovers
+from tests.support.harvests import Told, fits_names, harvest_demo, harvest_from, leftovers
 
 MOST = 12
 DIDS = list(listed_dids(MOST))
@@ -164,3 +165,11 @@ def test_every_way_back_to_a_whole_directory(monkeypatch: pytest.MonkeyPatch) ->
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )  # fmt: skip
     run_state_machine_as_test(Resume, settings=quick)
+
+
+async def test_a_run_removes_what_a_killed_one_left_half_written_in_its_folder(tmp_path: Path) -> None:
+    first = await harvest_demo(tmp_path / "out", 2)
+    left = first.report.folder / f".summary.json.{HOST}.4194304.abcd0.part"
+    left.write_text("{")
+    await harvest_demo(tmp_path / "out", 2)
+    assert not left.exists()

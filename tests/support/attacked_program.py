@@ -134,6 +134,14 @@ class Program:
         return (await self._server.stdout.readline()).decode().strip()
 
 
+def signal_session(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the program ``pid`` and to all that it started."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(status.read_text().rpartition(")")[2].split()[3]) == pid:
+                os.kill(int(status.parent.name), number)
+
+
 def compiled(folder: Path) -> Path:
     """The interposed library, compiled into ``folder``."""
     library = folder / "interposed.so"

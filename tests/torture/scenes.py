@@ -218,6 +218,7 @@ async def _completed(program: Program, stage: Stage, scene: Scene, right: set[st
         again = await program.run(scene.arguments(stage), stage.folder)
         complaints += _complaints(again)
     partial = leftovers(stage.folder)
+    complaints += [f"{path.relative_to(stage.folder)} is left" for path in partial]
     if extra > 0:
         complaints.append(f"stored spectra were requested again: {sorted(set(asked) - missing)}")
     return replace(verdict, partial=len(partial), extra=max(extra, 0), complaints=tuple(complaints))

@@ -13,16 +13,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from harvester.demo import DemoArchive, RunningArchive, serve
 from harvester.storage.fsync import reports_write_errors
 from harvester.storage.layout import Layout
+from tests.support.attacked_program import Program, attacked_program, needs_compiler
 from tests.support.paths import REPOSITORY
+from tests.torture import power_cuts
+from tests.torture.power_cuts import Disks
+from tests.torture.scenes import BY_NAME, COUNT, Scene, make_bases
 
 MISSING = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(
@@ -126,3 +132,61 @@ def test_no_acknowledged_file_is_lost_and_none_is_corrupt(
 def test_a_recipe_without_one_of_its_steps_fails_this_test(tmp_path: Path, mutant: str, together: bool) -> None:
     found = cut_power(tmp_path, mutant, 0.5, together)
     assert found.missing or found.corrupt
+
+
+# ---- whole commands, on three file systems
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Program, RunningArchive, Disks]]:
+    folder = tmp_path_factory.mktemp("cuts")
+    server = serve(DemoArchive(count=COUNT, latency=0.01))
+    async with server as archive, attacked_program(folder / "program") as program:
+        await make_bases(program, archive, folder / "bases")
+        yield program, archive, Disks(folder)
+
+
+def make_disk(kind: str, disks: Disks, scene: Scene) -> None:
+    """Make the scene's image, or skip the test with the reason."""
+    if kind not in power_cuts.available():
+        pytest.skip(f"power cuts on {kind} need root, its kernel module and mkfs.{kind}")
+    if not disks.image(kind, scene.base).exists():
+        disks.make(kind, disks.folder / "bases" / scene.base)
+
+
+@needs_compiler
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("kind", power_cuts.MEGABYTES)
+@pytest.mark.parametrize("name", ["run", "layout"])
+async def test_a_command_loses_nothing_that_it_acknowledged(
+    attacked: tuple[Program, RunningArchive, Disks], kind: str, name: str
+) -> None:
+    scene, (program, archive, disks) = BY_NAME[name], attacked
+    make_disk(kind, disks, scene)
+    for number in (1, 2):
+        _, story, verdict = await power_cuts.trial(program, archive, disks, kind, scene, number)
+        assert verdict.good, f"{story}: {verdict}"
+
+
+NO_SYNC = """
+import os
+from harvester.storage import atomic
+os.fsync = lambda descriptor: None
+atomic.sync_file_system = lambda descriptor: None
+from harvester.ledger import writer
+synced = writer.open_for_writing
+def unsynced(path):
+    connection = synced(path)
+    connection.execute("PRAGMA synchronous=OFF")
+    return connection
+writer.open_for_writing = unsynced
+"""
+
+
+@needs_compiler
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_program_that_syncs_nothing_fails_this_test(attacked: tuple[Program, RunningArchive, Disks]) -> None:
+    scene, (program, archive, disks) = BY_NAME["run"], attacked
+    make_disk("ext4", disks, scene)
+    cuts = [await power_cuts.trial(program, archive, disks, "ext4", scene, number, NO_SYNC) for number in range(3)]
+    assert any(verdict.wrong or verdict.lost for _, _, verdict in cuts)
