@@ -8,8 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.harvests import harvest_demo
+
+settings.register_profile("harvester", deadline=None)  # timings decide no test; a busy machine is slow
+settings.load_profile("harvester")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -107,7 +107,7 @@ def _verify(sample: FetchedSample, profile: ArchiveProfile) -> VerifiedSpectrum 
 def _with_identity_card(
     profile: ArchiveProfile, samples: Sequence[FetchedSample]
 ) -> tuple[ArchiveProfile, tuple[str, ...]]:
-    """Return the profile with the card in which the files name their identifier, and what is new about it."""
+    """Return the profile with the card that has the identifier, and a sentence if it is new."""
     card = _identity_card(samples)
     if not samples or card == profile.identity_card:
         return profile, ()
@@ -138,7 +138,7 @@ def _cards_with(body: bytes, did: str) -> set[str]:
 def _with_allowances(
     profile: ArchiveProfile, samples: Sequence[FetchedSample]
 ) -> tuple[ArchiveProfile, tuple[str, ...]]:
-    """Return the profile with what most of the files need to be verified, and a sentence for each field.
+    """Return the profile with what most of the files need, and a sentence for each field.
 
     One file among several may be a bad one, and an archive is not to promise less for its sake.
     """
@@ -155,7 +155,10 @@ def _with_allowances(
 
 
 def _allowances(sample: FetchedSample, profile: ArchiveProfile) -> tuple[str, ...]:
-    """Return the fewest fields by which the file is verified; none if it is, or if none suffice."""
+    """Return the fewest fields by which the file is verified.
+
+    Empty if it is verified as it is, or by none.
+    """
     for number in range(len(_ALLOWANCES) + 1):
         for names in combinations(_ALLOWANCES, number):
             if isinstance(_verify(sample, _allowing(profile, names)), VerifiedSpectrum):

@@ -161,7 +161,7 @@ def test_every_way_back_to_a_whole_directory(monkeypatch: pytest.MonkeyPatch) ->
     for name, seconds in {"FIRST_PROBE": 0.01, "SECOND_PROBE": 0.05, "NEXT_GOOD_PROBE": 0.01}.items():
         monkeypatch.setattr(f"harvester.engine.circuit_breaker.{name}", seconds)
     quick = settings(
-        max_examples=12, stateful_step_count=8, deadline=None, database=None,
+        max_examples=12, stateful_step_count=8, database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )  # fmt: skip
     run_state_machine_as_test(Resume, settings=quick)

@@ -14,7 +14,7 @@ from harvester.archive.responses import LONGEST_RETRY_AFTER, failure_from_respon
 from harvester.formatting import first_words, plain_line
 from harvester.model.failures import FailureKind
 
-WILD = settings(deadline=None, max_examples=150)
+WILD = settings(max_examples=150)
 
 NOW = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC).timestamp()
 MAINTENANCE = (

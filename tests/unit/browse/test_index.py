@@ -95,7 +95,7 @@ ANY_TEXT = st.text(max_size=20) | st.sampled_from(["'", '"', "%", "\\", "is:'; -
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, st.sampled_from(sorted(SORTS)), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_text_of_a_query_is_sql(text: str, label: str, kind: str, sort: str, descending: bool) -> None:
     index = SpectraIndex()
     index.add(ROWS)

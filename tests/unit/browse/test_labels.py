@@ -57,7 +57,7 @@ def test_undo_goes_back_beyond_the_session(tmp_path: Path) -> None:
         st.tuples(st.text("ab,\"'\n ", min_size=1, max_size=4), st.sampled_from("0123456789")) | st.none(), max_size=25
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_file_has_what_memory_has_after_any_session(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str] | None]
 ) -> None:

@@ -194,7 +194,7 @@ def test_a_did_with_two_labels_is_a_doubt(tmp_path: Path) -> None:
     assert not read(tmp_path, content, other).conflicts, "only the label's column has to agree"
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(sorted(KINDS)), data=st.data())
 def test_a_damaged_file_of_any_kind_is_read_or_refused_in_one_sentence(
     tmp_path: Path, kind: str, data: st.DataObject

@@ -31,7 +31,7 @@ def ids(*segments: str) -> list[SpectrumId]:
 
 
 WILD = settings(  # few texts are DIDs
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=40, suppress_health_check=[HealthCheck.filter_too_much]
 )
 
 TRICKY = st.sampled_from([

@@ -27,7 +27,7 @@ from harvester.catalog.reader import read_catalog
 from harvester.errors import StoreError
 
 NAMES = st.text("ab\u00e9\udcff", max_size=4)  # of files, which need not be text
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(max_examples=60)
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=30)
 
 ENOUGH = 150  # megabytes for the plan of a million spectra

@@ -129,7 +129,7 @@ PATHS = st.lists(st.sampled_from(["a", "b", "x/c", "y/c", "x/C", "é", "..", "z/
 SIZES = st.sampled_from([0, 1, FITS_BLOCK, 3 * FITS_BLOCK, FITS_BLOCK + 1])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(PATHS, st.dictionaries(st.sampled_from(["a", "b", "c", "e", "q", "zz"]), SIZES))
 def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_for(
     paths: list[str], stored: dict[str, int]
@@ -143,7 +143,7 @@ def test_every_listed_spectrum_is_in_exactly_one_place_and_every_file_accounted_
     assert not {target.name for target in [*plan.present, *plan.suspect]} & set(plan.strays)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(PATHS)
 def test_once_everything_is_stored_nothing_is_wanted_and_nothing_stray(paths: list[str]) -> None:
     first = settled(catalog(*paths), {})
@@ -172,7 +172,7 @@ SEGMENTS = st.sampled_from(["abcde1", "ABCDE1", "abcde2", "Vega55", "x y", "abcd
 WHOSE = st.tuples(st.sampled_from(["one", "two", "Three"]), SEGMENTS).map("/".join)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(WHOSE, unique=True, max_size=8),
     st.lists(WHOSE, unique=True, max_size=8),

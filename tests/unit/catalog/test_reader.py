@@ -18,7 +18,7 @@ from harvester.catalog.reader import Catalog, CatalogRules, parse_catalog, read_
 from harvester.errors import UsageError
 from tests.support.paths import SHARED
 
-WILD = settings(deadline=None, max_examples=100)
+WILD = settings(max_examples=100)
 
 GENUINE = SHARED / "real/ondrejov-dataset.csv"
 

@@ -8,7 +8,7 @@ from decimal import Decimal, getcontext
 import numpy as np
 import pytest
 from astropy.convolution import Gaussian1DKernel, convolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -64,7 +64,6 @@ def test_the_way_back_by_the_published_formula_ends_where_it_began() -> None:
     np.testing.assert_allclose(vacuum_of(air) / index, air, rtol=1e-8)
 
 
-@settings(deadline=None)
 @given(st.floats(0.05, 40), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=300))
 def test_smoothing_is_astropys_with_the_ends_going_on(sigma: float, values: list[float]) -> None:
     flux = np.array(values)

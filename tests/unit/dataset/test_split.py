@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.units import arcsec, deg
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harvester.dataset.split import Split, parse_shares
@@ -48,7 +48,6 @@ def spectra_in(stars: dict[str, dict[str, int]], parts: dict[str, str]) -> Count
     return counted
 
 
-@settings(deadline=None)
 @given(STARS, st.integers(0, 5), st.sampled_from([SHARES, (0.5, 0.5), (0.7, 0.3), (0.34, 0.33, 0.33)]))
 def test_every_star_has_one_part_and_no_part_is_further_off_than_the_largest_stars(
     stars: dict[str, dict[str, int]], seed: int, shares: tuple[float, ...]
@@ -155,7 +154,6 @@ def test_one_star_under_two_names_is_known_by_its_place() -> None:
     assert one == alias == again != other
 
 
-@settings(deadline=None)
 @given(st.floats(0, 360), st.floats(-90, 90), st.floats(0, 360), st.floats(0, 1.99))
 def test_places_within_two_arcseconds_are_one_anywhere_on_the_sky(
     ra: float, dec: float, angle: float, distance: float

@@ -228,7 +228,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_whatever_happens_the_next_probe_is_never_far(steps: list[tuple[str | Failure, float]]) -> None:
     breaker, now, rng = CircuitBreaker(), 0.0, Random(2)
     for what, wait in steps:
@@ -244,7 +244,7 @@ def test_whatever_happens_the_next_probe_is_never_far(steps: list[tuple[str | Fa
 
 
 @given(st.lists(st.sampled_from([None, REFUSED, BROKEN, UNKNOWN]), max_size=60), st.sampled_from([REFUSED, BROKEN]))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_an_outage_opens_it_within_eight_results_whatever_came_before(
     before: list[Failure | None], outage: Failure
 ) -> None:

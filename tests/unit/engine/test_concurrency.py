@@ -108,7 +108,7 @@ def test_nothing_is_tried_that_nobody_wants() -> None:
 
 
 @given(st.integers(1, 200), st.lists(st.one_of(st.floats(1e-6, 100.0), st.none()), max_size=400))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_happens_it_stays_between_one_and_the_ceiling(ceiling: int, story: list[float | None]) -> None:
     control = AdaptiveConcurrency(ceiling)
     for at, latency in enumerate(story):

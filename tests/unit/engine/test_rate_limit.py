@@ -174,7 +174,7 @@ async def in_trouble(rate: float, troubles: list[tuple[float, str, float]]) -> l
 
 
 @given(st.sampled_from([0.2, 1.0, 2.5, 5.0, 50.0]), st.lists(TROUBLE, max_size=8))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_turn_completes_a_second_of_more_than_rate_plus_one(
     rate: float, troubles: list[tuple[float, str, float]]
 ) -> None:
@@ -232,7 +232,7 @@ def test_first_come_first_served() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 0.3), st.integers(0, 29)), max_size=20))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_who_gives_up_waiting_costs_the_others_nothing(cancels: list[tuple[float, int]]) -> None:
     async def run() -> tuple[list[float], int]:
         pacer, stop, loop, taken = RateLimiter(20.0), asyncio.Event(), virtual_loop(), list[float]()

@@ -61,7 +61,7 @@ def test_it_is_never_asked_for_sooner_than_the_archive_said() -> None:
     assert waits(FailureKind.BUSY, retry_after=21_600.0) == [21_600.0] * 5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(FailureKind), st.integers(1, 100), st.none() | st.floats(0, 21_600), st.integers())
 def test_no_wait_is_negative_or_beyond_what_was_allowed(
     kind: FailureKind, attempt: int, retry_after: float | None, seed: int
@@ -135,7 +135,7 @@ def test_fresh_spectra_are_drawn_one_by_one_from_however_long_a_list() -> None:
     assert drawn == ["a"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0, 100) | st.none(), max_size=40), st.integers(0, 10))
 def test_no_spectrum_is_lost_or_handed_out_twice_at_once(fates: list[float | None], count: int) -> None:
     agenda, now, open_, done = WorkQueue(target(str(number)) for number in range(count)), 0.0, set[str](), set[str]()

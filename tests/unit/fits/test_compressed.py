@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.fits.errors import InvalidSpectrumError
@@ -23,7 +23,6 @@ def compressed(data: Any, algorithm: str, **more: Any) -> bytes:
     return written(fits.PrimaryHDU(), fits.CompImageHDU(data, SCALE, compression_type=algorithm, **more))
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"]),
     st.sampled_from(["u1", "i2", "i4", "f4", "f8"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.fits.errors import InvalidSpectrumError
@@ -103,7 +103,6 @@ UNITS = {
 }  # fmt: skip
 
 
-@settings(deadline=None)  # astropy is loaded for the first spelling that is in no table
 @given(
     st.sampled_from(sorted(UNITS)),
     st.sampled_from(["D", "E"]),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harvester.model.band import LONGEST, SHORTEST, Band, parse_band
 
-WILD = settings(deadline=None, max_examples=60)
+WILD = settings(max_examples=60)
 
 METRES = (
     st.floats(SHORTEST, LONGEST).map(lambda limit: float(f"{limit:.15g}")).filter(lambda m: SHORTEST <= m <= LONGEST)

@@ -65,7 +65,7 @@ def test_odd_identifiers_are_encoded_exactly_once(did: str, encoded: str) -> Non
     assert query(SodaRequest(DLGET, None, None, None), did) == f"ID={encoded}"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(st.characters(codec="utf-8").filter(str.isprintable), min_size=1, max_size=30), st.text(max_size=8))
 def test_the_archive_reads_back_what_was_meant(path: str, fluxcalib: str) -> None:
     did = parse_did(f"ivo://org/x{path}")
