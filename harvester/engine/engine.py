@@ -25,7 +25,7 @@ from ..model.target import Target
 from .backoff import wait_before_retry
 from .circuit_breaker import Signal, classify
 from .disk_full import DiskFullRetry
-from .interfaces import Archive, SpectrumWriter, Throttle, Verify
+from .interfaces import Archive, Prepare, SpectrumWriter, Throttle, Verify
 from .outage import OutageMonitor, PendingFailure
 from .rate_limit import wait_for_event
 from .shutdown import Shutdown
@@ -65,6 +65,7 @@ class Engine:
     clock: Callable[[], float] = time.time
     wait_for_retries: bool = True
     elsewhere: Sequence[Target] = ()
+    prepare: Prepare | None = None  # verifies bodies that will be put; None: ``verify``
     _work_queue: WorkQueue = field(init=False)
     _attempts: asyncio.Queue[Attempt | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
@@ -194,7 +195,7 @@ class Engine:
     async def _verify_and_store(self, attempt: Attempt, fetched: Fetched, started: float) -> None:
         target = attempt.target
         self._phase(attempt, ev.Phase.VERIFY)
-        verdict = self.verify(target, fetched.body)
+        verdict = await self.prepare(target, fetched.body) if self.prepare else self.verify(target, fetched.body)
         self._phase(attempt, ev.Phase.WRITE)
         if isinstance(verdict, FailedCheck):
             failure = Failure(verdict.kind, verdict.detail, 200)

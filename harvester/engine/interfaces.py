@@ -5,7 +5,7 @@ An archive, a throttle, a store and a verification.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..model.failures import Failure
@@ -117,3 +117,6 @@ class SpectrumWriter(Protocol):
 
 
 Verify = Callable[[Target, bytes], VerifiedSpectrum | FailedCheck]
+
+Prepare = Callable[[Target, bytes], Awaitable[VerifiedSpectrum | FailedCheck]]
+"""Verify a body that is put next if it passes; storing it may begin meanwhile."""

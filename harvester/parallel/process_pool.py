@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
 import subprocess
-import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +13,8 @@ from typing import Any, Self
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
 from ..engine.work_queue import PendingRetry
-from ..errors import ClusterError
 from .channel import SocketChannel, WorkerLostError, receive_messages
+from .child_process import remove_if_empty, start_child
 from .coordinator import Coordinator
 from .job_spec import JobSpec
 from .messages import ShardDone
@@ -26,12 +23,6 @@ from .shards import Shard
 log = logging.getLogger(__name__)
 
 END_TIMEOUT = 10.0  # seconds that a process gets to end once it has nothing to do, or after ``limits.grace``
-_PROGRAM = """
-import sys
-sys.path.append({home!r})
-from harvester.parallel.process_worker import main
-main()
-"""
 
 
 class ProcessPool:
@@ -56,9 +47,7 @@ class ProcessPool:
             await process.end()
         if self._lost:
             await asyncio.to_thread(self._job.sweep)
-        with contextlib.suppress(OSError):
-            if not self._output.stat().st_size:
-                self._output.unlink()
+        remove_if_empty(self._output)
 
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         """Have a process harvest ``shard``; return its retries that are not due yet.
@@ -95,18 +84,7 @@ class _WorkerProcess:
 
         It shares nothing with this one but a socket, which ends with either of them.
         """
-        ours, theirs = socket.socketpair()
-        program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]))
-        try:
-            with theirs, output.open("ab") as printed:
-                process = subprocess.Popen(  # noqa: ASYNC220, S603 - it takes milliseconds, once; our own text
-                    [sys.executable, "-c", program, str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
-                    pass_fds=(theirs.fileno(),), process_group=0,
-                )  # fmt: skip
-        except OSError as error:
-            ours.close()
-            raise ClusterError(f"no further process can be started ({error}); try fewer --processes") from error
+        process, ours = start_child("process_worker", output)
         worker = cls(process, await SocketChannel.over(ours))
         worker._channel.send(job)
         return worker

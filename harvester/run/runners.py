@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 from ..archive.client import ArchiveClient
 from ..config.settings import Settings
 from ..engine.engine import Engine
+from ..engine.interfaces import Prepare, SpectrumWriter, Verify
 from ..engine.throttle import LocalThrottle
 from ..errors import UsageError
 from ..model.batching import Pool
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import Target
+from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
 from ..verify import verify_spectrum
 from .context import RunContext, WriterT
@@ -48,22 +50,41 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
     """Start one engine in this process and this event loop."""
     settings, shutdown, clock, emit = run.settings, run.shutdown, run.clock, run.bus.emit
     throttle = _throttle(run)
-    expectation = run.configuration.expectation
-
-    def verify(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
-        return verify_spectrum(body, target.did, expectation)
-
     client = ArchiveClient(
         run.configuration.access, settings.limits, settings.contact, emit,
         partial(throttle.acquire_followup, shutdown.draining), clock.now, run.configuration.connection,
         partial(throttle.acquire_repeat, shutdown.draining), throttle.sent,
     )  # fmt: skip
-    async with client as archive:
+    async with client as archive, _storage(run) as (store, verify, prepare):
         engine = Engine(
-            run.preparation.targets, archive, run.store, verify, settings.limits, throttle, emit, shutdown,
-            run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now,
+            run.preparation.targets, archive, store, verify, settings.limits, throttle, emit, shutdown,
+            run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now, prepare=prepare,
         )  # fmt: skip
         yield Runner(engine.run, client.renew)
+
+
+@asynccontextmanager
+async def _storage(run: RunContext[WriterT]) -> AsyncIterator[tuple[SpectrumWriter, Verify, Prepare | None]]:
+    """Yield where spectra are stored, and how they are verified.
+
+    Those in a directory are verified and stored by a second process while that pays.
+    """
+    expectation = run.configuration.expectation
+
+    def verify(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+        return verify_spectrum(body, target.did, expectation)
+
+    if not isinstance(run.store, DirectoryStore):
+        yield run.store, verify, None
+        return
+    from ..parallel.adaptive_storage import AdaptiveStorage, spare_cores
+    from ..parallel.storage_process import StorageProcess
+
+    output = run.store.state.run(run.name).process_log
+    async with AdaptiveStorage(
+        run.store, expectation, partial(StorageProcess.start, output=output), spare_cores()
+    ) as storage:
+        yield storage, storage.verify, storage.prepare
 
 
 @asynccontextmanager

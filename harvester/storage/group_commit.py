@@ -39,6 +39,46 @@ class _Delivery:
     written: asyncio.Future[Exception | None]
 
 
+class BatchCommitter:
+    """Commit batches of files into ``folder``.
+
+    It blocks, and belongs into a thread or a process of its own. ``state`` is the state folder, without which nothing
+    may be stored. OSError. ``close`` it at the end.
+    """
+
+    def __init__(self, folder: Path, state: Path | None = None) -> None:
+        self._folder = folder
+        self._policy = SyncfsPolicy(can_sync_together(folder))
+        self._guard = FolderGuard([folder] if state is None else [folder, state])
+
+    def close(self) -> None:
+        """Release the folders."""
+        self._guard.close()
+
+    def commit(self, files: Sequence[tuple[str, bytes]]) -> Sequence[Exception | None]:
+        """Give each ``(name, bytes)`` its name, durably; return for each what went wrong, or None."""
+        together, began = self._policy.suits(len(files)), time.monotonic()
+        try:
+            self._refuse_changed_folders()
+            return commit(self._folder, files, together)
+        except Exception as bug:  # noqa: BLE001 - a worker that waits must get an answer, or it would wait for ever
+            return [bug] * len(files)
+        finally:
+            self._policy = self._policy.after(len(files), time.monotonic() - began)
+
+    def _refuse_changed_folders(self) -> None:
+        """Store nothing beside another ledger, or none: it would be lost to this one.
+
+        Raises OSError, StoreError.
+        """
+        changed = self._guard.changed()
+        if changed is None:
+            return
+        if changed == self._folder:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        raise state_removed(changed)
+
+
 class GroupCommitter:
     """Put files into ``folder``; an async context manager, for one event loop.
 
@@ -49,19 +89,18 @@ class GroupCommitter:
     def __init__(self, folder: Path, state: Path | None = None) -> None:
         self._folder = folder
         self._state = state
-        self._policy = SyncfsPolicy(can_sync_together(folder))
         self._waiting: list[_Delivery] = []
         self._timer: asyncio.Handle | None = None
         self._busy = self._dense = False
         self._last_batch = -math.inf
         self._batches: queue.SimpleQueue[list[_Delivery] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
-        self._guard: FolderGuard
+        self._committer: BatchCommitter
         self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._guard = FolderGuard([self._folder] if self._state is None else [self._folder, self._state])
+        self._committer = BatchCommitter(self._folder, self._state)
         self._thread.start()
         return self
 
@@ -72,7 +111,7 @@ class GroupCommitter:
             self._send()
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._guard.close()
+        self._committer.close()
 
     async def put(self, name: str, body: bytes) -> None:
         """Give ``body`` the name ``name`` (below the folder), durably.
@@ -114,31 +153,9 @@ class GroupCommitter:
     def _write(self) -> None:
         """Commit batches until None comes; this is the thread."""
         while (batch := self._batches.get()) is not None:
-            faults = self._commit(batch)
+            faults = self._committer.commit([(delivery.name, delivery.body) for delivery in batch])
             with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more, the files are stored
                 self._loop.call_soon_threadsafe(self._finish, batch, faults)
-
-    def _commit(self, batch: Sequence[_Delivery]) -> Sequence[Exception | None]:
-        together, began = self._policy.suits(len(batch)), time.monotonic()
-        try:
-            self._refuse_changed_folders()
-            return commit(self._folder, [(delivery.name, delivery.body) for delivery in batch], together)
-        except Exception as bug:  # noqa: BLE001 - a worker that waits must get an answer, or it would wait for ever
-            return [bug] * len(batch)
-        finally:
-            self._policy = self._policy.after(len(batch), time.monotonic() - began)
-
-    def _refuse_changed_folders(self) -> None:
-        """Store nothing beside another ledger, or none: it would be lost to this one.
-
-        Raises OSError, StoreError.
-        """
-        changed = self._guard.changed()
-        if changed is None:
-            return
-        if changed == self._folder:
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        raise state_removed(changed)
 
 
 def state_removed(state: Path) -> StoreError:

@@ -110,7 +110,7 @@ class RunFolder:
 
     @property
     def process_log(self) -> Path:
-        """What the worker processes wrote to their standard error."""
+        """What worker processes and the storage process wrote to their standard error."""
         return self.path / "processes.log"
 
     @property

@@ -38,6 +38,10 @@ def in_place(folder, files, together):
     return [None] * len(files)
 group_commit.commit = in_place
 """,
+    "a storage process at once": """
+from harvester.parallel import adaptive_storage
+adaptive_storage.SATURATED, adaptive_storage.SPELL, adaptive_storage.spare_cores = 0.0, 0.0, lambda: 1
+""",
 }
 
 
@@ -102,9 +106,13 @@ async def harvest_through_kills(
     return watch, archive.log, code
 
 
-@pytest.mark.parametrize("layout", Layout)
-async def test_kills_leave_only_whole_files_and_repeat_only_what_was_in_flight(tmp_path: Path, layout: Layout) -> None:
-    watch, log, code = await harvest_through_kills(tmp_path, "none", layout)
+@pytest.mark.parametrize(
+    ("layout", "mutant"), [(Layout.FLAT, "none"), (Layout.HASHED, "none"), (Layout.HASHED, "a storage process at once")]
+)
+async def test_kills_leave_only_whole_files_and_repeat_only_what_was_in_flight(
+    tmp_path: Path, layout: Layout, mutant: str
+) -> None:
+    watch, log, code = await harvest_through_kills(tmp_path, mutant, layout)
     assert code == 0
     assert watch.checks > COUNT
     assert not watch.wrong

@@ -1,0 +1,160 @@
+"""Verify and store in this process, or in a second one while that pays.
+
+It pays while a core is spare and the pace is high. Verification, digests and commits are 40 % of the CPU time of a
+spectrum. In a process of their own they run beside the download, and the two share no interpreter lock. Such a process
+costs a quarter of a second of CPU to start, which a run pays only once it has kept one core busy for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..errors import ClusterError
+from ..model.outcomes import FailedCheck, Fetched
+from ..model.target import Target
+from ..storage.directory import DirectoryStore
+from ..storage.errors import storage_fault
+from ..storage.layout import remove_all_stale_temp_files
+from ..verify import Verdict, verify_spectrum
+from ..verify.expectation import Expectation
+from .channel import WorkerLostError
+from .storage_messages import StorageJob
+from .storage_process import StorageProcess
+
+log = logging.getLogger(__name__)
+
+SATURATED = 0.9  # of one core, used by this process: verification delays the next requests, and no other program does
+SPELL = 0.25  # seconds over which that is measured
+
+
+def spare_cores() -> int:
+    """Return how many cores this process may use beside its own."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CoreUse:
+    """How much of a core a process uses: a fold over its CPU seconds, in spells."""
+
+    since: float
+    cpu: float
+    is_saturated: bool = False
+
+    def after(self, now: float, cpu: float) -> CoreUse:
+        """Return the use ``now``, at ``cpu`` seconds of CPU in all; unchanged within a spell."""
+        if now - self.since < SPELL:
+            return self
+        return CoreUse(now, cpu, (cpu - self.cpu) / (now - self.since) >= SATURATED)
+
+
+class AdaptiveStorage:
+    """Verify bodies and store them in ``store``; an async context manager around a run.
+
+    ``start`` makes the storage process, if ``cores`` beside our own are there. One that is killed is not replaced:
+    what it had is verified and stored here, and so is the rest.
+    """
+
+    def __init__(
+        self,
+        store: DirectoryStore,
+        expected: Expectation,
+        start: Callable[[StorageJob], Awaitable[StorageProcess]],
+        cores: int,
+        clocks: Callable[[], tuple[float, float]] = lambda: (time.monotonic(), time.process_time()),
+    ) -> None:
+        self._store, self._expected, self._start = store, expected, start
+        self._is_wanted, self._clocks = cores > 0, clocks
+        self._use = CoreUse(*clocks())
+        self._starting: asyncio.Task[None] | None = None
+        self._process: StorageProcess | None = None
+        self._stored: dict[str, Exception | None] = {}
+
+    async def __aenter__(self) -> Self:
+        folders = (self._store.folder, self._store.state.path)
+        self._job = StorageJob(self._expected, tuple((folder, *_identity(folder)) for folder in folders))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._starting is not None:
+            await self._starting
+        if self._process is not None:
+            was_lost = self._process.lost
+            await self._process.close()
+            if was_lost:  # it may have left a file half-written
+                await asyncio.to_thread(remove_all_stale_temp_files, self._store.folder)
+
+    def verify(self, target: Target, body: bytes) -> Verdict:
+        """Verify ``body`` here."""
+        return verify_spectrum(body, target.did, self._expected)
+
+    async def prepare(self, target: Target, body: bytes) -> Verdict:
+        """Verify a body that ``put`` is called for next, if it passes.
+
+        The storage process stores it at once, and ``put`` returns what came of that.
+        """
+        self._stored.pop(target.name, None)
+        if self._process is None or self._process.lost:
+            self._watch()
+            return self.verify(target, body)
+        try:
+            stored = await self._process.store(target, self._store.layout.relative_path(target.name), body)
+        except WorkerLostError as lost:
+            log.warning("%s: this process verifies and stores from here on", lost)
+            return self.verify(target, body)
+        if stored.verdict is None:
+            raise stored.fault or AssertionError("a result without a verdict has a fault")
+        self._stored[target.name] = stored.fault
+        return stored.verdict
+
+    async def put(self, target: Target, body: bytes) -> None:
+        """Store ``body`` under the target's name, durably, unless that has been done.
+
+        StoreError if it failed.
+        """
+        if target.name not in self._stored:
+            await self._store.put(target, body)
+            return
+        fault = self._stored.pop(target.name)
+        if isinstance(fault, OSError):
+            raise storage_fault(self._store.folder / self._store.layout.relative_path(target.name), fault) from fault
+        if fault is not None:
+            raise fault
+
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
+        """Store a body that failed a check in quarantine and return its path."""
+        self._stored.pop(target.name, None)
+        return await self._store.quarantine(target, fetched, rejected)
+
+    async def has_room(self, size: int) -> bool:
+        """Return whether ``size`` more bytes can be written now."""
+        return await self._store.has_room(size)
+
+    def _watch(self) -> None:
+        """Start the process, once, when this one keeps its core busy."""
+        if not self._is_wanted:
+            return
+        self._use = self._use.after(*self._clocks())
+        if self._use.is_saturated:
+            self._is_wanted = False
+            self._starting = asyncio.create_task(self._begin(), name="storage-process-start")
+
+    async def _begin(self) -> None:
+        try:
+            self._process = await self._start(self._job)
+        except (ClusterError, WorkerLostError) as error:
+            log.warning("no storage process: %s", error)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

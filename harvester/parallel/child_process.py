@@ -1,0 +1,47 @@
+"""Start a process of this program, connected by a socket that ends with either of the two."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from ..errors import ClusterError
+
+_PROGRAM = """
+import sys
+sys.path.append({home!r})
+from harvester.parallel.{module} import main
+main()
+"""
+
+
+def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start ``main`` of a module of this package.
+
+    Return the process and our end of the socket.
+    Its last argument is the number of its end. What it prints goes into the file ``output``. It shares nothing else
+    with this process, and no signal of the terminal reaches it. ClusterError if it cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]), module=module)
+    try:
+        with theirs, output.open("ab") as printed:
+            process = subprocess.Popen(  # noqa: S603 - our own text
+                [sys.executable, "-c", program, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                pass_fds=(theirs.fileno(),), process_group=0,
+            )  # fmt: skip
+    except OSError as error:
+        ours.close()
+        raise ClusterError(f"no further process can be started ({error}); try fewer --processes") from error
+    return process, ours
+
+
+def remove_if_empty(output: Path) -> None:
+    """Remove the file of what processes printed if they printed nothing."""
+    with contextlib.suppress(OSError):
+        if not output.stat().st_size:
+            output.unlink()
