@@ -53,6 +53,7 @@ class Session:
     _listeners: set[asyncio.Queue[str]] = field(default_factory=set)
     _recent: deque[list[str]] = field(default_factory=lambda: deque(maxlen=_LEDGER_LAG))
     _unjudged: int = 0
+    _arrivals: int = 0
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -184,10 +185,12 @@ class Session:
         changed = self.live.observe(events)
         if any(event["event"] == "harvest_ended" for event in events):
             self.index.add(overview(self.store.ledger, self.column))
+            self._arrivals += 1
         self._recent.append(changed)
         dids = list(dict.fromkeys(did for some in self._recent for did in some))
         if dids:
             self.index.add(overview(self.store.ledger, self.column, dids))
+            self._arrivals += 1
             self._read_passed(changed or dids)
         return bool(events or dids)
 
@@ -199,8 +202,11 @@ class Session:
                 self.reader.read_again(row["number"], did, str(row["label"] or ""))
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the run, and the version of the table."""
-        return {**self.live.status(), "version": self.index.version}
+        """Return the state of the run, and the version of the table.
+
+        ``arrivals`` rises when rows came in or changed.
+        """
+        return {**self.live.status(), "version": self.index.version, "arrivals": self._arrivals}
 
     def progress(self) -> dict[str, Any]:
         """Return how many files have been read for time, position and shape."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": "compare two runs, two directories, or disk and archive",
     "export": "write the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
     "browse": "serve a local page to look at the spectra of a harvest, live while it runs, and to label them",
+    "send": "send the table of spectra, or single spectra, to TOPCAT, Aladin and others by SAMP",
     "fluxcalib": "draw one spectrum under each FLUXCALIB setting, into a figure or in the terminal",
     "preview": "draw one stored (or downloaded) spectrum in the terminal or into a picture",
     "config": "show every setting with its value and where the value comes from",

@@ -30,10 +30,18 @@ if TYPE_CHECKING:
     "--import", "imported", metavar="FILE", help="add the labels of a CSV of id,label to those of --as; then end"
 )
 @click.option("--agreement", is_flag=True, help="print how far all labellers agree; then end")
+@click.option("--samp", "joining", is_flag=True, help="select the rows that TOPCAT and others pick, by SAMP")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="port on 127.0.0.1 [any free one]")
 @click.option("--open", "opening", is_flag=True, help="open the page in your browser")
 def command(
-    labelling: bool, labeller: str | None, imported: str | None, agreement: bool, port: int, opening: bool, **flags: Any
+    labelling: bool,
+    labeller: str | None,
+    imported: str | None,
+    agreement: bool,
+    joining: bool,
+    port: int,
+    opening: bool,
+    **flags: Any,
 ) -> int:
     """Serve a page on this computer to look at all spectra of a harvest.
 
@@ -63,7 +71,7 @@ def command(
     ):
         from ..browse.session import Session
 
-        asyncio.run(_serve(Session(config, store, labels, name), port, opening))
+        asyncio.run(_serve(Session(config, store, labels, name), port, opening, joining))
     return 0
 
 
@@ -130,14 +138,15 @@ def _print_agreement(config: Configuration, store: Store) -> int:
     return 0
 
 
-async def _serve(session: Session, port: int, opening: bool) -> None:
+async def _serve(session: Session, port: int, opening: bool, joining: bool) -> None:
+    from ..browse.picks import following_picks
     from ..browse.server import serve
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with serve(session, port) as rules:
+    async with serve(session, port) as rules, following_picks(session) if joining else contextlib.nullcontext():
         print(rules.url, flush=True)
         if session.labels is not None:
             print(f"labels of {session.labeller}: {session.labels.path}", flush=True)

@@ -192,6 +192,18 @@ async def test_a_harvest_is_seen_while_it_runs(tmp_path: Path) -> None:
             assert tab.complaints == []
 
 
+async def test_what_other_programs_pick_is_selected(out: Path) -> None:
+    async with browsing(out) as (session, rules), page_of(rules) as tab:
+        dids = [session.index.row(number)["did"] for number in (4, 9, 20)]
+        session.pick(dids[1:2], alone=True)
+        await tab.until(f"{SHOWN} === '9'")
+        session.pick(dids, alone=False)
+        await tab.until("document.getElementById('foot').innerText.startsWith('3 spectra')")
+        await tab.until("document.querySelectorAll('.row.picked').length === 3")
+        await pressed(tab, "End", shows=f"{SHOWN} === '20'")
+        assert tab.complaints == []
+
+
 async def test_it_fits_a_phone_and_suits_the_dark(harvested: Path) -> None:
     async with browsing(harvested, "anna") as (_, rules), page_of(rules) as tab:
         ground = "getComputedStyle(document.body).backgroundColor"

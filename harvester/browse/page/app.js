@@ -57,7 +57,7 @@ async function changeView({ keep = true } = {}) {
     state.version = version;
     byId("foot").textContent = table.summary;
     let place = 0;
-    if (keep && before !== undefined) place = Math.max(0, (await get("where", { view, number: before })).place);
+    if (keep && total && before !== undefined) place = Math.max(0, (await get("where", { view, number: before })).place);
     if (total) await table.select(place); else empty();
     trouble(null);
   } catch (error) { trouble(error); }
@@ -232,10 +232,11 @@ async function begin() {
     byId("lines").checked = true;
     await draw(true);
   });
+  grown = state.about.run.arrivals;
   await changeView();
   byId("table").focus({ preventScroll: true });
   listen({
-    status: (status) => { showRun(status); changed(status); if (status.state === "running") grow(status); },
+    status: (status) => { state.about.run = status; showRun(status); changed(status); grow(status); },
     reading,
     judged: async (message) => { await readAbout(); changed(message); if (state.about.labeller !== null && !state.labelled) await changeView({ keep: false }); },
     picked: async ({ numbers, count: number, alone }) => {
@@ -249,11 +250,20 @@ async function begin() {
   });
 }
 
-let grown = 0;
-function grow({ saved, failed }) {       // new rows come in while a harvest runs; the selected one stays
-  if (saved + failed === grown || state.growing || state.about.labeller !== null) return;
-  grown = saved + failed;
-  state.growing = setTimeout(async () => { state.growing = 0; await readAbout(); await changeView(); }, 2000 + table.total / 200);
+// New rows come in while a harvest runs. The selected one and the place in the table stay; a labeller is left alone.
+let grown = 0, arrived = 0, growing = 0;
+function grow({ arrivals }) {
+  arrived = arrivals ?? arrived;
+  if (growing || arrived === grown || state.about.labeller !== null) return;
+  growing = setTimeout(async () => {
+    grown = arrived;
+    const { scrollTop } = byId("table");
+    await readAbout();
+    await changeView();
+    byId("table").scrollTop = scrollTop;
+    growing = 0;
+    grow({});
+  }, 1000 + table.total / 200);
 }
 
 begin().catch((error) => { byId("trouble").textContent = `The page cannot begin: ${error.message}`; throw error; });
