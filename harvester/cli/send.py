@@ -14,7 +14,7 @@ from .fluxcalib import resolve_did
 from .options import load_configuration, location_options
 
 if TYPE_CHECKING:
-    from ..browse.samp import Delivery, SampLink
+    from ..browse.samp import Receipt, SampLink
     from ..config.configuration import Configuration
     from ..dataset.stored_files import StoredFile
 
@@ -71,7 +71,7 @@ def _stored(config: Configuration, name: str) -> StoredFile:
     return stored
 
 
-def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[Delivery]:
+def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[Receipt]:
     from ..dataset.stored_files import DamagedError, read_stored
     from ..errors import UsageError
     from ..fits.observation import observation_of
@@ -86,7 +86,7 @@ def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[D
     return sent
 
 
-def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[Delivery]:
+def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[Receipt]:
     from ..browse.samp_table import sendable_table
     from ..dataset.stored_files import stored_files
 
@@ -96,7 +96,7 @@ def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[Del
         return link.send_table(table, Path(folder), f"harvester {config.location}", to)
 
 
-def _report(sent: Iterable[Delivery], to: str | None, what: str) -> int:
+def _report(sent: Iterable[Receipt], to: str | None, what: str) -> int:
     took = []
     for delivery in sent:
         if delivery.problem:
