@@ -28,6 +28,7 @@ from .dataset.stored_files import require_ledger
 from .engine.shutdown import Shutdown
 from .events import Event
 from .ledger import queries
+from .ledger.damage import explained_by_damage
 from .model.exit_codes import StopReason
 from .model.limits import Limits
 from .results import Harvest
@@ -160,7 +161,8 @@ def open_harvest(out: PathName) -> Harvest:
     """
     store = DirectoryStore(Path(out).absolute())
     require_ledger(store)
-    record = queries.last_run(store.ledger)
+    with explained_by_damage(store.ledger):
+        record = queries.last_run(store.ledger)
     return Harvest(store.folder, record.summary if record else {})
 
 

@@ -21,6 +21,7 @@ from .fits.observation import Observation, observation_of
 from .fits.spectrum import Spectrum, angstroms
 from .formatting import _html, count, html_table, plain_line, plural
 from .ledger import queries
+from .ledger.damage import explained_by_damage
 from .ledger.queries import FailureRecord
 from .model.target import SpectrumId
 from .plots.sparkline import sparkline
@@ -168,9 +169,7 @@ class StoredSpectrum:
         return as_specutils(self.as_filed)
 
     def spectrum_list(self) -> specutils.SpectrumList:
-        """Return its segments (orders, arms) as a specutils.SpectrumList.
-
-        One without segments has a single member.
+        """Return its segments (orders, arms) as a specutils.SpectrumList, at least one.
 
         ImportError that says what to install if specutils is missing.
         """
@@ -216,7 +215,7 @@ class Harvest:
         None while the run is active.
         """
         code = self.summary.get("exit_code")
-        return None if code is None else int(code)
+        return code if isinstance(code, int) else None
 
     @property
     def reason(self) -> str:
@@ -231,7 +230,9 @@ class Harvest:
     @property
     def failures(self) -> list[FailureRecord]:
         """The missing spectra: did, kind (with meaning and advice), blame, detail, attempts ..."""
-        return [failure for failure in queries.failures(self._store.ledger) if self._lists(SpectrumId(failure.did))]
+        ledger = self._store.ledger
+        with explained_by_damage(ledger):
+            return [failure for failure in queries.failures(ledger) if self._lists(SpectrumId(failure.did))]
 
     def table(self, *, observations: bool = True) -> QTable:
         """Return an astropy QTable with one row per stored spectrum, by name.
@@ -242,8 +243,9 @@ class Harvest:
         """
         from .dataset.astropy_table import build_table
 
-        meta = {"directory": str(self.out), "request": queries.request_parameters(self._store.ledger) or ""}
-        return build_table((one.stored for one in self), meta, observations=observations)
+        with explained_by_damage(self._store.ledger):
+            meta = {"directory": str(self.out), "request": queries.request_parameters(self._store.ledger) or ""}
+            return build_table((one.stored for one in self), meta, observations=observations)
 
     def spectrum_list(self) -> specutils.SpectrumList:
         """Return all stored spectra as a specutils.SpectrumList, one member per segment.
@@ -307,10 +309,7 @@ class Harvest:
         return f"<Harvest {self.out}: {self._counted}; {self.reason}>"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: numbers, and what is missing.
-
-        It has no colours, so that it suits any theme.
-        """
+        """Return what a notebook shows, without colours: numbers, and what is missing."""
         failures = self.failures
         kinds = Counter(failure.kind for failure in failures)
         rows = [(kind, number, kind.meaning, kind.advice) for kind, number in kinds.most_common()]

@@ -53,25 +53,6 @@ LEDGER_KEY = "harvester.ledger"
 """Where a command leaves the path of the ledger that it reads, in the context of click."""
 
 
-def _raise_if_damaged(ledger: Path | None, error: Exception) -> None:
-    """Raise StoreError if the ledger is damaged.
-
-    No reader expects impossible values, and a run makes a new one.
-    """
-    if ledger is None:
-        return
-    from ..errors import StoreError
-    from ..ledger.damage import damage_of
-    from ..model.invocation import command_line
-
-    fault = damage_of(ledger)
-    if fault is not None:
-        fix = command_line("verify", "--fix")
-        raise StoreError(
-            f"{ledger}: the ledger is damaged ({fault}); a run, or `{fix}`, makes a new one from the files"
-        ) from error
-
-
 class _Commands(click.Group):
     """Commands by name; options alone, or a catalog's file, belong to ``run``."""
 
@@ -115,7 +96,9 @@ class _Commands(click.Group):
         except (HarvestError, click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            _raise_if_damaged(ctx.meta.get(LEDGER_KEY), error)
+            from ..ledger.damage import raise_if_damaged
+
+            raise_if_damaged(ctx.meta.get(LEDGER_KEY), error)
             raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from ..errors import UsageError
 from ..fits.errors import InvalidSpectrumError
 from ..fits.spectrum import Spectrum
 from ..ledger import queries
+from ..ledger.damage import explained_by_damage
+from ..ledger.values import json_object
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.failures import FailureKind
 from ..model.invocation import command_line
@@ -70,8 +71,9 @@ def stored_files(store: Store, profiles: RunProfiles | None = None, share: float
     """
     require_ledger(store)
     profiles = profiles or RunProfiles(store)
-    for row in queries.stored(store.ledger, share):
-        yield _from_row(store, row, profiles)
+    with explained_by_damage(store.ledger):
+        for row in queries.stored(store.ledger, share):
+            yield _from_row(store, row, profiles)
 
 
 def find_stored_file(store: Store, key: str, profiles: RunProfiles | None = None) -> StoredFile | None:
@@ -79,16 +81,19 @@ def find_stored_file(store: Store, key: str, profiles: RunProfiles | None = None
 
     None if there is none.
     """
-    row = queries.stored_as(store.ledger, key)
-    if row is None and (name := without_suffix(key)):
-        row = queries.stored_as(store.ledger, name)
-    return None if row is None else _from_row(store, row, profiles or RunProfiles(store))
+    with explained_by_damage(store.ledger):
+        row = queries.stored_as(store.ledger, key)
+        if row is None and (name := without_suffix(key)):
+            row = queries.stored_as(store.ledger, name)
+        return None if row is None else _from_row(store, row, profiles or RunProfiles(store))
 
 
 def _from_row(store: Store, row: sqlite3.Row, profiles: RunProfiles) -> StoredFile:
+    if not isinstance(row["did"], str):
+        raise TypeError("a publisher DID that is no text")
     return StoredFile(
         SpectrumId(row["did"]), row["name"], store.path(row["name"]), partial(store.read, row["name"]),
-        json.loads(row["columns"]), row["bytes"],
+        json_object(row["columns"]), row["bytes"],
         row["sha256"], row["content_digest"], row["points"], row["wave_min"], row["wave_max"], row["object"],
         row["saved"], row["run_name"], row["url"],
         profiles.conventions(row["run_name"]),
@@ -113,6 +118,8 @@ def read_stored(stored: StoredFile) -> Spectrum:
         body = stored.load()
     except FileNotFoundError:
         raise DamagedError("the file is gone") from None
+    except ValueError:
+        raise DamagedError("the ledger is damaged: the file's name in it is impossible") from None
     if stored.sha256 is not None and hashlib.sha256(body).hexdigest() != stored.sha256:
         raise DamagedError("the file is not the one that was stored: its SHA-256 differs")
     try:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
 from ..errors import StoreError
 from ..model.failures import FailureKind
+from ..model.invocation import command_line
 from ..model.outcomes import Level
 from .schema import OLDEST_READABLE, RENAMED_KINDS, SCHEMA, VERSION, checksum_of, version_of
 
@@ -26,6 +27,9 @@ _ENVIRONMENT = {
     sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
 }  # fmt: skip
 """Errors of disk, memory and other programs: the ledger itself may be sound."""
+
+_INTERNAL = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, sqlite3.Error)
+"""What impossible values end in where nothing expects them."""
 
 _TIME = "BETWEEN 0 AND 1e11"  # seconds since 1970
 _KINDS = ", ".join(f"'{kind}'" for kind in (*FailureKind, *RENAMED_KINDS))
@@ -50,6 +54,7 @@ _POSSIBLE = {
         "run BETWEEN 0 AND 2147483647",
         "CASE WHEN json_valid(columns) THEN json_type(columns) = 'object' ELSE 0 END",
         f"kind IN ({_KINDS})",
+        "length(name) = length(CAST(name AS BLOB)) AND name NOT GLOB '*/*'",  # it is a file's name
         "kind IS NOT NULL OR status <> 'failed'",
         "due IS NOT NULL OR status <> 'retry'",
         "last_tried IS NOT NULL OR status NOT IN ('failed', 'retry')",
@@ -61,6 +66,7 @@ _POSSIBLE = {
         *(f"typeof({name}) IN ('text', 'null')" for name in ("endpoint", "shape", "user_agent", "profile_sha256")),
         f"typeof(started) = 'real' AND started {_TIME}",
         f"typeof(ended) IN ('real', 'null') AND ended {_TIME}",
+        "length(run) = length(CAST(run AS BLOB)) AND run NOT GLOB '*[^0-9A-Za-z-]*'",  # it is a folder's name
         "typeof(pid) = 'integer' AND pid BETWEEN 0 AND 4294967295",
         "number BETWEEN 0 AND 2147483647",
         "CASE WHEN json_valid(summary) THEN json_type(summary) = 'object' ELSE 0 END",
@@ -120,6 +126,29 @@ def damage_of(path: Path) -> str | None:
             undecodable = isinstance(error, UnicodeDecodeError) or "decode" in str(error)
             return "a text that is no UTF-8" if undecodable else " ".join(str(error).split())
         raise StoreError(f"{path}: the ledger cannot be read ({error})") from error
+
+
+def raise_if_damaged(ledger: Path | None, error: Exception) -> None:
+    """Raise StoreError if a damaged ledger explains ``error``.
+
+    No reader expects impossible values, and a run makes a new ledger.
+    """
+    fault = None if ledger is None else damage_of(ledger)
+    if fault is not None:
+        fix = command_line("verify", "--fix")
+        raise StoreError(
+            f"{ledger}: the ledger is damaged ({fault}); a run, or `{fix}`, makes a new one from the files"
+        ) from error
+
+
+@contextmanager
+def explained_by_damage(ledger: Path) -> Iterator[None]:
+    """Raise an internal error as StoreError if a damaged ledger explains it."""
+    try:
+        yield
+    except _INTERNAL as error:
+        raise_if_damaged(ledger, error)
+        raise
 
 
 def is_damage(error: BaseException | None) -> bool:

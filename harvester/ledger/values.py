@@ -17,7 +17,7 @@ def json_object(text: str) -> dict[str, Any]:
     """Return the JSON object in ``text``. sqlite3.DatabaseError if it is none."""
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise sqlite3.DatabaseError("a text that should be a JSON object is none")
