@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import lru_cache
 
 import astropy.units as u
 
@@ -28,6 +29,7 @@ def flux_unit(spelled: str) -> tuple[u.UnitBase, list[str]]:
     return u.dimensionless_unscaled, [f"the file's unit of flux is {spelled!r}, which is taken for none"]
 
 
+@lru_cache(1024)  # astropy looks for units of a similar name, for up to 25 ms
 def _parsed(text: str) -> u.UnitBase | None:
     """Return the unit that astropy reads in one of its formats, None for what is none."""
     with warnings.catch_warnings():

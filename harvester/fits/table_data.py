@@ -15,7 +15,7 @@ _POINTERS = frozenset("PQ")
 _TRUE = 84.0  # the letter T, as logical columns store it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made once a file: frozen ones take twice the time
 class FitsTableData:
     """The table of ``hdu``, which is in ``raw``.
 

@@ -79,6 +79,9 @@ _PER_METRE = {
 }  # fmt: skip
 _LOGARITHM = re.compile(r"(?i)(log10|log|dex|ln) ?(?:\((.+)\)|\[(.+)\]|[ _]([^()\[\]]+))")
 
+_NUMBER = re.compile(r"\d[\d.]*(?:[eE][+-]?\d+)?")
+_WORD = re.compile(r"[^\W\d]+")
+
 
 @lru_cache(256)
 def spectral_unit(text: str) -> SpectralUnit | None:
@@ -111,6 +114,9 @@ def _parsed_by_astropy(text: str) -> SpectralUnit | None:
     """Return what astropy parses from ``text``, if that is a unit of a spectral axis."""
     import astropy.units as u  # a third of a second, for spellings that no table knows
 
+    known = u.get_current_unit_registry().registry
+    if not all(word in known for word in _WORD.findall(_NUMBER.sub(" ", text))):
+        return None  # astropy would look for units of a similar name, for up to 25 ms
     try:
         unit = u.Unit(text)
     except (ValueError, TypeError):

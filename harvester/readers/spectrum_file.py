@@ -48,7 +48,9 @@ def open_file(
 
     InvalidSpectrumError if it is no whole one; ``strict`` refuses whatever FITS does not allow.
     """
-    return VotableFile(raw, conventions) if not fits_only and is_votable(raw) else FitsFile(raw, strict, conventions)
+    if not (fits_only or raw.startswith(b"SIMPLE")) and is_votable(raw):
+        return VotableFile(raw, conventions)
+    return FitsFile(raw, strict, conventions)
 
 
 def read_spectrum(body: bytes | bytearray | memoryview, conventions: FileConventions = NO_CONVENTIONS) -> Spectrum:

@@ -18,6 +18,7 @@ from harvester.fits.spectrum import Spectrum, angstroms
 from harvester.model.conventions import FileConventions
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
+from harvester.model.units import spectral_unit
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import ERROR, FLUX, FORMS, POINTS, WAVE, image, table, written
@@ -135,6 +136,17 @@ def test_a_unit_in_the_name_of_a_column_counts() -> None:
     spectrum = read_spectrum(body)
     np.testing.assert_array_equal(angstroms(spectrum), WAVE)
     np.testing.assert_array_equal(spectrum.flux, FLUX)
+
+
+def test_words_that_are_no_units_are_refused_without_a_search_for_similar_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(text: str) -> None:
+        raise AssertionError(f"{text} was parsed, which takes up to 25 ms where it is no unit")
+
+    monkeypatch.setattr("astropy.units.Unit", search)
+    assert spectral_unit("ooaeoiuo e uu u") is None
+    assert spectral_unit("rAos/nnmrAnsnA/mAmg") is None
+    with pytest.raises(AssertionError, match="10 fm was parsed"):
+        spectral_unit("10 fm")
 
 
 def segments(spectrum: Spectrum) -> list[tuple[float, float, int]]:
