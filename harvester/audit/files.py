@@ -185,7 +185,7 @@ _TOO_LARGE = FailedCheck(
 def _judge(name: str, raw: bytes, record: Record | None, expected: Expectation) -> Finding:
     claimed = None if record else did_in_file(raw, expected.identity_card)
     did = record.did if record else did_named(claimed, name)
-    if record is not None and record.level is Level.STRUCTURE and expected.accept_stored_level:
+    if record is not None and record.level is not Level.SCIENCE and expected.accept_stored_level:
         expected = replace(expected, require=Level.STRUCTURE)
     verdict = verify_spectrum(raw, did or SpectrumId(""), expected)
     if isinstance(verdict, FailedCheck):

@@ -20,7 +20,7 @@ from ..errors import HarvestError, StoreError, resource_fault
 from ..model.exit_codes import StopReason
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
-from ..model.outcomes import Failed, FailedCheck, Fetched, Saved
+from ..model.outcomes import Failed, FailedCheck, Fetched, LongVerification, Saved, Verdict
 from ..model.target import Target
 from .backoff import wait_before_retry
 from .circuit_breaker import Signal, classify
@@ -195,7 +195,7 @@ class Engine:
     async def _verify_and_store(self, attempt: Attempt, fetched: Fetched, started: float) -> None:
         target = attempt.target
         self._phase(attempt, ev.Phase.VERIFY)
-        verdict = await self.prepare(target, fetched.body) if self.prepare else self.verify(target, fetched.body)
+        verdict = await _judged(target, fetched.body, self.verify, self.prepare)
         self._phase(attempt, ev.Phase.WRITE)
         if isinstance(verdict, FailedCheck):
             failure = Failure(verdict.kind, verdict.detail, 200)
@@ -286,11 +286,20 @@ class Engine:
             fetched = await self.archive.fetch(target, lambda phase: None)
         except FetchError as error:
             return error.failure
-        verdict = self.verify(target, fetched.body)
+        verdict = await finished(self.verify(target, fetched.body))
         return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, FailedCheck) else None
 
     def _phase(self, attempt: Attempt, phase: ev.Phase) -> None:
         self.emit(ev.PhaseEntered(self.clock(), attempt.target, attempt.attempt, phase))
+
+
+async def _judged(target: Target, body: bytes, verify: Verify, prepare: Prepare | None) -> Verdict:
+    return await prepare(target, body) if prepare else await finished(verify(target, body))
+
+
+async def finished(verdict: Verdict | LongVerification) -> Verdict:
+    """Return the verdict; a verification that takes seconds does not hold the event loop."""
+    return await asyncio.to_thread(verdict.finish) if isinstance(verdict, LongVerification) else verdict
 
 
 async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:

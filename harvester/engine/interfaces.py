@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..model.failures import Failure
-from ..model.outcomes import FailedCheck, Fetched, VerifiedSpectrum
+from ..model.outcomes import FailedCheck, Fetched, LongVerification, Verdict
 from ..model.target import Target
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class SpectrumWriter(Protocol):
         ...
 
 
-Verify = Callable[[Target, bytes], VerifiedSpectrum | FailedCheck]
+Verify = Callable[[Target, bytes], Verdict | LongVerification]
 
-Prepare = Callable[[Target, bytes], Awaitable[VerifiedSpectrum | FailedCheck]]
+Prepare = Callable[[Target, bytes], Awaitable[Verdict]]
 """Verify a body that is put next if it passes; storing it may begin meanwhile."""

@@ -22,6 +22,13 @@ def malformed(detail: str) -> InvalidSpectrumError:
     return InvalidSpectrumError(Check.STRUCTURE, FailureKind.MALFORMED_FITS, detail)
 
 
+class UnknownFormError(InvalidSpectrumError):
+    """A whole file of a form that no reader here knows; others may."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Check.SCIENCE, FailureKind.UNREADABLE, detail)
+
+
 def unreadable(detail: str) -> InvalidSpectrumError:
     """Return the error for a whole file in which this reader finds no spectrum."""
     return InvalidSpectrumError(Check.SCIENCE, FailureKind.UNREADABLE, detail)

@@ -13,7 +13,7 @@ import numpy as np
 from ..model.conventions import FileConventions
 from .axis import StoredAxis
 from .column_names import UNCERTAINTIES, Role, named_scale, role_of_name
-from .errors import InvalidSpectrumError, unreadable
+from .errors import InvalidSpectrumError, UnknownFormError, unreadable
 from .hdu import Hdu
 from .header import Header
 from .image import dispersion, has_dispersion, is_row, pixels, shape_of
@@ -146,7 +146,9 @@ def rows_spectrum(raw: bytes, primary: Header, hdu: Hdu, conventions: FileConven
     """
     header, shape = hdu.header, shape_of(hdu.header)
     if len(shape) > 3:
-        raise unreadable(f"the image has {len(shape)} axes; images of one row, of rows and of IRAF's bands are read")
+        raise UnknownFormError(
+            f"the image has {len(shape)} axes; images of one row, of rows and of IRAF's bands are read"
+        )
     values = pixels(raw, hdu)
     bands = values if len(shape) == 3 else values[:, np.newaxis, :] if shape[1] > 1 else values[np.newaxis]
     if len(shape) == 2 and _is_one_row_each(header, shape[1]):
@@ -191,7 +193,9 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
             raise unreadable(f"the image has {len(rows)} rows, of which none is labelled as flux")
         if not any(roles) and len(rows) != 2 and len(shape_of(header)) < 3:
             detail = f"the image has {len(rows):,} rows of {rows.shape[1]:,} pixels, and no ROWn, ARRAYn or BANDIDn"
-            raise unreadable(f"{detail} card tells which is the flux: it is no binary table, or an image of one row")
+            raise UnknownFormError(
+                f"{detail} card tells which is the flux: it is no binary table, or an image of one row"
+            )
         for number, row in enumerate(rows, 1):
             if row.size > FEWEST_ON_AN_AXIS and (np.all(np.diff(row) > 0) or np.all(np.diff(row) < 0)):
                 raise unreadable(f"row {number} of the image looks like a spectral axis, but no card labels the rows")

@@ -14,7 +14,7 @@ from .cards import Cards
 from .choice import choose_tables, in_plain_lines, is_auxiliary
 from .columns import Roles
 from .compressed import decompressed
-from .errors import malformed, unreadable
+from .errors import UnknownFormError, malformed
 from .hdu import Hdu, read_hdus
 from .header import Header
 from .image_spectrum import flux_images, image_spectra
@@ -98,7 +98,7 @@ def spectral_part(
         return SpectralPart((images or compressed)[0].header, (), images or compressed)
     if tables:
         return SpectralPart(tables[0].hdu.header, tables[:1])
-    raise unreadable(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
+    raise UnknownFormError(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
 
 
 def _spectral_table(hdu: Hdu, strict: bool, conventions: FileConventions) -> SpectralTable:

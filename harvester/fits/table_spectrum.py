@@ -16,7 +16,7 @@ from .axis import LARGEST_LOGARITHM, StoredAxis
 from .cards import Cards
 from .column_names import Role, plain
 from .columns import Described, Roles, unit_of
-from .errors import InvalidSpectrumError, unreadable
+from .errors import InvalidSpectrumError, UnknownFormError, unreadable
 from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
 from .spectrum import Array, Flags, Spectrum
 
@@ -114,7 +114,7 @@ def _no_column(missing: str, data: TableData, conventions: FileConventions) -> I
     advice = "; name them with spectral_column and flux_column in the archive's profile"
     only_two = sum(column.is_numeric for column in data.columns) == 2
     detail = f"the table has no {missing} column by utype, UCD or name; its columns: {names}"
-    return unreadable(detail + (advice if only_two else ""))
+    return UnknownFormError(detail + (advice if only_two else ""))
 
 
 def _segments(data: TableData, wave: int, flux: int) -> Sequence[Segment]:

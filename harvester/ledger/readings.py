@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 
 from ..model.outcomes import Level, VerifiedSpectrum
 from ..model.target import SpectrumId
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS reading(
 ) WITHOUT ROWID
 """
 _WRITE = "INSERT OR REPLACE INTO reading(did, sha256, level, invalid, segments, remarks) VALUES(?, ?, ?, ?, ?, ?)"
-_STRUCTURE_ONLY = "SELECT did FROM reading JOIN spectrum USING (did, sha256) WHERE level = 'structure'"
+_LOWER_LEVELS = "SELECT did, level FROM reading JOIN spectrum USING (did, sha256) WHERE level != 'science'"
 
 Values = tuple[str, str, str, int, int, str]
 
@@ -44,11 +45,11 @@ def write_reading(connection: sqlite3.Connection, did: str, proof: VerifiedSpect
         connection.execute(*row)
 
 
-def structure_only(connection: sqlite3.Connection) -> frozenset[SpectrumId]:
-    """Return the spectra whose stored file was verified in its structure only."""
+def lower_levels(connection: sqlite3.Connection) -> Mapping[SpectrumId, Level]:
+    """Return the levels of stored spectra that our own readers did not verify."""
     if not has_table(connection):
-        return frozenset()
-    return frozenset(SpectrumId(row[0]) for row in connection.execute(_STRUCTURE_ONLY))
+        return {}
+    return {SpectrumId(row[0]): Level(row[1]) for row in connection.execute(_LOWER_LEVELS)}
 
 
 def has_table(connection: sqlite3.Connection) -> bool:

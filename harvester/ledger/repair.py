@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from ..model.findings import Damaged, FileToCheck, Finding, Missing, Record, Sou
 from ..model.outcomes import Level
 from ..model.target import SpectrumId
 from .damage import damage_of, is_damage
-from .readings import structure_only, write_reading
+from .readings import lower_levels, write_reading
 from .schema import VERSION, checksum_of, next_run, open_for_reading, open_for_writing, version_of
 
 ROWS_PER_QUERY = 400  # below the number of parameters that any SQLite allows
@@ -100,18 +100,18 @@ def files_to_check(path: Path, names: Mapping[str, object]) -> Iterator[FileToCh
         yield from (FileToCheck(name) for name in names)
         return
     with closing(connection):
-        structure = structure_only(connection)
+        levels = lower_levels(connection)
         for some in batches(names, ROWS_PER_QUERY):
             records = _records(connection, some)
-            yield from (_with_level(FileToCheck(name, records.get(name)), structure) for name in some)
-        yield from (_with_level(file, structure) for file in _all(connection) if file.name not in names)
+            yield from (_with_level(FileToCheck(name, records.get(name)), levels) for name in some)
+        yield from (_with_level(file, levels) for file in _all(connection) if file.name not in names)
 
 
-def _with_level(file: FileToCheck, structure: Collection[SpectrumId]) -> FileToCheck:
+def _with_level(file: FileToCheck, levels: Mapping[SpectrumId, Level]) -> FileToCheck:
     """Return ``file`` with the level at which it was stored, where that is not the usual one."""
-    if file.record is None or file.record.did not in structure:
+    if file.record is None or file.record.did not in levels:
         return file
-    return FileToCheck(file.name, replace(file.record, level=Level.STRUCTURE))
+    return FileToCheck(file.name, replace(file.record, level=levels[file.record.did]))
 
 
 def _records(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +38,8 @@ class Level(StrEnum):
 
     STRUCTURE = "structure"
     """Whole FITS, and the file that was requested; no reader understands it as a spectrum."""
+    EXTERNAL = "external"
+    """All checks, of numbers that a reader of another package found: no reader of this program knows the form."""
     SCIENCE = "science"
     """All checks: its numbers are the spectrum that was requested."""
 
@@ -69,6 +72,8 @@ class Check(StrEnum):
 
     STRUCTURE = "structure"
     IDENTITY = "identity"
+    EXTERNAL = "external"
+    """All checks, of numbers that a reader of another package found: no reader of this program knows the form."""
     SCIENCE = "science"
 
 
@@ -79,6 +84,16 @@ class FailedCheck:
     check: Check
     kind: FailureKind
     detail: str
+
+
+Verdict = VerifiedSpectrum | FailedCheck
+
+
+@dataclass(frozen=True, slots=True)
+class LongVerification:
+    """A verification that takes longer than an event loop may be held: ``finish`` blocks."""
+
+    finish: Callable[[], Verdict]
 
 
 @dataclass(frozen=True, slots=True)

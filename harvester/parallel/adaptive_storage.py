@@ -17,13 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..engine.engine import finished
 from ..errors import ClusterError
-from ..model.outcomes import FailedCheck, Fetched
+from ..model.outcomes import FailedCheck, Fetched, LongVerification, Verdict
 from ..model.target import Target
 from ..storage.directory import DirectoryStore
 from ..storage.errors import storage_fault
 from ..storage.layout import remove_all_stale_temp_files
-from ..verify import Verdict, verify_spectrum
+from ..verify import verify_soon
 from ..verify.expectation import Expectation
 from .channel import WorkerLostError
 from .storage_messages import StorageJob
@@ -93,9 +94,9 @@ class AdaptiveStorage:
             if was_lost:  # it may have left a file half-written
                 await asyncio.to_thread(remove_all_stale_temp_files, self._store.folder)
 
-    def verify(self, target: Target, body: bytes) -> Verdict:
+    def verify(self, target: Target, body: bytes) -> Verdict | LongVerification:
         """Verify ``body`` here."""
-        return verify_spectrum(body, target.did, self._expected)
+        return verify_soon(body, target.did, self._expected)
 
     async def prepare(self, target: Target, body: bytes) -> Verdict:
         """Verify a body that ``put`` is called for next, if it passes.
@@ -105,14 +106,17 @@ class AdaptiveStorage:
         self._stored.pop(target.name, None)
         if self._process is None or self._process.lost:
             self._watch()
-            return self.verify(target, body)
+            return await finished(self.verify(target, body))
+        path = self._store.new_path(target.name, body)
         try:
-            stored = await self._process.store(target, self._store.layout.relative_path(target.name), body)
+            stored = await self._process.store(target, path, body)
         except WorkerLostError as lost:
             log.warning("%s: this process verifies and stores from here on", lost)
-            return self.verify(target, body)
+            return await finished(self.verify(target, body))
         if stored.verdict is None:
-            raise stored.fault or AssertionError("a result without a verdict has a fault")
+            if stored.fault is not None:
+                raise stored.fault
+            return await finished(self.verify(target, body))  # and ``put`` stores it here
         self._stored[target.name] = stored.fault
         return stored.verdict
 
@@ -125,10 +129,12 @@ class AdaptiveStorage:
             await self._store.put(target, body)
             return
         fault = self._stored.pop(target.name)
+        path = self._store.new_path(target.name, body)
         if isinstance(fault, OSError):
-            raise storage_fault(self._store.folder / self._store.layout.relative_path(target.name), fault) from fault
+            raise storage_fault(self._store.folder / path, fault) from fault
         if fault is not None:
             raise fault
+        self._store.forget_other_formats(target.name, path)
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Store a body that failed a check in quarantine and return its path."""

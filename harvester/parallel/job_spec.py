@@ -18,13 +18,13 @@ from ..config.configuration import Configuration
 from ..engine.interfaces import Throttle
 from ..errors import ClusterError
 from ..model.limits import Limits
-from ..model.outcomes import FailedCheck, VerifiedSpectrum
+from ..model.outcomes import LongVerification, Verdict
 from ..model.target import Target
 from ..storage.interface import Store
 from ..storage.layout import remove_all_stale_temp_files
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
-from ..verify import verify_spectrum
+from ..verify import verify_soon
 from ..verify.expectation import Expectation
 
 
@@ -92,6 +92,6 @@ class JobSpec:
             partial(throttle.acquire_repeat, draining), throttle.sent,
         )  # fmt: skip
 
-    def verify(self, target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+    def verify(self, target: Target, body: bytes) -> Verdict | LongVerification:
         """Return what the checks say of ``body``."""
-        return verify_spectrum(body, target.did, self.expected)
+        return verify_soon(body, target.did, self.expected)

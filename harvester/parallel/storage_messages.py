@@ -38,8 +38,8 @@ class StorageJob:
 class Stored:
     """What came of a body.
 
-    ``verdict`` is None where verification ended in a bug, which is ``fault``; else ``fault`` is what kept a sound
-    body from being stored, if anything did.
+    ``verdict`` is None where verification ended in a bug, which is ``fault``, or takes too long for this process;
+    else ``fault`` is what kept a sound body from being stored, if anything did.
     """
 
     verdict: VerifiedSpectrum | FailedCheck | None

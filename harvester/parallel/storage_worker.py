@@ -13,9 +13,9 @@ import signal
 import socket
 import sys
 
-from ..model.outcomes import VerifiedSpectrum
+from ..model.outcomes import LongVerification, VerifiedSpectrum
 from ..storage.group_commit import MAX_BATCH, BatchCommitter
-from ..verify import verify_spectrum
+from ..verify import verify_soon
 from ..verify.expectation import Expectation
 from .storage_messages import Delivery, StorageJob, Stored, packed_results
 
@@ -61,7 +61,8 @@ def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) 
 
 def _verdict(delivery: Delivery, expected: Expectation) -> Stored:
     try:
-        return Stored(verify_spectrum(delivery.body, delivery.did, expected))
+        verdict = verify_soon(delivery.body, delivery.did, expected)
+        return Stored(None if isinstance(verdict, LongVerification) else verdict)
     except Exception as bug:
         log.exception("bug while verifying %s", delivery.did, exc_info=bug)
         return Stored(None, _portable(bug))

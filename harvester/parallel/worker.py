@@ -18,7 +18,7 @@ from ..engine.shutdown import Shutdown
 from ..engine.work_queue import PendingRetry
 from ..errors import HarvestError, resource_fault
 from ..model.exit_codes import StopReason
-from ..model.outcomes import FailedCheck, Saved
+from ..model.outcomes import FailedCheck, LongVerification, Saved
 from ..model.target import SpectrumId, Target
 from ..storage.interface import Store
 from .channel import Channel, WorkerLostError, receive_messages
@@ -196,6 +196,8 @@ def _stored(targets: Iterable[Target], store: Store, job: JobSpec, status: Shard
             verdict = job.verify(target, store.read(target.name))
         except FileNotFoundError:
             continue
+        if isinstance(verdict, LongVerification):
+            verdict = verdict.finish()
         if isinstance(verdict, FailedCheck):
             continue  # only a refresh finds such a file: a harvest moves it to quarantine before it begins
         saved = announced.get(target.did)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..fits.cards import Cards
-from ..fits.errors import InvalidSpectrumError
+from ..fits.errors import InvalidSpectrumError, UnknownFormError
 from ..fits.segments import tolerant
 from ..fits.spectrum import Spectrum
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from .fits_file import FitsFile
+from .others import are_others_installed, other_readers
 from .votable_file import VotableFile, is_votable
 
 
@@ -59,7 +60,26 @@ def read_spectrum(body: bytes | bytearray | memoryview, conventions: FileConvent
     InvalidSpectrumError if there is none. ``conventions`` say what the archive's files do not, such as the unit of
     wavelengths.
     """
-    return tolerant(open_file(bytes(body), False, conventions).spectrum())
+    raw = bytes(body)
+    file = open_file(raw, False, conventions)
+    try:
+        return tolerant(file.spectrum())
+    except UnknownFormError as error:
+        return tolerant(read_by_others(raw, file, conventions, error))
+
+
+def read_by_others(raw: bytes, file: SpectrumFile, conventions: FileConventions, error: UnknownFormError) -> Spectrum:
+    """Return the spectrum in ``raw`` as a reader of another package has it.
+
+    ``error``, which ours gave, if there is none. Blocks for seconds, at most for ``others.STARTED_WITHIN``.
+    """
+    if not are_others_installed():
+        raise error
+    headers = file.headers[-1], file.headers[0]
+    found = other_readers().read(raw, isinstance(file, VotableFile), headers, conventions)
+    if found is None:
+        raise error
+    return found
 
 
 def identifier_in(raw: bytes, card: str) -> str | None:

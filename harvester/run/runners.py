@@ -21,11 +21,11 @@ from ..engine.interfaces import Prepare, SpectrumWriter, Verify
 from ..engine.throttle import LocalThrottle
 from ..errors import UsageError
 from ..model.batching import Pool
-from ..model.outcomes import FailedCheck, VerifiedSpectrum
+from ..model.outcomes import LongVerification, Verdict
 from ..model.target import Target
 from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
-from ..verify import verify_spectrum
+from ..verify import verify_soon
 from .context import RunContext, WriterT
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ async def _storage(run: RunContext[WriterT]) -> AsyncIterator[tuple[SpectrumWrit
     """
     expectation = run.configuration.expectation
 
-    def verify(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
-        return verify_spectrum(body, target.did, expectation)
+    def verify(target: Target, body: bytes) -> Verdict | LongVerification:
+        return verify_soon(body, target.did, expectation)
 
     if not isinstance(run.store, DirectoryStore):
         yield run.store, verify, None

@@ -195,16 +195,20 @@ class DirectoryStore:
     ) -> None:
         await self._committer.__aexit__(kind, error, trace)
 
+    def new_path(self, name: str, body: bytes) -> str:
+        """Return where ``body`` is stored under ``name``, relative to the folder."""
+        return self.layout.relative_path(name, suffix_of(body))
+
     async def put(self, target: Target, body: bytes) -> None:
         """Store ``body`` under the target's name, durably. StoreError."""
-        path = self.layout.relative_path(target.name, suffix_of(body))
+        path = self.new_path(target.name, body)
         try:
             await self._committer.put(path, body)
-            self._forget_other_formats(target.name, path)
+            self.forget_other_formats(target.name, path)
         except OSError as error:
             raise storage_fault(self.folder / path, error) from error
 
-    def _forget_other_formats(self, name: str, path: str) -> None:
+    def forget_other_formats(self, name: str, path: str) -> None:
         """Remove the file that ``path`` replaces, of a spectrum that had another format."""
         if path.endswith(VOTABLE_SUFFIX):
             self.votables.add(name)

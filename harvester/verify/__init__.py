@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 
-from ..model.outcomes import FailedCheck, VerifiedSpectrum
+from ..model.outcomes import LongVerification, Verdict
 from ..model.target import SpectrumId
 from .expectation import Expectation
 
-__all__ = ["verify_spectrum"]
-
-Verdict = VerifiedSpectrum | FailedCheck
+__all__ = ["verify_soon", "verify_spectrum"]
 
 
 def verify_spectrum(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Expectation) -> Verdict:
@@ -19,11 +17,21 @@ def verify_spectrum(body: bytes | bytearray | memoryview, did: SpectrumId, expec
 
     Else the check it fails. The reader is loaded with the first spectrum: a command that only plans needs no numpy.
     """
-    return _reader()(bytes(body), did, expected)
+    verdict: Verdict = _checks().verified(bytes(body), did, expected)
+    return verdict
+
+
+def verify_soon(body: bytes, did: SpectrumId, expected: Expectation) -> Verdict | LongVerification:
+    """Return the same within milliseconds, or a verification to be finished in a thread.
+
+    That takes seconds: readers of other packages are asked in a process of their own.
+    """
+    verdict: Verdict | LongVerification = _checks().verified_soon(body, did, expected)
+    return verdict
 
 
 @cache
-def _reader() -> Callable[[bytes, SpectrumId, Expectation], Verdict]:
-    from .spectrum import verified
+def _checks() -> ModuleType:
+    from . import spectrum
 
-    return verified
+    return spectrum

@@ -10,45 +10,78 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
+from functools import partial
 
-from ..fits.errors import InvalidSpectrumError
+from ..fits.errors import InvalidSpectrumError, UnknownFormError
 from ..fits.observation import object_name
 from ..fits.segments import tolerant
 from ..fits.spectrum import Spectrum
 from ..formatting import plain_line
 from ..model.failures import FailureKind
-from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
+from ..model.outcomes import Check, Level, LongVerification, Verdict, VerifiedSpectrum
 from ..model.target import SpectrumId
-from ..readers.spectrum_file import SpectrumFile, open_file
+from ..readers.others import are_others_installed
+from ..readers.spectrum_file import SpectrumFile, open_file, read_by_others
 from .checks import check_identity, check_science
 from .expectation import Expectation
 
 
-def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum | FailedCheck:
+def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict:
     """Return what ``raw`` proves to be, if it is the spectrum ``did`` as ``expected``.
 
-    Else the check it fails.
+    Else the check it fails. Blocks for seconds where readers of other packages are needed.
     """
+    outcome = verified_soon(raw, did, expected)
+    return outcome.finish() if isinstance(outcome, LongVerification) else outcome
+
+
+def verified_soon(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict | LongVerification:
+    """Return the same, or a verification to be finished where waiting harms nothing."""
     try:
-        return _verified(raw, did, expected)
+        file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
+        check_identity(did, expected.identity_card, *file.spectral_headers())
+        return _proof(raw, file, file.spectrum(), expected)
+    except UnknownFormError as error:
+        if not expected.strict and are_others_installed():
+            return LongVerification(partial(_verified_by_others, raw, did, expected, error))
+        return _at_most_structure(raw, did, expected, error)
     except InvalidSpectrumError as error:
-        return error.rejected
+        return _at_most_structure(raw, did, expected, error)
 
 
-def _verified(raw: bytes, did: SpectrumId, expected: Expectation) -> VerifiedSpectrum:
+def _verified_by_others(raw: bytes, did: SpectrumId, expected: Expectation, unknown: UnknownFormError) -> Verdict:
+    """Return what numbers prove that a reader of another package finds."""
     file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
     try:
-        headers = file.spectral_headers()
-        check_identity(did, expected.identity_card, *headers)
-        spectrum = file.spectrum()
-        if not expected.strict:
-            spectrum = tolerant(spectrum)
-        wave_min, wave_max = check_science(spectrum, expected)
-    except InvalidSpectrumError as error:
-        if expected.require is Level.SCIENCE or error.rejected.kind is not FailureKind.UNREADABLE:
-            raise
         check_identity(did, expected.identity_card, *file.headers)
-        return _structure_only(raw, file, error.rejected.detail)
+        spectrum = read_by_others(raw, file, expected.conventions, unknown)
+        return replace(_proof(raw, file, spectrum, expected), level=Level.EXTERNAL)
+    except InvalidSpectrumError as error:
+        of_numbers = error.rejected.check is Check.SCIENCE
+        return _at_most_structure(raw, did, expected, unknown if of_numbers else error)
+
+
+def _at_most_structure(raw: bytes, did: SpectrumId, expected: Expectation, error: InvalidSpectrumError) -> Verdict:
+    """Return what a whole file proves although ``error``, if that suffices.
+
+    Else the failed check.
+    """
+    if expected.require is Level.SCIENCE or error.rejected.kind is not FailureKind.UNREADABLE:
+        return error.rejected
+    file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
+    try:
+        check_identity(did, expected.identity_card, *file.headers)
+    except InvalidSpectrumError as another:
+        return another.rejected
+    return _structure_only(raw, file, error.rejected.detail)
+
+
+def _proof(raw: bytes, file: SpectrumFile, spectrum: Spectrum, expected: Expectation) -> VerifiedSpectrum:
+    """Return what the file proves to be by its ``spectrum``."""
+    if not expected.strict:
+        spectrum = tolerant(spectrum)
+    wave_min, wave_max = check_science(spectrum, expected)
     return VerifiedSpectrum(
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),

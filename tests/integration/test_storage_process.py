@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harvester import events as ev
@@ -22,6 +23,7 @@ from harvester.demo import COLLECTION, DemoArchive, listed_dids, serve
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
+from harvester.engine.engine import finished
 from harvester.errors import ClusterError, StoreError, StoreFullError
 from harvester.ledger import queries
 from harvester.model.failures import FailureKind
@@ -36,9 +38,12 @@ from harvester.storage.directory import DirectoryStore
 from harvester.verify.expectation import Expectation
 from tests.support.harvests import fits_names, harvest_from, leftovers
 from tests.support.paths import REPOSITORY
+from tests.support.spectral_files import image, written
+from tests.support.votable_files import spectrum_votable
 
 EXPECTED = Expectation(normalized=True)
 TARGETS = [Target(did, did.removeprefix(COLLECTION)) for did in listed_dids(12)]
+SKY_MAP = written(image(np.ones((9, 9))))
 BODIES = [spectrum_fits(observe(target.did), Calibration.NORMALIZED) for target in TARGETS]
 
 
@@ -50,14 +55,14 @@ def opened(folder: Path) -> DirectoryStore:
 
 
 @asynccontextmanager
-async def with_process(folder: Path) -> AsyncIterator[AdaptiveStorage]:
+async def with_process(folder: Path, expected: Expectation = EXPECTED) -> AsyncIterator[AdaptiveStorage]:
     """A storage whose process runs already."""
     store = opened(folder)
     start = partial(StorageProcess.start, output=folder / ".harvester/processes.log")
     clock = iter(range(1000))
     async with (
         store,
-        AdaptiveStorage(store, EXPECTED, start, 1, clocks=lambda: (float(now := next(clock)), float(now))) as storage,
+        AdaptiveStorage(store, expected, start, 1, clocks=lambda: (float(now := next(clock)), float(now))) as storage,
     ):
         storage._watch()
         assert storage._starting is not None
@@ -105,6 +110,17 @@ async def test_what_fails_a_check_is_not_stored(tmp_path: Path, body: bytes, kin
         assert verdict.kind is kind
         assert isinstance(await keep(storage, TARGETS[0], BODIES[0]), VerifiedSpectrum), "its next attempt"
     assert fits_names(tmp_path) == {TARGETS[0].file_name}
+
+
+async def test_it_stores_votables_by_their_ending_and_leaves_other_packages_readers_to_the_run(tmp_path: Path) -> None:
+    tolerant = Expectation(identity_card=None, strict=False, step_tolerance=None)
+    async with with_process(tmp_path, tolerant) as storage:
+        assert isinstance(await keep(storage, TARGETS[0], spectrum_votable()), VerifiedSpectrum)
+        assert isinstance(await keep(storage, TARGETS[1], SKY_MAP), FailedCheck)
+        assert isinstance(await keep(storage, TARGETS[2], BODIES[2]), VerifiedSpectrum)
+        assert {path.name for path in tmp_path.glob("[!.]*")} == {f"{TARGETS[0].name}.vot", TARGETS[2].file_name}
+        assert isinstance(await keep(storage, TARGETS[0], BODIES[0]), VerifiedSpectrum)
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {TARGETS[0].file_name, TARGETS[2].file_name}
 
 
 async def test_nothing_is_stored_beside_a_state_folder_that_was_removed(tmp_path: Path) -> None:
@@ -217,7 +233,7 @@ class _Failing:
 async def test_a_full_disk_of_the_process_is_one_of_the_run_and_the_next_write_is_ours(tmp_path: Path) -> None:
     store = opened(tmp_path)
     async with store, AdaptiveStorage(store, EXPECTED, StorageProcess.start, 0) as storage:  # type: ignore[arg-type]
-        verdict = storage.verify(TARGETS[0], BODIES[0])
+        verdict = await finished(storage.verify(TARGETS[0], BODIES[0]))
         storage._process = _Failing(Stored(verdict, OSError(errno.ENOSPC, "full")))  # type: ignore[assignment]
         assert await storage.prepare(TARGETS[0], BODIES[0]) == verdict
         with pytest.raises(StoreFullError, match="the disk is full; make room"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from harvester.ledger.readings import TABLE, reading_row, structure_only, write_reading
+from harvester.ledger.readings import TABLE, lower_levels, reading_row, write_reading
 from harvester.model.outcomes import Level, VerifiedSpectrum
 
 USUAL = VerifiedSpectrum(100, "digest", "content", 300, 5e-7, 6e-7, "HD 1")
@@ -27,10 +27,10 @@ def test_a_usual_spectrum_has_no_row() -> None:
 
 def test_the_level_counts_for_the_file_that_is_stored() -> None:
     connection = ledger()
-    assert structure_only(connection) == frozenset(), "a ledger of before has no such table"
+    assert lower_levels(connection) == {}, "a ledger of before has no such table"
     connection.execute(TABLE)
     write_reading(connection, "ivo://a/1", UNUSUAL)
     write_reading(connection, "ivo://a/1", USUAL)
-    assert structure_only(connection) == {"ivo://a/1"}
+    assert lower_levels(connection) == {"ivo://a/1": Level.STRUCTURE}
     connection.execute("UPDATE spectrum SET sha256 = 'another'")
-    assert structure_only(connection) == frozenset()
+    assert lower_levels(connection) == {}
