@@ -9,9 +9,7 @@ provided that this spectrum's file may have this name. Nothing is changed here; 
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -25,7 +23,7 @@ from ..config.configuration import Configuration
 from ..errors import StoreError
 from ..fits.describe import quote
 from ..formatting import plain_line
-from ..model.batching import Pool, batches, in_order
+from ..model.batching import Pool, batches, in_order, spawned
 from ..model.failures import FailureKind
 from ..model.findings import DIGEST, Damaged, FileToCheck, Finding, Missing, Record, Sound, Unreadable, UnrelatedFile
 from ..model.outcomes import Check, FailedCheck, Level, VerifiedSpectrum
@@ -77,16 +75,9 @@ def verify_folder(
         for some in chain([first], [] if second is None else [second], chunks):
             yield from (verify_file(folder, each, expected, paths) for each in some)
         return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    # Spawned, not forked: the caller may have threads. Two chunks a process hide the way there and back.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_with_parent) as pool:
-        try:
-            for findings in in_order(Pool(pool, processes), verify, chain([first, second], chunks)):
-                yield from findings
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with spawned(processes) as pool:  # two chunks a process hide the way there and back
+        for findings in in_order(pool, verify, chain([first, second], chunks)):
+            yield from findings
 
 
 def verify_through(
@@ -101,22 +92,6 @@ def verify_through(
             yield from in_order(Pool(pool, threads), lambda each: verify_bytes(each, expected, read), work)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _leave_with_parent() -> None:
-    """In a process of the pool: leave Ctrl-C to the parent, and end when the parent is killed."""
-    import multiprocessing
-    from multiprocessing.connection import wait
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch(sentinel: int) -> None:
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def verify_files(folder: Path, expected: Expectation, paths: Paths, some: list[FileToCheck]) -> list[Finding]:

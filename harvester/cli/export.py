@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
 @location_options
 @catalog_options
 @engine_options
-@click.option("--processes", metavar="N", help="with Dask, and no scheduler: processes of this machine [1]")
+@click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read spectra [one per core]")
 @click.option("--flux", type=click.Choice(["float64", "float32"]), default="float64", help="precision [float64]")
 @click.option(
     "--wave",
@@ -75,10 +76,11 @@ def command(file: str, **flags: Any) -> int:
         flags.pop("label_column"),
         flags.pop("wave"),
     )
+    processes = flags.pop("processes")
     config = load_harvest(flags)
-    began = time.monotonic()
+    began, own = time.monotonic(), processes or os.cpu_count() or 1
     with (
-        pool_for(config.settings, config.settings.processes) as pool,
+        pool_for(config.settings, processes or config.settings.processes, own) as pool,
         show_progress("exporting", "exported") as progress,
     ):
         dataset = export(config, options, progress, card, pool, write_documents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,15 +29,20 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
       harvester report
       harvester report --out data/ondrejov -o report.html
     """
+    from ..dataset.work import StoreWorkers
     from ..report.data.report_data import gather
     from ..report.page import page, report_file, write_page
+    from ..run.runners import pool_for
 
     file = None if output is None else output_path("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))
     settings_file = flags["config"]
     config = load_harvest(flags)
     store = config.open_store()
-    data = gather(store, run, time.time(), labels=_label_settings(config, settings_file) if chosen else {})
+    labels = _label_settings(config, settings_file) if chosen else {}
+    with pool_for(config.settings, 1, os.cpu_count() or 1) as pool:
+        workers = None if pool is None else StoreWorkers(pool, *config.absolute_locations())
+        data = gather(store, run, time.time(), labels=labels, workers=workers)
     if as_json:
         print(json.dumps(data.as_json(), indent=1))
     if file is not None or not as_json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +20,8 @@ from ..config.settings import Settings
 from ..engine.engine import Engine
 from ..engine.interfaces import Prepare, SpectrumWriter, Verify
 from ..engine.throttle import LocalThrottle
-from ..errors import UsageError
-from ..model.batching import Pool
+from ..errors import StoreError, UsageError
+from ..model.batching import Pool, spawned
 from ..model.outcomes import LongVerification, Verdict
 from ..model.target import Target
 from ..storage.directory import DirectoryStore
@@ -31,6 +32,7 @@ from .context import RunContext, WriterT
 if TYPE_CHECKING:
     from ..parallel.shards import ShardQueue
 
+LEAST_FOR_PROCESSES = 1_000  # spectra, which are read in the time in which processes start
 CONNECT_TIMEOUT = 10.0  # seconds for a connection to a Dask scheduler
 
 
@@ -142,19 +144,33 @@ def _shards(run: RunContext[Store], workers: int) -> ShardQueue:
 
 
 @contextmanager
-def pool_for(settings: Settings, processes: int) -> Iterator[Pool | None]:
+def pool_for(settings: Settings, processes: int, own: int = 1) -> Iterator[Pool | None]:
     """Yield the Dask workers that the settings name, ``processes`` of them on this machine.
 
-    None if they name none. UsageError or ClusterError if they cannot be used.
+    If they name none: ``own`` processes of this machine, None for a single one. UsageError or ClusterError if they
+    cannot be used, StoreError if the system kills one.
     """
     check(settings)
     if not settings.on_dask:
-        yield None
+        with _own_processes(own) as pool:
+            yield pool
         return
     from ..parallel.dask_pool import dask_pool
 
     with dask_pool(settings.scheduler, processes) as pool:
         yield pool
+
+
+@contextmanager
+def _own_processes(count: int) -> Iterator[Pool | None]:
+    if count <= 1:
+        yield None
+        return
+    try:
+        with spawned(count, LEAST_FOR_PROCESSES) as pool:
+            yield pool
+    except BrokenExecutor:
+        raise StoreError("the system killed a process that read spectra (no memory left?); try --processes 1") from None
 
 
 def check(settings: Settings) -> None:

@@ -54,7 +54,7 @@ OWN = {
     "status": READING,
     "failures": READING | {"engine", "report"},
     "plan": PLANNING,
-    "run": PLANNING | {"events", "monitoring", "ui"},
+    "run": PLANNING | {"events", "monitoring", "parallel", "ui"},
 }
 SLOW = {"concurrent.futures.process", "harvester.verify.spectrum", "http.server", "multiprocessing", "unittest", "xml"}
 """Modules of the standard library, and of ours, that cost more than 5 ms and are needed later, if at all."""

@@ -12,6 +12,7 @@ from ...archive.profile import ArchiveProfile
 from ...catalog.reader import Conflict
 from ...config.profiles import load_profile
 from ...dataset.label_checks import LabelReport, check_labels
+from ...dataset.work import StoreWorkers
 from ...errors import UsageError
 from ...ledger import queries
 from ...model.conventions import NO_CONVENTIONS
@@ -62,10 +63,11 @@ def gather(
     *,
     labels: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
+    workers: StoreWorkers | None = None,
 ) -> ReportData:
     """Gather everything about ``run`` (default: the latest) in ``store``.
 
-    At most ``most`` spectra are read.
+    At most ``most`` spectra are read, by ``workers`` if there are any.
 
     labels: fields of ``Labelling`` that replace the run's own. UsageError if there is no such run, StoreError if the
     disk fails.
@@ -74,7 +76,7 @@ def gather(
     labelling = replace(record.labelling, **labels)
     archive = _profile_of(record)
     conventions = archive.conventions if archive else NO_CONVENTIONS
-    sample = read_sample(store, labelling.column, most, conventions)
+    sample = read_sample(store, labelling.column, most, conventions, workers)
     labelled, conflicts = [one.labelled for one in sample.spectra], queries.conflicts(store.ledger)
     checked = check_labels(labelled, sample.rows, record.failures, labelling, conflicts)
     timeline = read_timeline(record.folder.events)

@@ -12,6 +12,7 @@ from ...dataset.h_alpha import OFFSETS, Rows, around_h_alpha
 from ...dataset.label_checks import LabelledSpectrum
 from ...dataset.run_profiles import RunProfiles
 from ...dataset.stored_files import DamagedError, StoredFile, StructureOnlyError, read_stored, stored_files
+from ...dataset.work import StoreWorkers, work_on
 from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
@@ -66,7 +67,11 @@ RANGE_STEP = 1e-10  # metres
 
 
 def read_sample(
-    store: Store, column: str, most: int = MOST_READ, fallback: FileConventions = NO_CONVENTIONS
+    store: Store,
+    column: str,
+    most: int = MOST_READ,
+    fallback: FileConventions = NO_CONVENTIONS,
+    workers: StoreWorkers | None = None,
 ) -> SpectraSample:
     """Read a sample of ``store``, whose labels are in ``column``.
 
@@ -77,19 +82,20 @@ def read_sample(
     ledger = store.ledger
     by_status = queries.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
-    reader = _Reader(column)
-    for one in stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored))):
-        reader.read(one)
+    kept = _Kept(column)
+    files = stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored)))
+    for one, found in work_on(files, examine, workers):
+        kept.add(one, found)
     return SpectraSample(
         stored,
-        reader.spectra,
-        np.array(reader.rows, np.float32).reshape(-1, OFFSETS.size),
-        reader.damaged,
+        kept.spectra,
+        np.array(kept.rows, np.float32).reshape(-1, OFFSETS.size),
+        kept.damaged,
         by_status,
         queries.count_by(ledger, column),
         queries.ranges(ledger, RANGE_STEP),
         digest_of_all(store),
-        reader.structure_only,
+        kept.structure_only,
     )
 
 
@@ -101,32 +107,49 @@ def digest_of_all(store: Store) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the report needs of one spectrum; ``row`` is None where H-alpha is not covered."""
+
+    observation: Observation
+    row: Rows | None
+    flux_digest: bytes
+
+
+def examine(stored: StoredFile) -> Examined | DamagedError:
+    """Read one file and return what the report needs of it.
+
+    Or what is wrong with it. StoreError if the disk fails.
+    """
+    try:
+        spectrum = read_stored(stored)
+    except DamagedError as error:
+        return error
+    observation = observation_of(spectrum)
+    return Examined(observation, around_h_alpha(spectrum, observation.h_alpha), _digest(spectrum))
+
+
 @dataclass(slots=True)
-class _Reader:
+class _Kept:
     column: str
     spectra: list[SampledSpectrum] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     structure_only: int = 0
 
-    def read(self, stored: StoredFile) -> None:
-        """Read one file and keep what the report needs of it."""
-        try:
-            spectrum = read_stored(stored)
-        except StructureOnlyError:
+    def add(self, stored: StoredFile, found: Examined | DamagedError) -> None:
+        """Keep what was found in one file."""
+        if isinstance(found, StructureOnlyError):
             self.structure_only += 1
-            return
-        except DamagedError as error:
-            self.damaged.append((stored.name, str(error)))
-            return
-        observation = observation_of(spectrum)
-        row = around_h_alpha(spectrum, observation.h_alpha)
-        number = None if row is None else len(self.rows)
-        if row is not None:
-            self.rows.append(row)
-        label = stored.columns.get(self.column, "").strip()
-        labelled = LabelledSpectrum(stored.did, label, stored.wave_min, stored.wave_max, _digest(spectrum), number)
-        self.spectra.append(SampledSpectrum(_without_details(stored), observation, labelled))
+        elif isinstance(found, DamagedError):
+            self.damaged.append((stored.name, str(found)))
+        else:
+            number = None if found.row is None else len(self.rows)
+            if found.row is not None:
+                self.rows.append(found.row)
+            label = stored.columns.get(self.column, "").strip()
+            labelled = LabelledSpectrum(stored.did, label, stored.wave_min, stored.wave_max, found.flux_digest, number)
+            self.spectra.append(SampledSpectrum(_without_details(stored), found.observation, labelled))
 
 
 def _without_details(stored: StoredFile) -> StoredFile:
