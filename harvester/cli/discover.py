@@ -6,7 +6,7 @@ import asyncio
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .discover_output import ignore, sample_lines, say, show_progress
+from .discover_output import ignore, sample_lines, say, show_progress, write_text
 from .options import load_configuration, output_path
 from .profile_check import check_profile, list_profiles
 
@@ -48,7 +48,9 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.option("--url-column", metavar="NAME", help="the column of --table with the address of its file")
 @click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
 @click.option("--no-sample", is_flag=True, help="do not fetch three spectra at the end to try the profile")
-@click.option("--check", metavar="PROFILE", help="fetch three spectra to try a profile that is there, and nothing else")
+@click.option(
+    "--check", metavar="PROFILE", help="fetch three spectra to try a profile that is there; with -o write what it lacks"
+)
 @click.option("--list", "lists", is_flag=True, help="show the profiles that come with harvester")
 @click.option("--verbose", is_flag=True, help="show each request")
 @click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
@@ -74,7 +76,9 @@ def command(url: str | None, lists: bool, check: str | None, **options: Any) -> 
         return list_profiles()
     if check:
         settings = _settings("http://localhost/", options)
-        return check_profile(check, settings, options["catalog"], options["verbose"])
+        output = options["output"]
+        _refuse_existing(_destinations(output, None), options["force"])
+        return check_profile(check, settings, options["catalog"], Path(output) if output else None, options["verbose"])
     if not url:
         raise UsageError(
             "discover: give the address of an SSAP or TAP service, or --list for the profiles that are there"
@@ -125,13 +129,10 @@ class _Result:
 
 def _discover(url: str, options: dict[str, Any]) -> int:
     from ..discovery.discover import TableChoice
-    from ..errors import UsageError
     from .catalog_file import staged
 
     output, catalog, force = options["output"], options["catalog"], options["force"]
-    for file in _destinations(output, catalog):
-        if not force and file.exists():
-            raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
+    _refuse_existing(_destinations(output, catalog), force)
     narrowed = {name: options[name] for name in NARROWING}
     constraints = _constraints(**narrowed)
     service = _service(url)
@@ -151,7 +152,9 @@ def _discover(url: str, options: dict[str, Any]) -> int:
         _require_spectra(url, result.listed, shlex.join(_given(narrowed)))
         if output:
             heading = f"Written by `harvester discover {url}`\non {datetime.now(UTC):%Y-%m-%d}; yours to edit."
-            _write(Path(output), result.profile.as_toml(heading))
+            if result.sample:
+                heading = "\n".join([heading, *sample_lines(result.sample)])
+            write_text(Path(output), result.profile.as_toml(heading))
         _print_result(url, wanted, result, output, catalog)
     if catalog not in (None, "-") and result.listed:
         _write_sidecar(Path(str(catalog)), service.url, result)
@@ -221,6 +224,14 @@ async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter
         return _Result(findings, profile, listed, sample, client.requests)
 
 
+def _refuse_existing(files: Iterable[Path], force: bool) -> None:
+    from ..errors import UsageError
+
+    for file in files:
+        if not force and file.exists():
+            raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
+
+
 def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
     if output is not None:
         yield output_path("-o", output, ".toml")
@@ -285,11 +296,4 @@ def _write_sidecar(catalog: Path, url: str, result: _Result) -> None:
     """Write beside the catalog what every row of the list became."""
     from .catalog_file import sidecar
 
-    _write(catalog.with_name(f"{catalog.stem}.listing.json"), sidecar(url, result.listed, result.requests))
-
-
-def _write(path: Path, text: str) -> None:
-    from ..storage.atomic import atomic_write
-
-    with atomic_write(path.resolve()) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(catalog.with_name(f"{catalog.stem}.listing.json"), sidecar(url, result.listed, result.requests))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +31,11 @@ def sample_lines(sample: SampleReport) -> Iterator[str]:
     """Yield what a few spectra showed, a line each."""
     yield f"{sample.verified} of {sample.tried} spectra that were fetched are verified"
     yield from sample.sentences
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step: a reader finds the old one or the new one."""
+    from ..storage.atomic import atomic_write
+
+    with atomic_write(path.resolve()) as part:
+        part.write_text(text, encoding="utf-8")

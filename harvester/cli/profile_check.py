@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .discover_output import ignore, sample_lines, say, show_progress
+from .discover_output import ignore, sample_lines, say, show_progress, write_text
 
 if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
@@ -23,8 +24,10 @@ _LISTED = 20  # spectra of which three are tried
 UNSUITABLE = 3
 
 
-def check_profile(archive: str, settings: Configuration, catalog: str | None, verbose: bool) -> int:
-    """Fetch three spectra of a profile's archive.
+def check_profile(
+    archive: str, settings: Configuration, catalog: str | None, output: Path | None, verbose: bool
+) -> int:
+    """Fetch three spectra of a profile's archive; write what they need to ``output``.
 
     Return 3 if they show that it does not work as it is. They are those of ``catalog``, else of the archive's own list.
     """
@@ -41,6 +44,12 @@ def check_profile(archive: str, settings: Configuration, catalog: str | None, ve
     print(archive, *(f"  {'sample':<12}{words}" for words in sample_lines(sample)), sep="\n")
     if tried != profile:
         print(f"  {'profile':<12}set {_changes(profile, tried)}")
+    if output:
+        write_text(
+            output,
+            tried.as_toml("\n".join([f"Checked by `harvester discover --check {archive}`", *sample_lines(sample)])),
+        )
+        print(f"  {'written':<12}{output}; fetch with --archive {output}")
     return UNSUITABLE if tried != profile or sample.verified < sample.tried else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import TracebackType
@@ -107,6 +107,7 @@ class ListingCollector:
         marks = self._sample_marks()
         samples: dict[str, ListedSpectrum] = {}
         last: ListedSpectrum | None = None
+        last_values: dict[str, str] = {}
         for one, row in self._spectra(counts):
             if spectra == self._most:
                 break
@@ -116,10 +117,10 @@ class ListingCollector:
             counts.has_links |= one.kind is MediaKind.DATALINK
             counts.has_plain_ids &= one.identifier[:6].lower() == "ivo://"
             if spectra in marks:
-                samples[one.identifier] = one
-            spectra, last = spectra + 1, one
+                samples[one.identifier] = replace(one, waves=_waves(values))
+            spectra, last, last_values = spectra + 1, one, values
         if last:
-            samples[last.identifier] = last
+            samples[last.identifier] = replace(last, waves=_waves(last_values))
         return replace(self._summary(spectra, counts), samples=tuple(samples.values()))
 
     def _summary(self, spectra: int, counts: _Counts) -> ListingSummary:
@@ -195,3 +196,10 @@ class ListingCollector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._spool.__exit__(kind, error, trace)
+
+
+def _waves(values: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the listed limits of a spectrum in metres; None unless both make sense."""
+    low, high = (values.get(name, "") for name in ("wave_min", "wave_max"))
+    limits = (float(low), float(high)) if low and high else (0.0, 0.0)
+    return limits if 0 < limits[0] < limits[1] else None

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
-from typing import Any
+from itertools import chain, combinations, product
+from typing import Any, Literal
 
 from ..archive.profile import ArchiveProfile
 from ..fits.errors import InvalidSpectrumError
-from ..fits.hdu import Hdu, read_hdus
 from ..fits.medium import medium_of
 from ..formatting import plain_line
 from ..model.failures import Failure
 from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
-from ..readers.spectrum_file import read_spectrum
+from ..readers.spectrum_file import identifier_in, open_file, read_spectrum
 from ..verify import verify_spectrum
 from ..verify.expectation import Expectation
 
@@ -35,19 +34,24 @@ _ALLOWANCES: dict[str, str] = {
 """Fields by which a profile promises less, weakest first, and what such files are like."""
 
 _METRES_TO_ANGSTROM = 1e10
+_UNITS = ("Angstrom", "nm", "um", "m")
+_SCALES: tuple[Literal["linear", "log10", "ln"], ...] = ("linear", "log10", "ln")
+_SAME_RANGE = 0.02  # relative difference between listed wavelengths and those of a file: lists are rounded
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedSample:
     """One spectrum that was fetched.
 
-    Its bytes and the hosts that it took, or else why it could not be.
+    Its bytes and the hosts that it took, or else why it could not be. ``waves`` are the limits in metres that the list
+    gives, None where it does not.
     """
 
     did: SpectrumId
     body: bytes = b""
     hosts: frozenset[str] = frozenset()
     failure: Failure | None = None
+    waves: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,19 @@ def learned(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[
     profile = replace(profile, hosts=(*profile.hosts, *sorted(hosts)))
     bodies = [one for one in samples if one.failure is None]
     profile, about_card = _with_identity_card(profile, bodies)
+    profile, about_unit = _with_listed_unit(profile, bodies)
     profile, about_files = _with_allowances(profile, bodies)
+    profile, about_medium = _with_medium(profile, bodies)
     results = {one.did: _verify(one, profile) for one in bodies}
-    verified = [one for one in bodies if isinstance(results[one.did], VerifiedSpectrum)]
+    verified = [result for result in results.values() if isinstance(result, VerifiedSpectrum)]
     sentences = [
         *about_card,
+        *about_unit,
         *about_files,
         *chain.from_iterable(_faults(one, profile, results[one.did]) for one in bodies),
         *(f"{plain_line(one.did, 80)}: {one.failure.detail}" for one in samples if one.failure),
-        *_seen([result for result in results.values() if isinstance(result, VerifiedSpectrum)]),
-        *_about_medium(profile, verified),
+        *_seen(verified),
+        *about_medium,
     ]
     if hosts:
         sentences.append(f"the files lead to {', '.join(sorted(hosts))}, which later runs may request from")
@@ -107,32 +114,70 @@ def _verify(sample: FetchedSample, profile: ArchiveProfile) -> VerifiedSpectrum 
 def _with_identity_card(
     profile: ArchiveProfile, samples: Sequence[FetchedSample]
 ) -> tuple[ArchiveProfile, tuple[str, ...]]:
-    """Return the profile with the card that has the identifier, and a sentence if it is new."""
-    card = _identity_card(samples)
-    if not samples or card == profile.identity_card:
+    """Return the profile with the card in which all whole files name their identifier.
+
+    And a sentence if it is new. A card that names it in some of them alone stays: the others are other spectra
+    than were requested.
+    """
+    named = [cards for one in samples if (cards := _cards_with(one.body, one.did)) is not None]
+    common = set.intersection(*named) if named else set()
+    card = _USUAL_CARD if _USUAL_CARD in common else min(common, default="")
+    current = profile.identity_card
+    if not named or card == current or (not card and any(current in cards for cards in named)):
         return profile, ()
-    words = f"its files have no card {profile.identity_card}" + (f", but {card}" if card else "")
-    return replace(profile, identity_card=card), (words,) if profile.identity_card else ()
+    if not current:
+        words = f"its files name their identifier in the card {card}, which is verified from now on"
+        return replace(profile, identity_card=card, strict=profile.is_strict), (words,)
+    other = next((found for one in samples if (found := identifier_in(one.body, current))), "")
+    words = f"its files have {current} = {plain_line(other, 80)!r}" if other else f"its files have no card {current}"
+    return replace(profile, identity_card=card), (words + (f", but {card}" if card else ""),)
 
 
-def _identity_card(samples: Sequence[FetchedSample]) -> str:
-    """Return the header card in which all files name their identifier; '' if there is none."""
-    common: set[str] | None = None
-    for one in samples:
-        cards = _cards_with(one.body, one.did)
-        common = cards if common is None else common & cards
-    if not common:
-        return ""
-    return _USUAL_CARD if _USUAL_CARD in common else min(common)
-
-
-def _cards_with(body: bytes, did: str) -> set[str]:
-    """Return the names of the cards whose value is ``did``."""
+def _cards_with(body: bytes, did: str) -> set[str] | None:
+    """Return the names of the cards whose value is ``did``; None where the file is not whole."""
     try:
-        hdus: list[Hdu] = list(read_hdus(body))
+        headers = open_file(body).headers
     except InvalidSpectrumError:
-        return set()
-    return {name for hdu in hdus for name in hdu.header if hdu.header.value(name) == did}
+        return None
+    return {name for header in headers for name in header if header.get(name) == did}
+
+
+def _with_listed_unit(
+    profile: ArchiveProfile, samples: Sequence[FetchedSample]
+) -> tuple[ArchiveProfile, tuple[str, ...]]:
+    """Return the profile with the unit and scale that give the wavelengths of the list.
+
+    Only for files that name no unit; as they are where several would do.
+    """
+    unclear = [one for one in samples if one.waves and _names_no_axis(_verify(one, profile))]
+    if not unclear:
+        return profile, ()
+    tried = [replace(profile, spectral_unit=unit, spectral_scale=scale) for unit, scale in product(_UNITS, _SCALES)]
+    fitting = [one for one in tried if all(_is_as_listed(sample, one) for sample in unclear)]
+    if len(fitting) != 1:
+        return profile, ()
+    [found] = fitting
+    if found.spectral_scale == "linear" and not profile.spectral_scale:
+        plain = replace(found, spectral_scale="")
+        found = plain if all(_is_as_listed(sample, plain) for sample in unclear) else found
+    scale = f", spectral_scale = {found.spectral_scale!r}" if found.spectral_scale != profile.spectral_scale else ""
+    words = f"the files have the wavelengths of the list with spectral_unit = {found.spectral_unit!r}{scale}"
+    return found, (f"{words}: set in the profile",)
+
+
+def _names_no_axis(result: VerifiedSpectrum | FailedCheck) -> bool:
+    return isinstance(result, FailedCheck) and any(
+        name in result.detail for name in ("spectral_unit", "spectral_scale")
+    )
+
+
+def _is_as_listed(sample: FetchedSample, profile: ArchiveProfile) -> bool:
+    """Return whether the file has about the wavelengths that the list gives."""
+    result = _verify(sample, _allowing(profile, ("step_tolerance", "strict")))
+    if not isinstance(result, VerifiedSpectrum) or sample.waves is None:
+        return False
+    pairs = zip((result.wave_min, result.wave_max), sample.waves, strict=True)
+    return all(abs(found - listed) <= _SAME_RANGE * listed for found, listed in pairs)
 
 
 def _with_allowances(
@@ -162,8 +207,14 @@ def _allowances(sample: FetchedSample, profile: ArchiveProfile) -> tuple[str, ..
     for number in range(len(_ALLOWANCES) + 1):
         for names in combinations(_ALLOWANCES, number):
             if isinstance(_verify(sample, _allowing(profile, names)), VerifiedSpectrum):
-                return names
+                return () if "require" in names and _is_explained_by_profile(sample, profile) else names
     return ()
+
+
+def _is_explained_by_profile(sample: FetchedSample, profile: ArchiveProfile) -> bool:
+    """Return whether a field of the profile would let the file be read as a spectrum."""
+    result = _verify(sample, profile)
+    return isinstance(result, FailedCheck) and bool(_further_needs(sample, profile, result))
 
 
 def _allowing(profile: ArchiveProfile, names: Sequence[str]) -> ArchiveProfile:
@@ -226,16 +277,19 @@ def _seen(results: Sequence[VerifiedSpectrum]) -> Iterator[str]:
         yield f"{invalid:,} of {sum(result.points for result in spectra):,} points are invalid, and are counted as such"
 
 
-def _about_medium(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> Iterator[str]:
-    """Yield what the files say of air and vacuum where the profile says otherwise or nothing."""
-    media = {medium for one in samples if (medium := _medium(one, replace(profile, medium=""))) is not None}
-    if len(media) > 1:
-        return  # each file says for itself
-    for medium in media:
-        if not medium and not profile.medium:
-            yield "its files do not say whether wavelengths are of air or of vacuum: set medium in the profile"
-        elif medium and profile.medium not in ("", medium.lower()):
-            yield f"its files say {medium.lower()}, the profile says medium = {profile.medium!r}; the files count"
+def _with_medium(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[ArchiveProfile, tuple[str, ...]]:
+    """Return the profile with the medium that some files state, and what to know about it."""
+    plain = replace(profile, medium="")
+    media = {medium.lower() for one in samples if (medium := _medium(one, plain)) is not None}
+    if media == {""} and not profile.medium:
+        return profile, ("its files do not say whether wavelengths are of air or of vacuum: set medium in the profile",)
+    for medium in media - {""} if len(media - {""}) == 1 else ():
+        if profile.medium not in ("", medium):
+            return profile, (f"its files say {medium}, the profile says medium = {profile.medium!r}; the files count",)
+        if "" in media and not profile.medium:
+            words = f"some files say that wavelengths are of {medium}, others nothing: medium is set in the profile"
+            return replace(profile, medium="air" if medium == "air" else "vacuum"), (words,)
+    return profile, ()  # each file says for itself
 
 
 def _medium(sample: FetchedSample, profile: ArchiveProfile) -> str | None:

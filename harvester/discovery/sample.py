@@ -63,7 +63,7 @@ async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectru
         raise
     except ArchiveError as error:
         return FetchedSample(did, failure=Failure(FailureKind.NO_URL, str(error)), hosts=frozenset(hosts))
-    return FetchedSample(did, answer.body, frozenset(hosts))
+    return FetchedSample(did, answer.body, frozenset(hosts), waves=one.waves)
 
 
 def _first_url(profile: ArchiveProfile, target: Target) -> str:

@@ -90,11 +90,15 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True)
 class ListedSpectrum:
-    """One spectrum of a list: its identifier, where it is, and what kind of file that is."""
+    """One spectrum of a list: its identifier, where it is, and what kind of file that is.
+
+    ``waves`` are its shortest and longest wavelength in metres, None where the list does not give both.
+    """
 
     identifier: str
     address: str
     kind: MediaKind
+    waves: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

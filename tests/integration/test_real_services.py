@@ -442,12 +442,15 @@ def test_a_profile_that_is_there_is_checked() -> None:
     with in_a_thread(lambda: server(serving(answer(rows)))) as url:
         text = f'name = "x"\ntitle = "X"\nmode = "direct"\nhosts = ["127.0.0.1"]\nidentity_card = ""\nssap = "{url}"\n'
         Path("p.toml").write_text(f"{text}step_tolerance = 0.0\n", encoding="utf-8")
-        found = command("--check", "p.toml")
+        found = command("--check", "p.toml", "-o", "mended.toml")
         assert found.return_value == 3
         assert "set hosts = ('127.0.0.1', 'localhost')" in found.output
         both = text.replace('["127.0.0.1"]', '["127.0.0.1", "localhost"]')
         Path("p.toml").write_text(f"{both}step_tolerance = 0.0\n", encoding="utf-8")
         assert command("--check", "p.toml").return_value == 0
+        assert command("--check", "mended.toml").return_value == 0
+        assert "# 3 of 3 spectra that were fetched are verified\n" in Path("mended.toml").read_text(encoding="utf-8")
+        assert "is there already" in str(command("--check", "p.toml", "-o", "mended.toml").exception)
 
 
 def test_each_request_is_shown_if_wanted() -> None:
