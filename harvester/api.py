@@ -285,7 +285,7 @@ async def _run(run: RunContext[Store], on_event: Callable[[Event], None] | None)
             output = OutputThread(sys.stdout)
             stack.callback(output.close)
             style = style_for(settings.progress)
-            await stack.enter_async_context(displaying(style, output, run.bus, run.stats, out, settings.limits.grace))
+            await stack.enter_async_context(displaying(style, output, run.bus, run.stats, out, settings.limits))
         if on_event is not None:
             run.bus.add(on_event)
         return await execute(run)

@@ -118,7 +118,7 @@ def _optional() -> Iterator[Result]:
         yield Result("extras", "all optional packages are installed")
     for name, use in missing.items():
         package = name.replace("_", "-")
-        yield Result("extras", f"{package} is not installed, which {use} needs", install_line(package), optional=True)
+        yield Result("extras", f"{package} is not installed; needed for {use}", install_line(package), optional=True)
 
 
 def _open_files(most: int) -> Result:

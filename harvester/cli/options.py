@@ -144,12 +144,12 @@ def _located(configuration: Configuration) -> Configuration:
 def load_harvest(flags: dict[str, Any]) -> Configuration:
     """Return the configuration of a command that reads a harvest.
 
-    Where no option and no setting names a harvest and the default folder has none, the only one below ``data/`` is
+    Where no option and no setting names its folder and the default folder has none, the only one below ``data/`` is
     used, which is said on standard error. UsageError if there are several.
     """
     named = any(flags.get(name) is not None for name in ("config", "out", "archive"))
     config = load_configuration(flags)
-    if named or not {"out", "archive"}.isdisjoint(config.settings.model_fields_set):
+    if named or config.settings.out is not None:
         return config
     from ..storage.run_folder import StateFolder
 

@@ -97,7 +97,7 @@ async def _harvest(run: RunContext[Store], style: str) -> int:
     folder = location if isinstance(location, Path) else None
     output = OutputThread(sys.stdout)
     keys = _keys(run) if style == "rich" else None
-    async with displaying(style, output, run.bus, run.stats, folder, run.settings.limits.grace, keys) as display:
+    async with displaying(style, output, run.bus, run.stats, folder, run.settings.limits, keys) as display:
         with signals(run.shutdown, display.release_terminal):
             result = await execute(run)
     with _ignoring_signals():

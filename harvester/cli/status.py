@@ -193,7 +193,7 @@ def _outcome(status: Status) -> Iterator[str]:
         yield "  the run ended without a final ledger entry (killed, or disk full); run the same command to resume"
     elif (settled := numbers["saved"] + numbers["failed"]) >= ENOUGH and numbers["remaining"]:
         rate = settled / max(1.0, numbers["seconds"])
-        yield f"  {rate:.2g} a second so far; {duration(numbers['remaining'] / rate)} left at that rate"
+        yield f"  {rate:.2g} a second so far; {duration(round(numbers['remaining'] / rate))} left at that rate"
 
 
 def _watch(read: Read, as_json: bool) -> None:

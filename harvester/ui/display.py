@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..events.bus import EventBus
 from ..events.stats import HarvestStats, StatsCollector
+from ..model.limits import Limits
 from .json_lines import JsonLines
 from .output_thread import OutputThread
 
@@ -53,13 +54,13 @@ async def displaying(
     bus: EventBus,
     collector: StatsCollector,
     folder: Path | None,
-    grace: float,
+    limits: Limits,
     keys: Keys | None = None,
 ) -> AsyncIterator[Display]:
     """Show what happens on ``bus`` while the run lasts.
 
-    ``folder`` is that of the spectra, if they are stored on this machine: its free space is shown. ``grace`` is how
-    long a drain may take in seconds. ``keys`` do something on the dashboard, if there is a keyboard.
+    ``folder`` is that of the spectra, if they are stored on this machine: its free space is shown. ``limits``
+    say how long a drain and an outage may take. ``keys`` do something on the dashboard, if there is a keyboard.
     """
 
     def numbers() -> HarvestStats:
@@ -72,7 +73,7 @@ async def displaying(
             from .terminal import Terminal
 
             free = None if folder is None else lambda: shutil.disk_usage(folder).free
-            dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=grace, free_bytes=free, keys=keys)
+            dashboard = Dashboard(Terminal(output), bus.emit, numbers, grace=limits.grace, free_bytes=free, keys=keys)
             bus.add(await stack.enter_async_context(dashboard))
             display = replace(display, release_terminal=dashboard.release_terminal)
         elif style == "notebook":
@@ -80,7 +81,7 @@ async def displaying(
         elif style == "plain":
             from .plain_lines import PlainLines
 
-            bus.add(await stack.enter_async_context(PlainLines(output, numbers)))
+            bus.add(await stack.enter_async_context(PlainLines(output, numbers, max_outage=limits.max_outage)))
         elif style == "json":
             bus.add(display.json_lines, logged_only=True)
         yield display

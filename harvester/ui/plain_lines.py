@@ -39,6 +39,7 @@ class PlainLines:
         output: OutputThread,
         numbers: Callable[[], HarvestStats],
         *,
+        max_outage: float | None = None,
         timestamps: bool | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -47,6 +48,7 @@ class PlainLines:
         self._timestamps = "JOURNAL_STREAM" not in os.environ if timestamps is None else timestamps
         self._view = DashboardView(numbers)
         self._seen: set[FailureKind] = set()
+        self._max_outage = max_outage
         self._first_line: float | None = None
         self._last_progress, self._settled_then = -math.inf, 0
         self._fault: Exception | None = None
@@ -87,8 +89,10 @@ class PlainLines:
             case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason):
                 limit = f"{rate:g} requests/s" if rate else "no rate limit"
                 self._write(event.time, f"limits: {limit}, at most {concurrency} in flight: {reason}")
-            case ev.HarvestPaused(time=time, reason=reason, until=until):
+            case ev.HarvestPaused(time=time, reason=reason, until=until, kind=kind):
                 self._write(time, f"paused {_until(until, time)}: {reason}")
+                if kind is ev.Pause.OUTAGE and self._max_outage is not None:
+                    self._explain_outage(time, self._max_outage)
             case ev.HarvestResumed(time=time, reason=reason):
                 self._write(time, f"resumed: {reason}")
             case ev.HarvestDraining(time=time, reason=reason):
@@ -97,6 +101,15 @@ class PlainLines:
                 self._write(time, f"the clock jumped by {duration(abs(seconds))}: connections are renewed")
             case ev.ObserverFailed(time=time, observer=observer, error=error):
                 self._write(time, f"{observer} is off: {error}; the run goes on")
+
+    def _explain_outage(self, time: float, longest: float) -> None:
+        """Say once how long the run waits for an archive that is down, and how to end it."""
+        self._max_outage = None
+        self._write(
+            time,
+            f"the run waits for the archive and ends after an outage of {duration(longest)} (--max-outage);"
+            " Ctrl-C ends it now, and the same command resumes it",
+        )
 
     def _opening(self, start: ev.HarvestStarted) -> str:
         rate = f"{start.rate:g} requests/s" if start.rate else "no rate limit"

@@ -19,13 +19,14 @@ from tests.unit.ui.test_state import NOON, failed, started, steady, target
 class Script:
     """Plain lines behind their tally, as on the bus, and what they said."""
 
-    def __init__(self, *, timestamps: bool | None = False) -> None:
+    def __init__(self, *, timestamps: bool | None = False, max_outage: float | None = None) -> None:
         self.stream, self.now = io.StringIO(), NOON
         self.outlet, self.tally = OutputThread(self.stream), StatsCollector()
         self.naps = asyncio.Semaphore(0)
         self.lines = PlainLines(
             self.outlet,
             lambda: self.tally.stats,
+            max_outage=max_outage,
             timestamps=timestamps,
             now=lambda: self.now,
             sleep=self.sleep,
@@ -57,6 +58,15 @@ def told(*events: ev.Event, timestamps: bool | None = False) -> list[str]:
     for event in events:
         script(event)
     return script.told
+
+
+def test_the_first_pause_of_an_outage_says_how_long_the_run_waits_and_how_to_end_it() -> None:
+    script = Script(max_outage=12 * 3600.0)
+    for event in (started(), *[ev.HarvestPaused(NOON, "unreachable", NOON + 60, ev.Pause.OUTAGE)] * 2):
+        script(event)
+    _, first, patience, second = script.told
+    assert first == second
+    assert "ends after an outage of 12 h (--max-outage); Ctrl-C ends it now" in patience
 
 
 def test_a_long_harvest_gets_a_line_a_minute() -> None:
