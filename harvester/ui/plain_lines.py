@@ -49,6 +49,7 @@ class PlainLines:
         self._view = DashboardView(numbers)
         self._seen: set[FailureKind] = set()
         self._max_outage = max_outage
+        self._first_limits, self._limits_written, self._limits_rate = math.inf, -math.inf, -1.0
         self._first_line: float | None = None
         self._last_progress, self._settled_then = -math.inf, 0
         self._fault: Exception | None = None
@@ -86,9 +87,8 @@ class PlainLines:
             case ev.HarvestStarted(time=time):
                 self._last_progress = time
                 self._write(time, self._opening(event))
-            case ev.LimitsChanged(rate=rate, concurrency=concurrency, reason=reason):
-                limit = f"{rate:g} requests/s" if rate else "no rate limit"
-                self._write(event.time, f"limits: {limit}, at most {concurrency} in flight: {reason}")
+            case ev.LimitsChanged():
+                self._report_limits(event)
             case ev.HarvestPaused(time=time, reason=reason, until=until, kind=kind):
                 self._write(time, f"paused {_until(until, time)}: {reason}")
                 if kind is ev.Pause.OUTAGE and self._max_outage is not None:
@@ -101,6 +101,19 @@ class PlainLines:
                 self._write(time, f"the clock jumped by {duration(abs(seconds))}: connections are renewed")
             case ev.ObserverFailed(time=time, observer=observer, error=error):
                 self._write(time, f"{observer} is off: {error}; the run goes on")
+
+    def _report_limits(self, event: ev.LimitsChanged) -> None:
+        """Write the new limits; a concurrency limit that is being tuned gets a line a minute.
+
+        The first minute shows every change: how the limit grows to what the archive serves.
+        """
+        tuned = event.rate == self._limits_rate and event.time - self._first_limits > MINUTE
+        if tuned and event.time - self._limits_written < MINUTE:
+            return
+        self._first_limits = min(self._first_limits, event.time)
+        self._limits_rate, self._limits_written = event.rate, event.time
+        limit = f"{event.rate:g} requests/s" if event.rate else "no rate limit"
+        self._write(event.time, f"limits: {limit}, at most {event.concurrency} in flight: {event.reason}")
 
     def _explain_outage(self, time: float, longest: float) -> None:
         """Say once how long the run waits for an archive that is down, and how to end it."""

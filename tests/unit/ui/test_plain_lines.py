@@ -69,6 +69,14 @@ def test_the_first_pause_of_an_outage_says_how_long_the_run_waits_and_how_to_end
     assert "ends after an outage of 12 h (--max-outage); Ctrl-C ends it now" in patience
 
 
+def test_a_concurrency_limit_that_is_tuned_all_night_gets_a_line_a_minute() -> None:
+    tuned = [ev.LimitsChanged(NOON + second, 200.0, 1 + second % 4, "tuned", True) for second in range(600)]
+    slowed = ev.LimitsChanged(NOON + 600, 20.0, 1, "HTTP 503", True)
+    lines = [line for line in told(started(rate=200.0), *tuned, slowed) if line.startswith("limits")]
+    assert len(lines) == 61 + 8 + 1
+    assert lines[-1] == "limits: 20 requests/s, at most 1 in flight: HTTP 503"
+
+
 def test_a_long_harvest_gets_a_line_a_minute() -> None:
     lines = told(started(listed=10**6), *steady(600))
     assert len(lines) == 1 + 9
