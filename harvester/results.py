@@ -83,7 +83,7 @@ class StoredSpectrum:
     def flux(self) -> NDArray[np.float64]:
         """The flux, shape (points,), float64, in ``as_filed.flux_unit``.
 
-        About 1 and without unit if normalized.
+        It is about 1 and without a unit if normalized.
         """
         return self.as_filed.flux
 

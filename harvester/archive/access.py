@@ -1,7 +1,7 @@
 """Find the URLs that lead to a spectrum.
 
-Of a SODA service, of its datalink document, or of its file. No I/O. They share the connection (``client.py``), and
-differ in which URLs are requested one after the other.
+They are those of a SODA service, of its datalink document, or of the file itself; nothing is requested here. They share
+the connection (``client.py``), and differ in which URLs are requested one after the other.
 """
 
 from __future__ import annotations

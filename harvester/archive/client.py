@@ -52,9 +52,10 @@ def user_agent(contact: str | None) -> str:
 class ArchiveClient:
     """An archive whose spectra are fetched by ``access``.
 
-    An async context manager: it owns one connection pool. ``acquire_followup`` waits for the slot of a further request
-    for the same spectrum; False if none is to be sent. ``acquire_repeat`` does so after a connection was lost before
-    its response, when aiohttp silently sends the request again; ``sent`` is called when the bytes of a request leave.
+    It is an async context manager, which owns one connection pool. ``acquire_followup`` waits for the slot of a further
+    request for the same spectrum; False if none is to be sent. ``acquire_repeat`` does so after a connection was lost
+    before its response, when aiohttp silently sends the request again; ``sent`` is called when the bytes of a request
+    leave.
     """
 
     def __init__(
@@ -257,7 +258,7 @@ def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
 def _inflated(raw: bytes, most: int) -> bytes:
     """Return the content of a zlib stream (RFC 1950), HTTP's deflate.
 
-    At most ``most`` bytes, else GzipError.
+    Raise GzipError for more than ``most`` bytes.
     """
     inflate = zlib.decompressobj()
     try:

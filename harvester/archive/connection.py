@@ -21,7 +21,7 @@ FROM_ENVIRONMENT = "env"
 class Authentication:
     """The names of environment variables with credentials, and who gets these.
 
-    A bearer token, or a user and a password.
+    They are a bearer token, or a user and a password.
 
     ``hosts`` are those of the profile where none are named.
     """

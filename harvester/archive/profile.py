@@ -143,7 +143,7 @@ class ArchiveProfile:
     def band_parameters(self) -> tuple[str, ...]:
         """What a cutout's limits are called.
 
-        One BAND (SODA 1.0), or two parameters, as before that standard.
+        It is one parameter BAND (SODA 1.0), or two parameters, as before that standard.
         """
         older = ("LAMBDA_MIN", "LAMBDA_MAX")
         return older if self.parameters and not self.knows("BAND") and self.knows(*older) else ("BAND",)

@@ -1,4 +1,4 @@
-"""What an answer that is no 200 means: status, headers and first words in, a Failure out.
+"""Turn a response that is no 200 into a Failure, by status, headers and first words.
 
 No I/O.
 """

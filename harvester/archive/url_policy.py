@@ -1,7 +1,7 @@
 """Decide which URLs may be requested.
 
-HTTP on hosts that the user or the profile named, without credentials. What a server or a catalog says is not trusted: a
-URL may lead to the user's own network.
+Those are HTTP URLs without credentials, on hosts that the user or the profile named. What a server or a catalog says is
+not trusted: a URL may lead to the user's own network.
 """
 
 from __future__ import annotations

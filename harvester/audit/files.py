@@ -1,6 +1,6 @@
 """Verify stored files again.
 
-Every file from structure to digest, on one core or several, one finding each.
+Each file is verified from structure to digest, on one core or several, and gives one finding.
 
 Which spectrum a file must be is known from the ledger's record or, without one, from the identifier in its header,
 provided that this spectrum's file may have this name. Nothing is changed here; a process holds one file at a time.

@@ -44,7 +44,7 @@ def folded(did: SpectrumId) -> str:
 class DidIndex:
     """The distinct DIDs of a catalog, found by the last segments that name their files.
 
-    One look-up for both.
+    One look-up finds both.
 
     Most segments are safe and belong to one DID. The DIDs of all others are found by themselves. Of most DIDs it is
     enough to know what comes before the segment, which many have in common: ``_origins`` has its number among

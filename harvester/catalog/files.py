@@ -1,6 +1,6 @@
 """Open a catalog of any kind as lines of text.
 
-CSV and its relatives, compressed files, tables of other formats.
+It may be CSV or a relative of it, a compressed file, or a table of another format.
 
 The kind is recognised by content, whatever the file is called. Text is streamed; what is no text is read by the
 libraries of its format, and becomes the CSV that it could have been.

@@ -19,7 +19,7 @@ from .text_form import TextForm
 def catalog_from_python(wanted: Iterable[Any], rules: CatalogRules) -> Catalog:
     """Return the catalog of ``wanted``.
 
-    DIDs, mappings with the id column, or a table (astropy, pandas, polars).
+    They are DIDs, mappings with the id column, or a table (astropy, pandas, polars).
 
     UsageError for anything else, and for what a CSV would be refused for.
     """

@@ -76,7 +76,7 @@ class HarvestPlan:
     def verified(self, sound: Collection[str]) -> HarvestPlan:
         """Return the plan after the unverified files were read.
 
-        Present if named in ``sound``, else suspect.
+        They are present if named in ``sound``, else suspect.
         """
         good = self.unverified.where(lambda target: target.name in sound)
         bad = self.unverified.where(lambda target: target.name not in sound)
@@ -186,7 +186,7 @@ class LedgerEntry:
 class LedgerEntries(Mapping[str, LedgerEntry]):
     """Ledger entries by the case-folded names of the files, in little memory.
 
-    Best made from rows by DID.
+    It is best made from rows in the order of DIDs.
     """
 
     def __init__(self, rows: Iterable[EntryRow]) -> None:

@@ -14,7 +14,7 @@ Progress = Callable[[int, int], None]
 def show_progress(doing: str, done: str) -> Iterator[Progress]:
     """Show a bar on a terminal, else a line for each tenth.
 
-    ``verifying``, or ``verified 10 %``.
+    The bar begins with ``doing``, such as ``verifying``; a line is like ``verified 10 %``.
     """
     from ..ui.dashboard import can_redraw
 

@@ -1,7 +1,7 @@
 """Read settings from environment variables.
 
-``HARVESTER_<NAME>``, and ``HARVESTER_<TABLE>__<NAME>`` for those of a table. Tables and lists are JSON, all else is
-text.
+They are called ``HARVESTER_<NAME>``, or ``HARVESTER_<TABLE>__<NAME>`` for a table's. Tables and lists are JSON, all
+else is text.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Loaded:
     def source(self, name: str) -> str:
         """Return where the setting with this dotted name got its value.
 
-        A flag, a variable, a file, or the default.
+        That is a flag, a variable, a file, or the default.
         """
         return self.layers.source(name.split("."), self.profile_settings)
 

@@ -1,6 +1,6 @@
 """Write the card of a data set: what it is, how it was made, how to cite it.
 
-Markdown, with a head for Hugging Face.
+It is Markdown, with a head for Hugging Face.
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def _in_vacuum(sample: Sample) -> Sample:
 def vacuum_of(air: Array) -> Array:
     """Return the wavelengths in vacuum (Angstrom) of wavelengths in air.
 
-    N. Piskunov's inverse of the IAU's standard formula (Morton 2000, ApJS 130, 403), as in the VALD database.
+    The formula is N. Piskunov's inverse of the IAU's standard formula (Morton 2000, ApJS 130, 403), as in the VALD
+    database.
     """
     square = (1e4 / np.maximum(air, SHORTEST_AIR)) ** 2
     index = 1 + 0.00008336624212083 + 0.02408926869968 / (130.1065924522 - square)

@@ -65,7 +65,7 @@ def _as_text(columns: Mapping[str, str]) -> Mapping[str, str]:
 class Source:
     """The stored spectra that a catalog lists, with its columns.
 
-    All stored spectra without a catalog.
+    Without a catalog these are all stored spectra.
     """
 
     def __init__(self, configuration: Configuration) -> None:

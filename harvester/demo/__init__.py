@@ -1,7 +1,7 @@
 """Serve the demo archive.
 
-A local server that responds like the Ondrejov archive, with synthetic spectra. It is the other end of the wire, so it
-shares no code with what downloads and verifies.
+It is a local server that responds like the Ondrejov archive, with synthetic spectra. It is the other end of the wire,
+so it shares no code with what downloads and verifies.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """List the demo archive's spectra.
 
-Any number of DIDs that look like genuine ones, and their labels.
+There are any number of DIDs that look like genuine ones, and their labels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def listed_dids(count: int) -> Iterator[SpectrumId]:
 def _name(evening: date, number: int) -> str:
     """Return a name as the archive builds it.
 
-    Until 2013 with letters for year and month (ua160034: 2011 January 16).
+    Until 2013 names have letters for year and month (ua160034: 2011 January 16).
     """
     if evening.year > 2013:
         return f"a{evening:%Y%m%d}{number:04d}"

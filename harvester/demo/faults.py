@@ -156,7 +156,7 @@ class Planned:
 class FaultPlan:
     """Which spectra fail how.
 
-    By ``by_did`` first, else by ``shares``, pairs of a fault and the share of all DIDs (0 to 1). A DID's digest and
+    ``by_did`` decides first, else ``shares``, pairs of a fault and the share of all DIDs (0 to 1). A DID's digest and
     ``seed`` decide which share it belongs to, so it is the same in every run.
     """
 

@@ -1,7 +1,7 @@
 """Make up what the demo archive observed.
 
-Stars and exposures, each a function of its DID (or number) alone. Grids, names and classes follow the Ondrejov CCD700
-archive. Random numbers come from BLAKE2b digests, so every machine has the same sky.
+Each star and each exposure is a function of its number or DID alone. Grids, names and classes follow the Ondrejov
+CCD700 archive. Random numbers come from BLAKE2b digests, so every machine has the same sky.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Log the requests to the demo archive, so that others' logs can be compared with it.
 
-Bounded in memory.
+The log is bounded in memory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Answer SODA requests as DaCHS' ``dlget`` does.
 
-Parameters in, a response out, no network in between. Order and messages of the checks follow DaCHS 2.7 with a strict
-set of parameters (SODA 1.0; DALI 1.1).
+Parameters go in and a response comes out, without a network in between. Order and messages of the checks follow DaCHS
+2.7 with a strict set of parameters (SODA 1.0; DALI 1.1).
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _end(base: str, chosen: list[SyntheticObservation]) -> str:
 def _metadata() -> str:
     """Return the response to FORMAT=METADATA (SSAP 1.1, section 4.1.5.2).
 
-    Parameters as INPUT, and the columns.
+    It has the parameters as INPUT, and the columns.
     """
     inputs = "".join(param(f"INPUT:{name}", "") for name in _INPUTS.split())
     table = f'<TABLE name="results">{fields(hidden=True)}{constants("OUTPUT:")}</TABLE>'

@@ -29,7 +29,7 @@ Test = Callable[[SyntheticObservation], bool]
 class SsapQuery:
     """A parsed queryData: all ``tests`` must hold; rows of the ``mimes`` only.
 
-    At most ``maxrec`` rows.
+    The response has at most ``maxrec`` rows.
     """
 
     tests: tuple[Test, ...]

@@ -1,8 +1,8 @@
 """Answer synchronous TAP queries over the demo catalog (TAP 1.1).
 
-A table as SSAP's, ObsCore, and TAP_SCHEMA. As DaCHS does: errors are VOTables in a 200, rows are BINARY unless
-votable/td is requested, an overflow is marked behind the rows, and a result with the column of DIDs describes the
-datalink service, too. The queries that it understands are those of ``adql``, a small part of the language.
+There are a table like SSAP's, ObsCore, and TAP_SCHEMA. As DaCHS does: errors are VOTables in a 200, rows are BINARY
+unless votable/td is requested, an overflow is marked behind the rows, and a result with the column of DIDs describes
+the datalink service, too. The queries that it understands are those of ``adql``, a small part of the language.
 """
 
 from __future__ import annotations

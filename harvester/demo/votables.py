@@ -194,7 +194,7 @@ def spectrum_votable(
 ) -> bytes:
     """Return what dlget sends without FORMAT.
 
-    Both columns, the flux in ``unit``, and the essential metadata.
+    It has both columns, the flux in ``unit``, and the essential metadata.
     """
     columns = field(
         "spectral", "double", unit="Angstrom", ucd="em.wl", utype="spec:Spectrum.Data.SpectralAxis.Value"

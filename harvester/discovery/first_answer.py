@@ -93,7 +93,7 @@ async def _of_the_whole_sky(
 ) -> FirstAnswer:
     """Return an answer for a position, which services demand.
 
-    Else what came, or the refusal with what to try.
+    Else return what came, or the refusal with what to try.
     """
     largest = _WHOLE_SKY_SIZES[0]
     said = refusal

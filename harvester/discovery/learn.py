@@ -1,6 +1,6 @@
 """Conclude from a few fetched spectra what a profile must have for a run to succeed.
 
-A pure decision: bytes and profile in, profile and sentences out.
+It is a pure decision: bytes and a profile go in, a profile and sentences come out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Resolve an IVOA identifier to the URL of its service by the registry.
 
-RegTAP 1.1, with pyvo (an extra).
+It is queried by RegTAP 1.1, with pyvo (an extra).
 
 Which registry that is, pyvo's environment variable IVOA_REGISTRY says, or else pyvo.
 """
@@ -63,7 +63,7 @@ async def look_up(ivoid: str) -> Registered:
 def _interfaces(ivoid: str) -> list[tuple[str, str]] | None:
     """Return URL and kind of each standard interface; None where the identifier is unknown.
 
-    Blocks.
+    Block until the registry has answered.
     """
     from pyvo import dal, registry
 

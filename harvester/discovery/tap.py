@@ -51,7 +51,7 @@ _OBSCORE = "ivoa.ObsCore"
 def is_tap(url: str) -> bool:
     """Return whether an address is called like a TAP service.
 
-    ``/tap``, ``/tap/sync``, ``/tap_obs``, ``/TAP/tables``. The standard prescribes no name.
+    Such are ``/tap``, ``/tap/sync``, ``/tap_obs`` and ``/TAP/tables``. The standard prescribes no name.
     """
     return _NAMED.search(base_of(url).rpartition("/")[2]) is not None
 
@@ -164,7 +164,7 @@ async def named_table(client: VoClient, base: str, name: str, id_name: str, url_
 async def _tables_of_schema(service: TapService) -> dict[str, VotableTable]:
     """Return the columns of all tables that have one of the significant columns.
 
-    As TAP_SCHEMA describes them.
+    They are as TAP_SCHEMA describes them.
     """
     names = ", ".join(literal(each) for name in _TELLING for each in (name, name.upper()))
     adql = f"SELECT table_name, column_name FROM TAP_SCHEMA.columns WHERE column_name IN ({names})"

@@ -1,8 +1,8 @@
 """Divide what a service lists into parts that it lists whole.
 
-In time, in wavelength, or in tiles of the sky. SSAP has no pages (1.1, section 8.10.2). Where an answer is cut, or a
-position with a largest size is demanded, the list is put together from several answers. Parts overlap at their edges,
-so a spectrum may come twice; none is left out.
+The parts are ranges of time or of wavelength, or tiles of the sky. SSAP has no pages (1.1, section 8.10.2). Where an
+answer is cut, or a position with a largest size is demanded, the list is put together from several answers. Parts
+overlap at their edges, so a spectrum may come twice; none is left out.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def sky_tiles(largest: float) -> Iterator[SkyTile]:
 def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
     """Return the angle between two directions.
 
-    All in degrees (haversine, exact for small angles).
+    All angles are in degrees (haversine, exact for small angles).
     """
     alpha, delta, beta, gamma = map(math.radians, (ra, dec, other_ra, other_dec))
     half = math.sin((gamma - delta) / 2) ** 2 + math.cos(delta) * math.cos(gamma) * math.sin((beta - alpha) / 2) ** 2

@@ -1,6 +1,6 @@
 """What the engine requires of its surroundings.
 
-An archive, a throttle, a store and a verification.
+These are an archive, a throttle, a store and a verification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decide when the next request may be sent.
 
-Rate limit, adaptive concurrency limit and circuit breaker.
+The rate limit, the adaptive concurrency limit and the circuit breaker must all allow it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Attempt:
 class PendingRetry:
     """A retry that another run or worker left behind.
 
-    Attempt number ``attempt``, ``due`` in seconds from now.
+    Its attempt will be number ``attempt``, ``due`` seconds from now.
     """
 
     target: Target

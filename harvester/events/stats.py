@@ -126,7 +126,7 @@ class HarvestStats:
 def _counted(known: Mapping[str, tuple[int, str]], remarks: Sequence[str]) -> Mapping[str, tuple[int, str]]:
     """Return ``known`` with further remarks, which are alike but for their numbers.
 
-    New kinds only up to a limit.
+    New kinds are taken up to a limit only.
     """
     counts = dict(known)
     for remark in remarks:

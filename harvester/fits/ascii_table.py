@@ -1,6 +1,6 @@
 """ASCII tables (XTENSION = 'TABLE').
 
-Numbers as text in fixed fields (FITS 4.0, section 7.2).
+They have numbers as text in fixed fields (FITS 4.0, section 7.2).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def _message(markup: bytes) -> str:
 def describe_tail(tail: bytes) -> str:
     """Return what stands behind the end of a FITS file.
 
-    Its first words, and the last line of a traceback.
+    That is its first words, and the last line of a traceback.
     """
     lines = tail[-_ENOUGH:].split(b"\n")
     last = next((line for line in reversed(lines) if line.strip()), b"")

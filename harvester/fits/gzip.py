@@ -25,7 +25,7 @@ class GzipError(ValueError):
 def decompress(body: bytes, most: int) -> bytes:
     """Return the content of a gzip file, of all its members (RFC 1952).
 
-    At most ``most`` bytes. GzipError.
+    Raise GzipError for more than ``most`` bytes, and for what is no gzip file.
     """
     content = bytearray()
     whole, at, members = memoryview(body), 0, 0

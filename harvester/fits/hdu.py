@@ -1,8 +1,8 @@
 """Header and data units.
 
-Whole FITS blocks from the first byte to the last, nothing missing and nothing behind. The sizes that headers declare
-are only ever compared with the bytes that are there: nothing is allocated by them. A strict reading refuses whatever
-FITS does not allow; a tolerant one notes what neither size nor data depend on.
+A file is whole FITS blocks from the first byte to the last: nothing is missing and nothing is behind. The sizes that
+headers declare are only ever compared with the bytes that are there: nothing is allocated by them. A strict reading
+refuses whatever FITS does not allow; a tolerant one notes what neither size nor data depend on.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def is_row(header: Header) -> bool:
 def pixels(raw: bytes, hdu: Hdu) -> Array:
     """Return the image's numbers: BSCALE, BZERO applied, BLANK as NaN.
 
-    Shape (rows, NAXIS1), (NAXIS1,) for one row.
+    The shape is (rows, NAXIS1), or (NAXIS1,) for one row.
     """
     header, shape = hdu.header, shape_of(hdu.header)
     if math.prod(shape) > MOST_PIXELS:

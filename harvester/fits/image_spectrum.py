@@ -1,6 +1,6 @@
-"""From images to a spectrum.
+"""Turn images into a spectrum.
 
-One row of pixels, rows with a meaning each, or wavelengths in an image of their own.
+It is one row of pixels, or rows with a meaning each; wavelengths may be in an image of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAME_WAVELENGTHS = 1e-4  # relative difference between a row of wavelengths in 
 def flux_images(hdus: Sequence[Hdu]) -> list[Hdu]:
     """Return the images that can hold flux.
 
-    On a spectral scale, or with wavelengths in an image of their own.
+    They are on a spectral scale, or have wavelengths in an image of their own.
     """
     images = [hdu for hdu in hdus if hdu.is_image and hdu.size]
     return [hdu for hdu in images if _can_be_flux(hdu, images)]
@@ -222,7 +222,7 @@ def _row_axis(
 ) -> tuple[StoredAxis, Sequence[str]]:
     """Return the spectral axis.
 
-    The header's scale, compared with a row of wavelengths, or that row alone.
+    It is the header's scale, compared with a row of wavelengths, or that row alone.
     """
     points = rows.shape[1]
     row = rows[roles.index(Role.SPECTRAL)] if Role.SPECTRAL in roles else None

@@ -1,6 +1,6 @@
 """IRAF's own scales of wavelength.
 
-Multispec, a dispersion for each row, in WAT2 cards (IRAF: help specwcs).
+Multispec has a dispersion for each row, in WAT2 cards (IRAF: help specwcs).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _joined_cards(header: Header, stem: str) -> str:
 def _row(header: Header, row: int, text: str, points: int) -> RowDispersion:
     """Return what ``text`` says.
 
-    Aperture, beam, type, first, step, points, redshift, aperture limits, functions.
+    That is aperture, beam, type, first, step, points, redshift, aperture limits and functions.
     """
     try:
         numbers = [float(word) for word in text.split()]

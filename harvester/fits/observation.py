@@ -1,7 +1,7 @@
 """What the header of a spectrum says about its observation.
 
-Object, position, time, exposure, medium. Text in a header comes from a server: it becomes one printable line before it
-gets near a terminal, a page or a figure.
+That is object, position, time, exposure and medium. Text in a header comes from a server: it becomes one printable line
+before it gets near a terminal, a page or a figure.
 """
 
 from __future__ import annotations

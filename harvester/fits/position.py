@@ -1,6 +1,6 @@
 """Where a spectrum's object is on the sky.
 
-The star's own cards before those of plate and telescope.
+The star's own cards precede those of plate and telescope.
 """
 
 from __future__ import annotations

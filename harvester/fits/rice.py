@@ -1,6 +1,6 @@
 """Rice decompression (FITS 4.0, section 10.4.1; White & Becker 1998).
 
-Differences of neighbours in few bits.
+It keeps differences of neighbours in few bits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From a table to a spectrum, whatever the format that the table is in.
+"""Turn a table of any format into a spectrum.
 
-One point a row, an array in the only row, or an array (a segment) in each row.
+It has one point a row, an array in the only row, or an array (a segment) in each row.
 """
 
 from __future__ import annotations

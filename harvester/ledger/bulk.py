@@ -36,7 +36,7 @@ def write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[Ro
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield powers of two, as large as may be.
 
-    Few different statements, which SQLite parses once.
+    So there are few different statements, which SQLite parses once.
     """
     done = 0
     while done < len(rows):

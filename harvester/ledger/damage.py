@@ -1,6 +1,6 @@
 """Find out whether a ledger can be believed.
 
-Its pages, its tables, and every value in them.
+Its pages, its tables and every value in them are examined.
 
 SQLite checks its own structure only. A byte that changed inside a text or a number passes its checks, and would end in
 a wrong answer or a failure much later; so every text must be UTF-8, every number possible, every failure kind known.

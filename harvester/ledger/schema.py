@@ -1,6 +1,6 @@
 """The ledger's tables, and how to open them.
 
-One SQLite file, written by one thread, readable meanwhile (WAL).
+It is one SQLite file, written by one thread and readable meanwhile (WAL).
 
 The files are the truth of what is stored; the ledger explains how it came about. Losing it loses no spectrum.
 """

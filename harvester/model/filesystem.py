@@ -11,8 +11,8 @@ MOUNTS = Path("/proc/self/mounts")
 def file_system(path: Path) -> str:
     """Return the type of the file system that has ``path``, as the kernel calls it.
 
-    ``ext4``, ``nfs4``, ``fuse.sshfs``. '' where that is not known: on any system but Linux. Of two mounted on one
-    place, the later one has it (proc(5)).
+    Such are ``ext4``, ``nfs4`` and ``fuse.sshfs``. It is '' where that is not known: on any system but Linux. Of two
+    mounted on one place, the later one has it (proc(5)).
     """
     try:
         mounts = [line.split() for line in MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]

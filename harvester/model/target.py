@@ -48,7 +48,7 @@ def parse_did(text: str) -> SpectrumId:
 def parse_identifier(text: str) -> SpectrumId:
     """Return any identifier in ``text``, as archives without publisher DIDs have them.
 
-    An address, a number. ValueError, in a clause, if it cannot be one.
+    That may be an address or a number. ValueError, in a clause, if it cannot be one.
     """
     if text and len(text) <= LONGEST_DID and text.isprintable():
         return SpectrumId(text)

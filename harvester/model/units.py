@@ -1,8 +1,8 @@
 """Units of spectral axes.
 
-Wavelength, frequency, energy and wavenumber, linear or as logarithms. Files spell units in many ways (``Angstroms``,
-``Ang``, ``AA``, ``microns``). On a spectral axis ``A`` is Angstrom, never ampere. What the table here does not know is
-parsed by astropy.
+They are of wavelength, frequency, energy and wavenumber, linear or as logarithms. Files spell units in many ways
+(``Angstroms``, ``Ang``, ``AA``, ``microns``). On a spectral axis ``A`` is Angstrom, never ampere. What the table here
+does not know is parsed by astropy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A worker that is a task of a Dask cluster.
 
-An engine in the loop of a Dask worker, for one shard.
+It has an engine in the loop of a Dask worker, for one shard.
 """
 
 from __future__ import annotations

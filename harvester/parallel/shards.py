@@ -99,9 +99,9 @@ class ShardQueue:
 
 
 def size_for(spectra: int, workers: int, rate: float) -> int:
-    """Return how large shards should be if ``rate`` requests a second are allowed (0.
+    """Return how large shards should be if ``rate`` requests a second are allowed.
 
-    Any number).
+    A rate of 0 allows any number.
 
     Every worker gets several, and ends each within a minute: then there is soon one for retries that are due.
     """

@@ -151,7 +151,7 @@ def clipped(text: str, width: int) -> str:
 def panel_lines(did: SpectrumId, panels: tuple[Panel, ...], width: int, height: int, encoding: str | None) -> list[str]:
     """Return all ``panels``, one above the other, in lines of at most ``width`` cells.
 
-    ``height`` rows a curve.
+    A curve has ``height`` rows.
     """
     ink = ink_for(encoding)
     subject = subject_of(did, panels)

@@ -1,6 +1,6 @@
 """Write what a run leaves when it has ended.
 
-Provenance, SHA256SUMS, summary.json and the report.
+That is provenance, SHA256SUMS, summary.json and the report.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class RunResult:
     """How a run ended.
 
-    Its numbers, its folder, and the faults of observers and of closing files.
+    It has the run's numbers, its folder, and the faults of observers and of closing files.
     """
 
     stats: HarvestStats

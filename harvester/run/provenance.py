@@ -27,7 +27,7 @@ Records = dict[str, Attributes]
 class Collection:
     """All stored spectra of a directory.
 
-    Their number, their bytes, and a SHA-256 over their digests.
+    It has their number, their bytes, and a SHA-256 over their digests.
     """
 
     spectra: int

@@ -1,6 +1,6 @@
 """Start what downloads the spectra of a run.
 
-One engine in this process, worker processes, or a Dask cluster.
+That is one engine in this process, worker processes, or a Dask cluster.
 """
 
 from __future__ import annotations

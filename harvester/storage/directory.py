@@ -54,7 +54,7 @@ class DirectoryStore:
     def warning(self) -> str:
         """What a user should know: the notes, and what becomes, or became, of the layout.
 
-        Empty if nothing.
+        It is empty if there is nothing to know.
         """
         return "; ".join([*self.notes, *self._about_layout()])
 

@@ -30,7 +30,7 @@ TRUSTED = frozenset(["btrfs", "ext3", "ext4", "f2fs", "tmpfs", "xfs"])
 class SyncfsPolicy:
     """Decide whether the next batch is synced at once, by what the last one cost.
 
-    No clock inside.
+    It has no clock inside.
     """
 
     possible: bool

@@ -46,7 +46,7 @@ class Layout(StrEnum):
     def relative_path(self, name: str, suffix: str = SUFFIX) -> str:
         """Return where the file of ``name`` belongs, relative to the directory.
 
-        ``ab/NAME.fits`` if hashed.
+        That is ``ab/NAME.fits`` if hashed.
         """
         return f"{folder_of(name)}/{name}{suffix}" if self is Layout.HASHED else f"{name}{suffix}"
 

@@ -80,7 +80,7 @@ class Quarantine:
     def move_in(self, folder: Path, target: Target, detail: str, **more: str) -> Path | None:
         """Move the target's file out of ``folder``; return its new path, None if it has vanished.
 
-        Blocks. StoreError.
+        Block meanwhile. StoreError.
 
         ``more`` goes into the reason as it is.
         """

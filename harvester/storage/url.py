@@ -1,6 +1,6 @@
 """The address of a harvest in an object store, as users write it.
 
-``s3://bucket/prefix`` and the like.
+An example is ``s3://bucket/prefix``.
 """
 
 from __future__ import annotations

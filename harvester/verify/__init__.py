@@ -15,7 +15,8 @@ __all__ = ["verify_soon", "verify_spectrum"]
 def verify_spectrum(body: bytes | bytearray | memoryview, did: SpectrumId, expected: Expectation) -> Verdict:
     """Return what ``body`` proves to be, if it is the spectrum ``did`` as ``expected``.
 
-    Else the check it fails. The reader is loaded with the first spectrum: a command that only plans needs no numpy.
+    Else return the check that it fails. The reader is loaded with the first spectrum: a command that only plans needs
+    no numpy.
     """
     verdict: Verdict = _checks().verified(bytes(body), did, expected)
     return verdict

@@ -1,6 +1,6 @@
 """The identity check and the science check.
 
-The spectrum that was requested, with the wavelengths it declares.
+They establish that it is the spectrum that was requested, with the wavelengths it declares.
 """
 
 from __future__ import annotations

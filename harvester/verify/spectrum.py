@@ -1,9 +1,9 @@
 """Verify that bytes are the spectrum that was requested.
 
-Three checks, in about a tenth of a millisecond.
+The three checks take about a tenth of a millisecond.
 
-No reader trusts a header's sizes, opens a file, or needs astropy for the usual
-forms: its careful reading costs fifty times as much, and lets a traceback behind the end of a file pass.
+No reader trusts a header's sizes, opens a file, or needs astropy for the usual forms: its careful reading costs fifty
+times as much, and lets a traceback behind the end of a file pass.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .expectation import Expectation
 def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict:
     """Return what ``raw`` proves to be, if it is the spectrum ``did`` as ``expected``.
 
-    Else the check it fails. Blocks for seconds where readers of other packages are needed.
+    Else return the check that it fails. Block for seconds where readers of other packages are needed.
     """
     outcome = verified_soon(raw, did, expected)
     return outcome.finish() if isinstance(outcome, LongVerification) else outcome

@@ -1,7 +1,7 @@
 """Write queries to a table of spectra, in the part of ADQL 2.0 that every TAP service has.
 
-Values in, text out. Whatever comes from a user or an archive stands in quotation marks, doubled where it has some (ADQL
-2.0, section 2.1.4): a name cannot end the text that it is in.
+Values go in and text comes out. Whatever comes from a user or an archive stands in quotation marks, doubled where it
+has some (ADQL 2.0, section 2.1.4): a name cannot end the text that it is in.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _where(conditions: Iterable[str]) -> str:
 def conditions(source: SpectraTable, wanted: Constraints, with_functions: bool = True) -> list[str]:
     """Return conditions for the spectra that are wanted.
 
-    Without those that need functions, if so wished. ArchiveError where the table has no column for something that
+    Those that need functions are left out if so wished. ArchiveError where the table has no column for something that
     narrows them.
     """
     columns = source.columns

@@ -1,7 +1,7 @@
 """Find a listing's columns by what they mean.
 
-By UTYPE with any prefix, by standard name, by UCD, by usual name. SSAP names columns by UTYPE alone (1.1, section
-4.2.5), ObsCore by column name (1.1, table 6). Genuine services write UTYPEs as ``ssa:Access.Reference``,
+A UTYPE with any prefix, a standard name, a UCD or a usual name tells it. SSAP names columns by UTYPE alone (1.1,
+section 4.2.5), ObsCore by column name (1.1, table 6). Genuine services write UTYPEs as ``ssa:Access.Reference``,
 ``Spectrum.Access.Reference``, ``spec:Spectrum.Access.Reference`` or ``ssa.access.reference``, or give UCDs only. A
 UTYPE decides before a name, a standard name before a UCD, and a name that is merely usual comes last, since such names
 are often those of other things.
@@ -22,7 +22,7 @@ _WAVES = "char.spectralaxis.coverage"
 class ColumnMeaning:
     """One quantity of a listing, and how services call the column that has it.
 
-    All in lower case.
+    All names are in lower case.
     """
 
     utypes: tuple[str, ...]
@@ -169,7 +169,7 @@ def constant(table: VotableTable, meaning: ColumnMeaning) -> VotableField | None
 def named_index(table: VotableTable, name: str) -> int | None:
     """Return the position of the column that a user names, by its ID or name, in any case.
 
-    Exact spelling first.
+    Exact spelling takes precedence.
     """
     spellings = [[one.id for one in table.fields], [one.name for one in table.fields]]
     for wanted, given in ((name, spellings), (name.casefold(), [[it.casefold() for it in each] for each in spellings])):

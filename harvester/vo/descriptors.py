@@ -1,7 +1,8 @@
 """Read from an archive's own documents how its spectra are fetched.
 
-Documents in, findings out. No I/O. In this order, which covers the Virtual Observatory: a SODA service (its descriptor
-comes with any SSAP answer that has a row), the datalink document of a dataset, the address in the SSAP row itself.
+Documents go in and findings come out. In this order, which covers the Virtual Observatory: a SODA service (its
+descriptor comes with any SSAP answer that has a row), the datalink document of a dataset, the address in the SSAP row
+itself.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Findings:
 def find_soda(document: Document, did: str = "") -> ServiceDescriptor | None:
     """Return the service that processes spectra.
 
-    By its standard, old or new, else by its shape. It must answer at once, and take any DID: the descriptor in a
-    datalink document may be for one file alone.
+    It is known by its standard, old or new, else by its shape. It must answer at once, and take any DID: the descriptor
+    in a datalink document may be for one file alone.
     """
     named = [one for one in document.services if re.search(r"/(soda|ssdp)#sync", one.standard, re.IGNORECASE)]
     shaped = [one for one in document.services if not one.standard and len(one.inputs) > 1]

@@ -19,8 +19,8 @@ _MESSAGES = ("error", "message", "reason", "error_message")  # names of INFOs be
 class Document:
     """A VOTable as a whole.
 
-    Its table of results, the first rows of that, its services, its status. ``url`` is where it came from, behind
-    redirects: what relative addresses are relative to. ``row_count`` counts all rows that it had.
+    It has the table of results, the first rows of that, the services and the status. ``url`` is where it came from,
+    behind redirects: what relative addresses are relative to. ``row_count`` counts all rows that it had.
     """
 
     url: str

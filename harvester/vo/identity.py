@@ -74,8 +74,8 @@ def is_plain_address(text: str) -> bool:
 def absolute_address(text: str, base: str) -> str:
     """Return the address in a cell as it can be requested.
 
-    Without quotation marks and escapes, resolved by ``base``. Some services escape twice (``&amp;amp;``), quote what
-    they write, or mean it relative to their answer.
+    It is without quotation marks and escapes, and resolved by ``base``. Some services escape twice (``&amp;amp;``),
+    quote what they write, or mean it relative to their answer.
     """
     address = text.strip().strip(_QUOTES).strip()
     for _ in range(_NUMBER_OF_TRIES):
@@ -94,8 +94,8 @@ def absolute_address(text: str, base: str) -> str:
 def canonical_address(url: str) -> str:
     """Return ``url`` as it identifies a file.
 
-    Scheme and host in lower case, no default port, no fragment. One that is longer than a catalog takes ends with a
-    digest of the whole.
+    It has scheme and host in lower case, no default port and no fragment. One that is longer than a catalog takes ends
+    with a digest of the whole.
     """
     try:
         parts = urlsplit(url)
@@ -117,8 +117,8 @@ def canonical_address(url: str) -> str:
 def choose_files(rows: Sequence[RowIdentity]) -> DatasetFiles:
     """Choose which rows of one dataset are its spectra.
 
-    The best format that it has, each file once. ``rows`` have one ``dataset`` ('' only for a single address). Of the
-    other rows it is counted which are the same in other formats, and which cannot be read.
+    Those have the best format that there is, each file once. ``rows`` have one ``dataset`` ('' only for a single
+    address). Of the other rows it is counted which are the same in other formats, and which cannot be read.
     """
     if len(rows) == 1 and rows[0].kind.is_readable:
         return DatasetFiles(((0, _identifiers(rows)[0]),))
@@ -142,7 +142,7 @@ def choose_files(rows: Sequence[RowIdentity]) -> DatasetFiles:
 def _preferred(types: Iterable[str]) -> str:
     """Return the media type that most files have.
 
-    Of several, ``application/fits`` and then the first.
+    Of several it is ``application/fits``, else the first.
     """
     counts = Counter(types)
     return max(counts, key=lambda each: (counts[each], each.startswith("application/fits")))

@@ -80,7 +80,7 @@ class CatalogWriter(Protocol):
 class ListedRow:
     """One row of a listing.
 
-    What identifies it, its values in the catalog's columns, and whether it is wanted.
+    It has what identifies it, its values in the catalog's columns, and whether it is wanted.
     """
 
     identity: RowIdentity
@@ -122,7 +122,7 @@ class ListingColumns:
 class ListingSummary:
     """What came of a listing.
 
-    Spectra written, rows read, and every row that is no spectrum of its own, by reason.
+    It counts spectra written, rows read, and, by reason, every row that is no spectrum of its own.
     """
 
     spectra: int
@@ -181,7 +181,7 @@ class ListingReader:
     def indexes(self) -> list[int]:
         """The columns of the table that are read.
 
-        All that need be requested, where that can be chosen.
+        No others need be requested, where that can be chosen.
         """
         return sorted(self._indexes)
 
@@ -278,7 +278,7 @@ class ListingReader:
     def _positions(self) -> tuple[Cell | None, Cell | None]:
         """Return two columns, or one with both numbers.
 
-        ``345.02 56.95``, ``Position ICRS 345.02 56.95``.
+        Both are in ``345.02 56.95`` or ``Position ICRS 345.02 56.95``.
         """
         found = [self._cell(index) for index in position_columns(self._table)]
         if not found:

@@ -23,7 +23,7 @@ _UNDECIDED = ("", "application/octet-stream", "binary/octet-stream", "applicatio
 class MediaKind(IntEnum):
     """What a file is, best first.
 
-    FITS before a document of links, then types that do not say, then VOTable.
+    FITS comes before a document of links, then types that do not say, then VOTable.
     """
 
     FITS = 0
@@ -47,7 +47,7 @@ def bare_media_type(text: str) -> str:
 def media_kind(media_type: str, url: str = "") -> MediaKind:
     """Return the kind of a file by its media type.
 
-    By the name in its ``url`` where the type does not say.
+    Where the type does not say, the name in its ``url`` does.
     """
     text = bare_media_type(media_type)
     essence = text.partition(";")[0]

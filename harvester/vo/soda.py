@@ -1,7 +1,7 @@
 """Build the SODA (dlget) request for a spectrum.
 
-The notebook's query, parameter for parameter and in its order. SODA 1.0 section 3; parameter values as DALI 1.1 has
-them. DaCHS answers 422 to any parameter that it does not know, so only what is wanted is sent.
+It is the notebook's query, parameter for parameter and in its order. SODA 1.0 section 3; parameter values as DALI 1.1
+has them. DaCHS answers 422 to any parameter that it does not know, so only what is wanted is sent.
 """
 
 from __future__ import annotations

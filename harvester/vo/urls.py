@@ -14,7 +14,7 @@ Mode = Literal["soda", "datalink", "direct"]
 def is_web(url: str) -> bool:
     """Return whether ``url`` can be requested.
 
-    HTTP, a possible host, a possible port, and no credentials.
+    It is HTTP, with a possible host and port, and without credentials.
     """
     try:
         parts = urlsplit(url)

@@ -1,6 +1,6 @@
 """Read the tables of a TAP service from its VOSI ``tables`` document.
 
-Bytes in, columns out (VOSI 1.1, section 3.4).
+Bytes go in and columns come out (VOSI 1.1, section 3.4).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Read VOTables as a stream, tolerantly and safely (VOTable 1.4, sections 3 to 5).
 
-Bytes in, events out. Strict readers fail on answers of genuine services (``arraysize="m"``, ``datatype="TIMESTAMP"``),
-and a whole listing does not fit in memory as elements. So: any namespace or none, no opinion on datatypes, every value
-a text, rows as they come, and small faults of the XML mended (``xml_repair``). What it insists on is that the document
-is well-formed, is a VOTable, and ends where it should. Entities are never expanded nor loaded: a DOCTYPE that declares
-anything is refused.
+Bytes go in and events come out. Strict readers fail on answers of genuine services (``arraysize="m"``,
+``datatype="TIMESTAMP"``), and a whole listing does not fit in memory as elements. So: any namespace or none, no opinion
+on datatypes, every value a text, rows as they come, and small faults of the XML mended (``xml_repair``). What it
+insists on is that the document is well-formed, is a VOTable, and ends where it should. Entities are never expanded nor
+loaded: a DOCTYPE that declares anything is refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The parts of a VOTable as plain values.
 
-Columns, constants, services, rows, remarks (VOTable 1.4, sections 3, 4).
+They are columns, constants, services, rows and remarks (VOTable 1.4, sections 3, 4).
 """
 
 from __future__ import annotations
