@@ -53,6 +53,9 @@ class BreakerState(Enum):
     RECOVERING = auto()
 
 
+SUCCESSES = (Signal.OK,) * WINDOW  # of which the first made the archive ``served``
+
+
 def classify(failure: Failure) -> Signal:
     """Return what ``failure`` says about the archive."""
     return Signal.OUTAGE_LIKE if failure.kind.outage_like else Signal.ANSWERED
@@ -124,6 +127,12 @@ class CircuitBreaker:
         return self.recent[-(2 * self.failure_threshold + 1) :].count(Signal.OUTAGE_LIKE)
 
     @property
+    def _is_steady(self) -> bool:
+        """One more success changes nothing."""
+        counts = self.unreachable or self.rejections or self.false_alarms
+        return self.recent == SUCCESSES and not counts and self.state is BreakerState.CLOSED
+
+    @property
     def probes(self) -> int:
         """Probes that failed since the breaker opened."""
         return self.round_failures + self.rejected_probes + self.failed_probes
@@ -135,6 +144,8 @@ class CircuitBreaker:
 
         ``waited``: the previous attempt for the same spectrum was answered with Retry-After.
         """
+        if signal is Signal.OK and not waited and self._is_steady:
+            return self  # as nearly all of a good run; 10 us a spectrum, with what a change would wake
         wait = None if failure is None else failure.retry_after
         own = wait is not None and not self.is_open and (waited or self.habits >= HABIT)
         if failure is not None and wait is not None and not own:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from ..errors import HarvestError, StoreError, resource_fault
 from ..model.exit_codes import StopReason
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
-from ..model.outcomes import Failed, FailedCheck, Fetched, LongVerification, Saved, Verdict
+from ..model.outcomes import Failed, FailedCheck, Fetched, LongVerification, Saved, Verdict, VerifiedSpectrum
 from ..model.target import Target
 from .backoff import wait_before_retry
 from .circuit_breaker import Signal, classify
@@ -65,6 +65,7 @@ class Engine:
     clock: Callable[[], float] = time.time
     wait_for_retries: bool = True
     elsewhere: Sequence[Target] = ()
+    is_read: Callable[[ev.Kind], bool] = lambda kind: True  # whether something reads events of a kind
     prepare: Prepare | None = None  # verifies bodies that will be put; None: ``verify``
     _work_queue: WorkQueue = field(init=False)
     _attempts: asyncio.Queue[Attempt | None] = field(init=False)
@@ -204,11 +205,10 @@ class Engine:
             self.emit(ev.BodyQuarantined(self.clock(), target, verdict.check, path))
             self._settle(attempt, failure, started, fetched.url)
             return
-        headers = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
-        saved = Saved(target, verdict, attempt.attempt, self._now() - started, *headers)
-        self.emit(ev.SpectrumVerified(self.clock(), saved))
+        if self.is_read(ev.SpectrumVerified):
+            self.emit(ev.SpectrumVerified(self.clock(), _saved(attempt, fetched, verdict, self._now() - started)))
         await self._disk.put(target, fetched.body)
-        self.emit(ev.SpectrumSaved(self.clock(), replace(saved, elapsed=self._now() - started)))
+        self.emit(ev.SpectrumSaved(self.clock(), _saved(attempt, fetched, verdict, self._now() - started)))
         self._work_queue.done()
         self._succeed(attempt, started)
 
@@ -278,10 +278,7 @@ class Engine:
         return next((leftover.target for leftover in self.leftovers if leftover.target not in other_than), None)
 
     async def _request_again(self, target: Target) -> Failure | None:
-        """Request a spectrum as a probe; return why it was not served.
-
-        It is stored in its own turn.
-        """
+        """Probe with a spectrum, which is stored in its own turn; return why it was not served."""
         try:
             fetched = await self.archive.fetch(target, lambda phase: None)
         except FetchError as error:
@@ -290,7 +287,13 @@ class Engine:
         return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, FailedCheck) else None
 
     def _phase(self, attempt: Attempt, phase: ev.Phase) -> None:
-        self.emit(ev.PhaseEntered(self.clock(), attempt.target, attempt.attempt, phase))
+        if self.is_read(phase):
+            self.emit(ev.PhaseEntered(self.clock(), attempt.target, attempt.attempt, phase))
+
+
+def _saved(attempt: Attempt, fetched: Fetched, verified: VerifiedSpectrum, elapsed: float) -> Saved:
+    headers = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
+    return Saved(attempt.target, verified, attempt.attempt, elapsed, *headers)
 
 
 async def _judged(target: Target, body: bytes, verify: Verify, prepare: Prepare | None) -> Verdict:

@@ -6,6 +6,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from .. import events as ev
 from ..formatting import iso_utc
@@ -122,7 +123,15 @@ class Politeness:
 
 
 class PolitenessRecorder:
-    """Observe every event and compute the politeness report."""
+    """Observe what the archive sees and compute the politeness report."""
+
+    reads: ClassVar = frozenset(
+        {
+            ev.Phase.RESPONSE, ev.RequestSent, ev.ResponseReceived, ev.SpectrumSaved, ev.SpectrumFailed,
+            ev.HarvestStarted, ev.LimitsChanged, ev.HarvestPaused, ev.HarvestResumed, ev.HarvestDraining,
+            ev.HarvestEnded,
+        }
+    )  # fmt: skip
 
     def __init__(self, user_agent: str) -> None:
         self._seen = Politeness(user_agent)

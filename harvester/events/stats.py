@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import ClassVar
 
 from .. import events as ev
 from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
@@ -140,6 +141,13 @@ def _counted(known: Mapping[str, tuple[int, str]], remarks: Sequence[str]) -> Ma
 class StatsCollector:
     """Collect events, and fold them when the statistics are read, from any thread."""
 
+    reads: ClassVar = frozenset(
+        {
+            ev.HarvestStarted, ev.RequestSent, ev.ResponseReceived, ev.SpectrumSaved, ev.SpectrumFailed,
+            ev.RetryScheduled, ev.HarvestEnded,
+        }
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._stats = HarvestStats()
         self._since = deque[ev.Event]()
@@ -147,7 +155,7 @@ class StatsCollector:
 
     def __call__(self, event: ev.Event) -> None:
         """Take in one event."""
-        if not isinstance(event, ev.PhaseEntered):  # most events are, and they are not counted
+        if type(event) in self.reads:
             self._since.append(event)
             if len(self._since) >= MAX_UNCOUNTED:
                 self._count()

@@ -231,6 +231,9 @@ class HarvestEnded(Event):
     exit_code: int
 
 
+Kind = type[Event] | Phase
+"""What an observer may read: events of a class, or attempts that enter a phase."""
+
 EVENTS: tuple[type[Event], ...] = (
     HarvestStarted,
     PhaseEntered,

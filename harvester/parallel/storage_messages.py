@@ -47,7 +47,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class SentBody:
     """A body, the spectrum that it should be, and its path in the store."""
 
     did: SpectrumId
@@ -60,7 +60,7 @@ class Delivery:
         return b"".join((_LENGTHS.pack(len(did), len(path), len(self.body)), did, path, self.body))
 
     @classmethod
-    def receive(cls, end: socket.socket) -> Delivery | None:
+    def receive(cls, end: socket.socket) -> SentBody | None:
         """Wait for the next one; None once the other end is gone."""
         lengths = end.recv(_LENGTHS.size, socket.MSG_WAITALL)
         if len(lengths) < _LENGTHS.size:

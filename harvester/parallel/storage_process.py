@@ -13,7 +13,7 @@ from pathlib import Path
 from ..model.target import Target
 from .channel import WorkerLostError
 from .child_process import remove_if_empty, start_child
-from .storage_messages import LENGTH, Delivery, StorageJob, Stored, unpacked_results
+from .storage_messages import LENGTH, SentBody, StorageJob, Stored, unpacked_results
 
 START_TIMEOUT = 30.0  # seconds until it is ready, on a busy machine
 END_TIMEOUT = 30.0  # seconds that it gets to store what it has, on a slow disk
@@ -67,7 +67,7 @@ class StorageProcess:
             raise WorkerLostError("the storage process was lost")
         stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._waiting.append(stored)
-        self._writer.write(Delivery(target.did, path, body).to_bytes())
+        self._writer.write(SentBody(target.did, path, body).to_bytes())
         return await stored
 
     async def close(self) -> None:

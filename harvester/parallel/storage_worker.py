@@ -17,7 +17,7 @@ from ..model.outcomes import LongVerification, VerifiedSpectrum
 from ..storage.group_commit import MAX_BATCH, BatchCommitter
 from ..verify import verify_soon
 from ..verify.expectation import Expectation
-from .storage_messages import Delivery, StorageJob, Stored, packed_results
+from .storage_messages import SentBody, StorageJob, Stored, packed_results
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ def _are_as_they_were(job: StorageJob) -> bool:
 def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) -> None:
     more = select.poll()
     more.register(end, select.POLLIN)
-    while (delivery := Delivery.receive(end)) is not None:
-        batch, verdicts = [delivery], [_verdict(delivery, expected)]
-        while len(batch) < MAX_BATCH and more.poll(0) and (delivery := Delivery.receive(end)) is not None:
-            batch.append(delivery)
-            verdicts.append(_verdict(delivery, expected))
+    while (sent := SentBody.receive(end)) is not None:
+        batch, verdicts = [sent], [_verdict(sent, expected)]
+        while len(batch) < MAX_BATCH and more.poll(0) and (sent := SentBody.receive(end)) is not None:
+            batch.append(sent)
+            verdicts.append(_verdict(sent, expected))
         sound = [number for number, each in enumerate(verdicts) if isinstance(each.verdict, VerifiedSpectrum)]
         faults = committer.commit([(batch[number].path, batch[number].body) for number in sound]) if sound else []
         for number, fault in zip(sound, faults, strict=True):
@@ -59,12 +59,12 @@ def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) 
             return
 
 
-def _verdict(delivery: Delivery, expected: Expectation) -> Stored:
+def _verdict(sent: SentBody, expected: Expectation) -> Stored:
     try:
-        verdict = verify_soon(delivery.body, delivery.did, expected)
+        verdict = verify_soon(sent.body, sent.did, expected)
         return Stored(None if isinstance(verdict, LongVerification) else verdict)
     except Exception as bug:
-        log.exception("bug while verifying %s", delivery.did, exc_info=bug)
+        log.exception("bug while verifying %s", sent.did, exc_info=bug)
         return Stored(None, _portable(bug))
 
 

@@ -6,6 +6,7 @@ Then settings, profile or this program are at fault.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from .. import events as ev
 from ..engine.shutdown import Shutdown
@@ -26,6 +27,7 @@ class FirstFilesCheck:
     enabled: False in a folder that has spectra of this archive already; then its profile is known to fit.
     """
 
+    reads: ClassVar = frozenset({ev.SpectrumSaved, ev.RetryScheduled, ev.SpectrumFailed})
     shutdown: Shutdown
     enabled: bool = True
     _failed: dict[SpectrumId, FailureKind] = field(default_factory=dict)

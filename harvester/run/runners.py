@@ -60,7 +60,8 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
     async with client as archive, _storage(run) as (store, verify, prepare):
         engine = Engine(
             run.preparation.targets, archive, store, verify, settings.limits, throttle, emit, shutdown,
-            run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now, prepare=prepare,
+            run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now, is_read=run.bus.is_read,
+            prepare=prepare,
         )  # fmt: skip
         yield Runner(engine.run, client.renew)
 

@@ -45,6 +45,13 @@ def good(breaker: CircuitBreaker, times: int, now: float = 0.0, waited: bool = F
     return breaker
 
 
+def test_a_success_after_many_changes_nothing_until_something_else_comes() -> None:
+    steady = good(CircuitBreaker(), 30)
+    assert good(steady, 1) is steady
+    assert good(failing(steady, 1), 1).recent[-2:] == (Signal.OUTAGE_LIKE, Signal.OK)
+    assert good(failing(steady, 1, UNKNOWN), 1).rejections == 0
+
+
 def down(now: float = 0.0) -> CircuitBreaker:
     """A breaker that knows of an outage: a whole round of probes has failed."""
     breaker = failing(CircuitBreaker(), FIRST_ALARM)

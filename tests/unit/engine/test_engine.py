@@ -106,6 +106,16 @@ def test_a_drain_lets_what_is_in_flight_end_and_asks_nothing_more() -> None:
     assert [type(event).__name__ for event in bench.told].count("HarvestDraining") == 1
 
 
+def test_events_that_nothing_reads_are_not_made() -> None:
+    bench = Bench(20, ArchiveWithPhases(), SimulatedStore())
+    bench.engine.is_read = {ev.Phase.RESPONSE}.__contains__
+    bench.run()
+    phases = {event.phase for event in bench.told if isinstance(event, ev.PhaseEntered)}
+    assert phases == {ev.Phase.RESPONSE}
+    assert not [event for event in bench.told if isinstance(event, ev.SpectrumVerified)]
+    assert bench.tally.stats.saved == 20
+
+
 def test_a_drain_waits_no_longer_than_its_grace() -> None:
     bench = Bench(50, SimulatedArchive(latency=500.0), SimulatedStore(), grace=30.0)
     assert bench.run(lambda: bench.stop.interrupt(INTERRUPT), after=1.0) == pytest.approx(31.0)

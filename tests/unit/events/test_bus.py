@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from harvester import events as ev
 from harvester.events import Event, HarvestDraining, HarvestResumed, ObserverFailed
 from harvester.events.bus import EventBus
+from harvester.events.politeness import PolitenessRecorder
+from harvester.events.stats import HarvestStats, StatsCollector
+from harvester.model.target import SpectrumId, Target
+from harvester.run.first_files import FirstFilesCheck
 
 KINDS = [kind for kind in vars(ev).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
 
@@ -74,6 +80,37 @@ def test_watchers_are_told_in_the_order_they_were_added() -> None:
     bus = EventBus(*(partial(lambda name, _: told.append(name), name) for name in "abc"))
     bus.emit(NOW)
     assert told == ["a", "b", "c"]
+
+
+class Picky(Seen):
+    """Reads two kinds of events only."""
+
+    reads = frozenset({HarvestDraining, ev.Phase.BODY})
+
+
+def test_an_observer_gets_the_kinds_that_it_reads() -> None:
+    seen, picky = Seen(), Picky()
+    bus = EventBus(picky)
+    phases = [ev.PhaseEntered(1.0, Target(SpectrumId("ivo://a/b"), "b"), 1, phase) for phase in ev.Phase]
+    assert [phase.phase for phase in phases if bus.is_read(phase.phase)] == [ev.Phase.BODY]
+    assert not bus.is_read(HarvestResumed)
+    bus.add(seen)
+    assert bus.is_read(HarvestResumed), "by one that came later"
+    events = [NOW, *phases, HarvestDraining(13.0, "later")]
+    for event in events:
+        bus.emit(event)
+    assert seen == events
+    assert picky == [phases[2], events[-1]]
+
+
+@pytest.mark.parametrize(
+    ("observer", "handles"),
+    [(StatsCollector, HarvestStats), (PolitenessRecorder, PolitenessRecorder), (FirstFilesCheck, FirstFilesCheck)],
+)
+def test_an_observer_reads_what_it_handles(observer: Any, handles: type) -> None:
+    source = inspect.getsource(handles)
+    handled = {kind for kind in ev.EVENTS if f"ev.{kind.__name__}(" in source}
+    assert {ev.PhaseEntered if isinstance(kind, ev.Phase) else kind for kind in observer.reads} == handled
 
 
 def test_a_watcher_that_breaks_is_dropped_and_named_and_the_others_go_on() -> None:
