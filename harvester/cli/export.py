@@ -16,7 +16,7 @@ from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
-    from ..dataset.options import Dataset
+    from ..dataset.options import Dataset, ExportOptions
     from ..dataset.preprocessing import Recipe
     from ..dataset.split import Split
 
@@ -45,7 +45,9 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
 @click.option("--folds", metavar="K", type=int, help="by star, into K folds of equal size, for cross-validation")
 @click.option("--seed", metavar="N", type=int, help="seed of the split or the folds [0]")
 @click.option("--label-column", metavar="NAME", help="the catalog's column with the class [labels.column]")
-def command(file: str, **flags: Any) -> int:
+@click.option("--push", metavar="OWNER/NAME", help="upload DIR/ to the Hugging Face Hub, if the rights are stated")
+@click.option("--private", is_flag=True, help="with --push: make the repository private")
+def command(file: str, push: str | None, private: bool, **flags: Any) -> int:
     """Write the verified spectra, with the catalog's columns, into a file or a folder.
 
     FILE ends in .parquet or .h5 and gets a card, FILE.md, beside it. DIR/ is a data set for Hugging Face: data files by
@@ -60,24 +62,20 @@ def command(file: str, **flags: Any) -> int:
     Examples:
       harvester export stars.parquet
       harvester export stars/ --catalog labels.csv --split 0.8,0.1,0.1
+      harvester export stars/ --archive mine.toml --push me/stars
       harvester export stars.parquet --vacuum --smooth 7 --resample '6519 6732 140' --flux float32
     """
     from ..dataset.card import card
     from ..dataset.documents import write_documents
     from ..dataset.export import export
-    from ..dataset.options import ExportOptions
+    from ..dataset.push import check_push
+    from ..dataset.push import push as upload
     from ..run.runners import pool_for
 
-    options = ExportOptions(
-        _target(file),
-        _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
-        _split(flags.pop("split"), flags.pop("folds"), flags.pop("seed")),
-        flags.pop("flux"),
-        flags.pop("label_column"),
-        flags.pop("wave"),
-    )
-    processes = flags.pop("processes")
+    options, processes = _options(file, flags), flags.pop("processes")
     config = load_harvest(flags)
+    if push is not None:
+        check_push(push, options, config.profile)
     began, own = time.monotonic(), processes or os.cpu_count() or 1
     with (
         pool_for(config.settings, processes or config.settings.processes, own) as pool,
@@ -85,8 +83,24 @@ def command(file: str, **flags: Any) -> int:
     ):
         dataset = export(config, options, progress, card, pool, write_documents)
     print("\n".join(_summary(dataset, config, time.monotonic() - began)), flush=True)
+    if push is not None:
+        print(f"uploaded: {upload(dataset, push, private)}", flush=True)
     result = dataset.result
     return INCOMPLETE if result.damaged or result.absent or result.unrecorded else 0
+
+
+def _options(file: str, flags: dict[str, Any]) -> ExportOptions:
+    """Return the options of the data set, which are taken out of ``flags``."""
+    from ..dataset.options import ExportOptions
+
+    return ExportOptions(
+        _target(file),
+        _recipe(flags.pop("vacuum"), flags.pop("smooth"), flags.pop("resample")),
+        _split(flags.pop("split"), flags.pop("folds"), flags.pop("seed")),
+        flags.pop("flux"),
+        flags.pop("label_column"),
+        flags.pop("wave"),
+    )
 
 
 def _target(file: str) -> Path:
