@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -56,7 +57,6 @@ class CountingServer:
         while True:
             connection, _ = await loop.sock_accept(self.listener)
             connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             task = asyncio.create_task(self.converse(connection))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -120,6 +120,9 @@ async def counting(count: int, kind: str = "", begins_at: int = 10**9) -> AsyncI
     server = CountingServer({did: whole(did) for did in listed_dids(count)}, begins_at=begins_at, kind=kind)
     if not begins_at:
         server.how = kind
+    server.listener.setsockopt(
+        socket.SOL_SOCKET, SO_TIMESTAMPNS, 1
+    )  # inherited: a request may come with the connection
     server.listener.bind(("127.0.0.1", 0))
     server.listener.listen(100)
     server.listener.setblocking(False)
@@ -174,12 +177,16 @@ async def test_a_server_that_rejects_everything_gets_at_most_twenty_requests(
     assert told.report.stats.exit_code == (5 if begin or kind == "HTML" else 7)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-async def test_no_second_on_the_wire_has_more_than_rate_plus_one_requests(processes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["one process", "two processes", "two Dask workers"])
+async def test_no_second_on_the_wire_has_more_than_rate_plus_one_requests(workers: str, tmp_path: Path) -> None:
     rate, count = 60, 240
+    how: dict[str, Any] = {"processes": 1 if workers == "one process" else 2}
+    if "Dask" in workers:
+        pytest.importorskip("distributed", reason="needs the extra dask")
+        how["engine"] = "dask"
     async with counting(count) as server:
         limits = {"rate": rate, "concurrency": 8}
-        await harvest_from(archive(server), tmp_path / "out", listed_dids(count), limits=limits, processes=processes)
+        await harvest_from(archive(server), tmp_path / "out", listed_dids(count), limits=limits, **how)
     times = sorted(server.all_arrivals)
     assert len(times) == count
     assert max(sum(0.0 <= other - time < 1.0 for other in times) for time in times) <= rate + 1
