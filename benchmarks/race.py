@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -28,7 +29,8 @@ _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 class Run:
     """What one run took: ``seconds`` by the clock, ``cpu`` in seconds, ``memory`` in MB at its peak, and what it left.
 
-    ``ended`` is the exit code, negative for the signal that ended it, None for a client that took too long.
+    ``ended`` is the exit code, negative for the signal that ended it, None for a client that took too long. ``check``
+    is the seconds that reading and syncing all files took afterwards: 0 for us, who have done that; None: not measured.
     """
 
     client: str
@@ -39,6 +41,12 @@ class Run:
     score: Score
     ended: int | None
     said: str
+    check: float | None = None
+
+    @property
+    def checked_rate(self) -> float | None:
+        """Right files a second, with the check."""
+        return None if self.check is None else self.score.right / (self.seconds + self.check)
 
     @property
     def rate(self) -> float:
@@ -51,7 +59,9 @@ class Run:
         return 1000 * self.cpu / self.score.right if self.score.right else None
 
 
-def race(client: Client, wares: Wares, scenario: Scenario, concurrency: int, work: Path, patience: float) -> Run:
+def race(
+    client: Client, wares: Wares, scenario: Scenario, concurrency: int, work: Path, patience: float, checked: bool
+) -> Run:
     """Send ``client`` for ``wares``, to a server that nobody asked before, and look at what it brought.
 
     Everything is written below ``work`` and removed again. Dirty pages of earlier runs are written first, so that
@@ -71,7 +81,16 @@ def race(client: Client, wares: Wares, scenario: Scenario, concurrency: int, wor
         ended = None if watch.late else os.waitstatus_to_exitcode(status)
         cpu = used.ru_utime + used.ru_stime
         said = _last_words(home / "said")
-        return Run(client.name, concurrency, seconds, cpu, watch.memory, score(wares, out), ended, said)
+        check = (0.0 if client.ours else _check(out)) if checked else None
+        return Run(client.name, concurrency, seconds, cpu, watch.memory, score(wares, out), ended, said, check)
+
+
+def _check(out: Path) -> float:
+    """Seconds that it takes to read and sync what lies in ``out``; what is damaged is counted elsewhere."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.same_work", str(out)]
+    subprocess.run(command, cwd=HOME, check=False, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
 def _start(command: Command, home: Path, outlet: int, terminal: bool) -> int:

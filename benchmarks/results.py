@@ -11,6 +11,7 @@ from benchmarks.race import Run
 from benchmarks.wares import Score
 
 HEADINGS = f"{'client':22} {'at once':>7} {'files/s':>8} {'ratio':>6} {'wall s':>7} {'CPU s/1,000':>11} {'MB':>5}"
+HEADINGS += f" {'checked/s':>9}"
 HEADINGS += f" {'right':>6} {'wrong':>6} {'missing':>7}  exit"
 
 
@@ -24,6 +25,7 @@ class Result:
     seconds: float
     cpu_per_thousand: float | None
     memory: float
+    checked_rate: float | None
     score: Score
     exits: tuple[int | None, ...]
 
@@ -31,6 +33,7 @@ class Result:
 def result(client: Client, runs: Sequence[Run]) -> Result:
     """Fold the runs of one client at one concurrency."""
     cpu = [run.cpu_per_thousand for run in runs if run.cpu_per_thousand is not None]
+    checked = [run.checked_rate for run in runs if run.checked_rate is not None]
     return Result(
         client,
         runs[0].concurrency,
@@ -38,6 +41,7 @@ def result(client: Client, runs: Sequence[Run]) -> Result:
         median(run.seconds for run in runs),
         median(cpu) if cpu else None,
         median(run.memory for run in runs),
+        median(checked) if checked else None,
         min((run.score for run in runs), key=lambda score: (score.right, -score.wrong)),
         tuple(dict.fromkeys(run.ended for run in runs)),
     )
@@ -63,9 +67,10 @@ def lines(block: Sequence[Result]) -> list[str]:
 
 def _line(one: Result, ratio: str) -> str:
     cpu = "-" if one.cpu_per_thousand is None else f"{one.cpu_per_thousand:.2f}"
+    checked = "-" if one.checked_rate is None else f"{one.checked_rate:,.0f}"
     exits = ", ".join("too long" if code is None else str(code) for code in one.exits)
     left = f"{one.score.right:6} {one.score.wrong:6} {one.score.missing:7}"
     return (
         f"{one.client.name:22} {one.concurrency:7} {one.rate:8,.0f} {ratio} {one.seconds:7.2f} {cpu:>11}"
-        f" {one.memory:5.0f} {left}  {exits}"
+        f" {one.memory:5.0f} {checked:>9} {left}  {exits}"
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import peers
 from benchmarks.clients import CLIENTS, Client, Command, Errand
+from benchmarks.same_work import is_readable
+from benchmarks.wares import make_wares
 
 COUNT = 20
 HASTY = """
@@ -66,6 +69,24 @@ def test_the_notebook_s_loop_ends_with_the_first_fault(told: dict[str, Any]) -> 
     assert wrong >= 1, "the file was opened before the answer came"
     assert missing >= 1
     assert right + wrong + missing == COUNT
+
+
+def test_the_same_work_counts_the_check_of_what_others_left(tmp_path: Path) -> None:
+    file = tmp_path / "runs.json"
+    how = ["--files", "3", "--runs", "1", "--scenario", "delayed", "--concurrency", "2", "--same-work"]
+    peers.main([*how, "--json", str(file)], (BY_NAME["harvester"], HASTY_ONE))
+    (runs,) = json.loads(file.read_text()).values()
+    took = {run["client"]: run["check"] for run in runs}
+    assert took["harvester"] == 0.0, "it has done that already"
+    assert took["hasty"] > 0.0
+
+
+def test_files_that_astropy_cannot_read_are_found(tmp_path: Path) -> None:
+    sound = make_wares(1, tmp_path / "wares").folder
+    (file,) = sound.iterdir()
+    assert is_readable(file)
+    file.write_bytes(file.read_bytes()[:9000])
+    assert not is_readable(file)
 
 
 def test_the_table_has_a_line_for_each_and_names_who_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
