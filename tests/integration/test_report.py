@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import harvester
 from harvester.config.profiles import load_profile
-from harvester.demo import listed_dids
+from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError, UsageError
 from harvester.model.failures import FailureKind
 from harvester.report import page as pages
@@ -30,7 +30,7 @@ from harvester.report.sections.missing import is_worth_another_run
 from harvester.report.sections.stacked_spectra import _bands
 from harvester.storage.directory import DirectoryStore
 from tests.integration.test_command_line import run
-from tests.support.harvests import Told, harvest_demo, plan_faults, write_catalog
+from tests.support.harvests import Told, harvest_demo, harvest_from, plan_faults, write_catalog
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)> & \u202e"
 
@@ -280,6 +280,24 @@ async def test_the_digest_of_all_is_that_of_the_manifest(tmp_path: Path) -> None
     await harvest_demo(tmp_path / "out", 3)
     data, _ = about(tmp_path / "out")
     assert data.sample.digest == hashlib.sha256((tmp_path / "out" / "SHA256SUMS").read_bytes()).hexdigest()
+
+
+async def test_rights_and_citation_that_the_archive_states_are_on_the_page(tmp_path: Path) -> None:
+    stated = '[origin]\ncreator = "A. Star; B. Cloud"\ncitation = "10.5072/spectra"\nrights = "CC BY <4.0>"\n'
+    async with serve(DemoArchive(count=2)) as archive:
+        profile = tmp_path / "mine.toml"
+        thanks = 'acknowledgement = "Thank the observatory."\n'
+        profile.write_text(f'name = "mine"\ntitle = "Mine"\nendpoint = "{archive.dlget}"\n{thanks}{stated}')
+        await harvest_from(archive, tmp_path / "out", listed_dids(2), profile=str(profile))
+    words = about(tmp_path / "out")[1].words
+    for said in ("Thank the observatory.", "A. Star; B. Cloud", "10.5072/spectra", "CC BY <4.0>"):
+        assert said in words
+    assert "ask the archive for the acknowledgement" not in words
+
+
+async def test_a_page_of_an_archive_that_states_nothing_says_whom_to_ask(tmp_path: Path) -> None:
+    await harvest_demo(tmp_path / "out", 1)
+    assert "ask the archive for the acknowledgement it wants" in about(tmp_path / "out")[1].words
 
 
 @pytest.fixture(scope="module")
