@@ -20,7 +20,7 @@ from ..catalog.plan import HarvestPlan
 from ..catalog.reader import Catalog
 from ..model.target import SpectrumId
 from .bulk import write_rows
-from .schema import next_run
+from .schema import LOST_ROWS, next_run
 
 ROWS_PER_TRANSACTION = 2000  # a few hundredths of a second, in which the run's events wait to be written
 ROWS_PER_SORT = 50_000  # for the same reason: about a tenth of a second
@@ -157,11 +157,8 @@ def drop_unlisted_losses(connection: sqlite3.Connection, catalog: Catalog) -> No
 
     The user dropped them. sqlite3.Error.
     """
-    lost = {SpectrumId(did) for (did,) in connection.execute(LOST)}
+    rows = connection.execute(f"SELECT did FROM spectrum WHERE {LOST_ROWS}")  # noqa: S608 - a constant
+    lost = {SpectrumId(did) for (did,) in rows}
     if lost:
         dropped = lost.difference(did for did in catalog.dids if did in lost)
         connection.executemany(_CLEAR_LOST, [(did,) for did in dropped])
-
-
-LOST = "SELECT did FROM spectrum WHERE status NOT IN ('present', 'saved') AND sha256 NOT NULL"
-"""Spectra that were stored once and are gone."""

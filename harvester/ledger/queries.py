@@ -17,9 +17,8 @@ from ..catalog.plan import EntryRow
 from ..catalog.reader import Conflict
 from ..model.failures import FailureKind, Responsibility
 from ..model.target import SpectrumId
-from .catalog_import import LOST
 from .damage import REQUIRED_NUMBERS
-from .schema import open_for_reading, using, version_of
+from .schema import LOST_ROWS, open_for_reading, using, version_of
 from .values import failure_kind, json_object
 
 
@@ -298,7 +297,7 @@ def ranges(path: Path, step: float) -> list[tuple[int, int, int]]:
 
 def lost(path: Path) -> list[tuple[SpectrumId, str]]:
     """Return DID and file name of the spectra that were stored and are gone, by name."""
-    sql = f"SELECT did, name FROM spectrum WHERE did IN ({LOST}) ORDER BY name"  # noqa: S608 - a constant
+    sql = f"SELECT did, name FROM spectrum WHERE {LOST_ROWS} ORDER BY name"  # noqa: S608 - a constant
     return [(SpectrumId(row["did"]), row["name"]) for row in _rows(path, sql)]
 
 

@@ -68,6 +68,12 @@ CREATE TABLE IF NOT EXISTS conflict(
 )
 """
 
+LOST_ROWS = "status NOT IN ('present', 'saved') AND sha256 NOT NULL"
+"""Spectra that were stored once and are gone."""
+
+# Without it each `status` reads all rows: 0.34 s for a million. Ledgers of this version that lack it are readable.
+LOST_INDEX = f"CREATE INDEX IF NOT EXISTS spectrum_lost ON spectrum(name) WHERE {LOST_ROWS}"
+
 RENAMED_KINDS = {
     "no_address": "no_url",
     "no_link": "no_datalink",
@@ -130,6 +136,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.execute("BEGIN IMMEDIATE")
             _convert(connection, path)
             connection.execute(READING_TABLE)
+            connection.execute(LOST_INDEX)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()

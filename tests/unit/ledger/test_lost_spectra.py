@@ -1,0 +1,32 @@
+"""What was stored and is gone is found without reading the rows of what is stored."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from harvester.ledger import queries
+from harvester.ledger.schema import LOST_ROWS, open_for_reading, open_for_writing
+
+ROWS = [
+    ("kept", "saved", "aa"),
+    ("gone", "wanted", "bb"),
+    ("never there", "wanted", None),
+    ("also gone", "failed", "cc"),
+]
+INSERT = "INSERT INTO spectrum(did, name, folded, status, sha256) VALUES(?1, ?1, ?1, ?2, ?3)"
+
+
+def test_lost_spectra_are_those_that_have_a_digest_and_are_not_stored(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(open_for_writing(path)) as ledger:
+        ledger.executemany(INSERT, ROWS)
+        assert queries.lost(path) == [("also gone", "also gone"), ("gone", "gone")]
+        ledger.execute("DROP INDEX spectrum_lost")  # as a ledger of before the index
+    assert queries.lost(path) == [("also gone", "also gone"), ("gone", "gone")]
+    open_for_writing(path).close()
+    reader = open_for_reading(path)
+    assert reader is not None
+    with closing(reader):
+        plan = reader.execute(f"EXPLAIN QUERY PLAN SELECT did, name FROM spectrum WHERE {LOST_ROWS}").fetchall()
+    assert ["spectrum_lost" in row["detail"] for row in plan] == [True], "the next run makes the index"
