@@ -13,6 +13,8 @@ from .xml_repair import XmlRepair
 
 LARGEST_TABLESET = 64 << 20  # bytes; VizieR's is larger, and most of it is of no use here
 _MOST_COLUMNS = 200_000
+_MOST_IN_VAIN = 1 << 20  # bytes that complete nothing: expat takes ever longer over one comment
+_DEEPEST = 50  # elements inside each other
 _TEXTS = ("name", "unit", "ucd", "utype", "datatype")
 
 
@@ -30,13 +32,16 @@ def read_tables(pieces: Iterable[bytes]) -> dict[str, VotableTable]:
     parser.CharacterDataHandler = handlers.text
     parser.StartDoctypeDeclHandler = _refuse_declarations
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
-    size = 0
+    size = in_vain = 0
     try:
         for piece in pieces:
-            size += len(piece)
+            size, before = size + len(piece), handlers.calls
             if size > LARGEST_TABLESET:
                 raise VotableError("its list of tables is larger than expected")
             parser.Parse(repair.feed(piece), False)
+            in_vain = in_vain + len(piece) if handlers.calls == before else 0
+            if in_vain > _MOST_IN_VAIN:
+                raise VotableError("one element of its list of tables is longer than expected")
         parser.Parse(repair.feed(b"", last=True), True)
     except expat.ExpatError as error:
         raise VotableError(
@@ -59,10 +64,15 @@ class _Handlers:
         self._columns: list[VotableField] = []
         self._column: dict[str, str] = {}
         self._count = 0
+        self.calls = 0
+        """How often expat has found something."""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2].casefold()
         self._path.append(name)
+        self.calls += 1
+        if len(self._path) > _DEEPEST:
+            raise VotableError("the elements of its list of tables are nested too deeply")
         self.is_tableset = self.is_tableset or name == "tableset"
         self._text = []
         if name == "table":
@@ -71,6 +81,7 @@ class _Handlers:
             self._column = {}
 
     def end(self, tag: str) -> None:
+        self.calls += 1
         name = self._path.pop()
         parent = self._path[-1] if self._path else ""
         text = "".join(self._text).strip()
@@ -86,6 +97,7 @@ class _Handlers:
             self.tables[self._full_name()] = self._columns
 
     def text(self, words: str) -> None:
+        self.calls += 1
         self._text.append(words)
 
     def _keep_column(self) -> None:

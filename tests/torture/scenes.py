@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -193,9 +194,8 @@ async def judge(program: Program, stage: Stage, scene: Scene, before: set[str], 
 
 def _complaints(ended: Ended) -> list[str]:
     wrong = [] if ended.code in CODES else [f"exit code {ended.code}"]
-    return wrong + [
-        f"it printed {word!r}" for word in ("Traceback", "internal error", "Exception") if word in ended.printed
-    ]
+    found = re.findall(r"Traceback|internal error[:;]|\w*Exception\b", ended.printed)
+    return wrong + [f"it printed {word!r}" for word in found]
 
 
 async def _completed(program: Program, stage: Stage, scene: Scene, right: set[str], verdict: Verdict) -> Verdict:
