@@ -224,19 +224,20 @@ def digests(path: Path) -> Iterator[tuple[str, str]]:
 
 _STORED = """
 SELECT spectrum.*, run.run AS run_name FROM spectrum LEFT JOIN run ON number = spectrum.run
-WHERE status IN ('present', 'saved')
+WHERE +status IN ('present', 'saved')
 """
+# The plus keeps SQLite from the index on status: it would sort all rows before it yields one, 8 s for a million.
 
 
 def stored(path: Path, share: float = 1.0) -> Iterator[sqlite3.Row]:
-    """Yield the row of every stored spectrum, by name.
+    """Yield the row of every stored spectrum, by name, without regard to case.
 
     Each has the ``run_name`` of the run that stored it.
 
     share: of them, the same each time.
     """
     some = f"{round(share * 0xFFFFFF):06x}"
-    yield from _rows(path, f"{_STORED} AND substr(coalesce(sha256, ''), 1, 6) <= ? ORDER BY name", some)
+    yield from _rows(path, f"{_STORED} AND substr(coalesce(sha256, ''), 1, 6) <= ? ORDER BY folded", some)
 
 
 def contents(path: Path) -> Iterator[tuple[str, int, str, str]]:

@@ -1,4 +1,4 @@
-"""What was stored and is gone is found without reading the rows of what is stored."""
+"""The ledger answers without reading more rows than the answer has."""
 
 from __future__ import annotations
 
@@ -30,3 +30,11 @@ def test_lost_spectra_are_those_that_have_a_digest_and_are_not_stored(tmp_path: 
     with closing(reader):
         plan = reader.execute(f"EXPLAIN QUERY PLAN SELECT did, name FROM spectrum WHERE {LOST_ROWS}").fetchall()
     assert ["spectrum_lost" in row["detail"] for row in plan] == [True], "the next run makes the index"
+
+
+def test_stored_spectra_come_one_by_one_in_the_order_of_the_index_on_names(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(open_for_writing(path)) as ledger:
+        named = [(name, name.casefold()) for name in ("b1", "C1", "A1")]
+        ledger.executemany("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, ?1, ?2, 'saved')", named)
+    assert [row["name"] for row in queries.stored(path)] == ["A1", "b1", "C1"]
