@@ -36,6 +36,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HARVESTER_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".user-settings"))
     monkeypatch.chdir(tmp_path)
 
 

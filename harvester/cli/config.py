@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command(changed: bool, as_toml: bool, as_json: bool, **flags: Any) -> int:
     """Show every setting with its value and where the value comes from.
 
-    A flag takes precedence over the environment, that over config.toml, that over the archive's profile, and the
-    profile over the default.
+    A flag takes precedence over the environment, that over config.toml of the working directory, that over the user's
+    (~/.config/harvester/config.toml), that over the archive's profile, and the profile over the default.
 
     \b
     Examples:

@@ -1,4 +1,7 @@
-"""Load settings from flags, environment, config.toml, profile and defaults, in this order."""
+"""Load settings from flags, environment, files, archive profile and defaults.
+
+The first that has a setting decides; the file of the working directory comes before that of the user.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_config_path
 from pydantic import ValidationError
 
 from ..archive.capabilities import check_capabilities
@@ -22,6 +26,11 @@ from .settings import Settings, setting_names
 
 CONFIG = "config.toml"
 DEFAULT, PROFILE = "default", "archive profile"
+
+
+def user_file() -> Path:
+    """Return the settings file of the user, ``~/.config/harvester/config.toml`` on Linux."""
+    return user_config_path("harvester") / CONFIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,9 @@ def load_with_sources(flags: Mapping[str, Any], config: str | None = None, mark:
     """Return the same as ``load`` with the source of each value."""
     file = Path(config or CONFIG)
     given = {name: value for name, value in flags.items() if value is not None}
-    layers = _Layers(given, read_file(file, config, mark), str(file), mark)
+    user = user_file()
+    files = ((str(file), read_file(file, config, mark)), (str(user), read_file(user, None)))
+    layers = _Layers(given, files, mark)
     profile = load_profile(layers.merged({}).archive, mark)
     not_soda = {} if profile.mode == "soda" else {"fluxcalib": "none", "format": "none"}  # no service would read them
     lower = not_soda | profile.settings
@@ -67,12 +78,13 @@ class _Layers:
     """The sources above the profile; ``merged`` is the one place that knows the precedence."""
 
     flags: Mapping[str, Any]
-    file: Mapping[str, Any]
-    file_name: str
+    files: tuple[tuple[str, Mapping[str, Any]], ...]
+    """Settings files by name, that with the highest precedence first."""
     mark: str
 
     def merged(self, profile: Mapping[str, Any]) -> Settings:
-        layers = (profile, self.file, from_environment(os.environ), self.flags)
+        files = (content for _, content in reversed(self.files))
+        layers = (profile, *files, from_environment(os.environ), self.flags)
         try:
             return Settings.model_validate(reduce(_merged, layers))
         except ValidationError as error:
@@ -88,8 +100,9 @@ class _Layers:
             variable = variable_of(".".join(names[:depth]))
             if variable in os.environ:
                 return f"environment variable {variable}"
-        if _contains(self.file, names):
-            return self.file_name
+        for file, content in self.files:
+            if _contains(content, names):
+                return file
         return PROFILE if profile is None or _contains(profile, names) else DEFAULT
 
 

@@ -1,6 +1,7 @@
 """Define every setting with its default, its check and its description.
 
-Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > archive profile > default.
+Precedence: flag > environment (``HARVESTER_*``, ``__`` nests) > config.toml > the user's config.toml >
+archive profile > default.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ def settings_page() -> str:
 # Settings
 
 A flag takes precedence over the environment (`HARVESTER_OUT`, `HARVESTER_LIMITS__RATE`; `__` nests), that over
-`config.toml` (`--config FILE`), that over the archive's profile, and the profile over the default. `config.toml` at
-the root of the repository shows every setting with its default. `none` unsets a setting. Durations may carry a unit:
-`90s`, `30m`, `12h`, `2d`.
+`config.toml` (`--config FILE`), that over the user's (`~/.config/harvester/config.toml` on Linux), that over the
+archive's profile, and the profile over the default. `config.toml` at the root of the repository shows every setting
+with its default. `none` unsets a setting. Durations may carry a unit: `90s`, `30m`, `12h`, `2d`.
 
 {table(("setting", "flag", "default", "meaning"), rows)}
 """
