@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -93,8 +94,9 @@ def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
     """Return ``spectrum`` with the units that its file gives, its uncertainty and its mask.
 
     ``meta`` has the cards (``header``), the DID, the observation (object; ra, dec in degrees; mjd, the middle of the
-    exposure; exposure in seconds) and ``medium``: Air, Vacuum, or '' where the file does not say. specutils knows no
-    media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says what had to be assumed. ValueError for several
+    exposure; exposure in seconds), ``meanings`` (name, UCD and UTYPE of each array) and ``medium``: Air, Vacuum, or ''
+    where the file does not say. specutils knows no media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says
+    what had to be assumed. ValueError for several
     segments, which only a list can hold (``as_specutils_list``).
     """
     if spectrum.lengths:
@@ -106,6 +108,7 @@ def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
     meta = {
         "header": cards, "did": cards.get("DS_IDPUB", ""), "object": observation.object_name, "ra": observation.ra,
         "dec": observation.dec, "mjd": observation.mjd, "exposure": observation.exposure, "medium": observation.medium,
+        "meanings": {name: asdict(meaning) for name, meaning in spectrum.meanings.items()},
         "notes": [*notes, *repeated, *spectrum.remarks, *observation.remarks],
     }  # fmt: skip
     return specutils.Spectrum(

@@ -10,7 +10,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import assign_roles
+from .columns import assign_roles, meanings_of
 from .errors import malformed, unreadable
 from .hdu import LARGEST_DATA, Hdu
 from .header import Header
@@ -33,7 +33,7 @@ def ascii_table(structure: bytes) -> BinaryTable:
     width, rows = header.integer("NAXIS1", 0, LARGEST_DATA), header.integer("NAXIS2", 0, LARGEST_DATA)
     columns = [_column(header, number, width) for number in range(1, header.integer("TFIELDS", 0, 999) + 1)]
     roles = assign_roles(columns)
-    return BinaryTable(tuple(columns), width, rows, width * rows, roles, 0)
+    return BinaryTable(tuple(columns), width, rows, width * rows, roles, meanings=meanings_of(columns, roles))
 
 
 def _column(header: Header, number: int, width: int) -> TableColumn:

@@ -7,7 +7,7 @@ The UCD decides, then the IVOA's UTYPE, then the names that the field uses (``lo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -25,6 +25,7 @@ from .column_names import (
     plain,
     role_of_name,
 )
+from .spectrum import ArrayMeaning
 
 
 class Described(Protocol):
@@ -107,6 +108,18 @@ def assign_roles(columns: Sequence[Described], spectral_column: str = "", flux_c
         min(spectral_evidence, flux_evidence),
         spectral_remarks + flux_remarks,
     )
+
+
+def meanings_of(columns: Sequence[Described], roles: Roles) -> Mapping[str, ArrayMeaning]:
+    """Return what the columns with a role say, by the names of a spectrum's arrays."""
+    places = {
+        "wave": roles.spectral,
+        "flux": roles.flux,
+        "uncertainty": roles.uncertainty and roles.uncertainty[0],
+        "mask": roles.mask and roles.mask[0],
+    }
+    found = {name: columns[place] for name, place in places.items() if place is not None}
+    return {name: ArrayMeaning(column.name, column.ucd, column.utype) for name, column in found.items()}
 
 
 Rank = tuple[int, ...]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from .ascii_table import ascii_table
+from .axis import LARGEST_LOGARITHM
 from .cards import Cards
 from .choice import choose_tables, in_plain_lines, is_auxiliary
 from .columns import Roles
@@ -20,7 +21,7 @@ from .header import Header
 from .image_spectrum import flux_images, image_spectra
 from .segments import combine, tolerant
 from .spectrum import Spectrum
-from .table import BinaryTable, binary_table
+from .table import BinaryTable, binary_table, column_values
 from .table_data import FitsTableData
 from .table_spectrum import table_spectrum
 
@@ -106,7 +107,7 @@ def _spectral_table(hdu: Hdu, strict: bool, conventions: FileConventions) -> Spe
     if strict and table.unnamed:
         number = table.unnamed
         raise malformed(f"column {number} of the table has no name: there is no TTYPE{number} card")
-    if conventions.names_columns:
+    if conventions.spectral_column or conventions.flux_column:
         table = table.with_columns_named(conventions)
     return SpectralTable(hdu, table)
 
@@ -122,10 +123,7 @@ def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: Fil
         part = spectral_part(hdus, False, conventions)
     primary = hdus[0].header
     if part.tables:
-        spectra = [
-            table_spectrum(primary, one.hdu.header, FitsTableData(raw, one.hdu, one.table), conventions)
-            for one in part.tables
-        ]
+        spectra = [_spectrum_of(raw, primary, one, conventions) for one in part.tables]
     else:
         spectra = image_spectra(raw, primary, part.images, hdus, conventions)
     spectrum = spectra[0] if len(spectra) == 1 else combine(spectra)
@@ -133,3 +131,19 @@ def decode(raw: bytes, hdus: Sequence[Hdu], part: SpectralPart, conventions: Fil
     for hdu in hdus:
         remarks += hdu.oddities
     return in_plain_lines(spectrum.with_remarks(remarks)) if remarks or spectrum.remarks else spectrum
+
+
+def _spectrum_of(raw: bytes, primary: Header, one: SpectralTable, conventions: FileConventions) -> Spectrum:
+    """Return the spectrum in a table; the usual one, at once, is read in half the time."""
+    hdu, table = one.hdu, one.table
+    if table.is_usual and not conventions.spectral_scale:
+        wave, flux = table.wave, table.flux
+        assert wave is not None
+        assert flux is not None
+        axis, values = column_values(raw, hdu, table, wave), column_values(raw, hdu, table, flux)
+        if axis.size and axis[0] > LARGEST_LOGARITHM:
+            return Spectrum(
+                axis, wave.unit, values, flux.unit, wave.number, primary, hdu.header,
+                conventions=conventions, ucd=wave.ucd, meanings=table.meanings,
+            )  # fmt: skip
+    return table_spectrum(primary, hdu.header, FitsTableData(raw, hdu, table), conventions)

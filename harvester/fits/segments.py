@@ -5,8 +5,9 @@ They stand one behind the other in its arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as with_default
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from .axis import StoredAxis, wavelengths
 from .cards import Cards
 from .column_names import Role
 from .errors import InvalidSpectrumError, unreadable
-from .spectrum import Array, Flags, SpectralAxis, Spectrum, angstroms
+from .spectrum import Array, ArrayMeaning, Flags, SpectralAxis, Spectrum, angstroms
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -54,6 +55,7 @@ class SegmentSource:
     flux_unit: str = ""
     ucd: str = ""
     conventions: FileConventions = NO_CONVENTIONS
+    meanings: Mapping[str, ArrayMeaning] = with_default(default_factory=dict)
 
 
 def standard_deviation(values: Array, role: Role) -> Array:
@@ -95,6 +97,7 @@ def assemble(
         source.conventions,
         (*remarks, *found.remarks),
         source.ucd,
+        source.meanings,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,18 @@ class SpectralAxis:
     scale: Scale
 
 
+@dataclass(frozen=True, slots=True)
+class ArrayMeaning:
+    """What a file says about one array.
+
+    Name, UCD and UTYPE in lower case, '' where it says nothing.
+    """
+
+    name: str
+    ucd: str
+    utype: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrum:
     """A spectrum as its file has it.
@@ -44,6 +56,7 @@ class Spectrum:
     original: the axis as stored, where that is a frequency, an energy, a wavenumber or a logarithm.
     conventions: what the archive's profile said about the file when it was read.
     remarks: sentences on what is unusual in the file, and how it was read. ucd: of the spectral column, in lower case.
+    meanings: what tables say about ``wave``, ``flux``, ``uncertainty`` and ``mask``, as far as they have them.
     """
 
     wave: Array
@@ -60,6 +73,7 @@ class Spectrum:
     conventions: FileConventions = NO_CONVENTIONS
     remarks: tuple[str, ...] = ()
     ucd: str = ""
+    meanings: Mapping[str, ArrayMeaning] = field(default_factory=dict)
 
     @property
     def segments(self) -> tuple[slice, ...]:

@@ -6,8 +6,8 @@ FITS 4.0, section 7.3.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ..model.conventions import FileConventions
 from ..model.units import METRES, AxisKind
 from .cards import Value
-from .columns import Roles, assign_roles
+from .columns import Roles, assign_roles, meanings_of
 from .errors import malformed, unreadable
 from .hdu import LARGEST_DATA, Hdu
 from .header import Header
 from .header_layout import bounded_cache
-from .spectrum import Array
+from .spectrum import Array, ArrayMeaning
 
 MOST_POINTS = 2**24  # of all arrays of one table: a sixth of a gigabyte
 
@@ -96,6 +96,7 @@ class BinaryTable:
     roles: Roles
     unnamed: int = 0
     is_usual: bool = False
+    meanings: Mapping[str, ArrayMeaning] = field(default_factory=dict)
 
     @property
     def wave(self) -> TableColumn | None:
@@ -110,7 +111,7 @@ class BinaryTable:
     def with_columns_named(self, conventions: FileConventions) -> BinaryTable:
         """Return the table with the spectral and flux columns that a profile names."""
         roles = assign_roles(self.columns, conventions.spectral_column, conventions.flux_column)
-        return replace(self, roles=roles, is_usual=False)
+        return replace(self, roles=roles, is_usual=False, meanings=meanings_of(self.columns, roles))
 
 
 @bounded_cache  # spectra with as many points have the same
@@ -133,7 +134,8 @@ def binary_table(structure: bytes) -> BinaryTable:
         raise malformed(f"the table's fields fill {offset} bytes of a row, but the header says NAXIS1 = {width}")
     unnamed = next((column.number for column in columns if not column.name), 0)
     roles = assign_roles(columns)
-    return BinaryTable(tuple(columns), width, rows, heap, roles, unnamed, _is_usual(columns, roles))
+    usual, meanings = _is_usual(columns, roles), meanings_of(columns, roles)
+    return BinaryTable(tuple(columns), width, rows, heap, roles, unnamed, usual, meanings)
 
 
 def _is_usual(columns: Sequence[TableColumn], roles: Roles) -> bool:

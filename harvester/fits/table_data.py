@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .ascii_table import ascii_values
 from .columns import Roles
 from .hdu import Hdu
-from .spectrum import Array, Flags
+from .spectrum import Array, ArrayMeaning, Flags
 from .table import BinaryTable, TableColumn, column_rows, column_values, texts
 
 _POINTERS = frozenset("PQ")
@@ -37,14 +37,14 @@ class FitsTableData:
         return self.table.roles
 
     @property
+    def meanings(self) -> Mapping[str, ArrayMeaning]:
+        """What the columns say about the arrays of the spectrum."""
+        return self.table.meanings
+
+    @property
     def rows(self) -> int:
         """The number of rows."""
         return self.table.rows
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether each row has a wavelength and a value of flux, and nothing else of a spectrum."""
-        return self.table.is_usual
 
     def is_single(self, place: int) -> bool:
         """Return whether a column has one number a row."""

@@ -6,19 +6,19 @@ It has one point a row, an array in the only row, or an array (a segment) in eac
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from ..model.conventions import FileConventions
-from .axis import LARGEST_LOGARITHM, StoredAxis
+from .axis import StoredAxis
 from .cards import Cards
 from .column_names import Role, plain
 from .columns import Described, Roles, unit_of
 from .errors import InvalidSpectrumError, UnknownFormError, unreadable
 from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
-from .spectrum import Array, Flags, Spectrum
+from .spectrum import Array, ArrayMeaning, Flags, Spectrum
 
 _OBJECT_COLUMNS = frozenset(
     {
@@ -46,12 +46,9 @@ class TableData(Protocol):
     @property
     def roles(self) -> Roles: ...
     @property
-    def rows(self) -> int: ...
+    def meanings(self) -> Mapping[str, ArrayMeaning]: ...
     @property
-    def is_usual(self) -> bool:
-        """Whether each row has a wavelength and a value of flux, and nothing else of a spectrum."""
-        ...
-
+    def rows(self) -> int: ...
     def is_single(self, place: int) -> bool:
         """Whether a column has one number a row."""
         ...
@@ -88,16 +85,10 @@ def table_spectrum(primary: Cards, header: Cards, data: TableData, conventions: 
     if roles.spectral is None or roles.flux is None:
         raise _no_column("spectral" if roles.spectral is None else "flux", data, conventions)
     wave, flux = data.columns[roles.spectral], data.columns[roles.flux]
-    if data.is_usual and not conventions.spectral_scale:
-        axis, values = data.values(roles.spectral), data.values(roles.flux)
-        if axis.size and axis[0] > LARGEST_LOGARITHM:
-            return Spectrum(
-                axis, wave.unit, values, flux.unit, wave.number, primary, header, conventions=conventions, ucd=wave.ucd
-            )
     segments = _segments(data, roles.spectral, roles.flux)
     field = f"column {wave.label!r}"
     stored = StoredAxis(joined_axis(segments), unit_of(wave), roles.scale, field, roles.kind)
-    source = SegmentSource(primary, header, field, wave.number, flux.unit, wave.ucd, conventions)
+    source = SegmentSource(primary, header, field, wave.number, flux.unit, wave.ucd, conventions, data.meanings)
     remarks = [*roles.remarks, *_unit_remarks(data, flux)]
     if len(segments) > 1:
         remarks.append(f"several spectra in one file: {len(segments)} rows of arrays are read as segments")

@@ -31,10 +31,5 @@ class FileConventions:
         """The scale of the spectral axis, None if the files tell."""
         return Scale(self.spectral_scale) if self.spectral_scale else None
 
-    @property
-    def names_columns(self) -> bool:
-        """Whether a column of tables is named here."""
-        return bool(self.spectral_column or self.flux_column)
-
 
 NO_CONVENTIONS = FileConventions()

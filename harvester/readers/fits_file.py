@@ -29,16 +29,13 @@ class FitsFile:
 
     def spectral_headers(self) -> Sequence[Cards]:
         """Return the header of the table or image that holds the spectrum, and the primary one."""
-        return self._spectral_part().header, self._hdus[0].header
+        self._part = part = spectral_part(self._hdus, self._strict, self._conventions)
+        return part.header, self._hdus[0].header
 
     def spectrum(self) -> Spectrum:
         """Return the spectrum as the file has it."""
-        return decode(self._raw, self._hdus, self._spectral_part(), self._conventions)
-
-    def _spectral_part(self) -> SpectralPart:
-        if self._part is None:
-            self._part = spectral_part(self._hdus, self._strict, self._conventions)
-        return self._part
+        part = self._part or spectral_part(self._hdus, self._strict, self._conventions)
+        return decode(self._raw, self._hdus, part, self._conventions)
 
     def content_digest(self) -> str:
         """Return the SHA-256, in hex, of cards and data without what servers rewrite."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fits.columns import Roles, assign_roles
+from ..fits.columns import Roles, assign_roles, meanings_of
 from ..fits.errors import unreadable
-from ..fits.spectrum import Array, Flags
+from ..fits.spectrum import Array, ArrayMeaning, Flags
 from ..fits.table import MOST_POINTS
 from ..model.conventions import FileConventions
 from ..vo.votable_model import VotableField, VotableTable
@@ -84,6 +84,11 @@ class VotableData:
         return assign_roles(self.columns, self.conventions.spectral_column, self.conventions.flux_column)
 
     @cached_property
+    def meanings(self) -> Mapping[str, ArrayMeaning]:
+        """What the columns say about the arrays of the spectrum."""
+        return meanings_of(self.columns, self.roles)
+
+    @cached_property
     def header(self) -> VotableCards:
         """The PARAMs as cards."""
         return cards_of(self.table.constants)
@@ -92,11 +97,6 @@ class VotableData:
     def name(self) -> str:
         """The table's name, '' where it has none."""
         return self.table.name
-
-    @property
-    def is_usual(self) -> bool:
-        """Never: the quick way is that of FITS tables."""
-        return False
 
     @property
     def points(self) -> int:

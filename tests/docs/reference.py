@@ -25,6 +25,7 @@ from harvester.model.exit_codes import EXIT_CODE_PRIORITY, EXIT_CODES
 from harvester.model.failures import FailureKind
 from harvester.storage.run_folder import STATE, RunFolder, StateFolder
 from tests.docs.api_reference import api_page
+from tests.docs.formats import formats_page
 from tests.docs.markdown import attribute_docs, code, markdown, sentence, spelled, summary, table
 from tests.docs.messages import messages_page
 from tests.docs.pages import DOCS
@@ -283,6 +284,7 @@ PAGES = {
     "commands.md": commands_page,
     "api.md": api_page,
     "messages.md": messages_page,
+    "formats.md": formats_page,
 }
 
 

@@ -14,11 +14,12 @@ from astropy.wcs import WCS
 from harvester.fits.errors import InvalidSpectrumError
 from harvester.fits.observation import observation_of
 from harvester.fits.reader import read_spectrum
-from harvester.fits.spectrum import Spectrum, angstroms
+from harvester.fits.spectrum import ArrayMeaning, Spectrum, angstroms
 from harvester.model.conventions import FileConventions
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.model.units import spectral_unit
+from harvester.specutils import as_specutils
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import ERROR, FLUX, FORMS, POINTS, WAVE, image, table, written
@@ -136,6 +137,16 @@ def test_a_unit_in_the_name_of_a_column_counts() -> None:
     spectrum = read_spectrum(body)
     np.testing.assert_array_equal(angstroms(spectrum), WAVE)
     np.testing.assert_array_equal(spectrum.flux, FLUX)
+
+
+def test_what_a_file_says_about_each_array_is_kept() -> None:
+    ucds = read_spectrum(FORMS["ucds"].body).meanings
+    assert (ucds["wave"].ucd, ucds["flux"].ucd) == ("em.wl", "phot.flux.density;em.wl")
+    assert ucds["uncertainty"] == ArrayMeaning("a", "stat.error;phot.flux.density;em.wl", "")
+    utypes = read_spectrum(FORMS["ivoa utypes"].body).meanings
+    assert utypes["flux"] == ArrayMeaning("b", "", "spec:data.fluxaxis.value")
+    assert "mask" not in utypes
+    assert as_specutils(read_spectrum(FORMS["ucds"].body)).meta["meanings"]["wave"]["ucd"] == "em.wl"
 
 
 def test_words_that_are_no_units_are_refused_without_a_search_for_similar_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def test_each_serialization_is_read_as_what_it_was_made_of(form: str, one_row: b
     np.testing.assert_array_equal(spectrum.uncertainty, ERROR)
     observed = observation_of(spectrum)
     assert (observed.object_name, observed.ra, observed.dec) == ("HD 50975", 103.8, -10.6)
+    assert spectrum.meanings["flux"].utype == "spec:spectrum.data.fluxaxis.value"
     verified = verify_spectrum(body, DID, STRICT)
     assert isinstance(verified, VerifiedSpectrum)
     assert (verified.points, verified.object_name, verified.level) == (POINTS, "HD 50975", Level.SCIENCE)
