@@ -55,11 +55,12 @@ class SodaAccess:
 class DatalinkAccess:
     """The datalink document says where the file is.
 
-    ``service`` gives the documents by ID; where it is '', the catalog has their URLs.
+    ``service`` gives the documents by ID, ``most`` in one; where it is '', the catalog has their URLs.
     """
 
     service: str
     hosts: Collection[str]
+    most: int = 1
 
     def url(self, target: Target) -> str:
         if self.service:
@@ -95,7 +96,7 @@ def access_method(profile: ArchiveProfile, request: SodaRequest) -> AccessMethod
     """Return how the archive's spectra are fetched."""
     match profile.mode:
         case "datalink":
-            return DatalinkAccess(profile.endpoint, profile.all_hosts)
+            return DatalinkAccess(profile.endpoint, profile.all_hosts, profile.links_per_request)
         case "direct":
             return DirectAccess(profile.endpoint, profile.all_hosts)
     return SodaAccess(request, profile.all_hosts)

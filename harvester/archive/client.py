@@ -14,7 +14,7 @@ import asyncio
 import platform
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -29,11 +29,12 @@ from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
 from ..model.target import Target
-from .access import AccessMethod
+from .access import AccessMethod, DatalinkAccess
 from .connection import STRAIGHT, Connection
 from .http_errors import failure_from_exception
+from .link_batches import LinkBatches, LookAhead
 from .responses import failure_from_response
-from .url_policy import resolve_redirect
+from .url_policy import check_url, resolve_redirect
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3
@@ -79,6 +80,7 @@ class ArchiveClient:
         self._sent = sent
         self._now = now
         self._connection = connection
+        self._links: LinkBatches | None = None
         self._session: aiohttp.ClientSession
         self._retired: list[tuple[float, aiohttp.ClientSession]] = []
 
@@ -91,6 +93,15 @@ class ArchiveClient:
     ) -> None:
         for session in (self._session, *(old for _, old in self._retired)):
             await session.close()
+
+    def look_ahead(self, targets: Iterable[Target]) -> Iterable[Target]:
+        """Return the targets to fetch, of which the links of several are then requested at once."""
+        access = self._access
+        if not isinstance(access, DatalinkAccess) or not access.service or access.most == 1:
+            return targets
+        ahead = LookAhead(targets)
+        self._links = LinkBatches(access.service, access.most, ahead)
+        return ahead
 
     async def renew(self) -> None:
         """Drop every connection and resolved address.
@@ -128,8 +139,10 @@ class ArchiveClient:
         """
         url = self._access.url(target)
         try:
+            known = await self._known_file(self._links, target, reached) if self._links else ""
+            url = known or url
             answer = await self._follow(target, url, reached)
-            onward = self._access.next_url(target, answer)
+            onward = None if known else self._access.next_url(target, answer)
             if onward is not None:
                 url = onward
                 await self._acquire(url)
@@ -137,6 +150,16 @@ class ArchiveClient:
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_from_exception(error), url) from error
         return _plain(answer, self._limits.max_bytes)
+
+    async def _known_file(self, links: LinkBatches, target: Target, reached: Callable[[ev.Phase], None]) -> str:
+        """Return the file's address as a document about several has it, '' if none has.
+
+        The slot is left for the next request, which it is for.
+        """
+        address, was_used = await links.address(target, lambda url: self._follow(target, url, reached))
+        if was_used:
+            await self._acquire(self._access.url(target))
+        return check_url(address, self._access.hosts) if address else ""
 
     async def _follow(self, target: Target, url: str, reached: Callable[[ev.Phase], None]) -> Fetched:
         place = url

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from ..model.conventions import FileConventions
 from ..vo.data_origin import DataOrigin
@@ -62,6 +62,8 @@ class ArchiveProfile:
     """That service's table of its spectra."""
     mode: Mode = "soda"
     """How a spectrum is fetched: from a SODA service, by its datalink document, or at an address of its own."""
+    links_per_request: Annotated[int, Ge(1), Le(500)] = 50
+    """Spectra whose datalink documents are requested at once; a service that takes fewer gets fewer, or one."""
     hosts: tuple[str, ...] = ()
     """Hosts that may be requested besides the endpoint's, where a catalog, a document or a redirect leads there."""
     spectral_unit: str = ""

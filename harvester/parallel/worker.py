@@ -128,7 +128,7 @@ class _Worker:
                 self._emit(ev.SpectrumSaved(self._clock(), saved))
                 done.add(saved.target.did)
         return Engine(
-            [target for target in fresh if target.did not in done],
+            archive.look_ahead([target for target in fresh if target.did not in done]),
             archive, store, job.verify, job.limits, self._throttle, self._emit, self._shutdown,
             (shard.known_good,) if shard.known_good else (),
             [each for did, each in retries.items() if did not in done],

@@ -59,9 +59,9 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
     )  # fmt: skip
     async with client as archive, _storage(run) as (store, verify, prepare):
         engine = Engine(
-            run.preparation.targets, archive, store, verify, settings.limits, throttle, emit, shutdown,
-            run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now, is_read=run.bus.is_read,
-            prepare=prepare,
+            client.look_ahead(run.preparation.targets), archive, store, verify, settings.limits, throttle, emit,
+            shutdown, run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now,
+            elsewhere=run.preparation.targets, is_read=run.bus.is_read, prepare=prepare,
         )  # fmt: skip
         yield Runner(engine.run, client.renew)
 

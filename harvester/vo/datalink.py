@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
 
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
@@ -12,7 +13,7 @@ from .document import Document, gather, named_column
 from .identity import absolute_address
 from .media_types import MediaKind, media_kind
 from .votable import read_votable
-from .votable_model import VotableError
+from .votable_model import Row, VotableError
 
 LARGEST = 1 << 20  # bytes: thousands of links
 MOST_LINKS = 1000
@@ -25,6 +26,7 @@ _FAULTS = {
     "TransientFault": FailureKind.BUSY,
 }  # section 3.4; FatalFault and DefaultFault say no more than that there is nothing
 
+Identifier = TypeVar("Identifier", bound=str)
 Link: TypeAlias = dict[str, str]
 """One row: the values of ``_COLUMNS``, empty where there is none."""
 
@@ -62,6 +64,33 @@ def file_of(body: bytes, url: str, did: str = "") -> str:
     except VotableError as error:
         raise _no_link(f"its datalink document cannot be read: {error}", url) from None
     return choose_file(document, did)
+
+
+def files_of(body: bytes, url: str, dids: Sequence[Identifier]) -> dict[Identifier, str | FetchError]:
+    """Return the address of each dataset's file, or why there is none.
+
+    From a document about several; datasets that it has no row about are left out. FetchError if it cannot be read, or
+    is an error itself.
+    """
+    try:
+        document = gather(url, read_votable([body], LARGEST * len(dids)), MOST_LINKS * len(dids))
+    except VotableError as error:
+        raise _no_link(f"its datalink document cannot be read: {error}", url) from None
+    if document.error:
+        raise FetchError(_failure(document.error), url)
+    place = named_column(document.table, "ID")
+    rows: dict[str, list[Row]] = {}
+    for row in document.rows:
+        rows.setdefault(comparable(cell(row, place)), []).append(row)
+    wanted = {did: rows[comparable(did)] for did in dids if comparable(did) in rows}
+    return {did: _file_or_fault(replace(document, rows=about), did) for did, about in wanted.items()}
+
+
+def _file_or_fault(document: Document, did: str) -> str | FetchError:
+    try:
+        return choose_file(document, did)
+    except FetchError as fault:
+        return fault
 
 
 def choose_file(document: Document, did: str = "") -> str:

@@ -226,16 +226,20 @@ def test_a_file_on_a_host_that_the_profile_does_not_name_is_not_asked_for(archiv
     assert "that is another host (hosts in the archive's profile has 127.0.0.1)" in summary.read_text()
 
 
-async def test_the_demo_archive_hands_out_its_originals_by_datalink_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("links", "requests"), [(1, 7), (50, 5)])
+async def test_the_demo_archive_hands_out_its_originals_by_datalink_too(
+    tmp_path: Path, links: int, requests: int
+) -> None:
     unknown = SpectrumId("ivo://asu.cas.cz/stel/ccd700/nobody")
     async with serve(DemoArchive(count=3)) as running:
         lines = ['name = "mine"', 'title = "originals"', 'mode = "datalink"', 'identity_card = ""']
+        lines.append(f"links_per_request = {links}")
         profile = tmp_path / "mine.toml"
         profile.write_text("\n".join([*lines, f'endpoint = "{running.dlmeta}"']), encoding="utf-8")
         told = await harvest_from(running, tmp_path / "out", [*listed_dids(3), unknown], profile=str(profile))
     assert told.report.stats.failures == {FailureKind.NOT_FOUND: 1}
     assert told.report.stats.saved == 3
-    assert running.log.requests == told.report.stats.requests == 7
+    assert running.log.requests == told.report.stats.requests == requests
     did = next(listed_dids(1))
     [saved] = [one.outcome for one in told.of(ev.SpectrumSaved) if one.outcome.target.did == did]
     assert "/getproduct/" in saved.url, "where the file itself came from"
