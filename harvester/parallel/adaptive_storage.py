@@ -32,8 +32,9 @@ from .storage_process import StorageProcess
 
 log = logging.getLogger(__name__)
 
-SATURATED = 0.9  # of one core, used by this process: verification delays the next requests, and no other program does
-SPELL = 0.25  # seconds over which that is measured
+SATURATED = 0.8  # of one core, used by this process: verification delays the next requests
+SPARE = 0.5  # of a core that nothing uses: beside other programs a second process only costs more (20 %, measured)
+SPELL = 0.25  # seconds over which both are measured
 
 
 def spare_cores() -> int:
@@ -43,17 +44,27 @@ def spare_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class CoreUse:
-    """How much of a core a process uses: a fold over its CPU seconds, in spells."""
+    """Seconds so far: on the clock, of CPU of this process, and of idle cores."""
 
-    since: float
+    now: float
     cpu: float
-    is_saturated: bool = False
+    idle: float
 
-    def after(self, now: float, cpu: float) -> CoreUse:
-        """Return the use ``now``, at ``cpu`` seconds of CPU in all; unchanged within a spell."""
-        if now - self.since < SPELL:
-            return self
-        return CoreUse(now, cpu, (cpu - self.cpu) / (now - self.since) >= SATURATED)
+    def pays_since(self, before: CoreUse) -> bool:
+        """Return whether a second process would have paid since ``before``."""
+        passed = self.now - before.now
+        return self.cpu - before.cpu >= SATURATED * passed and self.idle - before.idle >= SPARE * passed
+
+
+def core_use() -> CoreUse:
+    """Return the use of cores until now; one idle core where the system does not say."""
+    now = time.monotonic()
+    try:
+        fields = Path("/proc/stat").read_bytes().split(None, 6)  # proc(5): cpu user nice system idle iowait
+        idle = (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        idle = now
+    return CoreUse(now, time.process_time(), idle)
 
 
 class AdaptiveStorage:
@@ -69,11 +80,12 @@ class AdaptiveStorage:
         expected: Expectation,
         start: Callable[[StorageJob], Awaitable[StorageProcess]],
         cores: int,
-        clocks: Callable[[], tuple[float, float]] = lambda: (time.monotonic(), time.process_time()),
+        now: Callable[[], float] = time.monotonic,
+        use: Callable[[], CoreUse] = core_use,
     ) -> None:
         self._store, self._expected, self._start = store, expected, start
-        self._is_wanted, self._clocks = cores > 0, clocks
-        self._use = CoreUse(*clocks())
+        self._is_wanted, self._now, self._measure = cores > 0, now, use
+        self._use = use()
         self._starting: asyncio.Task[None] | None = None
         self._process: StorageProcess | None = None
         self._stored: dict[str, Exception | None] = {}
@@ -147,10 +159,10 @@ class AdaptiveStorage:
 
     def _watch(self) -> None:
         """Start the process, once, when this one keeps its core busy."""
-        if not self._is_wanted:
+        if not self._is_wanted or self._now() - self._use.now < SPELL:
             return
-        self._use = self._use.after(*self._clocks())
-        if self._use.is_saturated:
+        before, self._use = self._use, self._measure()
+        if self._use.pays_since(before):
             self._is_wanted = False
             self._starting = asyncio.create_task(self._begin(), name="storage-process-start")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
+import math
 import os
 import pickle
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -30,7 +32,7 @@ from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import Target
 from harvester.parallel import adaptive_storage
-from harvester.parallel.adaptive_storage import AdaptiveStorage, CoreUse, spare_cores
+from harvester.parallel.adaptive_storage import AdaptiveStorage, CoreUse, core_use, spare_cores
 from harvester.parallel.channel import WorkerLostError
 from harvester.parallel.storage_messages import StorageJob, Stored
 from harvester.parallel.storage_process import StorageProcess
@@ -54,15 +56,20 @@ def opened(folder: Path) -> DirectoryStore:
     return store
 
 
+def busy() -> Callable[[], CoreUse]:
+    """A machine of which this process uses one core and nothing the other."""
+    clock = itertools.count()
+    return lambda: CoreUse(now := float(next(clock)), now, now)
+
+
 @asynccontextmanager
 async def with_process(folder: Path, expected: Expectation = EXPECTED) -> AsyncIterator[AdaptiveStorage]:
     """A storage whose process runs already."""
     store = opened(folder)
     start = partial(StorageProcess.start, output=folder / ".harvester/processes.log")
-    clock = iter(range(1000))
     async with (
         store,
-        AdaptiveStorage(store, expected, start, 1, clocks=lambda: (float(now := next(clock)), float(now))) as storage,
+        AdaptiveStorage(store, expected, start, 1, lambda: math.inf, busy()) as storage,
     ):
         storage._watch()
         assert storage._starting is not None
@@ -174,6 +181,7 @@ async def test_a_run_whose_storage_process_is_killed_stores_and_records_everythi
 
     monkeypatch.setattr(StorageProcess, "start", recorded)
     monkeypatch.setattr(adaptive_storage, "SATURATED", 0.0)
+    monkeypatch.setattr(adaptive_storage, "SPARE", 0.0)
     monkeypatch.setattr(adaptive_storage, "spare_cores", lambda: 1)
     async with serve(DemoArchive(count=count, latency=0.05)) as archive:
         told = await harvest_from(archive, tmp_path / "out", listed_dids(count), watchers=[kill])
@@ -258,10 +266,7 @@ async def test_it_is_started_once_and_only_beside_a_spare_core(tmp_path: Path, c
         starts.append(job)
         raise ClusterError("no further process can be started")
 
-    clock = iter(range(1000))
-    storage = AdaptiveStorage(
-        opened(tmp_path), EXPECTED, refuse, cores, clocks=lambda: (float(now := next(clock)), float(now))
-    )
+    storage = AdaptiveStorage(opened(tmp_path), EXPECTED, refuse, cores, lambda: math.inf, busy())
     async with storage:
         for _ in range(5):
             assert isinstance(await storage.prepare(TARGETS[0], BODIES[0]), VerifiedSpectrum), "this process does it"
@@ -269,12 +274,18 @@ async def test_it_is_started_once_and_only_beside_a_spare_core(tmp_path: Path, c
     assert len(starts) == cores
 
 
-def test_a_core_counts_as_busy_after_a_spell_of_work_and_not_after_waiting() -> None:
-    use = CoreUse(10.0, 5.0)
-    assert use.after(10.1, 5.1) is use, "too soon to tell"
-    assert use.after(10.5, 5.45).is_saturated
-    assert not use.after(10.5, 5.1).is_saturated
-    assert not use.after(10.5, 5.45).after(11.5, 5.5).is_saturated
+@pytest.mark.parametrize(
+    ("cpu", "idle", "pays"),
+    [(0.95, 0.9, True), (0.5, 0.9, False), (0.95, 0.1, False)],
+    ids=["a core is busy and one idle", "it waits for the archive", "other programs need the cores"],
+)
+def test_a_second_process_pays_beside_an_idle_core_while_this_one_is_busy(cpu: float, idle: float, pays: bool) -> None:
+    assert CoreUse(10.0 + 2.0, 5.0 + 2.0 * cpu, 70.0 + 2.0 * idle).pays_since(CoreUse(10.0, 5.0, 70.0)) is pays
+
+
+def test_the_use_of_cores_only_grows() -> None:
+    first, second = core_use(), core_use()
+    assert (second.now, second.cpu, second.idle) >= (first.now, first.cpu, first.idle) >= (0.0, 0.0, 0.0)
 
 
 def test_no_more_cores_are_spare_than_there_are() -> None:

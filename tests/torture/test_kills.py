@@ -40,7 +40,8 @@ group_commit.commit = in_place
 """,
     "a storage process at once": """
 from harvester.parallel import adaptive_storage
-adaptive_storage.SATURATED, adaptive_storage.SPELL, adaptive_storage.spare_cores = 0.0, 0.0, lambda: 1
+adaptive_storage.SATURATED = adaptive_storage.SPARE = adaptive_storage.SPELL = 0.0
+adaptive_storage.spare_cores = lambda: 1
 """,
 }
 
