@@ -106,6 +106,6 @@ def reasons(facts: Mapping[str, Any], labels: Mapping[str, str], votes: Mapping[
     if len(set(labels.values())) > 1:
         found.append("labelled differently: " + ", ".join(f"{name} says {label}" for name, label in labels.items()))
     if facts["doubt"] and votes:
-        tally = ", ".join(f"{count} of {label}" for label, count in votes.items())
+        tally = ", ".join(f"{count} times {label}" for label, count in sorted(votes.items()))
         found.append(f"labels of the nearest spectra: {tally}")
     return [*found, *facts["remarks"]]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,14 +68,19 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load the ledger, read the files and follow the run in the background."""
-        tasks = [asyncio.create_task(work) for work in (self._load_and_read(), self._follow())]
+        """Load the ledger, read the files and follow the run in the background.
+
+        HarvestError if that cannot go on.
+        """
         try:
-            yield
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in (self._load_and_read(), self._follow())]
+                yield
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as faults:
+            raise faults.exceptions[0] from None
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self.index.close()
 
     async def _load_and_read(self) -> None:
@@ -115,8 +120,8 @@ class Session:
         self.index.clear("disagree")
         self.index.fill_by_did("disagree", [(1, did) for did in different])
 
-    def _everyone(self) -> dict[str, dict[str, str]]:
-        mine = {self.labeller: dict(self.labels.labels)} if self.labels is not None else {}
+    def _everyone(self) -> dict[str, Mapping[str, str]]:
+        mine = {self.labeller: self.labels.labels} if self.labels is not None else {}
         return {name: labels for name, labels in {**self.others, **mine}.items() if labels}
 
     def labels_of(self, did: str) -> dict[str, str]:

@@ -31,7 +31,8 @@ class Shapes:
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self._places: dict[int, int] = {}
-        self._rows = np.empty((1024, OFFSETS.size), np.float32)
+        self._rows = np.ones((1024, OFFSETS.size), np.float32)
+        self._compared = compressed(self._rows)  # of all, since each look at a spectrum needs it
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -43,7 +44,9 @@ class Shapes:
             self.numbers.append(number)
         if place == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+            self._compared = np.concatenate([self._compared, np.empty_like(self._compared)])
         self._rows[place] = row
+        self._compared[place] = compressed(row[None])
 
     @property
     def rows(self) -> Rows:
@@ -55,7 +58,7 @@ class Shapes:
         place = self._places.get(number)
         if place is None:
             return []
-        comparable = compressed(self.rows)
+        comparable = self._compared[: len(self.numbers)]
         distance = np.linalg.norm(comparable - comparable[place], axis=1)
         distance[place] = np.inf
         found = np.argsort(distance, kind="stable")[:most]

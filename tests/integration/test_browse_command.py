@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -15,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from harvester.cli import commands
-from harvester.errors import UsageError
+from harvester.errors import StoreError, UsageError
+from harvester.storage.run_folder import StateFolder
 
 COUNT = 8
 
@@ -61,6 +63,14 @@ def test_labels_of_spectralview_become_a_labeller_s(out: Path, tmp_path: Path) -
 def _saved(out: Path) -> list[str]:
     (log,) = out.glob(".harvester/runs/*/events.jsonl")
     return [line for line in log.read_text().splitlines() if '"spectrum_saved"' in line]
+
+
+def test_a_damaged_ledger_ends_it_with_a_sentence(out: Path) -> None:
+    ledger = StateFolder.below(out).ledger
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("DROP TABLE spectrum")
+    with pytest.raises(StoreError, match="the ledger cannot be used"):
+        harvester("--out", str(out))
 
 
 def test_a_user_who_errs_gets_one_sentence(out: Path, tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ async def pressed(tab: Tab, *keys: str, shows: str) -> None:
     await tab.until(shows)
 
 
+async def labelled(tab: Tab, key: str, given: str) -> None:
+    """Give a label, and wait until the next spectrum is shown."""
+    before = await tab.see(SHOWN)
+    shows = f"document.getElementById('given').innerText === '{given}' && {SHOWN} !== '{before}'"
+    await pressed(tab, key, shows=shows)
+
+
 async def ready(tab: Tab) -> None:
     """Wait until every file is read, and the doubts are known."""
     await tab.until("!document.getElementById('foot').innerText.includes('read ')")
@@ -82,9 +89,14 @@ async def test_labels_are_given_by_keys_and_are_durable_at_once(out: Path) -> No
         await tab.until("document.getElementById('sort').value === 'doubt-'")
         assert session.labels is not None
         for number, key in enumerate("3102", 1):
-            await pressed(tab, key, shows=f"document.getElementById('given').innerText === '{number} by anna'")
+            await labelled(tab, key, f"{number} by anna")
             assert list(read_catalog(str(session.labels.path), CatalogRules()).dids) == list(session.labels.labels)
         assert list(session.labels.labels.values()) == list("3102")
+        event = "new KeyboardEvent('keydown', {key, bubbles: true})"
+        await tab.see(f"for (const key of '0123456789') document.body.dispatchEvent({event})")
+        await tab.until("document.getElementById('given').innerText === '5 by anna'")
+        assert list(session.labels.labels.values()) == list("31020"), "no spectrum is labelled before it is seen"
+        await pressed(tab, "u", shows="document.getElementById('given').innerText === '4 by anna'")
         await pressed(tab, "u", shows="document.getElementById('given').innerText === '3 by anna'")
         assert await tab.until(f"{CHOSEN} === '4' && {SHOWN}"), "it is the one whose label was taken back"
         await pressed(tab, "r", shows=f"document.getElementById('foot').innerText.startsWith('{COUNT - 3} spectra')")

@@ -45,7 +45,7 @@ async def page_of(rules: AccessRules, *flags: str) -> AsyncIterator[Tab]:
     async with chromium(*flags) as tab:
         await tab.look(1400, 900)
         await tab.go(rules.url)
-        await tab.until(SHOWN)
+        await tab.until(f"{SHOWN} && document.body.dataset.live")
         yield tab
 
 

@@ -136,7 +136,7 @@ async def chromium(*flags: str) -> AsyncIterator[Tab]:
                     yield tab
                     await tab.close()
         finally:
-            process.terminate()
+            process.kill()  # at its leisure it takes seconds on a busy machine, or for ever
             await process.wait()
 
 

@@ -99,7 +99,11 @@ async function show(row, place) {
   if (state.facts.damaged) byId("trouble").textContent = `The stored file cannot be shown: ${state.facts.damaged}`;
   await draw(true);
   document.body.dataset.shown = row.number;
-  const next = await table.row(place + 1);
+  prefetch(place + 1);
+}
+
+async function prefetch(place) {
+  const next = await table.row(place).catch(() => null);
   if (next && (next.status === "saved" || next.status === "present")) curveOf(next.number).catch(() => {});
 }
 
@@ -109,6 +113,7 @@ async function draw(keep) {
   const medium = facts.medium ?? "", shift = medium === "Vacuum" ? vacuum : (wave) => wave;
   const lines = byId("lines").checked ? [...LINES, ...state.own].map((line) => ({ ...line, wave: shift(line.wave) })) : [];
   const shown = curve ? [curve] : [];
+  for (const id of ["figure", "tools"]) byId(id).hidden = !curve;
   if (byId("overlay").checked && facts.nearest.length) {
     const near = await curveOf(facts.nearest[0].number).catch(() => null);
     if (facts !== state.facts) return;
@@ -163,10 +168,12 @@ function smooth(sigma) {
 
 // Labels --------------------------------------------------------------------------------------------------------------
 
+// A label belongs to what is on the screen: a key that comes before the next spectrum is drawn counts for none.
 async function give(label) {
-  const { row, about } = state;
-  if (!row || about.labeller === null) return;
+  const { row, about, facts } = state;
+  if (!row || about.labeller === null || state.giving || facts?.number !== row.number) return;
   const place = table.place;
+  state.giving = true;
   try {
     const { given } = await post("label", { number: row.number, label });
     Object.assign(row, { mine: label });
@@ -176,7 +183,7 @@ async function give(label) {
       if (place + 1 < table.total) await table.select(place + 1);
       else await table.select(place);
     }
-  } catch (error) { trouble(error); }
+  } catch (error) { trouble(error); } finally { state.giving = false; }
 }
 
 async function undo() {
@@ -233,8 +240,6 @@ async function begin() {
     await draw(true);
   });
   grown = state.about.run.arrivals;
-  await changeView();
-  byId("table").focus({ preventScroll: true });
   listen({
     status: (status) => { state.about.run = status; showRun(status); changed(status); grow(status); },
     reading,
@@ -246,8 +251,10 @@ async function begin() {
     },
     trouble: ({ message }) => { byId("trouble").textContent = message; },
     lost: () => { byId("live").textContent = "The server has ended, or does not answer."; },
-    found: () => showRun(state.about.run),
+    found: () => { document.body.dataset.live = "1"; showRun(state.about.run); },
   });
+  await changeView();
+  byId("table").focus({ preventScroll: true });
 }
 
 // New rows come in while a harvest runs. The selected one and the place in the table stay; a labeller is left alone.

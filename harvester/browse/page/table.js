@@ -72,7 +72,7 @@ export class Table {
     this.drawSoon();
     if (focus) this.box.focus({ preventScroll: true });
     const wanted = this.place, row = await this.row(wanted);
-    if (row && this.place === wanted) this.onSelect(row, wanted);
+    if (row && this.place === wanted) await this.onSelect(row, wanted);
   }
 
   drawSoon() {
@@ -120,7 +120,7 @@ export class Table {
       cell("time", when(row.mjd)),
       cell("doubt", row.doubt === null ? "" : row.doubt.toFixed(2)),
       cell("unusual", row.unusual === null ? "" : row.unusual.toFixed(1)),
-      cell("state", state),
+      cell("state", state, state),
     ];
   }
 
