@@ -109,13 +109,16 @@ def verified(path: Path) -> bool:
 
 # ---- two machines
 
+APART = ("unshare", "--uts", "--net", "--pid", "--fork", "--mount-proc")
+
 
 def machine(name: str, program: str = "") -> list[str]:
     """What makes a command run on a machine of this name: host name, processes and network are its own."""
-    if shutil.which("unshare") is None or os.geteuid():
-        pytest.skip("machines of their own need root and unshare")
+    missing = [tool for tool in ("unshare", "ip", "hostname") if shutil.which(tool) is None]
+    if missing or os.geteuid() or subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
+        pytest.skip(f"machines of their own need root, namespaces and {', '.join(missing) or 'the right to make them'}")
     inside = f'hostname {name}; ip link set lo up; {program} exec "$@"'
-    return ["unshare", "--uts", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c", inside, "sh"]
+    return [*APART, "sh", "-c", inside, "sh"]
 
 
 @contextlib.asynccontextmanager
