@@ -32,11 +32,17 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)}_bytes" if isinstance(val, bytes) and len(val) > 30 else None
 
 
+@pytest.fixture(scope="session")
+def no_user_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the settings of a user who has none; astropy warns of one that is missing."""
+    return tmp_path_factory.mktemp("settings")
+
+
 @pytest.fixture(autouse=True)
-def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _only_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_user_settings: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HARVESTER_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".user-settings"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(no_user_settings))
     monkeypatch.chdir(tmp_path)
 
 

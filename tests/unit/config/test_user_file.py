@@ -13,6 +13,11 @@ from harvester.config.loading import load_with_sources, user_file
 from harvester.errors import UsageError
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
 def write(text: str) -> Path:
     file = user_file()
     file.parent.mkdir(parents=True)
