@@ -77,6 +77,7 @@ def sidecar(url: str, listed: ListingSummary | None, requests: int) -> str:
         "spectra": listed.spectra,
         "shared_identifiers": listed.shared_identifiers,
         "other_formats": listed.other_formats,
+        "repeated": listed.repeated,
         "unreadable": dict(listed.unreadable),
         "without_identifier_or_address": listed.nameless,
         "in_private_network": listed.private,

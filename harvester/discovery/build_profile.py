@@ -132,6 +132,7 @@ def format_listing(listed: ListingSummary) -> str:
     counted = [
         (listed.shared_identifiers, "DIDs have several files, listed as DID#file"),
         (listed.other_formats, "rows are the same in other formats"),
+        (listed.repeated, "rows came again and are counted once"),
         *(
             (number, f"rows of {plain_line(kind, 60)} left out, which cannot be read as spectra")
             for kind, number in unreadable[:_MOST_SHOWN]

@@ -133,6 +133,7 @@ class ListingCollector:
             rows,
             counts.nameless,
             counts.outside,
+            repeated=repeated if self._columns.reads_addresses else 0,
             more=self.has_enough,
             other_formats=counts.other_formats,
             shared_identifiers=counts.shared_identifiers,

@@ -34,7 +34,7 @@ from ..vo.identity import absolute_address
 from ..vo.listing import CatalogWriter, ListingSummary
 from ..vo.media_types import MediaKind, media_kind
 from ..vo.urls import host_of, is_inside, is_web, query_of, quote_url, with_query
-from ..vo.votable_model import SpectraTable
+from ..vo.votable_model import Row, SpectraTable
 from .client import ServiceUnavailableError, VoClient, in_short
 from .first_answer import first_answer
 from .ssap import list_at_once
@@ -233,17 +233,21 @@ def _with_address_first(document: Document, source: SpectraTable | None) -> Docu
     """Return the document with a row in front that has an address, if there is one."""
     if source and source.url_column:
         return document
-    return replace(document, rows=sorted(document.rows, key=lambda row: not document.cell_of(row, ADDRESS)))
+    return replace(document, rows=sorted(document.rows, key=lambda row: not _row_address(document, row)))
+
+
+def _row_address(document: Document, row: Row) -> str:
+    """Return the address in a row as it can be requested; '' for none, or one by FTP."""
+    address = absolute_address(document.cell_of(row, ADDRESS), document.url)
+    return quote_url(address) if is_web(address) else ""
 
 
 def _address(document: Document, source: SpectraTable | None) -> str:
     """Return the address in the first row, as it can be requested; '' if there is none."""
     row = document.rows[0]
-    if source and source.url_column:
-        text = cell(row, named_index(document.table, source.url_column))
-    else:
-        text = document.cell_of(row, ADDRESS)
-    address = absolute_address(text, document.url)
+    if not (source and source.url_column):
+        return _row_address(document, row)
+    address = absolute_address(cell(row, named_index(document.table, source.url_column)), document.url)
     return quote_url(address) if is_web(address) else ""
 
 

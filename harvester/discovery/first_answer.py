@@ -14,7 +14,8 @@ from ..model.failures import FailureKind
 from ..vo.columns import ADDRESS
 from ..vo.constraints import Constraints
 from ..vo.document import Document
-from ..vo.urls import host_of, query_of, with_query, without_query
+from ..vo.identity import absolute_address
+from ..vo.urls import host_of, is_web, query_of, with_query, without_query
 from .client import ServiceUnavailableError, VoClient, in_short
 from .tiles import EVERYWHERE, WHOLE_SKY, TimePart, sky_tiles
 
@@ -178,13 +179,15 @@ class _Asked:
 
 
 def _is_telling(document: Document) -> bool:
-    """Return whether one of its rows has an address, or the document a service."""
-    return bool(document.services) or any(document.cell_of(row, ADDRESS) for row in document.rows)
+    """Return whether one of its rows has an address by HTTP, or the document a service."""
+    addresses = (absolute_address(document.cell_of(row, ADDRESS), document.url) for row in document.rows)
+    return bool(document.services) or any(is_web(address) for address in addresses)
 
 
 def _demands_position(error: ServiceUnavailableError) -> bool:
     return (
-        error.failure.kind is FailureKind.REFUSED_REQUEST and _POSITION_NEEDED.search(error.failure.detail) is not None
+        error.failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.NOT_FOUND)
+        and _POSITION_NEEDED.search(error.failure.detail) is not None
     )
 
 

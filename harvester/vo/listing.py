@@ -151,6 +151,8 @@ class ListingSummary:
     """Whether some addresses lead to datalink documents."""
     has_plain_ids: bool = True
     """Whether all identifiers are ``ivo://``."""
+    repeated: int = 0
+    """Rows that came more than once: the service repeats them, or parts of a divided list overlap."""
     samples: tuple[ListedSpectrum, ...] = ()
     """Some of the spectra, spread over the list."""
 

@@ -114,7 +114,7 @@ async def test_the_table_of_results_counts_and_addresses_are_read_as_they_are_me
     assert [row["access_url"].partition("/files/")[2] for row in sink.rows] == ["1.fits", "2.fits", "3.fits?a=1&b=2"]
 
 
-@pytest.mark.parametrize("code", [200, 400])
+@pytest.mark.parametrize("code", [200, 400, 404])
 async def test_a_position_that_is_demanded_is_the_whole_sky(code: int) -> None:
     def handle(request: web.Request) -> web.Response:
         if request.path == "/ssap" and "POS" not in request.query:
@@ -504,3 +504,52 @@ def test_a_file_behind_several_hosts_puts_all_of_them_into_the_profile() -> None
     with in_a_thread(lambda: server(handle)) as url:
         command(url, "-o", "p.toml", "--catalog", "all.csv")
     assert load_profile("p.toml").all_hosts == {"127.0.0.1", "localhost"}
+
+
+async def test_rows_that_come_again_are_counted() -> None:
+    summary, sink = await listed(serving(answer([["", "BASE/files/1.fits", FITS]] * 3)))
+    assert (len(sink.rows), summary.rows, summary.repeated) == (1, 1, 2)
+
+
+async def test_a_first_row_by_ftp_does_not_hide_the_others() -> None:
+    rows = [["ivo://a/1", "ftp://x.example/1.fits", FITS], ["ivo://a/2", "BASE/files/2.fits", FITS]]
+    summary, sink = await listed(serving(answer(rows)))
+    assert (ids(sink), summary.nameless) == (["ivo://a/2"], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(lambda text: "<html><body>Under maintenance</body></html>", "Under maintenance", id="a page"),
+        pytest.param(lambda text: "", "it is empty", id="nothing"),
+        pytest.param(lambda text: '{"error": "POS missing"}', "POS missing", id="JSON"),
+        pytest.param(lambda text: text[:-40], "damaged in line 1", id="cut short"),
+        pytest.param(lambda text: "did,url\nivo://a/1,http://x/1.fits", "did,url", id="CSV"),
+        pytest.param(lambda text: text.replace(FITS, "image/png"), None, id="pictures alone"),
+        pytest.param(lambda text: text.replace("BASE/files", "ftp://x.example"), "neither a service", id="FTP alone"),
+    ],
+)
+async def test_what_lists_no_spectrum_is_said_in_one_sentence(change: Callable[[str], str], words: str | None) -> None:
+    text = change(answer([["ivo://a/1", "BASE/files/1.fits", FITS]]))
+    if words is None:
+        summary, _ = await listed(serving(text))
+        assert (summary.spectra, dict(summary.unreadable)) == (0, {"image/png": 1})
+        return
+    with pytest.raises(ArchiveError, match=words):
+        await listed(serving(text))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda text: "\ufeff" + text, id="byte order mark"),
+        pytest.param(lambda text: text.replace("BASE/files/1.fits", "<![CDATA[BASE/files/1.fits?a&b]]>"), id="CDATA"),
+        pytest.param(lambda text: text.replace(FITS, "IMAGE/X-FITS; charset=binary"), id="media type in capitals"),
+        pytest.param(lambda text: text.replace("1.fits", "1 (1).fits"), id="blanks in the address"),
+        pytest.param(lambda text: text.replace(f"<TD>{FITS}</TD>", ""), id="a row too short"),
+        pytest.param(lambda text: re.sub("(</?RESOURCE)[^>]*>", r"\1>\1>", text), id="a resource within a resource"),
+    ],
+)  # fmt: skip
+async def test_odd_answers_are_listed_whole(change: Callable[[str], str]) -> None:
+    summary, sink = await listed(serving(change(answer([["ivo://a/1", "BASE/files/1.fits", FITS]]))))
+    assert (ids(sink), summary.spectra, summary.rows) == (["ivo://a/1"], 1, 1)
