@@ -34,7 +34,6 @@ from .clock import WORK_LEFT, ClockWatch, run_window
 from .context import RunContext, WriterT
 from .demo_archive import with_running_archive
 from .finish import RunResult, finish
-from .first_files import FirstFilesCheck
 from .observers import observing
 from .provenance import profile_sha256, profile_text
 from .runners import Runner, local_runner, runner_for
@@ -95,7 +94,6 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
                 run.bus.add(ledger, logged_only=True)
                 run.bus.add(event_log, logged_only=True)
                 run.bus.add(politeness)
-                run.bus.add(FirstFilesCheck(run.shutdown, enabled=not run.preparation.known_good))
                 async with run.store:
                     await run_engine(run, window, start)
                 await finish_import(ledger, run.shutdown)
