@@ -14,7 +14,7 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
 
-# The user counts only for root, whose temporary folders nobody else may read.
+# The user counts only for root, whose temporary folders no other may read.
 _NGINX = """
 user root root; daemon off; pid {home}/nginx.pid; error_log {home}/error.log; worker_processes auto;
 events {{ worker_connections 4096; }}
@@ -97,12 +97,12 @@ def _nginx() -> str | None:
 
 
 def _await_connection(url: str, patience: float = 10.0) -> None:
-    """Return once somebody listens at ``url``. ConnectionRefusedError after ``patience`` seconds."""
+    """Return once someone listens at ``url``. ConnectionRefusedError after ``patience`` seconds."""
     host, port = url.removeprefix("http://").split(":")
     deadline = time.monotonic() + patience
     while not _listens(host, int(port)):
         if time.monotonic() > deadline:
-            raise ConnectionRefusedError(f"nobody listens at {url}")
+            raise ConnectionRefusedError(f"no one listens at {url}")
         time.sleep(0.02)
 
 

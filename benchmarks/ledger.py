@@ -1,6 +1,6 @@
 """The ledger at scale: rows a second through its writer, its size, and how long the questions of a start take.
 
-python benchmarks/ledger.py [ROWS]: a million unless told otherwise.
+python benchmarks/ledger.py [ROWS]: a million unless given otherwise.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def main() -> None:
         (work / "rclone").mkdir()
         servers = {"folder": None, "moto": stack.enter_context(moto(work))}
         servers["rclone"] = stack.enter_context(rclone(work / "rclone"))
-        told: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
+        shown: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
         for run in range(runs):
             for concurrency in (8, 32):
                 for kind, server in servers.items():
@@ -71,8 +71,8 @@ def main() -> None:
                     out = f"s3://{BUCKET}/{name}" if server else str(work / name)
                     os.environ.update(server.environment if server else {})
                     took = harvest(f"{archive}/dlget", work / "wanted.csv", out, concurrency, work / "state")
-                    told.setdefault((kind, concurrency), []).append((*took, wrong(wares, out)))
-    for (kind, concurrency), measured in told.items():
+                    shown.setdefault((kind, concurrency), []).append((*took, wrong(wares, out)))
+    for (kind, concurrency), measured in shown.items():
         seconds, cpu = (median(values) for values in list(zip(*measured, strict=True))[:2])
         missed = sum(run[2] for run in measured)
         figures = f"{count / seconds:7.0f}/s, {1000 * cpu / count:5.2f} CPU s/1000, {missed} wrong"

@@ -64,12 +64,12 @@ async def serve(folder: Path, delay: float, faulty: bool, timed: bool) -> None:
     """
     files = {path.stem.encode(): path.read_bytes() for path in folder.iterdir()}
     faults = {name.encode(): fault for name, fault in deal(name.decode() for name in files).items()} if faulty else {}
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop, shown = asyncio.get_running_loop(), asyncio.Event()
     times: list[float] = []
-    loop.add_signal_handler(signal.SIGTERM, told.set)
+    loop.add_signal_handler(signal.SIGTERM, shown.set)
     server = await loop.create_server(lambda: Connection(files, faults, delay, times), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await told.wait()
+    await shown.wait()
     if timed:
         print(times[0], times[-1], flush=True)
 

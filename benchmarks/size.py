@@ -1,6 +1,6 @@
 """How long a large catalog keeps its first request waiting, and how much memory that takes.
 
-python benchmarks/size.py [COUNT ...]: 13,334, a million and ten million unless told otherwise. Each is harvested from a
+python benchmarks/size.py [COUNT ...]: 13,334, a million and ten million by default. Each is harvested from a
 demo archive in another process, into an empty folder and into one that lacks only the last hundred, until a hundred
 requests are answered and everything is enrolled. The files that are there are links to a few; more than a million are
 laid out in 256 folders.

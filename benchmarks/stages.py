@@ -1,7 +1,7 @@
 """Where one spectrum's time goes: python -m benchmarks.stages. CPU microseconds of each stage by itself, no delay.
 
 Every stage works through the same synthetic spectra: fetched from a server on loopback (nginx if it is installed), put
-through the gates, committed in batches, told as events. What a harvest takes beyond their sum are its queues, and the
+through the gates, committed in batches, said as events. What a harvest takes beyond their sum are its queues, and the
 threads' and the caches' taking turns. CPU of this process and its threads; the best of several rounds.
 """
 
@@ -101,8 +101,8 @@ def committed(batch: Batch, folder: Path, together: int) -> None:
         commit(folder, files[first : first + together], together=True)
 
 
-def told(batch: Batch) -> Iterator[Stage]:
-    """What is said of one spectrum, to whoever counts, and to whoever shows or writes it."""
+def said(batch: Batch) -> Iterator[Stage]:
+    """What is said of one spectrum, to the one who counts, and to the one who shows or writes it."""
     proofs = [
         verify_spectrum(raw, target.did, _EXPECTED) for raw, target in zip(batch.bodies, batch.targets, strict=True)
     ]
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             batch = Batch(targets, bodies, url)
             stages = [("fetch", lambda: fetched(batch)), *verification(batch)]
             stages += [(f"commit, {size} at once", partial(committed, batch, work, size)) for size in (1, 8, 32)]
-            for name, stage in [*stages, *told(batch)]:
+            for name, stage in [*stages, *said(batch)]:
                 print(f"{name:26} {1e6 * measure(stage, chosen.rounds) / len(targets):8.1f} us")
 
 

@@ -19,7 +19,7 @@ from .config import DemoArchive
 from .observations import observe
 from .products import preview, product
 from .request_log import RequestLog
-from .responses import HTML, XML, Answer, Sender, hang_up, moved, not_found, page, usage_error
+from .responses import HTML, XML, DemoResponse, Sender, hang_up, moved, not_found, page, usage_error
 from .soda import RefusedError, read_request, refuse_unknown
 from .ssap import answer_query
 from .tap import DemoCatalog, answer_tap
@@ -95,14 +95,14 @@ class DemoApp:
 
     async def _dlget(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         try:
-            asked = read_request(parameters, self.knows)
+            wanted = read_request(parameters, self.knows)
         except RefusedError as refused:
             await self._take_time("", 1)
             return await self._sender.send(request, refused.answer)
-        did, number = asked.observation.did, request[_NUMBER]
+        did, number = wanted.observation.did, request[_NUMBER]
         await self._take_time(did, number)
         fault = self.config.faults.fault(did, number)
-        return await self._sender.send(request, fault.spoil(asked) if fault else asked.answer())
+        return await self._sender.send(request, fault.spoil(wanted) if fault else wanted.answer())
 
     async def _take_time(self, did: str, number: int) -> None:
         if self.config.latency:
@@ -124,7 +124,7 @@ class DemoApp:
             return await self._sender.send(request, replace(shown, content_type=f"{HTML};charset=utf-8"))
         ids = [value for name, value in parameters if name.upper() == "ID"]
         document = datalink_votable(_base(request), ids, self.knows)
-        return await self._sender.send(request, Answer(document, "application/x-votable+xml;content=datalink"))
+        return await self._sender.send(request, DemoResponse(document, "application/x-votable+xml;content=datalink"))
 
     async def _ssap(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         pieces = answer_query(parameters, self._dids, _base(request))
@@ -140,7 +140,7 @@ class DemoApp:
         failed, table = b'value="ERROR"' in first, b'type="results"' in first
         # TAP names what is not its default.
         kind = ";serialization=TABLEDATA" if first.endswith(b"<TABLEDATA>") and not file_name else ""
-        head = Answer(
+        head = DemoResponse(
             b"",
             XML if failed else f"application/x-votable+xml{kind}",
             file_name=file_name if table and not failed else "",
@@ -148,10 +148,10 @@ class DemoApp:
         return await self._sender.stream(request, head, chain([first], pieces))
 
     async def _tap_tables(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        return await self._sender.send(request, Answer(tables_document(), XML))
+        return await self._sender.send(request, DemoResponse(tables_document(), XML))
 
     async def _tap_capabilities(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
-        return await self._sender.send(request, Answer(capabilities_document(_base(request)), XML))
+        return await self._sender.send(request, DemoResponse(capabilities_document(_base(request)), XML))
 
     async def _product(self, request: web.Request, parameters: Parameters) -> web.StreamResponse:
         if request.method == "HEAD":

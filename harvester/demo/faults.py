@@ -16,8 +16,8 @@ import numpy as np
 from ..model.target import SpectrumId
 from .fits import BLOCK
 from .observations import observe
-from .responses import HTML, TEXT, XML, Answer, Delivery, no_data, page, server_error
-from .soda import FITS, Asked, no_spectrum
+from .responses import HTML, TEXT, XML, Delivery, DemoResponse, no_data, page, server_error
+from .soda import FITS, SpectrumRequest, no_spectrum
 from .synthesis import Calibration, SyntheticSpectrum
 from .votables import error_votable
 
@@ -40,48 +40,48 @@ class Fault:
     """A fault: ``spoil`` makes the faulty response, ``meaning`` describes it in one clause."""
 
     meaning: str
-    spoil: Callable[[Asked], Answer]
+    spoil: Callable[[SpectrumRequest], DemoResponse]
 
 
-def _maintenance(words: str, wait: int) -> Answer:
+def _maintenance(words: str, wait: int) -> DemoResponse:
     """Respond as DaCHS does to everything during maintenance.
 
     ``wait`` is in seconds (there: 3600).
     """
     style = b"<?xml-stylesheet href='/static/xsl/mainterror-to-html.xsl' type='text/xsl'?>"
-    return Answer(style + error_votable(words), XML, 503, headers={"Retry-After": str(wait)}, static=True)
+    return DemoResponse(style + error_votable(words), XML, 503, headers={"Retry-After": str(wait)}, static=True)
 
 
-def _status(status: int, words: str, **headers: str) -> Callable[[Asked], Answer]:
+def _status(status: int, words: str, **headers: str) -> Callable[[SpectrumRequest], DemoResponse]:
     return lambda _: page(
         status, words, words, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
 
 
-def _body(change: Callable[[bytes], bytes], content_type: str = "") -> Callable[[Asked], Answer]:
-    def spoil(asked: Asked) -> Answer:
-        answer = asked.answer()
+def _body(change: Callable[[bytes], bytes], content_type: str = "") -> Callable[[SpectrumRequest], DemoResponse]:
+    def spoil(wanted: SpectrumRequest) -> DemoResponse:
+        answer = wanted.answer()
         return replace(answer, body=change(answer.body), content_type=content_type or answer.content_type)
 
     return spoil
 
 
-def _delivered(delivery: Delivery) -> Callable[[Asked], Answer]:
-    return lambda asked: replace(asked.answer(), delivery=delivery)
+def _delivered(delivery: Delivery) -> Callable[[SpectrumRequest], DemoResponse]:
+    return lambda wanted: replace(wanted.answer(), delivery=delivery)
 
 
-def _pixels(change: Callable[[SyntheticSpectrum], SyntheticSpectrum]) -> Callable[[Asked], Answer]:
-    return lambda asked: asked.answer(change)
+def _pixels(change: Callable[[SyntheticSpectrum], SyntheticSpectrum]) -> Callable[[SpectrumRequest], DemoResponse]:
+    return lambda wanted: wanted.answer(change)
 
 
-def _wrong_spectrum(asked: Asked) -> Answer:
-    did = asked.observation.did
+def _wrong_spectrum(wanted: SpectrumRequest) -> DemoResponse:
+    did = wanted.observation.did
     other = did[:-1] + ("1" if did[-1] != "1" else "2")
-    return asked.of(observe(SpectrumId(other))).answer()
+    return wanted.of(observe(SpectrumId(other))).answer()
 
 
-def _counts(asked: Asked) -> Answer:
-    return replace(asked, calibration=Calibration.UNCALIBRATED).answer()
+def _counts(wanted: SpectrumRequest) -> DemoResponse:
+    return replace(wanted, calibration=Calibration.UNCALIBRATED).answer()
 
 
 def _without_end(body: bytes) -> bytes:
@@ -106,9 +106,9 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "http_301": Fault("301 to a page elsewhere", _status(301, "Moved", Location="/elsewhere/")),
         "http_401": Fault("401, embargoed", _status(401, "Protected", WWW_Authenticate='Basic realm="X-Unconfigured"')),
         "http_403": Fault("403, forbidden", _status(403, "Forbidden")),
-        "http_404": Fault("404, unknown", lambda asked: no_spectrum(asked.observation.did)),
+        "http_404": Fault("404, unknown", lambda wanted: no_spectrum(wanted.observation.did)),
         "http_410": Fault("410, withdrawn", _status(410, "Gone")),
-        "http_422": Fault("422 to a good request", lambda _: Answer(b"UsageError: Field BAND: no\n", TEXT, 422)),
+        "http_422": Fault("422 to a good request", lambda _: DemoResponse(b"UsageError: Field BAND: no\n", TEXT, 422)),
         "http_429": Fault("429 with Retry-After", _status(429, "Too Many Requests", Retry_After="1")),
         "http_500": Fault("500, a file of the archive is broken", lambda _: server_error("SourceParseError", "Broken")),
         "http_502": Fault("502 of a proxy", _status(502, "Bad Gateway")),
@@ -128,9 +128,9 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "stall": Fault("no answer ever", _delivered(Delivery.STALL)),
         "stall_in_body": Fault("half a body, then silence", _delivered(Delivery.STALL_IN_BODY)),
         "drip": Fault("whole, but slowly", _delivered(Delivery.DRIP)),
-        "garbled": Fault("bytes that are no HTTP", lambda _: Answer(b"\x03\0" * 40, TEXT, delivery=Delivery.RAW)),
+        "garbled": Fault("bytes that are no HTTP", lambda _: DemoResponse(b"\x03\0" * 40, TEXT, delivery=Delivery.RAW)),
         "wrong_spectrum": Fault("another spectrum's file", _wrong_spectrum),
-        "wrong_band": Fault("the whole spectrum, BAND ignored", lambda asked: replace(asked, cutout=None).answer()),
+        "wrong_band": Fault("the whole spectrum, BAND ignored", lambda wanted: replace(wanted, cutout=None).answer()),
         "no_rows": Fault("a table without rows", _pixels(lambda it: SyntheticSpectrum(it.wave[:0], it.flux[:0]))),
         "nan": Fault("one flux is NaN", _pixels(_nan)),
         "not_monotonic": Fault("two wavelengths change places", _pixels(_not_monotonic)),

@@ -11,28 +11,28 @@ from email.utils import format_datetime, parsedate_to_datetime
 from .columns import FITS_MIME, VOTABLE_MIME
 from .fits import original_fits
 from .observations import SyntheticObservation
-from .responses import TEXT, Answer
+from .responses import TEXT, DemoResponse
 from .synthesis import Calibration, synthesize
 from .votables import spectrum_votable
 
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
-def product(observation: SyntheticObservation, ending: str, asked: Mapping[str, str]) -> Answer:
+def product(observation: SyntheticObservation, ending: str, headers: Mapping[str, str]) -> DemoResponse:
     """Return the file, the part that the headers request, or nothing if it has not changed."""
     answer = _whole(observation, ending)
-    if _unchanged(answer, asked.get("If-Modified-Since", "")):
+    if _unchanged(answer, headers.get("If-Modified-Since", "")):
         kept = {name: text for name, text in answer.headers.items() if name != "Accept-Ranges"}
         return replace(answer, body=b"", content_type="", status=304, headers=kept)
-    return _part(answer, asked.get("Range", ""))
+    return _part(answer, headers.get("Range", ""))
 
 
-def preview() -> Answer:
+def preview() -> DemoResponse:
     """Refuse: DaCHS makes pictures of images only, and these are none."""
-    return Answer(b"Not an image (preview generation failed, please report)", TEXT, 500, static=True)
+    return DemoResponse(b"Not an image (preview generation failed, please report)", TEXT, 500, static=True)
 
 
-def _whole(observation: SyntheticObservation, ending: str) -> Answer:
+def _whole(observation: SyntheticObservation, ending: str) -> DemoResponse:
     if ending == "fit":
         body, media_type = original_fits(observation), FITS_MIME
     else:
@@ -42,17 +42,17 @@ def _whole(observation: SyntheticObservation, ending: str) -> Answer:
         "Accept-Ranges": "bytes",
         "Last-Modified": format_datetime(observation.written.replace(tzinfo=UTC), usegmt=True),
     }
-    return Answer(body, media_type, file_name=f'"{observation.name}.{ending}"', headers=headers, static=True)
+    return DemoResponse(body, media_type, file_name=f'"{observation.name}.{ending}"', headers=headers, static=True)
 
 
-def _unchanged(answer: Answer, since: str) -> bool:
+def _unchanged(answer: DemoResponse, since: str) -> bool:
     try:
         return parsedate_to_datetime(answer.headers["Last-Modified"]) <= parsedate_to_datetime(since)
     except (TypeError, ValueError):
         return False
 
 
-def _part(answer: Answer, wanted: str) -> Answer:
+def _part(answer: DemoResponse, wanted: str) -> DemoResponse:
     """Return the requested range.
 
     Any other Range header, also a malformed one, gets the whole file.

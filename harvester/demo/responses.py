@@ -36,7 +36,7 @@ class Delivery(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DemoResponse:
     """One response; ``file_name`` is for Content-Disposition, ``static`` for a Content-Length."""
 
     body: bytes
@@ -48,25 +48,27 @@ class Answer:
     static: bool = False
 
 
-def usage_error(message: str) -> Answer:
-    return Answer(f"UsageError: {message}\n".encode(), TEXT, 422)
+def usage_error(message: str) -> DemoResponse:
+    return DemoResponse(f"UsageError: {message}\n".encode(), TEXT, 422)
 
 
-def multi_valued(name: str, values: list[str]) -> Answer:
+def multi_valued(name: str, values: list[str]) -> DemoResponse:
     words = f"Inputs for the parameter {name} must not have more than one value; however, {values} was passed in."
-    return Answer(f"MultiValuedParamNotSupported: Field {name}: {words}\n".encode(), TEXT, 422)
+    return DemoResponse(f"MultiValuedParamNotSupported: Field {name}: {words}\n".encode(), TEXT, 422)
 
 
-def no_data() -> Answer:
+def no_data() -> DemoResponse:
     """Return a 204: no data within the cutout is no error (SODA 1.0, section 5.1)."""
-    return Answer(b"", TEXT, 204)
+    return DemoResponse(b"", TEXT, 204)
 
 
 def _text(words: str) -> str:
     return escape(words, quote=False)
 
 
-def page(status: int, title: str, lead: str, message: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+def page(
+    status: int, title: str, lead: str, message: str = "", headers: Mapping[str, str] | None = None
+) -> DemoResponse:
     """Return an error in HTML, worded as DaCHS words it.
 
     ``message`` is that of the failing code.
@@ -78,19 +80,19 @@ def page(status: int, title: str, lead: str, message: str = "", headers: Mapping
 <p>If you think this is a fault of the service, please tell its operators.</p><hr />
 <address>This is the demo archive of harvester; nothing here was ever observed.</address>{" " * 700}</body></html>
 """
-    return Answer(text.encode(), HTML, status, headers=headers or {})
+    return DemoResponse(text.encode(), HTML, status, headers=headers or {})
 
 
-def not_found(message: str) -> Answer:
+def not_found(message: str) -> DemoResponse:
     return page(404, "Not Found", "We're sorry, but the resource you requested could not be located.", message)
 
 
-def server_error(exception: str, message: str) -> Answer:
+def server_error(exception: str, message: str) -> DemoResponse:
     lead = f"Your action has caused a(n) {exception} exception to occur.  As additional info, the failing code gave:"
     return page(500, "Uncaught Exception", lead, message)
 
 
-def moved(to: str, query: str) -> Answer:
+def moved(to: str, query: str) -> DemoResponse:
     lead = "The resource you requested is available from a different URL."
     location = {"Location": f"{to}?{query}"}
     return page(301, "Moved Permanently", lead, f"This is supposed to redirect to {to}", location)
@@ -118,7 +120,7 @@ class Sender:
     drip: float
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+    async def send(self, request: web.Request, answer: DemoResponse) -> web.StreamResponse:
         match answer.delivery:
             case Delivery.STALL:
                 return await self.stall(request)
@@ -157,7 +159,7 @@ class Sender:
             await self.closing.wait()
         hang_up(request)
 
-    async def stream(self, request: web.Request, head: Answer, pieces: Iterable[bytes]) -> web.StreamResponse:
+    async def stream(self, request: web.Request, head: DemoResponse, pieces: Iterable[bytes]) -> web.StreamResponse:
         """Return a response whose body is sent piece by piece; others are served in between."""
         response = new_response(request, head)
         packer = None
@@ -183,7 +185,7 @@ async def _send_no_content(request: web.Request, response: web.StreamResponse) -
     return response
 
 
-def new_response(request: web.Request, answer: Answer) -> web.StreamResponse:
+def new_response(request: web.Request, answer: DemoResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, reason=_REASONS.get(answer.status), headers=answer.headers)
     response.headers["Server"] = SERVER
     if answer.content_type:

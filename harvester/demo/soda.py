@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ..model.target import SpectrumId
 from .fits import Cutout, cut, spectrum_fits
 from .observations import SyntheticObservation, observe
-from .responses import TEXT, Answer, multi_valued, no_data, not_found, server_error, usage_error
+from .responses import TEXT, DemoResponse, multi_valued, no_data, not_found, server_error, usage_error
 from .synthesis import Calibration, SyntheticSpectrum, synthesize
 from .votables import full_did, spectrum_votable
 
@@ -37,13 +37,13 @@ Spoil = Callable[[SyntheticSpectrum], SyntheticSpectrum]
 class RefusedError(Exception):
     """The request gets this response, and no spectrum."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: DemoResponse) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SpectrumRequest:
     """One well-formed request: which spectrum, its calibration, cutout and format.
 
     ``stem`` names the file sent.
@@ -59,7 +59,7 @@ class Asked:
         whole = synthesize(self.observation, self.calibration)
         return cut(whole, self.cutout) if self.cutout else whole
 
-    def answer(self, spoil: Spoil | None = None) -> Answer:
+    def answer(self, spoil: Spoil | None = None) -> DemoResponse:
         """Return the spectrum, ``spoil``-ed if a fault is planned.
 
         204 if nothing is within the cutout.
@@ -68,7 +68,7 @@ class Asked:
         if not spectrum.wave.size:
             return no_data()
         spectrum = spoil(spectrum) if spoil else spectrum
-        return Answer(self._document(spectrum), self.format, file_name=f"{self.stem}.{_ENDINGS[self.format]}")
+        return DemoResponse(self._document(spectrum), self.format, file_name=f"{self.stem}.{_ENDINGS[self.format]}")
 
     def _document(self, spectrum: SyntheticSpectrum) -> bytes:
         if self.format == FITS:
@@ -81,7 +81,7 @@ class Asked:
         unit = "count" if self.calibration is Calibration.UNCALIBRATED else ""
         return spectrum_votable(self.observation, spectrum, unit=unit, tabledata=self.format != VOTABLE)
 
-    def of(self, observation: SyntheticObservation) -> Asked:
+    def of(self, observation: SyntheticObservation) -> SpectrumRequest:
         """Return the same request for another spectrum."""
         return replace(self, observation=observation)
 
@@ -91,7 +91,7 @@ def _text(spectrum: SyntheticSpectrum, separator: str, head: str, end: str = "\n
     return (head + "".join(f"{wave!r}{separator}{flux!r}{end}" for wave, flux in rows)).encode()
 
 
-def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
+def read_request(parameters: Parameters, known: Callable[[str], bool]) -> SpectrumRequest:
     """Parse the request in ``parameters``.
 
     RefusedError, with the response, if it is not valid.
@@ -105,7 +105,7 @@ def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
     for name in _SINGLE:
         if len(values.get(name, [])) > 1:
             raise RefusedError(multi_valued(name, values[name]))
-    return Asked(
+    return SpectrumRequest(
         observation=observe(did),
         stem=f"{stem}_proc" if values.keys() - {"ID", "RESPONSEFORMAT"} else stem,
         calibration=_calibration(values.get("FLUXCALIB", [""])[0]),
@@ -114,14 +114,14 @@ def read_request(parameters: Parameters, known: Callable[[str], bool]) -> Asked:
     )
 
 
-def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> Answer | None:
+def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> DemoResponse | None:
     """Refuse unknown parameters, as DaCHS does in dlget and dlmeta."""
     unknown = [name.lower() for name in names if name not in known]
     words = f"The following parameter(s) are not accepted by this service: {','.join(sorted(unknown))}"
     return usage_error(f"Field (various): {words}") if unknown else None
 
 
-def no_spectrum(did: str) -> Answer:
+def no_spectrum(did: str) -> DemoResponse:
     return not_found(f"No spectrum with this pubDID known here (pubDID: {full_did(did)})")
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 from .adql import Row
 from .columns import FIELDS
-from .responses import XML, Answer
+from .responses import XML, DemoResponse
 
 _STYLE = "<?xml version='1.0' encoding='utf-8'?>\n<?xml-stylesheet href='/static/xsl/vosi.xsl' type='text/xsl'?>\n"
 _INTERFACES = {
@@ -20,17 +20,17 @@ _INTERFACES = {
 }
 
 
-def availability(since: datetime) -> Answer:
+def availability(since: datetime) -> DemoResponse:
     """Return that it is available ``since`` the server started.
 
     DaCHS says so with its database down, too.
     """
     space = 'xmlns:avl="http://www.ivoa.net/xml/VOSIAvailability/v1.0"'
     said = f"<avl:available>true</avl:available><avl:upSince>{since:%Y-%m-%dT%H:%M:%SZ}</avl:upSince>"
-    return Answer(f"{_STYLE}<avl:availability {space}>{said}</avl:availability>".encode(), XML)
+    return DemoResponse(f"{_STYLE}<avl:availability {space}>{said}</avl:availability>".encode(), XML)
 
 
-def capabilities(service: str, base: str) -> Answer:
+def capabilities(service: str, base: str) -> DemoResponse:
     """Return the interfaces of ``service`` (ssa or sdl), and DaCHS' header for a password."""
     kinds = {
         standard: interface for standard, interface in _INTERFACES.items() if (service, standard[-3:]) != ("sdl", "SSA")
@@ -45,7 +45,7 @@ def capabilities(service: str, base: str) -> Answer:
         ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
     )
     document = f"{_STYLE}<cap:capabilities {spaces}>{listed}</cap:capabilities>"
-    return Answer(document.encode(), XML, headers={"WWW-Authenticate": 'Basic realm="X-Unconfigured"'})
+    return DemoResponse(document.encode(), XML, headers={"WWW-Authenticate": 'Basic realm="X-Unconfigured"'})
 
 
 DATA, OBSCORE, TABLES, COLUMNS = "ccd700.data", "ivoa.obscore", "tap_schema.tables", "tap_schema.columns"

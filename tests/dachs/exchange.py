@@ -57,10 +57,10 @@ def ask(base: str, method: str, path: str, headers: Mapping[str, str]) -> Exchan
         body = response.read()
     finally:
         connection.close()
-    told = {name: value.replace(base, "BASE") for name, value in response.getheaders() if name != "Date"}
-    if told.get("Content-Encoding") == "gzip" and body:
+    said = {name: value.replace(base, "BASE") for name, value in response.getheaders() if name != "Date"}
+    if said.get("Content-Encoding") == "gzip" and body:
         body = gzip.decompress(body)
-    return Exchange(response.status, response.reason, told, body.replace(base.encode(), b"BASE"))
+    return Exchange(response.status, response.reason, said, body.replace(base.encode(), b"BASE"))
 
 
 def raw(base: str, request: str) -> bytes:

@@ -37,8 +37,8 @@ class Harvest:
 
     def until(self, event: str, times: int = 1) -> None:
         """Waits for that many further events of the kind."""
-        for told in self._told():
-            times -= told["event"] == event
+        for shown in self._told():
+            times -= shown["event"] == event
             if not times:
                 return
         raise AssertionError(f"the harvest ended without {event}: {self.events[-1]}")
@@ -50,11 +50,11 @@ class Harvest:
         return self.process.wait()
 
     def count(self) -> Counter[str]:
-        return Counter(told["event"] for told in self.events)
+        return Counter(shown["event"] for shown in self.events)
 
     def failures(self) -> Counter[str]:
         """The kinds for which spectra were given up."""
-        return Counter(told["kind"] for told in self.events if told["event"] == "spectrum_failed")
+        return Counter(shown["kind"] for shown in self.events if shown["event"] == "spectrum_failed")
 
     def _told(self) -> Iterator[dict[str, Any]]:
         assert self.process.stdout

@@ -1,6 +1,6 @@
 """The demo archive held against the genuine server: the same requests, the same answers, over the same spectra.
 
-Left out on purpose, because nobody who harvests meets them: pages for browsers beyond their first words, several ranges
+Left out on purpose, because no one who harvests meets them: pages for browsers beyond their first words, several ranges
 in one Range, queries that are no ADQL, previews of VOTables; and in VOTables the prose, the STC groups, the SDM's sixty
 PARAMs.
 """
@@ -16,7 +16,7 @@ import pytest
 
 from harvester.demo import FAULTS, listed_dids
 from harvester.demo.observations import observe
-from harvester.demo.soda import Asked
+from harvester.demo.soda import SpectrumRequest
 from tests.dachs.conftest import COUNT
 from tests.dachs.exchange import ask, interfaces, raw
 from tests.dachs.witness import Witness
@@ -159,10 +159,10 @@ def test_a_zipped_answer_without_content_is_broken_in_the_same_way(witness: Witn
 def test_maintenance_has_the_same_words_and_asks_for_time(witness: Witness) -> None:
     with witness.in_maintenance("Back on Monday"):
         genuine = ask(witness.url, "GET", f"{DLGET}{ID}", {})
-    ours = FAULTS["http_503"].spoil(Asked(observe(DID), NAME))
+    ours = FAULTS["http_503"].spoil(SpectrumRequest(observe(DID), NAME))
     assert (genuine.status, genuine.headers["Content-Type"], genuine.body) == (503, ours.content_type, ours.body)
     assert genuine.headers["Retry-After"] == "3600"
-    assert ours.headers["Retry-After"] == "1", "nobody waits for an hour in a demo"
+    assert ours.headers["Retry-After"] == "1", "no one waits for an hour in a demo"
 
 
 def test_the_demo_claims_no_interface_that_the_genuine_server_lacks(witness: Witness, demo: str) -> None:

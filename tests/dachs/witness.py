@@ -157,7 +157,7 @@ authority: asu.cas.cz
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
     def _as_nobody_special(self) -> dict[str, Any]:
-        """Of Debian's Python, and of nobody's settings."""
+        """Of Debian's Python, and of no one's settings."""
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(self._folder)}
         environment["GAVOSETTINGS"] = str(self._folder / "gavo.rc")
         user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}

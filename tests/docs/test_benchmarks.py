@@ -38,7 +38,7 @@ TAKING_PART = (BY_NAME["harvester"], BY_NAME["the notebook's loop"], HASTY_ONE)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What each client left in a round of the faulty scenario: seven of the twenty get one of its faults each."""
     file = tmp_path_factory.mktemp("benchmarks") / "runs.json"
     how = ["--files", str(COUNT), "--runs", "1", "--scenario", "faulty", "--concurrency", "4", "--json", str(file)]
@@ -52,20 +52,20 @@ def left(run: dict[str, Any]) -> tuple[int, int, int]:
     return score["right"], score["wrong"], score["missing"]
 
 
-def test_we_leave_every_file_right(told: dict[str, Any]) -> None:
-    assert left(told["harvester"]) == (COUNT, 0, 0)
-    assert told["harvester"]["ended"] == 0
-    assert told["harvester"]["memory"] > 10, "MB"
+def test_we_leave_every_file_right(shown: dict[str, Any]) -> None:
+    assert left(shown["harvester"]) == (COUNT, 0, 0)
+    assert shown["harvester"]["ended"] == 0
+    assert shown["harvester"]["memory"] > 10, "MB"
 
 
-def test_a_file_cut_off_an_empty_one_and_a_page_under_a_spectrum_s_name_are_wrong(told: dict[str, Any]) -> None:
+def test_a_file_cut_off_an_empty_one_and_a_page_under_a_spectrum_s_name_are_wrong(shown: dict[str, Any]) -> None:
     cut_off, unannounced, empty, page = 1, 1, 1, 1
-    assert left(told["hasty"]) == (13, cut_off + unannounced + empty + page, 3), "500, 503 and reset left nothing"
+    assert left(shown["hasty"]) == (13, cut_off + unannounced + empty + page, 3), "500, 503 and reset left nothing"
 
 
-def test_the_notebook_s_loop_ends_with_the_first_fault(told: dict[str, Any]) -> None:
-    right, wrong, missing = left(told["the notebook's loop"])
-    assert told["the notebook's loop"]["ended"] == 1
+def test_the_notebook_s_loop_ends_with_the_first_fault(shown: dict[str, Any]) -> None:
+    right, wrong, missing = left(shown["the notebook's loop"])
+    assert shown["the notebook's loop"]["ended"] == 1
     assert wrong >= 1, "the file was opened before the answer came"
     assert missing >= 1
     assert right + wrong + missing == COUNT
@@ -90,12 +90,12 @@ def test_files_that_astropy_cannot_read_are_found(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_line_for_each_and_names_who_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    absent = Client("nobody has it", "a-program-that-nobody-has", hasty)
+    absent = Client("no one has it", "a-program-that-none-has", hasty)
     clients = (BY_NAME["harvester, dashboard"], HASTY_ONE, absent)
     peers.main(["--files", "3", "--runs", "2", "--scenario", "delayed", "--concurrency", "2", "4"], clients)
     table = capsys.readouterr().out
     rows = [line[:30].split("  ")[0] for line in table.splitlines()]
-    assert table.count("nobody has it          not installed") == 2, "one at each concurrency"
+    assert table.count("no one has it          not installed") == 2, "one at each concurrency"
     assert rows.count("harvester, dashboard") == rows.count("hasty") == 2
     assert all(
         line.split()[-4:] == ["3", "0", "0", "0"]

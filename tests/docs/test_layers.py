@@ -155,7 +155,7 @@ def loaded_by(statement: str, whole: bool = False) -> set[str]:
 HEAVY = {"aiohttp", "astropy", "matplotlib", "numpy", "pydantic", "rich", "aiofiles"}
 
 
-def test_the_package_itself_loads_nothing_until_it_is_asked() -> None:
+def test_the_package_itself_loads_nothing_until_it_is_requested() -> None:
     assert not {name for name in loaded_by("import harvester", whole=True) if name.startswith("harvester.")} - {
         "harvester._version"
     }

@@ -30,7 +30,7 @@ class Notebook:
     def run(self, cell: str, stop_at: str = "") -> dict[str, str]:
         """What the cell printed, shows, draws and raised. ``stop_at`` is what is printed before the stop button."""
         asked = self.client.execute(cell)
-        told = {"stream": "", "execute_result": "", "display_data": "", "bar": "", "error": ""}
+        shown = {"stream": "", "execute_result": "", "display_data": "", "bar": "", "error": ""}
         stopped = not stop_at
         while True:
             message: dict[str, Any] = self.client.get_iopub_msg(timeout=PATIENCE)
@@ -39,19 +39,19 @@ class Notebook:
                 continue
             match kind:
                 case "stream":
-                    told[kind] += content["text"]
+                    shown[kind] += content["text"]
                 case "execute_result":
-                    told[kind] = content["data"]["text/html"]
+                    shown[kind] = content["data"]["text/html"]
                 case "display_data":
-                    told[kind] = content["data"].get("image/png", "")
-                    told["bar"] = content["data"].get("text/html", "")
+                    shown[kind] = content["data"].get("image/png", "")
+                    shown["bar"] = content["data"].get("text/html", "")
                 case "update_display_data":
-                    told["bar"] = content["data"]["text/html"]
+                    shown["bar"] = content["data"]["text/html"]
                 case "error":
-                    told[kind] = content["ename"]
+                    shown[kind] = content["ename"]
                 case "status" if content["execution_state"] == "idle":
-                    return told
-            if not stopped and stop_at in told["stream"] + told["bar"]:
+                    return shown
+            if not stopped and stop_at in shown["stream"] + shown["bar"]:
                 stopped = True
                 self.manager.interrupt_kernel()
 
@@ -72,17 +72,17 @@ CALLS = ("await harvester.harvest", "harvester.harvest_sync")
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebook, call: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="plain")')
-    assert "8 in the catalog, 0 already stored" in told["stream"]
-    assert "<strong>8 spectra of 8 in the catalog</strong> in <code>" in told["execute_result"]
-    assert not told["error"]
+    shown = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="plain")')
+    assert "8 in the catalog, 0 already stored" in shown["stream"]
+    assert "<strong>8 spectra of 8 in the catalog</strong> in <code>" in shown["execute_result"]
+    assert not shown["error"]
 
 
 @pytest.mark.parametrize(("call", "error"), list(zip(CALLS, ("CancelledError", "KeyboardInterrupt"), strict=True)))
 def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="plain")', stop_at="300 in the")
-    assert "draining: stopped by its caller" in told["stream"]
-    assert told["error"] == error
+    shown = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="plain")', stop_at="300 in the")
+    assert "draining: stopped by its caller" in shown["stream"]
+    assert shown["error"] == error
     begun = harvester.open_harvest(tmp_path)
     assert begun.exit_code == 130
     assert len(begun) == len(list(tmp_path.glob("*.fits"))) < 300
@@ -91,18 +91,18 @@ def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_p
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_bar_follows_the_harvest_in_place(notebook: Notebook, call: str, tmp_path: Path) -> None:
-    told = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
-    assert '<progress max="8" value="8"' in told["bar"]
-    assert "8 of 8 (100 %) · 8 saved" in told["bar"]
-    assert told["bar"].endswith("<br>complete</div>")
-    assert not told["error"] + told["stream"]
+    shown = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
+    assert '<progress max="8" value="8"' in shown["bar"]
+    assert "8 of 8 (100 %) · 8 saved" in shown["bar"]
+    assert shown["bar"].endswith("<br>complete</div>")
+    assert not shown["error"] + shown["stream"]
 
 
 def test_the_bar_says_that_the_stop_button_drains(notebook: Notebook, tmp_path: Path) -> None:
     call = f'harvester.harvest_sync(archive="demo", rate=5, out="{tmp_path}", progress="auto")'
-    told = notebook.run(call, stop_at="of 300 (")
-    assert told["error"] == "KeyboardInterrupt"
-    assert "<br>stopped by its caller</div>" in told["bar"]
+    shown = notebook.run(call, stop_at="of 300 (")
+    assert shown["error"] == "KeyboardInterrupt"
+    assert "<br>stopped by its caller</div>" in shown["bar"]
 
 
 # The notebooks of the documentation
@@ -120,9 +120,9 @@ def run_all(notebook: Notebook, name: str) -> dict[str, str]:
     notebook.run("%reset -f")
     seen = {"stream": "", "execute_result": "", "display_data": ""}
     for cell in code_cells(name):
-        told = notebook.run("".join(cell["source"]))
-        assert not told["error"], (told["error"], cell["source"], told["stream"])
-        seen = {kind: text + told[kind] for kind, text in seen.items()}
+        shown = notebook.run("".join(cell["source"]))
+        assert not shown["error"], (shown["error"], cell["source"], shown["stream"])
+        seen = {kind: text + shown[kind] for kind, text in seen.items()}
     return seen
 
 

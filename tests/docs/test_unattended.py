@@ -104,7 +104,7 @@ def planned(tmp_path: Path, *hours: str) -> str:
 def test_the_plan_counts_the_nights(tmp_path: Path) -> None:
     assert "16 h 40 min at 0.005 per second\n" in planned(tmp_path)
     assert "that takes" not in planned(tmp_path)
-    told = planned(tmp_path, "--window", "20:00-06:00 UTC")
-    assert re.search(r"\n  within 20:00-06:00 UTC that takes [23] nights, done \w{3} \d\d:\d\d\n", told)
+    said = planned(tmp_path, "--window", "20:00-06:00 UTC")
+    assert re.search(r"\n  within 20:00-06:00 UTC that takes [23] nights, done \w{3} \d\d:\d\d\n", said)
     assert "\n  with the deadline 5h that takes 4 nights\n" in planned(tmp_path, "--deadline", "5h")
     assert '"nights": 4}' in planned(tmp_path, "--deadline", "5h", "--json")

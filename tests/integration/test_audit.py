@@ -103,7 +103,7 @@ def test_what_was_harvested_is_sound_and_listed_for_sha256sum(out: Path) -> None
 
 
 @pytest.mark.parametrize(("harm", "gate", "words"), HARMS)
-def test_each_harm_is_found_alone_and_told_by_its_gate(
+def test_each_harm_is_found_alone_and_reported_by_its_gate(
     out: Path, harm: Callable[[Path], None], gate: str, words: str
 ) -> None:
     harm(out / f"{VICTIM}.fits")
@@ -129,8 +129,8 @@ async def test_fix_and_the_next_run_heal_each_harm(
         assert (reason["id"], reason["gate"]) == (DIDS[3], gate)
         assert words in reason["detail"]
     assert rows(out, "SELECT did FROM spectrum WHERE status = 'wanted'") == [(DIDS[3],)]
-    told = await harvest_demo(out, COUNT)
-    assert told.report.summary["saved"] == 1
+    shown = await harvest_demo(out, COUNT)
+    assert shown.report.summary["saved"] == 1
     healed = checked(out)
     assert (healed.sound, healed.faults) == (COUNT, [])
 
@@ -154,7 +154,7 @@ def test_what_has_no_record_is_judged_by_its_own_identity_card(out: Path) -> Non
     assert stock.sound == COUNT - 1
 
 
-def test_somebody_elses_files_are_counted_and_left_alone(out: Path) -> None:
+def test_someone_elses_files_are_counted_and_left_alone(out: Path) -> None:
     for name in ("my notes", "nul", "a\nb", "ünder"):
         (out / f"{name}.fits").write_bytes(b"anything")
     stock = checked(out, fix=True)
@@ -163,7 +163,7 @@ def test_somebody_elses_files_are_counted_and_left_alone(out: Path) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"no database at all " * 500, b"SQLite format 3\0" + b"\xff" * 8000])
-async def test_a_damaged_ledger_is_found_moved_aside_and_made_anew_from_the_files(out: Path, garbage: bytes) -> None:
+async def test_a_damaged_ledger_is_found_moved_aside_and_made_again_from_the_files(out: Path, garbage: bytes) -> None:
     ledger = out / ".harvester" / "ledger.sqlite"
     ledger.write_bytes(garbage)
     stock = checked(out)
@@ -174,8 +174,8 @@ async def test_a_damaged_ledger_is_found_moved_aside_and_made_anew_from_the_file
     assert checked(out).faults == []
     known = rows(out, "SELECT did, name, status, length(sha256), length(content_digest), points > 0 FROM spectrum")
     assert sorted(known) == sorted((did, name, "present", 64, 64, 1) for did, name in zip(DIDS, NAMES, strict=True))
-    told = await harvest_demo(out, COUNT)
-    assert (told.report.summary["present"], told.report.summary["requests"]) == (COUNT, 0)
+    shown = await harvest_demo(out, COUNT)
+    assert (shown.report.summary["present"], shown.report.summary["requests"]) == (COUNT, 0)
 
 
 def test_a_page_lost_in_the_middle_of_the_ledger_is_damage_too(out: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_page_lost_in_the_middle_of_the_ledger_is_damage_too(out: Path) -> Non
 
 
 @pytest.mark.parametrize("left", [None, b"", b"x"])  # SQLite itself takes a file of a byte for a new one
-def test_a_lost_ledger_is_no_damage_and_fix_writes_it_anew(out: Path, left: bytes | None) -> None:
+def test_a_lost_ledger_is_no_damage_and_fix_writes_it_again(out: Path, left: bytes | None) -> None:
     ledger = out / ".harvester" / "ledger.sqlite"
     ledger.unlink()
     if left is not None:
@@ -230,20 +230,22 @@ def test_fix_waits_for_no_harvest_and_looking_needs_no_lock(out: Path) -> None:
         assert checked(out).sound == COUNT
 
 
-def test_a_folder_that_is_not_there_is_told_not_made(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported_not_made(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         checked(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_cannot_be_read_is_told_and_left_where_it_is(out: Path) -> None:
+def test_what_cannot_be_read_is_reported_and_left_where_it_is(out: Path) -> None:
     (out / f"{VICTIM}.fits").chmod(0)
     assert [fault.check for fault in checked(out, fix=True).faults] == ["reading"]
     assert (out / f"{VICTIM}.fits").exists()
 
 
-def test_a_bad_sector_and_a_bug_of_ours_are_told_and_damage_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_sector_and_a_bug_of_ours_are_reported_and_damage_nothing(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faults = iter([OSError(5, "Input/output error"), ZeroDivisionError("oops")])
     monkeypatch.setattr("harvester.audit.files._judge", lambda *_: (_ for _ in ()).throw(next(faults)))
     found = list(verify_folder(out, [FileToCheck(NAMES[0]), FileToCheck(NAMES[1])], Expectation()))

@@ -128,7 +128,7 @@ async def test_labels_are_a_catalog_once_they_are_acknowledged(out: Path) -> Non
         assert [(pair["one"], pair["other"], pair["both"]) for pair in pairs] == [("catalog", "anna", 2)]
 
 
-async def test_no_label_is_taken_where_none_was_asked_for(out: Path) -> None:
+async def test_no_label_is_taken_where_none_was_requested(out: Path) -> None:
     async with browsing(out) as (_, rules), client_of(rules) as client:
         assert (await client.post("/api/label", {"number": 1, "label": "1"}))[0] == 409
         assert not (out / "labels").exists()

@@ -154,7 +154,7 @@ async def test_an_answer_that_is_closed_without_a_length_is_left_to_verification
     assert len(fetched.body) == 100  # HTTP cannot tell: the FITS structure has to
 
 
-async def test_gzip_that_nobody_asked_for_is_undone_if_it_is_whole() -> None:
+async def test_gzip_that_no_one_requested_is_undone_if_it_is_whole() -> None:
     async with serving(ok(gzip.compress(BODY), "Content-Encoding: gzip", "Connection: close")) as served:
         fetched, _, _ = await ask(served)
     assert fetched.body == BODY

@@ -68,9 +68,9 @@ def catalog(tmp_path: Path) -> Path:
 
 
 def test_without_a_catalog_three_lines_say_what_to_do(tmp_path: Path) -> None:
-    told = run(cwd=tmp_path)
-    assert told.returncode == 2
-    lines = told.stderr.strip().splitlines()
+    shown = run(cwd=tmp_path)
+    assert shown.returncode == 2
+    lines = shown.stderr.strip().splitlines()
     assert len(lines) == 3
     assert "--catalog" in lines[0]
     assert "discover" in lines[1]
@@ -105,14 +105,14 @@ def test_the_catalog_may_come_from_standard_input(tmp_path: Path, archive: str, 
 
 
 def test_failures_become_a_catalog_that_can_be_run_again(tmp_path: Path, archive: str) -> None:
-    dids = [*listed_dids(3), "ivo://asu.cas.cz/stel/ccd700/nobody"]
+    dids = [*listed_dids(3), "ivo://asu.cas.cz/stel/ccd700/unknown"]
     catalog = write_catalog(tmp_path / "labels.csv", dids)
     asked = ["--archive", archive, "--out", "spectra", "--rate", "0"]
     done = run(*asked, "--catalog", str(catalog), cwd=tmp_path)
     assert done.returncode == 3
     assert "not_found" in done.stdout
-    told = run("failures", "--out", "spectra", cwd=tmp_path)
-    assert "No spectrum with this pubDID known here" in told.stdout
+    shown = run("failures", "--out", "spectra", cwd=tmp_path)
+    assert "No spectrum with this pubDID known here" in shown.stdout
     (failure,) = json.loads(run("failures", "--out", "spectra", "--json", cwd=tmp_path).stdout)
     assert failure["id"] == dids[-1]
     assert (failure["kind"], failure["blame"], failure["http_status"]) == ("not_found", "spectrum", 404)
@@ -123,18 +123,18 @@ def test_failures_become_a_catalog_that_can_be_run_again(tmp_path: Path, archive
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "failed.csv"]], ids=["words", "json", "csv"])
 def test_failures_of_a_directory_without_a_harvest_are_unknown_and_not_none(form: list[str], tmp_path: Path) -> None:
-    told = run("failures", "--out", "nothing", *form, cwd=tmp_path)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr.strip().endswith("no harvest in nothing yet; give a harvest's directory with --out DIR")
+    shown = run("failures", "--out", "nothing", *form, cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr.strip().endswith("no harvest in nothing yet; give a harvest's directory with --out DIR")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_failures_are_asked_for_again_as_they_were_whatever_the_id_column_was(tmp_path: Path, archive: str) -> None:
-    (tmp_path / "labels.csv").write_text("did\nivo://asu.cas.cz/stel/ccd700/nobody\n")
+def test_failures_are_requested_again_as_they_were_whatever_the_id_column_was(tmp_path: Path, archive: str) -> None:
+    (tmp_path / "labels.csv").write_text("did\nivo://asu.cas.cz/stel/ccd700/unknown\n")
     asked = ["--archive", archive, "--out", "spectra", "--rate", "0", "--catalog", "labels.csv", "--id-column", "did"]
     assert run(*asked, cwd=tmp_path).returncode == 3
-    told = run("failures", "--out", "spectra", "--csv", "failed.csv", cwd=tmp_path).stdout
-    again = shlex.split(told.rpartition("again: ")[2])
+    shown = run("failures", "--out", "spectra", "--csv", "failed.csv", cwd=tmp_path).stdout
+    again = shlex.split(shown.rpartition("again: ")[2])
     assert again[:3] == shlex.split(PROGRAM)
     assert run("plan", *again[3:], "--json", cwd=tmp_path).returncode == 10
 
@@ -181,7 +181,7 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
     assert len(fits_names(tmp_path / "spectra")) == 200
 
 
-def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_a_second_harvest_in_the_same_directory_learns_who_holds_it(tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
     with demo("--count", "30", "--latency", "1") as url:
         asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra"]
@@ -226,17 +226,20 @@ def test_a_second_harvest_in_the_same_directory_is_told_who_holds_it(tmp_path: P
 def test_who_errs_gets_one_clear_sentence_and_exit_2(
     tmp_path: Path, catalog: Path, arguments: list[str], words: str
 ) -> None:
-    told = run(*arguments, cwd=tmp_path)
-    assert told.returncode == 2
-    assert words in told.stderr
-    assert "Traceback" not in told.stderr
+    shown = run(*arguments, cwd=tmp_path)
+    assert shown.returncode == 2
+    assert words in shown.stderr
+    assert "Traceback" not in shown.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
 
 
-def test_a_port_in_use_is_told_as_such(tmp_path: Path, archive: str) -> None:
+def test_a_port_in_use_is_reported_as_such(tmp_path: Path, archive: str) -> None:
     port = urlsplit(archive).port
-    told = run("demo", "--port", str(port), cwd=tmp_path)
-    assert (told.returncode, told.stderr) == (2, f"harvester: --port {port}: address already in use; choose another\n")
+    shown = run("demo", "--port", str(port), cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (
+        2,
+        f"harvester: --port {port}: address already in use; choose another\n",
+    )
 
 
 def test_the_archive_that_is_served_has_what_the_one_brought_along_lists(tmp_path: Path) -> None:
@@ -250,20 +253,20 @@ def test_the_archive_that_is_served_has_what_the_one_brought_along_lists(tmp_pat
 
 def test_the_environment_and_the_file_are_heard(tmp_path: Path, archive: str, catalog: Path) -> None:
     (tmp_path / "config.toml").write_text(f'archive = "{archive}"\ncatalog = "labels.csv"\n[limits]\nrate = 0\n')
-    told = run("--concurrency", "2", cwd=tmp_path, HARVESTER_OUT="elsewhere")
-    assert told.returncode == 0, told.stderr
+    shown = run("--concurrency", "2", cwd=tmp_path, HARVESTER_OUT="elsewhere")
+    assert shown.returncode == 0, shown.stderr
     assert len(fits_names(tmp_path / "elsewhere")) == 30
 
 
 def test_a_directory_that_cannot_be_written_is_one_sentence_and_exit_6(tmp_path: Path, catalog: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    told = run("--catalog", str(catalog), "--out", "file/spectra", cwd=tmp_path)
-    assert told.returncode == 6
-    assert "choose another --out" in told.stderr
-    assert "Traceback" not in told.stderr
+    shown = run("--catalog", str(catalog), "--out", "file/spectra", cwd=tmp_path)
+    assert shown.returncode == 6
+    assert "choose another --out" in shown.stderr
+    assert "Traceback" not in shown.stderr
 
 
-def test_output_that_nobody_reads_does_not_end_in_a_traceback(tmp_path: Path, archive: str, catalog: Path) -> None:
+def test_output_that_no_one_reads_does_not_end_in_a_traceback(tmp_path: Path, archive: str, catalog: Path) -> None:
     asked = ["--archive", archive, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
     process = subprocess.Popen(
         [*HARVESTER, *asked, "--progress", "json"],

@@ -32,20 +32,20 @@ class Run:
     """A run in a process of its own, by what it tells as JSON."""
 
     process: asyncio.subprocess.Process
-    told: list[dict[str, Any]]
+    shown: list[dict[str, Any]]
 
     async def until(self, event: str, times: int = 1) -> None:
-        """Read on until ``event`` was told ``times`` times more."""
+        """Read on until ``event`` was shown ``times`` times more."""
         assert self.process.stdout is not None
         while times and (line := await self.process.stdout.readline()):
-            self.told.append(json.loads(line))
-            times -= self.told[-1]["event"] == event
+            self.shown.append(json.loads(line))
+            times -= self.shown[-1]["event"] == event
 
     async def end(self) -> dict[str, Any]:
         """The summary; what it said on standard error is nothing but the plan."""
         await self.until("nothing", times=-1)
         await self.process.wait()
-        summary: dict[str, Any] = self.told[-1]["summary"]
+        summary: dict[str, Any] = self.shown[-1]["summary"]
         return summary
 
 
@@ -130,7 +130,7 @@ async def test_two_of_four_workers_are_killed_and_nothing_is_lost(tmp_path: Path
     assert all_end(workers)
 
 
-async def test_a_cluster_of_somebody_else_is_drained_and_goes_on(tmp_path: Path) -> None:
+async def test_a_cluster_of_someone_else_is_drained_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as address:
         async with running(archive, out, "--scheduler", address, rate=40) as run:
@@ -181,7 +181,7 @@ async def test_a_scheduler_that_goes_away_ends_the_run_with_a_sentence(tmp_path:
     assert summary["saved"] >= 10
 
 
-async def test_a_scheduler_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+async def test_a_scheduler_that_is_not_there_is_reported_before_anything_is_requested(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=3)) as archive:
         async with running(archive, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9") as run:
             _, words = await run.process.communicate()

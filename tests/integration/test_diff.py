@@ -36,7 +36,7 @@ from harvester.ledger import history, queries
 from harvester.model.findings import Content
 from harvester.model.target import SpectrumId
 from tests.support.fault_server import Exchange, Fault, FaultServer, head, ok, says, serving_faults
-from tests.support.harvests import Told, harvest_demo, harvest_from
+from tests.support.harvests import Harvested, harvest_demo, harvest_from
 from tests.support.paths import REPOSITORY
 
 HERE = REPOSITORY
@@ -53,7 +53,7 @@ def brighter(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
 
 @dataclass
 class Shelf:
-    """An archive whose spectra have versions: 0 for as at first, 1, 2 ... for reduced anew; None for withdrawn.
+    """An archive whose spectra have versions: 0 for as at first, 1, 2 ... for reduced again; None for withdrawn.
 
     ``today`` goes into each answer, as genuine servers write it.
     """
@@ -78,8 +78,8 @@ class Shelf:
         return dict.fromkeys(map(str, DIDS), self.answer)
 
 
-def run_name(told: Told) -> str:
-    return told.of(ev.HarvestStarted)[0].run
+def run_name(shown: Harvested) -> str:
+    return shown.of(ev.HarvestStarted)[0].run
 
 
 def diff(*arguments: object) -> tuple[int, dict[str, Any]]:
@@ -109,8 +109,8 @@ async def diff_archive(
     return done.returncode, json.loads(said), errors.decode()
 
 
-def changes(told: dict[str, Any]) -> dict[str, list[str]]:
-    return {change.value: told[change.value] for change in Change if told[change.value]}
+def changes(shown: dict[str, Any]) -> dict[str, list[str]]:
+    return {change.value: shown[change.value] for change in Change if shown[change.value]}
 
 
 # ---- the comparison itself
@@ -149,20 +149,20 @@ async def test_what_a_run_brought_is_added_and_what_was_there_is_the_same(tmp_pa
     async with serving_faults({}) as server:
         first = await harvest_from(server.archive, out, DIDS[:4])
         second = await harvest_from(server.archive, out, DIDS)
-    code, told = diff("previous", "last", "--out", out)
-    assert (code, told["same"], changes(told)) == (3, 4, {"added": sorted(DIDS[4:])})
-    assert diff(run_name(first), run_name(second), "--out", out) == (code, told)
+    code, shown = diff("previous", "last", "--out", out)
+    assert (code, shown["same"], changes(shown)) == (3, 4, {"added": sorted(DIDS[4:])})
+    assert diff(run_name(first), run_name(second), "--out", out) == (code, shown)
     assert changes(diff("last", "previous", "--out", out)[1]) == {"gone": sorted(DIDS[4:])}
     assert diff("last", "last", "--out", out)[0] == 0
 
 
-async def test_a_spectrum_reduced_anew_has_changed_and_one_of_another_day_has_not(tmp_path: Path) -> None:
+async def test_a_spectrum_reduced_again_has_changed_and_one_of_another_day_has_not(tmp_path: Path) -> None:
     out, shelf = tmp_path / "out", Shelf()
     async with serving_faults(shelf.faults) as server:
         await harvest_from(server.archive, out, DIDS)
         shelf.today, shelf.versions = date(2024, 6, 1), {DIDS[2]: 1, DIDS[3]: None}
-        told = await harvest_from(server.archive, out, DIDS, refresh=True)
-    assert (told.report.stats.present, told.report.stats.saved, told.report.stats.exit_code) == (0, COUNT - 1, 3)
+        shown = await harvest_from(server.archive, out, DIDS, refresh=True)
+    assert (shown.report.stats.present, shown.report.stats.saved, shown.report.stats.exit_code) == (0, COUNT - 1, 3)
     assert (out / f"{NAMES[3]}.fits").is_file(), "what cannot be had any more stays"
     code, found = diff("previous", "last", "--out", out)
     others = sorted(did for did in DIDS if did not in (DIDS[2], DIDS[3]))
@@ -212,8 +212,8 @@ async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_
             await harvest_from(server.archive, out, DIDS, refresh=chance.random() < 0.5, limits={"attempts": 1})
             after_each.append(_digested(out))
     path = out / ".harvester" / "ledger.sqlite"
-    told = [list(history.contents_at(path, run.number)) for run in reversed(history.runs(path))]
-    assert told == after_each
+    shown = [list(history.contents_at(path, run.number)) for run in reversed(history.runs(path))]
+    assert shown == after_each
 
 
 def _digested(out: Path) -> list[Content]:
@@ -242,16 +242,16 @@ def test_the_disk_is_read_and_not_the_ledger_believed(out: Path) -> None:
     at = body.index(b"OBJECT  = '") + 11
     body[at : at + 3] = b"XYZ"
     (out / f"{NAMES[1]}.fits").write_bytes(body)
-    code, told = diff("last", "disk", "--out", out)
-    assert (code, told["same"]) == (3, COUNT - 2)
-    assert changes(told) == {"gone": [DIDS[0]], "changed": [DIDS[1]]}
+    code, shown = diff("last", "disk", "--out", out)
+    assert (code, shown["same"]) == (3, COUNT - 2)
+    assert changes(shown) == {"gone": [DIDS[0]], "changed": [DIDS[1]]}
 
 
 def test_a_damaged_file_is_neither_gone_nor_changed_but_cannot_be_compared(out: Path) -> None:
     (out / f"{NAMES[0]}.fits").write_bytes(b"")
-    code, told = diff("last", "disk", "--out", out)
-    assert (code, told["same"], changes(told)) == (4, COUNT - 1, {})
-    assert told["unsettled"] == [{"id": DIDS[0], "detail": "the response has no bytes"}]
+    code, shown = diff("last", "disk", "--out", out)
+    assert (code, shown["same"], changes(shown)) == (4, COUNT - 1, {})
+    assert shown["unsettled"] == [{"id": DIDS[0], "detail": "the response has no bytes"}]
 
 
 def test_a_colleagues_directory_is_compared_with_and_without_its_ledger(out: Path, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_colleagues_directory_is_compared_with_and_without_its_ledger(out: Pat
         (("archive", "archive"), "one of them has to be"),
     ],
 )
-def test_versions_that_are_none_are_told_in_one_sentence(out: Path, names: tuple[str, str], complaint: str) -> None:
+def test_versions_that_are_none_are_reported_in_one_sentence(out: Path, names: tuple[str, str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint) as caught:
         diff(*names, "--out", out)
     assert "\n" not in str(caught.value)
@@ -306,8 +306,8 @@ def test_what_is_to_be_typed_next_asks_the_same_archive_in_the_same_way(out: Pat
     (out / f"{NAMES[0]}.fits").unlink()
     given = ["--config", str(tmp_path / "mine.toml"), "--archive", "demo", "--rate", "2", "--contact", "me@x.example"]
     asked = ["diff", "disk", str(theirs), "--out", str(out), *given, "--limit", "1", "--csv", "changed.csv"]
-    told = CliRunner().invoke(commands, asked, standalone_mode=False).stdout
-    command = told.rpartition("to download them: ")[2].split()
+    shown = CliRunner().invoke(commands, asked, standalone_mode=False).stdout
+    command = shown.rpartition("to download them: ")[2].split()
     harvest = ["--config", str(tmp_path / "mine.toml"), "--out", str(out), "--archive", "demo"]
     manners = ["--contact", "me@x.example", "--rate", "2"]
     chosen = ["--catalog", "changed.csv", "--id-column", "id", "--refresh"]
@@ -330,18 +330,18 @@ def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
-async def test_the_archive_is_asked_for_what_is_held_and_nothing_is_written(tmp_path: Path) -> None:
+async def test_the_archive_is_compared_with_what_is_held_and_nothing_is_written(tmp_path: Path) -> None:
     out, shelf = tmp_path / "out", Shelf()
     async with serving_faults(shelf.faults) as server:
         await harvest_from(server.archive, out, DIDS[:5])
         shelf.today, shelf.versions = date(2024, 6, 1), {DIDS[1]: 1, DIDS[2]: None}
         server.asked.clear()
         before = everything_in(out)
-        code, told, _ = await diff_archive(server, out, "disk", "archive", "--csv", "changed.csv")
+        code, shown, _ = await diff_archive(server, out, "disk", "archive", "--csv", "changed.csv")
         assert everything_in(out) == before
         assert server.asked == dict.fromkeys(DIDS[:5], 1)
     assert code == 3
-    assert changes(told) == {"gone": [DIDS[2]], "changed": [DIDS[1]], "header_only": sorted([DIDS[0], *DIDS[3:5]])}
+    assert changes(shown) == {"gone": [DIDS[2]], "changed": [DIDS[1]], "header_only": sorted([DIDS[0], *DIDS[3:5]])}
     assert list(read_catalog(str(tmp_path / "changed.csv")).dids) == [DIDS[1]]
 
 
@@ -352,8 +352,8 @@ async def test_a_sample_is_by_chance_and_the_same_chance_again(tmp_path: Path) -
         asked: list[Iterable[str]] = []
         for seed in ("1", "1", "2"):
             server.asked.clear()
-            code, told, _ = await diff_archive(server, out, "last", "archive", "--sample", "3", "--seed", seed)
-            assert (code, told["same"]) == (0, 3)
+            code, shown, _ = await diff_archive(server, out, "last", "archive", "--sample", "3", "--seed", seed)
+            assert (code, shown["same"]) == (0, 3)
             asked.append(frozenset(server.asked))
         server.asked.clear()
         await diff_archive(server, out, "archive", "last", "--limit", "2")
@@ -367,18 +367,18 @@ async def test_an_answer_that_is_no_spectrum_is_not_taken_for_a_change(tmp_path:
     async with serving_faults(faults) as server:
         await harvest_from(server.archive, out, DIDS)
         faults[DIDS[0]] = says(lambda body: ok(body[:2880], LAST))
-        code, told, _ = await diff_archive(server, out, "disk", "archive", "--attempts", "2")
-    assert (code, told["same"], changes(told)) == (4, COUNT - 1, {})
-    assert [each["id"] for each in told["unsettled"]] == [DIDS[0]]
-    assert told["unsettled"][0]["detail"].startswith("truncated: ")
+        code, shown, _ = await diff_archive(server, out, "disk", "archive", "--attempts", "2")
+    assert (code, shown["same"], changes(shown)) == (4, COUNT - 1, {})
+    assert [each["id"] for each in shown["unsettled"]] == [DIDS[0]]
+    assert shown["unsettled"][0]["detail"].startswith("truncated: ")
 
 
 async def test_an_archive_that_is_away_is_no_difference(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serving_faults({}) as server:
         await harvest_from(server.archive, out, DIDS)
-    code, told, errors = await diff_archive(server, out, "disk", "archive", "--max-outage", "1s")
-    assert (code, told["same"], changes(told), len(told["unsettled"])) == (5, 0, {}, COUNT)
+    code, shown, errors = await diff_archive(server, out, "disk", "archive", "--max-outage", "1s")
+    assert (code, shown["same"], changes(shown), len(shown["unsettled"])) == (5, 0, {}, COUNT)
     assert "harvester: the archive was unavailable" in errors
 
 
@@ -396,8 +396,8 @@ async def test_ctrl_c_tells_what_is_known_so_far(tmp_path: Path) -> None:
         faults.update(dict.fromkeys(others, interrupted))
         asked = ("disk", "archive", "--concurrency", "1", "--config", "grace.toml")
         (tmp_path / "grace.toml").write_text("[limits]\ngrace = 0.1\n")
-        code, told, errors = await diff_archive(server, out, *asked, interrupt=reached)
-    assert (code, told["same"], [each["id"] for each in told["unsettled"]]) == (130, 1, others)
+        code, shown, errors = await diff_archive(server, out, *asked, interrupt=reached)
+    assert (code, shown["same"], [each["id"] for each in shown["unsettled"]]) == (130, 1, others)
     assert "harvester: stopped by Ctrl-C" in errors
 
 
@@ -405,12 +405,12 @@ async def test_a_long_comparison_gives_signs_of_life(tmp_path: Path) -> None:
     out, dids = tmp_path / "out", list(listed_dids(120))
     async with serving_faults({}) as server:
         await harvest_from(server.archive, out, dids)
-        code, told, errors = await diff_archive(server, out, "disk", "archive")
-    assert (code, told["same"]) == (0, 120)
+        code, shown, errors = await diff_archive(server, out, "disk", "archive")
+    assert (code, shown["same"]) == (0, 120)
     assert "requested 50 % (60 of 120)" in errors
 
 
-async def test_what_was_asked_for_as_something_else_is_not_compared(out: Path) -> None:
+async def test_what_was_requested_as_something_else_is_not_compared(out: Path) -> None:
     with pytest.raises(UsageError, match=r"requested with FLUXCALIB=normalized.*the other with FLUXCALIB=relative"):
         diff("last", "archive", "--out", out, "--archive", "demo", "--fluxcalib", "relative")
 
@@ -424,8 +424,8 @@ async def test_a_refresh_that_fails_leaves_file_and_ledger_as_they_were(tmp_path
         await harvest_from(server.archive, out, DIDS)
         held, files = list(history.contents_at(out / ".harvester" / "ledger.sqlite")), _digested(out)
         shelf.versions = dict.fromkeys(map(str, DIDS[1:]))  # not all: the archive itself would be at fault then
-        told = await harvest_from(server.archive, out, DIDS, refresh=True)
-        assert (told.report.stats.failed, told.report.stats.exit_code) == (COUNT - 1, 3)
+        shown = await harvest_from(server.archive, out, DIDS, refresh=True)
+        assert (shown.report.stats.failed, shown.report.stats.exit_code) == (COUNT - 1, 3)
         assert list(history.contents_at(out / ".harvester" / "ledger.sqlite")) == held
         assert _digested(out) == files
         server.asked.clear()
@@ -433,14 +433,14 @@ async def test_a_refresh_that_fails_leaves_file_and_ledger_as_they_were(tmp_path
     assert (again.report.stats.present, again.report.stats.exit_code, sum(server.asked.values())) == (COUNT, 0, 0)
 
 
-async def test_what_is_missing_is_asked_for_before_what_is_refreshed(tmp_path: Path) -> None:
+async def test_what_is_missing_is_requested_before_what_is_refreshed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serving_faults({}) as server:
         await harvest_from(server.archive, out, DIDS[:4])
         server.asked.clear()
-        told = await harvest_from(server.archive, out, DIDS, refresh=True, limit=3)
+        shown = await harvest_from(server.archive, out, DIDS, refresh=True, limit=3)
     assert set(DIDS[4:]) < set(server.asked)
-    stats = told.report.stats
+    stats = shown.report.stats
     assert (stats.listed, stats.present, stats.saved, stats.remaining) == (COUNT, 3, 3, 0)
 
 

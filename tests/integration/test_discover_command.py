@@ -124,7 +124,7 @@ NOWHERE = ["--pos", "10 -80", "--size", "0.2"]
 
 
 @pytest.mark.parametrize("service", ["ssap", "tap"])
-def test_constraints_that_nothing_meets_are_told_as_they_were_given(archive: RunningArchive, service: str) -> None:
+def test_constraints_that_nothing_meets_are_reported_as_they_were_given(archive: RunningArchive, service: str) -> None:
     url = getattr(archive, service)
     fault = fault_of(command(url, *NOWHERE, "--catalog", "none.csv", "-o", "mine.toml"))
     assert str(fault) == f"{url}: no spectrum meets --pos '10 -80' --size 0.2; nothing is written"
@@ -134,13 +134,13 @@ def test_constraints_that_nothing_meets_are_told_as_they_were_given(archive: Run
     assert load_profile("mine.toml").endpoint == archive.dlget
 
 
-def test_an_address_that_is_no_service_is_told_with_what_to_give(archive: RunningArchive) -> None:
+def test_an_address_that_is_no_service_is_reported_with_what_to_give(archive: RunningArchive) -> None:
     root = "/".join(archive.ssap.split("/")[:3]) + "/nowhere"
     assert "HTTP 404" in str(fault_of(command(root)))
     assert str(fault_of(command(root))).endswith("; give the address of its SSAP (or TAP) service itself")
 
 
-def test_a_table_of_an_ssap_service_is_told_to_be_none(archive: RunningArchive) -> None:
+def test_a_table_of_an_ssap_service_is_reported_to_be_none(archive: RunningArchive) -> None:
     fault = fault_of(command(archive.ssap, "--table", "ccd700.data"))
     assert str(fault).startswith(f"{archive.ssap}: HTTP 404")
     assert str(fault).endswith(
@@ -199,7 +199,7 @@ def test_no_file_is_overwritten(archive: RunningArchive) -> None:
         ["http://x.example/dlget"],
     ],
 )
-def test_usage_is_told_off_before_anything_is_asked(arguments: list[str]) -> None:
+def test_usage_is_refused_before_anything_is_requested(arguments: list[str]) -> None:
     assert fault_of(command(*arguments)).exit_code == 2
 
 
@@ -292,7 +292,7 @@ async def listed(handler: Handler, sink: Rows, most: int | None = None, **narrow
         (answering("", 302, Location="/again"), "redirects more than 3 times"),
     ],
 )
-async def test_failures_are_told_in_the_services_own_words(handler: Handler, words: str) -> None:
+async def test_failures_are_reported_in_the_services_own_words(handler: Handler, words: str) -> None:
     with pytest.raises(ArchiveError, match=words) as fault:
         await found(handler)
     assert fault.value.exit_code == 5
@@ -317,7 +317,7 @@ async def test_without_services_the_addresses_are_what_is_left() -> None:
     assert (findings.mode, findings.id_column, findings.sample) == ("direct", "did", "ivo://o/s/0")
 
 
-async def test_one_row_is_asked_for_and_we_say_who_we_are() -> None:
+async def test_one_row_is_requested_and_we_say_who_we_are() -> None:
     seen: list[web.Request] = []
 
     def handler(request: web.Request) -> web.Response:
@@ -334,8 +334,8 @@ async def test_one_row_is_asked_for_and_we_say_who_we_are() -> None:
 
 async def test_rows_are_folded_into_fits_and_units_are_heeded() -> None:
     sink = Rows()
-    told = await listed(answering(listing(6)), sink)
-    assert (told.spectra, told.rows, told.more) == (3, 6, False)
+    shown = await listed(answering(listing(6)), sink)
+    assert (shown.spectra, shown.rows, shown.more) == (3, 6, False)
     assert sink.columns == ["id", "object", "wave_min", "wave_max", "format", "size", "access_url"]
     assert sink.rows[1] == {
         "id": "ivo://o/s/1",
@@ -351,8 +351,8 @@ async def test_rows_are_folded_into_fits_and_units_are_heeded() -> None:
 async def test_what_the_archive_sends_although_it_is_excluded_is_left_out() -> None:
     from harvester.model.band import Band
 
-    told = await listed(answering(listing(6)), Rows(), band=Band(1e-7, 2e-7))
-    assert (told.spectra, told.outside) == (0, 3)
+    shown = await listed(answering(listing(6)), Rows(), band=Band(1e-7, 2e-7))
+    assert (shown.spectra, shown.outside) == (0, 3)
 
 
 def limited(rows: int, hard: int, where: str) -> Handler:
@@ -367,15 +367,15 @@ def limited(rows: int, hard: int, where: str) -> Handler:
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
-async def test_an_overflow_is_asked_again_with_more(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_overflow_is_requested_again_with_more(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harvester.discovery.ssap.MAXRECS", (20, 500))
     sink = Rows()
-    told = await listed(limited(100, 1000, where), sink)
-    assert (told.spectra, len(sink.rows), told.more) == (50, 50, False)
+    shown = await listed(limited(100, 1000, where), sink)
+    assert (shown.spectra, len(sink.rows), shown.more) == (50, 50, False)
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
-async def test_an_overflow_that_stays_is_told(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_overflow_that_stays_is_reported(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harvester.discovery.ssap.MAXRECS", (20, 60))
     with pytest.raises(ArchiveError, match=r"lists 60 rows .* narrow the list with --band"):
         await listed(limited(100, 1000, where), Rows())
@@ -455,7 +455,7 @@ DATALINK = "".join(
 
 
 def linked(row: str, service: str = "") -> Handler:
-    """An SSAP service whose rows are told about by datalink documents with ``row``."""
+    """An SSAP service whose rows are described by datalink documents with ``row``."""
 
     def handle(request: web.Request) -> web.Response:
         if request.path != "/links":
@@ -469,7 +469,7 @@ def linked(row: str, service: str = "") -> Handler:
 
 
 class Replayed(VoClient):
-    """Asks nobody: any address, out in the world or not, answers as ``handler`` would."""
+    """Asks no one: any address, out in the world or not, answers as ``handler`` would."""
 
     def __init__(self, answers: Callable[[str], str]) -> None:
         super().__init__(Limits(rate=0), None)
@@ -492,7 +492,7 @@ SODA = LINKS.replace("ivo://ivoa.net/std/DataLink#links-1.1", "ivo://ivoa.net/st
         listing(2).removesuffix("</VOTABLE>") + SODA.replace("links?v=1", "http://[::1]/cut"),
     ],
 )
-async def test_an_archive_out_in_the_world_leads_nobody_into_his_own_network(answer: str) -> None:
+async def test_an_archive_out_in_the_world_leads_no_one_into_his_own_network(answer: str) -> None:
     async with Replayed(lambda url: answer) as asker:
         with pytest.raises(ArchiveError, match=r"it leads to .*, inside a private network"):
             await discover(asker, "http://archive.example/ssap", Constraints())
@@ -501,10 +501,10 @@ async def test_an_archive_out_in_the_world_leads_nobody_into_his_own_network(ans
         await discover(asker, "http://10.0.0.7/ssap", Constraints())
 
 
-async def test_another_host_is_told_as_such() -> None:
+async def test_another_host_is_reported_as_such() -> None:
     findings = await found(answering(listing(2)))
-    told = dict(format_findings(findings, "http://archive.example/ssap"))
-    assert told["hosts"].startswith("x.example, another host than you named")
+    shown = dict(format_findings(findings, "http://archive.example/ssap"))
+    assert shown["hosts"].startswith("x.example, another host than you named")
     assert "hosts" not in dict(format_findings(findings, "http://x.example/ssap"))
 
 

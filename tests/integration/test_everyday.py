@@ -136,10 +136,10 @@ async def test_a_refresh_resumes_where_its_last_run_stopped(tmp_path: Path, monk
         assert first.report.stats.saved == 10
 
         async def refresh(**more: Any) -> tuple[int, int | None]:
-            told = await harvest_from(archive, tmp_path / "o", listed_dids(10), refresh=True, **more)
-            assert told.report.stats.exit_code == (4 if told.report.refresh_left else 0)
-            assert told.report.summary["refresh_left"] == told.report.refresh_left
-            return told.report.stats.requests, told.report.refresh_left
+            said = await harvest_from(archive, tmp_path / "o", listed_dids(10), refresh=True, **more)
+            assert said.report.stats.exit_code == (4 if said.report.refresh_left else 0)
+            assert said.report.summary["refresh_left"] == said.report.refresh_left
+            return said.report.stats.requests, said.report.refresh_left
 
         assert await refresh(limit=4) == (4, 6)
         assert await refresh(limit=3) == (3, 3)
@@ -201,14 +201,14 @@ async def test_a_file_of_the_users_is_purged_only_by_name(tmp_path: Path) -> Non
 def test_config_says_where_each_value_comes_from(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('contact = "me@x.example"\n[limits]\nattempts = 3\n')
     asked = ["config", "--rate", "2", "--notify", "https://hooks.example/secret", "--json"]
-    told = run(*asked, cwd=tmp_path, HARVESTER_LIMITS__CONCURRENCY="4")
-    rows = json.loads(told.stdout)
+    said = run(*asked, cwd=tmp_path, HARVESTER_LIMITS__CONCURRENCY="4")
+    rows = json.loads(said.stdout)
     assert rows["limits.rate"] == {"value": 2.0, "source": "--rate"}
     assert rows["limits.concurrency"] == {"value": 4, "source": "environment variable HARVESTER_LIMITS__CONCURRENCY"}
     assert rows["limits.attempts"] == {"value": 3, "source": "config.toml"}
     assert rows["labels.emission"]["source"] == "archive profile"
     assert rows["fluxcalib"] == {"value": "normalized", "source": "default"}
-    assert "secret" not in told.stdout
+    assert "secret" not in said.stdout
     (tmp_path / "again.toml").write_text(run("config", "--rate", "2", "--toml", cwd=tmp_path).stdout)
     again = json.loads(run("config", "--config", "again.toml", "--json", cwd=tmp_path).stdout)
     assert again["limits.rate"] == {"value": 2.0, "source": "again.toml"}

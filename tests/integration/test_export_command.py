@@ -70,8 +70,8 @@ def test_it_says_what_it_wrote_and_puts_a_card_beside_it(out: Path) -> None:
     assert re.search(r"train \d, test \d", done.stdout)
     card = Path("stars.parquet.md").read_text()
     assert card.startswith("---\npretty_name: ")
-    for told in ("train", "to vacuum", "sigma = 7", "6519 to 6732 Angstrom, 140 points", "FLUXCALIB=normalized"):
-        assert told in card
+    for shown in ("train", "to vacuum", "sigma = 7", "6519 to 6732 Angstrom, 140 points", "FLUXCALIB=normalized"):
+        assert shown in card
     assert parquet.read_metadata("stars.parquet").num_rows == COUNT - 1
     assert {path.name for path in Path().iterdir()} == {"out", "out.csv", "stars.parquet", "stars.parquet.md"}
 
@@ -87,7 +87,7 @@ def test_two_labels_of_one_spectrum_are_a_doubt_in_summary_and_card(out: Path) -
     assert labels[first] == 3
 
 
-def test_a_class_that_a_part_lacks_is_told(out: Path) -> None:
+def test_a_class_that_a_part_lacks_is_reported(out: Path) -> None:
     first, *rest = list(listed_dids(COUNT))[3:]
     Path("rare.csv").write_text(f"id,label\n{first},3\n" + "".join(f"{did},0\n" for did in rest))
     done = export("stars.parquet", "--catalog", "rare.csv", "--split", "0.5,0.5")
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_left_out_and_named(name: str, out: Path) -> None:
             assert len(file["spectra"]) == COUNT - 3
 
 
-def test_what_the_catalog_lists_and_the_harvest_lacks_is_told(out: Path) -> None:
+def test_what_the_catalog_lists_and_the_harvest_lacks_is_reported(out: Path) -> None:
     write_catalog(Path("three.csv"), list(listed_dids(COUNT))[1:4])
     done = export("stars.parquet", "--catalog", "three.csv")
     assert done.returncode == 3
@@ -130,11 +130,11 @@ def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
     did = list(listed_dids(COUNT))[1]
     (out / f"{did.rpartition('/')[2]}.fits").write_bytes(b"")
     given = ["--config", "given.toml", "--archive", "demo", "--catalog", "my three.csv", "--id-column", "id"]
-    told = export("stars.parquet", *given).stdout
+    shown = export("stars.parquet", *given).stdout
     harvest = "--config given.toml --out out --archive demo"
-    assert f"python -m harvester verify {harvest} --fix\n" in told
-    assert f"for the reasons: python -m harvester failures {harvest}\n" in told
-    assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in told
+    assert f"python -m harvester verify {harvest} --fix\n" in shown
+    assert f"for the reasons: python -m harvester failures {harvest}\n" in shown
+    assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in shown
 
 
 def _told_of_origin(out: Path) -> str:
@@ -157,7 +157,7 @@ def test_the_card_names_the_archives_that_the_spectra_came_from_and_not_the_last
     assert "# Spectra of 127.0.0.1 and b\n" in Path("stars.parquet.md").read_text()
 
 
-def test_the_card_says_where_nobody_recorded_the_archive(out: Path) -> None:
+def test_the_card_says_where_no_one_recorded_the_archive(out: Path) -> None:
     shutil.rmtree(out / ".harvester")
     assert harvester("verify", "--archive", "demo", "--out", "out", "--fix").returncode == 0
     assert "- archive: not on record: the ledger was rebuilt from the files\n" in _told_of_origin(out)

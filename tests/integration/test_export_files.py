@@ -106,20 +106,20 @@ def test_columns_carry_units_and_the_file_its_provenance(export_to: Export) -> N
     assert schema.field("wave").metadata[b"unit"] == b"Angstrom"
     assert schema.field("mjd").metadata[b"unit"] == b"d"
     assert b"TMID" in schema.field("mjd").metadata[b"description"]
-    told = json.loads(schema.metadata[b"harvester"])
-    assert told["requested"] == "FLUXCALIB=normalized, FORMAT=application/fits"
-    assert [server.startswith("http://127.0.0.1:") for server in told["servers"]] == [True]
-    assert len(told["runs"]) == 1
-    assert "sigma = 7 pixels" in told["prepared"][0]
+    shown = json.loads(schema.metadata[b"harvester"])
+    assert shown["requested"] == "FLUXCALIB=normalized, FORMAT=application/fits"
+    assert [server.startswith("http://127.0.0.1:") for server in shown["servers"]] == [True]
+    assert len(shown["runs"]) == 1
+    assert "sigma = 7 pixels" in shown["prepared"][0]
 
 
 @pytest.mark.parametrize("name", ["old.parquet", "old.h5"])
 def test_what_is_no_text_in_an_old_ledger_is_replaced_where_all_can_see_it(
     name: str, export_to: Export, out: Path
 ) -> None:
-    told = {"label": "a\0b", "note": "\ud800", "x\0": "1", "n" * 70_000: "2"}
+    shown = {"label": "a\0b", "note": "\ud800", "x\0": "1", "n" * 70_000: "2"}
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps(told),))
+        ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps(shown),))
     dataset = export_to(name, split=Split((0.5, 0.5)))
     assert "a\ufffdb" in card(dataset)
     if name.endswith(".h5"):
@@ -222,9 +222,9 @@ def test_the_date_in_hdf5_is_when_the_star_was_seen_in_the_notebooks_spelling(ex
     with h5py.File("all.h5") as file:
         for name, data in file["spectra"].items():
             header = files[name][0]
-            told = datetime.strptime(data.attrs["date"], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+            shown = datetime.strptime(data.attrs["date"], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
             middle = Time(header["TMID"], format="mjd").to_datetime(timezone=UTC)
-            assert abs((middle - told).total_seconds()) <= 0.5
+            assert abs((middle - shown).total_seconds()) <= 0.5
             assert data.attrs["date"] != header["DATE"]
 
 
@@ -349,7 +349,7 @@ def test_the_card_thanks_the_archive_that_the_spectra_are_from(export_to: Export
         assert "rights of the archive's data are the archive's" in text
 
 
-def test_a_profile_nobody_named_tells_nothing_of_another_archives_spectra(out: Path) -> None:
+def test_a_profile_no_one_named_tells_nothing_of_another_archives_spectra(out: Path) -> None:
     """They were harvested at an address; Ondrejov, the default, is not theirs."""
     dataset = export(load({"out": str(out)}), ExportOptions(Path("all.h5")), lambda done, total: None)
     assert dataset.profile is None

@@ -50,7 +50,7 @@ from tests.support.fault_server import (
     serving_faults,
     whole,
 )
-from tests.support.harvests import Told, fits_names, harvest_from, leftovers
+from tests.support.harvests import Harvested, fits_names, harvest_from, leftovers
 from tests.support.paths import REPOSITORY
 
 HERE = REPOSITORY
@@ -104,10 +104,10 @@ def assert_no_wrong_file(out: Path) -> None:
         assert path.read_bytes() == whole(f"ivo://asu.cas.cz/stel/ccd700/{path.stem}"), f"{path.name} is wrong"
 
 
-def assert_balanced(told: Told) -> None:
-    stats = told.report.stats
+def assert_balanced(said: Harvested) -> None:
+    stats = said.report.stats
     assert stats.listed == stats.present + stats.saved + stats.failed + stats.remaining
-    assert stats.saved + stats.present == len(fits_names(told.report.folder.parents[2]))
+    assert stats.saved + stats.present == len(fits_names(said.report.folder.parents[2]))
 
 
 def shown_failures(out: Path) -> str:
@@ -297,18 +297,18 @@ async def test_wire(case: Case, tmp_path: Path) -> None:
     out.mkdir(parents=True)
     limits = {"attempts": 3, "max_bytes": 100_000, **case.limits}
     async with serving_faults({BAD: case.fault}, pages={"/login": ok(PAGE)}) as server:
-        told = await harvest_from(server.archive, out, DIDS, limits=limits)
+        said = await harvest_from(server.archive, out, DIDS, limits=limits)
     assert_no_wrong_file(out)
-    assert_balanced(told)
+    assert_balanced(said)
     assert not leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["deep"], "nothing climbed out of the directory"
-    stats = told.report.stats
+    stats = said.report.stats
     assert server.asked[BAD] == wire
     assert stats.requests >= len(server.heads), "what went out is counted, what a dead connection swallowed included"
     if kind is None:
         assert (stats.saved, stats.exit_code) == (4, 0)
         return
-    (failed,) = (event.outcome for event in told.of(ev.SpectrumFailed))
+    (failed,) = (event.outcome for event in said.of(ev.SpectrumFailed))
     assert (failed.failure.kind, failed.failure.kind.blame, failed.attempts) == (kind, blame, case.attempts)
     assert (stats.saved, stats.exit_code) == (3, 4 if kind.transient else 3)
     shown = shown_failures(out)
@@ -364,10 +364,10 @@ async def test_23_a_name_that_does_not_resolve_and_then_does_costs_no_spectrum(
 
     async with serving_faults({}, host="archive.example") as server:
         with resolving(monkeypatch, answers):
-            told = await harvest_from(server.archive, tmp_path / "out", DIDS)
+            said = await harvest_from(server.archive, tmp_path / "out", DIDS)
     assert_no_wrong_file(tmp_path / "out")
-    assert (told.report.stats.saved, told.report.stats.exit_code) == (4, 0)
-    why = {event.failure.kind for event in told.of(ev.RetryScheduled)}
+    assert (said.report.stats.saved, said.report.stats.exit_code) == (4, 0)
+    why = {event.failure.kind for event in said.of(ev.RetryScheduled)}
     assert why == {FailureKind.UNREACHABLE}
 
 
@@ -388,9 +388,9 @@ def black_hole(port: int) -> Iterator[str]:
         yield "127.0.0.9"
 
 
-def was_away(told: Told, words: str) -> None:
+def was_away(said: Harvested, words: str) -> None:
     """Nothing was charged to a spectrum, and the reason says what was seen of the archive."""
-    stats = told.report.stats
+    stats = said.report.stats
     assert (stats.failed, stats.remaining, stats.exit_code) == (0, 2, 5)
     assert "the archive was unavailable for" in stats.reason
     assert words in stats.reason
@@ -402,48 +402,48 @@ async def test_24_an_address_that_swallows_everything_is_passed_over(
     async with serving_faults({}, host="archive.example") as server:
         with black_hole(server.port) as hole:
             with resolving(monkeypatch, lambda: [hole, "127.0.0.1"]):
-                told = await harvest_from(server.archive, tmp_path / "out", DIDS)
-            assert (told.report.stats.saved, told.report.stats.retries) == (4, 0)
+                said = await harvest_from(server.archive, tmp_path / "out", DIDS)
+            assert (said.report.stats.saved, said.report.stats.retries) == (4, 0)
             with resolving(monkeypatch, lambda: [hole]):
                 limits = {"attempts": 1, "connect_timeout": 0.2, "max_outage": 0.5}
-                told = await harvest_from(server.archive, tmp_path / "alone", DIDS[:2], limits=limits)
-    was_away(told, "Connection timeout to host")
+                said = await harvest_from(server.archive, tmp_path / "alone", DIDS[:2], limits=limits)
+    was_away(said, "Connection timeout to host")
 
 
-async def test_25_a_certificate_that_nobody_trusts_is_refused_and_told(tmp_path: Path) -> None:
+async def test_25_a_certificate_that_no_one_trusts_is_refused_and_reported(tmp_path: Path) -> None:
     tls, _ = certificate(tmp_path)
     async with serving_faults({}, tls=tls, host="localhost") as server:
         limits = {"attempts": 2, "max_outage": 0.5}
-        told = await harvest_from(server.archive, tmp_path / "out", DIDS[:2], limits=limits)
+        said = await harvest_from(server.archive, tmp_path / "out", DIDS[:2], limits=limits)
     assert server.heads == []
-    was_away(told, "self-signed certificate")
+    was_away(said, "self-signed certificate")
 
 
 async def test_25_a_tls_handshake_that_stalls_is_given_up_in_time(tmp_path: Path) -> None:
     async with serving_faults({}) as server:  # speaks no TLS, and waits for the end of a head that never comes
         server.scheme = "https"
         limits = {"attempts": 1, "connect_timeout": 0.3, "max_outage": 0.5}
-        told = await harvest_from(server.archive, tmp_path / "out", DIDS[:2], limits=limits)
-    was_away(told, "unreachable: ")
+        said = await harvest_from(server.archive, tmp_path / "out", DIDS[:2], limits=limits)
+    was_away(said, "unreachable: ")
 
 
 async def test_26_connections_that_the_server_closes_when_idle_fail_nothing(tmp_path: Path) -> None:
     dids = list(listed_dids(60))
     async with serving_faults({}, idle=0.05) as server:
         limits = {"rate": 40, "concurrency": 2}
-        told = await harvest_from(server.archive, tmp_path / "out", dids, limits=limits)
+        said = await harvest_from(server.archive, tmp_path / "out", dids, limits=limits)
     assert_no_wrong_file(tmp_path / "out")
-    assert (told.report.stats.saved, told.report.stats.failed, told.report.stats.exit_code) == (60, 0, 0)
+    assert (said.report.stats.saved, said.report.stats.failed, said.report.stats.exit_code) == (60, 0, 0)
 
 
 async def test_28_no_request_of_ours_reaches_another_host(tmp_path: Path) -> None:
     async with serving_faults({}) as stranger:
         place = f"http://localhost:{stranger.port}/ccd700/q/sdl/dlget?ID={BAD}&key=secret"
         async with serving_faults({BAD: sent_on(place)}) as server:
-            told = await harvest_from(server.archive, tmp_path / "out", DIDS)
+            said = await harvest_from(server.archive, tmp_path / "out", DIDS)
     assert not any("Authorization" in asked for asked in server.heads)
     assert (stranger.heads, stranger.connections) == ([], 0)
-    assert told.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
+    assert said.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
     shown = shown_failures(tmp_path / "out")
     assert "that is another host" in shown
     assert "secret" not in shown
@@ -457,9 +457,9 @@ async def test_28_https_never_falls_back_to_http(tmp_path: Path, monkeypatch: py
     async with serving_faults({}) as plain:
         place = f"http://localhost:{plain.port}/ccd700/q/sdl/dlget?ID={BAD}"
         async with serving_faults({BAD: sent_on(place)}, tls=tls, host="localhost") as server:
-            told = await harvest_from(server.archive, tmp_path / "out", DIDS)
+            said = await harvest_from(server.archive, tmp_path / "out", DIDS)
     assert plain.heads == []
-    assert told.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
+    assert said.report.stats.failures == {FailureKind.REDIRECT_BLOCKED: 1}
     assert "that gives up encryption" in shown_failures(tmp_path / "out")
     assert_no_wrong_file(tmp_path / "out")
 
@@ -484,11 +484,11 @@ async def test_a_retry_after_holds_everybody_for_a_second_and_charges_nobody(
 ) -> None:
     busy = first(1, status(line, *headers(), "Content-Length: 0"))
     async with serving_faults({DIDS[0]: busy}) as server:
-        told = await harvest_from(server.archive, tmp_path / "out", DIDS, limits={"concurrency": 1, "attempts": 1})
-    (pause,) = told.of(ev.HarvestPaused)
+        said = await harvest_from(server.archive, tmp_path / "out", DIDS, limits={"concurrency": 1, "attempts": 1})
+    (pause,) = said.of(ev.HarvestPaused)
     assert 0.9 <= pause.until - pause.time <= 1.2
-    assert [event for event in told.of(ev.RequestSent) if pause.time < event.time < pause.until - 0.05] == []
-    assert (told.report.stats.saved, told.report.stats.failed, told.report.stats.exit_code) == (4, 0, 0)
+    assert [event for event in said.of(ev.RequestSent) if pause.time < event.time < pause.until - 0.05] == []
+    assert (said.report.stats.saved, said.report.stats.failed, said.report.stats.exit_code) == (4, 0, 0)
     assert line[:3] in pause.reason
 
 
@@ -522,15 +522,15 @@ async def test_37_a_disk_that_is_full_and_then_has_room_again_costs_no_spectrum(
             ballast.unlink()
 
     async with serving_faults({}) as server:
-        told = await harvest_from(
+        said = await harvest_from(
             server.archive, small_disk / "out", DIDS, watchers=[fill_and_free], limits={"disk_wait": 60}
         )
         assert sum(server.asked.values()) == 4
     assert_no_wrong_file(small_disk / "out")
     assert not leftovers(small_disk)
-    (pause,) = told.of(ev.HarvestPaused)
+    (pause,) = said.of(ev.HarvestPaused)
     assert "the disk is full; make room and run again" in pause.reason
-    assert (told.report.stats.saved, told.report.stats.exit_code) == (4, 0)
+    assert (said.report.stats.saved, said.report.stats.exit_code) == (4, 0)
 
 
 @pytest.mark.parametrize(
@@ -553,9 +553,9 @@ async def test_a_disk_that_fails_ends_the_run_in_one_sentence_and_charges_no_spe
     async with serving_faults({}) as server:
         with monkeypatch.context() as patch:
             patch.setattr(atomic, "_write" if number != errno.EIO else "_opened", fail)
-            told = await harvest_from(server.archive, tmp_path / "out", DIDS)
+            said = await harvest_from(server.archive, tmp_path / "out", DIDS)
         assert_no_wrong_file(tmp_path / "out")
-        stats = told.report.stats
+        stats = said.report.stats
         assert (stats.exit_code, stats.failed, stats.saved, stats.remaining) == (6, 0, 0, 4)
         assert sentence in stats.reason
         healed = await harvest_from(server.archive, tmp_path / "out", DIDS)
@@ -589,9 +589,9 @@ async def test_a_harvester_that_skips_the_verification_fails_this_suite(
 def test_all_fifty_cases_are_accounted_for_and_none_twice() -> None:
     numbered = {int(match[0]) for case in WIRE if (match := re.match(r"\d+", case.name))}
     here = re.findall(r'def test_(\d+)_|id="(\d+) |f"(\d+) \{errno', Path(__file__).read_text())
-    told = {int(number) for found in here for number in found if number}
-    assert numbered | told | set(ELSEWHERE) | LATER == set(range(1, 51))
-    assert not (numbered | told) & set(ELSEWHERE)
+    said = {int(number) for found in here for number in found if number}
+    assert numbered | said | set(ELSEWHERE) | LATER == set(range(1, 51))
+    assert not (numbered | said) & set(ELSEWHERE)
 
 
 @pytest.mark.parametrize("place", ELSEWHERE.values(), ids=lambda place: place.partition("::")[2])

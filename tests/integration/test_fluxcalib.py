@@ -85,7 +85,7 @@ def test_an_archive_that_is_away_is_one_sentence(tmp_path: Path) -> None:
         ([DID, "--band", "red"], "two limits are needed"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_asked(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_is_requested(arguments: list[str], said: str, tmp_path: Path) -> None:
     done = run("fluxcalib", *arguments, "--archive", "http://127.0.0.1:9/dlget", cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
@@ -108,7 +108,7 @@ async def calibrations(faults: FaultPlan, **flags: object) -> tuple[dict[str | N
         return {one.fluxcalib: one for one in fetched}, running.log.requests
 
 
-def test_only_what_the_archive_offers_is_asked_for() -> None:
+def test_only_what_the_archive_offers_is_requested() -> None:
     profile = load({"archive": "ondrejov"}).profile
     offers = {
         (): USUAL,
@@ -130,14 +130,14 @@ def test_an_archive_without_normalized_has_its_own_panels(archive: str, tmp_path
     assert [word for word in words if "FLUXCALIB" in word] == ["As served (no FLUXCALIB)", "FLUXCALIB=RELATIVE"]
 
 
-async def test_each_setting_is_asked_for_once_and_proved() -> None:
+async def test_each_setting_is_requested_once_and_proved() -> None:
     fetched, requests = await calibrations(FaultPlan())
     assert tuple(fetched) == USUAL
     assert all(one.spectrum is not None and one.problem == "" for one in fetched.values())
     assert requests == 4
 
 
-async def test_counts_fail_only_where_something_else_was_asked_for() -> None:
+async def test_counts_fail_only_where_something_else_was_requested() -> None:
     fetched, _ = await calibrations(plan_faults(n0="counts"))
     assert [one.fluxcalib for one in fetched.values() if one.spectrum] == [None, "UNCALIBRATED"]
     assert fetched["relative"].problem == "flux that is not relative, although that was requested"
@@ -158,7 +158,7 @@ async def test_a_cutout_of_a_relative_spectrum_may_stay_below_one() -> None:
     assert relative.flux.max() < 1
 
 
-async def test_what_is_unknown_is_asked_for_no_further() -> None:
+async def test_what_is_unknown_is_requested_no_further() -> None:
     async with serve(DemoArchive(count=1)) as running:
         config = load({"archive": running.dlget, "limits": {"concurrency": 1}})
         fetched = await fetch_calibrations(config, DIDS[5], USUAL)

@@ -21,8 +21,8 @@ from tests.support.harvests import QUICK, fits_names, harvest_demo, harvest_from
 
 
 async def test_every_listed_spectrum_is_on_disk_under_its_name_and_is_itself(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 20)
-    stats = told.report.stats
+    shown = await harvest_demo(tmp_path / "out", 20)
+    stats = shown.report.stats
     assert (stats.listed, stats.saved, stats.failed, stats.remaining, stats.exit_code) == (20, 20, 0, 0, 0)
     for did in listed_dids(20):
         name = did.rpartition("/")[2]
@@ -35,10 +35,10 @@ async def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=20)) as archive:
         await harvest_from(archive, tmp_path / "out", listed_dids(20))
         before = archive.log.requests
-        told = await harvest_from(archive, tmp_path / "out", listed_dids(20))
+        shown = await harvest_from(archive, tmp_path / "out", listed_dids(20))
         assert archive.log.requests == before == 20
-    assert told.report.stats.present == 20
-    assert told.report.stats.exit_code == 0
+    assert shown.report.stats.present == 20
+    assert shown.report.stats.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -74,68 +74,68 @@ async def test_one_bad_spectrum_fails_alone_by_its_kind(
     tmp_path: Path, fault: str, kind: FailureKind, requests: int
 ) -> None:
     bad = list(listed_dids(6))[2]
-    told = await harvest_demo(tmp_path / "out", 6, plan_faults(n2=fault), limits={"attempts": 3})
-    assert told.report.stats.failures == {kind: 1}
-    assert told.archive.log.by_did[bad] == requests
+    shown = await harvest_demo(tmp_path / "out", 6, plan_faults(n2=fault), limits={"attempts": 3})
+    assert shown.report.stats.failures == {kind: 1}
+    assert shown.archive.log.by_did[bad] == requests
     assert len(fits_names(tmp_path / "out")) == 5
     assert f"{bad.rpartition('/')[2]}.fits" not in fits_names(tmp_path / "out")
-    assert told.report.stats.exit_code == (4 if kind.transient else 3)
+    assert shown.report.stats.exit_code == (4 if kind.transient else 3)
     assert not leftovers(tmp_path)
 
 
 async def test_a_connection_that_dies_before_the_headers_is_counted_as_often_as_it_was_asked(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 3, plan_faults(n1="disconnect"), limits={"attempts": 2})
-    assert told.report.stats.failures == {FailureKind.CONNECTION_LOST: 1}
+    shown = await harvest_demo(tmp_path / "out", 3, plan_faults(n1="disconnect"), limits={"attempts": 2})
+    assert shown.report.stats.failures == {FailureKind.CONNECTION_LOST: 1}
     bad = list(listed_dids(2))[1]
-    assert told.archive.log.by_did[bad] == 4  # aiohttp asks twice for each of our asks
-    assert told.report.stats.requests == told.archive.log.requests
+    assert shown.archive.log.by_did[bad] == 4  # aiohttp asks twice for each of our asks
+    assert shown.report.stats.requests == shown.archive.log.requests
 
 
 async def test_an_archive_that_falls_silent_is_given_up_in_time(tmp_path: Path) -> None:
     faults = plan_faults(n0="stall", n1="stall_in_body")
-    told = await harvest_demo(tmp_path / "out", 3, faults, limits={"attempts": 1, "read_timeout": 0.3})
-    assert told.report.stats.failures == {FailureKind.TIMEOUT: 2}
-    assert told.report.stats.saved == 1
+    shown = await harvest_demo(tmp_path / "out", 3, faults, limits={"attempts": 1, "read_timeout": 0.3})
+    assert shown.report.stats.failures == {FailureKind.TIMEOUT: 2}
+    assert shown.report.stats.saved == 1
 
 
 async def test_passing_faults_are_outlived(tmp_path: Path) -> None:
     names = ("http_500", "truncated", "html", "cut_off", "wrong_spectrum", "empty", "garbled", "disconnect")
     faults = plan_faults(**{f"n{number}": (name, 1) for number, name in enumerate(names)})
-    told = await harvest_demo(tmp_path / "out", 12, faults)
-    assert told.report.stats.saved == 12
-    assert told.report.stats.exit_code == 0
+    shown = await harvest_demo(tmp_path / "out", 12, faults)
+    assert shown.report.stats.saved == 12
+    assert shown.report.stats.exit_code == 0
     assert len(fits_names(tmp_path / "out")) == 12
 
 
 async def test_a_band_that_the_archive_ignores_is_no_spectrum_of_ours(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 3, plan_faults(n1="wrong_band"), band="6500 6600 AA")
-    assert told.report.stats.failures == {FailureKind.WRONG_BAND: 1}
-    assert told.report.stats.saved == 2
+    shown = await harvest_demo(tmp_path / "out", 3, plan_faults(n1="wrong_band"), band="6500 6600 AA")
+    assert shown.report.stats.failures == {FailureKind.WRONG_BAND: 1}
+    assert shown.report.stats.saved == 2
 
 
-async def test_retry_after_holds_everybody_and_is_told(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 4, plan_faults(n0=("http_503", 1)), limits={"concurrency": 1})
-    (pause,) = told.of(ev.HarvestPaused)
-    after = [event.time for event in told.of(ev.RequestSent) if event.time > pause.time]
+async def test_retry_after_holds_everybody_and_is_reported(tmp_path: Path) -> None:
+    shown = await harvest_demo(tmp_path / "out", 4, plan_faults(n0=("http_503", 1)), limits={"concurrency": 1})
+    (pause,) = shown.of(ev.HarvestPaused)
+    after = [event.time for event in shown.of(ev.RequestSent) if event.time > pause.time]
     assert min(after) >= pause.until - 0.05
-    assert told.report.stats.saved == 4
+    assert shown.report.stats.saved == 4
 
 
 async def test_a_request_that_the_archive_refuses_as_such_stops_the_run(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 50, fluxcalib="bogus")
-    assert told.report.stats.exit_code == 7
-    assert told.archive.log.requests < 15
-    assert "'bogus' is not a valid value for FLUXCALIB" in told.report.stats.reason
+    shown = await harvest_demo(tmp_path / "out", 50, fluxcalib="bogus")
+    assert shown.report.stats.exit_code == 7
+    assert shown.archive.log.requests < 15
+    assert "'bogus' is not a valid value for FLUXCALIB" in shown.report.stats.reason
 
 
-async def test_an_archive_that_is_not_there_is_told_apart_from_spectra_that_are_not(tmp_path: Path) -> None:
+async def test_an_archive_that_is_not_there_is_reported_apart_from_spectra_that_are_not(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=3)) as archive:
         gone = archive
-    told = await harvest_from(gone, tmp_path / "out", listed_dids(30), limits={"attempts": 2, "max_outage": 1.5})
-    assert (told.report.stats.failed, told.report.stats.remaining) == (0, 30)
-    assert told.report.stats.exit_code == 5
-    assert "the archive was unavailable for" in told.report.stats.reason
-    assert told.report.stats.requests == 0
+    shown = await harvest_from(gone, tmp_path / "out", listed_dids(30), limits={"attempts": 2, "max_outage": 1.5})
+    assert (shown.report.stats.failed, shown.report.stats.remaining) == (0, 30)
+    assert shown.report.stats.exit_code == 5
+    assert "the archive was unavailable for" in shown.report.stats.reason
+    assert shown.report.stats.requests == 0
 
 
 async def test_files_that_cannot_be_spectra_are_set_aside_and_fetched_again(tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ async def test_files_that_cannot_be_spectra_are_set_aside_and_fetched_again(tmp_
     (out / f"{names[0]}.fits").write_bytes(b"")
     (out / f"{names[1]}.fits").write_bytes(b"<html>not today</html>")
     (out / "stranger.fits").write_bytes(b"x" * 2880)
-    told = await harvest_demo(out, 4)
-    assert told.report.stats.saved == 4
+    shown = await harvest_demo(out, 4)
+    assert shown.report.stats.saved == 4
     kept = {path.name for path in (out / ".harvester" / "quarantine").iterdir()}
     assert kept == {f"{name}.suspect.{end}" for name in names[:2] for end in ("body", "json")}
     assert (out / "stranger.fits").exists()
@@ -215,14 +215,14 @@ async def test_a_drain_during_a_long_pause_does_not_wait_it_out(tmp_path: Path) 
 
     faults = FaultPlan(parse_faults("http_503=1.0").by_did, parse_faults("http_503=1.0").shares)
     async with asyncio.timeout(5):
-        told = await harvest_demo(tmp_path / "out", 30, faults, stop=stop, watchers=[stop_when_paused])
-    assert told.report.stats.exit_code == 130
-    assert told.report.stats.saved == 0
+        shown = await harvest_demo(tmp_path / "out", 30, faults, stop=stop, watchers=[stop_when_paused])
+    assert shown.report.stats.exit_code == 130
+    assert shown.report.stats.saved == 0
 
 
 async def test_limit_leaves_the_rest_for_another_run(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 10, limit=4)
-    stats = told.report.stats
+    shown = await harvest_demo(tmp_path / "out", 10, limit=4)
+    stats = shown.report.stats
     assert (stats.saved, stats.remaining, stats.exit_code) == (4, 6, 4)
 
 
@@ -230,19 +230,19 @@ async def test_only_failed_asks_for_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serve(DemoArchive(count=6, faults=plan_faults(n1=("http_500", 2)))) as archive:
         await harvest_from(archive, out, listed_dids(6), limits={"attempts": 2}, limit=4)
-        told = await harvest_from(archive, out, listed_dids(6), only_failed=True)
-    assert told.report.stats.saved == 1
-    assert told.report.stats.remaining == 2
+        shown = await harvest_from(archive, out, listed_dids(6), only_failed=True)
+    assert shown.report.stats.saved == 1
+    assert shown.report.stats.remaining == 2
 
 
 async def test_ledger_summary_and_event_log_tell_the_same_story(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    told = await harvest_demo(out, 8, plan_faults(n1="http_404", n2=("http_500", 1)))
-    summary = json.loads((told.report.folder / "summary.json").read_text())
+    shown = await harvest_demo(out, 8, plan_faults(n1="http_404", n2=("http_500", 1)))
+    summary = json.loads((shown.report.folder / "summary.json").read_text())
     assert summary["listed"] == 8 == summary["present"] + summary["saved"] + summary["failed"] + summary["remaining"]
     assert summary["failures"] == {"not_found": 1}
-    assert summary["requests"] == told.archive.log.requests == 9
-    events = [json.loads(line) for line in (told.report.folder / "events.jsonl").read_text().splitlines()]
+    assert summary["requests"] == shown.archive.log.requests == 9
+    events = [json.loads(line) for line in (shown.report.folder / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events].count("spectrum_saved") == 7
     assert events[-1]["event"] == "harvest_ended"
     ledger = out / ".harvester" / "ledger.sqlite"
@@ -260,9 +260,9 @@ async def test_deleting_the_ledger_loses_no_spectrum(tmp_path: Path) -> None:
         await harvest_from(archive, out, listed_dids(5))
         for path in (out / ".harvester").glob("ledger.sqlite*"):
             path.unlink()
-        told = await harvest_from(archive, out, listed_dids(5))
+        shown = await harvest_from(archive, out, listed_dids(5))
         assert archive.log.requests == 5
-    assert told.report.stats.present == 5
+    assert shown.report.stats.present == 5
 
 
 async def test_a_watcher_that_breaks_costs_nothing_but_itself(tmp_path: Path) -> None:
@@ -270,24 +270,24 @@ async def test_a_watcher_that_breaks_costs_nothing_but_itself(tmp_path: Path) ->
         if isinstance(event, ev.SpectrumSaved):
             raise ZeroDivisionError("oops")
 
-    told = await harvest_demo(tmp_path / "out", 5, watchers=[clumsy])
-    assert told.report.stats.saved == 5
-    assert [lost.partition(": ")[2] for lost in told.report.warnings] == ["ZeroDivisionError: oops"]
-    assert "clumsy" in json.loads((told.report.folder / "summary.json").read_text())["watchers_lost"][0]
+    shown = await harvest_demo(tmp_path / "out", 5, watchers=[clumsy])
+    assert shown.report.stats.saved == 5
+    assert [lost.partition(": ")[2] for lost in shown.report.warnings] == ["ZeroDivisionError: oops"]
+    assert "clumsy" in json.loads((shown.report.folder / "summary.json").read_text())["watchers_lost"][0]
 
 
 async def test_two_spectra_with_the_same_last_segment_get_two_names(tmp_path: Path) -> None:
     same = [SpectrumId("ivo://asu.cas.cz/stel/ccd700/ua160034"), SpectrumId("ivo://asu.cas.cz/stel/ccd700/UA160034")]
     async with serve(DemoArchive(count=1, knows_any=True)) as archive:
-        told = await harvest_from(archive, tmp_path / "out", same)
-    assert told.report.stats.saved == 2
+        shown = await harvest_from(archive, tmp_path / "out", same)
+    assert shown.report.stats.saved == 2
     folded = {name.casefold() for name in fits_names(tmp_path / "out")}
     assert len(folded) == 2
 
 
-async def test_the_archive_is_told_who_asks(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 1, contact="me@observatory.example")
-    (entry,) = told.archive.log.entries
+async def test_the_archive_learns_who_asks(tmp_path: Path) -> None:
+    shown = await harvest_demo(tmp_path / "out", 1, contact="me@observatory.example")
+    (entry,) = shown.archive.log.entries
     assert entry.user_agent.startswith("harvester/")
     assert "(IVOA-copy; mailto:me@observatory.example)" in entry.user_agent
 
@@ -303,8 +303,8 @@ async def test_a_full_disk_ends_the_run_and_charges_no_spectrum(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic, "_write", full)
-    told = await harvest_demo(tmp_path / "out", 10)
-    stats = told.report.stats
+    shown = await harvest_demo(tmp_path / "out", 10)
+    stats = shown.report.stats
     assert (stats.exit_code, stats.failed, stats.remaining) == (6, 0, 10)
     assert "the disk is full" in stats.reason
-    assert told.archive.log.requests <= WORKERS_PER_REQUEST_SLOT * QUICK["concurrency"]
+    assert shown.archive.log.requests <= WORKERS_PER_REQUEST_SLOT * QUICK["concurrency"]

@@ -48,7 +48,7 @@ def proved(out: Path, fix: bool = False) -> StoreCheck:
     return check_store(configuration, fix=fix, processes=1, progress=lambda done, total: None)
 
 
-def told(*arguments: str) -> Result:
+def said(*arguments: str) -> Result:
     return CliRunner().invoke(commands, arguments, catch_exceptions=False, standalone_mode=False)
 
 
@@ -111,17 +111,17 @@ def test_every_command_finds_its_way_in_a_hashed_directory(flat: Path, command: 
     harvested(flat, layout="hashed")
     assert lying(flat) == places(Layout.HASHED)
     Path("wanted.csv").write_text("\n".join(["id", *listed_dids(COUNT)]))
-    assert told(*command, "--out", str(flat), "--archive", "demo").return_value in (0, None)
+    assert said(*command, "--out", str(flat), "--archive", "demo").return_value in (0, None)
 
 
 def test_the_report_tells_the_digest_of_the_sums_as_they_are(flat: Path) -> None:
     harvested(flat, layout="hashed")
     proved(flat)
-    shown = json.loads(told("report", "--json", "--out", str(flat)).output)
+    shown = json.loads(said("report", "--json", "--out", str(flat)).output)
     assert shown["digest"] == hashlib.sha256((flat / "SHA256SUMS").read_bytes()).hexdigest()
 
 
-def test_what_is_damaged_is_told_by_its_place_and_fetched_anew_to_the_same(flat: Path) -> None:
+def test_what_is_damaged_is_reported_by_its_place_and_fetched_again_to_the_same(flat: Path) -> None:
     harvested(flat, layout="hashed")
     damaged = flat / Layout.HASHED.relative_path("na010010")
     damaged.write_bytes(damaged.read_bytes()[:-2880])
@@ -155,7 +155,7 @@ def test_the_sums_tell_where_spectra_lie_also_of_a_run_that_only_moved_them(flat
         assert checked.returncode == 0
 
 
-def test_the_folders_go_with_the_layout_unless_somebody_keeps_something_there(flat: Path) -> None:
+def test_the_folders_go_with_the_layout_unless_someone_keeps_something_there(flat: Path) -> None:
     harvested(flat, layout="hashed")
     (flat / "ab" / "notes.txt").write_text("mine")
     harvested(flat, layout="flat")
@@ -180,7 +180,7 @@ def test_what_is_not_ours_stays_where_it_is(flat: Path) -> None:
 def test_a_plan_moves_nothing_and_says_what_a_run_will_do(flat: Path) -> None:
     Path("wanted.csv").write_text("\n".join(["id", *listed_dids(COUNT)]))
     flags = ["--catalog", "wanted.csv", "--out", str(flat), "--archive", "demo", "--layout", "hashed"]
-    shown = told("plan", *flags)
+    shown = said("plan", *flags)
     assert "its layout is flat: a run moves its spectra, for --layout hashed" in shown.output
     assert lying(flat) == places(Layout.FLAT)
     ran = subprocess.run(
@@ -309,7 +309,7 @@ def test_a_folder_that_went_away_is_made_again(flat: Path) -> None:
     assert lying(flat) == places(Layout.HASHED)
 
 
-def test_a_link_or_a_file_in_the_place_of_a_folder_is_told(flat: Path, tmp_path: Path) -> None:
+def test_a_link_or_a_file_in_the_place_of_a_folder_is_reported(flat: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (flat / "ab").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match=r"out/ab: --layout hashed needs a plain folder there; move away"):

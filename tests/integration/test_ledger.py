@@ -49,8 +49,8 @@ def rows(out: Path, sql: str) -> list[tuple[object, ...]]:
 async def asked_for(out: Path, count: int = COUNT) -> set[str]:
     """What a run asks for; afterwards everything is there."""
     async with serve(DemoArchive(count=count)) as archive:
-        told = await harvest_from(archive, out, listed_dids(count))
-        assert told.report.stats.exit_code == 0
+        shown = await harvest_from(archive, out, listed_dids(count))
+        assert shown.report.stats.exit_code == 0
         assert len(fits_names(out)) == count
         assert not leftovers(out)
         return set(archive.log.by_did)
@@ -86,7 +86,7 @@ def _forget_half(ledger: Path) -> None:
     ],
     ids=["deleted", "cut in half", "half its rows", "empty", "a byte", "garbage", "a header only", "a torn log"],
 )
-async def test_whatever_became_of_the_ledger_no_spectrum_is_asked_for_again(
+async def test_whatever_became_of_the_ledger_no_spectrum_is_requested_again(
     out: Path, harm: Callable[[Path], object]
 ) -> None:
     harm(ledger_of(out))
@@ -94,7 +94,7 @@ async def test_whatever_became_of_the_ledger_no_spectrum_is_asked_for_again(
     assert rows(out, "SELECT count(*) FROM spectrum WHERE status IN ('present', 'saved')") == [(COUNT,)]
 
 
-async def test_a_folder_in_place_of_the_ledger_is_told_in_one_sentence(out: Path) -> None:
+async def test_a_folder_in_place_of_the_ledger_is_reported_in_one_sentence(out: Path) -> None:
     ledger_of(out).unlink()
     ledger_of(out).mkdir()
     with pytest.raises(StoreError, match="the ledger cannot be read") as caught:
@@ -131,7 +131,7 @@ async def test_a_ledger_newer_than_the_disk_is_not_believed(out: Path) -> None:
     ],
     ids=["deleted", "emptied", "cut at a block", "cut by a byte", "a block more"],
 )
-async def test_a_file_deleted_or_cut_by_hand_is_fetched_again_and_no_other(
+async def test_a_file_deleted_or_cut_by_a_user_is_fetched_again_and_no_other(
     out: Path, harm: Callable[[Path], object]
 ) -> None:
     good = (out / f"{NAMES[4]}.fits").stat().st_size
@@ -151,7 +151,7 @@ def columns(path: Path) -> dict[str, list[str]]:
 
 
 OLDER = {
-    0: "",  # a file that SQLite made and nobody wrote to
+    0: "",  # a file that SQLite made and no one wrote to
     1: """
 CREATE TABLE run(
     run TEXT PRIMARY KEY, started REAL NOT NULL, ended REAL, host TEXT NOT NULL, pid INTEGER NOT NULL,
@@ -299,13 +299,13 @@ async def test_readers_in_other_threads_are_never_disturbed_and_never_disturb(tm
     watchers = [threading.Thread(target=watch) for _ in range(2)]
     for watcher in watchers:
         watcher.start()
-    told = await harvest_demo(out, 100, limits={"rate": 100})
+    shown = await harvest_demo(out, 100, limits={"rate": 100})
     done.set()
     for watcher in watchers:
         watcher.join()
     assert faults == []
-    assert told.report.warnings == []
-    assert told.report.stats.saved == 100
+    assert shown.report.warnings == []
+    assert shown.report.stats.saved == 100
     assert queries.last_run(ledger_of(out)).summary["saved"] == 100  # type: ignore[union-attr]
 
 
@@ -323,10 +323,10 @@ async def test_a_disk_that_breaks_under_the_ledger_costs_history_and_no_spectrum
             patch.setattr(LedgerWriter, "_commit", broken)
 
     with monkeypatch.context() as patch:
-        told = await harvest_demo(out, COUNT, watchers=[break_it])
-    assert told.report.stats.saved == COUNT
-    assert any("disk I/O error" in lost for lost in told.report.warnings)
-    assert any("disk I/O error" in str(lost) for lost in told.report.summary["watchers_lost"])  # type: ignore[attr-defined]
+        shown = await harvest_demo(out, COUNT, watchers=[break_it])
+    assert shown.report.stats.saved == COUNT
+    assert any("disk I/O error" in lost for lost in shown.report.warnings)
+    assert any("disk I/O error" in str(lost) for lost in shown.report.summary["watchers_lost"])  # type: ignore[attr-defined]
     assert await asked_for(out) == set()
 
 
@@ -340,8 +340,8 @@ async def test_on_a_network_file_system_there_is_no_shared_memory(
     def look(event: ev.Event) -> None:
         seen.update(path.name for path in (out / ".harvester").iterdir())
 
-    told = await harvest_demo(out, COUNT, watchers=[look])
-    assert told.report.stats.saved == COUNT
+    shown = await harvest_demo(out, COUNT, watchers=[look])
+    assert shown.report.stats.saved == COUNT
     assert not {"ledger.sqlite-wal", "ledger.sqlite-shm"} & seen
     with closing(schema.open_for_writing(ledger_of(out))) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
@@ -349,7 +349,7 @@ async def test_on_a_network_file_system_there_is_no_shared_memory(
 
 
 @pytest.mark.parametrize(("kind", "network"), [("nfs4", True), ("fuse.sshfs", True), ("xfs", False), ("", False)])
-def test_network_file_systems_are_told_by_their_kind(
+def test_network_file_systems_are_reported_by_their_kind(
     kind: str, network: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "file_system", lambda path: kind)
@@ -364,11 +364,11 @@ async def test_what_we_remember_is_private_to_the_user(tmp_path: Path) -> None:
         for path in (out / ".harvester").iterdir():
             modes[path.name] = stat.S_IMODE(path.stat().st_mode)
 
-    told = await harvest_demo(out, 3, plan_faults(n1="html"), watchers=[look], limits={"attempts": 1})
+    shown = await harvest_demo(out, 3, plan_faults(n1="html"), watchers=[look], limits={"attempts": 1})
     assert stat.S_IMODE((out / ".harvester").stat().st_mode) == 0o700
     assert {modes[name] for name in ("ledger.sqlite", "ledger.sqlite-wal", "lock")} == {0o600}
     assert modes["quarantine"] == 0o700
-    assert stat.S_IMODE(told.report.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(shown.report.folder.stat().st_mode) == 0o700
 
 
 # ---- what it remembers
@@ -403,8 +403,8 @@ async def test_spectra_of_another_shape_are_not_mixed_in(out: Path) -> None:
         await harvest_demo(out, COUNT, fluxcalib="relative")
     for path in out.glob("*.fits"):
         path.unlink()
-    told = await harvest_demo(out, COUNT, fluxcalib="relative")
-    assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
+    shown = await harvest_demo(out, COUNT, fluxcalib="relative")
+    assert (shown.report.stats.saved, shown.report.stats.exit_code) == (COUNT, 0)
     assert queries.request_parameters(ledger_of(out)) == "FLUXCALIB=relative, FORMAT=application/fits"
 
 
@@ -450,8 +450,8 @@ def test_where_nothing_is_left_of_an_archive_another_may_come(out: Path, tmp_pat
     assert CliRunner().invoke(commands, given, standalone_mode=False, catch_exceptions=False).return_value == 10
 
 
-def test_a_later_catalog_adds_to_what_an_earlier_one_told_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:
-    """And whoever says nothing new has no row rewritten."""
+def test_a_later_catalog_adds_to_what_an_earlier_one_reported_and_erases_none_of_it(out: Path, tmp_path: Path) -> None:
+    """And the one who says nothing new has no row rewritten."""
     rows(out, "CREATE TABLE rewritten(did TEXT)")
     rows(
         out,
@@ -481,7 +481,9 @@ def test_a_sound_ledger_needs_nothing(out: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["second", "never begun"])
-def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_same(tmp_path: Path, run: str) -> None:
+def test_a_row_whose_past_is_reported_already_or_can_not_be_reported_is_written_all_the_same(
+    tmp_path: Path, run: str
+) -> None:
     target = Target(SpectrumId("ivo://org/a"), "a")
     proof = VerifiedSpectrum(5760, "n" * 64, "d" * 64, 2, 6e-7, 7e-7, "")
     with closing(schema.open_for_writing(tmp_path / "ledger.sqlite")) as ledger:
@@ -497,7 +499,7 @@ def test_a_row_whose_past_is_told_already_or_can_not_be_told_is_written_all_the_
         assert ledger.execute("SELECT sha256 FROM past").fetchall() == [("o",)]
 
 
-def test_a_ledger_that_another_program_holds_to_the_end_is_told_and_still_takes_its_rows_when_let_go(
+def test_a_ledger_that_another_program_holds_to_the_end_is_reported_and_still_takes_its_rows_when_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread alone closes the connection: closed under it, SQLite crashes the whole process."""

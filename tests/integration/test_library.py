@@ -77,7 +77,7 @@ async def test_failures_are_records_with_their_catalog_columns(tmp_path: Path) -
     assert result.summary["failures"] == {"empty": 1, "not_found": 1}
 
 
-async def test_only_what_failed_is_asked_for_again(tmp_path: Path) -> None:
+async def test_only_what_failed_is_requested_again(tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "labels.csv", DIDS[:6])
     out = tmp_path / "out"
     await quick(out, catalog, plan_faults(n3="http_404"))
@@ -104,7 +104,7 @@ async def test_a_spectrum_that_changed_on_disk_is_not_handed_out(tmp_path: Path)
         _ = result[DIDS[0]].flux
 
 
-def test_a_directory_without_a_harvest_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_directory_without_a_harvest_is_reported_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(harvester.UsageError, match=r"no ledger.* give a harvest's directory, or make a ledger"):
         harvester.open_harvest(tmp_path)
 
@@ -349,7 +349,7 @@ async def test_a_caller_that_raises_is_dropped_and_named(tmp_path: Path) -> None
     assert any("what was that?" in note for note in result.notes)
 
 
-async def test_nothing_is_shown_unless_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_nothing_is_shown_unless_it_is_requested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await quick(tmp_path / "quiet", DIDS[:3])
     assert capsys.readouterr() == ("", "")
     await quick(tmp_path / "plain", DIDS[:3], progress="auto")

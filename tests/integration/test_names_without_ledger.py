@@ -15,7 +15,7 @@ from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.ledger import queries
 from harvester.model.target import SpectrumId
-from tests.support.harvests import Told, fits_names, harvest_from
+from tests.support.harvests import Harvested, fits_names, harvest_from
 
 A = SpectrumId("ivo://asu.cas.cz/stel/ccd700/x0001")
 B = SpectrumId("ivo://asu.cas.cz/stel/ccd700/other/x0001")
@@ -23,11 +23,11 @@ OTHERS = list(listed_dids(4))
 DIDS = list(listed_dids(6))
 
 
-async def harvested(out: Path, dids: list[SpectrumId]) -> tuple[Told, set[str]]:
+async def harvested(out: Path, dids: list[SpectrumId]) -> tuple[Harvested, set[str]]:
     async with serve(DemoArchive(knows_any=True)) as archive:
-        told = await harvest_from(archive, out, dids)
-        assert told.report.stats.exit_code == 0
-        return told, set(archive.log.by_did)
+        shown = await harvest_from(archive, out, dids)
+        assert shown.report.stats.exit_code == 0
+        return shown, set(archive.log.by_did)
 
 
 def checked(out: Path, fix: bool = False) -> StoreCheck:
@@ -48,14 +48,14 @@ def typed(*arguments: object) -> tuple[int, str]:
 async def test_a_shared_last_segment_without_the_ledger_makes_no_second_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
     await harvested(out, [A, *OTHERS])
-    told, requested = await harvested(out, [A, B, *OTHERS])
+    shown, requested = await harvested(out, [A, B, *OTHERS])
     assert requested == {B}, "A keeps its name"
     names = fits_names(out)
     assert names >= {"x0001.fits", f"{slug_name(B)}.fits"}
     forget(out)
-    told, requested = await harvested(out, [A, B, *OTHERS])
+    shown, requested = await harvested(out, [A, B, *OTHERS])
     assert (requested, fits_names(out)) == (set(), names)
-    assert told.report.stats.present == 6
+    assert shown.report.stats.present == 6
     assert checked(out).faults == []
 
 

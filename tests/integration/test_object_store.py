@@ -24,7 +24,7 @@ from harvester.run.execute import locked_store
 from harvester.run.prepare import catalog_of, prepare
 from harvester.storage.url import parse_address
 from harvester.verify import verify_spectrum
-from tests.support.harvests import Told, harvest_demo, harvest_from
+from tests.support.harvests import Harvested, harvest_demo, harvest_from
 from tests.support.object_servers import BUCKET, between, free_port, rclone
 from tests.support.stores import Servers, bucket, servers
 
@@ -48,9 +48,9 @@ def stored(url: str) -> dict[str, bytes]:
     }
 
 
-def prove_all(url: str, told: Told, count: int = COUNT) -> None:
+def prove_all(url: str, shown: Harvested, count: int = COUNT) -> None:
     """Exactly the listed spectra are there, each sound, and each the very bytes that the ledger remembers."""
-    configuration = load({"out": url, "archive": told.archive.dlget})
+    configuration = load({"out": url, "archive": shown.archive.dlget})
     objects = stored(url)
     digests = dict(queries.digests(home(url) / ".harvester" / "ledger.sqlite"))
     dids = {did.rpartition("/")[2] + ".fits": did for did in listed_dids(count)}
@@ -81,9 +81,9 @@ def typed(*arguments: str) -> tuple[int, str]:
 @ON_BOTH
 async def test_a_harvest_into_a_bucket_is_complete_and_the_next_asks_nothing(bucket: str) -> None:
     async with serve(DemoArchive(count=COUNT)) as archive:
-        told = await harvest_from(archive, bucket, listed_dids(COUNT))
-        assert told.report.stats.exit_code == 0
-        prove_all(bucket, told)
+        shown = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert shown.report.stats.exit_code == 0
+        prove_all(bucket, shown)
         again = await harvest_from(archive, bucket, listed_dids(COUNT))
     assert (again.report.stats.saved, again.report.stats.requests) == (0, 0)
 
@@ -93,9 +93,9 @@ async def test_losing_the_local_folder_loses_no_spectrum(bucket: str) -> None:
     async with serve(DemoArchive(count=COUNT)) as archive:
         await harvest_from(archive, bucket, listed_dids(COUNT - 3))
         shutil.rmtree("data")
-        told = await harvest_from(archive, bucket, listed_dids(COUNT))
-        assert told.report.stats.requests == 3
-        prove_all(bucket, told)
+        shown = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert shown.report.stats.requests == 3
+        prove_all(bucket, shown)
 
 
 @ON_MOTO
@@ -107,9 +107,9 @@ async def test_without_a_ledger_what_is_no_spectrum_is_set_aside_and_fetched_aga
         names = sorted(stored(bucket))
         obstore.put(service, names[0], b"\0" * 2880)
         obstore.put(service, names[1], b"half a block")
-        told = await harvest_from(archive, bucket, listed_dids(COUNT))
-        assert told.report.stats.requests == 2
-        prove_all(bucket, told)
+        shown = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert shown.report.stats.requests == 2
+        prove_all(bucket, shown)
     kept = bytes(obstore.get(service, f".harvester/quarantine/{names[1].removesuffix('.fits')}.suspect.body").bytes())
     assert kept == b"half a block"
 
@@ -117,17 +117,17 @@ async def test_without_a_ledger_what_is_no_spectrum_is_set_aside_and_fetched_aga
 async def test_files_behind_an_address_are_objects_too(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     url = (tmp_path / "far").as_uri()
-    told = await harvest_demo(url, COUNT)
-    prove_all(url, told)
+    shown = await harvest_demo(url, COUNT)
+    prove_all(url, shown)
 
 
 @ON_MOTO
 async def test_a_refresh_replaces_and_a_plain_run_does_not(bucket: str) -> None:
     async with serve(DemoArchive(count=COUNT)) as archive:
         await harvest_from(archive, bucket, listed_dids(COUNT))
-        told = await harvest_from(archive, bucket, listed_dids(COUNT), refresh=True)
-        assert told.report.stats.saved == COUNT
-        prove_all(bucket, told)
+        shown = await harvest_from(archive, bucket, listed_dids(COUNT), refresh=True)
+        assert shown.report.stats.saved == COUNT
+        prove_all(bucket, shown)
 
 
 @ON_BOTH
@@ -147,7 +147,7 @@ async def test_a_second_machine_neither_undoes_nor_doubts_what_the_first_stored(
 # ---- faults
 
 
-async def test_a_server_that_dies_in_mid_run_is_waited_for_and_nothing_is_asked_twice(
+async def test_a_server_that_dies_in_mid_run_is_waited_for_and_nothing_is_requested_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with rclone(tmp_path) as server:
@@ -166,11 +166,11 @@ async def test_a_server_that_dies_in_mid_run_is_waited_for_and_nothing_is_asked_
                     if len(pauses) == 1:
                         server.start()
 
-        told = await harvest_demo(url, COUNT, watchers=[saboteur], limits={"disk_wait": 60})
-        assert told.report.stats.exit_code == 0
+        shown = await harvest_demo(url, COUNT, watchers=[saboteur], limits={"disk_wait": 60})
+        assert shown.report.stats.exit_code == 0
         assert "the service takes nothing at the moment" in pauses[0]
-        assert told.report.stats.requests == COUNT
-        prove_all(url, told)
+        assert shown.report.stats.requests == COUNT
+        prove_all(url, shown)
 
 
 @pytest.mark.parametrize("kind", ["moto", "rclone"])
@@ -181,11 +181,11 @@ async def test_errors_slow_and_lost_answers_end_in_exactly_the_right_objects(
     with between(servers[kind], "", "500", "lost", "slow", "", "503", "cut") as (proxy, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        told = await harvest_demo(url, COUNT, limits={"disk_wait": 60})
-        assert told.report.stats.exit_code == 0
-        assert told.report.stats.requests == COUNT, "the archive is asked once, whatever the storage does"
+        shown = await harvest_demo(url, COUNT, limits={"disk_wait": 60})
+        assert shown.report.stats.exit_code == 0
+        assert shown.report.stats.requests == COUNT, "the archive is asked once, whatever the storage does"
         assert set(proxy.met) == {"", "500", "lost", "slow", "503", "cut"}
-        prove_all(url, told)
+        prove_all(url, shown)
 
 
 async def test_a_service_that_takes_no_spectrum_ends_the_run_in_order(
@@ -195,9 +195,9 @@ async def test_a_service_that_takes_no_spectrum_ends_the_run_in_order(
     with between(servers["moto"], "503") as (_, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        told = await harvest_demo(url, COUNT, limits={"disk_wait": 3})
-        assert told.report.stats.exit_code == 6
-        assert "takes nothing at the moment (503 SlowDown)" in str(told.report.stats.reason)
+        shown = await harvest_demo(url, COUNT, limits={"disk_wait": 3})
+        assert shown.report.stats.exit_code == 6
+        assert "takes nothing at the moment (503 SlowDown)" in str(shown.report.stats.reason)
         assert stored(url) == {}
 
 
@@ -206,7 +206,7 @@ async def test_a_service_that_takes_no_spectrum_ends_the_run_in_order(
 
 @ON_MOTO
 def test_a_bucket_that_is_not_there_is_one_sentence(bucket: str) -> None:
-    code, said = typed("run", "--archive", "demo", "--out", "s3://nobody/has/it", "--progress", "none")
+    code, said = typed("run", "--archive", "demo", "--out", "s3://unknown/has/it", "--progress", "none")
     assert (code, "there is no such bucket or folder" in said) == (6, True)
     assert "Traceback" not in said
 
@@ -220,7 +220,7 @@ def test_refused_credentials_are_one_sentence_without_them(bucket: str, monkeypa
         assert "notthesecret" not in said
 
 
-def test_a_service_that_nobody_runs_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_no_one_runs_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "any")
@@ -288,8 +288,8 @@ async def test_status_failures_plan_and_verify_work_with_a_bucket(bucket: str) -
 
 @ON_MOTO
 async def test_a_bucket_is_exported_and_reported_like_a_folder(bucket: str) -> None:
-    told = await harvest_demo(bucket, COUNT)
-    assert not told.report.warnings, "the page at the end is made as well"
+    shown = await harvest_demo(bucket, COUNT)
+    assert not shown.report.warnings, "the page at the end is made as well"
     code, said = typed("export", "harvest.parquet", "--out", bucket)
     assert (code, f"{COUNT} spectra" in said) == (0, True)
     assert pyarrow.parquet.read_table("harvest.parquet").num_rows == COUNT
@@ -310,9 +310,9 @@ async def test_verify_finds_what_was_changed_and_fix_makes_the_next_run_fetch_it
         assert (code, f"{bucket}/{name}" in said) == (3, True)
         assert typed("verify", "--fix", "--out", bucket)[0] == 3
         assert name not in stored(bucket)
-        told = await harvest_from(archive, bucket, listed_dids(COUNT))
-        assert told.report.stats.requests == 1
-        prove_all(bucket, told)
+        shown = await harvest_from(archive, bucket, listed_dids(COUNT))
+        assert shown.report.stats.requests == 1
+        prove_all(bucket, shown)
 
 
 @ON_BOTH

@@ -21,7 +21,7 @@ from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError
 from harvester.ledger import history, queries
 from harvester.ledger.schema import RENAMED_KINDS, VERSION
-from tests.support.harvests import Told, fits_names, harvest_from
+from tests.support.harvests import Harvested, fits_names, harvest_from
 from tests.support.paths import REPOSITORY
 
 COUNT = 8
@@ -46,13 +46,13 @@ def typed(*arguments: object) -> tuple[int, str]:
     return done.return_value or 0, done.output
 
 
-async def resumed(out: Path, tmp_path: Path) -> tuple[Told, set[str]]:
+async def resumed(out: Path, tmp_path: Path) -> tuple[Harvested, set[str]]:
     """A run on it, and what it requested."""
     async with serve(DemoArchive(count=COUNT)) as archive:
         (tmp_path / "archive.toml").write_text(PROFILE.format(archive.dlget))
         profile = str(tmp_path / "archive.toml")
-        told = await harvest_from(archive, out, DIDS, profile=profile, band=BAND)
-        return told, set(archive.log.by_did)
+        shown = await harvest_from(archive, out, DIDS, profile=profile, band=BAND)
+        return shown, set(archive.log.by_did)
 
 
 def test_it_is_read_before_any_run_and_left_as_it_is(out: Path) -> None:
@@ -80,9 +80,9 @@ def test_it_is_read_before_any_run_and_left_as_it_is(out: Path) -> None:
 
 async def test_it_is_resumed_and_no_stored_spectrum_is_requested_again(out: Path, tmp_path: Path) -> None:
     bytes_before = {path.name: path.read_bytes() for path in out.glob("*.fits")}
-    told, requested = await resumed(out, tmp_path)
+    shown, requested = await resumed(out, tmp_path)
     assert requested == set(DIDS[2:])
-    assert (told.report.stats.present, told.report.stats.saved, told.report.stats.exit_code) == (2, 6, 0)
+    assert (shown.report.stats.present, shown.report.stats.saved, shown.report.stats.exit_code) == (2, 6, 0)
     assert all((out / name).read_bytes() == body for name, body in bytes_before.items())
     assert len(fits_names(out)) == COUNT
     with closing(sqlite3.connect(ledger_of(out))) as ledger:

@@ -12,7 +12,7 @@ import pytest
 
 from harvester import events as ev
 from harvester.model.limits import Limits
-from tests.support.simulated_run import Night, Outage, spend_night
+from tests.support.simulated_run import Night, Outage, simulate_night
 from tests.support.virtual_time import run_virtually
 from tests.support.worker_pools import Bench
 from tests.unit.parallel.test_coordinator import bench
@@ -51,7 +51,7 @@ def sent_before_pause(run: Night, begin: float) -> int:
 @pytest.mark.parametrize("limits", [FAST, Limits(rate=60.0), Limits(rate=5.0)], ids=["no limit", "60/s", "5/s"])
 @pytest.mark.parametrize("kind", OUTAGES)
 def test_an_outage_is_noticed_within_ten_requests_and_costs_no_spectrum(kind: str, limits: Limits) -> None:
-    run = run_virtually(spend_night(COUNT, OUTAGES[kind], limits=limits))
+    run = run_virtually(simulate_night(COUNT, OUTAGES[kind], limits=limits))
     assert sent_before_pause(run, BEGIN) <= NOTICED
     assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (COUNT, 0, 0)
 
@@ -59,14 +59,14 @@ def test_an_outage_is_noticed_within_ten_requests_and_costs_no_spectrum(kind: st
 @pytest.mark.parametrize("bad", [range(200, 400, 2), range(200, 700)], ids=["500 on half", "a block of 500"])
 def test_bad_spectra_are_noticed_as_soon_and_cost_no_healthy_one(bad: range) -> None:
     count = max(bad) + 100
-    run = run_virtually(spend_night(count, poisoned=bad, limits=Limits(rate=0.0, attempts=2)))
+    run = run_virtually(simulate_night(count, poisoned=bad, limits=Limits(rate=0.0, attempts=2)))
     assert sent_before_pause(run, 0.0) - 200 <= NOTICED
     assert (run.stats.saved, run.stats.failed) == (count - len(bad), len(bad))
 
 
 def test_an_archive_that_flaps_at_a_low_rate_costs_no_spectrum() -> None:
     for seed in range(5):
-        run = run_virtually(spend_night(200, FLAPPING, limits=Limits(rate=1.0), seed=seed))
+        run = run_virtually(simulate_night(200, FLAPPING, limits=Limits(rate=1.0), seed=seed))
         assert (run.stats.saved, run.stats.failed) == (200, 0)
 
 
@@ -75,7 +75,7 @@ def test_an_archive_that_flaps_at_a_low_rate_costs_no_spectrum() -> None:
 def test_an_archive_that_rejects_everything_ends_the_run_and_no_spectrum_is_blamed(
     how: str, begin: float, exit_code: int
 ) -> None:
-    run = run_virtually(spend_night(COUNT, [Outage(begin, 1e9, how)], limits=FAST))
+    run = run_virtually(simulate_night(COUNT, [Outage(begin, 1e9, how)], limits=FAST))
     assert sum(moment >= begin for moment in run.asked) <= STOPPED
     assert (run.stats.exit_code, run.stats.failed) == (exit_code, 0)
     assert run.stats.remaining == COUNT - run.stats.saved
@@ -83,13 +83,13 @@ def test_an_archive_that_rejects_everything_ends_the_run_and_no_spectrum_is_blam
 
 @pytest.mark.parametrize("how", ["404", "403", "no spectrum"])
 def test_a_block_that_is_rejected_is_the_fault_of_its_spectra(how: str) -> None:
-    run = run_virtually(spend_night(600, rejected=dict.fromkeys(range(100, 400), how), limits=FAST))
+    run = run_virtually(simulate_night(600, rejected=dict.fromkeys(range(100, 400), how), limits=FAST))
     assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (300, 300, 3)
 
 
 def test_a_known_good_spectrum_that_has_gone_bad_is_no_outage() -> None:
     """All that was served before is a 500 now; the other spectra are fine."""
-    run = run_virtually(spend_night(300, gone_bad_at=2.0, poisoned=range(20, 26), limits=FAST))
+    run = run_virtually(simulate_night(300, gone_bad_at=2.0, poisoned=range(20, 26), limits=FAST))
     assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (294, 6, 4)
 
 
@@ -97,7 +97,7 @@ def test_a_known_good_spectrum_that_has_gone_bad_is_no_outage() -> None:
 def test_spectra_that_always_answer_with_retry_after_do_not_hold_the_others(wait: float) -> None:
     bad = range(5, 1000, 100)
     limits = Limits(rate=60.0, attempts=3)
-    run = run_virtually(spend_night(1000, retry_after=dict.fromkeys(bad, wait), limits=limits))
+    run = run_virtually(simulate_night(1000, retry_after=dict.fromkeys(bad, wait), limits=limits))
     assert (run.stats.saved, run.stats.failed) == (1000 - len(bad), len(bad))
     saved = [event.time - run.events[0].time for event in run.events if isinstance(event, ev.SpectrumSaved)]
     pauses = [event for event in run.events if isinstance(event, ev.HarvestPaused)]
@@ -107,7 +107,7 @@ def test_spectra_that_always_answer_with_retry_after_do_not_hold_the_others(wait
 
 def test_a_server_that_is_overloaded_is_obeyed_by_all_each_time() -> None:
     busy = [Outage(10.0 * number, 10.0 * number + 1.0, "503, Retry-After 5") for number in range(1, 10)]
-    run = run_virtually(spend_night(300, busy, limits=Limits(rate=5.0)))
+    run = run_virtually(simulate_night(300, busy, limits=Limits(rate=5.0)))
     start = run.events[0].time
     pauses = [
         event for event in run.events if isinstance(event, ev.HarvestPaused) and event.kind is ev.Pause.RETRY_AFTER

@@ -29,12 +29,12 @@ COUNT = 300
 
 def children_of(pid: int) -> list[int]:
     """The processes that any thread of ``pid`` started."""
-    told = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for children in told for child in children]
+    shown = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children in shown for child in children]
 
 
 def all_end(pids: list[int], patience: float = 20.0) -> bool:
-    """Whether all of them end in time; one that nobody waits for has ended as well."""
+    """Whether all of them end in time; one that no one waits for has ended as well."""
     deadline = time.monotonic() + patience
     while any(_lives(pid) for pid in pids):
         if time.monotonic() > deadline:
@@ -52,15 +52,15 @@ def _lives(pid: int) -> bool:
 
 async def test_processes_fetch_together_what_one_would(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=COUNT)) as archive:
-        told = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
+        shown = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
         asked = archive.log.by_did
-    summary = told.report.summary
+    summary = shown.report.summary
     assert (summary["saved"], summary["requests"], summary["exit_code"]) == (COUNT, COUNT, 0)
     assert len(fits_names(tmp_path / "out")) == COUNT
     assert set(asked.values()) == {1}
     assert not leftovers(tmp_path / "out")
-    assert len({event.outcome.target.did for event in told.of(ev.SpectrumSaved)}) == COUNT
-    assert not (told.report.folder / "processes.log").exists(), "nobody complained"
+    assert len({event.outcome.target.did for event in shown.of(ev.SpectrumSaved)}) == COUNT
+    assert not (shown.report.folder / "processes.log").exists(), "no one complained"
     stored = list(queries.stored(tmp_path / "out/.harvester/ledger.sqlite"))
     assert len(stored) == COUNT
     assert all(row["url"] and row["run_name"] == summary["run"] for row in stored)
@@ -69,9 +69,9 @@ async def test_processes_fetch_together_what_one_would(tmp_path: Path) -> None:
 async def test_faults_come_to_the_same_in_several_processes(tmp_path: Path) -> None:
     faults = plan_faults(n3="http_404", n5=("http_500", 2), n7="empty", n11=("truncated", 1))
     async with serve(DemoArchive(count=60, faults=faults)) as archive:
-        told = await harvest_from(archive, tmp_path / "out", listed_dids(60), processes=2)
-    assert told.report.stats.failures == {"not_found": 1, "empty": 1}
-    assert (told.report.stats.saved, told.report.stats.exit_code) == (58, 3)
+        shown = await harvest_from(archive, tmp_path / "out", listed_dids(60), processes=2)
+    assert shown.report.stats.failures == {"not_found": 1, "empty": 1}
+    assert (shown.report.stats.saved, shown.report.stats.exit_code) == (58, 3)
     assert len(list((tmp_path / "out/.harvester/quarantine").glob("*.json"))) > 0
 
 
@@ -105,13 +105,13 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
 
     limits = {"rate": 100, "concurrency": 8}
     async with serve(DemoArchive(count=COUNT, latency=0.02)) as archive:
-        told = await harvest_from(
+        shown = await harvest_from(
             archive, tmp_path / "out", listed_dids(COUNT), processes=4, limits=limits, watchers=[kill_two]
         )
         asked, busiest = archive.log.by_did, archive.log.busiest_second
     assert len(worked) >= 4, "each had its part, and the lost ones were replaced"
     assert len(lost) == 2
-    assert (told.report.stats.saved, told.report.stats.exit_code) == (COUNT, 0)
+    assert (shown.report.stats.saved, shown.report.stats.exit_code) == (COUNT, 0)
     assert len(fits_names(tmp_path / "out")) == COUNT
     assert sum(asked.values()) - COUNT <= 2 * 8, "no more than was in flight"
     assert len(list(queries.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
@@ -120,7 +120,7 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")
-async def test_a_process_that_is_frozen_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+async def test_a_process_that_is_frozen_keeps_no_one_from_stopping(tmp_path: Path) -> None:
     async with serve(DemoArchive(count=COUNT, latency=0.2)) as archive:
         catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(COUNT))
         asked = ["--archive", archive.dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
@@ -131,30 +131,30 @@ async def test_a_process_that_is_frozen_keeps_nobody_from_stopping(tmp_path: Pat
         assert run.stdout is not None
         while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
             pass
-        hands = children_of(run.pid)
-        os.kill(hands[0], signal.SIGSTOP)
+        workers = children_of(run.pid)
+        os.kill(workers[0], signal.SIGSTOP)
         run.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
             await run.communicate()
         assert run.returncode == 130
-        assert await asyncio.to_thread(all_end, hands)
+        assert await asyncio.to_thread(all_end, workers)
 
 
-async def test_a_process_that_cannot_be_started_is_told_in_a_sentence(
+async def test_a_process_that_cannot_be_started_is_reported_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     monkeypatch.setattr("harvester.parallel.process_pool.subprocess.Popen", refuse)
-    told = await harvest_demo(tmp_path / "out", 10, processes=2)
-    assert told.report.stats.exit_code == 4
-    assert "no further process can be started" in told.report.stats.reason
+    shown = await harvest_demo(tmp_path / "out", 10, processes=2)
+    assert shown.report.stats.exit_code == 4
+    assert "no further process can be started" in shown.report.stats.reason
 
 
 async def test_processes_store_in_256_folders_as_well(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 60, processes=2, layout="hashed")
-    assert told.report.stats.exit_code == 0
+    shown = await harvest_demo(tmp_path / "out", 60, processes=2, layout="hashed")
+    assert shown.report.stats.exit_code == 0
     assert len(list((tmp_path / "out").glob("??/*.fits"))) == 60
 
 
@@ -189,11 +189,11 @@ async def test_processes_do_not_outlive_the_one_that_was_killed(tmp_path: Path) 
         assert run.stdout is not None
         while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
             pass
-        hands = children_of(run.pid)
+        workers = children_of(run.pid)
         run.kill()
         await run.wait()
-        assert len(hands) == 2
-        assert await asyncio.to_thread(all_end, hands)
+        assert len(workers) == 2
+        assert await asyncio.to_thread(all_end, workers)
         again = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
     assert again.report.stats.remaining == 0
     assert again.report.stats.exit_code == 0

@@ -22,16 +22,16 @@ from harvester.run.provenance import profile_text
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
 from tests.support.fault_server import Fault, ok, says, serving_faults
-from tests.support.harvests import Told, harvest_demo, harvest_from, plan_faults
+from tests.support.harvests import Harvested, harvest_demo, harvest_from, plan_faults
 
 COUNT = 6
 DIDS = list(listed_dids(COUNT))
 LAST = "Connection: close"
 
 
-def account(told: Told) -> prov.model.ProvDocument:
+def account(shown: Harvested) -> prov.model.ProvDocument:
     """The run's document, as the independent reader understands it."""
-    return prov.model.ProvDocument.deserialize(str(told.report.folder / "provenance.json"))
+    return prov.model.ProvDocument.deserialize(str(shown.report.folder / "provenance.json"))
 
 
 def element(document: prov.model.ProvDocument, name: str) -> Mapping[str, Any]:
@@ -48,8 +48,8 @@ def asked(out: Path) -> dict[str, dict[str, Any]]:
 
 
 async def test_an_independent_library_reads_who_did_what_with_what(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", COUNT, contact="me@observatory.example")
-    document = account(told)
+    shown = await harvest_demo(tmp_path / "out", COUNT, contact="me@observatory.example")
+    document = account(shown)
     said = {line.strip() for line in document.get_provn().splitlines()}
     assert {
         "used(run:harvest, run:catalog, -)",
@@ -61,7 +61,7 @@ async def test_an_independent_library_reads_who_did_what_with_what(tmp_path: Pat
         "actedOnBehalfOf(run:harvester, run:user, -)",
     } <= said
     assert any(line.startswith("wasGeneratedBy(run:collection, run:harvest, 20") for line in said)
-    assert element(document, "service")["location"] == told.archive.dlget
+    assert element(document, "service")["location"] == shown.archive.dlget
     assert "mailto:me@observatory.example" in element(document, "harvester")["user_agent"]
     harvest = element(document, "harvest")
     assert (harvest["fluxcalib"], harvest["saved"], harvest["exit_code"]) == ("normalized", COUNT, 0)
@@ -69,10 +69,10 @@ async def test_an_independent_library_reads_who_did_what_with_what(tmp_path: Pat
 
 
 async def test_digests_of_what_went_in_are_those_of_the_files(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", COUNT)
-    document = account(told)
+    shown = await harvest_demo(tmp_path / "out", COUNT)
+    document = account(shown)
     catalog = hashlib.sha256((tmp_path / "out.csv").read_bytes()).hexdigest()
-    profile = hashlib.sha256((told.report.folder / "profile.toml").read_bytes()).hexdigest()
+    profile = hashlib.sha256((shown.report.folder / "profile.toml").read_bytes()).hexdigest()
     assert (element(document, "catalog")["sha256"], element(document, "catalog")["listed"]) == (catalog, COUNT)
     assert element(document, "profile")["sha256"] == profile
     assert {row["profile_sha256"] for row in asked(tmp_path / "out").values()} == {profile}
@@ -80,8 +80,8 @@ async def test_digests_of_what_went_in_are_those_of_the_files(tmp_path: Path) ->
 
 async def test_the_collections_digests_follow_from_the_files_alone(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    told = await harvest_demo(out, COUNT)
-    collection = element(account(told), "collection")
+    shown = await harvest_demo(out, COUNT)
+    collection = element(account(shown), "collection")
     files, contents = "", ""
     for did in sorted(DIDS):
         proof = verify_spectrum((out / f"{did.rpartition('/')[2]}.fits").read_bytes(), did, Expectation())
@@ -96,7 +96,7 @@ async def test_the_collections_digests_follow_from_the_files_alone(tmp_path: Pat
 async def test_two_harvests_of_the_same_spectra_have_the_same_content(tmp_path: Path) -> None:
     one, other = await harvest_demo(tmp_path / "one", COUNT), await harvest_demo(tmp_path / "other", COUNT)
     again = await harvest_demo(tmp_path / "one", COUNT)
-    digests = {element(account(told), "collection")["content_sha256"] for told in (one, other, again)}
+    digests = {element(account(shown), "collection")["content_sha256"] for shown in (one, other, again)}
     assert len(digests) == 1
 
 
@@ -107,10 +107,10 @@ async def test_an_interrupted_run_gives_its_account_too(tmp_path: Path) -> None:
         if isinstance(event, ev.SpectrumSaved):
             stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
-    told = await harvest_demo(tmp_path / "out", 50, stop=stop, watchers=[interrupt])
-    harvest, collection = element(account(told), "harvest"), element(account(told), "collection")
+    shown = await harvest_demo(tmp_path / "out", 50, stop=stop, watchers=[interrupt])
+    harvest, collection = element(account(shown), "harvest"), element(account(shown), "collection")
     assert (harvest["reason"], harvest["exit_code"]) == ("stopped by Ctrl-C", 130)
-    assert collection["spectra"] == told.report.stats.saved < 50
+    assert collection["spectra"] == shown.report.stats.saved < 50
 
 
 async def test_an_account_that_cannot_be_written_costs_nothing_but_itself(tmp_path: Path) -> None:
@@ -118,31 +118,31 @@ async def test_an_account_that_cannot_be_written_costs_nothing_but_itself(tmp_pa
         if isinstance(event, ev.HarvestStarted):
             (tmp_path / "out" / ".harvester" / "runs" / event.run / "provenance.json").mkdir()
 
-    told = await harvest_demo(tmp_path / "out", COUNT, watchers=[stand_in_its_way])
-    assert (told.report.stats.exit_code, told.report.stats.reason) == (0, "complete")
-    (lost,) = told.report.warnings
+    shown = await harvest_demo(tmp_path / "out", COUNT, watchers=[stand_in_its_way])
+    assert (shown.report.stats.exit_code, shown.report.stats.reason) == (0, "complete")
+    (lost,) = shown.report.warnings
     assert lost.startswith("provenance: ")
-    assert json.loads((told.report.folder / "summary.json").read_text())["watchers_lost"] == [lost]
+    assert json.loads((shown.report.folder / "summary.json").read_text())["watchers_lost"] == [lost]
 
 
 async def test_the_document_stays_small_however_many_spectra_there_are(tmp_path: Path) -> None:
     few, many = await harvest_demo(tmp_path / "few", 2), await harvest_demo(tmp_path / "many", 60)
-    sizes = [(told.report.folder / "provenance.json").stat().st_size for told in (few, many)]
+    sizes = [(shown.report.folder / "provenance.json").stat().st_size for shown in (few, many)]
     assert sizes[1] - sizes[0] < 100
 
 
 # ---- each spectrum
 
 
-async def test_the_ledger_tells_what_was_asked_for_each_spectrum_of_whom_and_when(tmp_path: Path) -> None:
+async def test_the_ledger_tells_what_was_requested_each_spectrum_of_whom_and_when(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    told = await harvest_demo(out, COUNT, plan_faults(n2="http_404"), contact="me@observatory.example")
-    (started,), (ended,) = told.of(ev.HarvestStarted), told.of(ev.HarvestEnded)
+    shown = await harvest_demo(out, COUNT, plan_faults(n2="http_404"), contact="me@observatory.example")
+    (started,), (ended,) = shown.of(ev.HarvestStarted), shown.of(ev.HarvestEnded)
     rows = asked(out)
     assert rows.keys() == set(DIDS)
     for did, row in rows.items():
-        assert row["url"].startswith(told.archive.dlget)
-        assert (row["run"], row["endpoint"]) == (started.run, told.archive.dlget)
+        assert row["url"].startswith(shown.archive.dlget)
+        assert (row["run"], row["endpoint"]) == (started.run, shown.archive.dlget)
         assert row["shape"] == "FLUXCALIB=normalized, FORMAT=application/fits"
         assert "mailto:me@observatory.example" in row["user_agent"]
         when = datetime.fromisoformat(row["asked"]).timestamp()
@@ -167,7 +167,7 @@ async def test_a_later_run_does_not_take_the_credit_for_what_an_earlier_one_brou
     async with serve(DemoArchive(count=COUNT)) as archive:
         first = await harvest_from(archive, out, DIDS[:4])
         second = await harvest_from(archive, out, DIDS)
-    runs = [told.of(ev.HarvestStarted)[0].run for told in (first, second)]
+    runs = [shown.of(ev.HarvestStarted)[0].run for shown in (first, second)]
     rows = asked(out)
     assert [rows[did]["run"] for did in DIDS] == [runs[0]] * 4 + [runs[1]] * 2
 
@@ -176,6 +176,6 @@ def test_a_webhook_that_a_profile_names_is_not_kept_in_the_runs_folder(tmp_path:
     profile = tmp_path / "mine.toml"
     lines = ['name = "mine"', 'title = "mine"', 'endpoint = "http://127.0.0.1:9/dlget"', "[settings]"]
     profile.write_text("\n".join([*lines, 'notify = "https://hooks.example/T0/secret"', ""]))
-    told = profile_text(load({"archive": str(profile)}))
-    assert "secret" not in told
-    assert 'notify = "https://hooks.example/***"' in told
+    shown = profile_text(load({"archive": str(profile)}))
+    assert "secret" not in shown
+    assert 'notify = "https://hooks.example/***"' in shown

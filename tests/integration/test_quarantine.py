@@ -126,7 +126,7 @@ def test_a_file_that_has_vanished_need_not_be_set_aside(tmp_path: Path) -> None:
     assert not list((tmp_path / "quarantine").iterdir())
 
 
-def test_a_quarantine_that_is_gone_is_told_and_the_file_stays(tmp_path: Path) -> None:
+def test_a_quarantine_that_is_gone_is_reported_and_the_file_stays(tmp_path: Path) -> None:
     (tmp_path / "one.fits").write_bytes(b"")
     with pytest.raises(StoreError, match=r"one\.fits"):
         Quarantine(tmp_path / "quarantine").move_in(tmp_path, target("one"), "empty")

@@ -126,7 +126,7 @@ async def test_a_position_that_is_demanded_is_the_whole_sky(code: int) -> None:
     assert ids(sink) == ["ivo://a/1"]
 
 
-async def test_a_largest_size_is_tiled_and_every_tile_is_asked_once() -> None:
+async def test_a_largest_size_is_tiled_and_every_tile_is_requested_once() -> None:
     asked: list[tuple[str, str]] = []
     stars = {"ivo://a/north": (10.0, 89.9), "ivo://a/south": (200.0, -60.0), "ivo://a/equator": (150.9, 0.1)}
 
@@ -248,7 +248,7 @@ async def test_binary_is_never_shown() -> None:
         await listed(handle)
 
 
-def test_hosts_of_all_files_go_into_the_profile_and_a_moved_service_is_told() -> None:
+def test_hosts_of_all_files_go_into_the_profile_and_a_moved_service_is_reported() -> None:
     rows = [
         [f"ivo://a/{number}", f"{'BASE' if number % 2 else 'ALT'}/files/{number}.fits", FITS] for number in range(6)
     ]
@@ -478,7 +478,7 @@ async def test_a_first_row_without_an_address_does_not_hide_the_others() -> None
     assert (len(sink.rows), summary.nameless) == (2, 1)
 
 
-def test_a_redirect_that_loses_the_query_is_asked_again_where_it_leads() -> None:
+def test_a_redirect_that_loses_the_query_is_requested_again_where_it_leads() -> None:
     def handle(request: web.Request) -> web.Response:
         if request.path == "/old/ssap":
             return web.Response(status=301, headers={"Location": f"http://localhost:{request.url.port}/ssap"})

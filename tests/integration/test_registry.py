@@ -113,14 +113,14 @@ def test_an_identifier_of_a_tap_service_will_do(archive: RunningArchive) -> None
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nobody", "the registry does not know it"),
+        ("nowhere", "the registry does not know it"),
         ("no' OR '1'='1", "the registry does not know it"),
         ("two", "several SSAP services are registered; give the address of one: http://"),
         ("cone", "neither SSAP nor TAP (it has: conesearch)"),
         ("text", "neither SSAP nor TAP (it has: no service)"),
     ],
 )
-def test_what_leads_nowhere_is_told(path: str, words: str) -> None:
+def test_what_leads_nowhere_is_reported(path: str, words: str) -> None:
     fault = fault_of(command(f"{AUTHORITY}/{path}"))
     assert isinstance(fault, ArchiveError)
     assert words in str(fault)
@@ -130,7 +130,7 @@ async def test_one_service_with_and_without_tls_is_one() -> None:
     assert (await look_up(f"{AUTHORITY}/twice")).url.startswith("https://")
 
 
-def test_a_registry_that_is_away_is_told() -> None:
+def test_a_registry_that_is_away_is_reported() -> None:
     registry.choose_RegTAP_service("http://127.0.0.1:9/tap")
     assert str(fault_of(command(f"{AUTHORITY}/two"))) == (
         f"{AUTHORITY}/two: the registry 127.0.0.1 cannot be reached; give the service's own address, "
@@ -138,7 +138,7 @@ def test_a_registry_that_is_away_is_told() -> None:
     )
 
 
-def test_without_pyvo_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyvo_it_is_reported_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "pyvo"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])

@@ -30,7 +30,7 @@ from harvester.report.sections.missing import is_worth_another_run
 from harvester.report.sections.stacked_spectra import _bands
 from harvester.storage.directory import DirectoryStore
 from tests.integration.test_command_line import run
-from tests.support.harvests import Told, harvest_demo, harvest_from, plan_faults, write_catalog
+from tests.support.harvests import Harvested, harvest_demo, harvest_from, plan_faults, write_catalog
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(1)> & \u202e"
 
@@ -74,7 +74,7 @@ def about(out: Path, **rest: Any) -> tuple[ReportData, Page]:
     return data, Page(page(data))
 
 
-async def a_night(tmp_path: Path) -> Told:
+async def a_night(tmp_path: Path) -> Harvested:
     """Twelve spectra: one that nobody knows, one page in place of FITS, one that came at the second attempt."""
     faults = plan_faults(n1="http_404", n2=("traceback", 1), n3="html", n4=("http_500", 1))
     return await harvest_demo(tmp_path / "out", 12, faults, limits={"attempts": 2})

@@ -35,16 +35,16 @@ NIGHT, DAY = "--blink-settings=preferredColorScheme=0", "--blink-settings=prefer
 MEASURE = """<!doctype html><meta name="color-scheme" content="light dark"><body><script>
 const frame = document.createElement('iframe');
 frame.style.border = '0'; frame.style.height = '800px';
-const told = {};
+const shown = {};
 frame.onload = () => {
   const page = frame.contentDocument;
   for (const width of [320, 360, 414, 768, 1280]) {
     frame.style.width = width + 'px';
-    told[width] = page.documentElement.scrollWidth;
+    shown[width] = page.documentElement.scrollWidth;
   }
-  told.ground = frame.contentWindow.getComputedStyle(page.body).backgroundColor;
+  shown.ground = frame.contentWindow.getComputedStyle(page.body).backgroundColor;
   const out = document.createElement('pre');
-  out.id = 'told'; out.textContent = JSON.stringify(told);
+  out.id = 'shown'; out.textContent = JSON.stringify(shown);
   document.body.append(out);
 };
 frame.src = 'report.html';
@@ -104,11 +104,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The page about a harvest of thirty, with a bit of everything that may go wrong."""
     folder = tmp_path_factory.mktemp("browser")
     faults = plan_faults(n1="http_404", n2=("traceback", 1), n3="html", n4="counts", n5=("http_500", 1))
-    told = asyncio.run(harvest_demo(folder / "out", 30, faults, limits={"attempts": 2}))
-    assert told.report.page is not None
+    shown = asyncio.run(harvest_demo(folder / "out", 30, faults, limits={"attempts": 2}))
+    assert shown.report.page is not None
     site = folder / "site"
     site.mkdir()
-    shutil.copy(told.report.page, site / "report.html")
+    shutil.copy(shown.report.page, site / "report.html")
     (site / "measure.html").write_text(MEASURE)
     (site / "careless.html").write_text(
         "<img src='http://elsewhere.example/x.png'><script>console.error('oh')</script>"
@@ -123,9 +123,9 @@ def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def measured(place: Place, *flags: str) -> dict[str, Any]:
     dom = place.browse("measure.html", "--dump-dom", "--virtual-time-budget=4000", *flags).stdout
-    told = re.search(r'<pre id="told">(.*?)</pre>', dom)
-    assert told is not None
-    found: dict[str, Any] = json.loads(told[1])
+    shown = re.search(r'<pre id="shown">(.*?)</pre>', dom)
+    assert shown is not None
+    found: dict[str, Any] = json.loads(shown[1])
     return found
 
 
@@ -147,8 +147,8 @@ def test_it_asks_for_nothing_and_complains_of_nothing(place: Place) -> None:
 
 
 def test_it_fits_every_width_without_scrolling_sideways(place: Place) -> None:
-    told = measured(place)
-    assert {width: told[width] for width in told if width.isdigit()} == {
+    shown = measured(place)
+    assert {width: shown[width] for width in shown if width.isdigit()} == {
         "320": 320, "360": 360, "414": 414, "768": 768, "1280": 1280,
     }  # fmt: skip
 

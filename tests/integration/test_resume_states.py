@@ -22,7 +22,7 @@ from harvester.model.target import SpectrumId
 from harvester.storage.atomic import HOST
 from harvester.verify import verify_spectrum
 from harvester.verify.expectation import Expectation
-from tests.support.harvests import Told, fits_names, harvest_demo, harvest_from, leftovers
+from tests.support.harvests import Harvested, fits_names, harvest_demo, harvest_from, leftovers
 
 MOST = 12
 DIDS = list(listed_dids(MOST))
@@ -64,24 +64,28 @@ class Resume(RuleBasedStateMachine):
 
     # ---- runs
 
-    def harvest(self, faults: FaultPlan | None = None, stop_after: int = 0, signals: int = 1, limit: int = 0) -> Told:
+    def harvest(
+        self, faults: FaultPlan | None = None, stop_after: int = 0, signals: int = 1, limit: int = 0
+    ) -> Harvested:
         """Run once; whatever the run was like, the books balance, no wrong file is seen and nothing is left behind."""
         had = self.sound() & set(self.listed)
-        told, asked = asyncio.run(self._harvest(faults or FaultPlan(), stop_after, signals, limit))
-        stats = told.report.stats
+        shown, asked = asyncio.run(self._harvest(faults or FaultPlan(), stop_after, signals, limit))
+        stats = shown.report.stats
         assert stats.listed == len(self.listed) == stats.present + stats.saved + stats.failed + stats.remaining
         assert stats.present == len(had)
         assert had <= self.sound(), "what was there stays"
         assert len(self.sound() & set(self.listed)) == stats.present + stats.saved
         for did in self.listed:
             assert did in self.sound() or not self.path(DIDS.index(did)).exists(), "a wrong file is visible"
-        if any(isinstance(event, ev.HarvestPaused) for event in told.events):
+        if any(isinstance(event, ev.HarvestPaused) for event in shown.events):
             had = had - set([did for did in self.listed if did in had][:1])  # the one that tells if the archive is well
         assert not asked & had, "nothing is asked for that is there"
         assert not leftovers(self.out)
-        return told
+        return shown
 
-    async def _harvest(self, faults: FaultPlan, stop_after: int, signals: int, limit: int) -> tuple[Told, set[str]]:
+    async def _harvest(
+        self, faults: FaultPlan, stop_after: int, signals: int, limit: int
+    ) -> tuple[Harvested, set[str]]:
         stop, saved = Shutdown(), 0
 
         def interrupt(event: ev.Event) -> None:
@@ -92,16 +96,16 @@ class Resume(RuleBasedStateMachine):
                     stop.interrupt(StopReason("stopped by Ctrl-C", 130))
 
         async with serve(DemoArchive(count=MOST, faults=faults)) as archive:
-            told = await harvest_from(
+            shown = await harvest_from(
                 archive, self.out, self.listed, stop=stop, watchers=[interrupt], limit=limit or None,
                 limits={"attempts": 3},
             )  # fmt: skip
-            return told, set(archive.log.by_did)
+            return shown, set(archive.log.by_did)
 
     @rule()
     def run_to_the_end(self) -> None:
-        told = self.harvest()
-        assert told.report.stats.exit_code == 0
+        shown = self.harvest()
+        assert shown.report.stats.exit_code == 0
         assert set(self.listed) <= self.sound()
         assert {f"{did.rpartition('/')[2]}.fits" for did in self.listed} <= fits_names(self.out)
 
@@ -116,14 +120,14 @@ class Resume(RuleBasedStateMachine):
 
     @rule(bad=st.dictionaries(some, st.sampled_from(PASSING), max_size=3))
     def run_through_faults_that_pass(self, bad: dict[int, str]) -> None:
-        told = self.harvest(FaultPlan({DIDS[number]: Planned(name, 1) for number, name in bad.items()}))
-        assert told.report.stats.exit_code == 0
+        shown = self.harvest(FaultPlan({DIDS[number]: Planned(name, 1) for number, name in bad.items()}))
+        assert shown.report.stats.exit_code == 0
 
     @rule(bad=st.dictionaries(some, st.sampled_from(LASTING), max_size=3))
     def run_through_faults_that_last(self, bad: dict[int, str]) -> None:
         lost = (set(self.listed) - self.sound()) & {DIDS[number] for number in bad}
-        told = self.harvest(FaultPlan({DIDS[number]: Planned(name) for number, name in bad.items()}))
-        assert told.report.stats.failed == len(lost)
+        shown = self.harvest(FaultPlan({DIDS[number]: Planned(name) for number, name in bad.items()}))
+        assert shown.report.stats.failed == len(lost)
 
     # ---- what people and power do
 

@@ -30,7 +30,7 @@ async def stored(tmp_path: Path) -> harvester.StoredSpectrum:
 
 
 def sdm(path: Path, *columns: tuple[str, str, str | None, list[float]], medium: str = "") -> Path:
-    """A file of somebody else's: columns by name, TUTYP, unit and values."""
+    """A file of another program's: columns by name, TUTYP, unit and values."""
     made = [fits.Column(name, "D", unit, array=np.array(values)) for name, _, unit, values in columns]
     table = fits.BinTableHDU.from_columns(made)
     for number, (_, utype, _, _) in enumerate(columns, 1):
@@ -48,11 +48,11 @@ async def test_specutils_reads_what_is_stored(stored: harvester.StoredSpectrum) 
     assert spectrum.flux.unit == u.dimensionless_unscaled
     np.testing.assert_array_equal(spectrum.spectral_axis.value, stored.wave)
     np.testing.assert_array_equal(spectrum.flux.value, stored.flux)
-    told = stored.observation
+    shown = stored.observation
     assert spectrum.meta["did"] == stored.did
-    assert spectrum.meta["object"] == told.object_name
-    assert (spectrum.meta["ra"], spectrum.meta["dec"], spectrum.meta["mjd"]) == (told.ra, told.dec, told.mjd)
-    assert (spectrum.meta["exposure"], spectrum.meta["medium"]) == (told.exposure, "Air")
+    assert spectrum.meta["object"] == shown.object_name
+    assert (spectrum.meta["ra"], spectrum.meta["dec"], spectrum.meta["mjd"]) == (shown.ra, shown.dec, shown.mjd)
+    assert (spectrum.meta["exposure"], spectrum.meta["medium"]) == (shown.exposure, "Air")
     assert spectrum.meta["header"]["TTYPE2"] == "flux"
     assert "no unit of flux" in spectrum.meta["notes"][0]
 
@@ -94,13 +94,13 @@ def test_any_prefix_any_case_and_any_unit_will_do(tmp_path: Path) -> None:
     assert (spectrum.meta["medium"], spectrum.meta["notes"]) == ("", [])
 
 
-def test_vacuum_is_told_where_the_file_tells_it(tmp_path: Path) -> None:
+def test_vacuum_is_reported_where_the_file_tells_it(tmp_path: Path) -> None:
     columns = ("W", "Data.SpectralAxis.Value", "m", [5e-7, 6e-7]), ("F", "Data.FluxAxis.Value", None, [1.0, 1.0])
     spectrum = Spectrum.read(sdm(tmp_path / "vacuum.fits", *columns, medium="Vacuum wavelength"))
     assert spectrum.meta["medium"] == "Vacuum"
 
 
-def test_a_unit_that_nobody_knows_is_taken_for_none_and_noted(tmp_path: Path) -> None:
+def test_a_unit_that_no_one_knows_is_taken_for_none_and_noted(tmp_path: Path) -> None:
     columns = ("W", "Data.SpectralAxis.Value", "nm", [5.0, 6.0]), ("F", "Data.FluxAxis.Value", "DN_raw", [1.0, 1.0])
     spectrum = Spectrum.read(sdm(tmp_path / "raw.fits", *columns))
     assert spectrum.flux.unit == u.dimensionless_unscaled
@@ -126,7 +126,7 @@ def test_other_tables_are_left_to_others(tmp_path: Path) -> None:
         assert FORMAT not in identify_format("read", Spectrum, str(path), file, [path], {})
 
 
-@pytest.mark.skipif(not GENUINE.is_dir(), reason="the genuine files lie beside the repository where they are at hand")
+@pytest.mark.skipif(not GENUINE.is_dir(), reason="the genuine files lie beside the repository where they are available")
 def test_the_genuine_files_are_read() -> None:
     for path in sorted(GENUINE.glob("*.fits")):
         spectrum = Spectrum.read(path)

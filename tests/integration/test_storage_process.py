@@ -184,10 +184,10 @@ async def test_a_run_whose_storage_process_is_killed_stores_and_records_everythi
     monkeypatch.setattr(adaptive_storage, "SPARE", 0.0)
     monkeypatch.setattr(adaptive_storage, "spare_cores", lambda: 1)
     async with serve(DemoArchive(count=count, latency=0.05)) as archive:
-        told = await harvest_from(archive, tmp_path / "out", listed_dids(count), watchers=[kill])
+        shown = await harvest_from(archive, tmp_path / "out", listed_dids(count), watchers=[kill])
         asked = archive.log.by_did
     assert since > 20, "it was killed in the course of the run"
-    assert (told.report.summary["saved"], told.report.summary["exit_code"]) == (count, 0)
+    assert (shown.report.summary["saved"], shown.report.summary["exit_code"]) == (count, 0)
     assert set(asked.values()) == {1}
     assert len(fits_names(tmp_path / "out")) == count
     assert len(list(queries.stored(tmp_path / "out/.harvester/ledger.sqlite"))) == count

@@ -1,4 +1,4 @@
-"""What every store promises, told of each kind: a folder, 256 folders, and objects in memory, files, two S3 servers."""
+"""What every store promises, said of each kind: a folder, 256 folders, and objects in memory, files, two S3 servers."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def archive() -> Iterator[RunningArchive]:
 
 
 def spoiled(answer: Answer) -> Callable[[web.Request], web.Response]:
-    """The demo archive, with ``answer`` between its TAP and the wire: it gets the query and what it would be told."""
+    """The demo archive, with ``answer`` between its TAP and the wire: it gets query and response."""
 
     def handle(request: web.Request) -> web.Response:
         base = f"http://{request.host}"
@@ -57,8 +57,8 @@ def spoiled(answer: Answer) -> Callable[[web.Request], web.Response]:
             return web.Response(body=datalink_votable(base, [request.query["ID"]], lambda did: True))
         if request.path != "/tap/sync":
             return web.Response(body=b"".join(answer_query(request.query.items(), DIDS, base)))
-        told = b"".join(answer_tap(request.query.items(), DemoCatalog(DIDS, sorted(DIDS), base)))
-        return answer(dict(request.query), told)
+        shown = b"".join(answer_tap(request.query.items(), DemoCatalog(DIDS, sorted(DIDS), base)))
+        return answer(dict(request.query), shown)
 
     return handle
 
@@ -67,8 +67,8 @@ def is_page(query: dict[str, str]) -> bool:
     return "ORDER BY" in query["QUERY"]
 
 
-def whole(query: dict[str, str], told: bytes) -> web.Response:
-    return web.Response(body=told)
+def whole(query: dict[str, str], shown: bytes) -> web.Response:
+    return web.Response(body=shown)
 
 
 async def listed(
@@ -103,7 +103,7 @@ def test_obscore_leads_by_datalink_to_the_same_service(archive: RunningArchive) 
     assert row["size"] == "20480", "ObsCore counts in kilobytes"
 
 
-def test_a_table_that_is_not_there_is_told_with_those_that_are(archive: RunningArchive) -> None:
+def test_a_table_that_is_not_there_is_reported_with_those_that_are(archive: RunningArchive) -> None:
     fault = fault_of(command(archive.tap, "--table", "ccd700.raw"))
     assert "no table ccd700.raw of spectra; those that it has: ccd700.data, ivoa.obscore" in str(fault)
 
@@ -125,8 +125,8 @@ def test_both_services_list_the_same(archive: RunningArchive) -> None:
 @pytest.mark.parametrize("size", [3, 7, 800, 801])
 async def test_pages_of_any_size_tear_no_spectrum_apart(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", size)
-    told, sink = await listed(whole)
-    assert (told.spectra, told.rows, told.remark) == (COUNT, 2 * COUNT, "")
+    shown, sink = await listed(whole)
+    assert (shown.spectra, shown.rows, shown.remark) == (COUNT, 2 * COUNT, "")
     assert [row["id"] for row in sink.rows] == sorted(DIDS)
     assert {row["format"] for row in sink.rows} == {"image/fits"}
 
@@ -143,58 +143,58 @@ async def test_a_page_must_hold_more_than_one_spectrum(monkeypatch: pytest.Monke
         await listed_by_tap_alone(whole)
 
 
-def refusing(query: dict[str, str], told: bytes) -> web.Response:
+def refusing(query: dict[str, str], shown: bytes) -> web.Response:
     return web.Response(status=503, text="come again")
 
 
-def cut(query: dict[str, str], told: bytes) -> web.Response:
-    return web.Response(body=told[: len(told) * 2 // 3])
+def cut(query: dict[str, str], shown: bytes) -> web.Response:
+    return web.Response(body=shown[: len(shown) * 2 // 3])
 
 
-def failing_behind(query: dict[str, str], told: bytes) -> web.Response:
+def failing_behind(query: dict[str, str], shown: bytes) -> web.Response:
     end = b"</TABLE></RESOURCE>"
     error = b'</TABLE><INFO name="QUERY_STATUS" value="ERROR">lost the database</INFO></RESOURCE>'
-    return web.Response(body=told.replace(end, error))
+    return web.Response(body=shown.replace(end, error))
 
 
 @pytest.mark.parametrize("fault", [refusing, cut, failing_behind])
-async def test_a_page_that_fails_is_asked_for_again_from_where_it_was(
+async def test_a_page_that_fails_is_requested_again_from_where_it_was(
     fault: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     number = 0
 
-    def sometimes(query: dict[str, str], told: bytes) -> web.Response:
+    def sometimes(query: dict[str, str], shown: bytes) -> web.Response:
         nonlocal number
         number += is_page(query)
-        return fault(query, told) if is_page(query) and number % 3 == 2 else whole(query, told)
+        return fault(query, shown) if is_page(query) and number % 3 == 2 else whole(query, shown)
 
-    told, sink = await listed(sometimes)
+    shown, sink = await listed(sometimes)
     assert [row["id"] for row in sink.rows] == sorted(DIDS)
-    assert (told.rows, told.remark) == (2 * COUNT, "")
+    assert (shown.rows, shown.remark) == (2 * COUNT, "")
 
 
 def asking_to_wait(seconds: int) -> Answer:
     """The second page is only to be had after ``seconds``."""
     pages_asked = 0
 
-    def answer(query: dict[str, str], told: bytes) -> web.Response:
+    def answer(query: dict[str, str], shown: bytes) -> web.Response:
         nonlocal pages_asked
         pages_asked += is_page(query)
         if is_page(query) and pages_asked == 2:
             return web.Response(status=503, headers={"Retry-After": str(seconds)}, text="backup")
-        return whole(query, told)
+        return whole(query, shown)
 
     return answer
 
 
-async def test_a_wait_of_hours_is_not_waited_but_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_wait_of_hours_is_not_waited_but_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     with pytest.raises(ArchiveError, match="HTTP 503: backup; it wants to be left alone for 360 minutes"):
         await listed_by_tap_alone(asking_to_wait(21_600))
 
 
-def test_a_shorter_wait_is_waited_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shorter_wait_is_waited_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     with in_a_thread(lambda: server(spoiled(asking_to_wait(1)))) as url:
         found = command(url.replace("/ssap", "/tap"), "--catalog", "all.csv")
@@ -203,12 +203,12 @@ def test_a_shorter_wait_is_waited_and_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert "HTTP 503: backup" in found.stderr
 
 
-async def test_rows_that_came_before_a_fault_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_that_came_before_a_fault_are_not_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def once(query: dict[str, str], told: bytes) -> web.Response:
+    def once(query: dict[str, str], shown: bytes) -> web.Response:
         asked.append(query["QUERY"])
-        return cut(query, told) if is_page(query) and "> '" not in query["QUERY"] else whole(query, told)
+        return cut(query, shown) if is_page(query) and "> '" not in query["QUERY"] else whole(query, shown)
 
     await listed(once)
     assert len([query for query in asked if " > 'ivo://" in query]) == 1
@@ -218,8 +218,8 @@ async def test_a_service_that_insists_on_binary_is_read_all_the_same() -> None:
     def stubborn(request: web.Request) -> web.Response:
         if request.path.endswith("sync"):
             asked = dict(request.query) | {"RESPONSEFORMAT": "votable"}
-            told = answer_tap(asked.items(), DemoCatalog(DIDS, sorted(DIDS), "http://x.example"))
-            return web.Response(body=b"".join(told))
+            shown = answer_tap(asked.items(), DemoCatalog(DIDS, sorted(DIDS), "http://x.example"))
+            return web.Response(body=b"".join(shown))
         return spoiled(whole)(request)
 
     by_text, sink = (await listed(whole))[1], Rows()
@@ -233,48 +233,48 @@ async def test_a_service_that_insists_on_binary_is_read_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-async def test_a_service_that_gives_less_than_a_page_is_asked_for_the_rest(says_so: bool) -> None:
-    def limited(query: dict[str, str], told: bytes) -> web.Response:
+async def test_a_service_that_gives_less_than_a_page_is_requested_the_rest(says_so: bool) -> None:
+    def limited(query: dict[str, str], shown: bytes) -> web.Response:
         if not is_page(query):
-            return whole(query, told)
-        rows = told.split(b"</TR>")
-        body = b"</TR>".join(rows[:51]) + b"</TR>" + rows[-1] if len(rows) > 52 else told
+            return whole(query, shown)
+        rows = shown.split(b"</TR>")
+        body = b"</TR>".join(rows[:51]) + b"</TR>" + rows[-1] if len(rows) > 52 else shown
         over = b'</TABLE><INFO name="QUERY_STATUS" value="OVERFLOW"/></RESOURCE>'
-        return web.Response(body=body.replace(b"</TABLE></RESOURCE>", over) if says_so and body != told else body)
+        return web.Response(body=body.replace(b"</TABLE></RESOURCE>", over) if says_so and body != shown else body)
 
-    told, sink = await listed(limited)
+    shown, sink = await listed(limited)
     assert [row["id"] for row in sink.rows] == sorted(DIDS)
-    assert told.remark == ""
+    assert shown.remark == ""
 
 
-def counting_more(query: dict[str, str], told: bytes) -> web.Response:
-    return web.Response(body=told.replace(b"<TD>800</TD>", b"<TD>1801</TD>"))
+def counting_more(query: dict[str, str], shown: bytes) -> web.Response:
+    return web.Response(body=shown.replace(b"<TD>800</TD>", b"<TD>1801</TD>"))
 
 
 async def test_fewer_rows_than_are_counted_are_no_list() -> None:
     with pytest.raises(ArchiveError, match=r"it did not give 1,001 of the 1,801 rows that it counts: list it again"):
         await listed_by_tap_alone(counting_more)
-    told, sink = await listed(counting_more)
-    assert (told.spectra, len(sink.rows)) == (COUNT, COUNT)
-    assert told.remark.startswith("by SSAP, since TAP failed (")
+    shown, sink = await listed(counting_more)
+    assert (shown.spectra, len(sink.rows)) == (COUNT, COUNT)
+    assert shown.remark.startswith("by SSAP, since TAP failed (")
 
 
 async def test_an_archive_that_loses_rows_meanwhile_is_counted_again() -> None:
     counts: list[str] = []
 
-    def shrinking(query: dict[str, str], told: bytes) -> web.Response:
+    def shrinking(query: dict[str, str], shown: bytes) -> web.Response:
         if "COUNT(*)" in query["QUERY"]:
             counts.append(query["QUERY"])
-        return counting_more(query, told) if len(counts) == 1 else whole(query, told)
+        return counting_more(query, shown) if len(counts) == 1 else whole(query, shown)
 
-    told, _ = await listed(shrinking)
-    assert (told.rows, told.remark, len(counts)) == (2 * COUNT, "", 2)
+    shown, _ = await listed(shrinking)
+    assert (shown.rows, shown.remark, len(counts)) == (2 * COUNT, "", 2)
 
 
 @pytest.mark.parametrize("count", ["9" * 5000, "-1", "many"])
-async def test_a_count_that_is_none_is_told(count: str) -> None:
-    def boasting(query: dict[str, str], told: bytes) -> web.Response:
-        return web.Response(body=told.replace(b"<TD>800</TD>", f"<TD>{count}</TD>".encode()))
+async def test_a_count_that_is_none_is_reported(count: str) -> None:
+    def boasting(query: dict[str, str], shown: bytes) -> web.Response:
+        return web.Response(body=shown.replace(b"<TD>800</TD>", f"<TD>{count}</TD>".encode()))
 
     with pytest.raises(ArchiveError, match=f"asked how many rows there are and says '{count[:20]}"):
         await listed_by_tap_alone(boasting)
@@ -289,12 +289,12 @@ async def test_a_service_that_does_not_put_rows_in_order_lists_nothing_by_pages(
     for _ in range(COUNT // 16):
         disordered.insert(chance.randrange(COUNT), disordered.pop(chance.randrange(COUNT)))
 
-    def unsorted(query: dict[str, str], told: bytes) -> web.Response:
+    def unsorted(query: dict[str, str], shown: bytes) -> web.Response:
         catalog = DemoCatalog(DIDS, disordered, "http://x.example")
-        return web.Response(body=b"".join(answer_tap(query.items(), catalog)) if is_page(query) else told)
+        return web.Response(body=b"".join(answer_tap(query.items(), catalog)) if is_page(query) else shown)
 
-    told, sink = await listed(unsorted)
-    assert told.remark.startswith("by SSAP, since TAP failed (")
+    shown, sink = await listed(unsorted)
+    assert shown.remark.startswith("by SSAP, since TAP failed (")
     assert [row["id"] for row in sink.rows] == DIDS
     with pytest.raises(ArchiveError, match=r"do not go on behind|it did not give"):
         await listed_by_tap_alone(unsorted)
@@ -304,9 +304,9 @@ async def test_a_page_goes_on_behind_what_the_service_said_blanks_and_all(monkey
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     asked: list[str] = []
 
-    def blank(query: dict[str, str], told: bytes) -> web.Response:
+    def blank(query: dict[str, str], shown: bytes) -> web.Response:
         asked.append(query["QUERY"])
-        return web.Response(body=told.replace(b"<TD>ivo:", b"<TD>  ivo:"))
+        return web.Response(body=shown.replace(b"<TD>ivo:", b"<TD>  ivo:"))
 
     with pytest.raises(ArchiveError):  # this one does not understand them itself
         await listed_by_tap_alone(blank)
@@ -317,11 +317,13 @@ async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     number = 0
 
-    def endless(query: dict[str, str], told: bytes) -> web.Response:
+    def endless(query: dict[str, str], shown: bytes) -> web.Response:
         nonlocal number
         number += 1
         return (
-            cut(query, told.replace(b"ivo://", f"ivo://{number:06}".encode())) if is_page(query) else whole(query, told)
+            cut(query, shown.replace(b"ivo://", f"ivo://{number:06}".encode()))
+            if is_page(query)
+            else whole(query, shown)
         )
 
     with pytest.raises(ArchiveError, match="do not go on behind 'ivo://"):
@@ -329,38 +331,38 @@ async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest
     assert number < 100
 
 
-async def test_a_service_that_heeds_no_condition_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_service_that_heeds_no_condition_is_not_requested_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", 100)
     first: dict[str, bytes] = {}
 
-    def forgetful(query: dict[str, str], told: bytes) -> web.Response:
-        return whole(query, first.setdefault("page", told) if is_page(query) else told)
+    def forgetful(query: dict[str, str], shown: bytes) -> web.Response:
+        return whole(query, first.setdefault("page", shown) if is_page(query) else shown)
 
-    told, _ = await listed(forgetful)
-    assert told.spectra == COUNT
-    assert told.remark.startswith("by SSAP, since TAP failed (")
-    assert "its pages do not go on behind 'ivo://" in told.remark
+    shown, _ = await listed(forgetful)
+    assert shown.spectra == COUNT
+    assert shown.remark.startswith("by SSAP, since TAP failed (")
+    assert "its pages do not go on behind 'ivo://" in shown.remark
 
 
 async def test_where_tap_fails_for_good_ssap_lists_and_it_is_said() -> None:
-    def broken(query: dict[str, str], told: bytes) -> web.Response:
-        return refusing(query, told) if is_page(query) else whole(query, told)
+    def broken(query: dict[str, str], shown: bytes) -> web.Response:
+        return refusing(query, shown) if is_page(query) else whole(query, shown)
 
-    told, sink = await listed(broken)
+    shown, sink = await listed(broken)
     assert [row["id"] for row in sink.rows] == DIDS
-    assert "by SSAP, since TAP failed" in told.remark
-    assert "HTTP 503: come again" in told.remark
+    assert "by SSAP, since TAP failed" in shown.remark
+    assert "HTTP 503: come again" in shown.remark
 
 
 async def test_what_a_service_says_of_the_question_is_its_last_word() -> None:
     pages_asked = 0
 
-    def broken(query: dict[str, str], told: bytes) -> web.Response:
+    def broken(query: dict[str, str], shown: bytes) -> web.Response:
         nonlocal pages_asked
         pages_asked += is_page(query)
         info = '<INFO name="QUERY_STATUS" value="ERROR">no such function: LOWER</INFO>'
         words = f'<VOTABLE><RESOURCE type="results">{info}</RESOURCE></VOTABLE>'
-        return web.Response(text=words) if is_page(query) else whole(query, told)
+        return web.Response(text=words) if is_page(query) else whole(query, shown)
 
     with pytest.raises(ArchiveError, match="the service says: no such function"):
         await listed_by_tap_alone(broken)
@@ -399,9 +401,9 @@ async def test_constraints_go_into_the_question_and_hold_for_its_answer(wanted: 
 
 
 async def test_a_most_is_kept() -> None:
-    told, sink = await listed(whole, most=5)
+    shown, sink = await listed(whole, most=5)
     assert [row["id"] for row in sink.rows] == sorted(DIDS)[:5]
-    assert told.more
+    assert shown.more
 
 
 def source_of(name: str, id_column: str) -> SpectraTable:
@@ -504,15 +506,15 @@ def test_pyvo_reads_every_column_of_every_table_in_binary(archive: RunningArchiv
         assert list(rows.fieldnames) == [name for name, *_ in columns]
 
 
-def test_an_overflow_is_told_behind_the_rows_and_the_top_is_none(archive: RunningArchive) -> None:
+def test_an_overflow_is_reported_behind_the_rows_and_the_top_is_none(archive: RunningArchive) -> None:
     service = pyvo.dal.TAPService(archive.tap)
-    for adql, told in (("SELECT mime FROM ccd700.data", True), ("SELECT TOP 7 mime FROM ccd700.data", False)):
+    for adql, shown in (("SELECT mime FROM ccd700.data", True), ("SELECT TOP 7 mime FROM ccd700.data", False)):
         assert len(service.search(adql, maxrec=7)) == 7
         text = service.create_query(adql, maxrec=7).execute_raw()
-        assert (b'</TABLE><INFO name="QUERY_STATUS" value="OVERFLOW"/>' in text) is told
+        assert (b'</TABLE><INFO name="QUERY_STATUS" value="OVERFLOW"/>' in text) is shown
 
 
-def test_pyvo_is_told_of_errors(archive: RunningArchive) -> None:
+def test_pyvo_is_informed_of_errors(archive: RunningArchive) -> None:
     service = pyvo.dal.TAPService(archive.tap)
     with pytest.raises(pyvo.dal.DALQueryError, match="No such table known: nothing"):
         service.search("SELECT a FROM nothing")
@@ -554,7 +556,7 @@ def test_what_the_demo_does_not_understand_it_refuses(adql: str) -> None:
         ({"QUERY": "SELECT mime FROM ccd700.data ORDER BY mime"}, "order of mime"),
     ],
 )
-def test_bad_parameters_are_told_in_a_votable(parameters: dict[str, str], words: str) -> None:
+def test_bad_parameters_are_reported_in_a_votable(parameters: dict[str, str], words: str) -> None:
     good = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": "SELECT mime FROM ccd700.data"}
     [document] = answer_tap((good | parameters).items(), DemoCatalog(DIDS, DIDS, "http://x.example"))
     assert b'<INFO name="QUERY_STATUS" value="ERROR">' in document
@@ -562,8 +564,8 @@ def test_bad_parameters_are_told_in_a_votable(parameters: dict[str, str], words:
 
 
 def test_a_list_that_ends_in_the_middle_leaves_no_file() -> None:
-    def broken(query: dict[str, str], told: bytes) -> web.Response:
-        return web.Response(status=404, text="gone") if is_page(query) else whole(query, told)
+    def broken(query: dict[str, str], shown: bytes) -> web.Response:
+        return web.Response(status=404, text="gone") if is_page(query) else whole(query, shown)
 
     with in_a_thread(lambda: server(spoiled(broken))) as url:
         fault = fault_of(command(url.replace("/ssap", "/tap"), "--catalog", "all.csv"))

@@ -70,6 +70,6 @@ async def test_pages_that_take_too_long_are_run_as_jobs(monkeypatch: pytest.Monk
     assert [row["id"] for row in sink.rows] == [f"ivo://a/{number:03}" for number in range(30)]
 
 
-async def test_a_job_that_fails_is_told_in_the_services_words(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_fails_is_reported_in_the_services_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArchiveError, match="its job ended as ERROR: the database has no room"):
         await listed(["EXECUTING", "ERROR"], monkeypatch)

@@ -53,18 +53,18 @@ def test_damage_is_named_with_what_to_do_next_and_fix_does_it(out: Path) -> None
 
 def test_what_is_to_be_typed_next_has_what_this_command_was_given(out: Path) -> None:
     (out / sorted(fits_names(out))[0]).write_bytes(b"")
-    told = verify("--fluxcalib", "normalized", "--band", "6500 6600 AA", "--processes", "1", "--fix")
-    assert f"{PROGRAM} --out out --archive demo --fluxcalib normalized --band '6500 6600 AA'\n" in told.stdout
+    shown = verify("--fluxcalib", "normalized", "--band", "6500 6600 AA", "--processes", "1", "--fix")
+    assert f"{PROGRAM} --out out --archive demo --fluxcalib normalized --band '6500 6600 AA'\n" in shown.stdout
 
 
 def test_json_is_one_object_with_what_scripts_rely_on(out: Path) -> None:
     first, second = sorted(fits_names(out))[:2]
     shutil.copyfile(out / second, out / first)
     done = verify("--json", "--processes", "1")
-    told = json.loads(done.stdout)
+    shown = json.loads(done.stdout)
     assert done.returncode == 3
-    assert (told["checked"], told["sound"]) == (COUNT, COUNT - 1)
-    (damage,) = told["damaged"]
+    assert (shown["checked"], shown["sound"]) == (COUNT, COUNT - 1)
+    (damage,) = shown["damaged"]
     assert damage["id"].endswith(first.removesuffix(".fits"))
     assert (damage["path"], damage["gate"]) == (f"out/{first}", "identity")
     assert "another spectrum came" in damage["detail"]

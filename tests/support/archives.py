@@ -18,7 +18,7 @@ from aiohttp import web
 
 from harvester.demo.fits import Value, original_fits
 from harvester.demo.observations import observe
-from harvester.demo.responses import Answer, not_found, usage_error
+from harvester.demo.responses import DemoResponse, not_found, usage_error
 from harvester.demo.soda import RefusedError, read_request
 from harvester.demo.votables import HEAD, param, row, service
 from harvester.demo.votables import field as column
@@ -158,7 +158,7 @@ def _options(*values: str) -> str:
     return f"<VALUES>{options}</VALUES>"
 
 
-def _sent(answer: Answer) -> web.Response:
+def _sent(answer: DemoResponse) -> web.Response:
     headers = {"Content-Type": answer.content_type, **answer.headers}
     return web.Response(body=answer.body, status=answer.status, headers=headers)
 

@@ -1,4 +1,4 @@
-"""FITS files for the tests of ``harvester.verify``, written by astropy: an implementation nobody here wrote."""
+"""FITS files for the tests of ``harvester.verify``, written by astropy: an implementation no one here wrote."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ QUICK: Mapping[str, float] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Harvested:
     """What a harvest left behind: its report, all its events in order, and what the archive saw of it."""
 
     report: RunResult
@@ -73,7 +73,7 @@ async def harvest_from(
     limits: Mapping[str, Any] | None = None,
     profile: str | None = None,
     **flags: Any,
-) -> Told:
+) -> Harvested:
     """Harvest ``dids`` from a running archive into ``out``, by the same path as the command line. A URL's
     catalog lies in the current folder.
 
@@ -88,10 +88,10 @@ async def harvest_from(
     with locked_store(configuration, name) as store:
         preparation = prepare(configuration, catalog_of(configuration), store)
         report = await execute(RunContext.create(name, preparation, store, seen.append, *watchers, shutdown=stop))
-    return Told(report, seen, archive)
+    return Harvested(report, seen, archive)
 
 
-async def harvest_demo(out: Path | str, count: int = 20, faults: FaultPlan | None = None, **rest: Any) -> Told:
+async def harvest_demo(out: Path | str, count: int = 20, faults: FaultPlan | None = None, **rest: Any) -> Harvested:
     """Harvest the first ``count`` spectra of a demo archive that has ``faults``."""
     async with serve(DemoArchive(count=count, faults=faults or FaultPlan())) as archive:
         return await harvest_from(archive, out, listed_dids(count), **rest)

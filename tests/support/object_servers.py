@@ -1,4 +1,4 @@
-"""S3 servers that nobody here wrote, started on loopback, and a proxy of ours that makes their answers go wrong."""
+"""S3 servers that no one here wrote, started on loopback, and a proxy of ours that makes their answers go wrong."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class FaultyProxy:
     """Passes requests on to ``target``; each PUT of a spectrum meets the next of ``faults``, over and over.
 
     ``500`` and ``503`` answer so and pass nothing on; ``slow`` waits; ``cut`` hangs up without passing on, and ``lost``
-    after it: the object is there, and nobody was told.
+    after it: the object is there, and no one was said.
     """
 
     target: str

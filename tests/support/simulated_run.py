@@ -171,7 +171,7 @@ class Night:
         return most
 
 
-async def spend_night(
+async def simulate_night(
     count: int,
     outages: Sequence[Outage] = (),
     poisoned: range | Sequence[int] = (),
@@ -187,12 +187,12 @@ async def spend_night(
     targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
     limits = limits or Limits(rate=1.0, concurrency=8)
     tally, stop = StatsCollector(), Shutdown()
-    told: list[ev.Event] = []
+    shown: list[ev.Event] = []
 
     def emit(event: ev.Event) -> None:
         tally(event)
         if event.logged:
-            told.append(event)
+            shown.append(event)
 
     def wall() -> float:
         return 1.8e9 + loop.time()
@@ -212,4 +212,4 @@ async def spend_night(
     await engine.run()
     reason, code = ended_how(tally.stats, stop.cause, left_out=False)
     emit(ev.HarvestEnded(wall(), reason, code))
-    return Night(tally.stats, loop.time() - begin, [moment - begin for moment in archive.asked], told)
+    return Night(tally.stats, loop.time() - begin, [moment - begin for moment in archive.asked], shown)

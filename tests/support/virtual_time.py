@@ -38,7 +38,7 @@ class _Selector(selectors.DefaultSelector):
             return found
         found = super().select(PATIENCE)
         if not found:
-            raise RuntimeError("deadlock: nothing is ready, no timer is set, nobody will ever wake this loop")
+            raise RuntimeError("deadlock: nothing is ready, no timer is set, no one will ever wake this loop")
         return found
 
 

@@ -126,9 +126,9 @@ async def trial(archive: RunningArchive, base: Harvest, folder: Path, number: in
         reader = chance.choice(READERS)
         assert read(out, reader, base.folder.parent / "catalog.csv", profile) in (0, 2, 3, 4, 6, 10), reader
         before, archive.log.by_did = archive.log.by_did, Counter()
-        told = await harvest_from(archive, out, DIDS, profile=profile, band=BAND)
+        shown = await harvest_from(archive, out, DIDS, profile=profile, band=BAND)
         requested, archive.log.by_did = archive.log.by_did, before
-        assert told.report.stats.exit_code == 3, told.report.stats
+        assert shown.report.stats.exit_code == 3, shown.report.stats
         assert fits_names(out) == {f"{did.rpartition('/')[2]}.fits" for did in DIDS if did != GONE}
         assert set(requested) <= base.missing
         assert all(times == 1 for times in requested.values()), "none is fetched twice"

@@ -81,14 +81,14 @@ def test_a_document_with_columns_without_end_is_refused_rather_than_searched() -
         (document(), FailureKind.NO_DATALINK, "no row about it"),
     ],
 )
-def test_why_there_is_no_file_is_told_in_the_documents_words(body: bytes, kind: FailureKind, words: str) -> None:
+def test_why_there_is_no_file_is_reported_in_the_documents_words(body: bytes, kind: FailureKind, words: str) -> None:
     with pytest.raises(FetchError, match=words.replace("?", r"\?")) as caught:
         file_of(body, "http://dc.example/links", DID)
     assert caught.value.failure.kind is kind
     assert caught.value.url == "http://dc.example/links"
 
 
-def test_a_document_that_was_asked_for_by_its_own_address_may_call_the_dataset_as_it_likes() -> None:
+def test_a_document_that_was_requested_by_its_own_address_may_call_the_dataset_as_it_likes() -> None:
     assert file_of(document(f"ivo://eso.example/ID?1|{FILE}|||#this|image/fits|"), "http://dc.example/1") == FILE
     with pytest.raises(FetchError, match="about 2 datasets"):
         file_of(document(f"a|{FILE}|||#this||", f"b|{FILE}|||#this||"), "http://dc.example/1")
@@ -114,7 +114,7 @@ def test_the_demo_archives_document_leads_to_its_original() -> None:
         ("http://dc.example/é", "http://dc.example/%C3%A9"),
     ],
 )
-def test_an_address_is_asked_as_it_was_told(url: str, asked: str) -> None:
+def test_an_address_is_requested_as_it_was_reported(url: str, asked: str) -> None:
     assert check_url(url, HOSTS) == asked
 
 
@@ -183,7 +183,7 @@ def test_a_path_needs_no_question_mark() -> None:
         ('mode = "direct"\nendpoint = "http://dc.example/one.fits"', "leads to one file alone"),
     ],
 )
-def test_a_profile_that_leads_nowhere_is_told_off(lines: str, words: str) -> None:
+def test_a_profile_that_leads_nowhere_is_reported_off(lines: str, words: str) -> None:
     Path("odd.toml").write_text(f'name = "odd"\ntitle = "odd"\n{lines}\n', encoding="utf-8")
     with pytest.raises(UsageError, match=words):
         load({"archive": "odd.toml"})
@@ -193,7 +193,7 @@ PLAIN = 'name = "plain"\ntitle = "plain files"\nmode = "direct"\nhosts = ["dc.ex
 
 
 @pytest.mark.parametrize("flags", [{"fluxcalib": "normalized"}, {"format": "text/csv"}, {"band": "6500 6600 AA"}])
-def test_archives_that_process_nothing_are_asked_for_nothing(flags: dict[str, str]) -> None:
+def test_archives_that_process_nothing_are_requested_nothing(flags: dict[str, str]) -> None:
     Path("plain.toml").write_text(PLAIN, encoding="utf-8")
     settings = load({"archive": "plain.toml"}).settings
     assert (settings.fluxcalib, settings.format, settings.band) == (None, None, None)

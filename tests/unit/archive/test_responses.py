@@ -55,7 +55,7 @@ def test_every_status_but_200_is_a_failure_of_its_kind(status: int, kind: str) -
         (500, b"\x1b[2J\x1b]0;pwned\x07bad", "HTTP 500: bad"),
     ],
 )
-def test_it_is_told_in_the_servers_own_words(status: int, body: bytes, detail: str) -> None:
+def test_it_is_reported_in_the_servers_own_words(status: int, body: bytes, detail: str) -> None:
     failure = failure_from_response(status, {}, body, NOW)
     assert failure is not None
     assert failure.detail == detail

@@ -1,4 +1,4 @@
-"""Much in little memory: the same as lists and dicts to whoever asks, and small where a catalog is not."""
+"""Much in little memory: the same as lists and dicts to for every caller, and small where a catalog is not."""
 
 from __future__ import annotations
 
@@ -58,24 +58,24 @@ ALIKE = st.lists(st.text("ab\u00e9\U0001f52d", max_size=6) | st.sampled_from(["a
 @pytest.mark.parametrize("kind", [PackedStrings, SpilledStrings])
 @given(texts=TEXTS | ALIKE, part=st.slices(30))
 def test_a_roster_is_a_list_of_its_texts(kind: type[PackedStrings[str]], texts: list[str], part: slice) -> None:
-    roster = kind(texts)
-    assert list(roster) == texts
-    assert [roster[number] for number in range(-len(texts), len(texts))] == texts + texts
-    assert roster[part] == texts[part]
+    strings = kind(texts)
+    assert list(strings) == texts
+    assert [strings[number] for number in range(-len(texts), len(texts))] == texts + texts
+    assert strings[part] == texts[part]
     with pytest.raises(IndexError):
-        roster[len(texts)]
+        strings[len(texts)]
 
 
 def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> None:
     texts = [f"{number:0>{number % 900}}" for number in range(3 * UNWRITTEN_BYTES // 300)]
-    roster = SpilledStrings(texts)
-    assert list(roster) == texts
-    assert [roster[-1 - number] for number in range(0, len(texts), STRINGS_PER_BLOCK + 1)] == texts[
+    strings = SpilledStrings(texts)
+    assert list(strings) == texts
+    assert [strings[-1 - number] for number in range(0, len(texts), STRINGS_PER_BLOCK + 1)] == texts[
         :: -STRINGS_PER_BLOCK - 1
     ]
 
 
-def test_a_disk_without_room_for_a_roster_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_for_a_roster_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -88,9 +88,11 @@ def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
     count = 100_000
     tracemalloc.start()
     try:
-        roster = PackedStrings(f"ivo://asu.cas.cz/stel/ccd700/{number * 7919 % 999_983:012}" for number in range(count))
-        index = StringIndex(roster.__getitem__, count)
-        for number, text in enumerate(roster):
+        strings = PackedStrings(
+            f"ivo://asu.cas.cz/stel/ccd700/{number * 7919 % 999_983:012}" for number in range(count)
+        )
+        index = StringIndex(strings.__getitem__, count)
+        for number, text in enumerate(strings):
             index.setdefault(text, number)
         spent, _ = tracemalloc.get_traced_memory()
     finally:
@@ -154,7 +156,7 @@ def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
     wanted.write_text("id,label\n" + "".join(rows))
     command = [sys.executable, "-c", PLAN, "plan", "--json", "--catalog", str(wanted), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    numbers, peak = done.stdout.splitlines()  # not ru_maxrss, which begins with the memory of whoever started us
+    numbers, peak = done.stdout.splitlines()  # not ru_maxrss, which begins with the memory of the one who started us
     assert '"missing": 1000000' in numbers
     assert int(peak.split()[1]) < ENOUGH * 1024
 

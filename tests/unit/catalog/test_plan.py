@@ -42,7 +42,7 @@ def names(targets: object) -> list[str]:
     return [target.name for target in targets]
 
 
-def test_what_is_stored_is_not_asked_for_again() -> None:
+def test_what_is_stored_is_not_requested_again() -> None:
     plan = settled(catalog("a", "b", "c"), {"b": 2880})
     assert names(plan.present) == ["b"]
     assert names(plan.wanted) == ["a", "c"]
@@ -72,7 +72,7 @@ def test_suspect_files_are_fetched_first() -> None:
     assert names(settled(catalog("a", "b"), {"b": 17}).wanted) == ["b", "a"]
 
 
-def test_files_that_nobody_listed_are_strays_and_left_alone() -> None:
+def test_files_that_no_one_listed_are_strays_and_left_alone() -> None:
     plan = settled(catalog("a"), {"z": 2880, "a": 2880, "Y": 1})
     assert plan.strays == ["Y", "z"]
     assert names(plan.wanted) == []
@@ -164,8 +164,8 @@ def test_the_genuine_plan_has_13334_spectra_and_no_collision() -> None:
     ("rate", "words"), [("0", "30 s at 10 per second, as --rate 0 sets no limit"), ("2", "at 2 per second")]
 )
 def test_it_says_at_which_pace_it_reckons(rate: str, words: str) -> None:
-    told = CliRunner().invoke(commands, ["plan", "--archive", "demo", "--rate", rate], standalone_mode=False)
-    assert any(line.endswith(words) for line in told.stdout.splitlines())
+    shown = CliRunner().invoke(commands, ["plan", "--archive", "demo", "--rate", rate], standalone_mode=False)
+    assert any(line.endswith(words) for line in shown.stdout.splitlines())
 
 
 SEGMENTS = st.sampled_from(["abcde1", "ABCDE1", "abcde2", "Vega55", "x y", "abcde3.fits", "c"])
@@ -203,7 +203,7 @@ def test_a_plan_is_what_names_sizes_and_receipts_tell_one_by_one(
     assert plan.strays == sorted(set(stored) - {now.of(did(path)) for path in listed})
 
 
-def test_more_beginnings_than_a_byte_can_number_are_told_apart_all_the_same() -> None:
+def test_more_beginnings_than_a_byte_can_number_are_reported_apart_all_the_same() -> None:
     paths = [f"field{number}/star{number}" for number in range(600)]
     receipts = {f"star{number}": LedgerEntry(did(f"field{number}/star{number}"), FITS_BLOCK) for number in range(600)}
     receipts["star599"] = LedgerEntry(did("field0/star599"), FITS_BLOCK)

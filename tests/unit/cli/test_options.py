@@ -1,4 +1,4 @@
-"""Where commands write: what cannot be written there is told in the option's own name, before any work is done."""
+"""Where commands write: what cannot be written there is reported in the option's own name, before any work is done."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def refused(arguments: list[str], file: str) -> str:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_a_directory_that_is_not_there_is_told(writer: str) -> None:
+def test_a_directory_that_is_not_there_is_reported(writer: str) -> None:
     arguments, option, file, _ = WRITERS[writer]
-    told = refused(arguments, f"nodir/{file}")
-    assert told == f"{option} nodir/{file}: there is no directory nodir; make it first, or give another file"
+    shown = refused(arguments, f"nodir/{file}")
+    assert shown == f"{option} nodir/{file}: there is no directory nodir; make it first, or give another file"
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -48,8 +48,8 @@ def test_a_directory_is_no_file(writer: str) -> None:
 
 
 @pytest.mark.parametrize("writer", [name for name, (*_, unfit) in WRITERS.items() if unfit])
-def test_an_ending_that_says_something_else_is_told(writer: str) -> None:
+def test_an_ending_that_says_something_else_is_reported(writer: str) -> None:
     arguments, option, file, unfit = WRITERS[writer]
-    told = refused(arguments, str(unfit))
-    assert told.startswith(f"{option} {unfit}: give a file that ends in ")
-    assert Path(file).suffix in told
+    shown = refused(arguments, str(unfit))
+    assert shown.startswith(f"{option} {unfit}: give a file that ends in ")
+    assert Path(file).suffix in shown

@@ -118,7 +118,7 @@ def test_a_flag_that_was_not_given_is_none_and_counts_for_nothing(tmp_path: Path
     assert load({"limit": None}).settings.limit == 7
 
 
-def test_a_file_that_was_asked_for_is_read_in_place_of_the_usual_one(tmp_path: Path) -> None:
+def test_a_file_that_was_requested_is_read_in_place_of_the_usual_one(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("limit = 7\n")
     (tmp_path / "mine.toml").write_text("limit = 8\n")
     assert load({}, "mine.toml").settings.limit == 8
@@ -138,13 +138,13 @@ def test_none_takes_back_what_a_lower_layer_set(name: str, tmp_path: Path) -> No
     assert value(load({name: "none"}), name) is None
 
 
-def test_spectra_go_below_data_by_archive_unless_told_otherwise() -> None:
+def test_spectra_go_below_data_by_archive_unless_reported_otherwise() -> None:
     assert load({}).out == Path("data/ondrejov")
     assert load({"archive": "https://one.example:8080/x"}).out == Path("data/one.example")
     assert load({"out": "there"}).out == Path("there")
 
 
-def test_what_is_asked_follows_the_settings() -> None:
+def test_what_is_requested_follows_the_settings() -> None:
     request = load({"archive": "http://x.example/d", "band": "6500 6600 AA", "fluxcalib": "none"}).request
     assert (request.endpoint, request.fluxcalib, request.band) == ("http://x.example/d", None, Band(6.5e-7, 6.6e-7))
 
@@ -175,7 +175,7 @@ def test_what_is_asked_follows_the_settings() -> None:
         ({"archive": "no.toml"}, "--archive no.toml: No such file or directory; give an archive profile"),
     ],
 )
-def test_a_wrong_flag_is_told_by_its_name_with_its_value(flags: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_flag_is_reported_by_its_name_with_its_value(flags: dict[str, Any], sentence: str) -> None:
     assert sentence in refused(flags)
 
 
@@ -195,7 +195,7 @@ def test_a_wrong_flag_is_told_by_its_name_with_its_value(flags: dict[str, Any], 
         ("rate 5", "config.toml: not TOML:"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_told_by_file_name_and_value(text: str, sentence: str, tmp_path: Path) -> None:
+def test_what_is_wrong_in_the_file_is_reported_by_file_name_and_value(text: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(text)
     assert sentence in refused({})
 
@@ -214,7 +214,7 @@ def test_what_is_wrong_in_the_file_is_told_by_file_name_and_value(text: str, sen
         ("HARVESTER_QQQQQQQQQQQQ", "x", "environment variable HARVESTER_QQQQQQQQQQQQ = 'x': there is no such setting"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_the_environment_is_told_by_its_variable(
+def test_what_is_wrong_in_the_environment_is_reported_by_its_variable(
     variable: str, given: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, given)
@@ -252,7 +252,7 @@ def test_other_peoples_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatc
         (b"name = '\xff'", "archive profile mine.toml: not TOML: "),
     ],
 )
-def test_what_is_wrong_in_a_profile_is_told_too(text: str | bytes, sentence: str, tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_profile_is_reported_too(text: str | bytes, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(text.encode() if isinstance(text, str) else text)
     assert sentence in refused({"archive": "mine.toml"})
 

@@ -1,4 +1,4 @@
-"""Label sanity: what is listed for somebody to look at, and what is not."""
+"""Label sanity: what is listed for someone to look at, and what is not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def of_profile(profile: Profile, number: int = 12) -> list[SpectrumId]:
 
 
 def as_listed(dids: Iterable[SpectrumId], labels: Iterable[str]) -> tuple[list[LabelledSpectrum], Rows]:
-    """The demo's spectra of ``dids`` under ``labels``, as the report hands them to the checks."""
+    """The demo's spectra of ``dids`` under ``labels``, as the report gives them to the checks."""
     spectra: list[LabelledSpectrum] = []
     rows: list[Rows] = []
     for did, label in zip(dids, labels, strict=True):
@@ -52,7 +52,7 @@ def checked(spectra: list[LabelledSpectrum], rows: Rows, labelling: Labelling = 
     ("profile", "rises"), [(Profile.EMISSION, True), (Profile.DOUBLE_PEAK, True), (Profile.ABSORPTION, False)]
 )
 @pytest.mark.parametrize("calibration", list(Calibration))
-def test_emission_is_told_from_absorption_however_it_is_calibrated(
+def test_emission_is_reported_from_absorption_however_it_is_calibrated(
     profile: Profile, rises: bool, calibration: Calibration
 ) -> None:
     rows = []
@@ -90,7 +90,7 @@ def test_an_emission_label_on_an_absorption_line_is_listed_and_nothing_else() ->
     assert [doubt.dids for doubt in found] == [(did,) for did in wrong]
 
 
-def test_where_nobody_said_what_labels_mean_nobody_looks_for_emission() -> None:
+def test_where_no_one_said_what_labels_mean_no_one_looks_for_emission() -> None:
     spectra, rows = as_listed(of_profile(Profile.ABSORPTION, 3), ["0"] * 3)
     assert checked(spectra, rows, Labelling()).no_emission is None
 
@@ -138,7 +138,7 @@ def test_twins_are_found_across_blocks_and_listed_up_to_a_bound() -> None:
     ("low", "high", "shown"),
     [(6.25e-7, 6.76e-7, True), (6.57e-7, 6.76e-7, False), (6.0e-7, 6.5e-7, False), (None, None, True)],
 )
-def test_h_alpha_out_of_range_is_told_by_what_the_ledger_knows(
+def test_h_alpha_out_of_range_is_reported_by_what_the_ledger_knows(
     low: float | None, high: float | None, shown: bool
 ) -> None:
     one = LabelledSpectrum("a", "0", low, high, b"", None)

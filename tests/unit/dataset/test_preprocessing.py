@@ -137,7 +137,7 @@ def test_wavelengths_that_are_not_evenly_spaced_have_no_axis() -> None:
         ("6.519e-7 6.732e-7 140 m", Grid(6519, 6732, 140)),
     ],
 )
-def test_a_grid_is_told_in_angstrom_or_with_its_unit(text: str, grid: Grid) -> None:
+def test_a_grid_is_reported_in_angstrom_or_with_its_unit(text: str, grid: Grid) -> None:
     assert parse_grid(text) == grid
 
 

@@ -136,7 +136,7 @@ def test_names_that_differ_in_more_than_their_spelling_are_two() -> None:
     assert len(set(objects_of(*map(Observation, ("P Cyg", "V* P Cyg", "NAME P Cyg", "p-cyg", "\uff30 Cyg"))))) == 1
 
 
-def test_a_place_that_nobody_measured_joins_nobody() -> None:
+def test_a_place_that_no_one_measured_joins_nobody() -> None:
     one, other, nameless = objects_of(
         Observation("P Cyg", 0.0, 0.0), Observation("gamma Cas", 0.0, -0.0), Observation(ra=0.0, dec=0.0)
     )
@@ -171,9 +171,9 @@ def test_two_stars_whose_long_names_begin_alike_are_two() -> None:
     sound = spectrum_fits(observe(next(iter(listed_dids(1)))), Calibration.NORMALIZED)
     begun = "Object of a very very long survey's name, no. 0000000000"
     cards = [f"OBJECT  = '{begun.replace(chr(39), 2 * chr(39))}{number}'" for number in (1, 2)]
-    told = [observation_of(read_spectrum(recard(sound, "OBJECT", card))) for card in cards]
-    assert [one.object_name for one in told] == [f"{begun}1", f"{begun}2"]
-    assert len(set(objects_of(*(Observation(one.object_name) for one in told)))) == 2
+    shown = [observation_of(read_spectrum(recard(sound, "OBJECT", card))) for card in cards]
+    assert [one.object_name for one in shown] == [f"{begun}1", f"{begun}2"]
+    assert len(set(objects_of(*(Observation(one.object_name) for one in shown)))) == 2
 
 
 def test_a_spectrum_without_name_and_place_is_a_star_of_its_own() -> None:
@@ -181,9 +181,9 @@ def test_a_spectrum_without_name_and_place_is_a_star_of_its_own() -> None:
 
 
 @given(st.permutations([("A", 1.0), ("B", 1.0), ("", 1.0), ("B", 7.0), ("C", 7.0), ("D", 9.0)]))
-def test_stars_are_the_same_in_whatever_order_their_spectra_come(told: list[tuple[str, float]]) -> None:
-    found = dict(zip(told, objects_of(*(Observation(name, ra, 0.0) for name, ra in told)), strict=True))
-    assert len({found[one] for one in told if one[0] != "D"}) == 1
+def test_stars_are_the_same_in_whatever_order_their_spectra_come(shown: list[tuple[str, float]]) -> None:
+    found = dict(zip(shown, objects_of(*(Observation(name, ra, 0.0) for name, ra in shown)), strict=True))
+    assert len({found[one] for one in shown if one[0] != "D"}) == 1
     assert found["A", 1.0] == "name a"
 
 

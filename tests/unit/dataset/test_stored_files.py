@@ -33,12 +33,12 @@ async def test_it_is_read_as_astropy_reads_it(tmp_path: Path) -> None:
         with fits.open(stored.path) as hdus:
             np.testing.assert_array_equal(spectrum.flux, hdus[1].data["flux"])
             header = hdus[1].header
-        told = observation_of(spectrum)
-        assert (told.object_name, told.ra, told.dec) == (header["OBJECT"], header["RA"], header["DEC"])
-        assert (told.mjd, told.exposure) == (header["TMID"], header["TELAPSE"])
+        shown = observation_of(spectrum)
+        assert (shown.object_name, shown.ra, shown.dec) == (header["OBJECT"], header["RA"], header["DEC"])
+        assert (shown.mjd, shown.exposure) == (header["TMID"], header["TELAPSE"])
 
 
-async def test_a_file_that_is_not_what_was_stored_is_told_from_one_that_is_gone(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_what_was_stored_is_reported_from_one_that_is_gone(tmp_path: Path) -> None:
     out = tmp_path / "out"
     await harvest_demo(out, 3)
     first, second, third = stored_files(DirectoryStore(out))

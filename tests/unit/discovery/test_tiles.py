@@ -42,7 +42,7 @@ def test_every_direction_is_in_a_part_of_its_tile(direction: tuple[float, float]
         assert is_inside(tile, ra, dec)
 
 
-def test_the_whole_sky_is_asked_as_services_understand_it() -> None:
+def test_the_whole_sky_is_requested_as_services_understand_it() -> None:
     assert EVERYWHERE.constrain(Constraints()).parameters() == {"POS": "0.0,0.0", "SIZE": "360.0"}
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker as a fold: an archive that is down is told apart from spectra that are bad."""
+"""The circuit breaker as a fold: an archive that is down is distinguished from spectra that are bad."""
 
 from __future__ import annotations
 

@@ -48,14 +48,16 @@ def test_an_archive_of_several_cores_is_kept_busy_and_not_much_more(count: int, 
 
 
 @pytest.mark.parametrize("ceiling", [5, 8, 32, 100])
-def test_a_fast_archive_is_asked_up_to_the_ceiling_soon_and_never_beyond(ceiling: int) -> None:
+def test_a_fast_archive_is_requested_up_to_the_ceiling_soon_and_never_beyond(ceiling: int) -> None:
     levels = settle(lambda level: 0.05, ceiling, 600)
     assert max(levels) == levels[-1] == ceiling
     assert levels.index(ceiling) < 8 * ceiling
 
 
 @pytest.mark.parametrize(("ceiling", "rounds"), [(8, 6), (32, 8), (128, 10)])
-def test_a_fast_archive_is_asked_up_to_the_ceiling_after_a_round_for_each_doubling(ceiling: int, rounds: int) -> None:
+def test_a_fast_archive_is_requested_up_to_the_ceiling_after_a_round_for_each_doubling(
+    ceiling: int, rounds: int
+) -> None:
     levels = settle(lambda level: 0.05, ceiling, 600)
     assert sum(1 / level for level in levels[: levels.index(ceiling)]) <= rounds
 
@@ -100,7 +102,7 @@ def test_refusals_halve_it_once_a_second_however_many_come() -> None:
     assert control.on_overload(1.1).level == 16
 
 
-def test_nothing_is_tried_that_nobody_wants() -> None:
+def test_nothing_is_tried_that_no_one_wants() -> None:
     control = AdaptiveConcurrency(64)
     for _ in range(500):
         control = control.on_response(0.05)

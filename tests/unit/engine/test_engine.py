@@ -36,7 +36,7 @@ class Bench:
     """An engine with all that it needs, in memory."""
 
     def __init__(self, count: int, archive: SimulatedArchive, store: SimulatedStore, **limits: float) -> None:
-        self.tally, self.stop, self.told = StatsCollector(), Shutdown(), list[ev.Event]()
+        self.tally, self.stop, self.shown = StatsCollector(), Shutdown(), list[ev.Event]()
         self.also: list[Observer] = []
         self.limits = Limits(**{"rate": 0.0, "concurrency": 4, **limits})  # type: ignore[arg-type]
         archive.emit = self.emit
@@ -50,7 +50,7 @@ class Bench:
 
     def emit(self, event: ev.Event) -> None:
         self.tally(event)
-        self.told.append(event)
+        self.shown.append(event)
         for observer in self.also:
             observer(event)
 
@@ -103,16 +103,16 @@ def test_a_drain_lets_what_is_in_flight_end_and_asks_nothing_more() -> None:
     bench = Bench(50, archive, SimulatedStore())
     assert bench.run(lambda: bench.stop.interrupt(INTERRUPT), after=1.0) == pytest.approx(5.0)
     assert bench.tally.stats.saved == len(archive.asked) == 1
-    assert [type(event).__name__ for event in bench.told].count("HarvestDraining") == 1
+    assert [type(event).__name__ for event in bench.shown].count("HarvestDraining") == 1
 
 
 def test_events_that_nothing_reads_are_not_made() -> None:
     bench = Bench(20, ArchiveWithPhases(), SimulatedStore())
     bench.engine.is_read = {ev.Phase.RESPONSE}.__contains__
     bench.run()
-    phases = {event.phase for event in bench.told if isinstance(event, ev.PhaseEntered)}
+    phases = {event.phase for event in bench.shown if isinstance(event, ev.PhaseEntered)}
     assert phases == {ev.Phase.RESPONSE}
-    assert not [event for event in bench.told if isinstance(event, ev.SpectrumVerified)]
+    assert not [event for event in bench.shown if isinstance(event, ev.SpectrumVerified)]
     assert bench.tally.stats.saved == 20
 
 
@@ -137,13 +137,13 @@ class FullStore(SimulatedStore):
         return asyncio.get_running_loop().time() >= self.room_at
 
 
-def test_a_full_disk_is_waited_for_and_nothing_is_asked_twice() -> None:
+def test_a_full_disk_is_waited_for_and_nothing_is_requested_twice() -> None:
     archive, store = SimulatedArchive(), FullStore(room_at=40.0)
     bench = Bench(20, archive, store, disk_wait=60.0)
     bench.run()
     assert bench.tally.stats.saved == len(store.names) == len(archive.asked) == 20
-    told = [type(event).__name__ for event in bench.told]
-    assert (told.count("HarvestPaused"), told.count("HarvestResumed")) == (1, 1)
+    shown = [type(event).__name__ for event in bench.shown]
+    assert (shown.count("HarvestPaused"), shown.count("HarvestResumed")) == (1, 1)
 
 
 def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
@@ -155,13 +155,13 @@ def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
     assert len(archive.asked) <= WORKERS_PER_REQUEST_SLOT * bench.limits.concurrency
 
 
-def test_a_full_disk_is_told_once_and_nothing_is_asked_meanwhile() -> None:
+def test_a_full_disk_is_reported_once_and_nothing_is_requested_meanwhile() -> None:
     archive = SimulatedArchive(latency=3.0)
     bench = Bench(40, archive, FullStore(room_at=1e9), disk_wait=60.0, rate=10.0)
     bench.run()
     assert max(archive.asked) - min(archive.asked) <= 3.0, "until the first file found no room"
-    told = [type(event).__name__ for event in bench.told]
-    assert (told.count("HarvestPaused"), told.count("HarvestDraining")) == (1, 1)
+    shown = [type(event).__name__ for event in bench.shown]
+    assert (shown.count("HarvestPaused"), shown.count("HarvestDraining")) == (1, 1)
 
 
 class Linked(SimulatedArchive):
@@ -205,7 +205,7 @@ def test_a_retry_that_an_earlier_run_left_behind_keeps_its_due_time_and_its_coun
     bench.engine.leftovers = [PendingRetry(targets(1)[0], attempt=6, due=100.0)]
     bench.run()
     assert archive.asked == [100.0]
-    (failed,) = [event for event in bench.told if isinstance(event, ev.SpectrumFailed)]
+    (failed,) = [event for event in bench.shown if isinstance(event, ev.SpectrumFailed)]
     assert failed.outcome.attempts == 6
 
 

@@ -206,7 +206,7 @@ def test_draining_wakes_everybody_who_waits_at_once(rate: float) -> None:
     assert run_virtually(run()) == ([False] * 8, 12.0)
 
 
-def test_once_drained_nobody_gets_a_turn_though_one_is_free() -> None:
+def test_once_drained_no_one_gets_a_turn_though_one_is_free() -> None:
     async def run() -> bool:
         stop = asyncio.Event()
         stop.set()
@@ -271,7 +271,7 @@ async def woken(seconds: float, after: float | None) -> tuple[bool, float]:
         (-3.0, None, (False, 0.0)),
     ],
 )
-def test_a_wait_ends_in_time_or_when_it_is_told_to(
+def test_a_wait_ends_in_time_or_when_it_is_reported_to(
     seconds: float, after: float | None, expected: tuple[bool, float]
 ) -> None:
     assert run_virtually(woken(seconds, after)) == expected

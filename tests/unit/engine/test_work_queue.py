@@ -43,7 +43,7 @@ def test_each_wait_is_four_times_the_one_before_up_to_the_longest() -> None:
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_a_spectrum_is_asked_for_as_often_as_its_kind_of_failure_is_worth_and_never_more_than_allowed(
+def test_a_spectrum_is_requested_as_often_as_its_kind_of_failure_is_worth_and_never_more_than_allowed(
     kind: FailureKind,
 ) -> None:
     assert len(waits(kind)) + 1 == (kind.max_attempts or 6)
@@ -51,12 +51,12 @@ def test_a_spectrum_is_asked_for_as_often_as_its_kind_of_failure_is_worth_and_ne
     assert len(waits(kind, Limits(attempts=2))) + 1 == min(kind.max_attempts or 2, 2)
 
 
-def test_what_the_archive_says_for_good_is_asked_once() -> None:
+def test_what_the_archive_says_for_good_is_requested_once() -> None:
     final = (FailureKind.NOT_FOUND, FailureKind.GONE, FailureKind.NO_DATA)
     assert [waits(kind) for kind in final] == [[], [], []]
 
 
-def test_it_is_never_asked_for_sooner_than_the_archive_said() -> None:
+def test_it_is_never_requested_sooner_than_the_archive_said() -> None:
     assert waits(FailureKind.BUSY, retry_after=60.0) == [60.0, 60.0, 80.0, 320.0, 1280.0]
     assert waits(FailureKind.BUSY, retry_after=21_600.0) == [21_600.0] * 5
 
@@ -122,7 +122,7 @@ def test_it_is_finished_only_when_everything_that_was_handed_out_is_settled() ->
     assert agenda.finished
 
 
-def test_an_empty_plan_is_finished_as_soon_as_somebody_looks() -> None:
+def test_an_empty_plan_is_finished_as_soon_as_someone_looks() -> None:
     agenda = WorkQueue([])
     assert agenda.take(0.0) is None
     assert agenda.finished

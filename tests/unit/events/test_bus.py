@@ -1,4 +1,4 @@
-"""Events are values; the bus hands them on in order, and who breaks over one is dropped and named."""
+"""Events are values; the bus passes them on in order, and who breaks over one is dropped and named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from harvester.events.bus import EventBus
 from harvester.events.politeness import PolitenessRecorder
 from harvester.events.stats import HarvestStats, StatsCollector
 from harvester.model.target import SpectrumId, Target
-from harvester.run.first_files import FirstFilesCheck
 
 KINDS = [kind for kind in vars(ev).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
 
@@ -75,11 +74,11 @@ def test_every_watcher_sees_every_event_in_order() -> None:
     assert other == [later]
 
 
-def test_watchers_are_told_in_the_order_they_were_added() -> None:
-    told: list[str] = []
-    bus = EventBus(*(partial(lambda name, _: told.append(name), name) for name in "abc"))
+def test_watchers_are_reported_in_the_order_they_were_added() -> None:
+    shown: list[str] = []
+    bus = EventBus(*(partial(lambda name, _: shown.append(name), name) for name in "abc"))
     bus.emit(NOW)
-    assert told == ["a", "b", "c"]
+    assert shown == ["a", "b", "c"]
 
 
 class Picky(Seen):
@@ -105,7 +104,7 @@ def test_an_observer_gets_the_kinds_that_it_reads() -> None:
 
 @pytest.mark.parametrize(
     ("observer", "handles"),
-    [(StatsCollector, HarvestStats), (PolitenessRecorder, PolitenessRecorder), (FirstFilesCheck, FirstFilesCheck)],
+    [(StatsCollector, HarvestStats), (PolitenessRecorder, PolitenessRecorder)],
 )
 def test_an_observer_reads_what_it_handles(observer: Any, handles: type) -> None:
     source = inspect.getsource(handles)

@@ -16,7 +16,7 @@ STAR = Target(SpectrumId("ivo://a/b/n1"), "n1")
 STARTED = ev.HarvestStarted(1000.0, "run", "a", "a.example", "out", 9, 0, 9, 5.0, 8)
 
 
-def told(*events: ev.Event) -> Politeness:
+def shown(*events: ev.Event) -> Politeness:
     book = PolitenessRecorder("harvester/1")
     for event in (STARTED, *events):
         book(event)
@@ -28,13 +28,13 @@ def sent(*times: float) -> list[ev.Event]:
 
 
 def test_a_run_that_asked_nothing_has_an_empty_receipt() -> None:
-    receipt = told().as_json()
+    receipt = shown().as_json()
     assert (receipt["requests"], receipt["first_request"], receipt["pauses"]) == (0, None, {})
 
 
 def test_a_retry_is_on_it_once_it_was_asked() -> None:
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
-    assert told(ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.RESPONSE), *sent(1000.0), retry).as_json()["retries"] == 0
+    assert shown(ev.PhaseEntered(1000.0, STAR, 1, ev.Phase.RESPONSE), *sent(1000.0), retry).as_json()["retries"] == 0
 
 
 def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
@@ -42,7 +42,7 @@ def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
     retry = ev.RetryScheduled(1001.0, STAR, 1, Failure(FailureKind.BUSY, "busy"), 1002.0)
     asked, again = (ev.PhaseEntered(1000.0, STAR, attempt, ev.Phase.RESPONSE) for attempt in (1, 2))
     redirected = asked
-    receipt = told(asked, *sent(1000.0, 1002.0, 1004.0), redirected, answered, retry, again).as_json()
+    receipt = shown(asked, *sent(1000.0, 1002.0, 1004.0), redirected, answered, retry, again).as_json()
     assert receipt["user_agent"] == "harvester/1"
     assert receipt["host"] == "a.example"
     assert (receipt["first_request"], receipt["last_request"]) == ("1970-01-01T00:16:40Z", "1970-01-01T00:16:44Z")
@@ -54,22 +54,22 @@ def test_who_asked_whom_when_and_how_much_is_on_it() -> None:
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=60).map(sorted))
 def test_the_busiest_second_is_any_second_not_those_of_a_clock(times: list[float]) -> None:
     most = max(sum(begin <= time < begin + 1.0 for time in times) for begin in times)
-    assert abs(told(*sent(*times)).busiest_second - most) <= sum(
+    assert abs(shown(*sent(*times)).busiest_second - most) <= sum(
         abs(abs(one - other) - 1.0) < 1e-9 for one in times for other in times
     ), "but for what rounding does to moments exactly a second apart"
 
 
 def test_a_clock_that_is_set_back_makes_no_busy_second_of_two_quiet_ones() -> None:
-    assert told(*sent(1000.0, 1000.5, 900.0, 900.5, 901.2)).busiest_second == 2
+    assert shown(*sent(1000.0, 1000.5, 900.0, 900.5, 901.2)).busiest_second == 2
 
 
 def test_hands_that_tell_in_another_order_than_they_asked_make_the_busy_second_no_quieter() -> None:
-    assert told(*sent(1000.0, 1000.4, 1000.2, 1000.6, 1000.5)).busiest_second == 5
-    assert told(*sent(1000.4, 1000.0, 1001.2, 1001.1)).busiest_second == 3
+    assert shown(*sent(1000.0, 1000.4, 1000.2, 1000.6, 1000.5)).busiest_second == 5
+    assert shown(*sent(1000.4, 1000.0, 1001.2, 1001.1)).busiest_second == 3
 
 
-def test_pauses_are_told_apart_by_their_reason() -> None:
-    receipt = told(
+def test_pauses_are_reported_apart_by_their_reason() -> None:
+    receipt = shown(
         ev.HarvestPaused(1000.0, "503", 1060.0, ev.Pause.RETRY_AFTER),
         ev.HarvestPaused(1060.0, "503", 1120.0, ev.Pause.RETRY_AFTER),
         ev.HarvestResumed(1120.0, "back"),
@@ -86,7 +86,7 @@ def test_pauses_are_told_apart_by_their_reason() -> None:
 
 
 def test_waiting_for_the_window_was_imposed_by_nobody() -> None:
-    receipt = told(
+    receipt = shown(
         ev.HarvestPaused(1000.0, "outside", 1060.0, ev.Pause.WINDOW), ev.HarvestResumed(1060.0, "open"), *sent(1060.0)
     )
     assert receipt.unplanned == {}
@@ -96,12 +96,12 @@ def test_waiting_for_the_window_was_imposed_by_nobody() -> None:
 
 def test_only_a_step_down_is_a_slow_down() -> None:
     steps = [(5.0, 1), (5.0, 4), (5.0, 2), (2.5, 2), (5.0, 8), (0.5, 1)]
-    assert told(*(ev.LimitsChanged(1000.0, rate, most, "why") for rate, most in steps)).slow_downs == 3
+    assert shown(*(ev.LimitsChanged(1000.0, rate, most, "why") for rate, most in steps)).slow_downs == 3
 
 
 def test_a_trial_that_is_taken_back_is_no_slow_down() -> None:
     steps = [(4, False), (3, False), (1, True)]
-    assert told(*(ev.LimitsChanged(1000.0, 5.0, most, "why", imposed) for most, imposed in steps)).slow_downs == 1
+    assert shown(*(ev.LimitsChanged(1000.0, 5.0, most, "why", imposed) for most, imposed in steps)).slow_downs == 1
 
 
 def test_a_hundred_thousand_requests_cost_no_more_memory_than_a_second_of_them() -> None:

@@ -52,7 +52,7 @@ def test_a_continued_string_stays_with_its_own_card() -> None:
     assert (header["OBJECT"], Header(header.structure)["TFORM1"]) == ("xother", "xown")
 
 
-def test_whatever_the_structure_is_asked_for_is_among_the_structural_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_the_structure_is_requested_is_among_the_structural_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would read as absent from files that have it."""
     asked: set[str] = set()
 

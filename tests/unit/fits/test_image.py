@@ -49,10 +49,10 @@ def test_every_scale_and_type_of_number_is_read_as_astropy_reads_it(form: str, c
     with fits.open(io.BytesIO(body)) as hdus:
         flux = np.asarray(hdus[0].data, np.float64)
         wave = WCS(hdus[0].header).all_pix2world(np.arange(flux.size), 0)[0]
-    told = read_spectrum(body)
-    np.testing.assert_array_equal(told.flux, flux)
-    scale = {"Angstrom": 1.0, "nm": 1.0}[told.unit] if "CTYPE1" not in cards else 1e9  # its WCS is in metres
-    np.testing.assert_allclose(told.wave, wave * scale, rtol=1e-12)
+    shown = read_spectrum(body)
+    np.testing.assert_array_equal(shown.flux, flux)
+    scale = {"Angstrom": 1.0, "nm": 1.0}[shown.unit] if "CTYPE1" not in cards else 1e9  # its WCS is in metres
+    np.testing.assert_allclose(shown.wave, wave * scale, rtol=1e-12)
     assert accepted(body, PLAIN).points == flux.size
 
 

@@ -48,7 +48,7 @@ def test_the_exposure_is_not_the_time_that_elapsed() -> None:
     assert seen(EXPTIME=-1.0).exposure is None
 
 
-def test_the_middle_is_told_or_half_the_time_after_the_start() -> None:
+def test_the_middle_is_reported_or_half_the_time_after_the_start() -> None:
     start = MIDDLE - 900 / 86400
     for cards in (
         {"TMID": MIDDLE},

@@ -163,8 +163,8 @@ async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_th
         flags = ["--catalog", str(catalog), "--out", str(out), "--rate", "0", "--progress", "none"]
         command = [sys.executable, "-c", SLOW, "--archive", archive.dlget, *flags]
         await asyncio.to_thread(kill_in_mid_run, command, path)
-        told = queries.failures(path)
-        assert [(failure.did, failure.kind) for failure in told] == [(dids[2], FailureKind.NOT_FOUND)]
+        shown = queries.failures(path)
+        assert [(failure.did, failure.kind) for failure in shown] == [(dids[2], FailureKind.NOT_FOUND)]
         there = set(queries.stored_dids(path))
         assert {f"{each.rpartition('/')[2]}.fits" for each in there} <= fits_names(out)
         asked = archive.log.requests
@@ -182,16 +182,16 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
     monkeypatch.setattr(catalog_import, "SAMPLE_STEP", 2)
     monkeypatch.setattr(catalog_import, "ROWS_PER_SORT", 4)
     names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.ROWS_PER_TRANSACTION
-    ledger.execute("CREATE TABLE told(name TEXT)")
-    ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO told VALUES(NEW.name); END")
+    ledger.execute("CREATE TABLE shown(name TEXT)")
+    ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO shown VALUES(NEW.name); END")
     plan, catalog = planned(names)
     work = CatalogImport(ledger, plan, catalog)
     while not work.complete:
         work.write_next(ledger)
-    told = [name for (name,) in ledger.execute("SELECT name FROM told ORDER BY rowid")]
-    assert sorted(told) == sorted(target.name for target in plan.wanted)
+    shown = [name for (name,) in ledger.execute("SELECT name FROM shown ORDER BY rowid")]
+    assert sorted(shown) == sorted(target.name for target in plan.wanted)
     dids = {target.name: target.did for target in plan.wanted}
-    rest = [dids[name] for name in told[asked_first:]]
+    rest = [dids[name] for name in shown[asked_first:]]
     assert rest == sorted(rest)
 
 

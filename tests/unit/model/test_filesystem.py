@@ -33,7 +33,7 @@ def test_the_longest_mount_has_a_path_and_of_two_on_one_place_the_later(mounted:
     assert [file_system(mounted / place) for place in places] == kinds
 
 
-def test_where_there_is_no_such_table_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_such_table_nothing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
     assert file_system(tmp_path) == ""
 

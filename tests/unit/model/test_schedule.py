@@ -112,7 +112,7 @@ def test_a_deadline_is_the_next_such_time(hour: time, zone: str, now: datetime) 
         ("2d", Deadline(seconds=172_800), "48h"),
     ],
 )
-def test_a_deadline_is_told_as_people_do(text: str, deadline: Deadline, said: str) -> None:
+def test_a_deadline_is_reported_as_people_do(text: str, deadline: Deadline, said: str) -> None:
     assert parse_deadline(text) == deadline
     assert str(deadline) == said
     assert parse_deadline(said) == deadline

@@ -107,7 +107,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_no_line_and_tears_none(
     assert log.fault is None
 
 
-async def test_a_disk_that_fails_earlier_is_told_by_the_bus_alone(tmp_path: Path) -> None:
+async def test_a_disk_that_fails_earlier_is_reported_by_the_bus_alone(tmp_path: Path) -> None:
     async with EventLog(tmp_path / "not there" / "events.jsonl") as log:
         bus = EventBus(log)
         bus.emit(started())

@@ -1,4 +1,4 @@
-"""What a hand and the broker say to each other arrives as it was said."""
+"""What a worker and the coordinator say to each other arrives as it was said."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_message_and_event_arrives_as_it_was_said(kind: Any) -> None:
     assert pickle.loads(packed(said)) == said
 
 
-def test_what_is_told_of_a_spectrum_that_failed_and_of_a_gate_in_its_course_arrives() -> None:
+def test_what_is_informed_of_a_spectrum_that_failed_and_of_a_gate_in_its_course_arrives() -> None:
     said = [
         messages.EventReport(ev.SpectrumFailed(1.0, Failed(TARGET, FAILURE, 3, 1.0, ""))),
         messages.BreakerChanged(EXAMPLES["breaker"]),

@@ -1,4 +1,4 @@
-"""One harvest by many hands, on a virtual clock: one pace, one gate, one memory, whoever is lost."""
+"""One harvest by many workers, on a virtual clock: one pace, one gate, one memory, whichever worker is lost."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ INTERRUPT = StopReason("stopped by Ctrl-C", 130)
 def bench(
     count: int, archive: SimulatedArchive | None = None, store: SharedStore | None = None, **limits: float
 ) -> Bench:
-    told = {"rate": 0.0, "concurrency": 6, **limits}
-    return Bench(count, archive or SimulatedArchive(), Limits(**told), store or SharedStore())  # type: ignore[arg-type]
+    shown = {"rate": 0.0, "concurrency": 6, **limits}
+    return Bench(count, archive or SimulatedArchive(), Limits(**shown), store or SharedStore())  # type: ignore[arg-type]
 
 
 def asked(bench: Bench) -> Counter[str]:
@@ -37,7 +37,7 @@ def test_all_hands_together_ask_for_each_spectrum_once() -> None:
     run_virtually(it.run())
     assert it.store.names == {target.name for target in targets(200)}
     assert set(asked(it).values()) == {1}
-    assert len(it.pool.shards) == 12, "four for each hand"
+    assert len(it.pool.shards) == 12, "four for each worker"
 
 
 def test_all_hands_together_keep_one_pace_and_one_ceiling() -> None:
@@ -63,7 +63,7 @@ def test_a_night_with_an_outage_loses_no_healthy_spectrum_and_asks_little_meanwh
         assert (stats.saved, stats.failures) == (5998, {FailureKind.SERVER_ERROR: 2})
     assert took - usual <= 2 * HOUR + 600, "as the README promises"
     during = sum(HOUR + 60 <= moment < 3 * HOUR for moment in it.archive.asked)
-    assert during <= 60, "one hand asks for all, at growing intervals"
+    assert during <= 60, "one worker asks for all, at growing intervals"
 
 
 @pytest.mark.parametrize("how", ["503", "503, Retry-After 600", "500", "html", "hang"])
@@ -82,7 +82,7 @@ def test_an_archive_that_stays_away_ends_the_run_for_all_hands() -> None:
     assert took <= 100 + 1800 + 300
 
 
-def test_bad_spectra_in_a_row_are_told_from_an_outage_by_whoever_probes() -> None:
+def test_bad_spectra_in_a_row_are_reported_from_an_outage_by_who_probes() -> None:
     bad = frozenset(f"ivo://a/b/n{number}" for number in range(100, 200))
     it = bench(400, SimulatedArchive(poisoned=bad), rate=10.0, attempts=2, first_wait=1.0)
     it.known_good = Target(targets(1)[0].did, "n0")
@@ -104,9 +104,9 @@ def test_a_lost_hand_takes_nothing_along_but_what_was_in_flight() -> None:
     assert 0 < twice <= 6
 
 
-def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_asked_for_again() -> None:
+def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_requested_again() -> None:
     class Mute(SharedStore):
-        """Loses the hand that stores the tenth, when it is stored."""
+        """Loses the worker that stores the tenth, when it is stored."""
 
         async def put(self, target: Target, body: bytes) -> None:
             await asyncio.sleep(0.001)
@@ -119,8 +119,8 @@ def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_asked_for_ag
     run_virtually(it.run())
     assert it.tally.stats.saved == 60
     assert asked(it)["ivo://a/b/n9"] == 1, "it was found in the store, and proved"
-    told = [event.outcome.url for event in it.events if isinstance(event, ev.SpectrumSaved)]
-    assert all(told), "with what was told of it before it got its name"
+    shown = [event.outcome.url for event in it.events if isinstance(event, ev.SpectrumSaved)]
+    assert all(shown), "with what was shown of it before it got its name"
 
 
 def test_the_permits_of_a_lost_hand_are_free_again() -> None:
@@ -130,7 +130,7 @@ def test_the_permits_of_a_lost_hand_are_free_again() -> None:
     assert took <= 200 / 2 * 5 * 1.5
 
 
-def test_whoever_probed_and_is_lost_leaves_that_to_another() -> None:
+def test_who_probed_and_is_lost_leaves_that_to_another() -> None:
     it = bench(600, SimulatedArchive([Outage(100, 800, "hang")]), rate=2.0)
 
     def kill_all(it: Bench) -> None:
@@ -168,31 +168,31 @@ def test_a_retry_that_is_far_off_keeps_no_hand_from_fresh_spectra() -> None:
     run_virtually(it.run())
     assert (it.tally.stats.saved, it.tally.stats.failed) == (199, 1)
     failed = next(event for event in it.events if isinstance(event, ev.SpectrumFailed))
-    assert failed.outcome.attempts == 3, "counted on, whoever asks"
+    assert failed.outcome.attempts == 3, "counted on, for every caller"
     saved = [event.time for event in it.events if isinstance(event, ev.SpectrumSaved)]
-    assert max(saved) - min(saved) < 200, "nobody waited for it"
+    assert max(saved) - min(saved) < 200, "no one waited for it"
 
 
-def test_a_retry_is_asked_for_when_it_is_due_and_not_when_all_else_is_done() -> None:
+def test_a_retry_is_requested_when_it_is_due_and_not_when_all_else_is_done() -> None:
     archive = SimulatedArchive(poisoned=frozenset({"ivo://a/b/n0"}), latency=0.5)
     it = bench(3000, archive, rate=2.0, attempts=2, first_wait=200.0)
     run_virtually(it.run())
     (retry,) = it.of(ev.RetryScheduled)
     (failed,) = it.of(ev.SpectrumFailed)
     assert isinstance(retry, ev.RetryScheduled)
-    assert failed.time - retry.due < 60, "as soon as a hand is free"
+    assert failed.time - retry.due < 60, "as soon as a worker is free"
     assert max(event.time for event in it.of(ev.SpectrumSaved)) > failed.time + 600
 
 
 def test_refusals_of_all_requests_end_the_run_as_soon_however_many_hands_meet_them() -> None:
     requests = {}
-    for hands in (1, 3, 16):
+    for workers in (1, 3, 16):
         it = bench(500, SimulatedArchive([Outage(0, 1e9, "422")]))
-        it.workers = hands
+        it.workers = workers
         run_virtually(it.run())
         assert it.shutdown.cause is not None
         assert it.shutdown.cause.exit_code == 7
-        requests[hands] = len(it.archive.asked)
+        requests[workers] = len(it.archive.asked)
     assert requests[16] <= requests[1] + 16
 
 

@@ -1,4 +1,4 @@
-"""What a hand is told of the harvest, and what keeps it from storing where nobody looks."""
+"""What a worker knows of the harvest, and what keeps it from storing where no one looks."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from harvester.storage.directory import DirectoryStore
 
 
 def commissioned(out: Path) -> JobSpec:
-    """As a run in ``out`` commissions its hands."""
+    """As a run in ``out`` commissions its workers."""
     run = out / ".harvester/runs/r"
     run.mkdir(parents=True)
     return JobSpec.of(load({"out": str(out), "band": "6500 6600 AA", "contact": "me@observatory.example"}), run)
 
 
 def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:
-    told = commissioned(tmp_path / "out")
-    there = pickle.loads(pickle.dumps(told))
-    assert there == told
+    shown = commissioned(tmp_path / "out")
+    there = pickle.loads(pickle.dumps(shown))
+    assert there == shown
     assert there.location.is_absolute()
     assert isinstance(there.open_store(), DirectoryStore)
 
 
 def test_a_hand_that_sees_another_folder_than_the_run_stores_nothing(tmp_path: Path) -> None:
-    told = commissioned(tmp_path / "out")
+    shown = commissioned(tmp_path / "out")
     with pytest.raises(ClusterError, match="sees another folder there than the run does, or none"):
-        replace(told, run=tmp_path / "out/.harvester/runs/another").open_store()
+        replace(shown, run=tmp_path / "out/.harvester/runs/another").open_store()
 
 
 def test_a_hand_of_another_version_says_which(tmp_path: Path) -> None:

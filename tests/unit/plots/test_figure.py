@@ -87,8 +87,8 @@ def test_the_title_tells_object_did_date_of_observation_and_exposure() -> None:
 
 
 def test_the_date_is_that_of_the_observation_never_of_the_file() -> None:
-    told = read_spectrum(recard(body(), "TMID", "TMID    = 56152.9741319446"))
-    assert subject_of(DID, (Panel(None, told),)).when == "2012-08-13 23:23 UT"
+    shown = read_spectrum(recard(body(), "TMID", "TMID    = 56152.9741319446"))
+    assert subject_of(DID, (Panel(None, shown),)).when == "2012-08-13 23:23 UT"
     for odd in ("'tonight'", "T", "2456153.47", "-5.0"):
         assert subject_of(DID, (Panel(None, read_spectrum(recard(body(), "TMID", f"TMID    = {odd}"))),)).when == ""
 
@@ -118,7 +118,7 @@ def test_the_same_input_gives_the_same_bytes(kind: str, magic: bytes) -> None:
     assert pictures[0].startswith(magic)
 
 
-def test_a_failure_is_told_in_its_panel_and_the_others_are_drawn() -> None:
+def test_a_failure_is_reported_in_its_panel_and_the_others_are_drawn() -> None:
     broken = Panel("normalized", None, "5xx, the archive failed", "HTTP 500: 漢字 $x^2$ <b>&amp; " + "so sorry " * 90)
     words = svg_words(figures.draw(DID, (four()[0], broken, *four()[2:]), "svg"))
     assert "5xx, the archive failed" in words
@@ -155,7 +155,7 @@ def test_absurd_numbers_are_drawn_without_a_warning(huge: float) -> None:
     assert panel_lines(DID, panel, 80, 6, "utf-8")
 
 
-def test_missing_matplotlib_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_matplotlib_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"figures need matplotlib: pip install 'specharvest\[plots\]'"):
         figures.draw(DID, four(), "png")

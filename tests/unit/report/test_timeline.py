@@ -31,13 +31,13 @@ def failed(after: float) -> ev.Event:
     return ev.SpectrumFailed(START + after, Failed(TARGET, failure, 6, 1.0, "http://a"))
 
 
-def told(*events: ev.Event, path: Path, rest: str = "") -> Timeline:
+def shown(*events: ev.Event, path: Path, rest: str = "") -> Timeline:
     path.write_text("".join(json.dumps(to_json(event)) + "\n" for event in events) + rest)
     return read_timeline(path)
 
 
 def test_what_is_saved_and_what_failed_is_counted_where_it_happened(tmp_path: Path) -> None:
-    timeline = told(saved(0), saved(0.5), failed(2), path=tmp_path / "events.jsonl")
+    timeline = shown(saved(0), saved(0.5), failed(2), path=tmp_path / "events.jsonl")
     assert [(one.saved, one.failed) for one in timeline.bins] == [(2, 0), (0, 0), (0, 1)]
     assert (timeline.width, timeline.attempts) == (1.0, 3)
 
@@ -51,19 +51,19 @@ def test_however_long_the_night_there_are_few_bins_and_nothing_is_lost(moments: 
     assert len(timeline.bins) <= MOST_BINS
     assert timeline.attempts == 1 + len(moments) == sum(sum(one.elapsed.values()) for one in timeline.bins)
     for moment in moments:
-        told = datetime.fromisoformat(str(to_json(saved(moment))["time"])).timestamp()  # whole milliseconds, cut off
-        here = timeline.bins[int((told - timeline.start) / timeline.width)]
+        shown = datetime.fromisoformat(str(to_json(saved(moment))["time"])).timestamp()  # whole milliseconds, cut off
+        here = timeline.bins[int((shown - timeline.start) / timeline.width)]
         assert here.saved > 0
 
 
 def test_percentiles_are_right_to_a_tenth(tmp_path: Path) -> None:
-    timeline = told(*(saved(0.1, number / 100) for number in range(1, 101)), path=tmp_path / "events.jsonl")
+    timeline = shown(*(saved(0.1, number / 100) for number in range(1, 101)), path=tmp_path / "events.jsonl")
     assert timeline.bins[0].percentile(0.5) == pytest.approx(0.5, rel=0.1)
     assert timeline.bins[0].percentile(0.95) == pytest.approx(0.95, rel=0.1)
 
 
 def test_pauses_end_where_the_next_begins_or_with_what_is_known(tmp_path: Path) -> None:
-    timeline = told(
+    timeline = shown(
         ev.HarvestPaused(START, "away", START + 60, ev.Pause.OUTAGE),
         ev.HarvestPaused(START + 5, "still away", START + 60, ev.Pause.OUTAGE),
         ev.HarvestPaused(START + 10, "asked to wait", START + 60, ev.Pause.RETRY_AFTER),
@@ -78,19 +78,19 @@ def test_pauses_end_where_the_next_begins_or_with_what_is_known(tmp_path: Path) 
     assert (timeline.unreadable, timeline.ended) == (1, False)
 
 
-def test_very_many_pauses_are_counted_and_the_first_are_told(tmp_path: Path) -> None:
+def test_very_many_pauses_are_counted_and_the_first_are_reported(tmp_path: Path) -> None:
     events: list[ev.Event] = []
     for number in range(100):
         events += [
             ev.HarvestPaused(START + 2 * number, "away", START, ev.Pause.OUTAGE),
             ev.HarvestResumed(START + 2 * number + 1, "back"),
         ]
-    timeline = told(*events, path=tmp_path / "events.jsonl")
+    timeline = shown(*events, path=tmp_path / "events.jsonl")
     assert (timeline.pauses_counted, len(timeline.pauses)) == (100, MOST_LISTED)
 
 
 def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
-    timeline = told(
+    timeline = shown(
         ev.HarvestStarted(START, "run", "a", "a", "out", 1, 0, 1, 5.0, 8),
         ev.LimitsChanged(START, 5, 2, "more"), ev.LimitsChanged(START + 1, 2.5, 2, "it said 503"),
         ev.LimitsChanged(START + 2, 2.5, 1, "it said 503"), ev.LimitsChanged(START + 3, 0, 4, "no limit is more"),

@@ -190,7 +190,7 @@ def test_connections_that_cannot_be_renewed_cost_nothing_but_a_line_in_the_log()
     assert run_virtually(story()).tally.stats.exit_code == 4
 
 
-async def test_whoever_asks_after_a_renewal_gets_a_new_connection_and_what_is_in_flight_ends() -> None:
+async def test_who_asks_after_a_renewal_gets_a_new_connection_and_what_is_in_flight_ends() -> None:
     async with serve(DemoArchive(count=4, latency=0.2)) as archive:
         dids = list(listed_dids(4))
         names = assign_names(dids, {})
@@ -215,12 +215,12 @@ async def test_whoever_asks_after_a_renewal_gets_a_new_connection_and_what_is_in
 
 
 async def test_a_whole_run_with_a_deadline_says_what_is_left_and_how_many_nights_that_takes(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 60, limits={"rate": 10}, deadline="2s")
-    stats, summary = told.report.stats, told.report.summary
+    shown = await harvest_demo(tmp_path / "out", 60, limits={"rate": 10}, deadline="2s")
+    stats, summary = shown.report.stats, shown.report.summary
     assert (stats.reason, stats.exit_code) == ("the deadline 2s has come", 4)
     assert 10 <= stats.saved <= 25
-    assert summary["nights_left"] == told.report.nights_left
-    assert told.report.nights_left in (2, 3, 4)
+    assert summary["nights_left"] == shown.report.nights_left
+    assert shown.report.nights_left in (2, 3, 4)
     politeness = summary["politeness"]
     assert isinstance(politeness, dict)
     assert politeness["requests"] == stats.requests

@@ -47,11 +47,11 @@ def grumble(error: Exception) -> None:
 
 @asynccontextmanager
 async def listening(status: int = 204, wait: float = 0.0) -> AsyncIterator[tuple[str, list[dict[str, object]]]]:
-    """Somebody's webhook: its address, and what it was told."""
-    told: list[dict[str, object]] = []
+    """Somebody's webhook: its address, and what it was shown."""
+    shown: list[dict[str, object]] = []
 
     async def hear(request: web.Request) -> web.Response:
-        told.append(await request.json())
+        shown.append(await request.json())
         await asyncio.sleep(wait)
         return web.Response(status=status)
 
@@ -63,7 +63,7 @@ async def listening(status: int = 204, wait: float = 0.0) -> AsyncIterator[tuple
     await site.start()
     port = runner.addresses[0][1]
     try:
-        yield f"http://127.0.0.1:{port}/{SECRET}", told
+        yield f"http://127.0.0.1:{port}/{SECRET}", shown
     finally:
         await runner.cleanup()
 
@@ -73,8 +73,8 @@ async def listening(status: int = 204, wait: float = 0.0) -> AsyncIterator[tuple
 
 async def test_a_whole_run_leaves_its_numbers_in_the_text_file(tmp_path: Path) -> None:
     file = tmp_path / "harvester.prom"
-    told = await harvest_demo(tmp_path / "out", 12, plan_faults(n3="http_404", n5=("http_500", 1)), metrics_file=file)
-    text, stats = file.read_text(), told.report.stats
+    shown = await harvest_demo(tmp_path / "out", 12, plan_faults(n3="http_404", n5=("http_500", 1)), metrics_file=file)
+    text, stats = file.read_text(), shown.report.stats
     assert sample(text, 'harvester_spectra{outcome="saved"}') == stats.saved == 11
     assert sample(text, 'harvester_failures{kind="not_found"}') == 1
     assert sample(text, "harvester_remaining") == 0
@@ -128,11 +128,11 @@ async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spect
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        told = await harvest_demo(tmp_path / "out", 5, metrics_file=tmp_path / "no" / "x.prom", metrics_port=str(port))
-    assert told.report.stats.saved == 5
-    assert any(line.startswith("metrics port: OSError: ") for line in told.report.warnings)
-    assert any(line.startswith("metrics file: FileNotFoundError: ") for line in told.report.warnings)
-    assert {lost.observer for lost in told.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
+        shown = await harvest_demo(tmp_path / "out", 5, metrics_file=tmp_path / "no" / "x.prom", metrics_port=str(port))
+    assert shown.report.stats.saved == 5
+    assert any(line.startswith("metrics port: OSError: ") for line in shown.report.warnings)
+    assert any(line.startswith("metrics file: FileNotFoundError: ") for line in shown.report.warnings)
+    assert {lost.observer for lost in shown.of(ev.ObserverFailed)} == {"metrics port", "metrics file"}
 
 
 def test_what_is_not_installed_is_said_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,31 +145,31 @@ def test_what_is_not_installed_is_said_before_the_night(monkeypatch: pytest.Monk
 # ---- the webhook
 
 
-async def test_the_webhook_is_told_the_summary_once_at_the_end(tmp_path: Path) -> None:
+async def test_the_webhook_is_reported_the_summary_once_at_the_end(tmp_path: Path) -> None:
     async with listening() as (url, heard):
-        told = await harvest_demo(tmp_path / "out", 4, notify=url)
+        shown = await harvest_demo(tmp_path / "out", 4, notify=url)
     (message,) = heard
     assert message["event"] == "harvest_ended"
     assert message["host"] == socket.gethostname()
-    summary = json.loads((told.report.folder / "summary.json").read_text())
+    summary = json.loads((shown.report.folder / "summary.json").read_text())
     assert summary.items() <= message.items()
     assert str(message["text"]).endswith("complete; 4 new, 0 failed, 0 to go (exit code 0)")
-    assert told.report.warnings == []
+    assert shown.report.warnings == []
 
 
 async def test_its_secret_is_in_no_file_of_the_run(tmp_path: Path) -> None:
     async with listening(500) as (url, _):
-        told = await harvest_demo(tmp_path / "out", 4, notify=url)
-    assert told.report.warnings == [f"webhook: {url.removesuffix(SECRET)}***: HTTP 500"]
+        shown = await harvest_demo(tmp_path / "out", 4, notify=url)
+    assert shown.report.warnings == [f"webhook: {url.removesuffix(SECRET)}***: HTTP 500"]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert any("***" in path.read_text("utf-8", "replace") for path in written if path.name == "config.toml")
     assert not any(b"xyzzy" in path.read_bytes() for path in written)
 
 
-async def test_a_webhook_that_is_not_there_is_told_in_the_farewell(tmp_path: Path) -> None:
-    told = await harvest_demo(tmp_path / "out", 4, notify=f"http://127.0.0.1:{free_port()}/{SECRET}")
-    assert told.report.stats.exit_code == 0
-    (lost,) = told.report.warnings
+async def test_a_webhook_that_is_not_there_is_reported_in_the_summary(tmp_path: Path) -> None:
+    shown = await harvest_demo(tmp_path / "out", 4, notify=f"http://127.0.0.1:{free_port()}/{SECRET}")
+    assert shown.report.stats.exit_code == 0
+    (lost,) = shown.report.warnings
     assert lost.startswith("webhook: http://127.0.0.1:")
     assert "xyzzy" not in lost
 
@@ -177,7 +177,7 @@ async def test_a_webhook_that_is_not_there_is_told_in_the_farewell(tmp_path: Pat
 SUMMARY = {"reason": "complete", "saved": 1, "failed": 0, "remaining": 0, "exit_code": 0}
 
 
-def test_a_webhook_that_never_answers_is_left_after_ten_seconds_or_at_once_if_somebody_is_in_a_hurry() -> None:
+def test_a_webhook_that_never_answers_is_left_after_ten_seconds_or_at_once_if_someone_is_in_a_hurry() -> None:
     async def never(url: str, body: bytes) -> None:
         await asyncio.Event().wait()
 
@@ -207,7 +207,7 @@ async def _told_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, objec
     return heard
 
 
-def test_a_pause_is_told_once_when_it_has_lasted_ten_minutes() -> None:
+def test_a_pause_is_reported_once_when_it_has_lasted_ten_minutes() -> None:
     again = [(60.0, ev.HarvestPaused(1000.0 + 60 * probe, "no answer", 1060.0 + 60 * probe)) for probe in range(30)]
     (message,) = run_virtually(_told_of([*again]))
     assert message["event"] == "harvest_paused"

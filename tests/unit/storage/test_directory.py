@@ -134,15 +134,17 @@ def test_the_lock_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("anew", [False, True], ids=["moved", "replaced"])
-async def test_nothing_is_stored_in_a_folder_that_is_not_the_one_the_run_began_in(tmp_path: Path, anew: bool) -> None:
+@pytest.mark.parametrize("replaced", [False, True], ids=["moved", "replaced"])
+async def test_nothing_is_stored_in_a_folder_that_is_not_the_one_the_run_began_in(
+    tmp_path: Path, replaced: bool
+) -> None:
     out = tmp_path / "out"
     store = DirectoryStore(out)
     store.prepare()
     async with store:
         await store.put(TARGET, BODY)
         out.rename(tmp_path / "elsewhere")
-        if anew:
+        if replaced:
             out.mkdir()
         with pytest.raises(StoreError, match="moved, replaced or unmounted during the run"):
             await store.put(Target(SpectrumId("ivo://a/b/two"), "two"), BODY)

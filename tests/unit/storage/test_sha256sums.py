@@ -53,7 +53,7 @@ def test_whatever_breaks_off_leaves_the_old_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["SHA256SUMS"]
 
 
-def test_where_it_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_where_it_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "SHA256SUMS").mkdir()
     with pytest.raises(StoreError, match="SHA256SUMS"):
         write_sha256sums(tmp_path, [])

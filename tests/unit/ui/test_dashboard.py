@@ -180,8 +180,8 @@ def test_while_only_retries_wait_there_is_no_guess_of_the_time_left(width: int) 
     view(ev.RetryScheduled(NOON, target(1), 1, Failure(FailureKind.BUSY, "busy", 503), NOON + 3600))
     lines = text(view, width, 29).splitlines()
     assert re.search(r"retries until \d\d:30$", lines[1])
-    told = re.search(r"1 retry left, the last at \d\d:30:00", "\n".join(lines))
-    assert (told is not None) == (width >= 90)
+    said = re.search(r"1 retry left, the last at \d\d:30:00", "\n".join(lines))
+    assert (said is not None) == (width >= 90)
 
 
 def test_who_waits_is_counted_beside_who_is_in_flight() -> None:

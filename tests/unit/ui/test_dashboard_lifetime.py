@@ -68,7 +68,7 @@ async def test_the_dashboard_draws_from_the_event_loop_and_restores_the_cursor()
     assert stream.getvalue().endswith("\x1b[?25h")
 
 
-async def test_a_terminal_that_takes_nothing_holds_nobody_up_and_still_gets_the_last_frame() -> None:
+async def test_a_terminal_that_takes_nothing_holds_no_one_up_and_still_gets_the_last_frame() -> None:
     stream, lost = FakeTerminal(), list[ev.ObserverFailed]()
     console = terminal(stream)
     async with dashboard(console, lost) as watcher:
@@ -108,7 +108,7 @@ async def test_a_terminal_that_goes_away_costs_the_dashboard_only(error: Callabl
     assert [one.observer for one in lost] == ["Dashboard"]
 
 
-async def test_a_fault_in_drawing_is_told_once_and_the_farewell_can_still_be_said() -> None:
+async def test_a_fault_in_drawing_is_reported_once_and_the_summary_can_still_be_said() -> None:
     def unreadable_disk() -> int:
         raise PermissionError("statvfs")
 
@@ -135,7 +135,7 @@ async def test_an_event_that_cannot_be_counted_turns_the_dashboard_off() -> None
     assert not bus.failed_observers
 
 
-async def test_whoever_leaves_without_unwinding_gets_the_cursor_back() -> None:
+async def test_who_leaves_without_unwinding_gets_the_cursor_back() -> None:
     stream = FakeTerminal()
     console = terminal(stream)
     async with dashboard(console, []) as watcher:

@@ -1,4 +1,4 @@
-"""The outlet: nobody waits for a reader, nothing is said twice or cut in two, and the last words get out."""
+"""The outlet: no one waits for a reader, nothing is said twice or cut in two, and the last words get out."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def test_what_is_said_comes_out_in_order() -> None:
     assert stream.getvalue().split() == [str(number) for number in range(1000)]
 
 
-def test_a_reader_that_sleeps_holds_nobody_up_and_misses_nothing() -> None:
+def test_a_reader_that_sleeps_holds_no_one_up_and_misses_nothing() -> None:
     reader, writer = pipe()
     outlet = OutputThread(writer)
     outlet.write(ENOUGH_TO_FILL_A_PIPE)
     outlet.write("and more")
     assert outlet.pending
     with reader:
-        told = reader.read(len(ENOUGH_TO_FILL_A_PIPE) + len("and more"))
-    assert told == ENOUGH_TO_FILL_A_PIPE + "and more"
+        shown = reader.read(len(ENOUGH_TO_FILL_A_PIPE) + len("and more"))
+    assert shown == ENOUGH_TO_FILL_A_PIPE + "and more"
     assert outlet.close()
     writer.close()
 
 
-def test_who_says_too_much_to_a_sleeping_reader_is_told_but_the_last_words_are_taken() -> None:
+def test_who_says_too_much_to_a_sleeping_reader_is_reported_but_the_last_words_are_taken() -> None:
     hose, outlet = stuck(most=3)
     for word in ("1 ", "2 ", "3 "):
         outlet.write(word)
@@ -90,11 +90,11 @@ def test_the_last_words_are_waited_for_but_not_for_ever() -> None:
     hose.opened.set()
 
 
-def test_a_reader_that_is_gone_is_told_to_whoever_speaks_next() -> None:
+def test_a_reader_that_is_gone_is_reported_to_who_speaks_next() -> None:
     reader, writer = pipe()
     reader.close()
     outlet = OutputThread(writer)
-    outlet.write("nobody hears this")
+    outlet.write("no one hears this")
     assert not outlet.drain()
     assert not outlet.pending
     with pytest.raises(BrokenPipeError):
@@ -129,7 +129,7 @@ def test_no_encoding_is_too_narrow() -> None:
         assert outlet.close()
 
 
-def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for() -> None:
+def test_a_descriptor_that_someone_made_non_blocking_is_waited_for() -> None:
     reader, writer = pipe()
     os.set_blocking(writer.fileno(), False)
     outlet = OutputThread(writer)

@@ -30,10 +30,10 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("ground", ["page", "card", "trouble"])
 def test_words_stand_out_from_every_ground(colours: Colours, ground: str) -> None:
-    told = asdict(colours)
+    shown = asdict(colours)
     for role in ("text", "quiet", "ink", "good", "care", "bad"):
-        assert contrast(told[role], told[ground]) >= 4.5, role
-    assert contrast(told["mark"], told[ground]) >= 3, "lines and large words"
+        assert contrast(shown[role], shown[ground]) >= 4.5, role
+    assert contrast(shown["mark"], shown[ground]) >= 3, "lines and large words"
 
 
 def test_the_terminals_colours_can_be_seen_on_black_and_on_white() -> None:

@@ -48,23 +48,23 @@ class Script:
             await asyncio.sleep(0)
 
     @property
-    def told(self) -> list[str]:
+    def shown(self) -> list[str]:
         assert self.outlet.drain()
         return self.stream.getvalue().splitlines()
 
 
-def told(*events: ev.Event, timestamps: bool | None = False) -> list[str]:
+def shown(*events: ev.Event, timestamps: bool | None = False) -> list[str]:
     script = Script(timestamps=timestamps)
     for event in events:
         script(event)
-    return script.told
+    return script.shown
 
 
 def test_the_first_pause_of_an_outage_says_how_long_the_run_waits_and_how_to_end_it() -> None:
     script = Script(max_outage=12 * 3600.0)
     for event in (started(), *[ev.HarvestPaused(NOON, "unreachable", NOON + 60, ev.Pause.OUTAGE)] * 2):
         script(event)
-    _, first, patience, second = script.told
+    _, first, patience, second = script.shown
     assert first == second
     assert "ends after an outage of 12 h (--max-outage); Ctrl-C ends it now" in patience
 
@@ -72,13 +72,13 @@ def test_the_first_pause_of_an_outage_says_how_long_the_run_waits_and_how_to_end
 def test_a_concurrency_limit_that_is_tuned_all_night_gets_a_line_a_minute() -> None:
     tuned = [ev.LimitsChanged(NOON + second, 200.0, 1 + second % 4, "tuned", True) for second in range(600)]
     slowed = ev.LimitsChanged(NOON + 600, 20.0, 1, "HTTP 503", True)
-    lines = [line for line in told(started(rate=200.0), *tuned, slowed) if line.startswith("limits")]
+    lines = [line for line in shown(started(rate=200.0), *tuned, slowed) if line.startswith("limits")]
     assert len(lines) == 61 + 8 + 1
     assert lines[-1] == "limits: 20 requests/s, at most 1 in flight: HTTP 503"
 
 
 def test_a_long_harvest_gets_a_line_a_minute() -> None:
-    lines = told(started(listed=10**6), *steady(600))
+    lines = shown(started(listed=10**6), *steady(600))
     assert len(lines) == 1 + 9
     assert lines[0] == (
         "run run-1: 1 000 000 in the catalog, 100 already stored, 999 900 to download from 127.0.0.1 to data/demo,"
@@ -90,13 +90,13 @@ def test_a_long_harvest_gets_a_line_a_minute() -> None:
 
 
 def test_a_short_harvest_gets_a_line_for_each_twentieth_but_never_two_within_two_seconds() -> None:
-    assert len(told(started(listed=140, present=100), *steady(20))) == 1 + 9
-    assert len(told(started(listed=300, present=100), *steady(4, rate=50))) == 1 + 1
+    assert len(shown(started(listed=140, present=100), *steady(20))) == 1 + 9
+    assert len(shown(started(listed=300, present=100), *steady(4, rate=50))) == 1 + 1
 
 
-def test_state_changes_and_first_failures_are_told_once() -> None:
+def test_state_changes_and_first_failures_are_reported_once() -> None:
     busy = Failure(FailureKind.BUSY, "HTTP 503: \x1b[31mbusy", 503)
-    lines = told(
+    lines = shown(
         started(),
         ev.RetryScheduled(NOON, target(1), 1, busy, NOON + 5),
         ev.RetryScheduled(NOON, target(2), 1, busy, NOON + 5),
@@ -121,18 +121,20 @@ async def test_a_silent_hour_gets_its_line_a_minute() -> None:
     script = Script()
     async with script.lines:
         await script.pass_silently(600)
-        assert script.told == [], "nothing has begun"
+        assert script.shown == [], "nothing has begun"
         script(started())
         script(ev.HarvestPaused(NOON, "HTTP 503: busy", NOON + 1800))
         await script.pass_silently(3600)
-        assert len(script.told) == 2 + 60
-        assert re.search(r"100 of 1 000 \(10 %\): .*, 0.00 requests/s, paused until \S+, 29 min to go$", script.told[2])
+        assert len(script.shown) == 2 + 60
+        assert re.search(
+            r"100 of 1 000 \(10 %\): .*, 0.00 requests/s, paused until \S+, 29 min to go$", script.shown[2]
+        )
         script(ev.HarvestEnded(script.now, "complete", 0))
         await script.pass_silently(600)
-    assert len(script.told) == 2 + 60
+    assert len(script.shown) == 2 + 60
 
 
-async def test_a_heartbeat_that_reaches_nobody_is_told_by_the_next_event() -> None:
+async def test_a_heartbeat_that_reaches_no_one_is_reported_by_the_next_event() -> None:
     script = Script()
     async with script.lines:
         script(started())
@@ -143,34 +145,34 @@ async def test_a_heartbeat_that_reaches_nobody_is_told_by_the_next_event() -> No
 
 
 def test_a_clock_that_was_set_back_silences_nobody() -> None:
-    assert len(told(started(listed=10**6), *steady(130, since=NOON - 3600))) == 1 + 2
+    assert len(shown(started(listed=10**6), *steady(130, since=NOON - 3600))) == 1 + 2
 
 
 def test_a_run_that_leaves_some_out_says_so_and_counts_its_own() -> None:
-    lines = told(started(limit=200), *steady(90))
+    lines = shown(started(limit=200), *steady(90))
     assert "200 to download from 127.0.0.1 to data/demo, 700 left for another run," in lines[0]
     assert lines[-1].startswith("280 of 300 (93 %): 180 saved")
 
 
 def test_the_journal_brings_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert re.match(r"\d\d:\d\d:\d\d run", told(started(), timestamps=True)[0])
+    assert re.match(r"\d\d:\d\d:\d\d run", shown(started(), timestamps=True)[0])
     monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
-    assert told(started(), timestamps=None)[0].startswith("run run-1")
+    assert shown(started(), timestamps=None)[0].startswith("run run-1")
 
 
 def test_a_line_of_another_day_has_its_date() -> None:
     script = Script(timestamps=True)
     for number in range(3):
         script(started() if not number else ev.HarvestResumed(NOON + number * 43_200, "it is back"))
-    today, *_, tomorrow = script.told
+    today, *_, tomorrow = script.shown
     assert re.match(r"\d\d:\d\d:\d\d run", today)
     assert re.match(r"2026-11-2\d \d\d:\d\d:\d\d resumed", tomorrow)
-    pause = told(started(), ev.HarvestPaused(NOON, "HTTP 503", NOON + 86_400))[1]
+    pause = shown(started(), ev.HarvestPaused(NOON, "HTTP 503", NOON + 86_400))[1]
     assert re.match(r"paused until 2026-11-2\d \d\d:\d\d:\d\d \(1 d\)|paused until 2026-11-2\d .* \(24 h\)", pause)
 
 
 def test_a_pause_without_an_end_does_not_invent_one() -> None:
-    assert told(started(), ev.HarvestPaused(NOON, "by key p", float("inf"), ev.Pause.USER))[1] == (
+    assert shown(started(), ev.HarvestPaused(NOON, "by key p", float("inf"), ev.Pause.USER))[1] == (
         "paused until it is resumed: by key p"
     )
 
@@ -185,5 +187,5 @@ async def test_while_only_retries_wait_the_line_says_when_the_last_is_due() -> N
             script(ev.RetryScheduled(NOON, target(number), 1, busy, due))
         await script.pass_silently(120)
         assert re.search(
-            r"2 retries due, 0.00 requests/s, only retries are left, the last at \d\d:45:00$", script.told[-1]
+            r"2 retries due, 0.00 requests/s, only retries are left, the last at \d\d:45:00$", script.shown[-1]
         )

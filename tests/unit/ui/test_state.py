@@ -113,7 +113,7 @@ def test_a_spectrum_is_in_flight_from_its_phase_to_its_outcome(events: list[ev.E
     for event in events:
         view(event)
         drained |= isinstance(event, ev.HarvestDraining | ev.HarvestEnded)
-        drained &= not isinstance(event, ev.HarvestStarted)  # which begins anew
+        drained &= not isinstance(event, ev.HarvestStarted)  # which begins again
         match event:
             case ev.PhaseEntered(target=one, phase=phase):
                 if not drained or phase is not ev.Phase.WAITING:
@@ -213,7 +213,7 @@ def test_a_pause_is_over_when_it_is_said_to_be() -> None:
     assert view.snapshot(NOON + 6).run_state is RunState.RUNNING
 
 
-def test_a_pause_is_over_when_its_time_has_passed_and_somebody_asks() -> None:
+def test_a_pause_is_over_when_its_time_has_passed_and_someone_asks() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120))
     view(ev.RequestSent(NOON + 60, "a redirect of what was in flight"))
     assert view.snapshot(NOON + 121).run_state is RunState.PAUSED
@@ -222,7 +222,7 @@ def test_a_pause_is_over_when_its_time_has_passed_and_somebody_asks() -> None:
     assert view.snapshot(NOON + 122).run_state is RunState.RUNNING
 
 
-def test_only_what_was_asked_for_is_in_flight() -> None:
+def test_only_what_was_requested_is_in_flight() -> None:
     phases = [ev.PhaseEntered(NOON, target(number), 1, phase) for number, phase in enumerate(ev.Phase)]
     scene = seen(started(), *phases).snapshot(NOON)
     assert (len(scene.held), scene.in_flight) == (6, 4)

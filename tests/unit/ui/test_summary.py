@@ -82,7 +82,7 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
         (stats(None, saved=0, ended=None), ["stopped · 01:56:40", "GO ON", "STATUS"], []),
     ],
 )
-def test_the_farewell_says_what_is_there_what_is_not_and_what_to_type(
+def test_the_summary_says_what_is_there_what_is_not_and_what_to_type(
     numbers: HarvestStats, present: list[str], absent: list[str]
 ) -> None:
     words = summary(numbers)
@@ -107,7 +107,7 @@ def test_the_politeness_receipt_is_two_or_three_lines_to_be_proud_of() -> None:
     assert "night" not in summary(stats(4, saved=100))
 
 
-def test_a_narrow_farewell_loses_no_word() -> None:
+def test_a_narrow_summary_loses_no_word() -> None:
     wide, narrow = summary(stats(4, **SOME_FAILED), 140), summary(stats(4, **SOME_FAILED), 60)
     for kind in (FailureKind.NOT_FOUND, FailureKind.TIMEOUT):
         assert kind.meaning in narrow
@@ -119,11 +119,11 @@ def test_a_narrow_farewell_loses_no_word() -> None:
 def test_a_narrow_terminal_breaks_no_word(width: int) -> None:
     seen = Politeness("harvester/1 (IVOA-copy)", "h", 5.0, 8, 9231, 6, 9210, 21, 10, 3, NOON, NOON + 3600)
     what = RunSummary(stats(4, **SOME_FAILED), "data", NOON + 7000, TYPED, politeness=seen)
-    told = lines(what, width=width)
-    assert max(len(line) for line in told[:-3]) <= width
-    told_words, words = (re.findall(r"[^\s·→]+", "\n".join(some)) for some in (told, lines(what, width=300)))
+    shown = lines(what, width=width)
+    assert max(len(line) for line in shown[:-3]) <= width
+    told_words, words = (re.findall(r"[^\s·→]+", "\n".join(some)) for some in (shown, lines(what, width=300)))
     assert told_words[:40] == words[:40]
-    assert not any(re.search(r"(?<!\d:)\b\d+$", line) for line in told[:-3]), "and no number is left alone"
+    assert not any(re.search(r"(?<!\d:)\b\d+$", line) for line in shown[:-3]), "and no number is left alone"
 
 
 def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
@@ -141,7 +141,7 @@ def test_what_was_lost_and_what_was_set_aside_is_said() -> None:
     assert "warning" not in summary(stats(0))
 
 
-def test_the_farewell_is_printed_whole_with_colours_and_harmless() -> None:
+def test_the_summary_is_printed_whole_with_colours_and_harmless() -> None:
     stream = io.StringIO()
     outlet = OutputThread(stream)
     numbers = stats(6, saved=1, reason="\x1b]0;owned\x07full")
@@ -161,7 +161,7 @@ def test_a_command_is_never_cut_short() -> None:
     assert command in words
 
 
-def test_a_farewell_that_nobody_hears_is_said_in_silence() -> None:
+def test_a_summary_that_no_one_hears_is_said_in_silence() -> None:
     outlet = OutputThread(io.StringIO())
     outlet.fault = BrokenPipeError("the reader is gone")
     print_summary(Terminal(outlet, width=60), RunSummary(stats(0), "data", NOON, TYPED))

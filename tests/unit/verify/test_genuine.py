@@ -1,4 +1,4 @@
-"""Genuine spectra of the Ondrejov archive, where they are at hand; and the digest of what a file says."""
+"""Genuine spectra of the Ondrejov archive, where they are available; and the digest of what a file says."""
 
 from __future__ import annotations
 

@@ -84,11 +84,11 @@ def test_a_number_of_a_private_network_is_inside(host: str) -> None:
 @pytest.mark.parametrize("name", ["endpoint", "ssap", "tap"])
 def test_a_profile_with_a_password_in_an_address_is_refused(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret.toml"
-    told = {"name": "a", "title": "A", "endpoint": "http://x.example/dlget"}
-    file.write_text(tomli_w.dumps(told | {name: "http://user:pw@x.example/dlget"}), encoding="utf-8")
+    shown = {"name": "a", "title": "A", "endpoint": "http://x.example/dlget"}
+    file.write_text(tomli_w.dumps(shown | {name: "http://user:pw@x.example/dlget"}), encoding="utf-8")
     with pytest.raises(UsageError, match=f"{name} has a name or a password in it; none is ever sent"):
         load_profile(str(file))
-    file.write_text(tomli_w.dumps(told | {name: "http://x.example/d@get?ID=a//b@c"}), encoding="utf-8")
+    file.write_text(tomli_w.dumps(shown | {name: "http://x.example/d@get?ID=a//b@c"}), encoding="utf-8")
     load_profile(str(file))
 
 
@@ -222,7 +222,7 @@ def test_values_go_out_in_the_advertised_spelling(tmp_path: Path) -> None:
         ({"band": "6500 6600 AA"}, "--band: stock cuts out no wavelengths"),
     ],
 )
-def test_what_is_not_offered_is_refused_before_anything_is_asked(
+def test_what_is_not_offered_is_refused_before_anything_is_requested(
     flags: dict[str, str], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError) as refused:

@@ -69,7 +69,7 @@ def test_spellings_of_one_address_are_one(url: str, canonical: str) -> None:
     assert canonical_address(url) == canonical
 
 
-def test_an_address_longer_than_a_catalog_takes_is_told_apart_by_a_digest() -> None:
+def test_an_address_longer_than_a_catalog_takes_is_reported_apart_by_a_digest() -> None:
     long = "http://a.example/" + "x" * 2000
     one, other = canonical_address(long + "1"), canonical_address(long + "2")
     assert one != other
@@ -96,7 +96,7 @@ def test_several_files_of_one_dataset_are_several_spectra() -> None:
     assert chosen(*rows) == [f"{DID}#obs0_order{number}.fits" for number in range(3)]
 
 
-def test_files_of_one_name_are_told_apart_by_their_address() -> None:
+def test_files_of_one_name_are_reported_apart_by_their_address() -> None:
     rows = [RowIdentity(DID, f"http://a/{number}/x1d.fits", FITS) for number in range(2)]
     first, second = chosen(*rows)
     assert first != second

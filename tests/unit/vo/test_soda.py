@@ -38,7 +38,7 @@ def test_it_is_the_notebooks_query_to_the_byte() -> None:
         (SodaRequest(DLGET, "relative", Band(1e-7, 2e-7), None), ["ID", "FLUXCALIB", "BAND"]),
     ],
 )
-def test_what_is_not_asked_for_is_left_out_and_the_order_stays(request_: SodaRequest, names: list[str]) -> None:
+def test_what_is_not_requested_is_left_out_and_the_order_stays(request_: SodaRequest, names: list[str]) -> None:
     assert [name for name, _ in parse_qsl(query(request_), strict_parsing=True)] == names
 
 

@@ -1,7 +1,7 @@
-"""One harvest by one process, by several, and by Dask workers, side by side: python -m benchmarks.crew [FILES] [RATE].
+"""One harvest by one process, by several, and by Dask workers: python -m benchmarks.workers [FILES] [RATE].
 
 The same files from the same static server, by turns. Rates are of the harvest alone, without its start and its report.
-Then at a rate of 100 a second, where two of four hands are killed in mid-run: the busiest second, what was asked for
+Then at a rate of 100 a second, where two of four workers are killed in mid-run: the busiest second, what was asked for
 twice, and what is missing. CPU is of all processes together.
 """
 
@@ -52,7 +52,7 @@ class Outing:
 
 
 def outing(wares: Wares, how: Sequence[str], home: Path, rate: float, kill: int = 0) -> Outing:
-    """One run into an empty folder; ``kill`` of its hands are killed, one when each further sixth is stored."""
+    """One run into an empty folder; ``kill`` of its workers are killed, one when each further sixth is stored."""
     with tempfile.TemporaryDirectory(dir=home) as folder:
         work = Path(folder)
         with hosted(SCENARIOS["static"], wares.folder, work) as url:
@@ -74,15 +74,15 @@ def outing(wares: Wares, how: Sequence[str], home: Path, rate: float, kill: int 
 def _summary(run: subprocess.Popen[bytes], count: int, kill: int) -> Any:
     """What the run says last. Hands are killed meanwhile, the youngest first."""
     assert run.stdout is not None
-    told: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     saved, victims = 0, kill
     for line in run.stdout:
-        told = json.loads(line)
-        saved += told["event"] == "spectrum_saved"
+        shown = json.loads(line)
+        saved += shown["event"] == "spectrum_saved"
         if victims and saved >= count * (kill - victims + 1) // 6:
             victims -= 1
             os.kill(max(_hands(run.pid)), signal.SIGKILL)
-    return told["summary"]
+    return shown["summary"]
 
 
 def _hands(pid: int) -> Iterator[int]:
@@ -107,7 +107,7 @@ def median(outings: Sequence[Outing]) -> Outing:
 def main() -> None:
     given = [int(argument) for argument in sys.argv[1:]]
     files, rate = (*given, *(3000, 100)[len(given) :])
-    with tempfile.TemporaryDirectory(prefix="crew-") as folder:
+    with tempfile.TemporaryDirectory(prefix="workers-") as folder:
         home = Path(folder)
         wares = make_wares(files, home / "wares")
         print(f"{files:,} spectra, no limit, medians of {ROUNDS}\n{HEADINGS}")
