@@ -64,6 +64,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_is_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
+        """Wait for the threads without a deadline, which Python 3.12 has and a virtual clock reaches at once."""
+        await super().shutdown_default_executor()
+
     def _thread_is_done(self, _: asyncio.Future[Any]) -> None:
         self._virtual.threads_at_work -= 1
 
