@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import chdir
 from datetime import datetime
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def screenshot(page: Path, picture: Path) -> None:
 
 async def browse(out: Path) -> None:
     """Take pictures of the browse page: on a desk by day, on a phone in the dark."""
-    async with browsing(out, "anna") as (session, rules), page_of(rules) as tab:
+    async with browsing(out.relative_to(Path.cwd()), "anna") as (session, rules), page_of(rules) as tab:
         await all_read(session, 300)
         await tab.until("document.querySelector('.row .doubt')?.innerText")
         await tab.press("j", "h")
@@ -170,7 +171,8 @@ def main() -> None:
         both.write_text(side_by_side(report), encoding="utf-8")
         screenshot(both, ASSETS / "report.png")
         if BROWSER is not None:
-            asyncio.run(browse(Path(folder, "data", "demo")))
+            with chdir(folder):  # the page shows the path as it was given
+                asyncio.run(browse(Path(folder, "data", "demo")))
 
 
 if __name__ == "__main__":
