@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import load_configuration, location_options
+from .options import load_configuration, load_harvest, location_options
 
 if TYPE_CHECKING:
     from ..browse.labels import LabelFile
@@ -57,7 +57,7 @@ def command(
     from ..browse.labels import check_name
     from ..dataset.stored_files import require_ledger
 
-    config = _for_variants(load_configuration(dict(flags)), flags)
+    config = _for_variants(load_harvest(dict(flags)), flags)
     name = check_name(labeller or re.sub(r"[^\w.-]", "_", getpass.getuser()))
     if imported is not None:
         return _import(config, name, imported)

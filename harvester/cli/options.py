@@ -151,11 +151,9 @@ def load_harvest(flags: dict[str, Any]) -> Configuration:
     config = load_configuration(flags)
     if named or config.settings.out is not None:
         return config
-    from ..storage.run_folder import StateFolder
-
-    found = [home for home in harvests_below_data(config) if StateFolder.below(home).layout.exists()]
+    found = harvests_below_data(config)
     if not found or found[0] == config.state_folder:
-        return config  # a folder without a layout mark is the local one of an object store
+        return config
     if len(found) > 1:
         from ..errors import UsageError
 
@@ -166,7 +164,10 @@ def load_harvest(flags: dict[str, Any]) -> Configuration:
 
 
 def harvests_below_data(config: Configuration) -> list[Path]:
-    """Return the folders of all harvests below ``data/``, with the configured one first."""
+    """Return the folders of all harvests below ``data/``, with the configured one first.
+
+    The local folders of object stores are deeper, in one folder for each scheme.
+    """
     from ..storage.run_folder import StateFolder
 
     found = sorted(path.parent.parent for path in DATA.glob(f"*/{StateFolder.below(Path()).ledger}"))

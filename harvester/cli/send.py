@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .fluxcalib import resolve_did
-from .options import load_configuration, location_options
+from .options import load_harvest, location_options
 
 if TYPE_CHECKING:
     from ..browse.samp import Receipt, SampLink
@@ -39,7 +39,7 @@ def command(spectra: tuple[str, ...], to: str | None, **flags: Any) -> int:
     """
     from ..browse.samp import NoHubError, SampLink
 
-    config = load_configuration(flags)
+    config = load_harvest(flags)
     found = [_stored(config, name) for name in spectra]
     try:
         link = SampLink("harvester send", f"spectra in {config.location}")

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harvester.cli import status
+from harvester.cli import browse, failures, status
+from harvester.cli.options import load_harvest
 from harvester.cli.status import Status, command
+from harvester.errors import UsageError
 from harvester.ledger.queries import RunRecord
 from tests.support.harvests import harvest_demo, plan_faults
 from tests.unit.ui.drawing import printed
@@ -102,3 +104,20 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(status, "_watch", interrupted)
     assert typed("--out", str(tmp_path), "--watch") == ""
+
+
+async def test_commands_that_read_use_the_only_harvest_below_data(
+    two_harvests: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await harvest_demo(Path("data/here").absolute(), 2)
+    found = load_harvest({})
+    assert found.location == Path("data/here")
+    assert capsys.readouterr().err == "no harvest in data/ondrejov; using data/here, the only one below data/\n"
+    for reading, arguments in ((failures.command, []), (browse.command, ["--agreement"])):
+        result = CliRunner().invoke(reading, arguments, standalone_mode=False)
+        assert (result.exception, result.return_value) == (None, 0)
+        assert "using data/here" in result.stderr
+    await harvest_demo(Path("data/there").absolute(), 2)
+    with pytest.raises(UsageError, match="but 2 others: data/here, data/there; give one with --out DIR"):
+        load_harvest({})
+    assert load_harvest({"out": "data/there"}).location == Path("data/there")
