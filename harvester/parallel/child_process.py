@@ -12,7 +12,7 @@ from ..errors import ClusterError
 
 _PROGRAM = """
 import sys
-sys.path.append({home!r})
+sys.path[:] = {path!r}
 from harvester.parallel.{module} import main
 main()
 """
@@ -26,7 +26,9 @@ def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], soc
     with this process, and no signal of the terminal reaches it. ClusterError if it cannot be started.
     """
     ours, theirs = socket.socketpair()
-    program = _PROGRAM.format(home=str(Path(__file__).resolve().parents[2]), module=module)
+    home = str(Path(__file__).resolve().parents[2])
+    # Python itself would look in the working directory first, where a user's own pickle.py may be.
+    program = _PROGRAM.format(path=[*map(str, sys.path), home], module=module)
     try:
         with theirs, output.open("ab") as printed:
             process = subprocess.Popen(  # noqa: S603 - our own text

@@ -62,16 +62,32 @@ class SentBody:
     @classmethod
     def receive(cls, end: socket.socket) -> SentBody | None:
         """Wait for the next one; None once the other end is gone."""
-        lengths = end.recv(_LENGTHS.size, socket.MSG_WAITALL)
-        if len(lengths) < _LENGTHS.size:
+        lengths = _exactly(end, _LENGTHS.size)
+        if lengths is None:
             return None
         did, path, body = _LENGTHS.unpack(lengths)
-        names = end.recv(did + path, socket.MSG_WAITALL)
-        whole = end.recv(body, socket.MSG_WAITALL) if body else b""
-        if len(names) < did + path or len(whole) < body:
+        names, whole = _exactly(end, did + path), _exactly(end, body)
+        if names is None or whole is None:
             return None
         texts = (part.decode(errors="surrogatepass") for part in (names[:did], names[did:]))
         return cls(SpectrumId(next(texts)), next(texts), whole)
+
+
+def _exactly(end: socket.socket, size: int) -> bytes | None:
+    """Wait for ``size`` bytes; None once the other end is gone.
+
+    A process that is stopped and continued, or suspended with its machine, receives fewer, MSG_WAITALL or not.
+    """
+    received = b""
+    while len(received) < size:
+        try:
+            more = end.recv(size - len(received), socket.MSG_WAITALL)
+        except ConnectionError:  # it was killed before it read our last results
+            return None
+        if not more:
+            return None
+        received = received + more if received else more
+    return received
 
 
 def packed_results(results: Sequence[Stored]) -> bytes:

@@ -17,6 +17,7 @@ from .storage_messages import LENGTH, SentBody, StorageJob, Stored, unpacked_res
 
 START_TIMEOUT = 30.0  # seconds until it is ready, on a busy machine
 END_TIMEOUT = 30.0  # seconds that it gets to store what it has, on a slow disk
+LONGEST_SILENCE = 60.0  # seconds without a result, twice, after which it is taken for stopped, and killed
 _SEND_BUFFER = 1 << 20  # bytes: a few bodies, so that they leave without a copy of ours
 
 
@@ -66,8 +67,9 @@ class StorageProcess:
         if self.lost:
             raise WorkerLostError("the storage process was lost")
         stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        sent = SentBody(target.did, path, body).to_bytes()
         self._waiting.append(stored)
-        self._writer.write(SentBody(target.did, path, body).to_bytes())
+        self._writer.write(sent)
         return await stored
 
     async def close(self) -> None:
@@ -85,14 +87,31 @@ class StorageProcess:
 
     async def _receive(self) -> None:
         """Take in the results of each batch, in the order in which bodies were sent."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
-                for result in unpacked_results(await self._reader.readexactly(length)):
-                    waiting = self._waiting.popleft()
-                    if not waiting.done():
-                        waiting.set_result(result)
-        self.lost = True
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_exception(WorkerLostError("the storage process was killed"))
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    (length,) = LENGTH.unpack(await self._next_head())
+                    for result in unpacked_results(await self._reader.readexactly(length)):
+                        waiting = self._waiting.popleft()
+                        if not waiting.done():
+                            waiting.set_result(result)
+        finally:
+            self.lost = True
+            for waiting in self._waiting:
+                if not waiting.done():
+                    waiting.set_exception(WorkerLostError("the storage process was killed"))
+
+    async def _next_head(self) -> bytes:
+        """Return what comes before the results of a batch.
+
+        Kill a process that is silent while bodies wait: a run must not hang because it was stopped.
+        """
+        had_waited = False
+        while True:
+            try:
+                async with asyncio.timeout(LONGEST_SILENCE):
+                    return await self._reader.readexactly(LENGTH.size)
+            except TimeoutError:
+                if had_waited:
+                    self._process.kill()
+                had_waited = bool(self._waiting)

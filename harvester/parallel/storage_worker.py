@@ -1,7 +1,8 @@
 """The storage process: verify bodies and commit those that pass.
 
 Its last argument is the number of an open socket. What arrives while a batch is verified and synced becomes the next
-batch, so no timer and no thread is needed. It ends when the run's process does; a batch that it has begun is finished.
+batch, so no timer and no thread is needed. It ends when the run's process does: it finishes the batch that it commits,
+and begins no other, since the next run may have the folder by then.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) 
         while len(batch) < MAX_BATCH and more.poll(0) and (sent := SentBody.receive(end)) is not None:
             batch.append(sent)
             verdicts.append(_verdict(sent, expected))
+        if any(event & select.POLLHUP for _, event in more.poll(0)):
+            return
         sound = [number for number, each in enumerate(verdicts) if isinstance(each.verdict, VerifiedSpectrum)]
         faults = committer.commit([(batch[number].path, batch[number].body) for number in sound]) if sound else []
         for number, fault in zip(sound, faults, strict=True):

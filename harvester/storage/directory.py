@@ -209,13 +209,17 @@ class DirectoryStore:
             raise storage_fault(self.folder / path, error) from error
 
     def forget_other_formats(self, name: str, path: str) -> None:
-        """Remove the file that ``path`` replaces, of a spectrum that had another format."""
+        """Remove the file that ``path`` replaces, of a spectrum that had another format.
+
+        Raises StoreError.
+        """
         if path.endswith(VOTABLE_SUFFIX):
             self.votables.add(name)
         if self.votables:  # looking for files costs a request each on a network's disk
             ending = SUFFIX if path.endswith(VOTABLE_SUFFIX) else VOTABLE_SUFFIX
-            for layout in Layout:
-                (self.folder / layout.relative_path(name, ending)).unlink(missing_ok=True)
+            with translate_os_errors(self.folder / path):
+                for layout in Layout:
+                    (self.folder / layout.relative_path(name, ending)).unlink(missing_ok=True)
 
     async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
         """Keep a rejected body, with the request and the reason as JSON beside it.

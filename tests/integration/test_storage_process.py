@@ -10,10 +10,11 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +32,14 @@ from harvester.ledger import queries
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import Target
-from harvester.parallel import adaptive_storage
+from harvester.parallel import adaptive_storage, storage_process, storage_worker
 from harvester.parallel.adaptive_storage import AdaptiveStorage, CoreUse, core_use, spare_cores
 from harvester.parallel.channel import WorkerLostError
-from harvester.parallel.storage_messages import StorageJob, Stored
+from harvester.parallel.child_process import start_child
+from harvester.parallel.storage_messages import SentBody, StorageJob, Stored
 from harvester.parallel.storage_process import StorageProcess
 from harvester.storage.directory import DirectoryStore
+from harvester.storage.group_commit import BatchCommitter
 from harvester.verify.expectation import Expectation
 from tests.support.harvests import fits_names, harvest_from, leftovers
 from tests.support.paths import REPOSITORY
@@ -158,6 +161,70 @@ async def test_when_it_is_killed_this_process_stores_what_it_had(tmp_path: Path)
         assert all(isinstance(verdict, VerifiedSpectrum) for verdict in await asyncio.gather(*kept))
         assert isinstance(await keep(storage, TARGETS[0], BODIES[0]), VerifiedSpectrum)
     assert fits_names(tmp_path) == {target.file_name for target in TARGETS}
+
+
+async def test_when_it_is_stopped_for_good_this_process_stores_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_process, "LONGEST_SILENCE", 0.1)
+    async with with_process(tmp_path) as storage:
+        os.kill(process_id(storage), signal.SIGSTOP)
+        kept = await asyncio.gather(*map(partial(keep, storage), TARGETS, BODIES))
+    assert all(isinstance(verdict, VerifiedSpectrum) for verdict in kept)
+    assert fits_names(tmp_path) == {target.file_name for target in TARGETS}
+
+
+async def test_silence_is_no_fault_while_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_process, "LONGEST_SILENCE", 0.01)
+    async with with_process(tmp_path) as storage:
+        await asyncio.sleep(0.1)
+        assert storage._process is not None
+        assert not storage._process.lost
+
+
+class _Interrupted:
+    """A socket whose calls return early, as Linux has it for a process that was stopped meanwhile."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = list(pieces)
+
+    def recv(self, size: int, flags: int) -> bytes:
+        if not self._pieces:
+            return b""
+        piece = self._pieces.pop(0)
+        if len(piece) > size:
+            self._pieces.insert(0, piece[size:])
+        return piece[:size]
+
+
+def test_a_body_is_received_whole_by_a_process_that_was_stopped_meanwhile() -> None:
+    sent = SentBody(TARGETS[0].did, "a.fits", BODIES[0][:500])
+    whole = sent.to_bytes()
+    for size in (1, 7, 300, len(whole)):
+        pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+        assert SentBody.receive(_Interrupted(pieces)) == sent  # type: ignore[arg-type]
+        assert SentBody.receive(_Interrupted(pieces[:-1])) is None  # type: ignore[arg-type]
+
+
+def test_nothing_is_committed_once_the_run_is_gone(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(SentBody(TARGETS[0].did, TARGETS[0].file_name, BODIES[0]).to_bytes())
+    with ours, closing(BatchCommitter(store.folder, store.state.path)) as committer:
+        storage_worker._work(ours, EXPECTED, committer)
+    assert not fits_names(tmp_path)
+
+
+def test_a_process_imports_what_this_one_would_not_what_the_working_directory_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pickle.py").write_text("raise SystemExit('a file of the user')", "utf-8")
+    process, ours = start_child("storage_worker", Path("printed"))
+    ours.close()
+    process.wait(20)
+    assert "a file of the user" not in Path("printed").read_text("utf-8")
 
 
 async def test_a_run_whose_storage_process_is_killed_stores_and_records_everything(
