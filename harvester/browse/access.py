@@ -42,7 +42,7 @@ class AccessRules:
 
     def is_token(self, given: str | None) -> bool:
         """Return whether ``given`` is the token, in a time that does not depend on it."""
-        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+        return given is not None and hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.token.encode())
 
     def refusal(
         self, method: str, headers: Mapping[str, str], query: Mapping[str, str], cookies: Mapping[str, str]

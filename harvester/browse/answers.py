@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -168,10 +169,7 @@ class Answers:
 
     async def _label(self, request: web.Request) -> web.Response:
         """Set a label; the response says that it is durable."""
-        given = await request.json()
-        label, number = given.get("label"), given.get("number")
-        if label not in LABELS or not isinstance(number, int):
-            raise web.HTTPBadRequest(text="a number and a label from 0 to 9 are expected")
+        number, label = _given_label(await request.text())
         async with self._labelling:
             self._require_labels()
             try:
@@ -215,6 +213,18 @@ def _variants(configuration: Configuration) -> list[str]:
     if configuration.profile.mode != "soda":
         return []
     return [setting or AS_SERVED for setting in offered_fluxcalibs(configuration.profile)]
+
+
+def _given_label(text: str) -> tuple[int, str]:
+    """Return number and label of a spectrum, as the page sends them in JSON."""
+    try:
+        given = json.loads(text)
+        number, label = given["number"], given["label"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        number, label = None, None
+    if not isinstance(number, int) or number.bit_length() > 63 or label not in LABELS:
+        raise web.HTTPBadRequest(text="a number and a label from 0 to 9 are expected")
+    return number, label
 
 
 def _number(request: web.Request) -> int:

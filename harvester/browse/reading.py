@@ -26,10 +26,7 @@ BATCH = 100
 
 @dataclass(slots=True)
 class FileReader:
-    """Fills the index with what only the files know.
-
-    One thread at a time calls ``read_more`` and ``judge``.
-    """
+    """Fills the index with what only the files know. Any thread may use it."""
 
     store: Store
     index: SpectraIndex
@@ -37,11 +34,12 @@ class FileReader:
     most: int = MOST_READ
     shapes: Shapes = field(default_factory=Shapes)
     read: int = 0
-    """How many files were read."""
+    """How many files were read, and are in the index."""
     _last: int = 0
     _objects: Objects = field(default_factory=Objects)
     _stars: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _reading: Lock = field(default_factory=Lock)
 
     @property
     def full(self) -> bool:
@@ -50,21 +48,22 @@ class FileReader:
 
     def read_more(self) -> bool:
         """Read the next files and return whether there were any. StoreError."""
-        rows = [] if self.full else self.index.stored_after(self._last, BATCH)
-        if rows:
-            self._read(rows)
-            self._last = rows[-1][0]
-        return bool(rows)
+        with self._reading:
+            rows = [] if self.full else self.index.stored_after(self._last, BATCH)
+            if rows:
+                self._read(rows)
+                self._last = rows[-1][0]
+            return bool(rows)
 
     def read_again(self, number: int, did: str, label: str) -> None:
         """Read a file that was stored after its row number had been passed. StoreError."""
-        if number <= self._last and not self.full:
-            self._read([(number, did, label)])
+        with self._reading:  # a batch that is being read may pass the number
+            if number <= self._last and not self.full:
+                self._read([(number, did, label)])
 
     def _read(self, rows: list[tuple[int, str, str]]) -> None:
         found: dict[str, list[tuple[object, int]]] = {"mjd": [], "ra": [], "dec": [], "star": []}
         for number, did, label in rows:
-            self.read += 1
             spectrum = self._spectrum(SpectrumId(did))
             if spectrum is None:
                 continue
@@ -80,6 +79,7 @@ class FileReader:
                     self.shapes.add(number, row)
         for name, values in found.items():
             self.index.fill(name, values)
+        self.read += len(rows)
 
     def _spectrum(self, did: SpectrumId) -> Spectrum | None:
         stored = find_stored_file(self.store, did, self.profiles)

@@ -102,10 +102,14 @@ async def test_who_has_neither_token_nor_address_gets_nothing(out: Path) -> None
                 assert response.status == status
                 assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
         assert session.labels is not None
-        assert await client.post("/api/label", {"number": 1, "label": "10"}) == (
-            400,
-            "a number and a label from 0 to 9 are expected\n",
-        )
+        for given in (
+            {"number": 1, "label": "10"},
+            {"number": 2**64, "label": "1"},
+            {"number": 1, "label": []},
+            {},
+            [1],
+        ):
+            assert await client.post("/api/label", given) == (400, "a number and a label from 0 to 9 are expected\n")
         assert (await client.post("/api/label", {"number": 77, "label": "1"}))[0] == 404
         assert not session.labels.labels
 

@@ -26,6 +26,7 @@ def test_the_address_lets_in_and_so_does_the_cookie_that_it_sets() -> None:
         ("GET", HOST, {}, {}, "token"),
         ("GET", HOST, {"token": "wrong"}, {}, "token"),
         ("GET", HOST, {"token": "šecret"}, {}, "token"),
+        ("GET", HOST, {}, {"harvester-8123": "\udcff"}, "token"),
         ("GET", HOST, {}, {"harvester-9999": "secret"}, "token"),
         ("GET", {"Host": "evil.example:8123"}, {}, COOKIE, "Host"),
         ("GET", {"Host": "127.0.0.1"}, {}, COOKIE, "Host"),
