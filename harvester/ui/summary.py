@@ -125,9 +125,10 @@ def _indented(content: RenderableType, cells: int = 2) -> Padding:
 def _prose(text: str, width: int, style: str = "", indent: int = 2) -> Text:
     """Return ``text`` in lines of at most ``width`` cells.
 
-    It is broken between words, and never after a digit: a number stays with its unit.
+    It is broken between words, and never after a digit or a dot: a number stays with its unit, a dot with what it is
+    before.
     """
-    bound = _AFTER_A_DIGIT.sub("\u00a0", text)
+    bound = _AFTER_A_DIGIT.sub("\u00a0", text).replace("· ", "·\u00a0")
     wrapper = TextWrapper(max(20, width - indent), break_long_words=False, break_on_hyphens=False)
     lines = [" " * indent + line.replace("\u00a0", " ") for line in wrapper.wrap(bound)]
     return Text("\n".join(lines), style, no_wrap=True, overflow="ignore")
