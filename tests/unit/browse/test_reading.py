@@ -19,7 +19,8 @@ def test_what_is_stored_while_a_batch_is_read_around_it_is_read_too(monkeypatch:
         tuple({**values, "did": f"ivo://x/{name}", "status": status}.values())
         for name, status in (("a", "saved"), ("b", "missing"), ("c", "saved"))
     )
-    reading, go_on, read = threading.Event(), threading.Event(), []
+    reading, go_on = threading.Event(), threading.Event()
+    read: list[int] = []
 
     def slowly(_: FileReader, rows: list[tuple[int, str, str]]) -> None:
         reading.set()
