@@ -20,6 +20,7 @@ from ..vo.urls import with_query
 
 LONGEST_URL = 6000  # bytes: servers take 8,000 and more
 LONGEST_KEPT = 600.0  # seconds: an address may be valid for a while only
+LONGEST_WAIT = 20.0  # seconds for a document about several, which may itself wait for slots that those have who wait
 _TRANSIENT = (FailureKind.CONNECTION_LOST, FailureKind.BUSY)
 
 Request = Callable[[str], Awaitable[Fetched]]
@@ -88,8 +89,8 @@ class LinkBatches:
 
         FetchError where a document says why there is no file, or the archive is in trouble.
         """
-        while (pending := self._pending.get(target.did)) is not None:
-            await asyncio.wait({pending})
+        if (pending := self._pending.get(target.did)) is not None:
+            await asyncio.wait({pending}, timeout=LONGEST_WAIT)
         address, came = self._addresses.pop(target.did, ("", 0.0))
         if address and asyncio.get_running_loop().time() - came < LONGEST_KEPT:
             return address, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
-from harvester.archive.link_batches import LookAhead
+from harvester.archive import link_batches
+from harvester.archive.link_batches import LinkBatches, LookAhead
 from harvester.cli import commands
+from harvester.model.outcomes import Fetched
 from harvester.model.target import SpectrumId, Target
 from harvester.vo.datalink import files_of
 from tests.integration.test_discover_command import in_a_thread, server
@@ -152,3 +155,26 @@ def test_a_target_is_claimed_once_and_keeps_its_turn() -> None:
     assert ahead.claim(third, 4) == []
     assert ahead.claim(fifth, 4) == targets[4:]
     assert list(ahead) == targets[5:]
+
+
+async def test_who_waits_for_a_document_and_keeps_its_request_from_a_slot_goes_on_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A redirect, or a repeat on a new connection, needs a slot; without a limit both would wait for ever."""
+    monkeypatch.setattr(link_batches, "LONGEST_WAIT", 0.01)
+    targets = [Target(SpectrumId(f"ivo://a/{number}"), str(number)) for number in range(2)]
+    links = LinkBatches("http://h/links", 2, LookAhead(targets))
+    first, second = links.ahead
+    gone_on = asyncio.Event()
+
+    async def redirected(url: str) -> Fetched:
+        await gone_on.wait()
+        rows = [[each.did, f"http://h/{each.name}", "#this", "application/fits", ""] for each in targets]
+        return Fetched(answer(rows, COLUMNS).encode(), url)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        found = group.create_task(links.address(first, redirected))
+        await asyncio.sleep(0)
+        assert await links.address(second, redirected) == ("", False)
+        gone_on.set()
+    assert found.result() == ("http://h/0", True)
