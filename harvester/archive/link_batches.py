@@ -91,6 +91,7 @@ class LinkBatches:
         """
         if (pending := self._pending.get(target.did)) is not None:
             await asyncio.wait({pending}, timeout=LONGEST_WAIT)
+            self._pending.pop(target.did, None)  # so that an address that comes too late is not kept
         address, came = self._addresses.pop(target.did, ("", 0.0))
         if address and asyncio.get_running_loop().time() - came < LONGEST_KEPT:
             return address, False
@@ -136,7 +137,7 @@ class LinkBatches:
             self._take_fewer(len(found))
         now = asyncio.get_running_loop().time()
         for did in batch[1:]:
-            if isinstance(file := found.get(did), str):
+            if did in self._pending and isinstance(file := found.get(did), str):
                 self._addresses[did] = file, now
         return found
 

@@ -178,3 +178,4 @@ async def test_who_waits_for_a_document_and_keeps_its_request_from_a_slot_goes_o
         assert await links.address(second, redirected) == ("", False)
         gone_on.set()
     assert found.result() == ("http://h/0", True)
+    assert links._addresses == {}, "what came too late is not kept"
