@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from yarl import URL
@@ -32,9 +32,11 @@ from ..model.target import Target
 from .access import AccessMethod, DatalinkAccess
 from .connection import STRAIGHT, Connection
 from .http_errors import failure_from_exception
-from .link_batches import LinkBatches, LookAhead
 from .responses import failure_from_response
 from .url_policy import check_url, resolve_redirect
+
+if TYPE_CHECKING:
+    from .link_batches import LinkBatches
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3
@@ -99,6 +101,8 @@ class ArchiveClient:
         access = self._access
         if not isinstance(access, DatalinkAccess) or not access.service or access.most == 1:
             return targets
+        from .link_batches import LinkBatches, LookAhead  # and with it an XML parser, which few archives need
+
         ahead = LookAhead(targets)
         self._links = LinkBatches(access.service, access.most, ahead)
         return ahead

@@ -34,7 +34,15 @@ commands.main(sys.argv[1:], prog_name="harvester", standalone_mode=False)
 report()
 """
 
-SETTINGS = {"annotated_types", "click", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
+SETTINGS = {
+    "annotated_types",
+    "click",
+    "platformdirs",
+    "pydantic",
+    "pydantic_core",
+    "typing_extensions",
+    "typing_inspection",
+}
 STORE = {"aiofiles"}
 HTTP = {
     *("aiohappyeyeballs", "aiohttp", "aiosignal", "attr", "frozenlist", "idna", "multidict", "propcache", "yarl"),

@@ -57,7 +57,7 @@ HERE = REPOSITORY
 PURE_PYTHON = aiohttp.http_parser.HttpResponseParser is HttpResponseParserPy
 
 ELSEWHERE = {
-    22: "integration/test_harvest.py::test_an_archive_that_is_not_there_is_told_apart_from_spectra_that_are_not",
+    22: "integration/test_harvest.py::test_an_archive_that_is_not_there_is_reported_apart_from_spectra_that_are_not",
     27: "integration/test_harvest.py::"
     "test_a_connection_that_dies_before_the_headers_is_counted_as_often_as_it_was_asked",
     31: "unit/engine/test_rate_limit.py::test_no_turn_completes_a_second_of_more_than_rate_plus_one",
@@ -69,10 +69,10 @@ ELSEWHERE = {
     39: "torture/test_power_cuts.py::test_a_recipe_without_one_of_its_steps_fails_this_test",
     40: "torture/test_kills.py::test_a_store_that_writes_in_place_fails_this_test",
     41: "integration/test_command_line.py::test_a_signal_leaves_whole_files_balanced_books_and_a_way_on",
-    42: "integration/test_command_line.py::test_a_second_harvest_in_the_same_directory_is_told_who_holds_it",
+    42: "integration/test_command_line.py::test_a_second_harvest_in_the_same_directory_learns_who_holds_it",
     43: "unit/storage/test_directory.py::test_the_sweep_takes_what_the_dead_left_and_spares_the_living",
-    44: "integration/test_ledger.py::test_whatever_became_of_the_ledger_no_spectrum_is_asked_for_again",
-    45: "integration/test_ledger.py::test_a_file_deleted_or_cut_by_hand_is_fetched_again_and_no_other",
+    44: "integration/test_ledger.py::test_whatever_became_of_the_ledger_no_spectrum_is_requested_again",
+    45: "integration/test_ledger.py::test_a_file_deleted_or_cut_by_a_user_is_fetched_again_and_no_other",
     46: "unit/catalog/test_names.py::test_every_name_is_safe_on_linux_macos_and_windows",
     47: "unit/catalog/test_packed_strings.py::test_a_million_spectra_are_planned_in_little_memory",
     49: "../benchmarks/soak.py::soak",  # fifty thousand spectra take minutes
@@ -572,7 +572,7 @@ async def test_a_harvester_that_skips_the_verification_fails_this_suite(
     def believe(raw: bytes, *_: object) -> VerifiedSpectrum:
         return VerifiedSpectrum(len(raw), "", "", 2, 0.0, 1.0, "")
 
-    monkeypatch.setattr("harvester.run.runners.verify_spectrum", believe)
+    monkeypatch.setattr("harvester.run.runners.verify_soon", believe)
     noticed = 0
     spoilt = [case for case in WIRE if case.kind and case.kind not in (CUT, TIMEOUT, GARBLED)][:12]
     for number, case in enumerate(spoilt):

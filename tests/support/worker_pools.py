@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,10 @@ class SharedStore(SimulatedStore):
     async def __aexit__(self, *why: object) -> None:
         pass
 
+    def look_ahead(self, targets: Iterable[Target]) -> Iterable[Target]:
+        """Each spectrum is requested alone."""
+        return targets
+
     def read(self, name: str) -> bytes:
         if name not in self.names:
             raise FileNotFoundError(name)
@@ -65,6 +69,10 @@ class SimulatedWire(SimulatedArchive):
 
     async def __aexit__(self, *why: object) -> None:
         pass
+
+    def look_ahead(self, targets: Iterable[Target]) -> Iterable[Target]:
+        """Request each spectrum alone."""
+        return targets
 
 
 @dataclass(frozen=True, slots=True)
