@@ -141,8 +141,12 @@ class SpectraIndex:
         return found[0][0] if found else None
 
     def stored_after(self, number: int, most: int) -> list[tuple[int, str, str]]:
-        """Return number, DID and effective label of the next stored spectra after row ``number``."""
-        sql = f"SELECT number, did, coalesce(mine, label, '') FROM spectrum WHERE number > ? AND {_STORED} LIMIT ?"  # noqa: S608
+        """Return number, DID and effective label of stored spectra after row ``number``.
+
+        They are the next ones whose files have not been read.
+        """
+        where = f"number > ? AND star IS NULL AND {_STORED}"
+        sql = f"SELECT number, did, coalesce(mine, label, '') FROM spectrum WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608
         return self._all(sql, number, most)
 
     def labels(self, numbers: Sequence[int]) -> list[str]:

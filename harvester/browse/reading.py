@@ -55,6 +55,11 @@ class FileReader:
                 self._last = rows[-1][0]
             return bool(rows)
 
+    def begin_again(self) -> None:
+        """Let ``read_more`` return to files that were passed before the ledger had them."""
+        with self._reading:
+            self._last = 0
+
     def read_again(self, number: int, did: str, label: str) -> None:
         """Read a file that was stored after its row number had been passed. StoreError."""
         with self._reading:  # a batch that is being read may pass the number

@@ -53,6 +53,7 @@ class Session:
     _listeners: set[asyncio.Queue[str]] = field(default_factory=set)
     _recent: deque[list[str]] = field(default_factory=lambda: deque(maxlen=_LEDGER_LAG))
     _unjudged: int = 0
+    _unsettled: bool = False
     _arrivals: int = 0
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -188,9 +189,12 @@ class Session:
     def _look(self) -> bool:
         events = self._tail.read()
         changed = self.live.observe(events)
-        if any(event["event"] == "harvest_ended" for event in events):
+        self._unsettled = self._unsettled or bool(events)
+        if self._unsettled and not events and self.live.status()["state"] == "ended":
+            self._unsettled = False  # the ledger, which is written later than the log, has all of the run
             self.index.add(overview(self.store.ledger, self.column))
             self._arrivals += 1
+            self.reader.begin_again()
         self._recent.append(changed)
         dids = list(dict.fromkeys(did for some in self._recent for did in some))
         if dids:
