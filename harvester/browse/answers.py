@@ -27,6 +27,8 @@ LABELS = tuple("0123456789")
 AS_SERVED = "none"
 """What the page calls the variant without FLUXCALIB."""
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 
 class Answers:
     """The routes below ``/api``. Files and database are read in threads."""
@@ -48,14 +50,25 @@ class Answers:
             ("/api/flux/{number:[0-9]+}", self._flux),
             ("/api/agreement", self._agreement),
         ):
-            router.add_get(path, _answered(handler))
-        router.add_post("/api/label", _answered(self._label))
-        router.add_post("/api/undo", _answered(self._undo))
+            router.add_get(path, self._answered(handler))
+        router.add_post("/api/label", self._answered(self._label))
+        router.add_post("/api/undo", self._answered(self._undo))
+
+    def _answered(self, handler: Handler) -> Handler:
+        """Wait for the ledger's rows, and show errors that are the user's or the disk's."""
+
+        async def answer(request: web.Request) -> web.Response:
+            await self._session.loaded.wait()
+            try:
+                return await handler(request)
+            except HarvestError as error:
+                raise web.HTTPServiceUnavailable(text=str(error)) from None
+
+        return answer
 
     async def _about(self, _: web.Request) -> web.Response:
         """Say what the page is about: harvest, labels, variants."""
         session = self._session
-        await session.loaded.wait()
         counts = await asyncio.to_thread(self._index.counts)
         labelling = session.configuration.settings.labels
         return web.json_response({
@@ -72,7 +85,6 @@ class Answers:
 
     async def _view(self, request: web.Request) -> web.Response:
         """Make an order of rows, and give it a key."""
-        await self._session.loaded.wait()
         try:
             view = await asyncio.to_thread(self._index.view, Selection.parse(request.query))
         except ValueError as error:
@@ -191,18 +203,6 @@ class Answers:
     def _require_labels(self) -> None:
         if self._session.labels is None:
             raise web.HTTPConflict(text="start `harvester browse --label` to give labels")
-
-
-def _answered(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Callable[[web.Request], Awaitable[Any]]:
-    """Turn an error that is the user's, or the disk's, into an answer that the page shows."""
-
-    async def answer(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except HarvestError as error:
-            raise web.HTTPServiceUnavailable(text=str(error)) from None
-
-    return answer
 
 
 def _variants(configuration: Configuration) -> list[str]:

@@ -42,15 +42,23 @@ class EventTail:
     def read(self) -> list[dict[str, Any]]:
         """Return the events since the last call; those of an unfinished line later."""
         newest = self._newest()
-        if newest != self._path:
-            self._path, self._at = newest, 0
+        if events := self._read():
+            return events
+        if newest == self._path:
+            return []
+        self._path, self._at = newest, 0
+        return self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
         if self._path is None:
             return []
-        with self._path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            self._at = min(self._at, size)
-            file.seek(self._at)
-            text = file.read(_LARGEST_READ)
+        try:
+            with self._path.open("rb") as file:
+                self._at = min(self._at, file.seek(0, os.SEEK_END))
+                file.seek(self._at)
+                text = file.read(_LARGEST_READ)
+        except FileNotFoundError:  # the folders of old runs may be removed
+            return []
         end = text.rfind(b"\n") + 1
         self._at += end
         return list(_events(text[:end]))

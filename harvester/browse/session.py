@@ -190,12 +190,13 @@ class Session:
         events = self._tail.read()
         changed = self.live.observe(events)
         self._unsettled = self._unsettled or bool(events)
+        self._recent.append(changed)
         if self._unsettled and not events and self.live.status()["state"] == "ended":
-            self._unsettled = False  # the ledger, which is written later than the log, has all of the run
+            # The ledger, which is written later than the log, has all of the run.
             self.index.add(overview(self.store.ledger, self.column))
+            self._unsettled = False
             self._arrivals += 1
             self.reader.begin_again()
-        self._recent.append(changed)
         dids = list(dict.fromkeys(did for some in self._recent for did in some))
         if dids:
             self.index.add(overview(self.store.ledger, self.column, dids))

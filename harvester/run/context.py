@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -83,5 +82,9 @@ class RunContext(Generic[WriterT]):
 
 
 def new_run_name(now: datetime | None = None) -> str:
-    """Return a name that sorts by time and is unique among the runs of one directory."""
-    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
+    """Return a name that sorts by time and is unique among the runs of one directory.
+
+    The part after the hyphen is the fraction of the second, in 65,536ths and hexadecimal.
+    """
+    time = now or datetime.now(UTC)
+    return f"{time:%Y%m%dT%H%M%S}-{(time.microsecond << 16) // 1_000_000:04x}"

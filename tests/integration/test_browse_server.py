@@ -159,8 +159,8 @@ async def test_a_harvest_is_shown_while_it_runs_and_is_not_touched(tmp_path: Pat
     async with serve(DemoArchive(count=60, latency=0.02)) as archive:
         await harvest_from(archive, watched, dids[:20])
         state = StateFolder.below(watched)
-        async with browsing(watched) as (_, rules), client_of(rules) as client:
-            await client.get("/api/about")
+        async with browsing(watched) as (session, rules), client_of(rules) as client:
+            assert (await client.get("/api/spectrum/20"))["number"] == 20, "an answer waits until the rows are known"
             async with client.session.get(f"{client.base}/live") as stream:
                 harvest = asyncio.create_task(harvest_from(archive, watched, dids))
                 states, most = set(), 0
@@ -175,6 +175,8 @@ async def test_a_harvest_is_shown_while_it_runs_and_is_not_touched(tmp_path: Pat
                 done = await harvest
             assert done.report.stats.exit_code == 0, "the harvest had its lock"
             assert "ended" in states
+            await all_read(session, 60)  # the ledger has the end of a run before the event log has
+            assert session.index.counts()["status"] == {"saved": 60}
         opened = [
             str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.exists()
         ]

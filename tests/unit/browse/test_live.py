@@ -49,6 +49,27 @@ def test_what_happened_before_is_passed_over_and_the_next_run_is_followed(tmp_pa
     assert [event["name"] for event in tail.read()] == ["new", "newer"]
 
 
+def test_the_end_of_a_log_is_read_before_the_next_run_is_followed(tmp_path: Path) -> None:
+    state = StateFolder.below(tmp_path)
+    tail = EventTail(state)
+    log_of(state, "20261129T0700").write_text(f"{saved('first')}\n")
+    assert [event["name"] for event in tail.read()] == ["first"]
+    with log_of(state, "20261129T0700").open("a") as log:
+        log.write(f"{saved('last')}\n")
+    log_of(state, "20261130T0700").write_text(f"{saved('next')}\n")
+    assert [event["name"] for event in tail.read()] == ["last"]
+    assert [event["name"] for event in tail.read()] == ["next"]
+
+
+def test_a_log_that_was_removed_has_nothing_more(tmp_path: Path) -> None:
+    state = StateFolder.below(tmp_path)
+    tail, log = EventTail(state), log_of(state, "20261129T0700")
+    log.write_text(f"{saved('first')}\n")
+    assert len(tail.read()) == 1
+    log.unlink()
+    assert tail.read() == []
+
+
 def test_the_page_learns_what_changed_and_why_nothing_does(tmp_path: Path) -> None:
     live = LiveRun(tmp_path / "ledger.sqlite")
     paused = {"event": "harvest_paused", "time": None, "reason": "HTTP 503: \x1b[31mMaintenance\x1b[0m"}
