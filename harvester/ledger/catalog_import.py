@@ -44,7 +44,7 @@ class CatalogImport:
         self._present, self._wanted = plan.present, plan.wanted
         self._run = next_run(connection)
         self._ahead, self._lead = self._rows(), 0
-        self._behind = self._sorted()
+        self._behind: Iterator[list[CatalogRow]] | None = self._sorted()
         self._piece = self._next_piece()
 
     def _rows(self) -> Iterator[CatalogRow]:
@@ -82,11 +82,15 @@ class CatalogImport:
     def _next_piece(self) -> list[CatalogRow] | None:
         if self._lead == len(self._wanted) + len(self._present):
             return None
-        if self._lead < len(self.seen) + ROWS_PER_TRANSACTION:
+        if self._behind is None or self._lead < len(self.seen) + ROWS_PER_TRANSACTION:
             piece = list(islice(self._ahead, ROWS_PER_TRANSACTION))
             self._lead += len(piece)
             return piece
-        return next(self._behind, None)
+        try:
+            return next(self._behind, None)
+        except sqlite3.Error:  # no room for the temporary database: the order of the requests needs none
+            self._behind = None
+            return []
 
     @property
     def complete(self) -> bool:

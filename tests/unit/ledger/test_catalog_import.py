@@ -195,6 +195,26 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
     assert rest == sorted(rest)
 
 
+def test_rows_that_no_room_is_left_to_sort_are_written_in_the_order_of_the_requests(
+    ledger: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def full(path: str, check_same_thread: bool = True) -> sqlite3.Connection:
+        connection = connect(path, check_same_thread=check_same_thread)
+        connection.execute("PRAGMA page_size=512").execute("PRAGMA max_page_count=8")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    dids = [did(f"n{number:04}") for number in range(1000, 0, -1)]
+    catalog = Catalog("a list", dids, ['{"label": "1"}'] * len(dids))
+    work = CatalogImport(ledger, make_plan(catalog, {}), catalog)
+    while not work.complete:
+        work.write_next(ledger)
+    written = ledger.execute("SELECT count(*) FROM spectrum WHERE json_extract(columns, '$.label') = '1'").fetchone()
+    assert written == (1000,)
+
+
 def test_at_a_pace_that_the_disk_cannot_keep_the_harvest_slows_down_and_no_row_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
