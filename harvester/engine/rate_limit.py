@@ -119,7 +119,7 @@ class RateLimiter:
         return False
 
     def depart(self) -> None:
-        """Note that a request whose slot was reserved leaves now, or never will."""
+        """Note that a request whose slot was reserved has left, or never will."""
         self._unsent -= 1
         if self._spacing.rate:
             self._departures.append(asyncio.get_running_loop().time())

@@ -123,7 +123,7 @@ class LocalThrottle:
         return await self.acquire_followup(shutdown)
 
     def sent(self) -> None:
-        """Note that the bytes of a request leave now: the rate limit counts them from here on."""
+        """Note that the bytes of a request have left: the rate limit counts them from here on."""
         self._settle()
 
     def release(self, latency: float | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -275,3 +276,21 @@ async def test_words_of_an_error_page_cannot_harm_a_terminal() -> None:
     assert error.failure.kind is FailureKind.SERVER_ERROR
     assert "Sorry" in error.failure.detail
     assert error.failure.detail.isprintable()
+
+
+async def test_a_request_is_reported_as_sent_when_its_bytes_have_left() -> None:
+    """A machine that stops the program before the write would otherwise shorten the rate limit's second."""
+    arrived: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def sent() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(0.0)  # what has not arrived by now never does
+                arrived.append(connection.recv(4096))
+                connection.sendall(ok(BODY))
+
+        route = SodaAccess(SodaRequest(f"http://127.0.0.1:{listener.getsockname()[1]}/get", fluxcalib="normalized"))
+        async with ArchiveClient(route, Limits(), None, lambda event: None, waiting([]), sent=sent) as archive:
+            assert (await archive.fetch(TARGET, lambda phase: None)).body == BODY
+    assert [request.split(b"?")[0] for request in arrived] == [b"GET /get"]
