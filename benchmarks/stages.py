@@ -31,6 +31,7 @@ from harvester.fits.digest import content_digest
 from harvester.fits.hdu import read_hdus
 from harvester.fits.reader import decode, spectral_part
 from harvester.model.conventions import NO_CONVENTIONS
+from harvester.model.expectation import Expectation
 from harvester.model.limits import Limits
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
@@ -38,7 +39,6 @@ from harvester.storage.atomic import commit
 from harvester.ui.view import DashboardView
 from harvester.verify import verify_spectrum
 from harvester.verify.checks import check_science
-from harvester.verify.expectation import Expectation
 from harvester.vo.soda import SodaRequest
 
 _AT_ONCE = 8

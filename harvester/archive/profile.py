@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt, Le
 
 from ..model.conventions import FileConventions
+from ..model.expectation import Expectation
+from ..model.outcomes import Level
 from ..vo.data_origin import DataOrigin
 from ..vo.urls import Mode
 from .connection import Authentication
@@ -120,6 +122,24 @@ class ArchiveProfile:
             self.medium,
             self.spectral_column,
             self.flux_column,
+        )
+
+    @property
+    def expectation(self) -> Expectation:
+        """What its files are verified against, under the settings that the profile itself gives."""
+        is_soda = self.mode == "soda"
+        fluxcalib, form = self.settings.get("fluxcalib", "normalized"), self.settings.get("format", "application/fits")
+        return Expectation(
+            normalized=is_soda and str(fluxcalib).lower() == "normalized",
+            identity_card=self.identity_card or None,
+            median_flux=self.normalized_flux,
+            band_tolerance=self.band_tolerance,
+            axis_tolerance=self.axis_tolerance,
+            step_tolerance=self.step_tolerance or None,
+            strict=self.is_strict,
+            conventions=self.conventions,
+            require=Level(self.settings.get("require", Level.SCIENCE)),
+            fits_only=is_soda and "fits" in str(form).casefold(),
         )
 
     @property

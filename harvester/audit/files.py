@@ -24,6 +24,7 @@ from ..errors import StoreError
 from ..fits.describe import quote
 from ..formatting import plain_line
 from ..model.batching import Pool, batches, in_order, spawned
+from ..model.expectation import Expectation
 from ..model.failures import FailureKind
 from ..model.findings import DIGEST, Damaged, FileToCheck, Finding, Missing, Record, Sound, Unreadable, UnrelatedFile
 from ..model.outcomes import Check, FailedCheck, Level, VerifiedSpectrum
@@ -34,7 +35,6 @@ from ..storage.layout import SUFFIXES
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify import verify_spectrum
-from ..verify.expectation import Expectation
 
 FILES_PER_TASK = 200  # sent to a process at once: about a tenth of a second, so that sending costs nothing
 CONCURRENT_DOWNLOADS = 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ from ..archive.profile import ArchiveProfile
 from ..catalog.reader import CatalogRules
 from ..errors import UsageError
 from ..formatting import masked
+from ..model.expectation import Expectation
 from ..model.outcomes import Level
 from ..storage.url import ObjectAddress
-from ..verify.expectation import Expectation
 from ..vo.soda import SodaRequest
 from .settings import Settings
 
@@ -89,21 +89,14 @@ class Configuration:
     @property
     def expectation(self) -> Expectation:
         """Return what every spectrum of this harvest is verified against."""
-        normalized = (self.settings.fluxcalib or "").lower() == "normalized"
-        profile = self.profile
-        return Expectation(
-            band=self.settings.band,
-            normalized=normalized,
-            identity_card=profile.identity_card or None,
-            median_flux=profile.normalized_flux,
-            band_tolerance=profile.band_tolerance,
-            axis_tolerance=profile.axis_tolerance,
-            step_tolerance=profile.step_tolerance or None,
-            strict=profile.is_strict,
-            conventions=profile.conventions,
-            require=Level(self.settings.require),
-            accept_stored_level="require" not in self.settings.model_fields_set,
-            fits_only=profile.mode == "soda" and "fits" in (self.settings.format or "").casefold(),
+        settings = self.settings
+        return replace(
+            self.profile.expectation,
+            band=settings.band,
+            normalized=(settings.fluxcalib or "").lower() == "normalized",
+            require=Level(settings.require),
+            accept_stored_level="require" not in settings.model_fields_set,
+            fits_only=self.profile.mode == "soda" and "fits" in (settings.format or "").casefold(),
         )
 
     def as_toml(self) -> str:

@@ -20,7 +20,6 @@ from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId
 from ..readers.spectrum_file import identifier_in, open_file, read_spectrum
 from ..verify import verify_spectrum
-from ..verify.expectation import Expectation
 
 _USUAL_CARD = "DS_IDPUB"
 _ASSUMED: dict[str, Any] = {"reference_pixel": 1.0, "spectral_unit": "Angstrom", "spectral_scale": "linear"}
@@ -91,24 +90,8 @@ def learned(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[
     return profile, SampleReport(len(samples), len(verified), tuple(dict.fromkeys(sentences)))
 
 
-def expectation(profile: ArchiveProfile) -> Expectation:
-    """Return the expectation of a spectrum under the profile's own settings."""
-    return Expectation(
-        normalized=str(profile.settings.get("fluxcalib", "normalized")).lower() == "normalized"
-        and profile.mode == "soda",
-        identity_card=profile.identity_card or None,
-        median_flux=profile.normalized_flux,
-        band_tolerance=profile.band_tolerance,
-        axis_tolerance=profile.axis_tolerance,
-        step_tolerance=profile.step_tolerance or None,
-        strict=profile.is_strict,
-        conventions=profile.conventions,
-        require=Level(profile.settings.get("require", Level.SCIENCE)),
-    )
-
-
 def _verify(sample: FetchedSample, profile: ArchiveProfile) -> VerifiedSpectrum | FailedCheck:
-    return verify_spectrum(sample.body, sample.did, expectation(profile))
+    return verify_spectrum(sample.body, sample.did, profile.expectation)
 
 
 def _with_identity_card(

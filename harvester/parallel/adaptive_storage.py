@@ -19,13 +19,13 @@ from typing import Self
 
 from ..engine.engine import finished
 from ..errors import ClusterError
+from ..model.expectation import Expectation
 from ..model.outcomes import FailedCheck, Fetched, LongVerification, Verdict
 from ..model.target import Target
 from ..storage.directory import DirectoryStore
 from ..storage.errors import storage_fault
 from ..storage.layout import remove_all_stale_temp_files
 from ..verify import verify_soon
-from ..verify.expectation import Expectation
 from .channel import WorkerLostError
 from .storage_messages import StorageJob
 from .storage_process import StorageProcess

@@ -17,6 +17,7 @@ from ..archive.connection import STRAIGHT, Connection
 from ..config.configuration import Configuration
 from ..engine.interfaces import Throttle
 from ..errors import ClusterError
+from ..model.expectation import Expectation
 from ..model.limits import Limits
 from ..model.outcomes import LongVerification, Verdict
 from ..model.target import Target
@@ -25,7 +26,6 @@ from ..storage.layout import remove_all_stale_temp_files
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify import verify_soon
-from ..verify.expectation import Expectation
 
 
 @dataclass(frozen=True, slots=True)

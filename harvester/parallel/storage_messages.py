@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.expectation import Expectation
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import SpectrumId
-from ..verify.expectation import Expectation
 from .channel import packed
 
 LENGTH = struct.Struct("!Q")

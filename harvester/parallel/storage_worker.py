@@ -14,10 +14,10 @@ import signal
 import socket
 import sys
 
+from ..model.expectation import Expectation
 from ..model.outcomes import LongVerification, VerifiedSpectrum
 from ..storage.group_commit import MAX_BATCH, BatchCommitter
 from ..verify import verify_soon
-from ..verify.expectation import Expectation
 from .storage_messages import SentBody, StorageJob, Stored, packed_results
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from types import ModuleType
 
+from ..model.expectation import Expectation
 from ..model.outcomes import LongVerification, Verdict
 from ..model.target import SpectrumId
-from .expectation import Expectation
 
 __all__ = ["verify_soon", "verify_spectrum"]
 

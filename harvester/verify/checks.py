@@ -15,10 +15,10 @@ from ..fits.cards import Cards
 from ..fits.describe import quote
 from ..fits.errors import InvalidSpectrumError, unreadable
 from ..fits.spectrum import Spectrum, metres
+from ..model.expectation import Expectation
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from ..model.target import SpectrumId
-from .expectation import Expectation
 
 ENOUGH_VALID = 0.05  # of a spectrum's points: edges without light may be many, but a spectrum is more than a few
 

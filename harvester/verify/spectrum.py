@@ -18,13 +18,13 @@ from ..fits.observation import object_name
 from ..fits.segments import tolerant
 from ..fits.spectrum import Spectrum
 from ..formatting import plain_line
+from ..model.expectation import Expectation
 from ..model.failures import FailureKind
 from ..model.outcomes import Check, Level, LongVerification, Verdict, VerifiedSpectrum
 from ..model.target import SpectrumId
 from ..readers.others import are_others_installed
 from ..readers.spectrum_file import SpectrumFile, open_file, read_by_others
 from .checks import check_identity, check_science
-from .expectation import Expectation
 
 
 def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.readers.spectrum_file import read_spectrum
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.docs.markdown import table
 from tests.support.spectral_files import FORMS
 from tests.support.votable_files import SERIALIZATIONS, spectrum_votable

@@ -21,10 +21,10 @@ from harvester.config.loading import load
 from harvester.demo import listed_dids
 from harvester.errors import DirectoryHeldError, UsageError
 from harvester.fits.hdu import read_hdus
+from harvester.model.expectation import Expectation
 from harvester.model.findings import Damaged, FileToCheck, Sound
 from harvester.model.target import SpectrumId
 from harvester.storage.lock import acquire_lock
-from harvester.verify.expectation import Expectation
 from tests.support.harvests import fits_names, harvest_demo
 
 COUNT = 16

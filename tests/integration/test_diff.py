@@ -219,8 +219,8 @@ async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_
 def _digested(out: Path) -> list[Content]:
     """What lies there, by the proofs of an audit that knows no ledger."""
     from harvester.audit.files import verify_folder
+    from harvester.model.expectation import Expectation
     from harvester.model.findings import FileToCheck, Sound
-    from harvester.verify.expectation import Expectation
 
     found = verify_folder(out, (FileToCheck(path.stem) for path in out.glob("*.fits")), Expectation())
     sound = [finding for finding in found if isinstance(finding, Sound) and finding.did]

@@ -18,9 +18,9 @@ from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.engine.shutdown import Shutdown
 from harvester.model.exit_codes import StopReason
+from harvester.model.expectation import Expectation
 from harvester.run.provenance import profile_text
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.fault_server import Fault, ok, says, serving_faults
 from tests.support.harvests import Harvested, harvest_demo, harvest_from, plan_faults
 

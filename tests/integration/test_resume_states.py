@@ -17,11 +17,11 @@ from harvester import events as ev
 from harvester.demo import DemoArchive, FaultPlan, Planned, listed_dids, serve
 from harvester.engine.shutdown import Shutdown
 from harvester.model.exit_codes import StopReason
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.storage.atomic import HOST
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.harvests import Harvested, fits_names, harvest_demo, harvest_from, leftovers
 
 MOST = 12

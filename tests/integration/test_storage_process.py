@@ -29,6 +29,7 @@ from harvester.demo.synthesis import Calibration
 from harvester.engine.engine import finished
 from harvester.errors import ClusterError, StoreError, StoreFullError
 from harvester.ledger import queries
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import Target
@@ -40,7 +41,6 @@ from harvester.parallel.storage_messages import SentBody, StorageJob, Stored
 from harvester.parallel.storage_process import StorageProcess
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.group_commit import BatchCommitter
-from harvester.verify.expectation import Expectation
 from tests.support.harvests import fits_names, harvest_from, leftovers
 from tests.support.paths import REPOSITORY
 from tests.support.spectral_files import image, written

@@ -10,11 +10,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Check, FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 
 DID = SpectrumId("ivo://example.org/stel/ccd/ab120034")
 WAVE = np.linspace(6282.1, 6732.9, 300)

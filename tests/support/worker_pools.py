@@ -18,6 +18,7 @@ from harvester.engine.shutdown import Shutdown
 from harvester.engine.throttle import LocalThrottle
 from harvester.engine.work_queue import PendingRetry
 from harvester.events.stats import StatsCollector
+from harvester.model.expectation import Expectation
 from harvester.model.limits import Limits
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
@@ -28,7 +29,6 @@ from harvester.parallel.job_spec import JobSpec
 from harvester.parallel.shards import Shard, ShardQueue, size_for
 from harvester.parallel.worker import work_on
 from harvester.storage.interface import Store
-from harvester.verify.expectation import Expectation
 from harvester.vo.soda import SodaRequest
 from tests.support.simulated_run import SimulatedArchive, SimulatedStore, prove
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from harvester.config.profiles import load_profile
 from harvester.demo import RunningArchive, listed_dids
 from harvester.model.exit_codes import EXIT_CODES
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.attacked_program import Ended, Program
 from tests.support.harvests import leftovers, write_catalog
 

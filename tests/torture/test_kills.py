@@ -16,11 +16,11 @@ import pytest
 
 from harvester.demo import DemoArchive, RequestLog, listed_dids, serve
 from harvester.engine.engine import WORKERS_PER_REQUEST_SLOT
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.storage.layout import Layout
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.harvests import leftovers, write_catalog
 from tests.support.paths import REPOSITORY
 

@@ -20,10 +20,10 @@ from click.testing import CliRunner
 import harvester
 from harvester.cli import commands
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.attacked_program import compiled, needs_compiler
 from tests.support.fault_server import Fault, ok, says, serving_faults
 from tests.support.harvests import QUICK, fits_names, harvest_demo, harvest_from, leftovers, write_catalog

@@ -16,12 +16,12 @@ from harvester.fits.observation import observation_of
 from harvester.fits.reader import read_spectrum
 from harvester.fits.spectrum import ArrayMeaning, Spectrum, angstroms
 from harvester.model.conventions import FileConventions
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.model.units import spectral_unit
 from harvester.specutils import as_specutils
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import ERROR, FLUX, FORMS, POINTS, WAVE, image, table, written
 
 TOLERANT = Expectation(identity_card=None, step_tolerance=None, strict=False)

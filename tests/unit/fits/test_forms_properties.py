@@ -13,10 +13,10 @@ from harvester.fits.observation import observation_of
 from harvester.fits.reader import read_spectrum
 from harvester.fits.spectrum import angstroms
 from harvester.model.conventions import FileConventions
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import ERROR, FLUX, FORMS, POINTS, table, written
 
 DID = SpectrumId("ivo://a/b")

@@ -16,9 +16,9 @@ from harvester.demo.fits import original_fits
 from harvester.demo.observations import observe
 from harvester.fits.reader import read_spectrum
 from harvester.model.conventions import FileConventions
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Check
-from harvester.verify.expectation import Expectation
 from tests.support.fits_files import ANY, DID, FLUX, accepted, refused, spectrum_file, verdict, written
 
 PLAIN = replace(ANY, identity_card=None)

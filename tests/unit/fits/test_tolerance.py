@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import FLUX, image, written
 
 DID = SpectrumId("ivo://a/b")

@@ -16,6 +16,7 @@ from astropy.io import fits
 from harvester.fits.cards import Cards
 from harvester.fits.errors import UnknownFormError
 from harvester.model.conventions import NO_CONVENTIONS
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, Level, LongVerification, VerifiedSpectrum
 from harvester.model.target import SpectrumId
@@ -23,7 +24,6 @@ from harvester.readers import others
 from harvester.readers.others import OtherReaders, other_readers
 from harvester.readers.spectrum_file import open_file, read_spectrum
 from harvester.verify import verify_soon, verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import written
 
 specutils = pytest.importorskip("specutils")

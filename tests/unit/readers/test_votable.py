@@ -18,13 +18,13 @@ from harvester.fits.errors import InvalidSpectrumError
 from harvester.fits.observation import observation_of
 from harvester.fits.spectrum import angstroms
 from harvester.model.conventions import FileConventions
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from harvester.model.target import SpectrumId
 from harvester.readers.spectrum_file import identifier_in, read_spectrum
 from harvester.readers.votable_content import _events, _gathered, read_content
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.spectral_files import ERROR, FLUX, POINTS, WAVE, Array
 from tests.support.votable_files import SERIALIZATIONS, spectrum_votable, votable
 

@@ -10,10 +10,10 @@ from astropy.io import fits
 
 from harvester.fits.reader import read_spectrum
 from harvester.model.band import Band
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind as Kind
 from harvester.model.outcomes import Check
 from harvester.model.target import SpectrumId
-from harvester.verify.expectation import Expectation
 from tests.support.fits_files import FLUX, WAVE, accepted, primary, recard, referee, spectrum_file, verdict, written
 from tests.support.paths import SHARED
 

@@ -6,10 +6,10 @@ import pytest
 from astropy.io import fits
 
 from harvester.fits.header import Header
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind as Kind
 from harvester.model.outcomes import Check
 from harvester.model.target import SpectrumId
-from harvester.verify.expectation import Expectation
 from tests.support.fits_files import DID, accepted, recard, refused, spectrum_file, verdict
 
 GOOD = spectrum_file()

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.fits.reader import read_spectrum
+from harvester.model.expectation import Expectation
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.verify import verify_spectrum
-from harvester.verify.expectation import Expectation
 from tests.support.fits_files import ANY, DID, FLUX, WAVE, referee, spectrum_file
 
 NAMELESS = Expectation(identity_card=None, step_tolerance=None, axis_tolerance=1e9)

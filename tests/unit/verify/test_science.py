@@ -7,10 +7,10 @@ import pytest
 from astropy.io import fits
 
 from harvester.model.band import Band
+from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind as Kind
 from harvester.model.outcomes import Check
 from harvester.verify.checks import _median
-from harvester.verify.expectation import Expectation
 from tests.support.fits_files import (
     DID,
     FLUX,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model.band import Band
-from ..model.conventions import NO_CONVENTIONS, FileConventions
-from ..model.outcomes import Level
+from .band import Band
+from .conventions import NO_CONVENTIONS, FileConventions
+from .outcomes import Level
 
 
 @dataclass(frozen=True, slots=True)
