@@ -53,7 +53,7 @@ class ArchiveProfile:
     band_tolerance: Annotated[float, Ge(0)] = 1e-10
     """Metres that wavelengths may lie outside the requested band."""
     axis_tolerance: Annotated[float, Ge(0)] = 1e-6
-    """Relative difference allowed between the wavelengths' ends and TDMIN1, TDMAX1."""
+    """Relative difference allowed between the wavelengths' ends and TDMIN1, TDMAX1; 0.001 or more where not strict."""
     step_tolerance: Annotated[float, Ge(0)] = 0.01
     """Relative difference allowed between two steps in wavelength; 0 for an archive that does not space them evenly."""
     ssap: str = ""

@@ -21,7 +21,8 @@ _AUXILIARY = re.compile(
 )
 _MAIN = re.compile(r"(?i)(coadd(ed)?|combined|spectrum|phase3spectrum|final|merged|stack(ed)?)")
 _FEWEST_POINTS = 8  # of a table that is the spectrum although a longer one is there
-_SMALL = 0.02  # of the longest table's points: what has fewer is something else
+_SMALL = 0.1  # of the longest table's points: what has fewer, as bands of photometry, is something else ...
+_FEW_POINTS = 100  # ... unless it has as many as this
 _SOURCE_CARDS = ("SOURCEID", "SRCNAME", "SOURCE_ID", "SRCID", "TARGNAME", "OBJNAME", "OBJECT", "FIBERID", "SLITID")
 
 
@@ -46,6 +47,13 @@ def is_auxiliary(name: str) -> bool:
     return _AUXILIARY.fullmatch(name) is not None
 
 
+def is_small(points: int, longest: int) -> bool:
+    """Return whether ``points`` are too few for a spectrum beside another with ``longest``."""
+    if longest <= _FEWEST_POINTS:
+        return False
+    return points <= _FEWEST_POINTS or points < min(_SMALL * longest, _FEW_POINTS)
+
+
 def choose_tables(tables: Sequence[Table]) -> tuple[Sequence[Table], tuple[str, ...]]:
     """Return the tables that are the spectrum, and a remark on those that are not.
 
@@ -53,25 +61,26 @@ def choose_tables(tables: Sequence[Table]) -> tuple[Sequence[Table], tuple[str, 
     """
     if len(tables) < 2:
         return tables, ()
-    best = max(found.roles.evidence for found in tables)
     longest = max(found.points for found in tables)
-    kept = [
-        found
-        for found in tables
-        if found.roles.evidence == best
-        and (found.points > _FEWEST_POINTS or longest <= _FEWEST_POINTS)
-        and found.points >= _SMALL * longest
-    ]
+    kept = [found for found in tables if not is_small(found.points, longest)]
     kept = [found for found in kept if not is_auxiliary(found.name)] or kept
+    best = max(found.roles.evidence for found in kept)
+    kept = [found for found in kept if found.roles.evidence == best]
     main = [found for found in kept if _MAIN.fullmatch(found.name)]
     others = len(kept) - 1
     if len(main) == 1 and others:
         return main, (f"{others} further spectra in the file are left out: its table {main[0].name} is read",)
     if not others:
-        return kept, ()
+        return kept, _left_out(tables, kept[0])
     _refuse_many_sources([found.header for found in kept])
     names = ", ".join(found.name or "unnamed" for found in kept[:6])
     return kept, (f"several spectra in one file: {len(kept)} tables ({names}) are read as segments",)
+
+
+def _left_out(tables: Sequence[Table], kept: Table) -> tuple[str, ...]:
+    """Return a remark on the tables besides ``kept`` that have wavelengths and flux, too."""
+    names = ", ".join(found.name or "unnamed" for found in tables if found is not kept)
+    return (f"the table {kept.name or 'without a name'} is read; others have wavelengths and flux, too: {names}",)
 
 
 def _refuse_many_sources(headers: Sequence[Cards]) -> None:

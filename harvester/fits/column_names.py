@@ -25,6 +25,7 @@ class Role(StrEnum):
     GOOD = "mask of good points"
     STEP = "wavelength step"
     POINTS = "number of points"
+    FIRST = "first point"
     BACKGROUND = "background"
 
 
@@ -34,7 +35,8 @@ UNCERTAINTIES = (Role.SIGMA, Role.VARIANCE, Role.INVERSE_VARIANCE)
 _LENGTHS = (
     "wave", "wavelength", "wavelengths", "lambda", "lam", "wl", "wavel", "wav", "spectral", "spectral_axis", "waveobs",
     "wave_obs", "awave", "wave_vac", "wave_air", "wavelength_vac", "wavelength_air", "lambda_vac", "lambda_air",
-    "vac_wave", "air_wave", "wavevac", "waveair", "opt_wave", "box_wave",
+    "vac_wave", "air_wave", "wavevac", "waveair", "wave_vacuum", "opt_wave", "box_wave", "wavelength_obs",
+    "obs_wavelength", "lambda_obs",
 )  # fmt: skip
 SPECTRAL_NAMES = {
     **dict.fromkeys(_LENGTHS, AxisKind.WAVELENGTH),
@@ -48,29 +50,34 @@ _LN_NAME = re.compile(r"ln_?(lam|lambda|wave|wavelength|wl)")
 FLUX_NAMES = (
     "flux", "fluxdensity", "flux_density", "flam", "f_lambda", "flambda", "fnu", "f_nu", "opt_flam", "spec", "spectrum",
     "intensity", "opt_counts", "box_flam", "box_counts", "counts", "flux_reduced", "normalized_flux", "norm_flux",
-    "flux_norm",
+    "flux_norm", "flux_lambda", "flux_nu", "f_lam", "flux_cal", "flux_calibrated", "calflux", "irradiance", "abs_cal",
+    "normalised_flux", "flux_normalized", "flux_normalised", "intens",
 )  # fmt: skip
 _KINDS_OF_FLUX = frozenset(
     {"relative", "calibrated", "observed", "corrected", "scaled", "net", "total", "continuum_normalized"}
 )
 _OTHER_ROLES = {
-    Role.SIGMA: "err error errors errs sigma sig stddev std unc uncertainty noise e_flux eflux dflux rms staterror "
-    "stat_error statistical_error flux_stat_error error_array sigma_array",
-    Role.VARIANCE: "var variance varian variances",
+    Role.SIGMA: "err error errors errs sigma sig stddev stdev std unc uncertainty noise e_flux eflux dflux rms "
+    "staterror stat_error statistical_error flux_stat_error error_array sigma_array errdata",
+    Role.VARIANCE: "var variance varian variances stat",
     Role.INVERSE_VARIANCE: "ivar invvar inv_var inverse_variance inverse ivariance invvariance",
-    Role.MASK: "mask and_mask andmask or_mask ormask dq qual quality flag flags dataqual bpm badpix data_quality",
+    Role.MASK: "mask and_mask andmask or_mask ormask dq qual quality flag flags dataqual bpm badpix data_quality "
+    "qualdata bad pixmask pixel_mask",
     Role.GOOD: "good gpm opt_mask box_mask",
     Role.STEP: "deltaw delta_w dw delta_wave delta_wavelength wave_step wavestep deltalambda step",
-    Role.POINTS: "npoints nelem npts n_points npix nvalid numpts",
+    Role.POINTS: "npoints nelem npts n_points numpts",
+    Role.FIRST: "startpix",
     Role.BACKGROUND: "sky background bkg bg backgrnd skyflux sky_flux raw",
 }
 ROLE_OF_NAME = {name: role for role, names in _OTHER_ROLES.items() for name in names.split()}
 _SUFFIXES = {
     "err": Role.SIGMA, "error": Role.SIGMA, "sig": Role.SIGMA, "sigma": Role.SIGMA, "unc": Role.SIGMA,
-    "std": Role.SIGMA, "uncertainty": Role.SIGMA, "var": Role.VARIANCE, "variance": Role.VARIANCE,
+    "std": Role.SIGMA, "stdev": Role.SIGMA, "stddev": Role.SIGMA, "uncertainty": Role.SIGMA,
+    "var": Role.VARIANCE, "variance": Role.VARIANCE,
     "ivar": Role.INVERSE_VARIANCE, "invvar": Role.INVERSE_VARIANCE, "mask": Role.MASK, "dq": Role.MASK,
     "qual": Role.MASK, "flag": Role.MASK,
 }  # fmt: skip
+_UNIT_BEHIND = re.compile(r"(.+)_(angstroms?|ang|aa|a|nm|um|microns?|hz|ghz|ev|kev)")
 _NO_LETTERS = re.compile(r"[^a-z0-9]+")
 
 
@@ -80,6 +87,12 @@ def plain(name: str) -> str:
     return _NO_LETTERS.sub("_", name.lower().strip()).strip("_")
 
 
+def name_and_unit(short: str) -> tuple[str, str]:
+    """Return a plain name, and the unit of a spectral axis behind it, as in ``wavelength_nm``."""
+    found = _UNIT_BEHIND.fullmatch(short)
+    return (found[1], found[2]) if found else (short, "")
+
+
 @lru_cache(512)
 def role_of_name(name: str) -> Role | None:
     """Return what a column, an image or a row of this name holds.
@@ -87,7 +100,7 @@ def role_of_name(name: str) -> Role | None:
     None if the name does not say.
     """
     short = plain(re.sub(r"[(\[].*", "", name))
-    if short in SPECTRAL_NAMES or _LOG10_NAME.fullmatch(short) or _LN_NAME.fullmatch(short):
+    if name_and_unit(short)[0] in SPECTRAL_NAMES or _LOG10_NAME.fullmatch(short) or _LN_NAME.fullmatch(short):
         return Role.SPECTRAL
     if short in FLUX_NAMES:
         return Role.FLUX

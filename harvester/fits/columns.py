@@ -20,6 +20,7 @@ from .column_names import (
     SPECTRAL_NAMES,
     UNCERTAINTIES,
     Role,
+    name_and_unit,
     name_order,
     named_scale,
     plain,
@@ -62,6 +63,7 @@ class Roles:
     mask: tuple[int, Role] | None = None
     step: int | None = None
     points: int | None = None
+    first: int | None = None
     scale: Scale | None = None
     kind: AxisKind | None = None
     evidence: Evidence = Evidence.NONE
@@ -73,7 +75,10 @@ class Roles:
         return self.spectral is not None and self.flux is not None
 
 
+_SPELLED = {"hz": "Hz", "ghz": "GHz", "ev": "eV", "kev": "keV"}  # names of columns are in lower case
 _BRACKETS = re.compile(r"[^(\[]*[(\[]([^()\[\]]+)[)\]]\s*")
+_SPECTRAL_UTYPES = ("spectralaxis.value", "spectralcoord.value")  # the second ones: the data model before 1.0
+_FLUX_UTYPES = ("fluxaxis.value", "points.flux.value")
 _DESCRIBES_OTHERS = ("stat.error", "meta.code", "stat.fit", "stat.snr", "instr", "meta.number")
 
 
@@ -103,6 +108,7 @@ def assign_roles(columns: Sequence[Described], spectral_column: str = "", flux_c
         _mask(columns, rest),
         _named(columns, rest, Role.STEP),
         _named(columns, rest, Role.POINTS),
+        _named(columns, rest, Role.FIRST),
         scale,
         kind,
         min(spectral_evidence, flux_evidence),
@@ -161,12 +167,13 @@ def _named_column(
 def unit_of(column: Described) -> str:
     """Return the unit of a spectral column.
 
-    Its own, else the one in brackets behind its name, as in ``lambda (A)``.
+    Its own, else the one behind its name, as in ``lambda (A)`` or ``wavelength_nm``.
     """
     if column.unit:
         return column.unit
     bracketed = _BRACKETS.fullmatch(column.name)
-    return bracketed[1] if bracketed and spectral_unit(bracketed[1]) else ""
+    behind = bracketed[1] if bracketed else name_and_unit(plain(column.name))[1]
+    return _SPELLED.get(behind, behind) if spectral_unit(_SPELLED.get(behind, behind)) else ""
 
 
 def _rank(column: Described, evidence: Evidence, order: int = 0) -> Rank:
@@ -184,7 +191,7 @@ def _is_described_by(column: Described, ucds: tuple[str, ...]) -> bool:
 
 
 def _spectral_rank(column: Described) -> Rank | None:
-    if column.utype.endswith("spectralaxis.value"):
+    if column.utype.endswith(_SPECTRAL_UTYPES):
         return _rank(column, Evidence.UTYPE)
     if _is_described_by(column, ("em.wl", "em.freq", "em.energy", "em.wavenumber")):
         return _rank(column, Evidence.UCD)
@@ -194,7 +201,7 @@ def _spectral_rank(column: Described) -> Rank | None:
 
 
 def _flux_rank(column: Described) -> Rank | None:
-    if column.utype.endswith("fluxaxis.value"):
+    if column.utype.endswith(_FLUX_UTYPES):
         return _rank(column, Evidence.UTYPE)
     if _is_described_by(column, ("phot.flux", "phot.count", "phot.fluence")):
         return _rank(column, Evidence.UCD)
@@ -208,7 +215,7 @@ def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
 
     Its UCD goes before.
     """
-    short = plain(re.sub(r"[(\[].*", "", column.name))
+    short = name_and_unit(plain(re.sub(r"[(\[].*", "", column.name)))[0]
     unit = spectral_unit(column.unit)
     scale = named_scale(column.name) if unit is None or unit.scale is Scale.LINEAR else None
     for ucd, kind in (
@@ -219,7 +226,7 @@ def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
     ):
         if column.ucd.startswith(ucd):
             return scale, kind
-    if column.utype.endswith("spectralaxis.value") or short in OPEN_KINDS:
+    if column.utype.endswith(_SPECTRAL_UTYPES) or short in OPEN_KINDS:
         return scale, None
     return scale, SPECTRAL_NAMES.get(short, AxisKind.WAVELENGTH if scale else None)
 

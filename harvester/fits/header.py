@@ -99,6 +99,20 @@ class Header(Cards):
         behind = found.end(found.lastgroup) if found.lastgroup else 1
         return found[0][behind:].partition(b"/")[2].decode("latin-1").strip()
 
+    def contradiction(self, *names: str) -> str:
+        """Return the first of ``names`` that several cards have with different values.
+
+        '' if there is none.
+        """
+        for name in names:
+            keyword = _keyword(name)
+            if self._keywords.count(keyword) < 2:  # most headers: no need to look at each card
+                continue
+            offsets = [offset for offset, found in cards_of(self._keywords) if found == keyword]
+            if len({self._parsed(offset) for offset in offsets}) > 1:
+                return name
+        return ""
+
     def without(self, left_out: frozenset[bytes]) -> tuple[int, bytes]:
         """Return the cards with other keywords than those ``left_out``.
 

@@ -22,6 +22,7 @@ from .header import Header
 from .spectrum import Array
 
 MOST_PIXELS = 2**24
+_SAME_STEP = 1e-6  # relative difference between two cards that were rounded
 
 _NUMBERS = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _FITS_AXES = {
@@ -38,6 +39,8 @@ _WORDS = re.compile(r"([^(\[]*?)\s*(?:[(\[]\s*([^)\]]*?)\s*[)\]])?\s*")
 _LOG_WORDS = re.compile(r"(?i)(log10|log|ln)[ _(-]*(?:of )?[ _(-]*(lam|lambda|wave|wavelength|wl)\)?|log-?linear")
 _BRACKETED = re.compile(rb"=[^'/]*/ *\[([!-~]+)\].*")  # a unit at the beginning of a comment: section 4.3.2
 _IRAF_UNIT = re.compile(r"\bunits=(\w+)")
+_AXIS_CARDS = ("CRVAL1", "CRPIX1", "CDELT1", "CD1_1", "PC1_1", "CTYPE1", "CUNIT1", "DC-FLAG")
+_PIXEL_CARDS = ("BSCALE", "BZERO", "BLANK")
 _LOG_FLAGS = ("DC-FLAG", "DC_FLAG", "DCFLAG")
 
 
@@ -98,6 +101,7 @@ def pixels(raw: bytes, hdu: Hdu) -> Array:
     The shape is (rows, NAXIS1), or (NAXIS1,) for one row.
     """
     header, shape = hdu.header, shape_of(hdu.header)
+    _refuse_contradiction(header, _PIXEL_CARDS)
     if math.prod(shape) > MOST_PIXELS:
         raise unreadable(f"the image has {math.prod(shape):,} pixels; at most {MOST_PIXELS:,} are read")
     kind = np.dtype(_NUMBERS[header.integer("BITPIX", -64, 64)])
@@ -112,7 +116,9 @@ def pixels(raw: bytes, hdu: Hdu) -> Array:
 
 def has_dispersion(header: Header) -> bool:
     """Return whether the header gives a scale of the first axis, in whatever unit."""
-    return header.get("CRVAL1") is not None and (header.get("CDELT1") or header.get("CD1_1")) is not None
+    if header.get("CRVAL1") is None:
+        return _coefficients(header) is not None
+    return (header.get("CDELT1") or header.get("CD1_1")) is not None
 
 
 def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
@@ -120,10 +126,12 @@ def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
 
     InvalidSpectrumError where there is none, or it is in doubt.
     """
+    _refuse_contradiction(header, _AXIS_CARDS)
     ctype = header.text("CTYPE1").strip()
     kind, scale, fits_log, unit = _ctype(ctype)
-    first, step = header.real("CRVAL1"), header.real("CD1_1")  # which goes before CDELT1 (section 8.1.2)
-    step = header.real("CDELT1") if step is None else step
+    first, step = header.real("CRVAL1"), _step(header)
+    if first is None and _coefficients(header) is not None:
+        return _of_coefficients(header, conventions)
     if first is None or not step:
         raise unreadable("the image has no scale of wavelengths: CRVAL1 and CDELT1 (or CD1_1) are missing, or no step")
     reference = _reference(header, conventions)
@@ -144,6 +152,40 @@ def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
     if fits_log and in_metres is not None and in_metres.factor < 1e-8 and _is_log10_of_angstrom(first):
         raise unreadable(f"CTYPE1 = {ctype!r} wants a wavelength as CRVAL1, but {first:.6g} looks like its log10")
     return Dispersion(first, reference, step, _unit(header, unit), scale, kind, fits_log, remarks)
+
+
+def _refuse_contradiction(header: Header, names: tuple[str, ...]) -> None:
+    if name := header.contradiction(*names):
+        raise unreadable(f"the header has several {name} cards with different values")
+
+
+def _step(header: Header) -> float | None:
+    """Return the step of the first axis.
+
+    CD1_1 goes before CDELT1 (section 8.1.2), which PC1_1 is a factor of. InvalidSpectrumError where both say something.
+    """
+    matrix, step, factor = header.real("CD1_1"), header.real("CDELT1"), header.real("PC1_1")
+    if matrix is None:
+        return step if step is None or factor is None else step * factor
+    if step not in (None, 0, 1) and not math.isclose(matrix, step, rel_tol=_SAME_STEP):
+        raise unreadable(f"CD1_1 = {matrix:.8g} and CDELT1 = {step:.8g} contradict each other about the axis's step")
+    return matrix
+
+
+def _coefficients(header: Header) -> tuple[float, float] | None:
+    """Return SDSS's COEFF0 and COEFF1: log10 of Angstrom of the first pixel, and its step."""
+    first, step = header.get("COEFF0"), header.get("COEFF1")
+    if not isinstance(first, float) or not isinstance(step, float) or not _is_log10_of_angstrom(first):
+        return None
+    return first, step
+
+
+def _of_coefficients(header: Header, conventions: FileConventions) -> Dispersion:
+    found = _coefficients(header)
+    assert found is not None
+    remark = "there is no CRVAL1: COEFF0 and COEFF1 are log10 of the first pixel's wavelength, and the step"
+    unit = _unit(header, "") or conventions.spectral_unit or "Angstrom"
+    return Dispersion(found[0], 1.0, found[1], unit, Scale.LOG10, AxisKind.WAVELENGTH, False, (remark,))
 
 
 def _counts_pixels(first: float, step: float, reference: float) -> bool:
@@ -191,8 +233,9 @@ def _is_flagged_log(header: Header, first: float, step: float) -> tuple[bool, tu
         flag = header.get(name)
         if flag is not None:
             return str(flag).strip().upper() in ("1", "1.0", "TRUE", "T", "YES"), ()
-    coefficients = header.get("COEFF0"), header.get("COEFF1")
-    if coefficients == (first, step):
+    if str(header.get("WFITTYPE", "")).strip().upper().replace("_", "-") == "LOG-LINEAR":  # SDSS, before spec-*
+        return True, ()
+    if (header.get("COEFF0"), header.get("COEFF1")) == (first, step):
         return True, ("COEFF0 and COEFF1 are those of CRVAL1 and its step: the scale is log10 of wavelengths",)
     return False, ()
 

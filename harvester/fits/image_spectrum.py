@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..model.conventions import FileConventions
+from ..model.units import Scale
 from .axis import StoredAxis
+from .choice import is_auxiliary
 from .column_names import UNCERTAINTIES, Role, named_scale, role_of_name
 from .errors import InvalidSpectrumError, UnknownFormError, unreadable
 from .hdu import Hdu
 from .header import Header
 from .image import dispersion, has_dispersion, is_row, pixels, shape_of
 from .multispec import multispec, system_of, unit_of
-from .segments import Segment, SegmentSource, assemble, joined_axis, standard_deviation
-from .spectrum import Array, Flags, Spectrum, angstroms
+from .segments import Segment, SegmentSource, assemble, deviation_factor, joined_axis, left_out, standard_deviation
+from .spectrum import Array, ArrayMeaning, Flags, Spectrum, angstroms
 
 MOST_ROWS = 500
 FEWEST_ON_AN_AXIS = 20  # points that rise or fall all the way: no flux does
@@ -32,7 +34,18 @@ def flux_images(hdus: Sequence[Hdu]) -> list[Hdu]:
     They are on a spectral scale, or have wavelengths in an image of their own.
     """
     images = [hdu for hdu in hdus if hdu.is_image and hdu.size]
-    return [hdu for hdu in images if _can_be_flux(hdu, images)]
+    return sorted((hdu for hdu in images if _can_be_flux(hdu, images)), key=_place)
+
+
+def _place(hdu: Hdu) -> int:
+    """Return where an image goes among those that can be flux.
+
+    Equal ones keep their order in the file. What is called flux, or nothing, goes before other names, and these before
+    those of models or of the sky.
+    """
+    if not hdu.name or role_of_name(hdu.name) is Role.FLUX:
+        return 0
+    return 2 if is_auxiliary(hdu.name) else 1
 
 
 def _can_be_flux(hdu: Hdu, images: Sequence[Hdu]) -> bool:
@@ -46,15 +59,23 @@ def _can_be_flux(hdu: Hdu, images: Sequence[Hdu]) -> bool:
 
 
 def companion(hdu: Hdu, images: Sequence[Hdu], roles: Sequence[Role]) -> tuple[Hdu, Role] | None:
-    """Return the image of the same shape that holds one of ``roles``, by its EXTNAME."""
-    shape = shape_of(hdu.header)
-    for other in images:
-        role = role_of_name(other.name)
-        if role is None or role not in roles or other is hdu:
-            continue
-        if other.is_image and other.size and shape_of(other.header) == shape:
-            return other, role
-    return None
+    """Return the image of the same shape that holds one of ``roles``, by its EXTNAME.
+
+    Of several with one name that of the same EXTVER. InvalidSpectrumError where that leaves two.
+    """
+    shape, version = shape_of(hdu.header), hdu.header.get("EXTVER", 1)
+    found = [
+        (other, role)
+        for other in images
+        if (role := role_of_name(other.name)) in roles and other is not hdu and other.is_image and other.size
+        if role is not None and shape_of(other.header) == shape
+    ]
+    same = [one for one in found if one[0].header.get("EXTVER", 1) == version] or found
+    namesakes = sum(one.name == same[0][0].name for one, _ in same) if same else 0
+    if namesakes > 1:
+        detail = f"the file has {namesakes} images {same[0][0].name!r} of one EXTVER: which of them belongs to"
+        raise unreadable(f"{detail} the image {hdu.name or 'without a name'!r} is not known")
+    return next(iter(same), None)
 
 
 def image_spectra(
@@ -97,24 +118,48 @@ class _ImageReader:
         if not is_row(hdu.header):
             return rows_spectrum(self.raw, self.primary, hdu, self.conventions)
         flux = pixels(self.raw, hdu)
-        stored, remarks = self._axis(hdu, flux.size)
-        segment = Segment(stored.values, flux, self._uncertainty(hdu), self._mask(hdu))
-        return assemble([segment], stored, _source(self.primary, hdu, self.conventions), remarks)
+        uncertainty, remarks = self._uncertainty(hdu)
+        source, found = _source(self.primary, hdu, self.conventions), companion(hdu, self.hdus, (Role.SPECTRAL,))
+        if found is None:
+            stored, more = self._axis(hdu, flux.size)
+        else:
+            stored, more = self._axis_in(found[0], hdu), ()
+            source = replace(source, meanings={"wave": ArrayMeaning(found[0].name.lower(), "", "")})
+        segment = Segment(stored.values, flux, uncertainty, self._mask(hdu))
+        return assemble([segment], stored, source, [*remarks, *more])
+
+    def _axis_in(self, image: Hdu, hdu: Hdu) -> StoredAxis:
+        """Return the wavelengths in an image of their own.
+
+        They go before the scale of the flux image, which must not contradict them unless it counts pixels.
+        """
+        unit = str(image.header.get("BUNIT") or image.header.get("CUNIT1") or "").strip()
+        own = StoredAxis(pixels(self.raw, image), unit, named_scale(image.name), f"image {image.name!r}")
+        if not has_dispersion(hdu.header):
+            return own
+        try:
+            scale = dispersion(hdu.header, self.conventions).axis(own.values.size)
+        except InvalidSpectrumError:
+            return own
+        if own.scale in (None, scale.scale or Scale.LINEAR):
+            _compare(scale, replace(own, unit=own.unit or scale.unit), hdu, self.conventions)
+        return replace(own, unit=own.unit or scale.unit)
 
     def _axis(self, hdu: Hdu, points: int) -> tuple[StoredAxis, Sequence[str]]:
-        found = companion(hdu, self.hdus, (Role.SPECTRAL,))
-        if found is not None and not has_dispersion(hdu.header):
-            unit = str(found[0].header.get("BUNIT") or found[0].header.get("CUNIT1") or "").strip()
-            values = pixels(self.raw, found[0])
-            return StoredAxis(values, unit, named_scale(found[0].name), f"image {found[0].name!r}"), ()
         if system_of(hdu.header) == "multispec":
             return _multispec_axis(hdu, points), ()
         scale = dispersion(hdu.header, self.conventions)
         return scale.axis(points), scale.remarks
 
-    def _uncertainty(self, hdu: Hdu) -> Array | None:
+    def _uncertainty(self, hdu: Hdu) -> tuple[Array | None, Sequence[str]]:
         found = companion(hdu, self.hdus, UNCERTAINTIES)
-        return None if found is None else standard_deviation(pixels(self.raw, found[0]), found[1])
+        if found is None:
+            return None, ()
+        image, role = found
+        factor = deviation_factor(role, _unit(image), _unit(hdu))
+        if factor is None:
+            return None, (left_out(f"image {image.name!r}", _unit(image), _unit(hdu)),)
+        return standard_deviation(pixels(self.raw, image) * factor, role), ()
 
     def _mask(self, hdu: Hdu) -> Flags | None:
         found = companion(hdu, self.hdus, (Role.MASK, Role.GOOD))
@@ -125,8 +170,11 @@ class _ImageReader:
 
 
 def _source(primary: Header, hdu: Hdu, conventions: FileConventions) -> SegmentSource:
-    unit = hdu.header.text("BUNIT").strip()
-    return SegmentSource(primary, hdu.header, "CRVAL1", 1, unit, "", conventions)
+    return SegmentSource(primary, hdu.header, "CRVAL1", 1, _unit(hdu), "", conventions)
+
+
+def _unit(hdu: Hdu) -> str:
+    return str(hdu.header.get("BUNIT", "")).strip()
 
 
 def _multispec_axis(hdu: Hdu, points: int) -> StoredAxis:

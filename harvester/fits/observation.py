@@ -7,6 +7,7 @@ before it gets near a terminal, a page or a figure.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,10 +24,30 @@ _EARLIEST, _LATEST = 0.0, 88_069.0  # MJD of the years 1858 and 2100; beyond the
 _LONGEST_EXPOSURE = 1e7  # seconds
 _SECONDS_PER_DAY = 86_400.0
 _OBJECT = ("OBJECT", "OBJNAME", "TARGNAME", "TARGET")
-_EXPOSURE = ("EXPTIME", "EXPOSURE", "TEXPTIME", "EXP_TIME", "EXPOSUR")
-_MIDDLE = ("TMID", "MJD-MID", "MJD_MID", "MJD-AVG", "JD-MID", "DATE-AVG", "DATE-MID")
-_START = ("MJD-OBS", "MJD_OBS", "MJD-BEG", "JD-OBS", "TSTART", "DATE-BEG", "DATE-OBS")
-_END = ("MJD-END", "JD-END", "TSTOP", "DATE-END")
+_EXPOSURE = (
+    "EXPTIME", "EXPOSURE", "TEXPTIME", "EXP_TIME", "EXP-TIME", "EXPOSUR", "XPOSURE", "EFFEXPTM", "TOTEXP", "ITIME",
+)  # fmt: skip
+_UNIT_OF_TIME = r"(ms|msec|milliseconds?|s|secs?|seconds?|min|minutes?|h|hrs?|hours?|d|days?)"
+_UNIT_IN_COMMENT = re.compile(rf"(?i)[\[(]\s*{_UNIT_OF_TIME}\s*[\])]|\bin {_UNIT_OF_TIME}\b|^{_UNIT_OF_TIME}$")
+_DURATION = re.compile(rf"(?i)([+-]?[\d.]+(?:e[+-]?\d+)?)\s*{_UNIT_OF_TIME}?")
+_SECONDS_IN = (("ms", 1e-3), ("mil", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d", _SECONDS_PER_DAY))
+_MIDDLE = ("TMID", "MJD-MID", "MJD_MID", "MJDMID", "MJD-AVG", "JD-MID", "JD_MID", "DATE-AVG", "DATE-MID")
+_START = (
+    "MJD-OBS",
+    "MJD_OBS",
+    "MJDOBS",
+    "MJD-BEG",
+    "MJD-STRT",
+    "JD-OBS",
+    "JD_OBS",
+    "TSTART",
+    "EXPSTART",
+    "DATE-BEG",
+    "DATE-OBS",
+)
+_END = ("MJD-END", "JD-END", "TSTOP", "EXPEND", "DATE-END")
+_SINCE_AN_EPOCH = ("TSTART", "TSTOP", "EXPSTART", "EXPEND")  # in seconds, unless they are modified Julian dates
+_OLD_DATE = re.compile(r"(\d\d)/(\d\d)/(\d\d)")  # day, month and year of the 20th century: FITS before 1999
 _CLOCK = ("TIME-OBS", "UT", "UTC", "UT-START", "UTSTART", "UTC-OBS", "UT-OBS", "TIME_OBS")
 
 
@@ -67,8 +88,8 @@ def observation_of(spectrum: Spectrum) -> Observation:
 
     Numbers that cannot be what their card says are left out.
     """
-    exposure = next(_numbers(spectrum, _EXPOSURE, 0, _LONGEST_EXPOSURE), None)
-    elapsed = next(_numbers(spectrum, ("TELAPSE",), 0, _LONGEST_EXPOSURE), None)
+    exposure = next(_durations(spectrum, _EXPOSURE), None)
+    elapsed = next(_durations(spectrum, ("TELAPSE",)), None)
     ra, dec = position_of(spectrum.table, spectrum.primary) or (None, None)
     medium, remarks = medium_of(spectrum)
     return Observation(
@@ -117,18 +138,18 @@ def _dates(spectrum: Spectrum, cards: tuple[str, ...]) -> Iterator[float]:
             value = header.get(card)
             if card.startswith("DATE"):
                 mjd = _of_date(value, [header.get(name) for name in _CLOCK] if card == "DATE-OBS" else [])
-            elif card in ("TSTART", "TSTOP") and not _is_absolute(value):
-                continue  # seconds since an epoch of the mission
+            elif card in _SINCE_AN_EPOCH and not _is_absolute(value):
+                continue
             else:
                 mjd = _of_number(value, JD_OF_MJD_ZERO if card.startswith("JD") else 0.0)
-            if mjd is not None and _EARLIEST <= mjd <= _LATEST:
+            if mjd is not None and _EARLIEST < mjd <= _LATEST:
                 yield mjd
 
 
 def _is_absolute(value: object) -> bool:
-    """Return whether TSTART or TSTOP can be a modified Julian date after 1980.
+    """Return whether a card such as TSTART can be a modified Julian date after 1980.
 
-    The IVOA's files have such dates there.
+    The IVOA's files and those of HST have such dates there.
     """
     return isinstance(value, float) and 44_000 < value < _LATEST
 
@@ -150,7 +171,7 @@ def _of_date(value: object, clocks: list[object]) -> float | None:
     """
     if not isinstance(value, str):
         return None
-    text = value.strip().removesuffix("Z").replace(" ", "T")
+    text = _OLD_DATE.sub(r"19\3-\2-\1", value.strip().removesuffix("Z")).replace(" ", "T")
     if "T" not in text:
         clock = next((str(one).strip() for one in clocks if isinstance(one, str) and ":" in one), "")
         text = f"{text}T{clock.zfill(8) if clock.find(':') == 1 else clock}" if clock else ""
@@ -161,14 +182,28 @@ def _of_date(value: object, clocks: list[object]) -> float | None:
     return None if when.tzinfo is not None else (when - MJD_ZERO) / timedelta(days=1)
 
 
-def _numbers(spectrum: Spectrum, cards: tuple[str, ...], lowest: float, highest: float) -> Iterator[float]:
+def _durations(spectrum: Spectrum, cards: tuple[str, ...]) -> Iterator[float]:
+    """Yield the durations in seconds; none is zero, which is what a card without a value has."""
     for card in cards:
         for header in (spectrum.table, spectrum.primary):
-            value = header.get(card)
-            if isinstance(value, str):
-                value = _of_text(value)
-            if value is not None and not isinstance(value, bool) and lowest <= value <= highest:
-                yield float(value)
+            seconds = _seconds(header.get(card), header.comment(card)) if card in header else None
+            if seconds is not None and 0 < seconds <= _LONGEST_EXPOSURE:
+                yield seconds
+
+
+def _seconds(value: object, comment: str) -> float | None:
+    """Return a duration in seconds.
+
+    Its unit is the one that its text or its comment names, else seconds.
+    """
+    found = _DURATION.fullmatch(str(value).strip())
+    if found is None or isinstance(value, bool):
+        return None
+    in_comment = _UNIT_IN_COMMENT.search(comment)
+    unit = found[2] or (next(filter(None, in_comment.groups())) if in_comment else "s")
+    number = _of_text(found[1])
+    factor = next(seconds for beginning, seconds in _SECONDS_IN if unit.lower().startswith(beginning))
+    return None if number is None else number * factor
 
 
 def _of_text(text: str) -> float | None:

@@ -14,10 +14,12 @@ from .cards import Cards
 _PAIRS = (
     ("PLUG_RA", "PLUG_DEC"), ("RA_OBJ", "DEC_OBJ"), ("RA_TARG", "DEC_TARG"), ("TARG_RA", "TARG_DEC"),
     ("OBJRA", "OBJDEC"), ("OBJ_RA", "OBJ_DEC"), ("RA_OBJECT", "DEC_OBJECT"), ("TARGRA", "TARGDEC"),
-    ("RA", "DEC"), ("OBJCTRA", "OBJCTDEC"),
+    ("OBJCTRA", "OBJCTDEC"), ("RAJ2000", "DEJ2000"), ("RAJ2000", "DECJ2000"), ("RA2000", "DEC2000"),
+    ("RA_DEG", "DEC_DEG"), ("RADEG", "DECDEG"), ("RA", "DEC"),
 )  # fmt: skip
-_SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:hd° ]\s*(\d{1,2})(?:[:m' ]\s*(\d{1,2}(?:\.\d*)?))?[s\"]?")
-_HOURS = re.compile(r"(?i)\bhours?\b|\bhh:?mm|\[h[a-z:. ]*\]|\bh:m:s\b")
+_SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})([:hd° ])\s*(\d{1,2})(?:[:m' ]\s*(\d{1,2}(?:\.\d*)?))?[s\"]?")
+_HOURS = re.compile(r"(?i)\bhours?\b|\bhrs?\b|\bhh:?mm|\[h[a-z:. ]*\]|\bh:m:s\b")
+_RADIANS = re.compile(r"(?i)\brad(?:ians?)?\b")
 _ROUND_EQUINOXES = (1855.0, 1875.0, 1900.0, 1950.0, 1975.0, 2000.0)
 _EQUINOX_TOLERANCE = 0.05  # years: 0.5 arcminutes of precession are 0.6 years
 
@@ -27,23 +29,33 @@ def position_of(*headers: Cards) -> tuple[float, float] | None:
     for names in _PAIRS:
         for header in headers:
             right_ascension = _right_ascension(header, names[0])
-            declination = None if right_ascension is None else _angle(header.get(names[1]))
+            declination = None if right_ascension is None else _in_degrees(header, names[1])
             if right_ascension is None or declination is None:
                 continue
             if 0 <= right_ascension <= 360 and -90 <= declination <= 90:
-                return _in_icrs(right_ascension, declination, *_system(header, *headers))
+                of_2000 = ("ICRS", 2000.0) if names[0].endswith("2000") else None
+                return _in_icrs(right_ascension, declination, *(of_2000 or _system(header, *headers)))
     return None
 
 
 def _right_ascension(header: Cards, name: str) -> float | None:
     value = header.get(name)
-    angle = _angle(value)
+    angle = _in_degrees(header, name)
     if angle is None:
         return None
-    if isinstance(value, str) and _SEXAGESIMAL.fullmatch(value.strip()):
-        # Text with minutes is in hours; what exceeds a day can only be degrees.
-        return angle * 15 if angle < 24 else angle
+    minutes = _SEXAGESIMAL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if minutes:
+        # Text with minutes is in hours; what exceeds a day, or names its degrees, can only be degrees.
+        return angle * 15 if angle < 24 and minutes[3] not in "d°" else angle
     return angle * 15 if _HOURS.search(header.comment(name)) and angle <= 24 else angle
+
+
+def _in_degrees(header: Cards, name: str) -> float | None:
+    """Return the angle of a card; degrees unless its comment says radians."""
+    value = header.get(name)
+    angle = None if value is None else _angle(value)
+    is_radians = angle is not None and isinstance(value, float) and _RADIANS.search(header.comment(name))
+    return math.degrees(angle) if angle is not None and is_radians else angle
 
 
 def _angle(value: object) -> float | None:
@@ -55,7 +67,7 @@ def _angle(value: object) -> float | None:
     text = str(value).strip()
     found = _SEXAGESIMAL.fullmatch(text)
     if found:
-        minutes, seconds = int(found[3]), float(found[4] or 0)
+        minutes, seconds = int(found[4]), float(found[5] or 0)
         if minutes >= 60 or seconds >= 60:
             return None
         size = int(found[2]) + minutes / 60 + seconds / 3600

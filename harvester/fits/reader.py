@@ -12,12 +12,13 @@ from ..model.conventions import NO_CONVENTIONS, FileConventions
 from .ascii_table import ascii_table
 from .axis import LARGEST_LOGARITHM
 from .cards import Cards
-from .choice import choose_tables, in_plain_lines, is_auxiliary
+from .choice import choose_tables, in_plain_lines, is_auxiliary, is_small
 from .columns import Roles
 from .compressed import decompressed
 from .errors import UnknownFormError, malformed
 from .hdu import Hdu, read_hdus
 from .header import Header
+from .image import is_row, shape_of
 from .image_spectrum import flux_images, image_spectra
 from .segments import combine, tolerant
 from .spectrum import Spectrum
@@ -92,14 +93,27 @@ def spectral_part(
     complete = [found for found in tables if found.table.roles.complete]
     images = flux_images(hdus)
     chosen, remarks = choose_tables(complete)
-    if chosen and not (images and all(is_auxiliary(found.name) for found in chosen)):
-        return SpectralPart(chosen[0].hdu.header, chosen, (), remarks)
+    if chosen and not (images and all(_is_beside(found, images[0]) for found in chosen)):
+        return SpectralPart(chosen[0].hdu.header, chosen, (), (*remarks, *_images_left_out(images)))
     compressed = [hdu for hdu in hdus if hdu.is_compressed_image]
     if images or compressed:
         return SpectralPart((images or compressed)[0].header, (), images or compressed)
     if tables:
         return SpectralPart(tables[0].hdu.header, tables[:1])
     raise UnknownFormError(f"none of the file's {len(hdus)} HDUs is a binary table, or an image of one row")
+
+
+def _images_left_out(images: Sequence[Hdu]) -> tuple[str, ...]:
+    rows = [hdu.name or "without a name" for hdu in images if is_row(hdu.header)]
+    return (f"a table is read; images on a spectral scale are left out: {', '.join(rows)}",) if rows else ()
+
+
+def _is_beside(table: SpectralTable, image: Hdu) -> bool:
+    """Return whether a table beside the spectrum in ``image`` is of something else.
+
+    It is a response, or a list of lines.
+    """
+    return is_auxiliary(table.name) or is_small(table.points, shape_of(image.header)[0])
 
 
 def _spectral_table(hdu: Hdu, strict: bool, conventions: FileConventions) -> SpectralTable:

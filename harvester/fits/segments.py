@@ -18,13 +18,14 @@ from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from .axis import StoredAxis, wavelengths
 from .cards import Cards
-from .column_names import Role
+from .column_names import Role, plain
 from .errors import InvalidSpectrumError, unreadable
 from .spectrum import Array, ArrayMeaning, Flags, SpectralAxis, Spectrum, angstroms
 
 Number = TypeVar("Number", bound=np.generic)
 
 MOST_SEGMENTS = 500
+_POWERS = {Role.SIGMA: 1, Role.VARIANCE: 2, Role.INVERSE_VARIANCE: -2}
 SHORTEST_ORDER = 10  # points between two places where wavelengths turn back; below it they are out of order
 
 
@@ -69,6 +70,23 @@ def standard_deviation(values: Array, role: Role) -> Array:
         if role is Role.VARIANCE:
             return np.sqrt(np.where(values >= 0, values, np.nan))
         return 1 / np.sqrt(np.where(values > 0, values, np.nan))
+
+
+def deviation_factor(role: Role, unit: str, flux: str) -> float | None:
+    """Return what makes an uncertainty in ``unit`` that of flux in the unit ``flux``.
+
+    It is multiplied by that. None if nothing makes it that; 1 where it has no unit.
+    """
+    if not unit or plain(unit) == plain(flux):
+        return 1.0
+    from .flux_unit import conversion  # imports astropy's units, a third of a second, for the files that spell two
+
+    return conversion(unit, flux, _POWERS[role])
+
+
+def left_out(field: str, unit: str, flux: str) -> str:
+    """Return the remark on an uncertainty whose unit is not that of flux."""
+    return f"{field} is left out: its unit {unit!r} is not that of the flux, {flux!r}"
 
 
 def assemble(

@@ -17,7 +17,16 @@ from .cards import Cards
 from .column_names import Role, plain
 from .columns import Described, Roles, unit_of
 from .errors import InvalidSpectrumError, UnknownFormError, unreadable
-from .segments import MOST_SEGMENTS, Segment, SegmentSource, assemble, joined_axis, standard_deviation
+from .segments import (
+    MOST_SEGMENTS,
+    Segment,
+    SegmentSource,
+    assemble,
+    deviation_factor,
+    joined_axis,
+    left_out,
+    standard_deviation,
+)
 from .spectrum import Array, ArrayMeaning, Flags, Spectrum
 
 _OBJECT_COLUMNS = frozenset(
@@ -88,7 +97,9 @@ def table_spectrum(primary: Cards, header: Cards, data: TableData, conventions: 
     segments = _segments(data, roles.spectral, roles.flux)
     field = f"column {wave.label!r}"
     stored = StoredAxis(joined_axis(segments), unit_of(wave), roles.scale, field, roles.kind)
-    source = SegmentSource(primary, header, field, wave.number, flux.unit, wave.ucd, conventions, data.meanings)
+    source = SegmentSource(
+        primary, header, field, wave.number, flux_unit_of(flux, primary), wave.ucd, conventions, data.meanings
+    )
     remarks = [*roles.remarks, *_unit_remarks(data, flux)]
     if len(segments) > 1:
         remarks.append(f"several spectra in one file: {len(segments)} rows of arrays are read as segments")
@@ -133,35 +144,52 @@ def _one_point_a_row(data: TableData, wave: int, flux: int) -> Segment:
 def _uncertainty_and_mask(data: TableData, arrays: dict[int, Array]) -> tuple[Array | None, Flags | None]:
     """Return the uncertainty as standard deviation, and where the file flags a point as bad."""
     uncertainty, mask, roles = None, None, data.roles
-    if roles.uncertainty is not None and roles.uncertainty[0] in arrays and _same_unit(data):
+    if roles.uncertainty is not None and roles.uncertainty[0] in arrays and (factor := _factor(data)) is not None:
         number, role = roles.uncertainty
-        uncertainty = standard_deviation(arrays[number], role)
+        uncertainty = standard_deviation(arrays[number] * factor, role)
         mask = arrays[number] <= 0 if role is Role.INVERSE_VARIANCE else None
     if roles.mask is not None and roles.mask[0] in arrays:
         number, role = roles.mask
         flagged = data.flags(arrays[number], number)
-        flagged = ~flagged if role is Role.GOOD else flagged
+        flagged = ~flagged if role is Role.GOOD or _means_good(flagged, uncertainty) else flagged
         mask = flagged if mask is None else mask | flagged
     return uncertainty, mask
 
 
-def _same_unit(data: TableData) -> bool:
-    """Return whether the uncertainty is in the unit of the flux, or in none.
+def _means_good(mask: Flags, uncertainty: Array | None) -> bool:
+    """Return whether a mask flags exactly the points with an uncertainty.
 
-    Variances have units of their own.
+    Then it must mean the good ones, as PypeIt's ``mask`` does.
     """
+    if uncertainty is None or not mask.any():
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(np.array_equal(mask, np.isfinite(uncertainty) & (uncertainty > 0)))
+
+
+def _factor(data: TableData) -> float | None:
+    """Return what the uncertainty is multiplied by; None if it has the unit of something else."""
     assert data.roles.uncertainty is not None
     assert data.roles.flux is not None
     number, role = data.roles.uncertainty
-    own = plain(data.columns[number].unit)
-    return role is not Role.SIGMA or not own or own == plain(data.columns[data.roles.flux].unit)
+    return deviation_factor(role, data.columns[number].unit, data.columns[data.roles.flux].unit)
 
 
 def _unit_remarks(data: TableData, flux: SpectralColumn) -> list[str]:
-    if data.roles.uncertainty is None or _same_unit(data):
+    if data.roles.uncertainty is None or _factor(data) is not None:
         return []
     column = data.columns[data.roles.uncertainty[0]]
-    return [f"column {column.label!r} is left out: its unit {column.unit!r} is not that of the flux, {flux.unit!r}"]
+    return [left_out(f"column {column.label!r}", column.unit, flux.unit)]
+
+
+def flux_unit_of(column: Described, primary: Cards) -> str:
+    """Return the unit of a column of flux.
+
+    Where it has none: BUNIT of a first HDU that has no data and only describes the file, as SDSS has it.
+    """
+    if column.unit or primary.get("NAXIS") != 0:
+        return column.unit
+    return str(primary.get("BUNIT", "")).strip()
 
 
 def _arrays_in_rows(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
@@ -181,8 +209,9 @@ def _arrays_in_rows(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
     for row, (axis, values) in enumerate(zip(axes, fluxes, strict=True)):
         if axis.size != values.size:
             raise unreadable(f"{axis.size} wavelengths stand against {values.size} values of flux")
-        own = {number: arrays[row][: points[row]] for number, arrays in others.items()}
-        segments.append(Segment(axis[: points[row]], values[: points[row]], *_uncertainty_and_mask(data, own)))
+        own = {number: arrays[row][points[row]] for number, arrays in others.items()}
+        on_axis = slice(points[row].stop - points[row].start) if roles.step is not None else points[row]
+        segments.append(Segment(axis[on_axis], values[points[row]], *_uncertainty_and_mask(data, own)))
     return [segment for segment in segments if segment.flux.size] or segments[:1] or [_NOTHING]
 
 
@@ -200,22 +229,27 @@ def _axes(data: TableData, wave: int, sizes: Sequence[int]) -> Sequence[Array]:
     return [first[0] + step * np.arange(size) for first, step, size in zip(axes, steps.tolist(), sizes, strict=True)]
 
 
-def _points(data: TableData, fluxes: Sequence[Array]) -> Sequence[int]:
-    """Return how many points of each row count.
+def _points(data: TableData, fluxes: Sequence[Array]) -> Sequence[slice]:
+    """Return which points of each row count.
 
-    As a column such as NPOINTS or NELEM says, else all.
+    As columns such as NPOINTS or NELEM, and IUE's STARTPIX, say; else all.
     """
-    number = data.roles.points
-    if number is None or not data.is_single(number):
-        return [array.size for array in fluxes]
-    counts = data.values(number).tolist()
-    sizes = []
-    for count, array in zip(counts, fluxes, strict=True):
-        if not 0 <= count <= array.size:
-            label = data.columns[number].label
-            raise unreadable(f"column {label!r} says that {count:g} points count, but the array has {array.size}")
-        sizes.append(int(count))
-    return sizes
+    roles = data.roles
+    if roles.points is None or not data.is_single(roles.points):
+        return [slice(0, array.size) for array in fluxes]
+    counts = data.values(roles.points).tolist()
+    starts = [1.0] * len(counts)
+    if roles.first is not None and data.is_single(roles.first):
+        starts = data.values(roles.first).tolist()
+    parts = []
+    for count, start, array in zip(counts, starts, fluxes, strict=True):
+        if not (count >= 0 and start >= 1 and start - 1 + count <= array.size):
+            label = data.columns[roles.points].label
+            detail = f"column {label!r} says that {count:g} points count"
+            behind = f" from number {start:g} on" if start != 1 else ""
+            raise unreadable(f"{detail}{behind}, but the array has {array.size}")
+        parts.append(slice(int(start) - 1, int(start) - 1 + int(count)))
+    return parts
 
 
 def _refuse_many_objects(data: TableData) -> None:

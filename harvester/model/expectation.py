@@ -21,7 +21,7 @@ class Expectation:
     band_tolerance: metres that wavelengths may lie outside the band, 1 Angstrom: a few pixels of rounding at its
         ends. A server that ignored the band overshoots by far more.
     axis_tolerance: relative difference allowed between the wavelengths' ends and TDMINn, TDMAXn, which archives
-        round to single precision (6e-8) when they cut nothing.
+        round to single precision (6e-8) when they cut nothing. At least 1e-3 unless strict: others round to print them.
     step_tolerance: relative difference allowed between any step and the even step that TDMINn, TDMAXn and the number
         of points declare; None for an archive whose wavelengths are not evenly spaced.
     strict: the archive promises exact FITS, one spectrum a file, finite flux and wavelengths that rise or fall.

@@ -38,10 +38,15 @@ _WHOLE, _REAL = frozenset({"short", "int", "long", "unsignedbyte"}), frozenset({
 class VotableCards(Cards):
     """Cards made of the PARAMs of a table."""
 
-    __slots__ = ("_cards",)
+    __slots__ = ("_cards", "_units")
 
-    def __init__(self, cards: Mapping[str, Value]) -> None:
-        self._cards = cards
+    def __init__(self, cards: Mapping[str, Value], units: Mapping[str, str] | None = None) -> None:
+        self._cards, self._units = cards, units or {}
+
+    def comment(self, name: str) -> str:
+        """Return the unit of a PARAM in brackets, as comments on cards have it."""
+        unit = self._units.get(name, "")
+        return f"[{unit}]" if unit else ""
 
     def __getitem__(self, name: str) -> Value:
         return self._cards[name]
@@ -59,11 +64,12 @@ def cards_of(params: Sequence[VotableField]) -> VotableCards:
     for param in params:
         for name, value in _standard(param):
             cards.setdefault(name, value)
+    units: dict[str, str] = {}
     for param in params:
-        own = _value(param)
-        if own is not None:
-            cards.setdefault((param.name or param.id).strip().upper(), own)
-    return VotableCards(cards)
+        own, name = _value(param), (param.name or param.id).strip().upper()
+        if own is not None and name not in cards:
+            cards[name], units[name] = own, param.unit.strip()
+    return VotableCards(cards, units)
 
 
 def _standard(param: VotableField) -> Iterator[tuple[str, Value]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -48,6 +49,22 @@ def test_the_exposure_is_not_the_time_that_elapsed() -> None:
     assert seen(EXPTIME=-1.0).exposure is None
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"EXPTIME": (10.0, "[min] exposure")},
+        {"EXPTIME": (10.0, "total time in minutes")},
+        {"EXPTIME": (600.0, "Total time of exposure (s)")},
+        {"EXPTIME": "600 s"},
+        {"EXPTIME": "10.0 min"},
+        {"EXPTIME": 0.0, "EXPOSURE": 600.0},
+        {"EFFEXPTM": 600.0, "TELAPSE": 9000.0},
+    ],
+)
+def test_the_exposure_has_the_unit_that_card_or_comment_names(cards: dict[str, Any]) -> None:
+    assert seen(**cards).exposure == 600
+
+
 def test_the_middle_is_reported_or_half_the_time_after_the_start() -> None:
     start = MIDDLE - 900 / 86400
     for cards in (
@@ -58,8 +75,12 @@ def test_the_middle_is_reported_or_half_the_time_after_the_start() -> None:
         {"DATE__OBS": "2014-05-06T06:45:00", "EXPTIME": 1800.0},
         {"DATE__OBS": "2014-05-06", "UT": "6:45:00", "EXPTIME": 1800.0},
         {"JD__OBS": start + 2_400_000.5, "EXPTIME": 1800.0},
+        {"EXPSTART": start, "EXPEND": MIDDLE + 900 / 86400},
     ):
         assert seen(**cards).mjd == pytest.approx(MIDDLE, abs=1e-6), cards
+    assert seen(DATE__OBS="10/10/95", UT="12:00:00").mjd == 50000.5, "as FITS wrote dates before 1999"
+    assert seen(MJD__OBS=0.0).mjd is None, "a card without a value"
+    assert seen(EXPSTART=1234.5).mjd is None, "seconds since an epoch"
     assert seen(DATE__OBS="2014-05-06").mjd is None, "a day is no time"
     assert seen(DATE__OBS="2014-13-45T99:00").mjd is None
 
@@ -73,6 +94,11 @@ def test_the_middle_is_reported_or_half_the_time_after_the_start() -> None:
         {"RA": "09:49:16.8", "DEC": "-00:00:23.76"},
         {"RA": "147.32", "DEC": "-0.0066"},
         {"RA": (147.32 / 15, "[hours] right ascension"), "DEC": -0.0066},
+        {"RA": (147.32 / 15, "[hr] right ascension"), "DEC": -0.0066},
+        {"RA": (math.radians(147.32), "[rad]"), "DEC": (math.radians(-0.0066), "[rad]")},
+        {"RA": "147d19m12s", "DEC": "-00d00m23.76s"},
+        {"RA": 1.0, "DEC": 2.0, "OBJCTRA": "09 49 16.8", "OBJCTDEC": "-00 00 23.76"},
+        {"RAJ2000": 147.32, "DEJ2000": -0.0066, "EQUINOX": 1950.0},
     ],
 )
 def test_the_position_is_the_stars_own(cards: dict[str, Any]) -> None:
