@@ -17,7 +17,7 @@ import sys
 from ..model.expectation import Expectation
 from ..model.outcomes import LongVerification, VerifiedSpectrum
 from ..storage.group_commit import MAX_BATCH, BatchCommitter
-from ..verify import verify_soon
+from ..verify import verify_by_own_readers
 from .storage_messages import SentBody, StorageJob, Stored, packed_results
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) 
 
 def _verdict(sent: SentBody, expected: Expectation) -> Stored:
     try:
-        verdict = verify_soon(sent.body, sent.did, expected)
+        verdict = verify_by_own_readers(sent.body, sent.did, expected)
         return Stored(None if isinstance(verdict, LongVerification) else verdict)
     except Exception as bug:
         log.exception("bug while verifying %s", sent.did, exc_info=bug)

@@ -17,6 +17,11 @@ from .fits_file import FitsFile
 from .others import are_others_installed, other_readers
 from .votable_file import VotableFile, is_votable
 
+QUICK_FITS = 2**19  # bytes: two digests and the arrays of longer files take above 2 ms
+QUICK_COMPRESSED = 2**12  # Rice's coding is undone in Python
+QUICK_VOTABLE = 2**14  # the streaming reader, which reads what the quick ways cannot, has 5 MB/s
+_FITS, _COMPRESSED = b"SIMPLE  =", b"ZCMPTYPE="
+
 
 class SpectrumFile(Protocol):
     """A whole file.
@@ -40,6 +45,13 @@ class SpectrumFile(Protocol):
     def content_digest(self) -> str:
         """Return the SHA-256, in hex, of what is content."""
         ...
+
+
+def takes_long(raw: bytes) -> bool:
+    """Return whether it may take above 2 ms to verify ``raw``, by its size and form."""
+    if not raw.startswith(_FITS):
+        return len(raw) > QUICK_VOTABLE
+    return len(raw) > QUICK_FITS or (len(raw) > QUICK_COMPRESSED and _COMPRESSED in raw)
 
 
 def open_file(

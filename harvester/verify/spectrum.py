@@ -23,7 +23,7 @@ from ..model.failures import FailureKind
 from ..model.outcomes import Check, Level, LongVerification, Verdict, VerifiedSpectrum
 from ..model.target import SpectrumId
 from ..readers.others import are_others_installed
-from ..readers.spectrum_file import SpectrumFile, open_file, read_by_others
+from ..readers.spectrum_file import SpectrumFile, open_file, read_by_others, takes_long
 from .checks import check_identity, check_science
 
 
@@ -32,12 +32,19 @@ def verified(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict:
 
     Else return the check that it fails. Block for seconds where readers of other packages are needed.
     """
-    outcome = verified_soon(raw, did, expected)
+    outcome = verified_by_own_readers(raw, did, expected)
     return outcome.finish() if isinstance(outcome, LongVerification) else outcome
 
 
 def verified_soon(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict | LongVerification:
     """Return the same, or a verification to be finished where waiting harms nothing."""
+    if takes_long(raw):
+        return LongVerification(partial(verified, raw, did, expected))
+    return verified_by_own_readers(raw, did, expected)
+
+
+def verified_by_own_readers(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict | LongVerification:
+    """Return the same, but leave to be finished what other packages' readers are asked."""
     try:
         file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
         check_identity(did, expected.identity_card, *file.spectral_headers())
