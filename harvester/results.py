@@ -166,7 +166,7 @@ class StoredSpectrum:
         """
         from .specutils import as_specutils
 
-        return as_specutils(self.as_filed)
+        return as_specutils(self.as_filed, self.did)
 
     def spectrum_list(self) -> specutils.SpectrumList:
         """Return its segments (orders, arms) as a specutils.SpectrumList, at least one.
@@ -175,7 +175,7 @@ class StoredSpectrum:
         """
         from .specutils import as_specutils_list
 
-        return as_specutils_list(self.as_filed)
+        return as_specutils_list(self.as_filed, self.did)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: name, object, time and a sparkline."""

@@ -85,19 +85,19 @@ def _body(file: File) -> bytes:
     return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
 
 
-def as_specutils_list(spectrum: Spectrum) -> specutils.SpectrumList:
+def as_specutils_list(spectrum: Spectrum, did: str = "") -> specutils.SpectrumList:
     """Return each segment of ``spectrum`` as specutils has it."""
-    return specutils.SpectrumList([as_specutils(segment) for segment in spectrum.split()])
+    return specutils.SpectrumList([as_specutils(segment, did) for segment in spectrum.split()])
 
 
-def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
+def as_specutils(spectrum: Spectrum, did: str = "") -> specutils.Spectrum:
     """Return ``spectrum`` with the units that its file gives, its uncertainty and its mask.
 
-    ``meta`` has the cards (``header``), the DID, the observation (object; ra, dec in degrees; mjd, the middle of the
-    exposure; exposure in seconds), ``meanings`` (name, UCD and UTYPE of each array) and ``medium``: Air, Vacuum, or ''
-    where the file does not say. specutils knows no media, but ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says
-    what had to be assumed. ValueError for several
-    segments, which only a list can hold (``as_specutils_list``).
+    ``meta`` has the cards (``header``), the DID (``did``, else the one in the file), the observation (object; ra, dec
+    in degrees; mjd, the middle of the exposure; exposure in seconds), ``meanings`` (name, UCD and UTYPE of each array)
+    and ``medium``: Air, Vacuum, or '' where the file does not say. specutils knows no media, but
+    ``specutils.utils.wcs_utils.air_to_vac``. ``notes`` says what had to be assumed. ValueError for several segments,
+    which only a list can hold (``as_specutils_list``).
     """
     if spectrum.lengths:
         raise ValueError(f"the file has {len(spectrum.lengths)} segments: use spectrum_list(), or SpectrumList.read")
@@ -106,8 +106,9 @@ def as_specutils(spectrum: Spectrum) -> specutils.Spectrum:
     observation = observation_of(spectrum)
     cards = {**spectrum.primary, **spectrum.table}
     meta = {
-        "header": cards, "did": cards.get("DS_IDPUB", ""), "object": observation.object_name, "ra": observation.ra,
-        "dec": observation.dec, "mjd": observation.mjd, "exposure": observation.exposure, "medium": observation.medium,
+        "header": cards, "did": did or cards.get("DS_IDPUB", ""), "object": observation.object_name,
+        "ra": observation.ra, "dec": observation.dec, "mjd": observation.mjd, "exposure": observation.exposure,
+        "medium": observation.medium,
         "meanings": {name: asdict(meaning) for name, meaning in spectrum.meanings.items()},
         "notes": [*notes, *repeated, *spectrum.remarks, *observation.remarks],
     }  # fmt: skip

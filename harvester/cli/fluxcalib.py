@@ -68,25 +68,28 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
 
 
 def resolve_did(spectrum: str, config: Configuration) -> SpectrumId:
-    """Return ``spectrum`` if it is a DID, else the DID of that name in the output directory.
+    """Return the identifier that ``spectrum`` is, or that a stored spectrum of that name has.
 
-    UsageError.
+    It is one that the ledger has, whatever it looks like; else one that a catalog of the archive may have. UsageError.
     """
     from ..errors import UsageError
     from ..ledger.queries import dids_named
-    from ..model.target import parse_did
-    from ..storage.directory import DirectoryStore
+    from ..model.target import parse_did, parse_identifier
+    from ..storage.run_folder import StateFolder
 
-    if "://" in spectrum:
-        try:
-            return parse_did(spectrum)
-        except ValueError as error:
-            raise UsageError(f"{spectrum!r} is no publisher DID: {error}") from None
-    known = dids_named(DirectoryStore(config.out).ledger, spectrum)
+    known = dids_named(StateFolder.below(config.state_folder).ledger, spectrum)
     if len(known) == 1:
         return known[0]
-    found = f"{len(known)} spectra are called" if known else "no spectrum is called"
-    raise UsageError(f"{found} {spectrum!r} in {config.out}: give the whole publisher DID (ivo://...)")
+    takes_any = config.profile.takes_any_identifier
+    whole = "whole identifier" if takes_any else "whole publisher DID (ivo://...)"
+    if known:
+        raise UsageError(f"{len(known)} spectra are called {spectrum!r} in {config.location}: give the {whole}")
+    try:
+        return parse_identifier(spectrum) if takes_any else parse_did(spectrum)
+    except ValueError as error:
+        if "://" in spectrum:
+            raise UsageError(f"{spectrum!r} is no publisher DID: {error}") from None
+        raise UsageError(f"no spectrum is called {spectrum!r} in {config.location}: give the {whole}") from None
 
 
 def figure_file(did: SpectrumId, output: str | None) -> Path:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from ..model.target import SpectrumId
     from ..run.calibrations import CalibrationResult
+    from ..storage.interface import Store
 
 
 @click.command("preview")
@@ -40,16 +41,17 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     from ..plots.figure import require_matplotlib
 
     config = load_harvest(flags)
-    did = _of_file(spectrum, config) or resolve_did(spectrum, config)
+    store = config.open_store()
+    did = _of_file(spectrum, store, config) or resolve_did(spectrum, config)
     file = None if png is None else output_path("--png", png, *KINDS)
     if file is not None:
         require_matplotlib()
-    path = _stored(did, config)
-    found = _fetched(did, config) if path is None else _read(did, config, path)
+    stored = _stored(did, store)
+    found = _fetched(did, config) if stored is None else _read(did, config, store, stored[1])
     if found.spectrum is None:
-        advice = "" if path is None else f" ({path}: for details: {next_command('verify', config.location)})"
+        advice = f" ({stored[0]}: for details: {next_command('verify', config.location)})" if stored else ""
         print(f"harvester: {nothing_to_draw(did, [found])}{advice}", file=sys.stderr)
-        return 5 if path is None else 3
+        return 3 if stored else 5
     if file is None:
         show_panels(did, (panel_of(found),))
     else:
@@ -57,8 +59,8 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     return 0
 
 
-def _of_file(name: str, config: Configuration) -> SpectrumId | None:
-    """Return the DID in the file ``name`` of the output directory, without its ledger.
+def _of_file(name: str, store: Store, config: Configuration) -> SpectrumId | None:
+    """Return the DID in the file ``name`` of the store, without its ledger.
 
     None if there is none.
     """
@@ -66,46 +68,45 @@ def _of_file(name: str, config: Configuration) -> SpectrumId | None:
     from ..fits.errors import InvalidSpectrumError
     from ..model.target import SpectrumId, parse_did
     from ..readers.spectrum_file import read_spectrum
-    from ..storage.directory import DirectoryStore
 
-    path = DirectoryStore(config.out).path(name)
-    if "/" in name or plain_name(SpectrumId(name)) is None or not path.is_file():
+    if "/" in name or plain_name(SpectrumId(name)) is None:
         return None
     try:
-        return parse_did(str(read_spectrum(path.read_bytes()).table.get(config.profile.identity_card or "", "")))
-    except (InvalidSpectrumError, ValueError, OSError):
+        return parse_did(str(read_spectrum(store.read(name)).table.get(config.profile.identity_card or "", "")))
+    except (InvalidSpectrumError, ValueError, FileNotFoundError):
         return None
 
 
-def _stored(did: SpectrumId, config: Configuration) -> Path | None:
-    """Return the stored file of ``did``, under either of its possible names."""
-    from ..catalog.names import plain_name, slug_name
-    from ..storage.directory import DirectoryStore
+def _stored(did: SpectrumId, store: Store) -> tuple[Path | str, bytes] | None:
+    """Return where the spectrum ``did`` is stored, and its bytes; None if it is not.
 
-    store = DirectoryStore(config.out)
-    names = [name for name in (slug_name(did), plain_name(did)) if name]
-    return next((path for name in names if (path := store.path(name)).is_file()), None)
-
-
-def _read(did: SpectrumId, config: Configuration, path: Path) -> CalibrationResult:
-    """Verify the spectrum in ``path`` as the run that stored it did, by its profile.
-
-    StoreError if it cannot be read.
+    As the ledger says, else under one of its possible names. StoreError if it cannot be read.
     """
+    from ..catalog.names import plain_name, slug_name
+    from ..dataset.stored_files import find_stored_file
+
+    known = find_stored_file(store, did) if store.ledger.exists() else None
+    for name in [known.name] if known else filter(None, (slug_name(did), plain_name(did))):
+        try:
+            body = store.read(name)
+        except FileNotFoundError:
+            continue
+        return store.path(name), body
+    return None
+
+
+def _read(did: SpectrumId, config: Configuration, store: Store, body: bytes) -> CalibrationResult:
+    """Verify a stored spectrum as the run that stored it did, by its profile."""
     from ..ledger.queries import request_parameters
     from ..run.calibrations import verified_spectrum
-    from ..storage.directory import DirectoryStore
-    from ..storage.errors import translate_os_errors
 
-    parameters = request_parameters(DirectoryStore(config.out).ledger)
+    parameters = request_parameters(store.ledger)
     requested = re.search(r"FLUXCALIB=([^,]+)", parameters or "")
     setting = config.settings.fluxcalib if parameters is None else requested[1] if requested else None
-    with translate_os_errors(path):
-        body = path.read_bytes()
-    return verified_spectrum(body, _as_stored(did, config), did, setting)
+    return verified_spectrum(body, _as_stored(did, config, store), did, setting)
 
 
-def _as_stored(did: SpectrumId, config: Configuration) -> Configuration:
+def _as_stored(did: SpectrumId, config: Configuration, store: Store) -> Configuration:
     """Return the configuration with the profile of the run that stored ``did``.
 
     Unless the user names an archive.
@@ -113,7 +114,6 @@ def _as_stored(did: SpectrumId, config: Configuration) -> Configuration:
     from ..dataset.run_profiles import RunProfiles
     from ..dataset.stored_files import find_stored_file
 
-    store = config.open_store()
     stored = find_stored_file(store, did) if store.ledger.exists() else None
     if stored is None or stored.run is None or "archive" in config.settings.model_fields_set:
         return config

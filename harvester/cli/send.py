@@ -64,10 +64,11 @@ def _stored(config: Configuration, name: str) -> StoredFile:
     from ..dataset.stored_files import find_stored_file
     from ..errors import UsageError
 
+    folder = config.out  # programs are given the address of a local file
     did = resolve_did(name, config)
     stored = find_stored_file(config.open_store(), did)
     if stored is None:
-        raise UsageError(f"{name}: it is not stored in {config.out}; a run downloads it")
+        raise UsageError(f"{name}: it is not stored in {folder}; a run downloads it")
     return stored
 
 

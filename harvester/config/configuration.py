@@ -42,7 +42,7 @@ class Configuration:
             return self.location
         raise UsageError(
             f"--out {self.location}: this command needs spectra in a folder; copy them into one first, as with "
-            "`rclone copy` (run, plan, status, failures, verify, report and export work with object stores as well)"
+            "`rclone copy` (run, plan, status, failures, verify, preview, report and export work with object stores)"
         )
 
     @property

@@ -192,10 +192,13 @@ def _stored_as(path: Path, names: Sequence[str], more: str = "", *values: str) -
 
 
 def dids_named(path: Path, name: str) -> list[SpectrumId]:
-    """Return the spectra whose file is called ``name`` (without ``.fits``).
+    """Return the spectrum with the identifier ``name``, else those whose file is called so.
 
-    If there are none: those whose DID ends in it.
+    File names are without ``.fits``. If there are none: those whose DID ends in it.
     """
+    own = [row["did"] for row in _rows(path, "SELECT did FROM spectrum WHERE did = ?", name)]
+    if own or "/" in name:
+        return own
     stored = [row["did"] for row in _rows(path, "SELECT did FROM spectrum WHERE folded = ?", name.casefold())]
     listed = (row["did"] for row in _rows(path, "SELECT did FROM spectrum"))
     return stored or [SpectrumId(did) for did in listed if did.rpartition("/")[2] == name]

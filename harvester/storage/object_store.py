@@ -119,7 +119,10 @@ class ObjectStore:
         with translate_service_errors(self.path(name)):
             for suffix in SUFFIXES:
                 with suppress(FileNotFoundError):
-                    return bytes(obstore.get(self._service, f"{name}{suffix}").bytes())
+                    body = bytes(obstore.get(self._service, f"{name}{suffix}").bytes())
+                    if suffix == VOTABLE_SUFFIX:
+                        self.votables.add(name)
+                    return body
             absent = FileNotFoundError(self.path(name))
         raise absent
 

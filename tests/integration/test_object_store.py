@@ -24,13 +24,17 @@ from harvester.run.execute import locked_store
 from harvester.run.prepare import catalog_of, prepare
 from harvester.storage.url import parse_address
 from harvester.verify import verify_spectrum
+from tests.support.file_server import file_server
 from tests.support.harvests import Harvested, harvest_demo, harvest_from
 from tests.support.object_servers import BUCKET, between, free_port, rclone
+from tests.support.spectral_files import FLUX, image, written
 from tests.support.stores import Servers, bucket, servers
+from tests.support.votable_files import spectrum_votable
 
 __all__ = ["bucket", "servers"]
 
 COUNT = 20
+IMAGE = written(image(FLUX, CRVAL1=5000.0, CDELT1=0.5, CRPIX1=1.0, CUNIT1="Angstrom"))
 ON_BOTH = pytest.mark.parametrize("bucket", ["moto", "rclone"], indirect=True)
 ON_MOTO = pytest.mark.parametrize("bucket", ["moto"], indirect=True)
 
@@ -254,7 +258,7 @@ def test_no_path_leads_out_of_the_local_folder(url: str) -> None:
         parse_address(url)
 
 
-@pytest.mark.parametrize("command", ["preview abc", "diff last disk"])
+@pytest.mark.parametrize("command", ["send abc", "diff last disk"])
 def test_other_commands_say_what_to_do(command: str) -> None:
     code, said = typed(*command.split(), "--archive", "demo", "--out", "s3://bucket/prefix")
     assert (code, "copy them into one first" in said) == (2, True)
@@ -284,6 +288,30 @@ async def test_status_failures_plan_and_verify_work_with_a_bucket(bucket: str) -
     assert {line.split()[1]: line.split()[0] for line in sums} == {
         name: hashlib.sha256(body).hexdigest() for name, body in stored(bucket).items()
     }
+
+
+@ON_MOTO
+def test_votables_in_a_bucket_are_verified_drawn_and_exported(bucket: str, tmp_path: Path) -> None:
+    files = {"text": spectrum_votable(), "arrays": spectrum_votable("binary2", one_row=True), "image": IMAGE}
+    place = ("--archive", "p.toml", "--out", bucket)
+    run = ("run", *place, "--catalog", "all.csv", "--progress", "none")
+    with file_server(files) as server:
+        server.list_in(tmp_path)
+        assert typed(*run)[0] == 0
+        kept = {one["path"] for some in obstore.list(from_url(bucket)) for one in some if "/" not in one["path"]}
+        assert kept - {"SHA256SUMS"} == {"text.vot", "arrays.vot", "image.fits"}
+        assert typed(*run)[0] == 0
+        assert server.requests == len(files), "nothing is requested twice"
+    code, said = typed("verify", *place)
+    assert (code, f"{len(files)} spectra checked in {bucket}" in said) == (0, True)
+    for name in ("arrays", "ivo://a/text"):
+        code, said = typed("preview", name, *place)
+        assert (code, "HD 50975" in said) == (0, True)
+    assert "3 spectra" in typed("export", "all.parquet", *place)[1]
+    assert pyarrow.parquet.read_table("all.parquet").num_rows == len(files)
+    obstore.put(from_url(bucket), "text.vot", spectrum_votable()[:-200])
+    assert typed("preview", "text", *place)[0] == 3
+    assert typed("verify", *place)[0] == 3
 
 
 @ON_MOTO

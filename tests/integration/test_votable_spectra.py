@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import harvester
 from harvester.cli import commands
+from harvester.errors import UsageError
 from tests.support.file_server import file_server
 from tests.support.spectral_files import FLUX, WAVE, image, written
 from tests.support.votable_files import spectrum_votable, votable
@@ -62,6 +63,21 @@ def test_votables_are_stored_verified_read_and_exported(
     assert "HD 50975" in said("preview", "arrays", *OPTIONS)[1]
     assert "4 spectra" in said("export", "all.parquet", *OPTIONS)[1]
     assert said("report", *OPTIONS)[0] == 0
+
+
+@pytest.mark.parametrize("did", ["http://h.example/get?id=1&x=a b", "1234567", "a/b.fits", "ivo:no path"])
+def test_any_identifier_of_the_catalog_will_do_for_preview_and_python(
+    did: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with file_server({"star": spectrum_votable()}) as server:
+        server.list_in(tmp_path)
+        Path("all.csv").write_text(f'id,access_url\n"{did}",http://127.0.0.1:{server.server_port}/star\n')
+        assert said(*RUN)[0] == 0
+    assert "HD 50975" in said("preview", did, *OPTIONS)[1]
+    assert harvester.open_harvest("out")[did].spectrum().meta["did"] == did
+    with pytest.raises(UsageError, match="no spectrum is called 'nothing'"):
+        said("preview", "nothing", *OPTIONS)
 
 
 def test_a_damaged_votable_is_found_and_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
