@@ -13,9 +13,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,13 +22,13 @@ from yarl import URL
 
 from .. import events as ev
 from .._version import __version__
-from ..fits.gzip import GZIP, GzipError, decompress
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
 from ..model.target import Target
 from .access import AccessMethod, DatalinkAccess
 from .connection import STRAIGHT, Connection
+from .content_encoding import WORDS, decoded, too_large, unpacked_file, words_of
 from .http_errors import failure_from_exception
 from .responses import failure_from_response
 from .url_policy import check_url, resolve_redirect
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE = 4.0  # seconds; shorter than any server's (Apache has 5), so that we are the ones who hang up
 MOST_HOPS = 3
-WORDS = 64 * 1024  # bytes of an error page that are read for the server's words
 
 
 def user_agent(contact: str | None) -> str:
@@ -143,17 +140,37 @@ class ArchiveClient:
         """
         url = self._access.url(target)
         try:
-            known = await self._known_file(self._links, target, reached) if self._links else ""
-            url = known or url
-            answer = await self._follow(target, url, reached)
-            onward = None if known else self._access.next_url(target, answer)
-            if onward is not None:
-                url = onward
-                await self._acquire(url)
+            answer = await self._batched(self._links, target, reached) if self._links else None
+            if answer is None:
                 answer = await self._follow(target, url, reached)
+                onward = self._access.next_url(target, answer)
+                if onward is not None:
+                    url = onward
+                    await self._acquire(url)
+                    answer = await self._follow(target, url, reached)
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_from_exception(error), url) from error
-        return _plain(answer, self._limits.max_bytes)
+        return unpacked_file(answer, self._limits.max_bytes)
+
+    async def _batched(self, links: LinkBatches, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched | None:
+        """Return the response at the file's address, as a document about several has it.
+
+        None if none has it, or it is not valid any more.
+        """
+        known = await self._known_file(links, target, reached)
+        if not known:
+            return None
+        try:
+            return await self._follow(target, known, reached)
+        except FetchError as error:
+            if not links.has_expired(target, error.failure):
+                raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise FetchError(failure_from_exception(error), known) from error
+        finally:
+            links.settle(target)
+        await self._acquire(known)
+        return None
 
     async def _known_file(self, links: LinkBatches, target: Target, reached: Callable[[ev.Phase], None]) -> str:
         """Return the file's address as a document about several has it, '' if none has.
@@ -202,9 +219,9 @@ class ArchiveClient:
             encoding = seen.headers.get("Content-Encoding", "identity")
             if seen.status != 200:
                 raise FetchError(
-                    failure_from_response(seen.status, seen.headers, _words(raw, encoding), self._now()), url
+                    failure_from_response(seen.status, seen.headers, words_of(raw, encoding), self._now()), url
                 )
-            return Fetched(_decoded(raw, encoding, most), url, tuple(seen.headers.items()))
+            return Fetched(decoded(raw, encoding, most), url, tuple(seen.headers.items()))
 
     def _headers_and_proxy(self, url: str, origin: str) -> tuple[dict[str, str] | None, str | None]:
         """Return what a request has beside what all have.
@@ -255,79 +272,13 @@ async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:
     A 200 of more than ``most`` bytes is refused, of others that much is enough.
     """
     if seen.status == 200 and (seen.content_length or 0) > most:
-        raise FetchError(_too_large(most), str(seen.url))
+        raise FetchError(too_large(most), str(seen.url))
     body = bytearray()
     async for chunk in seen.content.iter_any():
         body += chunk
         if len(body) > most:
             seen.close()
             if seen.status == 200:
-                raise FetchError(_too_large(most), str(seen.url))
+                raise FetchError(too_large(most), str(seen.url))
             break
     return bytes(body)
-
-
-def _decoded(raw: bytes, encoding: str, most: int) -> bytes:
-    """Return the body without a Content-Encoding that was not requested.
-
-    It must be whole and within the limit.
-    """
-    if encoding.lower() in ("identity", ""):
-        return raw
-    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        raise FetchError(Failure(FailureKind.PROTOCOL_ERROR, f"Content-Encoding {encoding!r}, which was not requested"))
-    try:
-        return _inflated(raw, most) if encoding.lower() == "deflate" else decompress(raw, most)
-    except GzipError as error:
-        if error.kind is FailureKind.TOO_LARGE:
-            raise FetchError(_too_large(most)) from None
-        raise FetchError(Failure(FailureKind.CONNECTION_LOST, f"{encoding} body is damaged: {error}")) from error
-
-
-def _inflated(raw: bytes, most: int) -> bytes:
-    """Return the content of a zlib stream (RFC 1950), HTTP's deflate.
-
-    Raise GzipError for more than ``most`` bytes.
-    """
-    inflate = zlib.decompressobj()
-    try:
-        body = inflate.decompress(raw, most + 1)
-    except zlib.error as error:
-        raise GzipError(FailureKind.MALFORMED_FITS, str(error)) from None
-    if len(body) > most:
-        raise GzipError(FailureKind.TOO_LARGE, f"more than {most:,} bytes")
-    if not inflate.eof or inflate.unused_data:
-        raise GzipError(FailureKind.TRUNCATED, "it does not end where it should")
-    return body
-
-
-def _words(raw: bytes, encoding: str) -> bytes:
-    """Return what an error page says, as far as it can be read.
-
-    Its encoding must not hide its status.
-    """
-    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        return raw
-    try:
-        return zlib.decompressobj(wbits=47).decompress(raw, WORDS)
-    except zlib.error:
-        return b""
-
-
-def _too_large(most: int) -> Failure:
-    return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
-
-
-def _plain(answer: Fetched, most: int) -> Fetched:
-    """Return the response with its file decompressed.
-
-    One that is not whole is left as it came: verification says what is wrong.
-    """
-    if not answer.body.startswith(GZIP):
-        return answer
-    try:
-        return replace(answer, body=decompress(answer.body, most))
-    except GzipError as error:
-        if error.kind is FailureKind.TOO_LARGE:
-            raise FetchError(_too_large(most), answer.url) from None
-        return answer

@@ -22,7 +22,7 @@ from .profile_check import check_profile, list_profiles
 if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
     from ..config.configuration import Configuration
-    from ..discovery.discover import TableChoice
+    from ..discovery.access_mode import TableChoice
     from ..discovery.learn import SampleReport
     from ..discovery.registry import Registered
     from ..vo.constraints import Constraints
@@ -44,8 +44,8 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.option("--band", metavar="'LO HI [UNIT]'", help="only what has some of these wavelengths")
 @click.option("--time", metavar="'FROM TO'", help="only from these dates; - for an open end")
 @click.option("--table", metavar="NAME", help="that table of a TAP service, whatever its columns are called")
-@click.option("--id-column", metavar="NAME", help="the column of --table that identifies a spectrum")
-@click.option("--url-column", metavar="NAME", help="the column of --table with the address of its file")
+@click.option("--id-column", metavar="NAME", help="the column that identifies a spectrum, of --table or of the list")
+@click.option("--url-column", metavar="NAME", help="the column with the address of its file, likewise")
 @click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
 @click.option("--no-sample", is_flag=True, help="do not fetch three spectra at the end to try the profile")
 @click.option(
@@ -128,7 +128,7 @@ class _Result:
 
 
 def _discover(url: str, options: dict[str, Any]) -> int:
-    from ..discovery.discover import TableChoice
+    from ..discovery.access_mode import TableChoice
     from .catalog_file import staged
 
     output, catalog, force = options["output"], options["catalog"], options["force"]

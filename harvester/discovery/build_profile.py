@@ -91,7 +91,8 @@ def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
     ids = f"in the column {findings.id_column}" if findings.id_column else "the addresses of the files"
     lines = [("fetch", how[findings.mode]), ("ids", ids)]
     if findings.moved_from:
-        lines.append(("moved", f"{findings.moved_from} redirects to {findings.ssap}; give that address next time"))
+        there = findings.ssap or (findings.source.url if findings.source else "")
+        lines.append(("moved", f"{findings.moved_from} redirects to {there}; give that address next time"))
     elsewhere = sorted({host_of(findings.endpoint), *findings.hosts} - {"", host_of(named)})
     words = "another host than you named: the archive says that its spectra are there, and later runs will request them"
     lines.append(("hosts", f"{', '.join(elsewhere)}, {words}" if elsewhere else ""))
@@ -99,6 +100,11 @@ def format_findings(findings: Findings, named: str) -> list[tuple[str, str]]:
     if findings.origin.citation or findings.origin.rights:
         origin = findings.origin
         lines.append(("citation", "; ".join(filter(None, (origin.publisher, origin.citation, origin.rights)))))
+    if findings.files_of_sample > 1:
+        words = (
+            f"its datalink documents name {findings.files_of_sample} FITS files as #this; the first of each is fetched"
+        )
+        lines.append(("links", words))
     if findings.largest_size:
         lines.append(
             ("position", f"the service demands one: the whole sky in circles of {findings.largest_size:g} degrees")

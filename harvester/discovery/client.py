@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-import zlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -20,15 +19,15 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from ..archive.client import MOST_HOPS, WORDS, user_agent
+from ..archive.client import MOST_HOPS, user_agent
 from ..archive.connection import STRAIGHT, Connection
+from ..archive.content_encoding import WORDS, words_of
 from ..archive.http_errors import failure_from_exception
 from ..archive.responses import failure_from_response
 from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
 from ..engine.rate_limit import RateLimiter
 from ..errors import ArchiveError
-from ..fits.gzip import GZIP
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
@@ -37,6 +36,7 @@ from ..vo.document import Document, gather
 from ..vo.urls import host_of, is_inside, is_web, quote_url
 from ..vo.votable import MOST_BYTES, VotableReader, read_votable
 from ..vo.votable_model import Event, VotableError, VotableTable
+from .unpack import DamagedPackingError, Unpacker
 
 _PIECE = 64 * 1024
 _LARGEST = 64 << 20  # bytes of a document of which some rows count; some services send all that they have
@@ -45,7 +45,8 @@ _LONGEST_SHOWN = 200
 _LONGEST_WAIT = 300.0  # seconds that a server may ask for
 _WORTH_TELLING = 1.0  # seconds
 _MOST_ATTEMPTS = 4  # a user waits for the answer: a minute or two, not the hours that a harvest has
-_PACKED = ("gzip", "x-gzip", "deflate")
+_JOB = re.compile(rb"<(?:\w+:)?jobId>\s*([A-Za-z0-9_.-]{1,200})\s*<")
+_CREATED = (201, 202)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -59,6 +60,22 @@ class ServiceUnavailableError(ArchiveError):
         super().__init__(f"{in_short(url)}: {failure.detail}")
         self.url = url
         self.failure = failure
+
+
+@dataclass(slots=True)
+class TapDialect:
+    """What a TAP service was found to take."""
+
+    base: str
+    """Where it is, behind redirects."""
+    form: int = 0
+    """Which of the usual forms of response."""
+    most: int | None = None
+    """The highest number of rows that it lets be requested; 0 where none may be."""
+    is_ordered: bool = True
+    """Whether it takes ORDER BY."""
+    is_known: bool = False
+    """Whether it answered a query in this dialect."""
 
 
 def in_short(url: str) -> str:
@@ -96,8 +113,8 @@ class VoClient:
         self._session: aiohttp.ClientSession
         self._moved: dict[str, str] = {}
         self._passed: dict[str, frozenset[str]] = {}
-        self.dialects: dict[str, str] = {}
-        """The form of answer that a TAP service takes, by its address."""
+        self.dialects: dict[str, TapDialect] = {}
+        """How TAP services are queried, by the address that was given for them."""
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -189,7 +206,7 @@ class VoClient:
         return Fetched(bytes(body), self.address_behind(url))
 
     async def post(self, url: str, fields: dict[str, str]) -> str:
-        """Send a form; return where the response redirects to, else ``url``.
+        """Send a form; return where the response redirects to, or the job in it is, else ``url``.
 
         FetchError, with what is wrong.
         """
@@ -203,11 +220,13 @@ class VoClient:
                 address, data=fields, allow_redirects=False, headers=headers, proxy=proxy
             ) as seen:
                 location = seen.headers.get("Location")
-                if seen.status in _REDIRECTS and location:
+                if seen.status in (*_REDIRECTS, *_CREATED) and location:
                     return resolve_redirect(url, url, location)
-                if seen.status != 200:
-                    raise FetchError(_failure(seen.status, seen.headers, await seen.content.read(WORDS)), url)
-                return url
+                said = words_of(await seen.content.read(WORDS), seen.headers.get("Content-Encoding", ""))
+                if seen.status != 200 and seen.status not in _CREATED:
+                    raise FetchError(_failure(seen.status, seen.headers, said), url)
+                job = _JOB.search(said)
+                return f"{url}/{job[1].decode()}" if job else url
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_from_exception(error), url) from error
 
@@ -247,7 +266,7 @@ class VoClient:
                     self._passed[url] = frozenset(hosts)
                     continue
                 if seen.status != 200:
-                    said = await seen.content.read(WORDS)
+                    said = words_of(await seen.content.read(WORDS), seen.headers.get("Content-Encoding", ""))
                     raise FetchError(_failure(seen.status, seen.headers, said), url)
                 async for piece in _unpacked(seen):
                     yield piece
@@ -268,31 +287,16 @@ def _next_host(place: str, location: str) -> set[str]:
 
 
 async def _unpacked(seen: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """Yield the body's pieces.
-
-    One that is packed with gzip, whether a header says so or not, is unpacked.
-    """
-    encoding = seen.headers.get("Content-Encoding", "").lower()
-    inflate = None
-    first = True
-    async for piece in seen.content.iter_chunked(_PIECE):
-        if first and (encoding in _PACKED or piece.startswith(GZIP)):
-            inflate = zlib.decompressobj(wbits=47)
-        first = False
-        if inflate is None:
-            yield piece
-            continue
-        try:
-            rest = piece
-            while rest:
-                yield inflate.decompress(rest, 16 * _PIECE)
-                rest = inflate.unconsumed_tail
-        except zlib.error as error:
-            raise FetchError(
-                Failure(FailureKind.CONNECTION_LOST, f"its packed answer is damaged: {error}"), str(seen.url)
-            ) from None
-    if inflate is not None and not inflate.eof:
-        raise FetchError(Failure(FailureKind.CONNECTION_LOST, "its packed answer ends too early"), str(seen.url))
+    """Yield the body's pieces as they are unpacked."""
+    unpacker = Unpacker(seen.headers.get("Content-Encoding", ""))
+    try:
+        async for piece in seen.content.iter_chunked(_PIECE):
+            for part in unpacker.feed(piece):
+                yield part
+        for part in unpacker.close():
+            yield part
+    except DamagedPackingError as error:
+        raise FetchError(Failure(FailureKind.CONNECTION_LOST, f"its packed answer {error}"), str(seen.url)) from None
 
 
 def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Failure:

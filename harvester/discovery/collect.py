@@ -59,9 +59,9 @@ class ListingCollector:
     def of(cls, findings: Findings, most: int | None = None, columns: ListingColumns | None = None) -> Self:
         """Return one for an archive whose spectra are fetched as ``findings`` say."""
         if columns is None:
-            id_column = findings.id_column if findings.by_did else ""
+            id_column = findings.id_column if findings.by_did or findings.takes_any_id else ""
             link = (findings.link_service, findings.link_column)
-            columns = ListingColumns(id_column, "", *link, has_addresses=findings.mode != "soda")
+            columns = ListingColumns(id_column, findings.url_column, *link, has_addresses=findings.mode != "soda")
         return cls(findings.by_did, columns, most)
 
     @property

@@ -7,67 +7,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ..errors import ArchiveError, UsageError
-from ..formatting import plain_line
 from ..model.failures import FailureKind
 from ..vo.adql import conditions, select
-from ..vo.columns import ADDRESS, MEDIA_TYPE, cell, named_index
 from ..vo.constraints import Constraints
-from ..vo.descriptors import (
-    Findings,
-    address_of,
-    find_links,
-    find_soda,
-    id_column,
-    id_reference,
-    processing,
-    read_link,
-    read_soda,
-    spectral_unit,
-    takes_did,
-)
-from ..vo.document import Document, column_name
-from ..vo.identity import absolute_address
+from ..vo.descriptors import Findings, read_link
 from ..vo.listing import CatalogWriter, ListingSummary
-from ..vo.media_types import MediaKind, media_kind
-from ..vo.urls import host_of, is_inside, is_web, query_of, quote_url, with_query
-from ..vo.votable_model import Row, SpectraTable
-from .client import ServiceUnavailableError, VoClient, in_short
-from .first_answer import first_answer
+from ..vo.urls import host_of, query_of
+from ..vo.votable_model import SpectraTable
+from .access_mode import NO_CHOICE, TableChoice, UnusableRowError, by_links, by_listing, keep_out
+from .client import ServiceUnavailableError, VoClient
+from .first_answer import SOME_ROWS, FirstAnswer, first_answer
 from .ssap import list_at_once
 from .tap import (
-    TapService,
-    base_of,
     columns_of,
     fields_for,
     find_tap_table,
-    is_tap,
     named_table,
     select_table,
     spectra_tables,
     with_columns,
 )
 from .tap_pages import Tell, list_by_pages
+from .tap_service import TapService, base_of, is_tap
 
 _NO_SERVICE = (FailureKind.NOT_FOUND, FailureKind.CONNECTION_LOST, FailureKind.GONE)
-
-
-@dataclass(frozen=True, slots=True)
-class TableChoice:
-    """Which table of a TAP service the user names, and which of its columns.
-
-    '' where that is to be found out.
-    """
-
-    table: str = ""
-    id_column: str = ""
-    url_column: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.table or self.id_column or self.url_column)
+_MAY_BE_TAP = (
+    *_NO_SERVICE,
+    FailureKind.REFUSED_REQUEST,
+    FailureKind.UNEXPECTED_STATUS,
+    FailureKind.SERVER_ERROR,
+)
 
 
 async def discover(
@@ -83,10 +56,10 @@ async def discover(
     That is an SSAP service, the datalink (dlget) address of one dataset, or a TAP service (with that ``table``), which
     its name or ``by_tap`` tells, or else its answers. ArchiveError, with what to try next, where it is none.
     """
-    choice = replace(columns or TableChoice(), table=table or "")
+    choice = replace(columns or NO_CHOICE, table=table or "")
     findings = await _findings(client, url, constraints, choice, by_tap)
     for host in (host_of(findings.endpoint), *findings.hosts):
-        _keep_out(url, host)
+        keep_out(url, host)
     return findings
 
 
@@ -95,7 +68,7 @@ async def _findings(
 ) -> Findings:
     if by_tap or is_tap(url):
         return await _by_table(client, base_of(url), constraints, choice)
-    if choice:
+    if choice.table:
         return await _by_named_table(client, url, constraints, choice)
     end = urlsplit(url).path.rstrip("/").rpartition("/")[2].casefold()
     if "ID" in query_of(url):
@@ -106,10 +79,9 @@ async def _findings(
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
     try:
-        answer = await first_answer(client, url, constraints)
+        answer, findings = await _by_ssap(client, url, constraints, choice)
     except ServiceUnavailableError as error:
-        return await _by_tap_after_all(client, url, constraints, error)
-    findings = await _by_listing(client, answer.document)
+        return await _by_tap_after_all(client, url, constraints, choice, error)
     findings = replace(
         findings,
         ssap=answer.url,
@@ -117,21 +89,40 @@ async def _findings(
         origin=answer.document.origin,
         moved_from=url if host_of(answer.url) != host_of(url) else "",
         ignores_maxrec=answer.document.row_count > 1 and answer.maxrec == 1,
+        says_overflow=answer.document.row_count == answer.maxrec and answer.document.is_cut,
+        url_column=choice.url_column,
+        takes_any_id=bool(choice.id_column),
     )
+    if choice:  # a table of TAP would have other columns
+        return findings
     return replace(findings, source=await find_tap_table(client, answer.url, findings.sample))
 
 
+async def _by_ssap(
+    client: VoClient, url: str, constraints: Constraints, choice: TableChoice
+) -> tuple[FirstAnswer, Findings]:
+    """Return the first answer of an SSAP service that tells enough, and what it tells."""
+    answer = await first_answer(client, url, constraints)
+    try:
+        return answer, await by_listing(client, answer.document, choice)
+    except UnusableRowError:
+        if answer.maxrec >= SOME_ROWS:
+            raise
+    answer = await first_answer(client, url, constraints, SOME_ROWS)
+    return answer, await by_listing(client, answer.document, choice)
+
+
 async def _by_tap_after_all(
-    client: VoClient, url: str, constraints: Constraints, error: ServiceUnavailableError
+    client: VoClient, url: str, constraints: Constraints, choice: TableChoice, error: ServiceUnavailableError
 ) -> Findings:
     """Return what a TAP service of any name tells, where ``url`` is no SSAP service.
 
     ArchiveError if it is neither.
     """
-    if error.failure.kind not in (*_NO_SERVICE, FailureKind.REFUSED_REQUEST, FailureKind.UNEXPECTED_STATUS):
+    if error.failure.kind not in _MAY_BE_TAP:
         raise error
     try:
-        return await _by_table(client, base_of(url), constraints, TableChoice())
+        return await _by_table(client, base_of(url), constraints, choice)
     except ServiceUnavailableError:
         pass
     except ArchiveError as refusal:
@@ -157,11 +148,20 @@ async def _by_table(client: VoClient, base: str, constraints: Constraints, choic
     fields = fields_for(source, columns_of(source, has_addresses=True, by_did=False))
     service = TapService(client, base)
     wanted = conditions(source, constraints)
-    document = await service.document(select(source, fields, wanted, 1), 1)
-    if wanted and not document.rows:
-        document = await service.document(select(source, fields, [], 1), 1)
-    findings = await _by_listing(client, document, source)
-    return replace(findings, source=source, id_column=source.id_column, origin=document.origin)
+    named = TableChoice("", source.id_column, source.url_column)
+    for rows in (1, SOME_ROWS):
+        document = await service.document(select(source, fields, wanted, rows), rows)
+        if wanted and not document.rows:
+            document = await service.document(select(source, fields, [], rows), rows)
+        try:
+            findings = await by_listing(client, document, named)
+            break
+        except UnusableRowError:
+            if rows == SOME_ROWS:
+                raise
+    moved_from = base if host_of(service.base) != host_of(base) else ""
+    source = replace(source, url=service.base)
+    return replace(findings, source=source, id_column=source.id_column, origin=document.origin, moved_from=moved_from)
 
 
 async def _source(client: VoClient, base: str, choice: TableChoice) -> SpectraTable:
@@ -182,120 +182,10 @@ async def _of_one(client: VoClient, url: str) -> Findings:
     address, question, query = url.partition("?")
     sibling = re.sub(r"/dlget/?$", "/dlmeta", address) + question + query
     document = await client.document(sibling, may_move=True)
-    found = await _by_links(document, sibling, query_of(url)["ID"])
+    found = await by_links(document, sibling, query_of(url)["ID"])
     if found is None:
         raise ArchiveError(f"{sibling}: {read_link(document)[1]}")
     return found
-
-
-async def _by_links(document: Document, url: str, did: str) -> Findings | None:
-    service = processing(document, did)
-    if service:
-        return read_soda(document, service, did)
-    file = read_link(document)[0]
-    if not file:
-        return None
-    endpoint = _without_id(url) if query_of(url).get("ID") == did else ""  # else each document has its own address
-    return Findings("datalink", endpoint, sample=did, hosts=(host_of(url), host_of(file)))
-
-
-async def _by_listing(client: VoClient, document: Document, source: SpectraTable | None = None) -> Findings:
-    """Return what an SSAP answer tells, or else the datalink document of its first row."""
-    column = id_column(document.table)
-    if not document.rows:
-        raise ArchiveError(f"{in_short(document.url)}: {_why_empty(document)}, so it does not tell how to fetch one")
-    document = _with_address_first(document, source)
-    row = document.rows[0]
-    did = document.value(row, column) if column else ""
-    address = _address(document, source)
-    service = find_soda(document)
-    if service:
-        return replace(read_soda(document, service, did), sample_address=address)
-    links = await _links_of(client, document, did, address)
-    if links:
-        return replace(links, id_column=column, spectral_unit=spectral_unit(document), sample_address=address)
-    if not is_web(address):
-        words = "it offers neither a service nor an address to fetch spectra from"
-        columns = plain_line(", ".join(column_name(one) for one in document.table.fields), 300)
-        raise ArchiveError(f"{in_short(document.url)}: {words}; its columns: {columns} (name one with --url-column)")
-    return Findings(
-        "direct",
-        "",
-        id_column=column,
-        sample=did,
-        sample_address=address,
-        hosts=(host_of(address),),
-        spectral_unit=spectral_unit(document),
-    )
-
-
-def _with_address_first(document: Document, source: SpectraTable | None) -> Document:
-    """Return the document with a row in front that has an address, if there is one."""
-    if source and source.url_column:
-        return document
-    return replace(document, rows=sorted(document.rows, key=lambda row: not _row_address(document, row)))
-
-
-def _row_address(document: Document, row: Row) -> str:
-    """Return the address in a row as it can be requested; '' for none, or one by FTP."""
-    address = absolute_address(document.cell_of(row, ADDRESS), document.url)
-    return quote_url(address) if is_web(address) else ""
-
-
-def _address(document: Document, source: SpectraTable | None) -> str:
-    """Return the address in the first row, as it can be requested; '' if there is none."""
-    row = document.rows[0]
-    if not (source and source.url_column):
-        return _row_address(document, row)
-    address = absolute_address(cell(row, named_index(document.table, source.url_column)), document.url)
-    return quote_url(address) if is_web(address) else ""
-
-
-def _why_empty(document: Document) -> str:
-    if document.is_cut:
-        return (
-            "it says OVERFLOW and gives no row: it has more than it returns at once; "
-            "narrow the list with --time, --pos and --size, or --band"
-        )
-    if document.table.fields or document.has_status:
-        return "it lists no spectrum" if document.table.fields else "no list of spectra came, and no error: it is empty"
-    return "it is no list of spectra (no table, no error)"
-
-
-async def _links_of(client: VoClient, listing: Document, did: str, address: str) -> Findings | None:
-    """Return what the datalink document of the first row tells; None where it has none."""
-    links = find_links(listing)
-    kind = media_kind(listing.cell_of(listing.rows[0], MEDIA_TYPE), address)
-    column = id_reference(listing, links) if links and not takes_did(listing, links) else None
-    if kind is MediaKind.DATALINK and address and (column is not None or not (links and did)):
-        url = address
-    elif links and (did or column is not None):
-        value = cell(listing.rows[0], column) if column is not None else did
-        url = with_query(address_of(listing, links), {"ID": value})
-    else:
-        return None
-    _keep_out(listing.url, host_of(url))
-    document = await client.document(url, may_move=True)
-    found = await _by_links(document, url, did)
-    if found is None and kind is MediaKind.DATALINK:  # it is no spectrum either
-        raise ArchiveError(f"{url}: {read_link(document)[1]}")
-    if found and column is not None and url != address and links:
-        name = column_name(listing.table.fields[column])
-        return replace(found, endpoint="", link_service=address_of(listing, links), link_column=name)
-    return found
-
-
-def _keep_out(origin: str, host: str) -> None:
-    """Raise ArchiveError where an archive out in the world leads into the user's own network."""
-    if is_inside(host) and not is_inside(host_of(origin)):
-        words = "inside a private network, where nothing is requested because an archive says so"
-        raise ArchiveError(f"{in_short(origin)}: it leads to {host}, {words}")
-
-
-def _without_id(url: str) -> str:
-    base, _, query = url.partition("?")
-    kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0].upper() != "ID")
-    return f"{base}?{kept}" if kept else base
 
 
 async def list_spectra(

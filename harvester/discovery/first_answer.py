@@ -6,32 +6,24 @@ in their first row.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from ..errors import ArchiveError
-from ..model.failures import FailureKind
 from ..vo.columns import ADDRESS
 from ..vo.constraints import Constraints
 from ..vo.document import Document
 from ..vo.identity import absolute_address
 from ..vo.urls import host_of, is_web, query_of, with_query, without_query
 from .client import ServiceUnavailableError, VoClient, in_short
+from .refusals import WITHOUT_MAXREC, demands_position, lower_limit, smaller_sizes
 from .tiles import EVERYWHERE, WHOLE_SKY, TimePart, sky_tiles
 
 _WHOLE_SKY_SIZES = (WHOLE_SKY, 180.0)  # what services understand as "everywhere"
-_SOME_ROWS = 50  # where the first one has no address
+SOME_ROWS = 50  # where the first one does not tell enough
 _ENOUGH_ROWS = 100_000  # where one is not given, for want of room, this many are requested
 _MOST_PLACES = 200  # circles in which a first spectrum is looked for
 _GOLDEN = 0.6180339887  # the golden ratio spreads any number of places evenly
 _MOST_TIMES = 24  # requests for a time of which a service returns something
-_POSITION_NEEDED = re.compile(
-    r"\b(?:POS|position|coordinates?|RA|cone|SIZE)\b.{0,60}?(?:mandatory|required|missing|must|need|specif|provide)"
-    r"|(?:mandatory|required|missing|must|need|specif|provide|no)\w*.{0,60}?\b(?:POS|position|coordinates?|SIZE)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_LARGEST_SIZE = re.compile(r"\b(?:SIZE|radius|SR|diameter|degrees?|deg)\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +36,13 @@ class FirstAnswer:
     largest_size: float = 0.0
 
 
-async def first_answer(client: VoClient, url: str, constraints: Constraints) -> FirstAnswer:
-    """Return one that meets the constraints, else any.
+async def first_answer(client: VoClient, url: str, constraints: Constraints, rows: int = 1) -> FirstAnswer:
+    """Return one that meets the constraints, else any, with as many ``rows`` as there are.
 
     How spectra are fetched does not depend on which are wanted. Without a position where that is possible, else of the
     whole sky.
     """
-    asked = _Asked(client, url)
+    asked = _Asked(client, url, rows)
     narrowed = bool(constraints.parameters())
     refusal: ServiceUnavailableError | None = None
     try:
@@ -60,7 +52,7 @@ async def first_answer(client: VoClient, url: str, constraints: Constraints) -> 
         if narrowed:
             answer = await asked.first(Constraints())
     except ServiceUnavailableError as error:
-        if not _demands_position(error) or constraints.position:
+        if not demands_position(error.failure) or constraints.position:
             raise
         refusal = error
         answer = None
@@ -96,23 +88,24 @@ async def _of_the_whole_sky(
 
     Else return what came, or the refusal with what to try.
     """
-    largest = _WHOLE_SKY_SIZES[0]
     said = refusal
-    for size in (*_WHOLE_SKY_SIZES, 0.0):
-        largest = size or (_named_limit(said) if said else 0.0)
-        if not largest:
-            break
+    sizes = list(_WHOLE_SKY_SIZES)
+    while sizes:
+        size = sizes.pop(0)
+        is_whole = size >= min(_WHOLE_SKY_SIZES)
         try:
-            answer = await asked.first(replace(constraints, position=EVERYWHERE.center, size=largest))
+            answer = await asked.first(replace(constraints, position=EVERYWHERE.center, size=size))
         except ServiceUnavailableError as error:
             said = error
-            continue
-        if not answer.document.rows and largest < min(_WHOLE_SKY_SIZES):
-            answer = await _of_some_place(asked, constraints, largest, answer)
-        if answer.document.rows or largest < min(_WHOLE_SKY_SIZES):
-            return replace(answer, largest_size=largest)
-        if refusal is None:
-            break
+        else:
+            if not answer.document.rows and not is_whole:
+                answer = await _of_some_place(asked, constraints, size, answer)
+            if answer.document.rows or not is_whole:
+                return replace(answer, largest_size=size)
+            if refusal is None:
+                break
+        if size == _WHOLE_SKY_SIZES[-1] and said is not None:
+            sizes += smaller_sizes(said.failure, size)
     if empty is not None:
         return empty
     if said is None or refusal is None:
@@ -141,8 +134,9 @@ async def _of_some_place(asked: _Asked, constraints: Constraints, largest: float
 class _Asked:
     """Requests for a first row of an SSAP service, wherever it moved."""
 
-    def __init__(self, client: VoClient, url: str) -> None:
+    def __init__(self, client: VoClient, url: str, rows: int) -> None:
         self._client = client
+        self._numbers = [number for number in (1, SOME_ROWS, _ENOUGH_ROWS) if number >= rows]
         self.url = url
 
     async def first(self, constraints: Constraints) -> FirstAnswer:
@@ -150,10 +144,16 @@ class _Asked:
 
         A service that says OVERFLOW and gives none is asked for more.
         """
-        for maxrec in (1, _SOME_ROWS, _ENOUGH_ROWS):
-            query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
-            document = await self._document(query)
-            if document.rows and (_is_telling(document) or maxrec > 1):
+        for maxrec in self._numbers:
+            try:
+                document = await self._document(_query(maxrec, constraints))
+            except ServiceUnavailableError as error:
+                if "maxrec" not in error.failure.detail.casefold():
+                    raise
+                fewer = lower_limit(error.failure.detail, maxrec) or WITHOUT_MAXREC
+                self._numbers = [fewer]
+                return FirstAnswer(await self._document(_query(fewer, constraints)), self.url, fewer)
+            if document.rows and (_is_telling(document) or maxrec != 1):
                 break
             if not document.rows and not document.is_cut:
                 break
@@ -178,23 +178,12 @@ class _Asked:
         return document
 
 
+def _query(maxrec: int, constraints: Constraints) -> dict[str, str]:
+    most = {"MAXREC": str(maxrec)} if maxrec != WITHOUT_MAXREC else {}
+    return {"REQUEST": "queryData"} | most | constraints.parameters()
+
+
 def _is_telling(document: Document) -> bool:
     """Return whether one of its rows has an address by HTTP, or the document a service."""
     addresses = (absolute_address(document.cell_of(row, ADDRESS), document.url) for row in document.rows)
     return bool(document.services) or any(is_web(address) for address in addresses)
-
-
-def _demands_position(error: ServiceUnavailableError) -> bool:
-    return (
-        error.failure.kind in (FailureKind.REFUSED_REQUEST, FailureKind.NOT_FOUND)
-        and _POSITION_NEEDED.search(error.failure.detail) is not None
-    )
-
-
-def _named_limit(error: ServiceUnavailableError) -> float:
-    """Return the largest size that a refusal names; 0 if it names none."""
-    words = re.sub(r"^HTTP \d+", "", error.failure.detail)
-    if not _LARGEST_SIZE.search(words):
-        return 0.0
-    sizes = [float(number) for number in _NUMBER.findall(words)]
-    return max((size for size in sizes if 0 < size < min(_WHOLE_SKY_SIZES)), default=0.0)

@@ -17,7 +17,7 @@ from ..fits.medium import medium_of
 from ..formatting import plain_line
 from ..model.failures import Failure
 from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
-from ..model.target import SpectrumId
+from ..model.target import SpectrumId, names_of_file
 from ..readers.spectrum_file import identifier_in, open_file, read_spectrum
 from ..verify import verify_spectrum
 
@@ -51,6 +51,8 @@ class FetchedSample:
     hosts: frozenset[str] = frozenset()
     failure: Failure | None = None
     waves: tuple[float, float] | None = None
+    is_linked: bool = False
+    """Whether a datalink document led to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,15 @@ def _with_identity_card(
 
 
 def _cards_with(body: bytes, did: str) -> set[str] | None:
-    """Return the names of the cards whose value is ``did``; None where the file is not whole."""
+    """Return the names of the cards whose value is ``did``, or its dataset's.
+
+    None where the file is not whole.
+    """
     try:
         headers = open_file(body).headers
     except InvalidSpectrumError:
         return None
-    return {name for header in headers for name in header if header.get(name) == did}
+    return {name for header in headers for name in header if header.get(name) in names_of_file(did)}
 
 
 def _with_listed_unit(

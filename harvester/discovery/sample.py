@@ -42,7 +42,11 @@ async def try_profile(
     Return the profile with what they need, and what they showed.
     """
     samples = [await _fetched(client, profile, one, most_bytes) for one in spectra]
-    return learned(profile, samples)
+    if profile.mode != "direct" or not any(one.is_linked for one in samples):
+        return learned(profile, samples)
+    profile, report = learned(replace(profile, mode="datalink"), samples)
+    words = "the addresses lead to datalink documents, though the list does not say so: mode = 'datalink'"
+    return profile, replace(report, sentences=(words, *report.sentences))
 
 
 async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectrum, most_bytes: int) -> FetchedSample:
@@ -52,7 +56,8 @@ async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectru
         url = _first_url(profile, Target(did, "sample", one.address))
         answer = await client.body(url, most_bytes, may_move=True)
         hosts |= client.hosts_behind(url)
-        if profile.mode == "datalink" and is_link_document(answer.body):
+        is_linked = profile.mode != "soda" and is_link_document(answer.body)
+        if is_linked:
             url = file_of(answer.body, answer.url, did if profile.endpoint else "")
             _refuse_private(url, answer.url)
             answer = await client.body(url, most_bytes, may_move=True)
@@ -63,7 +68,7 @@ async def _fetched(client: VoClient, profile: ArchiveProfile, one: ListedSpectru
         raise
     except ArchiveError as error:
         return FetchedSample(did, failure=Failure(FailureKind.NO_URL, str(error)), hosts=frozenset(hosts))
-    return FetchedSample(did, answer.body, frozenset(hosts), waves=one.waves)
+    return FetchedSample(did, answer.body, frozenset(hosts), waves=one.waves, is_linked=is_linked)
 
 
 def _first_url(profile: ArchiveProfile, target: Target) -> str:

@@ -8,7 +8,6 @@ whole had. Where none does, the list is not complete, and says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -25,11 +24,13 @@ from ..vo.urls import with_query
 from ..vo.votable_model import Event, Info, VotableTable
 from .client import ServiceUnavailableError, VoClient, in_short
 from .collect import ListingCollector
+from .refusals import WITHOUT_MAXREC, is_too_much, is_too_slow, lower_limit
 from .tiles import EVERYWHERE, WHOLE_SKY, BandPart, Part, TimePart, sky_tiles
 
 MAXRECS = (100_000, 1_000_000)  # DaCHS gives 10,000 unasked, and a million at most
 MOST_REQUESTS = 20_000  # of one list; tiles of 5 degrees take 4,000
 _ROWS_A_SPECTRUM = 4  # more formats than any archive serves
+_MOST_LATE = 3  # requests in a row that take too long; then the service is away
 _FRUITLESS = 20  # requests of a division without a row or a whole part, after which it is given up
 _NARROW = "narrow the list with --band, --time, --pos or --target, and make several"
 
@@ -53,6 +54,8 @@ class _Answer:
     is_cut: bool = False
     is_read: bool = True
     """Whether all its rows were read."""
+    is_late: bool = False
+    """Whether it took longer than the service allows: a part of it may not."""
 
 
 async def list_at_once(
@@ -98,6 +101,7 @@ class _Lister:
         self._tell = tell
         self._maxrecs = list(MAXRECS) if most is None else [min(most * _ROWS_A_SPECTRUM, MAXRECS[-1]), MAXRECS[-1]]
         self._requests = 0
+        self._late = 0
         self._dividing = False
         self.incomplete = ""
         self.remark = ""
@@ -105,23 +109,45 @@ class _Lister:
     async def run(self) -> None:
         """Bring all rows into the collector. ArchiveError where the service refuses."""
         size = self._findings.largest_size
-        if size and self._constraints.position is None:
-            if size < WHOLE_SKY:
-                await self._tiled(size)
-                return
+        wants_sky = bool(size) and self._constraints.position is None
+        if wants_sky and size < WHOLE_SKY:
+            await self._tiled(size)
+            return
+        if wants_sky:
             self._constraints = EVERYWHERE.constrain(self._constraints)
         whole = await self._whole(self._constraints)
         if self._collector.has_enough:
             return
         if whole.is_cut or self._may_be_cut(whole):
             await self._divided(whole)
+        elif wants_sky:
+            await self._check_size(whole)
+
+    async def _check_size(self, whole: _Answer) -> None:
+        """Request the whole sky around the opposite place.
+
+        A service may restrict SIZE without saying so.
+        """
+        self._dividing = True
+        (ra, dec), before = EVERYWHERE.center, self._unique
+        other = await self._whole(replace(self._constraints, position=((ra + 180.0) % 360.0, dec)))
+        if self._unique > before or other.rows != whole.rows:
+            self.incomplete = (
+                f"SIZE={WHOLE_SKY:g} gives {whole.rows:,} rows around one place and {other.rows:,} around another, so "
+                "the service restricts it without saying so: give a place with --pos and --size"
+            )
 
     async def _whole(self, constraints: Constraints) -> _Answer:
         """Return the answer for ``constraints`` with as many rows as the service gives."""
         while True:
             answer = await self._ask(constraints, self._maxrecs[0])
+            if answer.is_late:
+                return answer
+            if answer.error and is_too_much(answer.error) and "maxrec" not in answer.error.casefold():
+                answer.error, answer.is_cut = "", True
+                return answer
             if answer.error:
-                self._maxrecs = [_allowed(answer.error, answer.maxrec, self._findings.ssap)]
+                self._maxrecs = [self._fewer(answer)]
             elif answer.is_cut and len(self._maxrecs) > 1 and not self._collector.has_enough:
                 self._maxrecs.pop(0)
                 if answer.is_read and answer.rows < answer.maxrec:  # its own limit is lower than what was requested
@@ -131,10 +157,18 @@ class _Lister:
             if not self._dividing:
                 self._collector.clear()
 
+    def _fewer(self, answer: _Answer) -> int:
+        """Return the MAXREC to send instead of the one that was refused."""
+        fewer = lower_limit(answer.error, answer.maxrec)
+        if fewer is None:
+            words = answer.error if answer.error.startswith("HTTP") else f"the service says: {answer.error}"
+            raise ArchiveError(f"{in_short(self._findings.ssap)}: {words}")
+        return fewer
+
     async def _ask(self, constraints: Constraints, maxrec: int) -> _Answer:
         """Request rows once, again after a transient failure."""
-        query = {"REQUEST": "queryData", "MAXREC": str(maxrec)} | constraints.parameters()
-        url = with_query(self._findings.ssap, query)
+        most = {"MAXREC": str(maxrec)} if maxrec != WITHOUT_MAXREC else {}
+        url = with_query(self._findings.ssap, {"REQUEST": "queryData"} | most | constraints.parameters())
         attempt = 1
         while True:
             answer = _Answer(maxrec)
@@ -146,7 +180,11 @@ class _Lister:
             try:
                 await self._read(url, answer)
             except ServiceUnavailableError as error:
-                if error.failure.kind is FailureKind.REFUSED_REQUEST:
+                if is_too_slow(error.failure) and self._late < _MOST_LATE:
+                    self._late += 1
+                    answer.is_late = answer.is_cut = True
+                    return answer
+                if _is_answer(error, maxrec):
                     answer.error = error.failure.detail
                     return answer
                 if not self._dividing:
@@ -154,7 +192,8 @@ class _Lister:
                 await self._client.wait_after(error, attempt)
                 attempt += 1
                 continue
-            answer.is_cut = answer.is_cut or (answer.rows >= maxrec and not self._most)
+            self._late = 0
+            answer.is_cut = answer.is_cut or (answer.rows >= maxrec > 0 and not self._most)
             return answer
 
     async def _read(self, url: str, answer: _Answer) -> None:
@@ -208,8 +247,10 @@ class _Lister:
         """Return whether the number of rows looks like a limit that the service does not mention."""
         if self._most is not None:
             return False
-        step = 100 if self._findings.ignores_maxrec else 1000
-        return answer.rows > 0 and answer.rows % step == 0
+        rows, found = answer.rows, self._findings
+        if found.says_overflow:
+            return rows > 0 and rows % 1000 == 0
+        return _is_round(rows) or (found.ignores_maxrec and rows > 0 and rows % 100 == 0)
 
     # ---- parts
 
@@ -223,11 +264,12 @@ class _Lister:
     async def _divided(self, whole: _Answer) -> None:
         """List parts instead of the ``whole``, which was cut."""
         self._dividing = True
-        words = f"it lists {whole.rows:,} rows in one answer" + (
-            " and says that there are more" if whole.is_cut else ""
-        )
+        words = f"it lists {whole.rows:,} rows in one answer"
+        if whole.is_cut:
+            words += " and takes too long for all" if whole.is_late else " and says that there are more"
         for name, root in self._dimensions():
-            self._tell(f"{'OVERFLOW: ' if whole.is_cut else ''}{words}; dividing the list by {name}")
+            mark = "OVERFLOW: " if whole.is_cut and not whole.is_late else ""
+            self._tell(f"{mark}{words}; dividing the list by {name}")
             self._collector.spool.begin_parts()
             if await self._parts(root.divide(), f"parts by {name}", whole):
                 missing = self._collector.spool.missing_in_parts
@@ -235,7 +277,7 @@ class _Lister:
                     self.incomplete = f"{words}; {missing:,} of them are in no part by {name}: {_NARROW}"
                 return
         if whole.is_cut:
-            self.incomplete = f"{words} (OVERFLOW): {_NARROW}"
+            self.incomplete = f"{words}{'' if whole.is_late else ' (OVERFLOW)'}: {_NARROW}"
             return
         always = ", the same whatever MAXREC says" if self._findings.ignores_maxrec else ""
         self.incomplete = (
@@ -286,10 +328,15 @@ class _Lister:
         return whole is None
 
 
-def _allowed(words: str, maxrec: int, url: str) -> int:
-    """Return the MAXREC that an error names as the highest."""
-    said = re.sub(r"^HTTP \d+", "", words).replace(",", "")
-    smaller = [int(number) for number in re.findall(r"\d{1,9}", said) if 0 < int(number) < maxrec]
-    if "maxrec" in words.casefold() and smaller:
-        return max(smaller)
-    raise ArchiveError(f"{in_short(url)}: {words if words.startswith('HTTP') else f'the service says: {words}'}")
+def _is_answer(error: ServiceUnavailableError, maxrec: int) -> bool:
+    """Return whether a service says what is wrong with the request, whatever the status."""
+    words = error.failure.detail
+    is_about_rows = is_too_much(words) or lower_limit(words, maxrec) is not None
+    return error.failure.kind is FailureKind.REFUSED_REQUEST or is_about_rows
+
+
+def _is_round(rows: int) -> bool:
+    """Return whether a number of rows looks like a limit: 500, 2,500, 65,536."""
+    digits = str(rows).rstrip("0")
+    is_power = rows & (rows - 1) == 0 or rows & (rows + 1) == 0
+    return rows == 50 or (rows >= 100 and (rows % 1000 == 0 or len(digits) == 1 or digits in ("15", "25") or is_power))

@@ -1,122 +1,36 @@
-"""Find which tables of a TAP service list spectra.
+"""Find which tables of a TAP service list spectra, and what their columns are.
 
-Queries are written in the dialect that the service takes (TAP 1.1).
-
-Services differ: some know ``votable`` but not ``votable/td``, some have neither LOWER nor subqueries, some cut the
-answer that describes their columns, some describe them in ``/tables`` alone. The fewest requests settle it.
+Services differ: some have neither LOWER nor subqueries, some cut the answer that describes their columns, some
+describe them in ``/tables`` alone. The fewest requests settle it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ..errors import ArchiveError
 from ..formatting import plain_line
-from ..model.failures import Failure, FailureKind, FetchError
+from ..model.failures import FetchError
 from ..vo.adql import column, is_table_name, literal, select
 from ..vo.columns import ADDRESS, PUBLISHER_DID, cell, column_index, named_index
 from ..vo.constraints import Constraints
 from ..vo.descriptors import id_column
 from ..vo.document import Document
 from ..vo.listing import ListingColumns, ListingReader
-from ..vo.urls import with_query
 from ..vo.vosi import LARGEST_TABLESET, read_tables
-from ..vo.votable_model import Event, SpectraTable, VotableError, VotableField, VotableTable
+from ..vo.votable_model import SpectraTable, VotableError, VotableField, VotableTable
 from .client import ServiceUnavailableError, VoClient
-from .uws import result_of_job
+from .tap_service import REFUSALS, TapService
 
-FORMATS = (
-    "votable/td",
-    "votable",
-    "application/x-votable+xml;serialization=TABLEDATA",
-    "application/x-votable+xml",
-    "",
-)
-_RESOURCES = re.compile(r"/(?:sync|async|tables|capabilities|availability|examples)?/*$")
-_NAMED = re.compile(r"(?<![a-z])tap(?![a-z])", re.IGNORECASE)
-_FORMAT_REFUSED = re.compile(r"format|votable/td|serializ", re.IGNORECASE)
-_REFUSALS = (FailureKind.REFUSED_REQUEST, FailureKind.SERVER_ERROR, FailureKind.UNEXPECTED_STATUS)
 _SCHEMA_COLUMNS = ("table_name", "column_name", "datatype", "unit", "ucd", "utype")
 _TELLING = ("ssa_pubdid", "obs_publisher_did", "access_url", "accref")  # columns of tables that list files
 _MOST_COLUMNS = 50_000
 _MOST_TABLES = 40
 _MOST_TRIED = 3
+_ROUND = 100  # rows: a multiple of this may be a limit that a service does not mention
 _OBSCORE = "ivoa.ObsCore"
-
-
-def is_tap(url: str) -> bool:
-    """Return whether an address is called like a TAP service.
-
-    Such are ``/tap``, ``/tap/sync``, ``/tap_obs`` and ``/TAP/tables``. The standard prescribes no name.
-    """
-    return _NAMED.search(base_of(url).rpartition("/")[2]) is not None
-
-
-def base_of(url: str) -> str:
-    """Return the address of a TAP service, without the resource below it."""
-    return _RESOURCES.sub("", re.split(r"[?#]", url, maxsplit=1)[0])
-
-
-def sync_query_url(base: str, adql: str, most: int, form: str = FORMATS[0]) -> str:
-    """Return the URL that answers ``adql`` with ``most`` rows at most.
-
-    The answer can be read as it comes.
-    """
-    return with_query(f"{base}/sync", query_parameters(adql, most, form))
-
-
-def query_parameters(adql: str, most: int, form: str) -> dict[str, str]:
-    """Return the parameters of a query (TAP 1.1, section 2.7)."""
-    asked = {"REQUEST": "doQuery", "LANG": "ADQL", "RESPONSEFORMAT": form, "MAXREC": str(most), "QUERY": adql}
-    return {name: value for name, value in asked.items() if value}
-
-
-class TapService:
-    """The TAP service at ``base``. ArchiveError, in its own words, where it refuses.
-
-    Which form of answer it takes is remembered by ``client``.
-    """
-
-    def __init__(self, client: VoClient, base: str) -> None:
-        self.client = client
-        self.base = base
-        self.uses_jobs = False
-        """Whether queries are run as jobs (UWS), since the synchronous resource takes too long."""
-
-    async def document(self, adql: str, most: int) -> Document:
-        """Return what answers ``adql``, with ``most`` rows at most."""
-        while True:
-            try:
-                return await self.client.document(await self._address(adql, most), most)
-            except ServiceUnavailableError as error:
-                if not self._takes_another_form(error.failure):
-                    raise
-
-    async def events(self, adql: str, most: int) -> AsyncGenerator[Event, None]:
-        """Yield what answers ``adql``, as it comes."""
-        async with aclosing(self.client.events(await self._address(adql, most))) as events:
-            async for event in events:
-                yield event
-
-    async def _address(self, adql: str, most: int) -> str:
-        """Return where the answer is: of the synchronous resource, or of a job that is done."""
-        form = self.client.dialects.get(self.base, FORMATS[0])
-        if self.uses_jobs:
-            return await result_of_job(self.client, self.base, query_parameters(adql, most, form))
-        return sync_query_url(self.base, adql, most, form)
-
-    def _takes_another_form(self, failure: Failure) -> bool:
-        """Return whether another form is worth a request; then it is what will be used."""
-        form = self.client.dialects.get(self.base, FORMATS[0])
-        at = FORMATS.index(form)
-        if failure.kind not in _REFUSALS or not _FORMAT_REFUSED.search(failure.detail) or at + 1 == len(FORMATS):
-            return False
-        self.client.dialects[self.base] = FORMATS[at + 1]
-        return True
 
 
 async def spectra_tables(client: VoClient, base: str, is_thorough: bool = True) -> list[SpectraTable]:
@@ -130,7 +44,7 @@ async def spectra_tables(client: VoClient, base: str, is_thorough: bool = True) 
     try:
         tables = await _tables_of_schema(service)
     except ServiceUnavailableError as error:
-        if not is_thorough or error.failure.kind not in _REFUSALS:
+        if not is_thorough or error.failure.kind not in REFUSALS:
             raise
         refusal, tables = error, {}
     found = _listing_tables(base, tables)
@@ -168,27 +82,38 @@ async def _tables_of_schema(service: TapService) -> dict[str, VotableTable]:
     """
     names = ", ".join(literal(each) for name in _TELLING for each in (name, name.upper()))
     adql = f"SELECT table_name, column_name FROM TAP_SCHEMA.columns WHERE column_name IN ({names})"
-    document = await service.document(adql, _MOST_COLUMNS)
-    if not document.table.fields:
-        raise ArchiveError(f"{service.base}: it is no TAP service that tells of its tables")
-    index = named_index(document.table, "table_name")
-    found = sorted({name for row in document.rows if is_table_name(name := cell(row, index))})
-    if not found:
-        return {}
-    chosen = found[:_MOST_TABLES]
-    described = await _described(service, f"table_name IN ({', '.join(map(literal, chosen))})")
-    for name in [name for name in chosen if name not in described][:_MOST_TRIED]:
-        described |= await _by_first_row(service, name)
-    return described
+    found: set[str] = set()
+    while True:
+        behind = f" AND table_name NOT IN ({', '.join(map(literal, sorted(found)))})" if found else ""
+        document = await service.document(adql + behind, _MOST_COLUMNS)
+        if not document.table.fields:
+            raise ArchiveError(f"{service.base}: it is no TAP service that tells of its tables")
+        index = named_index(document.table, "table_name")
+        new = {name for row in document.rows if is_table_name(name := cell(row, index))} - found
+        found |= new
+        if not (document.is_cut and new) or len(found) >= _MOST_TABLES:
+            break
+    return await _described(service, sorted(found)[:_MOST_TABLES]) if found else {}
 
 
-async def _described(service: TapService, condition: str) -> dict[str, VotableTable]:
-    """Return the columns of tables that fulfil ``condition``.
+async def _described(service: TapService, names: Sequence[str]) -> dict[str, VotableTable]:
+    """Return the columns of these tables.
 
-    None where the answer was cut, since some would lack.
+    Those of fewer at once are requested where the answer was cut, since some would lack.
     """
-    document = await service.document(_schema_query(condition), _MOST_COLUMNS)
-    return {} if document.is_cut else _grouped(document)
+    query = _schema_query(f"table_name IN ({', '.join(map(literal, names))})")
+    document = await service.document(query, _MOST_COLUMNS)
+    if not document.is_cut:
+        found = _grouped(document)
+    elif len(names) > 1:
+        half = len(names) // 2
+        found = await _described(service, names[:half]) | await _described(service, names[half:])
+    else:
+        found = {}
+    doubtful = names if len(document.rows) % _ROUND == 0 else [name for name in names if name not in found]
+    for name in doubtful[:_MOST_TRIED]:
+        found |= await _by_first_row(service, name)
+    return found
 
 
 async def _by_first_row(service: TapService, name: str) -> dict[str, VotableTable]:
@@ -199,7 +124,7 @@ async def _by_first_row(service: TapService, name: str) -> dict[str, VotableTabl
     try:
         document = await service.document(f"SELECT TOP 1 * FROM {name}", 1)
     except ServiceUnavailableError as error:
-        if error.failure.kind not in _REFUSALS:
+        if error.failure.kind not in REFUSALS:
             raise
         return {}
     return {name: document.table} if document.table.fields else {}
@@ -221,12 +146,21 @@ def _grouped(document: Document) -> dict[str, VotableTable]:
 
 
 async def _tables_of_vosi(client: VoClient, base: str) -> dict[str, VotableTable]:
-    """Return the tables that ``/tables`` describes; none where there is no such document."""
-    try:
-        document = await client.body(f"{base}/tables", LARGEST_TABLESET)
-        return {name: table for name, table in read_tables([document.body]).items() if is_table_name(name)}
-    except (FetchError, VotableError, ArchiveError):
-        return {}
+    """Return the tables that ``/tables`` describes; none where there is no such document.
+
+    It may leave their columns out unless these are requested (VOSI 1.1, section 2.4).
+    """
+    found: dict[str, VotableTable] = {}
+    for address in (f"{base}/tables", f"{base}/tables?detail=max"):
+        try:
+            document = await client.body(address, LARGEST_TABLESET, may_move=True)
+            tables = read_tables([document.body])
+        except (FetchError, VotableError, ArchiveError):
+            break
+        found = {name: table for name, table in tables.items() if is_table_name(name)}
+        if not found or any(table.fields for table in found.values()):
+            break
+    return found
 
 
 def _listing_tables(base: str, tables: dict[str, VotableTable]) -> list[SpectraTable]:

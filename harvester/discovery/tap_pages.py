@@ -10,38 +10,33 @@ come. Where DIDs are missing or shared, the addresses of the files take their pl
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from ..errors import ArchiveError
 from ..formatting import plain_line
-from ..model.failures import Failure, FailureKind
-from ..vo.adql import column, conditions, count, is_numeric, literal, select
+from ..vo.adql import column, conditions, count
 from ..vo.columns import ADDRESS, column_index, named_index
 from ..vo.constraints import Constraints
 from ..vo.descriptors import Findings
-from ..vo.document import query_status
 from ..vo.listing import CatalogWriter, ListingSummary
-from ..vo.votable_model import Event, Info, Row, SpectraTable, VotableField, VotableTable
+from ..vo.votable_model import SpectraTable, VotableField, VotableTable
 from .client import ServiceUnavailableError, VoClient
 from .collect import ListingCollector
-from .tap import TapService, columns_of, fields_for
+from .refusals import is_too_slow
+from .tap import columns_of, fields_for
+from .tap_ranges import Ranges
+from .tap_service import REFUSALS, TapService
+from .tap_walk import Pages, StuckError
 
 PAGE = 10_000  # rows
-SMALLEST_PAGE = 250  # rows, to which a service's time limit brings it down
 _MOST_DIGITS = 18  # of a count of rows: that of a BIGINT
-_TOO_SLOW = re.compile(r"time[ds]?[ -]?out|time limit|too long|cancel|exceed\w* .{0,30}(?:time|seconds)", re.IGNORECASE)
 _NO_FUNCTION = re.compile(r"LOWER|CONTAINS|CIRCLE|POINT|function", re.IGNORECASE)
+_UNCOUNTED = sys.maxsize  # rows of a table that the service does not count
 Tell = Callable[[int, int], None]
-"""Called with progress: rows read, and rows that there are."""
-
-
-class StuckError(ArchiveError):
-    """Pages do not go on.
-
-    The service ignores their order, or one identifier has more rows than a page.
-    """
+"""Called with progress: rows read, and rows that there are; the same where these are not counted."""
 
 
 async def list_by_pages(
@@ -63,7 +58,8 @@ async def list_by_pages(
     has_addresses = findings.mode != "soda"
     columns = columns_of(source, has_addresses, findings.by_did)
     with ListingCollector.of(findings, most, columns) as collector:
-        pages = _Walks(TapService(client, source.url), source, constraints, fields_for(source, columns), size)
+        service, fields = TapService(client, source.url), fields_for(source, columns)
+        pages = _Walks(service, source, constraints, fields, size, bool(findings.ssap))
         await pages.run(collector, tell)
         return replace(collector.write(sink), remark=pages.remark)
 
@@ -78,6 +74,7 @@ class _Walks:
         constraints: Constraints,
         fields: Sequence[VotableField],
         size: int,
+        has_alternative: bool,
     ) -> None:
         self._service = service
         self._source = source
@@ -87,48 +84,106 @@ class _Walks:
         self._size = size
         self._total = 0
         self._given = 0
+        self._is_by_ranges = False
+        self._has_alternative = has_alternative
         self.remark = ""
 
     async def run(self, collector: ListingCollector, tell: Tell) -> None:
         """Bring all rows into ``collector``."""
         await self._count_first()
-        checked = replace(self._constraints, by_words=True)
-        collector.begin(self._columns, self._service.base, checked)
-        address = self._address_key()
+        if not self._total and self._conditions and not self._constraints.parameters():
+            raise ArchiveError(
+                f"{self._source.url}: {self._source.name} has no row with {' and '.join(self._conditions)}"
+            )
+        self._begin(collector)
+        address, key = self._address_key(), self._key(self._source.id_column)
         try:
-            await self._walk(self._key(self._source.id_column) or address, collector, tell, ())
-        except StuckError:
-            if address is None:
-                raise
-            collector.clear()
-            collector.begin(self._columns, self._service.base, checked)
-            self._given = 0
-            await self._walk(address, collector, tell, (), may_repeat=True)
-            self.remark = "in the order of the addresses, since several files share an identifier"
+            await self._walk(key or address, collector, tell, ())
+        except StuckError as stuck:
+            await self._walk_again(stuck, collector, tell)
         if collector.has_enough:
             return
-        tell(self._given, self._total)
+        tell(self._given, self._given if self._total == _UNCOUNTED else self._total)
         await self._require_all(collector, address, tell)
+
+    async def _walk_again(self, error: ArchiveError, collector: ListingCollector, tell: Tell) -> None:
+        """Read all rows by their addresses, or by ranges where they have no order.
+
+        ``error`` if neither gives them.
+        """
+        address, key = self._address_key(), self._key(self._source.id_column)
+        if address is not None and isinstance(error, StuckError) and self._service.is_ordered:
+            self._begin(collector)
+            try:
+                await self._walk(address, collector, tell, (), may_repeat=True)
+            except StuckError:
+                pass
+            else:
+                self.remark = "in the order of the addresses, since several files share an identifier"
+                return
+        self._is_by_ranges = True
+        for one in () if self._has_alternative else (key, address):
+            if one is None or self._total == _UNCOUNTED:
+                continue
+            self._begin(collector)
+            try:
+                await self._walk_ranges(one, collector, tell)
+            except ArchiveError:
+                continue
+            self.remark = f"in ranges of {one.name}, since the service does not put rows in order"
+            return
+        raise error
+
+    def _begin(self, collector: ListingCollector) -> None:
+        """Prepare for all rows."""
+        collector.clear()
+        collector.begin(self._columns, self._service.base, replace(self._constraints, by_words=True))
+        self._given = 0
+
+    async def _walk_ranges(self, key: VotableField, collector: ListingCollector, tell: Tell) -> None:
+        """Read the rows of ranges of ``key`` that are small enough for one response each."""
+        wanted = [f"{column(key.name)} IS NOT NULL", *self._conditions]
+        ranges = Ranges(self._service, self._source, self._columns, key, wanted, self._size)
+        async with aclosing(ranges.rows()) as rows:
+            async for row in rows:
+                self._given += 1
+                collector.add(row)
+                if collector.has_enough:
+                    return
+                if self._given % PAGE == 0:
+                    tell(self._given, self._total)
 
     async def _require_all(self, collector: ListingCollector, address: VotableField | None, tell: Tell) -> None:
         """Read rows without an identifier, too, where rows are missing.
 
         ArchiveError where they do not turn up.
         """
+        if self._total == _UNCOUNTED:
+            await self._add_nameless(collector, address, tell)
+            return
         if self._given >= self._total or self._given >= (total := await self._count()):
             return  # it may have lost some since it was asked first
         self._total = total
         missing = f"{total - self._given:,} of the {total:,} rows that it counts"
         refusal = ArchiveError(f"{self._source.url}: it did not give {missing}: list it again")
         key = self._key(self._source.id_column)
-        if address is None or key is None:
-            raise refusal
-        try:
-            await self._walk(address, collector, tell, (f"{column(key.name)} IS NULL",), may_repeat=True)
-        except ArchiveError:
-            raise refusal from None
+        if address is not None and key is not None:
+            try:
+                await self._walk(address, collector, tell, (f"{column(key.name)} IS NULL",), may_repeat=True)
+            except ArchiveError:
+                raise refusal from None
         if self._given < total:
-            raise refusal
+            if self._is_by_ranges or self._has_alternative:
+                raise refusal
+            await self._walk_again(refusal, collector, tell)
+            await self._require_all(collector, address, tell)
+
+    async def _add_nameless(self, collector: ListingCollector, address: VotableField | None, tell: Tell) -> None:
+        """Read rows without an identifier, which a service that does not count them may have."""
+        self.remark = "; ".join(filter(None, (self.remark, "the service does not count its rows")))
+        key = self._key(self._source.id_column)
+        if address is not None and key is not None and key is not address:
+            await self._walk(address, collector, tell, (f"{column(key.name)} IS NULL",), may_repeat=True)
 
     async def _walk(
         self,
@@ -141,7 +196,7 @@ class _Walks:
         if key is None:
             raise ArchiveError(f"{self._source.url}: {self._source.name} has no column to put its rows in order")
         wanted = [f"{column(key.name)} IS NOT NULL", *further, *self._conditions]
-        pages = _Pages(self._service, self._source, self._columns, key, wanted, self._size)
+        pages = Pages(self._service, self._source, self._columns, key, wanted, self._size)
         async with aclosing(pages.rows(self._total)) as rows:
             async for row in rows:
                 self._given += 1
@@ -150,18 +205,27 @@ class _Walks:
                 if collector.has_enough:
                     return
                 if self._given % PAGE == 0:
-                    tell(self._given, self._total)
+                    tell(self._given, max(self._given, self._total) if self._total != _UNCOUNTED else self._given)
 
     async def _count_first(self) -> None:
         """Count the rows; without conditions that the service has no functions for."""
         try:
             self._total = await self._count()
         except ServiceUnavailableError as error:
-            simple = conditions(self._source, self._constraints, with_functions=False)
-            if simple == self._conditions or not _NO_FUNCTION.search(error.failure.detail):
+            if error.failure.kind not in REFUSALS:
                 raise
-            self._conditions = simple
-            self._total = await self._count()
+            self._total = _UNCOUNTED
+            if _NO_FUNCTION.search(error.failure.detail):
+                self._conditions = conditions(self._source, self._constraints, with_functions=False)
+                self._total = await self._count_or_not()
+
+    async def _count_or_not(self) -> int:
+        try:
+            return await self._count()
+        except ServiceUnavailableError as error:
+            if error.failure.kind not in REFUSALS:
+                raise
+            return _UNCOUNTED
 
     async def _count(self) -> int:
         adql = count(self._source, self._conditions)
@@ -171,7 +235,7 @@ class _Walks:
                 document = await self._service.document(adql, 1)
                 break
             except ServiceUnavailableError as error:
-                if _is_too_slow(error.failure) and not self._service.uses_jobs:
+                if is_too_slow(error.failure) and not self._service.uses_jobs:
                     self._service.uses_jobs = True
                     continue
                 await self._service.client.wait_after(error, attempt)
@@ -192,138 +256,3 @@ class _Walks:
             return self._key(self._source.url_column)
         index = column_index(self._columns, ADDRESS)
         return self._columns.fields[index] if index is not None else None
-
-
-class _Pages:
-    """A walk in the order of ``key``.
-
-    ``_mark`` is its value in the last spectrum that is complete.
-    """
-
-    def __init__(
-        self,
-        service: TapService,
-        source: SpectraTable,
-        columns: VotableTable,
-        key: VotableField,
-        wanted: Sequence[str],
-        size: int,
-    ) -> None:
-        self._service = service
-        self._source = source
-        self._columns = columns
-        self._key = key
-        self._index = columns.fields.index(key)
-        self._conditions = wanted
-        self._size = size
-        self._mark: str | None = None
-        self._held: list[Row] = []
-        self._came = 0
-        self._is_cut = False
-
-    async def rows(self, total: int) -> AsyncGenerator[Row, None]:
-        """Yield all rows, those of one identifier together."""
-        given = attempt = 0
-        while True:
-            before = self._mark
-            try:
-                async with aclosing(self._page()) as page:
-                    async for row in page:
-                        given += 1
-                        if given > 2 * total + self._size:  # more than it has: it ignores the conditions
-                            raise self.stuck()
-                        yield row
-            except ServiceUnavailableError as error:
-                attempt = 1 if self._mark != before else attempt + 1
-                if _is_too_slow(error.failure) and self._can_be_quicker():
-                    continue
-                await self._service.client.wait_after(error, attempt)
-                continue
-            attempt = 0
-            is_stuck = self._mark == before
-            is_last = self._came < self._size and not self._is_cut
-            if is_last and (is_stuck or given + len(self._held) >= total):
-                break
-            if is_stuck:
-                raise self.stuck()
-        for row in self._held:
-            yield row
-
-    def _can_be_quicker(self) -> bool:
-        """Try smaller pages, then jobs; return whether there was one of these to try."""
-        if self._size > SMALLEST_PAGE:
-            self._size = max(SMALLEST_PAGE, self._size // 4)
-            return True
-        if self._service.uses_jobs:
-            return False
-        self._service.uses_jobs, self._size = True, PAGE
-        return True
-
-    def stuck(self) -> StuckError:
-        """Return the error for pages that do not go on."""
-        return StuckError(f"{self._source.url}: its pages do not go on behind {plain_line(self._mark or '')!r}")
-
-    async def _page(self) -> AsyncGenerator[Row, None]:
-        """Yield the rows of one page that are complete; those of its last identifier are held."""
-        behind = [] if self._mark is None else [f"{column(self._key.name)} > {self._literal(self._mark)}"]
-        wanted = [*self._conditions, *behind]
-        adql = select(self._source, self._columns.fields, wanted, self._size, self._key.name)
-        self._held, self._came, self._is_cut, start = [], 0, False, self._mark
-        async with aclosing(self._service.events(adql, self._size)) as events:
-            async for event in events:
-                if not isinstance(event, tuple):
-                    self._heed(event)
-                    continue
-                self._came += 1
-                if self._value_of(event) != start:  # some find that it lies behind itself: rounded, or padded
-                    for row in self._take(event):
-                        yield row
-
-    def _literal(self, value: str) -> str:
-        return value.strip() if is_numeric(self._key) and _is_number(value) else literal(value)
-
-    def _take(self, row: Row) -> list[Row]:
-        """Hold ``row``; return the rows of the spectrum before, if it is of another."""
-        complete: list[Row] = []
-        if self._held and self._value_of(row) != self._value_of(self._held[0]):
-            complete, self._held = self._held, []
-            self._mark = self._value_of(complete[0])
-        self._held.append(row)
-        return complete
-
-    def _heed(self, event: Event) -> None:
-        """Take what is said beside the rows.
-
-        An error behind pages that came is no fault of the query.
-        """
-        if isinstance(event, VotableTable) and len(event.fields) != len(self._columns.fields):
-            raise ArchiveError(f"{self._source.url}: it gives other columns than were requested")
-        if not isinstance(event, Info):
-            return
-        status, said = query_status(event)
-        if status == "OVERFLOW":
-            self._is_cut = True
-        elif status == "ERROR":
-            words = f"the service says: {plain_line(said) or 'QUERY_STATUS=ERROR, without a message'}"
-            is_final = self._mark is None and not _TOO_SLOW.search(words)
-            kind = FailureKind.REFUSED_REQUEST if is_final else FailureKind.SERVER_ERROR
-            raise ServiceUnavailableError(self._source.url, Failure(kind, words))
-
-    def _value_of(self, row: Row) -> str:
-        return row[self._index] if self._index < len(row) else ""
-
-
-def _is_too_slow(failure: Failure) -> bool:
-    """Return whether a page took longer than the service allows.
-
-    A smaller one may not.
-    """
-    return failure.kind is FailureKind.TIMEOUT or _TOO_SLOW.search(failure.detail) is not None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

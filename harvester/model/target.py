@@ -55,6 +55,15 @@ def parse_identifier(text: str) -> SpectrumId:
     raise ValueError(_unfit(text) or "it is empty")
 
 
+def names_of_file(did: str) -> tuple[str, ...]:
+    """Return what a file of ``did`` may call itself.
+
+    Of several files of one dataset, which a catalog has as ``DID#file``, each may name the dataset.
+    """
+    dataset, separator, _ = did.partition("#")
+    return (did, dataset) if separator and dataset else (did,)
+
+
 def _unfit(text: str) -> str:
     if len(text) > LONGEST_DID:
         return f"it is longer than {LONGEST_DID} characters"

@@ -18,7 +18,7 @@ from ..fits.spectrum import Spectrum, metres
 from ..model.expectation import Expectation
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
-from ..model.target import SpectrumId
+from ..model.target import SpectrumId, names_of_file
 
 ROUNDED = 1e-3  # relative difference between ends that archives without strict files round, and those of the data
 ENOUGH_VALID = 0.05  # of a spectrum's points: edges without light may be many, but a spectrum is more than a few
@@ -213,7 +213,7 @@ def _median(values: Array) -> float:
 def check_identity(did: SpectrumId, card: str | None, *headers: Cards) -> None:
     """Raise InvalidSpectrumError unless ``headers`` name ``did``.
 
-    ``card`` must be in one of them, and equal ``did`` in each that has it.
+    ``card`` must be in one of them, and equal ``did``, or the DID of its dataset, in each that has it.
     """
     if card is None:
         return
@@ -222,7 +222,7 @@ def check_identity(did: SpectrumId, card: str | None, *headers: Cards) -> None:
         detail = f"the file does not say which spectrum it is: it has no {card} card"
         raise InvalidSpectrumError(Check.IDENTITY, FailureKind.NO_IDENTIFIER, detail)
     for name in names:
-        if name != did:
+        if name not in names_of_file(did):
             found, requested = quote(str(name).encode()), quote(did.encode())
             detail = f"another spectrum came: {card} is {found}, requested was {requested}"
             raise InvalidSpectrumError(Check.IDENTITY, FailureKind.WRONG_SPECTRUM, detail)

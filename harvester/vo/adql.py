@@ -17,6 +17,22 @@ from .listing import METRES
 from .votable_model import SpectraTable, VotableField, VotableTable
 
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"(?:[^"]|"")+"')
+_WORDS = """
+    action add all alter and any are area as asc asin at avg begin between bit boolean both box by case cast centroid
+    char character check circle class close column commit connect constraint contains coord1 coord2 coordsys
+    corresponding count create cross current cursor date day dec decimal declare default delete desc disconnect distance
+    distinct domain double drop else end escape except exception exec exists exp external extract false fetch first
+    float for foreign found from full get global go goto grant group having hour identity immediate in index indicator
+    inner input insert int integer intersect intersects interval into is isolation join key language last leading left
+    level like local log lower match max min minute mod module month names national natural next no not null numeric
+    octet_length of offset on only open option or order outer output overlaps pad partial pi point polygon position
+    power precision primary prior privileges procedure public radians rand read real references region relative restrict
+    right rollback round rows schema scroll second section select session set sign sin size smallint some space sql sqrt
+    substring sum system_user table tan temporary then time timestamp to top trailing transaction trim true truncate
+    union unique unknown update upper usage user using value values varchar varying view when where with work write year
+    zone
+"""  # of ADQL and SQL (ADQL 2.0, section 2.1.2), which columns may be called, too
+_RESERVED = frozenset(_WORDS.split())
 _NUMERIC = re.compile(r"double|float|real|int|numeric|decimal", re.IGNORECASE)
 _SPECTRA = "'spectrum', 'SPECTRUM', 'Spectrum'"  # the standard's word, and as some write it; LOWER is optional
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 '+.,:;()*/-]+")  # wildcards of LIKE, and letters whose lower case is debatable
@@ -34,7 +50,8 @@ def literal(text: str) -> str:
 
 def column(name: str) -> str:
     """Return a column's name, in quotation marks where it is no plain one."""
-    return name if _NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    is_plain = _NAME.fullmatch(name) and name.casefold() not in _RESERVED
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def is_numeric(field: VotableField) -> bool:

@@ -55,14 +55,19 @@ ADDRESS = ColumnMeaning(
         "meta.ref.url;meta.dataset",
         "meta.ref.uri",
         "vox:image_accessreference",
+        "vox:spectrum_accessreference",
+        "data_link",
     ),
-    ("acref", "accessurl", "accessreference", "url", "fits_url", "data_url", "file_url", "dataurl", "download_url"),
+    (
+        *("acref", "accessurl", "accessreference", "access_reference", "accessref", "url", "fits_url", "fitsurl"),
+        *("data_url", "file_url", "dataurl", "download_url", "spectrum_url", "product_url", "link", "uri", "href"),
+    ),
     ("preview", "thumb", "logo", "home", "doc", "html", "plot", "biblio", "paper", "help"),
 )
 MEDIA_TYPE = ColumnMeaning(
     ("access.format",),
     ("mime", "access_format"),
-    ("meta.code.mime", "vox:image_format"),
+    ("meta.code.mime", "vox:image_format", "vox:spectrum_format"),
     ("format", "content_type", "contenttype", "mime_type", "mimetype", "file_format"),
     ("preview",),
 )

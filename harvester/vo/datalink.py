@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
+from urllib.parse import unquote
 
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind, FetchError
@@ -20,6 +21,7 @@ MOST_LINKS = 1000
 MOST_COLUMNS = 200  # the standard has a dozen
 _COLUMNS = ("ID", "access_url", "service_def", "error_message", "semantics", "content_type", "link_authorized")
 _BEGINNING = 4096
+_ITSELF = ("this", "self")  # the latter is what drafts of the standard called it
 _FAULTS = {
     "NotFoundFault": FailureKind.NOT_FOUND,
     "UsageFault": FailureKind.REFUSED_REQUEST,
@@ -102,7 +104,7 @@ def choose_file(document: Document, did: str = "") -> str:
     if document.error:
         raise FetchError(_failure(document.error), url)
     links = _links_about(document, did)
-    this = [link for link in links if link["semantics"].rpartition("#")[2].casefold() == "this"]
+    this = [link for link in links if _is_itself(link)]
     files = [link for link in this if _is_file(link)]
     if files:
         return absolute_address(_best(files)["access_url"], url)
@@ -114,6 +116,20 @@ def choose_file(document: Document, did: str = "") -> str:
     raise _no_link(f"its datalink document has {_instead(links, this)}", url)
 
 
+def count_files(document: Document) -> int:
+    """Return how many FITS files a document about one dataset calls ``#this``.
+
+    All but one are left out.
+    """
+    return sum(
+        _is_itself(link) and _is_file(link) and _kind(link) is MediaKind.FITS for link in _links_about(document, "")
+    )
+
+
+def _is_itself(link: Link) -> bool:
+    return link["semantics"].rpartition("#")[2].casefold() in _ITSELF
+
+
 def _links_about(document: Document, did: str) -> list[Link]:
     columns = len(document.table.fields)
     if columns > MOST_COLUMNS:
@@ -123,7 +139,16 @@ def _links_about(document: Document, did: str) -> list[Link]:
     ids = {comparable(link["ID"]) for link in links}
     if not did and len(ids) > 1:
         raise _no_link(f"its datalink document is about {len(ids)} datasets, and does not tell which", document.url)
-    return [link for link in links if not did or comparable(link["ID"]) == comparable(did)]
+    return [link for link in links if not did or _is_same(link["ID"], did)]
+
+
+def _is_same(given: str, did: str) -> bool:
+    """Return whether a document means ``did`` by ``given``.
+
+    Some spell it percent-encoded, or without what all of an archive's identifiers begin with.
+    """
+    one, other = comparable(unquote(given)), comparable(unquote(did))
+    return one == other or (one != "" and other.endswith(one) and other[: -len(one)].endswith(("/", "?", "#", ":")))
 
 
 def comparable(identifier: str) -> str:

@@ -47,12 +47,20 @@ class Findings:
     """The address that redirected to this service."""
     ignores_maxrec: bool = False
     """Whether it returned more rows than were requested: then a round number of them may be a limit of its own."""
+    says_overflow: bool = False
+    """Whether it said OVERFLOW with the one row that was requested: then it would say so of others."""
 
     origin: DataOrigin = field(default_factory=DataOrigin)
     """What the archive's answer says about citation and rights."""
     link_service: str = ""
     """What gives datalink documents for the values of ``link_column``, where that is not the publisher DID."""
     link_column: str = ""
+    url_column: str = ""
+    """The column of an SSAP answer with the addresses, where the user names it."""
+    takes_any_id: bool = False
+    """Whether identifiers of any kind are in ``id_column``, as the user says."""
+    files_of_sample: int = 1
+    """How many FITS files its datalink document names."""
 
     @property
     def by_did(self) -> bool:
@@ -120,17 +128,27 @@ def read_soda(document: Document, service: ServiceDescriptor, sample: str = "") 
 
     A fixed input must be sent (DataLink 1.1, section 4.3): it joins the URL.
     """
-    identity = service.input("ID")
-    source = id_reference(document, service)
-    fixed = {one.name: one.value for one in service.inputs if one.value and not one.options and one is not identity}
+    source, fixed = id_reference(document, service), _fixed(service)
     return Findings(
         mode="soda",
-        endpoint=with_query(address_of(document, service), fixed) if fixed else address_of(document, service),
+        endpoint=address_with_fixed(document, service),
         standard=service.standard,
         inputs=tuple(one for one in service.inputs if one.name not in fixed),
         id_column=column_name(document.table.fields[source]) if source is not None else id_column(document.table),
         sample=sample,
     )
+
+
+def _fixed(service: ServiceDescriptor) -> dict[str, str]:
+    """Return the inputs that have one value for all."""
+    identity = service.input("ID")
+    return {one.name: one.value for one in service.inputs if one.value and not one.options and one is not identity}
+
+
+def address_with_fixed(document: Document, service: ServiceDescriptor) -> str:
+    """Return where a service is, with the inputs that must be sent whatever is requested."""
+    fixed, address = _fixed(service), address_of(document, service)
+    return with_query(address, fixed) if fixed and address else address
 
 
 def spectral_unit(document: Document) -> str:

@@ -38,9 +38,17 @@ class Document:
         """
         failed = [text for status, text in map(query_status, self.infos) if status == "ERROR"]
         if not failed:
-            return None
+            return self._remark_instead
         others = [info.text or info.value for info in self.infos if info.name.casefold() in _MESSAGES]
         return plain_line(next(filter(None, [*failed, *others]), "")) or "QUERY_STATUS=ERROR, without a message"
+
+    @property
+    def _remark_instead(self) -> str | None:
+        """What came in place of a table, without a status."""
+        if self.table.fields or self.has_status:
+            return None
+        said = (plain_line(info.text or info.value) for info in self.infos if info.name.casefold() in _MESSAGES)
+        return next(filter(None, said), None)
 
     @property
     def has_status(self) -> bool:

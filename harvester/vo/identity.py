@@ -25,6 +25,10 @@ _IVO = re.compile(r"(?ai:ivo)://[^/]+/+[^/]")
 _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,200}(?::[1-9][0-9]{0,3})?/[A-Za-z0-9/._~?=&+%:,-]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _QUOTES = "\"'\u201c\u201d\u2018\u2019<>"
+_ESCAPED = re.compile(r"&(?:amp|quot|apos|lt|gt);|&#")
+_ANCHOR = re.compile(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
+_NO_ADDRESS = frozenset({"null", "none", "nan", "n/a", "na", "nil", "unknown", "-", "--", "..."})
+_WITHOUT_SCHEME = re.compile(r"www\.[a-z0-9.-]+(?::\d+)?/", re.IGNORECASE)
 _NUMBER_OF_TRIES = 4  # how often one address may have been escaped
 
 
@@ -74,17 +78,21 @@ def is_plain_address(text: str) -> bool:
 def absolute_address(text: str, base: str) -> str:
     """Return the address in a cell as it can be requested.
 
-    It is without quotation marks and escapes, and resolved by ``base``. Some services escape twice (``&amp;amp;``),
-    quote what they write, or mean it relative to their answer.
+    It is without quotation marks and escapes, and resolved by ``base``; '' where there is none. Some services escape
+    twice (``&amp;amp;``), quote what they write, wrap it into HTML, or mean it relative to their answer.
     """
-    address = text.strip().strip(_QUOTES).strip()
+    address = text.strip()
     for _ in range(_NUMBER_OF_TRIES):
-        plain = html.unescape(address) if "&amp;" in address or "&#" in address else address
+        plain = html.unescape(address) if _ESCAPED.search(address) else address
         if plain == address:
             break
         address = plain
-    if not address:
+    anchor = _ANCHOR.search(address)
+    address = (anchor[1] if anchor else address).strip().strip(_QUOTES).strip()
+    if not address or address.casefold() in _NO_ADDRESS:
         return ""
+    if _WITHOUT_SCHEME.match(address):
+        address = f"http://{address}"
     try:
         return urljoin(base, address)
     except ValueError:

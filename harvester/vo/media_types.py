@@ -17,7 +17,11 @@ _OTHER_NAME = re.compile(
     r"\.(?:tar|tgz|zip|7z|bz2|pdf|ps|png|jpe?g|gif|svg|html?|txt|csv|tsv|dat|asc|ascii|json)(?:\.(?:gz|z|bz2))?$",
     re.IGNORECASE,
 )
-_UNDECIDED = ("", "application/octet-stream", "binary/octet-stream", "application/gzip", "application/x-gzip", "gzip")
+_UNDECIDED = re.compile(
+    r"(?:\*|application|binary|content|unknown)/"
+    r"(?:\*|octet-stream|(?:x-)?(?:gzip|unknown|binary|data|download|force-download|spectrum))"
+)  # types that say nothing about what is in a file
+_OTHER_WORDS = ("text", "image", "graphic", "graphics", "preview", "metadata", "link", "page")
 
 
 class MediaKind(IntEnum):
@@ -41,7 +45,7 @@ class MediaKind(IntEnum):
 @lru_cache(256)  # a list has a handful of types
 def bare_media_type(text: str) -> str:
     """Return a media type in lower case, without blanks around its parts."""
-    return ";".join(part.strip() for part in text.casefold().split(";")).strip(";")
+    return ";".join(part.strip().replace('"', "") for part in text.casefold().split(";")).strip(";")
 
 
 def media_kind(media_type: str, url: str = "") -> MediaKind:
@@ -55,11 +59,18 @@ def media_kind(media_type: str, url: str = "") -> MediaKind:
         return MediaKind.DATALINK
     if "fits" in essence or essence.endswith("/x-bintable"):
         return MediaKind.FITS
-    if "votable" in text or essence in ("text/xml", "application/xml"):
+    if "votable" in text or essence in ("text/xml", "application/xml", "xml"):
         return MediaKind.VOTABLE
-    if essence in _UNDECIDED:
+    if not essence or _UNDECIDED.fullmatch(essence) or _is_a_word(essence):
         return _kind_by_name(url)
+    if essence == "text/plain" and _kind_by_name(url) is MediaKind.FITS:  # what servers say of names that they lack
+        return MediaKind.FITS
     return MediaKind.OTHER
+
+
+def _is_a_word(essence: str) -> bool:
+    """Return whether a type is a word that leaves the format open, as ``native``."""
+    return "/" not in essence and essence not in _OTHER_WORDS and not _OTHER_NAME.search(f".{essence}")
 
 
 def _kind_by_name(url: str) -> MediaKind:

@@ -10,21 +10,21 @@ loaded: a DOCTYPE that declares anything is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from xml.parsers import expat
 
 from ..formatting import first_words
 from .votable_binary import BinaryRows
-from .votable_model import Event, Info, Param, ServiceDescriptor, VotableError, VotableField, VotableTable
+from .votable_drafts import MOST_COLUMNS, ParamDraft, ServiceDraft, TableDraft
+from .votable_model import Event, Info, VotableError, VotableTable
 from .xml_repair import XmlRepair
 
 MOST_BYTES = 1 << 30  # a million rows of DaCHS
 _MOST_IN_VAIN = 8 << 20  # bytes that complete nothing: more than any row has; expat takes ever longer over one comment
 _OPENING = 64 * 1024  # what a page that is no VOTable has to say, it says early
 _LONGEST_TEXT = 1 << 20  # of one cell or one INFO
-_MOST_COLUMNS = 2000
 _MOST_REMARKS = 10_000  # tables, services and INFOs, which unlike rows are kept
 _DEEPEST = 100
+_REMARKS = ("QUERY_STATUS", "ERROR")  # what some services write as PARAM rather than INFO
 _FEWEST_TEXT = 0.8  # share of printable bytes in what is a text
 
 
@@ -39,6 +39,8 @@ class VotableReader:
         self._in_vain = 0
         self._opening = b""
         self._is_foreign = False  # then only its words count, which may need a few more pieces
+        self._is_over = False  # then nothing more counts
+        self._parsed = 0
         self._handlers = ElementHandlers()
         self._repair = XmlRepair()
         self._parser = parser = expat.ParserCreate("utf-8")  # what the repair returns, whatever was declared
@@ -67,19 +69,36 @@ class VotableReader:
         return self._parse(b"", True)
 
     def _parse(self, piece: bytes, last: bool) -> list[Event]:
-        if not self._is_foreign:
+        if not (self._is_foreign or self._is_over):
+            mended = self._repair.feed(piece, last)
             try:
-                self._parser.Parse(self._repair.feed(piece, last), last)
+                self._parser.Parse(mended, last)
             except ForeignError:
                 self._is_foreign = True
             except expat.ExpatError as error:
-                if self._handlers.is_votable:
-                    words = expat.ErrorString(error.code)
-                    raise VotableError(f"it is damaged in line {error.lineno}: {words}") from None
-                self._is_foreign = True
+                self._heed(error, mended)
+            self._parsed += len(mended)
         if self._is_foreign and (last or len(self._opening) >= _OPENING):
             raise VotableError(_description(self._opening))
         return self._handlers.taken()
+
+    def _heed(self, error: expat.ExpatError, mended: bytes) -> None:
+        """Take what is wrong; a page, or remarks of one behind the end, are no damage."""
+        if self._handlers.is_over:
+            behind = mended[max(0, self._parser.ErrorByteIndex - self._parsed) :]
+            if b"<votable" in behind.lower():
+                raise VotableError("another VOTable follows behind its end") from None
+            if not behind.lstrip().startswith(b"<"):  # what failed meanwhile, as DaCHS says it, and no page's remark
+                raise VotableError(_damage(error)) from None
+            self._is_over = True
+        elif self._handlers.is_votable:
+            raise VotableError(_damage(error)) from None
+        else:
+            self._is_foreign = True
+
+
+def _damage(error: expat.ExpatError) -> str:
+    return f"it is damaged in line {error.lineno}: {expat.ErrorString(error.code)}"
 
 
 def _description(opening: bytes) -> str:
@@ -126,6 +145,7 @@ class ElementHandlers:
 
     def __init__(self) -> None:
         self.is_votable = False
+        self.is_over = False
         self._events: list[Event] = []
         self._remarks = 0
         self._path: list[str] = []
@@ -133,10 +153,10 @@ class ElementHandlers:
         self._length = 0
         self._row: list[str] = []
         self._stream: BinaryRows | None = None
-        self._table: _TableDraft | None = None
-        self._services: list[_ServiceDraft] = []
+        self._table: TableDraft | None = None
+        self._services: list[ServiceDraft] = []
         self._resource_types: list[str] = []
-        self._param: _ParamDraft | None = None
+        self._param: ParamDraft | None = None
         self._info: dict[str, str] = {}
 
     def taken(self) -> list[Event]:
@@ -151,6 +171,8 @@ class ElementHandlers:
             raise VotableError("its elements are nested too deeply")
         self.is_votable = True
         self._path.append(name)
+        if attributes and name != "TD":  # names have no case to some services
+            attributes = {key.casefold(): value for key, value in attributes.items()}
         match name:
             case "TD":
                 self._text, self._length = [], 0
@@ -172,24 +194,24 @@ class ElementHandlers:
         """Handle an element that describes."""
         match name:
             case "RESOURCE":
-                self._services.append(_ServiceDraft(attributes.get("ID", "")))
+                self._services.append(ServiceDraft(attributes.get("id", "")))
                 outer = self._resource_types[-1] if self._resource_types else ""
                 self._resource_types.append(attributes.get("type", outer).casefold())
             case "GROUP" if self._services:
                 self._services[-1].open_group(attributes.get("name", ""))
             case "TABLE":
-                self._table = _TableDraft(attributes.get("name", ""))
+                self._table = TableDraft(attributes.get("name", ""))
             case "FIELD" if self._table:
                 self._table.add(self._table.fields, attributes)
             case "VALUES" if self._table and self._path[-2] == "FIELD":
                 self._table.set_null(attributes.get("null", ""))
             case "PARAM":
-                self._param = _ParamDraft(attributes)
+                self._param = ParamDraft(attributes)
             case "MIN" | "MAX" | "OPTION" | "LINK" if self._param:
                 self._param.add(name, attributes)
 
     def _open_stream(self, attributes: dict[str, str]) -> None:
-        if "href" in attributes or attributes.get("encoding") != "base64":
+        if "href" in attributes or attributes.get("encoding", "").casefold() != "base64":
             raise VotableError("its rows are elsewhere, or in another encoding than base64")
         fields = self._table.fields if self._table else []
         self._stream = BinaryRows(fields, has_flags="BINARY2" in self._path)
@@ -200,7 +222,8 @@ class ElementHandlers:
                 self._end_rows(name)
             case "INFO":
                 text = "".join(self._text or ()).strip()
-                self._remark(Info(self._info.get("name", ""), self._info.get("value", "").strip(), text))
+                about = self._info.get("name") or self._info.get("id", "")
+                self._remark(Info(about, self._info.get("value", "").strip(), text))
                 self._text = None
             case "PARAM" if self._param:
                 self._keep(self._param)
@@ -215,11 +238,13 @@ class ElementHandlers:
                 service = self._services.pop().made()
                 if service:
                     self._remark(service)
+            case "VOTABLE":
+                self.is_over = not self._path
 
     def _end_rows(self, name: str) -> None:
         match name:
             case "TD":
-                if len(self._row) < _MOST_COLUMNS:
+                if len(self._row) < MOST_COLUMNS:
                     self._row.append(_cell("".join(self._text or ())))
                 self._text = None
             case "TR":
@@ -252,7 +277,9 @@ class ElementHandlers:
             raise VotableError("it has more tables, services and remarks than anything that was expected")
         self._events.append(event)
 
-    def _keep(self, param: _ParamDraft) -> None:
+    def _keep(self, param: ParamDraft) -> None:
+        if param.name.upper() in _REMARKS and not (self._services and self._services[-1].is_about_inputs):
+            self._remark(Info(param.name, param.attributes.get("value", "").strip()))
         if self._table:
             self._table.add(self._table.constants, param.attributes)
         elif self._services:
@@ -265,83 +292,3 @@ def _cell(text: str) -> str:
     Unless it is laid out in lines for people to read.
     """
     return text.strip() if "\n" in text else text
-
-
-class _TableDraft:
-    """A TABLE whose columns are being read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.fields: list[VotableField] = []
-        self.constants: list[VotableField] = []
-        self.is_emitted = False
-
-    def add(self, columns: list[VotableField], attributes: dict[str, str]) -> None:
-        if len(columns) >= _MOST_COLUMNS:
-            raise VotableError("it has more columns than anything that was expected")
-        values = {
-            name: attributes.get(name, "")
-            for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")
-        }
-        columns.append(VotableField(**values, id=attributes.get("ID", ""), value=attributes.get("value")))
-
-    def set_null(self, value: str) -> None:
-        """Note what stands for no value in the latest column."""
-        if self.fields and value:
-            self.fields[-1] = replace(self.fields[-1], null=value)
-
-
-class _ParamDraft:
-    """A PARAM whose VALUES are being read."""
-
-    def __init__(self, attributes: dict[str, str]) -> None:
-        self.attributes = attributes
-        self._limits = {"MIN": "", "MAX": ""}
-        self._options: list[str] = []
-        self._source = ""
-
-    def add(self, name: str, attributes: dict[str, str]) -> None:
-        value = attributes.get("value", "").strip()
-        if name == "OPTION":
-            if value and len(self._options) < _MOST_COLUMNS:
-                self._options.append(value)
-        elif name == "LINK":  # how services said it before there was ref
-            role = attributes.get("content-role", attributes.get("content_role", ""))
-            self._source = value.removeprefix("#") if role.endswith("id-source") else self._source
-        else:
-            self._limits[name] = value
-
-    def made(self) -> Param:
-        values = {name: self.attributes.get(name, "").strip() for name in ("name", "value", "unit", "ucd")}
-        ref = self.attributes.get("ref", "") or self._source
-        return Param(
-            **values, ref=ref, minimum=self._limits["MIN"], maximum=self._limits["MAX"], options=tuple(self._options)
-        )
-
-
-class _ServiceDraft:
-    """A RESOURCE, which is a service if it has an accessURL."""
-
-    def __init__(self, name: str) -> None:
-        self._id = name
-        self._groups: list[str] = []
-        self._inputs: list[Param] = []
-        self._about: dict[str, str] = {}
-
-    def open_group(self, name: str) -> None:
-        self._groups.append(name.casefold())
-
-    def close_group(self) -> None:
-        if self._groups:
-            self._groups.pop()
-
-    def add(self, param: Param) -> None:
-        if "inputparams" in self._groups:
-            if len(self._inputs) < _MOST_COLUMNS:
-                self._inputs.append(param)
-        elif not self._groups:
-            self._about.setdefault(param.name.casefold(), param.value)
-
-    def made(self) -> ServiceDescriptor | None:
-        url = self._about.get("accessurl")
-        return ServiceDescriptor(self._id, url, self._about.get("standardid", ""), tuple(self._inputs)) if url else None

@@ -2,8 +2,9 @@
 
 A strict parser can read the result.
 
-Mended are: blank lines before the declaration, a bare ``&``, HTML's entities (``&nbsp;``), bytes of Latin-1 in what is
-declared as UTF-8, control characters and references to them. CDATA is left as it is. Sound documents pass unchanged.
+Mended are: blank lines or a script's warnings before the declaration, a bare ``&``, HTML's entities (``&nbsp;``), bytes
+of Latin-1 in what is declared as UTF-8, control characters and references to them. CDATA is left as it is. Sound
+documents pass unchanged.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARATION = re.compile(r"""\s*<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _LONGEST_HEAD = 1024  # bytes in which the declaration must end
+_LONGEST_PREFACE = 64 * 1024  # bytes of remarks that a script may print before its answer
+_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(?:VOTABLE|tableset)\b", re.IGNORECASE)
+_BEGINNING = re.compile(rb"<\?xml\b|" + _ROOT.pattern, re.IGNORECASE)
 _SINGLE_BYTES = "cp1252"  # what is no UTF-8 is taken for this, Latin-1 with the marks of Windows
 
 
@@ -60,7 +64,13 @@ class XmlRepair:
         return self._mended(text, last).encode()
 
     def _has_head(self) -> bool:
-        return len(self._head) >= _LONGEST_HEAD or b">" in self._head
+        """Return whether the declaration is complete, and what precedes it."""
+        if len(self._head) < _LONGEST_HEAD and b">" not in self._head:
+            return False
+        if len(self._head) >= _LONGEST_PREFACE or _needs_no_preface(self._head):
+            return True
+        found = _BEGINNING.search(self._head)
+        return found is not None and b">" in self._head[found.start() :]
 
     def _begin(self, head: bytes) -> tuple[codecs.IncrementalDecoder, bytes]:
         """Return the decoder for the document, and its beginning without what precedes the XML."""
@@ -71,6 +81,8 @@ class XmlRepair:
             return codecs.getincrementaldecoder("utf-16-le" if head.startswith(b"<\0") else "utf-16-be")(
                 "replace"
             ), head
+        if not _needs_no_preface(head) and (found := _BEGINNING.search(head, 0, _LONGEST_PREFACE)):
+            head = head[found.start() :]  # a script's warnings come first
         head = head.removeprefix(codecs.BOM_UTF8).lstrip()
         declared = _DECLARATION.match(head[:_LONGEST_HEAD].decode("latin-1"))
         name = declared[1].lower() if declared else "utf-8"
@@ -123,6 +135,14 @@ class XmlRepair:
         if not last and opening >= 0 and _CDATA.startswith(rest[opening:]):
             self._held, rest = rest[opening:], rest[:opening]
         return len(text), "".join(parts) + rest
+
+
+def _needs_no_preface(head: bytes) -> bool:
+    """Return whether a document begins as XML does, or as nothing that has XML in it."""
+    if head.startswith((*_WIDE_MARKS, b"<\0", b"\0<")):
+        return True
+    head = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    return head.startswith((b"<?xml", b"<!")) or _ROOT.match(head) is not None
 
 
 def _reference(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import resource
+import ssl
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -233,7 +234,7 @@ def listing(count: int, before: str = "", behind: str = "") -> str:
 
 
 @asynccontextmanager
-async def server(handler: Handler) -> AsyncIterator[str]:
+async def server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     async def handle(request: web.Request) -> web.Response:
         return handler(request)
 
@@ -241,7 +242,7 @@ async def server(handler: Handler) -> AsyncIterator[str]:
     application.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(application)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
         yield f"{site.name}/ssap"

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aiohttp import web
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from harvester.archive import link_batches
 from harvester.archive.link_batches import LinkBatches, LookAhead
 from harvester.cli import commands
+from harvester.model.failures import Failure, FailureKind, FetchError
 from harvester.model.outcomes import Fetched
 from harvester.model.target import SpectrumId, Target
 from harvester.vo.datalink import files_of
@@ -179,3 +181,82 @@ async def test_who_waits_for_a_document_and_keeps_its_request_from_a_slot_goes_o
         gone_on.set()
     assert found.result() == ("http://h/0", True)
     assert links._addresses == {}, "what came too late is not kept"
+
+
+class ShortLived(Links):
+    """A service whose addresses hold for the first spectrum of a document alone, and for ``gone`` never."""
+
+    def _row(self, did: str) -> list[str]:
+        number = did.rpartition("/")[2]
+        valid = "" if self.documents[-1] == 1 or number == "0" else "old/"
+        return [did, f"BASE/files/{valid}{number}.fits", "#this", "application/fits", ""]
+
+    def __call__(self, request: web.Request) -> web.Response:
+        if request.path.startswith("/files/old/") or request.path == f"/files/{self._gone}.fits":
+            self.files.append(request.path)
+            return web.Response(status=403, text="Request has expired")
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize("gone", ["", "7"])
+def test_an_address_that_expired_is_requested_once_more(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_batches, "SHORTEST_VALIDITY", 0.0)
+    links = ShortLived(lambda ids: ids, gone=gone)
+    summary = harvested(links, code=3 if gone else 0)
+    assert summary["failures"] == ({"forbidden": 1} if gone else {})
+    assert len(fits_names(Path("out"))) == COUNT - bool(gone)
+    assert links.documents == [COUNT, *[1] * (COUNT - 1)]
+    assert summary["requests"] == COUNT + 2 * (COUNT - 1) + 1
+
+
+def test_an_address_that_is_refused_at_once_has_not_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_batches, "SHORTEST_VALIDITY", 1e9)
+    links = ShortLived(lambda ids: ids)
+    summary = harvested(links, "--concurrency", "1", code=3)
+    assert summary["failures"] == {"forbidden": COUNT - 1}
+    assert sum("/old/" in file for file in links.files) == COUNT - 1
+    assert len(links.documents) < 10, "but for those of probes"
+
+
+class Clock:
+    """The time of batches, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_several_are_requested_again_some_time_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(link_batches, "_now", clock)
+    targets = [Target(SpectrumId(f"ivo://a/{number}"), str(number)) for number in range(9)]
+    links = LinkBatches("http://h/links", 3, LookAhead(targets))
+    is_broken = True
+    requests: list[int] = []
+
+    async def request(url: str) -> Fetched:
+        dids = [value for _, value in parse_qsl(urlsplit(url).query)]
+        requests.append(len(dids))
+        if is_broken:
+            raise FetchError(Failure(FailureKind.SERVER_ERROR, "HTTP 500", 500), url)
+        rows = [[did, f"http://h/{did[-1]}", "#this", "application/fits", ""] for did in dids]
+        return Fetched(answer(rows, COLUMNS).encode(), url)
+
+    async def addresses(number: int) -> list[tuple[str, bool]]:
+        return [await links.address(next(links.ahead), request) for _ in range(number)]
+
+    assert await addresses(2) == [("", True), ("", False)], "the second was in the document that failed"
+    is_broken = False
+    assert await addresses(2) == [("", False)] * 2
+    clock.now += link_batches.FIRST_REST
+    assert await addresses(3) == [("http://h/4", True), ("http://h/5", False), ("http://h/6", False)]
+    assert requests == [3, 3]
+
+
+def test_identifiers_that_are_unknown_there_do_not_make_documents_smaller() -> None:
+    links = Links(lambda ids: [did for did in ids if did[-1] != "3"])
+    summary = harvested(links, "--concurrency", "1", profile="links_per_request = 8\n", code=3)
+    assert links.documents.count(8) >= 2
+    assert summary["saved"] == COUNT - 2

@@ -16,8 +16,9 @@ from harvester.config.profiles import load_profile
 from harvester.demo import listed_dids
 from harvester.demo.fits import original_fits
 from harvester.demo.observations import observe
+from harvester.discovery.access_mode import TableChoice
 from harvester.discovery.client import VoClient
-from harvester.discovery.discover import TableChoice, discover, list_spectra
+from harvester.discovery.discover import discover, list_spectra
 from harvester.discovery.ssap import IncompleteListError
 from harvester.discovery.tiles import SkyTile, sky_tiles
 from harvester.errors import ArchiveError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
@@ -27,7 +28,9 @@ class TapStandIn:
     """One table, and what the service refuses: ``refuse`` has regular expressions on a query, and what it says then.
 
     ``limit``: rows of an answer at most, which it says by OVERFLOW. ``formats``: the RESPONSEFORMATs that it knows.
-    ``delays``: pages larger than that are refused as too slow.
+    ``slowest``: pages larger than that are refused as too slow. ``is_ordered``: whether ORDER BY is heeded.
+    ``top_of_maxrec``: the highest MAXREC that is accepted. ``tables_need_detail``: whether ``/tables`` has columns only
+    with ``detail=max``. ``status``: of refusals.
     """
 
     rows: Sequence[Sequence[object]]
@@ -39,6 +42,10 @@ class TapStandIn:
     slowest: int = 1_000_000
     has_schema: bool = True
     tables_document: bool = False
+    is_ordered: bool = True
+    top_of_maxrec: int = 1_000_000
+    tables_need_detail: bool = False
+    status: int = 400
     queries: list[str] = field(default_factory=list)
 
     def handler(self, path: str = "/tap") -> Callable[[web.Request], web.Response]:
@@ -46,7 +53,8 @@ class TapStandIn:
 
         def handle(request: web.Request) -> web.Response:
             if request.path == f"{path}/tables" and self.tables_document:
-                return web.Response(text=self._tableset(), content_type="text/xml")
+                has_columns = not self.tables_need_detail or request.query.get("detail") == "max"
+                return web.Response(text=self._tableset(has_columns), content_type="text/xml")
             if request.path != f"{path}/sync":
                 return web.Response(status=404, text="<html><body>Not Found</body></html>")
             return self.answer({name.upper(): value for name, value in request.query.items()}, request)
@@ -64,6 +72,8 @@ class TapStandIn:
                 return self._refusal(words)
         if not self.has_schema and "TAP_SCHEMA" in adql:
             return self._refusal("unknown table TAP_SCHEMA.columns")
+        if int(query.get("MAXREC", "1")) > self.top_of_maxrec:
+            return self._refusal(f"MAXREC must not exceed {self.top_of_maxrec:,}")
         top = int(match[1]) if (match := re.search(r"TOP (\d+)", adql)) else 1_000_000
         if "ORDER BY" in adql and top > self.slowest:
             return self._refusal("query timed out after 60 seconds")
@@ -75,7 +85,9 @@ class TapStandIn:
         return web.Response(text=self._votable(names, rows[:most], most < min(top, len(rows))), content_type="text/xml")
 
     def _refusal(self, words: str) -> web.Response:
-        return web.Response(status=400, text=_status("ERROR", escape(words)).join(_FRAME), content_type="text/xml")
+        return web.Response(
+            status=self.status, text=_status("ERROR", escape(words)).join(_FRAME), content_type="text/xml"
+        )
 
     def _select(self, adql: str, base: str) -> tuple[list[str], list[tuple[object, ...]]]:
         database = sqlite3.connect(":memory:")
@@ -90,8 +102,13 @@ class TapStandIn:
             database.executemany("INSERT INTO schema_columns VALUES (?, ?, ?, ?, ?, ?)", about)
             sql = re.sub(r"TOP \d+ ", "", adql).replace("TAP_SCHEMA.columns", "schema_columns")
             sql = re.sub(rf"FROM {re.escape(self.name)}\b", "FROM listed", sql, flags=re.IGNORECASE)
+            if not self.is_ordered:
+                sql = re.sub(r" ORDER BY .*", "", sql)
             found = database.execute(sql)
-            return [each[0] for each in found.description], found.fetchall()
+            rows = found.fetchall()
+            if not self.is_ordered:
+                rows.sort(key=lambda row: zlib.crc32(repr(row).encode()))
+            return [each[0] for each in found.description], rows
         finally:
             database.close()
 
@@ -105,10 +122,11 @@ class TapStandIn:
         table = f"<TABLE>{fields}<DATA><TABLEDATA>{cells}</TABLEDATA></DATA></TABLE>"
         return f"{_status('OK')}{table}{_status('OVERFLOW') if is_cut else ''}".join(_FRAME)
 
-    def _tableset(self) -> str:
+    def _tableset(self, has_columns: bool) -> str:
         columns = "".join(
             f"<column><name>{name}</name><unit>{unit}</unit><utype>{utype}</utype><dataType>{kind}</dataType></column>"
             for name, (kind, unit, utype) in self.columns.items()
+            if has_columns
         )
         return (
             f"<tableset><schema><name>ivoa</name><table><name>{self.name}</name>{columns}</table></schema></tableset>"

@@ -173,6 +173,13 @@ def test_a_card_that_names_other_identifiers_proves_nothing() -> None:
     assert "its files have DS_IDPUB = 'obs-0', but OBS_ID" in report.sentences[0]
 
 
+def test_files_of_one_dataset_name_their_identifier_in_its_card() -> None:
+    bodies = [sdm(did_of(0)), sdm(did_of(0))]
+    files = [FetchedSample(SpectrumId(f"{did_of(0)}#{number}.fits"), body) for number, body in enumerate(bodies)]
+    profile, report = learned(PLAIN, files)
+    assert (profile.identity_card, report.verified) == ("DS_IDPUB", 2)
+
+
 def test_the_medium_that_some_files_state_is_set_for_the_others() -> None:
     says = written(image(FLUX, **AXIS, AIRORVAC="vac"))
     profile, report = learned(PLAIN, samples(says, SOUND))

@@ -28,6 +28,15 @@ def test_almost_the_same_is_another(did: str) -> None:
     assert verdict(GOOD, did=SpectrumId(did)) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
 
 
+def test_one_of_several_files_may_name_its_dataset_or_itself() -> None:
+    one, other = SpectrumId(f"{DID}#order_1.fits"), SpectrumId(f"{DID}#order_2.fits")
+    accepted(GOOD, did=one)
+    accepted(spectrum_file(cards={"DS_IDPUB": one}), did=one)
+    assert verdict(spectrum_file(cards={"DS_IDPUB": other}), did=one) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert verdict(GOOD, did=SpectrumId(f"{DID}0#order_1.fits")) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
+    assert verdict(spectrum_file(cards={"DS_IDPUB": one}), did=DID) == (Check.IDENTITY, Kind.WRONG_SPECTRUM)
+
+
 @pytest.mark.parametrize("did", [LONG, SpectrumId("ivo://example.org/o'neil's"), SpectrumId("ivo://example.org/a&b&")])
 def test_quotes_and_long_strings_are_undone(did: SpectrumId) -> None:
     accepted(spectrum_file(cards={"DS_IDPUB": did}), did=did)
