@@ -163,7 +163,9 @@ def _is_stale(entry: os.DirEntry[str]) -> bool:
         return False  # not one of ours
     if parts[-4] == HOST and int(parts[-3]) != os.getpid() and not is_running(int(parts[-3])):
         return True
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_AFTER
+    with suppress(FileNotFoundError):  # its writer has given it its name meanwhile
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_AFTER
+    return False
 
 
 def is_running(pid: int) -> bool:

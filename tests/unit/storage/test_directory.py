@@ -16,6 +16,7 @@ from harvester.errors import DirectoryHeldError, StoreError
 from harvester.model.failures import FailureKind
 from harvester.model.outcomes import Check, FailedCheck, Fetched
 from harvester.model.target import SpectrumId, Target
+from harvester.storage import atomic
 from harvester.storage.atomic import HOST, commit, remove_stale_temp_files, temp_name
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.lock import acquire_lock, is_held
@@ -116,6 +117,21 @@ def test_the_sweep_takes_what_the_dead_left_and_spares_the_living(tmp_path: Path
     os.utime(old, (time.time() - 2 * 86400,) * 2)
     remove_stale_temp_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in (living, ours, far, foreign)}
+
+
+def test_the_sweep_does_not_mind_a_file_that_gets_its_name_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / f".one.fits.{HOST}.{os.getppid()}.abcd1234.part"
+    part.write_bytes(BODY)
+
+    def renamed_by_its_writer(process: int) -> bool:
+        part.rename(tmp_path / "one.fits")
+        return True
+
+    monkeypatch.setattr(atomic, "is_running", renamed_by_its_writer)
+    remove_stale_temp_files(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.fits"]
 
 
 def test_the_lock_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
