@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import StoreError
 from ..model.failures import FailureKind
 from ..model.invocation import command_line
-from ..model.outcomes import Level
+from ..model.outcomes import LONGEST_WAVELENGTH, Level
 from .schema import OLDEST_READABLE, RENAMED_KINDS, SCHEMA, VERSION, checksum_of, version_of
 
 _ENVIRONMENT = {
@@ -44,7 +44,10 @@ _POSSIBLE = {
         ),
         *(f"typeof({name}) IN ('integer', 'null')" for name in ("attempts", "bytes", "points", "http_status", "run")),
         *(f"typeof({name}) IN ('real', 'null')" for name in ("due", "last_tried", "saved", "elapsed")),
-        *(f"typeof({name}) IN ('real', 'null') AND abs({name}) < 1e6" for name in ("wave_min", "wave_max")),
+        *(
+            f"typeof({name}) IN ('real', 'null') AND abs({name}) < {LONGEST_WAVELENGTH}"
+            for name in ("wave_min", "wave_max")
+        ),
         *(f"{name} {_TIME}" for name in ("due", "last_tried", "saved")),
         "attempts BETWEEN 0 AND 1000000 AND typeof(attempts) = 'integer'",
         "bytes BETWEEN 0 AND 1099511627776",

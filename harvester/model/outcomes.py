@@ -9,6 +9,7 @@ from enum import StrEnum
 from .failures import Failure, FailureKind
 from .target import Target
 
+LONGEST_WAVELENGTH = 1e6  # metres: no spectrum has longer ones; a frequency of GHz without the G does
 LONGEST_HEADER = 256  # characters of a header's value that are kept: an entity tag has a few dozen
 
 

@@ -17,7 +17,7 @@ from ..fits.errors import InvalidSpectrumError, unreadable
 from ..fits.spectrum import Spectrum, metres
 from ..model.expectation import Expectation
 from ..model.failures import FailureKind
-from ..model.outcomes import Check
+from ..model.outcomes import LONGEST_WAVELENGTH, Check
 from ..model.target import SpectrumId, names_of_file
 
 ROUNDED = 1e-3  # relative difference between ends that archives without strict files round, and those of the data
@@ -49,6 +49,8 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     low, high = lowest * factor, highest * factor
     if low <= 0:
         raise _refused(FailureKind.INVALID_AXIS, f"the shortest wavelength is {_words(low)}; wavelengths are positive")
+    if high >= LONGEST_WAVELENGTH:
+        raise unreadable(f"the file holds a wavelength of {_words(high)}, by its unit, which cannot be right")
     _check_axis(spectrum, expected, factor, (lowest, highest), steps)
     _check_band(expected, low, high)
     _check_flux(flux, expected)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from harvester.ledger.damage import damage_of
+from harvester.ledger.schema import open_for_writing
 from harvester.model.band import Band
 from harvester.model.expectation import Expectation
 from harvester.model.failures import FailureKind as Kind
@@ -72,6 +77,20 @@ def test_the_spectrum_lies_in_the_band() -> None:
     assert "6282.1 Angstrom to 6732.9 Angstrom; requested was 6500 to 6600 Angstrom" in outcome.detail
     for band in (Band(6.2822e-7, 6.7328e-7), Band(-np.inf, 6.733e-7), Band(1e-7, np.inf)):
         accepted(GOOD, Expectation(band=band))
+
+
+def test_what_is_verified_is_possible_in_a_ledger(tmp_path: Path) -> None:
+    outcome = refused(spectrum_file(np.linspace(1.4, 1.5, 300), FLUX, unit="Hz"))  # GHz are meant
+    assert (outcome.check, outcome.kind) == (Check.SCIENCE, Kind.UNREADABLE)
+    assert "a wavelength of 2.1413747e+18 Angstrom" in outcome.detail
+    found = accepted(spectrum_file(np.linspace(300.0, 301.0, 300), FLUX, unit="Hz"))
+    path = tmp_path / "ledger.sqlite"
+    with closing(open_for_writing(path)) as ledger:
+        row = ("a", "a", "a", "saved", found.wave_min, found.wave_max)
+        ledger.execute(
+            "INSERT INTO spectrum(did, name, folded, status, wave_min, wave_max) VALUES(?, ?, ?, ?, ?, ?)", row
+        )
+    assert damage_of(path) is None
 
 
 def test_the_ends_are_as_declared() -> None:
