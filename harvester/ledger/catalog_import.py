@@ -19,8 +19,8 @@ from itertools import islice, repeat
 from ..catalog.plan import HarvestPlan
 from ..catalog.reader import Catalog
 from ..model.target import SpectrumId
-from .bulk import write_rows
-from .schema import LOST_ROWS, next_run
+from .bulk import ROWS, write_rows
+from .schema import LOST_ROWS, WITHOUT_NAME, next_run
 
 ROWS_PER_TRANSACTION = 2000  # a few hundredths of a second, in which the run's events wait to be written
 ROWS_PER_SORT = 50_000  # for the same reason: about a tenth of a second
@@ -124,11 +124,11 @@ CREATE TABLE listed(part INTEGER, number INTEGER, did TEXT, status TEXT, PRIMARY
 """
 
 # A name that passes to another DID must be free before that one's row comes.
-_RELEASE = """
-WITH new(folded, did) AS (VALUES {rows})
-UPDATE spectrum SET folded = did WHERE did IN (
+_RELEASE = f"""
+WITH new(folded, did) AS (VALUES {ROWS})
+UPDATE spectrum SET folded = {WITHOUT_NAME} WHERE did IN (
     SELECT old.did FROM new CROSS JOIN spectrum AS old ON old.folded = new.folded WHERE old.did <> new.did)
-"""
+"""  # noqa: S608 - constants
 
 _INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
 # Columns that this catalog lacks and an earlier one had stay. SQLite writes JSON without blanks.

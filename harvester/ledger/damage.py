@@ -62,7 +62,7 @@ _POSSIBLE = {
         "due IS NOT NULL OR status <> 'retry'",
         "last_tried IS NOT NULL OR status NOT IN ('failed', 'retry')",
         "detail IS NOT NULL OR status <> 'failed'",
-        "status NOT IN ('present', 'saved') OR folded IN (lower(name), did)",
+        "status NOT IN ('present', 'saved') OR folded IN (lower(name), did, '/' || did)",
     ),
     "run": (
         *(f"typeof({name}) = 'text'" for name in ("run", "host", "version", "archive", "summary")),

@@ -22,7 +22,7 @@ from ..model.outcomes import Level
 from ..model.target import SpectrumId
 from .damage import damage_of, is_damage
 from .readings import lower_levels, write_reading
-from .schema import VERSION, checksum_of, next_run, open_for_reading, open_for_writing, version_of
+from .schema import VERSION, WITHOUT_NAME, checksum_of, next_run, open_for_reading, open_for_writing, version_of
 
 ROWS_PER_QUERY = 400  # below the number of parameters that any SQLite allows
 SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -150,6 +150,9 @@ _INSERT_PRESENT = """
 INSERT OR IGNORE INTO spectrum(status, name, folded, bytes, sha256, content_digest, points, wave_min, wave_max, object,
     run, checksum, did) VALUES('present', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_RELEASE = f"""
+UPDATE spectrum SET folded = {WITHOUT_NAME} WHERE status NOT IN ('present', 'saved') AND folded <> {WITHOUT_NAME}
+"""  # noqa: S608 - a constant
 _SET_WANTED = (
     "UPDATE spectrum SET status = 'wanted', run = ? WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
 )
@@ -177,7 +180,7 @@ def release_names(connection: sqlite3.Connection) -> None:
 
     A file found under one may be another's. sqlite3.Error.
     """
-    connection.execute("UPDATE spectrum SET folded = did WHERE status NOT IN ('present', 'saved') AND folded <> did")
+    connection.execute(_RELEASE)
 
 
 def _write(connection: sqlite3.Connection, finding: Finding, run: int) -> None:

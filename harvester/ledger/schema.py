@@ -68,6 +68,9 @@ CREATE TABLE IF NOT EXISTS conflict(
 )
 """
 
+WITHOUT_NAME = "CASE WHEN instr(did, '/') THEN did ELSE '/' || did END"
+"""What ``folded`` is in a row whose name may be another's: its DID, with a slash before it if it could be a name."""
+
 LOST_ROWS = "status NOT IN ('present', 'saved') AND sha256 NOT NULL"
 """Spectra that were stored once and are gone."""
 

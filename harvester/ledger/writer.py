@@ -25,11 +25,11 @@ from ..catalog.reader import Catalog
 from ..events.stats import HarvestStats
 from ..model.findings import Finding
 from ..model.outcomes import Failed, Saved
-from .bulk import Row, write_rows
+from .bulk import ROWS, Row, write_rows
 from .catalog_import import CatalogImport, drop_unlisted_losses
 from .readings import reading_row
 from .repair import write_findings
-from .schema import checksum_of, open_for_writing, using
+from .schema import WITHOUT_NAME, checksum_of, open_for_writing, using
 
 Statement = tuple[str, Row]
 
@@ -205,33 +205,33 @@ VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 # Something may happen to a spectrum before its row is imported. Then the row is made without its name, which may still
 # be another's.
-_SAVED = """
+_SAVED = f"""
 INSERT INTO spectrum(did, name, folded, status, attempts, bytes, sha256, content_digest, points, wave_min, wave_max,
     object, http_status, last_tried, saved, elapsed, url, etag, last_modified, run, checksum)
 WITH new(did, name, attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, saved, elapsed, url,
-    etag, last_modified, run, checksum) AS (VALUES {rows})
-SELECT did, name, did, 'saved', attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, 200, saved,
-    saved, elapsed, url, etag, last_modified, number, checksum FROM new LEFT JOIN run USING (run) WHERE true
+    etag, last_modified, run, checksum) AS (VALUES {ROWS})
+SELECT did, name, {WITHOUT_NAME}, 'saved', attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object,
+    200, saved, saved, elapsed, url, etag, last_modified, number, checksum FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = 'saved', attempts = excluded.attempts, due = NULL, bytes = excluded.bytes,
     sha256 = excluded.sha256, content_digest = excluded.content_digest, points = excluded.points,
     wave_min = excluded.wave_min, wave_max = excluded.wave_max, object = excluded.object, kind = NULL, detail = NULL,
     http_status = 200, last_tried = excluded.last_tried, saved = excluded.saved, elapsed = excluded.elapsed,
     url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified, run = excluded.run,
     checksum = excluded.checksum
-"""
+"""  # noqa: S608 - constants
 
 # A stored spectrum that could not be refreshed is still stored, as it was.
-_TRIED = """
+_TRIED = f"""
 INSERT INTO spectrum(did, name, folded, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run)
-WITH new(did, name, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run) AS (VALUES {rows})
-SELECT did, name, did, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, number
+WITH new(did, name, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run) AS (VALUES {ROWS})
+SELECT did, name, {WITHOUT_NAME}, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, number
     FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, due = excluded.due,
     kind = excluded.kind, detail = excluded.detail, http_status = excluded.http_status,
     last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, spectrum.url),
     run = excluded.run
 WHERE spectrum.status NOT IN ('present', 'saved')
-"""
+"""  # noqa: S608 - constants
 
 
 def statements(event: ev.Event, run: str) -> list[Statement]:

@@ -23,6 +23,7 @@ from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.events.stats import HarvestStats
 from harvester.ledger import catalog_import, queries, writer
 from harvester.ledger.catalog_import import CatalogImport
+from harvester.ledger.repair import release_names
 from harvester.ledger.schema import open_for_writing
 from harvester.ledger.writer import LedgerWriter, Statement
 from harvester.model.failures import Failure, FailureKind
@@ -107,6 +108,17 @@ def test_a_name_passes_to_another_spectrum_however_far_apart_the_two_are(ledger:
     ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES('ivo://org/k', 'a', 'a', 'wanted')")
     enrolled(ledger, "abcdefghijk")
     assert [folded for folded, _, _ in rows(ledger)] == list("abcdefghijk")
+
+
+@pytest.mark.parametrize("status", ["wanted", "failed"])
+def test_a_name_passes_to_another_spectrum_also_from_one_whose_identifier_is_that_name(
+    ledger: sqlite3.Connection, status: str
+) -> None:
+    ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES('a', 'a', 'a', ?)", (status,))
+    enrolled(ledger, "a")
+    assert ledger.execute("SELECT did FROM spectrum WHERE folded = 'a'").fetchall() == [(did("a"),)]
+    release_names(ledger)
+    assert ledger.execute("SELECT did FROM spectrum WHERE folded = 'a'").fetchall() == []
 
 
 @pytest.mark.parametrize("status", ["saved", "failed", "retry"])
