@@ -67,14 +67,14 @@ class FailureRecord:
 def last_run(path: Path) -> RunRecord | None:
     """Return the latest run in the ledger at ``path``.
 
-    None if there is no ledger or no run in it.
+    None if there is no ledger or no run in it. Runs are in the order of their rows: clocks are set back.
     """
-    return next(iter(_runs(path, "SELECT * FROM run ORDER BY started DESC LIMIT 1")), None)
+    return next(iter(_runs(path, "SELECT * FROM run ORDER BY rowid DESC LIMIT 1")), None)
 
 
 def runs(path: Path) -> list[RunRecord]:
     """Return all runs in the ledger at ``path``, the latest first."""
-    return _runs(path, "SELECT * FROM run ORDER BY started DESC")
+    return _runs(path, "SELECT * FROM run ORDER BY rowid DESC")
 
 
 def _runs(path: Path, sql: str) -> list[RunRecord]:
@@ -102,7 +102,7 @@ def _run(row: sqlite3.Row) -> RunRecord:
 # A spectrum has its run's number, which is its rowid; in ledgers of version 1, its name.
 _BROUGHT = """
 WITH brought AS (SELECT DISTINCT run FROM spectrum WHERE +status = 'saved')
-SELECT * FROM run WHERE rowid IN brought OR run IN brought ORDER BY started
+SELECT * FROM run WHERE rowid IN brought OR run IN brought ORDER BY rowid
 """
 
 

@@ -38,3 +38,14 @@ def test_stored_spectra_come_one_by_one_in_the_order_of_the_index_on_names(tmp_p
         named = [(name, name.casefold()) for name in ("b1", "C1", "A1")]
         ledger.executemany("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, ?1, ?2, 'saved')", named)
     assert [row["name"] for row in queries.stored(path)] == ["A1", "b1", "C1"]
+
+
+def test_the_latest_run_is_the_one_that_began_last_whatever_the_clock_was(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(open_for_writing(path)) as ledger:
+        run = "INSERT INTO run(run, started, ended, pid, host, version, archive) VALUES(?, ?, ?, 1, 'h', '0', 'demo')"
+        ledger.executemany(run, [("ahead-of-time", 2e9, 2e9 + 60.0), ("after-the-clock-was-set", 1.9e9, None)])
+    last = queries.last_run(path)
+    assert last is not None
+    assert (last.run, last.ended) == ("after-the-clock-was-set", None)
+    assert [run.run for run in queries.runs(path)] == ["after-the-clock-was-set", "ahead-of-time"]
