@@ -19,6 +19,8 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _LARGEST = 2**63 - 1
 _EXACT = 2**53  # the largest integer up to which float64 has them all
+_DIGITS = len(str(_EXACT))
+_DIGIT = re.compile("[1-9]")
 
 Value = int | float | str
 
@@ -55,7 +57,19 @@ def kind_of(text: str) -> Kind:
     """Return the narrowest kind that holds ``text``, which is not blank, as it is."""
     if _INTEGER.fullmatch(text):
         return Kind.INTEGER if abs(int(text)) <= _LARGEST else Kind.TEXT
-    return Kind.NUMBER if _NUMBER.fullmatch(text) and math.isfinite(float(text)) else Kind.TEXT
+    return Kind.NUMBER if _NUMBER.fullmatch(text) and _is_held(text) else Kind.TEXT
+
+
+def _is_held(text: str) -> bool:
+    """Return whether float64 holds the number, neither as infinity nor wrongly as zero."""
+    number = float(text)
+    return math.isfinite(number) and (number != 0 or not _DIGIT.search(text.lower().partition("e")[0]))
+
+
+def _is_large(text: str) -> bool:
+    """Return whether ``text`` is an integer that float64 may round."""
+    digits = text.lstrip("-").partition(".")[0]
+    return len(digits) >= _DIGITS and digits.isdecimal() and int(digits) > _EXACT
 
 
 def typed_value(text: str) -> Value | None:
@@ -83,7 +97,7 @@ class ColumnTypes:
             self._filled[name] += bool(text)
             if text and known is not Kind.TEXT:
                 self._kinds[name] = max(known or Kind.INTEGER, kind_of(text))
-                if self._kinds[name] is Kind.INTEGER and abs(int(text)) > _EXACT:
+                if _is_large(text):
                     self._large.add(name)
 
     def columns(self, taken: Collection[str]) -> tuple[CatalogColumn, ...]:
@@ -100,11 +114,12 @@ class ColumnTypes:
     def _kind(self, source: str) -> Kind:
         """Return the column's kind.
 
-        Large integers among blanks are text, since pandas and astropy would round them.
+        Large integers among other numbers are text, since float64 would round them; so they are among blanks, where
+        pandas and astropy would.
         """
         kind = self._kinds[source]
-        rounded = kind is Kind.INTEGER and source in self._large and self._filled[source] < self._rows
-        return Kind.TEXT if kind is None or rounded else kind
+        among_others = kind is Kind.NUMBER or self._filled[source] < self._rows
+        return Kind.TEXT if kind is None or (source in self._large and among_others) else kind
 
 
 def _free_names(sources: Iterable[str], taken: Collection[str]) -> list[str]:
