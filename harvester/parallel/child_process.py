@@ -25,7 +25,10 @@ def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], soc
     Its last argument is the number of its end. What it prints goes into the file ``output``. It shares nothing else
     with this process, and no signal of the terminal reaches it. ClusterError if it cannot be started.
     """
-    ours, theirs = socket.socketpair()
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise _not_started(error) from error
     home = str(Path(__file__).resolve().parents[2])
     # Python itself would look in the working directory first, where a user's own pickle.py may be.
     program = _PROGRAM.format(path=[*map(str, sys.path), home], module=module)
@@ -38,8 +41,12 @@ def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], soc
             )  # fmt: skip
     except OSError as error:
         ours.close()
-        raise ClusterError(f"no further process can be started ({error}); try fewer --processes") from error
+        raise _not_started(error) from error
     return process, ours
+
+
+def _not_started(error: OSError) -> ClusterError:
+    return ClusterError(f"no further process can be started ({error}); try fewer --processes")
 
 
 def remove_if_empty(output: Path) -> None:

@@ -325,6 +325,18 @@ async def test_a_bug_in_the_process_is_raised_where_bugs_are_handled(tmp_path: P
             await storage.prepare(TARGETS[0], BODIES[0])
 
 
+async def test_without_a_descriptor_for_the_process_this_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", none_left)
+    async with with_process(tmp_path) as storage:
+        assert isinstance(await keep(storage, TARGETS[0], BODIES[0]), VerifiedSpectrum)
+    assert fits_names(tmp_path) == {TARGETS[0].file_name}
+
+
 @pytest.mark.parametrize("cores", [0, 1])
 async def test_it_is_started_once_and_only_beside_a_spare_core(tmp_path: Path, cores: int) -> None:
     starts: list[StorageJob] = []
