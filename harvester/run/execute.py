@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 StartRunner = Callable[[RunContext[WriterT]], AbstractAsyncContextManager[Runner]]
 
+MOST_OPEN_FILES = 10_240  # where the hard limit is infinite and refused, as by macOS
 LEDGER_POLL = 0.01  # seconds between two checks whether the ledger has written everything
 
 
@@ -138,8 +139,12 @@ def raise_open_file_limit() -> None:
     Connections need descriptors, and defaults are small.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for most in (hard, MOST_OPEN_FILES):
+        if most == soft:
+            return
+        with suppress(ValueError, OSError):  # the system allows less, which may be enough
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            return
 
 
 async def run_engine(run: RunContext[WriterT], window: RunWindow, start: StartRunner[WriterT] = local_runner) -> None:
