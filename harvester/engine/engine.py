@@ -201,7 +201,7 @@ class Engine:
         if isinstance(verdict, FailedCheck):
             failure = Failure(verdict.kind, verdict.detail, 200)
             self.throttle.record(classify(failure), failure, attempt.waited)  # before the others go on
-            path = await self.store.quarantine(target, fetched, verdict)
+            path = await self._disk.quarantine(target, fetched, verdict)
             self.emit(ev.BodyQuarantined(self.clock(), target, verdict.check, path))
             self._settle(attempt, failure, started, fetched.url)
             return
@@ -239,8 +239,7 @@ class Engine:
         if wait is not None:
             failed = now if signal is Signal.OUTAGE_LIKE else float("-inf")
             self._work_queue.retry(attempt, now + wait, failed, asked_to_wait)
-            due = self.clock() + wait
-            self.emit(ev.RetryScheduled(self.clock(), attempt.target, attempt.attempt, failure, due))
+            self.emit(ev.RetryScheduled(self.clock(), attempt.target, attempt.attempt, failure, self.clock() + wait))
             return
         pending = PendingFailure(attempt, failure, started, url, now)
         if not habit and self._outage.hold(pending):
@@ -251,18 +250,17 @@ class Engine:
     def _give_up(self, pending: PendingFailure) -> None:
         """Count a failure against its spectrum, for this run."""
         self._work_queue.done()
-        target, attempts = pending.attempt.target, pending.attempt.attempt
-        failed = Failed(target, pending.failure, attempts, self._now() - pending.started, pending.url)
-        self.emit(ev.SpectrumFailed(self.clock(), failed))
+        self.emit(ev.SpectrumFailed(self.clock(), _failed(pending, self._now())))
         self._changed.set()
 
-    def _bug(self, attempt: Attempt, bug: Exception, started: float) -> None:
+    def _bug(self, target: Target, bug: Exception) -> Failure:
+        """Log a bug; several in a row stop the run."""
         self._bugs += 1
-        log.exception("bug while harvesting %s", attempt.target.did, exc_info=bug)
+        log.exception("bug while harvesting %s", target.did, exc_info=bug)
         failure = Failure(FailureKind.INTERNAL, f"{type(bug).__name__}: {bug}")
-        self._give_up(PendingFailure(attempt, failure, started, ""))
         if self._bugs >= BUGS_IN_A_ROW:
             self.shutdown.drain(StopReason(f"internal error, {self._bugs} times in a row: {failure.detail}", 1))
+        return failure
 
     def _after_probe(self, failure: Failure | None) -> None:
         self._outage.settle(failure)
@@ -281,9 +279,13 @@ class Engine:
         """Probe with a spectrum, which is stored in its own turn; return why it was not served."""
         try:
             fetched = await self.archive.fetch(target, lambda phase: None)
+            verdict = await finished(self.verify(target, fetched.body))
         except FetchError as error:
             return error.failure
-        verdict = await finished(self.verify(target, fetched.body))
+        except Exception as bug:
+            if isinstance(bug, StoreError) or resource_fault(bug):
+                raise
+            return self._bug(target, bug)
         return Failure(verdict.kind, verdict.detail, 200) if isinstance(verdict, FailedCheck) else None
 
     def _phase(self, attempt: Attempt, phase: ev.Phase) -> None:
@@ -294,6 +296,11 @@ class Engine:
 def _saved(attempt: Attempt, fetched: Fetched, verified: VerifiedSpectrum, elapsed: float) -> Saved:
     headers = (fetched.url, fetched.header("ETag"), fetched.header("Last-Modified"))
     return Saved(attempt.target, verified, attempt.attempt, elapsed, *headers)
+
+
+def _failed(pending: PendingFailure, now: float) -> Failed:
+    attempt, elapsed = pending.attempt, now - pending.started
+    return Failed(attempt.target, pending.failure, attempt.attempt, elapsed, pending.url)
 
 
 async def _judged(target: Target, body: bytes, verify: Verify, prepare: Prepare | None) -> Verdict:

@@ -19,7 +19,7 @@ from harvester.events.stats import StatsCollector
 from harvester.model.exit_codes import StopReason
 from harvester.model.failures import Failure, FailureKind, FetchError
 from harvester.model.limits import Limits
-from harvester.model.outcomes import Fetched
+from harvester.model.outcomes import FailedCheck, Fetched, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.ui.view import DashboardView
 from tests.support.simulated_run import Outage, SimulatedArchive, SimulatedStore, prove
@@ -219,6 +219,20 @@ def test_three_bugs_in_a_row_end_the_run_like_any_other_cause() -> None:
     assert bench.stop.cause is not None
     assert bench.stop.cause.exit_code == 1
     assert bench.tally.stats.failed < 10
+
+
+def test_a_bug_in_a_probe_is_that_of_one_spectrum() -> None:
+    def buggy(target: Target, body: bytes) -> VerifiedSpectrum | FailedCheck:
+        if target.name == "odd":
+            raise ZeroDivisionError("oops")
+        return prove(target, body)
+
+    bench = Bench(300, SimulatedArchive([Outage(10.0, 100.0)]), SimulatedStore())
+    bench.engine.verify = buggy
+    bench.engine._outage._remember(Target(SpectrumId("ivo://a/b/odd"), "odd"))
+    bench.run()
+    assert bench.stop.cause is None
+    assert bench.tally.stats.saved == 300
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), ExceptionGroup("", [RuntimeError("can't start new thread")])])
