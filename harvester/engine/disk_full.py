@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from .. import events as ev
 from ..errors import StoreError, StoreFullError
 from ..model.exit_codes import StopReason
+from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from .interfaces import SpectrumWriter, Throttle
 from .rate_limit import wait_for_event
 from .shutdown import Shutdown
+
+T = TypeVar("T")
 
 MOST_WRITES = 10  # of one spectrum, if there is room again each time
 CHECK_INTERVAL = 1.0  # seconds between two checks of a full disk
@@ -38,14 +42,23 @@ class DiskFullRetry:
 
     async def put(self, target: Target, body: bytes) -> None:
         """Store ``body``. StoreError if that fails, or there is no room in time."""
+        await self._written(lambda: self._store.put(target, body), len(body))
+
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
+        """Store a body that failed a check in quarantine and return its path.
+
+        StoreError as above.
+        """
+        return await self._written(lambda: self._store.quarantine(target, fetched, rejected), len(fetched.body))
+
+    async def _written(self, write: Callable[[], Awaitable[T]], size: int) -> T:
         for left in reversed(range(MOST_WRITES)):
             try:
-                await self._store.put(target, body)
+                return await write()
             except StoreFullError as error:
-                if not left or not await self._room(error, len(body)):
+                if not left or not await self._room(error, size):
                     raise
-            else:
-                return
+        raise AssertionError("the last attempt returns or raises")
 
     async def _room(self, error: StoreError, size: int) -> bool:
         """Wait until there is room; return False if there is none in time."""

@@ -181,7 +181,7 @@ class Engine:
             if fault := resource_fault(bug):
                 self._leave_to_next_run(attempt, fault)
             else:
-                self._bug(attempt, bug, started)
+                self._give_up(PendingFailure(attempt, self._bug(attempt.target, bug), started, ""))
 
     async def _keep(self, attempt: Attempt, fetched: Fetched, started: float) -> None:
         """Verify the body, and store it or put it into quarantine.

@@ -146,6 +146,26 @@ def test_a_full_disk_is_waited_for_and_nothing_is_requested_twice() -> None:
     assert (shown.count("HarvestPaused"), shown.count("HarvestResumed")) == (1, 1)
 
 
+class FullForEvidence(FullStore):
+    """Has no room for rejected bodies either."""
+
+    async def quarantine(self, target: Target, fetched: Fetched, rejected: FailedCheck) -> str:
+        if not await self.has_room(0):
+            raise StoreFullError("the disk is full")
+        return await super().quarantine(target, fetched, rejected)
+
+
+def test_a_full_disk_is_waited_for_also_with_a_body_that_failed_a_check() -> None:
+    async def of_another(target: Target) -> Fetched:
+        return Fetched(b"another", "url")
+
+    archive = SimulatedArchive(faults={f"ivo://a/b/n{number}": of_another for number in (0, 3)})
+    bench = Bench(20, archive, FullForEvidence(room_at=40.0), disk_wait=60.0, attempts=1)
+    bench.run()
+    assert bench.stop.cause is None
+    assert (bench.tally.stats.saved, bench.tally.stats.failed) == (18, 2)
+
+
 def test_a_disk_that_stays_full_ends_the_run_and_charges_no_spectrum() -> None:
     archive = SimulatedArchive()
     bench = Bench(20, archive, FullStore(room_at=1e9), disk_wait=60.0)
