@@ -20,7 +20,7 @@ from ..model.failures import Failure, FailureKind
 
 FIRST_ALARM, LAST_ALARM = 4, 8  # outage-like failures among the last 2 n + 1 results; the second after a false alarm
 FIRST_UNREACHABLE = 2  # failed connections in a row; twice as many after a false alarm
-FIRST_REJECTIONS = 5  # responses without a spectrum and without a success in between; twice as many likewise
+FIRST_REJECTIONS = 5  # failures without a success in between, rejections among them; twice as many likewise
 SUSPICIOUS_REJECTIONS = 3  # of them: from here on few requests are in flight
 WINDOW = 2 * LAST_ALARM + 1  # latest results that are kept
 PROBE_ROUND = 3  # spectra that are probed before failures are called an outage
@@ -69,8 +69,8 @@ class CircuitBreaker:
     recent: tuple[Signal, ...] = ()
     unreachable: int = 0
     """Failed connections in a row."""
-    rejections: int = 0
-    """Responses without a spectrum since the last success."""
+    unserved: int = 0
+    """Failures of any kind since the last success."""
     false_alarms: int = 0
     """Alarms since the last success that a probe has disproved."""
     acquitted: float = float("-inf")
@@ -114,7 +114,7 @@ class CircuitBreaker:
     def cautious(self) -> bool:
         """The latest results may be the beginning of an outage: few requests should be in flight."""
         nearly = self._recent_failures >= self.failure_threshold - 1
-        return nearly or Signal.OUTAGE_LIKE in self.recent[-2:] or self.rejections >= SUSPICIOUS_REJECTIONS
+        return nearly or Signal.OUTAGE_LIKE in self.recent[-2:] or self.unserved >= SUSPICIOUS_REJECTIONS
 
     @property
     def failure_threshold(self) -> int:
@@ -129,7 +129,7 @@ class CircuitBreaker:
     @property
     def _is_steady(self) -> bool:
         """One more success changes nothing."""
-        counts = self.unreachable or self.rejections or self.false_alarms
+        counts = self.unreachable or self.unserved or self.false_alarms
         return self.recent == SUCCESSES and not counts and self.state is BreakerState.CLOSED
 
     @property
@@ -149,7 +149,7 @@ class CircuitBreaker:
         wait = None if failure is None else failure.retry_after
         own = wait is not None and not self.is_open and (waited or self.habits >= HABIT)
         if failure is not None and wait is not None and not own:
-            return self._obey(failure, wait, now, rng)
+            return self._said_again(failure, wait, now, rng) if self.is_open else self._obey(failure, wait, now, rng)
         if self.is_open:
             return self
         after = self._with(signal, failure, waited)
@@ -167,7 +167,7 @@ class CircuitBreaker:
         delay = 0.0 if now - self.acquitted < ALARM_MEMORY else FIRST_PROBE
         return replace(
             self, state=BreakerState.OPEN, reason=reason, since=now, until=now + delay,
-            recent=(), unreachable=0, rejections=0, server_requested=False,
+            recent=(), unreachable=0, unserved=0, server_requested=False,
             round_failures=0, rejected_probes=0, failed_probes=0, good_probes=0,
         )  # fmt: skip
 
@@ -179,7 +179,8 @@ class CircuitBreaker:
         if failure is None:
             return self._served_probe(now)
         if failure.retry_after is not None:
-            return replace(self._obey(failure, failure.retry_after, now, rng), habits=0)
+            least = min(FIRST_PROBE * GROWTH**self.failed_probes, LONGEST_PROBE)
+            return replace(self._obey(failure, max(failure.retry_after, least), now, rng), habits=0)
         rejected = classify(failure) is Signal.ANSWERED
         failed = replace(
             self, reason=_describe(failure), good_probes=0, rejected_probes=self.rejected_probes + 1 if rejected else 0
@@ -196,11 +197,12 @@ class CircuitBreaker:
         ok = signal is Signal.OK
         unreachable = failure is not None and failure.kind is FailureKind.UNREACHABLE
         repeated = waited and failure is not None and failure.retry_after is not None
+        own = repeated and self.habits >= HABIT
         return replace(
             self,
-            recent=self.recent if repeated and self.habits >= HABIT else (*self.recent, signal)[-WINDOW:],
+            recent=self.recent if own else (*self.recent, signal)[-WINDOW:],
             unreachable=self.unreachable + 1 if unreachable else 0,
-            rejections=0 if ok else self.rejections + (signal is Signal.ANSWERED),
+            unserved=0 if ok else self.unserved + (not own),
             served=self.served or ok,
             habits=0 if ok and waited else self.habits + repeated,
         )
@@ -208,8 +210,10 @@ class CircuitBreaker:
     def _alarmed(self, signal: Signal) -> bool:
         """Whether the latest results, ending with ``signal``, are reason to open and probe."""
         factor = 2 if self.false_alarms else 1
+        if self.unserved >= factor * FIRST_REJECTIONS:
+            return True
         if signal is Signal.ANSWERED:
-            return self.rejections >= factor * FIRST_REJECTIONS
+            return False
         return self._recent_failures >= self.failure_threshold or self.unreachable >= factor * FIRST_UNREACHABLE
 
     def _served_probe(self, now: float) -> CircuitBreaker:
@@ -221,15 +225,19 @@ class CircuitBreaker:
             return replace(self, good_probes=self.good_probes + 1, rejected_probes=0, until=now + NEXT_GOOD_PROBE)
         return replace(known, state=BreakerState.RECOVERING, rate_share=RAMP_START)
 
+    def _said_again(self, failure: Failure, wait: float, now: float, rng: Random) -> CircuitBreaker:
+        """Take in what a request that was in flight is answered: mostly what is known."""
+        if now + wait <= self.until + 1.0:
+            return replace(self, server_requested=True)
+        return self._obey(failure, wait, now, rng)
+
     def _obey(self, failure: Failure, wait: float, now: float, rng: Random) -> CircuitBreaker:
         """Pause for as long as the server requested, and some jitter."""
         until = now + wait + rng.uniform(0.0, min(0.1 * wait, LONGEST_JITTER))
-        if self.is_open and until <= self.until + 1.0:
-            return replace(self, server_requested=True)  # requests that were in flight say the same again
         since = self.since if self.is_open else now
         return replace(
             self, state=BreakerState.OPEN, reason=_describe(failure), since=since, until=until,
-            recent=(), unreachable=0, rejections=0, server_requested=True,
+            recent=(), unreachable=0, unserved=0, server_requested=True,
             failed_probes=self.failed_probes + 1 if self.is_open else 0,
             round_failures=0, rejected_probes=0, good_probes=0,
         )  # fmt: skip

@@ -97,7 +97,7 @@ class OutageMonitor:
         outages = [each for each in self._pending if not _is_rejection(each)]
         if outages:
             self.throttle.request_probe(f"{outages[-1].failure.detail}; checking the archive")
-        elif self.throttle.breaker.rejections < FIRST_REJECTIONS:
+        elif self.throttle.breaker.unserved < FIRST_REJECTIONS:
             self._give_up(_is_rejection)
         else:
             self.throttle.request_probe(f"{self._pending[-1].failure.detail}; checking the request")
@@ -125,10 +125,9 @@ class OutageMonitor:
         breaker = self.throttle.breaker
         if breaker.outage:
             self.queue.uncount_attempts(self.last_success)
-            for each in self._pending:
-                if not _is_rejection(each):
-                    self.queue.requeue(each.attempt, _now())
-            self._pending = [each for each in self._pending if _is_rejection(each)]
+            pending, self._pending = self._pending, []
+            for each in pending:  # an archive that is down may answer 404 as well
+                self.queue.requeue(each.attempt, _now())
         elif failure is None and not breaker.is_open:
             self._give_up(lambda each: True)
 

@@ -318,6 +318,6 @@ class Coordinator:
 def _without_counts(breaker: CircuitBreaker) -> CircuitBreaker:
     """Return the breaker without what changes with every result.
 
-    A worker does not know how many rejections the others have met; it assumes enough to have its own checked.
+    A worker does not know how many failures the others have met; it assumes enough to have its own checked.
     """
-    return replace(breaker, recent=(), unreachable=0, rejections=FIRST_REJECTIONS, false_alarms=0, rate_share=1.0)
+    return replace(breaker, recent=(), unreachable=0, unserved=FIRST_REJECTIONS, false_alarms=0, rate_share=1.0)

@@ -31,6 +31,13 @@ OUTAGES: dict[str, Sequence[Outage]] = {
     "503": [Outage(BEGIN, BEGIN + 600, "503")],
     "500": [Outage(BEGIN, BEGIN + 600, "500")],
     "HTML": [Outage(BEGIN, BEGIN + 600, "html")],
+    "mixed": [Outage(BEGIN, BEGIN + 600, "mixed")],
+    "mixed with 404": [Outage(BEGIN, BEGIN + 600, "mixed with 404")],
+    "429": [Outage(BEGIN, BEGIN + 600, "429")],
+    "one kind after the other": [
+        Outage(BEGIN + 60 * number, BEGIN + 60 * number + 60, how)
+        for number, how in enumerate(["500", "404", "refuse", "html", "503, Retry-After 5", "hang"])
+    ],
     "DNS failing": [Outage(BEGIN, BEGIN + 600, "dns")],
     "flapping every 2 s": FLAPPING,
 }
@@ -87,9 +94,10 @@ def test_a_block_that_is_rejected_is_the_fault_of_its_spectra(how: str) -> None:
     assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (300, 300, 3)
 
 
-def test_a_known_good_spectrum_that_has_gone_bad_is_no_outage() -> None:
-    """All that was served before is a 500 now; the other spectra are fine."""
-    run = run_virtually(simulate_night(300, gone_bad_at=2.0, poisoned=range(20, 26), limits=FAST))
+@pytest.mark.parametrize("how", ["500", "404", "html", "another spectrum", "hang", "503, Retry-After 5"])
+def test_a_known_good_spectrum_that_has_gone_bad_is_no_outage(how: str) -> None:
+    """All that was served before fails now; the other spectra are fine."""
+    run = run_virtually(simulate_night(300, gone_bad_at=2.0, gone_bad=how, poisoned=range(20, 26), limits=FAST))
     assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (294, 6, 4)
 
 
@@ -117,6 +125,15 @@ def test_a_server_that_is_overloaded_is_obeyed_by_all_each_time() -> None:
         assert sum(begin + 0.2 < moment < end - 1e-3 for moment in run.asked) == 0
     assert len(pauses) >= 2
     assert (run.stats.saved, run.stats.failed) == (300, 0)
+
+
+@pytest.mark.parametrize("how", ["503, Retry-After 0", "503, Retry-After 5"])
+def test_a_server_that_names_a_time_again_and_again_is_probed_at_growing_intervals(how: str) -> None:
+    hour = 3600.0
+    run = run_virtually(simulate_night(COUNT, [Outage(BEGIN, BEGIN + hour, how)], limits=FAST))
+    assert run.asked_between(BEGIN, BEGIN + hour) <= NOTICED + 30
+    assert run.finished <= BEGIN + hour + 600.0
+    assert (run.stats.saved, run.stats.failed, run.stats.exit_code) == (COUNT, 0, 0)
 
 
 @pytest.mark.parametrize("kind", OUTAGES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from random import Random
 
 from harvester import events as ev
@@ -43,7 +44,8 @@ class SimulatedArchive:
     latency: float = 0.2
     faults: dict[str, Fault] = field(default_factory=dict)
     gone_bad_at: float = float("inf")
-    """From then on whatever was served before is a 500."""
+    """From then on whatever was served before fails in the way ``gone_bad``, 500 if none is said."""
+    gone_bad: str = "500"
     served: set[str] = field(default_factory=set)
     emit: Callable[[ev.Event], None] = lambda event: None
     sent: Callable[[], None] = lambda: None
@@ -60,8 +62,10 @@ class SimulatedArchive:
         await asyncio.sleep(self.latency)
         if target.did in self.faults:
             return await self.faults[target.did](target)
-        if target.did in self.poisoned or (now >= self.gone_bad_at and target.did in self.served):
+        if target.did in self.poisoned:
             raise FetchError(Failure(FailureKind.SERVER_ERROR, "HTTP 500: SourceParseError", 500))
+        if now >= self.gone_bad_at and target.did in self.served:
+            return await FAILURES[self.gone_bad](target)
         if now < self.gone_bad_at:
             self.served.add(target.did)
         return Fetched(target.did.encode(), "url")
@@ -95,6 +99,16 @@ async def _html(target: Target) -> Fetched:
     return Fetched(b"<html>We are moving house</html>", "url")
 
 
+def _mixed(*ways: str) -> Fault:
+    """One way of failing after the other."""
+    turn = cycle(ways)
+
+    async def fail(target: Target) -> Fetched:
+        return await FAILURES[next(turn)](target)
+
+    return fail
+
+
 async def _hang(target: Target) -> Fetched:
     await asyncio.sleep(60.0)
     raise FetchError(Failure(FailureKind.TIMEOUT, "no answer in time"))
@@ -110,6 +124,10 @@ def _fails(kind: FailureKind, detail: str, status: int | None = None, retry_afte
 FAILURES: dict[str, Fault] = {
     "204": _fails(FailureKind.NO_DATA, "HTTP 204", 204),
     "403": _fails(FailureKind.FORBIDDEN, "HTTP 403: not public", 403),
+    "503, Retry-After 0": _fails(FailureKind.BUSY, "HTTP 503: busy", 503, 0.0),
+    "429": _fails(FailureKind.BUSY, "HTTP 429: slow down", 429),
+    "mixed": _mixed("500", "reset", "html", "refuse", "503", "dns", "429"),
+    "mixed with 404": _mixed("404", "404", "404", "500", "404", "html", "503"),
     "503, Retry-After 5": _fails(FailureKind.BUSY, "HTTP 503: busy", 503, 5.0),
     "404": _fails(FailureKind.NOT_FOUND, "HTTP 404: not known here", 404),
     "410": _fails(FailureKind.GONE, "HTTP 410: gone", 410),
@@ -179,6 +197,7 @@ async def simulate_night(
     rejected: Mapping[int, str] | None = None,
     retry_after: Mapping[int, float] | None = None,
     gone_bad_at: float = float("inf"),
+    gone_bad: str = "500",
     seed: int = 7,
 ) -> Night:
     """Harvest ``count`` spectra, one a second unless ``limits`` says otherwise; run it with ``run_virtually``."""
@@ -200,7 +219,7 @@ async def simulate_night(
     chance = Random(seed)
     bad = frozenset(targets[number].did for number in poisoned)
     archive = SimulatedArchive([Outage(o.begin + begin, o.end + begin, o.how) for o in outages], bad, emit=emit)
-    archive.gone_bad_at = begin + gone_bad_at
+    archive.gone_bad_at, archive.gone_bad = begin + gone_bad_at, gone_bad
     archive.faults = {targets[number].did: FAILURES[how] for number, how in (rejected or {}).items()}
     for number, wait in (retry_after or {}).items():
         archive.faults[targets[number].did] = _fails(FailureKind.BUSY, "HTTP 503: busy", 503, wait)

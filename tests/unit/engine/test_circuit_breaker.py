@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from harvester.engine.circuit_breaker import (
     FIRST_ALARM,
+    FIRST_PROBE,
     FIRST_REJECTIONS,
     FIRST_UNREACHABLE,
     GOOD_PROBES,
     HABIT,
     LAST_ALARM,
+    LONGEST_PROBE,
     PROBE_ROUND,
     REJECTED_PROBES,
     BreakerState,
@@ -49,7 +51,7 @@ def test_a_success_after_many_changes_nothing_until_something_else_comes() -> No
     steady = good(CircuitBreaker(), 30)
     assert good(steady, 1) is steady
     assert good(failing(steady, 1), 1).recent[-2:] == (Signal.OUTAGE_LIKE, Signal.OK)
-    assert good(failing(steady, 1, UNKNOWN), 1).rejections == 0
+    assert good(failing(steady, 1, UNKNOWN), 1).unserved == 0
 
 
 def down(now: float = 0.0) -> CircuitBreaker:
@@ -204,6 +206,19 @@ def test_a_retry_after_is_obeyed_by_all_workers_and_never_shortened() -> None:
     assert sooner.until == breaker.until
     later = breaker.record_probe(Failure(FailureKind.BUSY, "later", 503, retry_after=600.0), True, 230.0, RNG)
     assert later.until >= 830.0
+
+
+@pytest.mark.parametrize("wait", [0.0, 1.0, 100.0])
+def test_a_wait_that_proves_too_short_again_and_again_grows(wait: float) -> None:
+    impatient = Failure(FailureKind.BUSY, "HTTP 503", 503, retry_after=wait)
+    breaker, now = CircuitBreaker().record(Signal.OUTAGE_LIKE, impatient, 0.0, RNG), 0.0
+    intervals = []
+    for _ in range(20):
+        now = breaker.until
+        breaker = breaker.record_probe(impatient, True, now, RNG)
+        intervals.append(breaker.until - now)
+    assert min(intervals) >= max(wait, FIRST_PROBE)
+    assert LONGEST_PROBE <= intervals[-1] <= LONGEST_PROBE * 1.1
 
 
 def test_a_spectrum_that_is_answered_with_retry_after_again_while_others_are_served_holds_only_itself() -> None:
