@@ -30,6 +30,7 @@ from .access import AccessMethod, DatalinkAccess
 from .connection import STRAIGHT, Connection
 from .content_encoding import WORDS, decoded, too_large, unpacked_file, words_of
 from .http_errors import failure_from_exception
+from .interim_responses import BoundedResponse
 from .responses import failure_from_response
 from .url_policy import check_url, resolve_redirect
 
@@ -130,7 +131,8 @@ class ArchiveClient:
                 total=limits.total_timeout, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
             ),
             requote_redirect_url=False,
-            request_class=_reporting(self._on_wire),
+            request_class=_reporting(self._confirm, self._on_wire),
+            response_class=BoundedResponse,
         )
 
     async def fetch(self, target: Target, reached: Callable[[ev.Phase], None]) -> Fetched:

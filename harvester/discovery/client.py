@@ -23,6 +23,7 @@ from ..archive.client import MOST_HOPS, user_agent
 from ..archive.connection import STRAIGHT, Connection
 from ..archive.content_encoding import WORDS, words_of
 from ..archive.http_errors import failure_from_exception
+from ..archive.interim_responses import BoundedResponse
 from ..archive.responses import failure_from_response
 from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
@@ -129,6 +130,7 @@ class VoClient:
                 total=LONGEST_LISTING, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
             ),
             requote_redirect_url=False,
+            response_class=BoundedResponse,
         )
         return self
 

@@ -30,6 +30,7 @@ from harvester.model.limits import Limits
 from harvester.vo.constraints import Constraints
 from harvester.vo.descriptors import Findings
 from harvester.vo.listing import ListingSummary
+from tests.support.fault_server import head, serving_faults
 from tests.support.harvests import fits_names
 
 COUNT = 30
@@ -311,6 +312,13 @@ async def test_an_archive_that_cannot_be_reached() -> None:
     async with VoClient(Limits(rate=0), None) as asker:
         with pytest.raises(ArchiveError, match="refused"):
             await discover(asker, url, Constraints())
+
+
+async def test_a_service_whose_interim_responses_do_not_end_is_left() -> None:
+    flood = head("Link: </x>; rel=preload", status="103 Early Hints") * 200
+    async with serving_faults({}, pages={"/ssap": flood}) as service, VoClient(Limits(rate=0), None) as asker:
+        with pytest.raises(ArchiveError, match="more than 100 interim responses"):
+            await discover(asker, f"http://127.0.0.1:{service.port}/ssap", Constraints())
 
 
 async def test_without_services_the_addresses_are_what_is_left() -> None:

@@ -73,6 +73,11 @@ class Exchange:
         await asyncio.sleep(0.05)
         await self.say(piece)
 
+    async def pour(self, piece: bytes) -> None:
+        """Say the same without end, as fast as it is read."""
+        while not self.writer.is_closing():
+            await self.say(piece * (1 + 65_536 // len(piece)))
+
     async def drip(self, piece: bytes) -> None:
         while not self.writer.is_closing():
             await self.say(piece)
