@@ -18,12 +18,15 @@ main()
 """
 
 
-def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def start_child(
+    module: str, output: Path, locks: tuple[int, ...] = ()
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start ``main`` of a module of this package.
 
     Return the process and our end of the socket.
-    Its last argument is the number of its end. What it prints goes into the file ``output``. It shares nothing else
-    with this process, and no signal of the terminal reaches it. ClusterError if it cannot be started.
+    Its last argument is the number of its end. What it prints goes into the file ``output``. It inherits the
+    descriptors ``locks``, which are then held until it ends. It shares nothing else with this process, and no signal of
+    the terminal reaches it. ClusterError if it cannot be started.
     """
     try:
         ours, theirs = socket.socketpair()
@@ -37,7 +40,7 @@ def start_child(module: str, output: Path) -> tuple[subprocess.Popen[bytes], soc
             process = subprocess.Popen(  # noqa: S603 - our own text
                 [sys.executable, "-c", program, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
-                pass_fds=(theirs.fileno(),), process_group=0,
+                pass_fds=(theirs.fileno(), *locks), process_group=0,
             )  # fmt: skip
     except OSError as error:
         ours.close()

@@ -28,12 +28,22 @@ END_TIMEOUT = 10.0  # seconds that a process gets to end once it has nothing to 
 class ProcessPool:
     """``count`` processes, each with one shard at a time; an async context manager.
 
-    What they print goes into the file ``output``. One that was killed is replaced when it is needed.
+    What they print goes into the file ``output``; they inherit ``locks``. One that was killed is replaced when it is
+    needed.
     """
 
-    def __init__(self, count: int, job: JobSpec, coordinator: Coordinator, shutdown: Shutdown, output: Path) -> None:
+    def __init__(
+        self,
+        count: int,
+        job: JobSpec,
+        coordinator: Coordinator,
+        shutdown: Shutdown,
+        output: Path,
+        locks: tuple[int, ...] = (),
+    ) -> None:
         self.workers = count
         self._job, self._coordinator, self._shutdown, self._output = job, coordinator, shutdown, output
+        self._locks = locks
         self._lost = False
         self._idle: list[_WorkerProcess] = []
 
@@ -54,7 +64,7 @@ class ProcessPool:
 
         WorkerLostError if it is lost.
         """
-        process = self._idle.pop() if self._idle else await _WorkerProcess.start(self._job, self._output)
+        process = self._idle.pop() if self._idle else await _WorkerProcess.start(self._job, self._output, self._locks)
         try:
             leftovers = await process.work(shard, self._coordinator, self._until_overdue())
         except BaseException:
@@ -79,12 +89,12 @@ class _WorkerProcess:
         self._process, self._channel = process, channel
 
     @classmethod
-    async def start(cls, job: JobSpec, output: Path) -> _WorkerProcess:
+    async def start(cls, job: JobSpec, output: Path, locks: tuple[int, ...]) -> _WorkerProcess:
         """Start a process.
 
-        It shares nothing with this one but a socket, which ends with either of them.
+        It shares nothing with this one but a socket, which ends with either of them, and the ``locks``.
         """
-        process, ours = start_child("process_worker", output)
+        process, ours = start_child("process_worker", output, locks)
         worker = cls(process, await SocketChannel.over(ours))
         worker._channel.send(job)
         return worker

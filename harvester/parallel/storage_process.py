@@ -40,12 +40,12 @@ class StorageProcess:
         self.lost = False
 
     @classmethod
-    async def start(cls, job: StorageJob, output: Path) -> StorageProcess:
+    async def start(cls, job: StorageJob, output: Path, locks: tuple[int, ...] = ()) -> StorageProcess:
         """Start a process and wait until it is ready.
 
-        What it prints goes into the file ``output``. ClusterError, WorkerLostError.
+        What it prints goes into the file ``output``; it inherits ``locks``. ClusterError, WorkerLostError.
         """
-        process, ours = start_child("storage_worker", output)
+        process, ours = start_child("storage_worker", output, locks)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(pickle.dumps(job))

@@ -2,7 +2,7 @@
 
 Its last argument is the number of an open socket. What arrives while a batch is verified and synced becomes the next
 batch, so no timer and no thread is needed. It ends when the run's process does: it finishes the batch that it commits,
-and begins no other, since the next run may have the folder by then.
+under the run's lock, which it has inherited, and begins no other.
 """
 
 from __future__ import annotations

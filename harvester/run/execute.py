@@ -54,7 +54,7 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
     """
     store = configuration.open_store()
     store.prepare()
-    with acquire_lock(store.lock, run):
+    with acquire_lock(store.lock, run) as store.lock_descriptors:
         store.prepare_for_writing()
         note = ensure_usable(store.ledger)
         if note is not None and store.state.runs.exists():  # a first run makes its ledger and says nothing

@@ -84,9 +84,8 @@ async def _storage(run: RunContext[WriterT]) -> AsyncIterator[tuple[SpectrumWrit
     from ..parallel.storage_process import StorageProcess
 
     output = run.store.state.run(run.name).process_log
-    async with AdaptiveStorage(
-        run.store, expectation, partial(StorageProcess.start, output=output), spare_cores()
-    ) as storage:
+    start = partial(StorageProcess.start, output=output, locks=run.store.lock_descriptors)
+    async with AdaptiveStorage(run.store, expectation, start, spare_cores()) as storage:
         yield storage, storage.verify, storage.prepare
 
 
@@ -101,7 +100,8 @@ async def process_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     count, shutdown = run.settings.processes, run.shutdown
     job = JobSpec.of(run.configuration, run.folder.path)
     coordinator = Coordinator(_throttle(run), run.bus.emit, shutdown, run.clock.now)
-    async with coordinator, ProcessPool(count, job, coordinator, shutdown, run.folder.process_log) as pool:
+    output, locks = run.folder.process_log, run.store.lock_descriptors
+    async with coordinator, ProcessPool(count, job, coordinator, shutdown, output, locks) as pool:
         yield Runner(Dispatcher(_shards(run, count), pool, shutdown).run, coordinator.reset_connections)
 
 

@@ -47,6 +47,7 @@ class DirectoryStore:
         self.state = StateFolder.below(folder)
         self.ledger = self.state.ledger
         self.lock = self.state.lock
+        self.lock_descriptors: tuple[int, ...] = ()
         self._quarantine = Quarantine(self.state.quarantine)
         self._committer = GroupCommitter(folder, self.state.path)
 

@@ -51,6 +51,9 @@ class Store(SpectrumWriter, Protocol):
         """Path of the lock file."""
         ...
 
+    lock_descriptors: tuple[int, ...]
+    """What holds the lock during a run; processes that store for the run inherit them."""
+
     def path(self, name: str) -> Path | str:
         """Return where the spectrum called ``name`` is, or would be."""
         ...

@@ -4,7 +4,8 @@ Flocks that the kernel releases when their holder ends, however it ends.
 
 Two are held. The one on the output folder itself excludes a second harvest even if ``.harvester`` is removed; the one
 on the lock file works where a file system has no locks on folders (NFS), and its content names the holder. The lock
-file is never deleted: two processes would then hold two different files of the same name.
+file is never deleted: two processes would then hold two different files of the same name. Processes that store for the
+run inherit both: if it is killed, they are held until the last one has finished what it was storing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DirectoryHeldError, StoreError
@@ -24,27 +26,29 @@ from ..formatting import iso_utc
 from .errors import translate_os_errors
 
 LOCK_TIMEOUT = 1.0  # seconds: a reader that tests whether a lock is held has it for an instant
+ORPHAN_TIMEOUT = 30.0  # seconds for the processes of a run that was killed: they finish what they are storing
 _RETRY_INTERVAL = 0.05  # seconds
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _UNSUPPORTED = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a lock on a folder
 
 
 @contextmanager
-def acquire_lock(path: Path, run: str) -> Iterator[None]:
+def acquire_lock(path: Path, run: str) -> Iterator[tuple[int, ...]]:
     """Hold the lock file ``path``, and the harvest's folder above it, for ``run``.
 
-    DirectoryHeldError names the holder if another run has one of the two; StoreError if the disk fails.
+    Yield the descriptors that hold them, for processes that store for the run. DirectoryHeldError names the holder if
+    another run has one of the two; StoreError if the disk fails.
     """
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    began = time.monotonic()
     with _opened(path.parent.parent, _FOLDER) as folder:
         with _folder_locks_are_optional():
-            _wait_for(folder, path, deadline)
+            _wait_for(folder, path, began)
         with _opened(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK) as file:
-            _wait_for(file, path, deadline)
+            _wait_for(file, path, began)
             with translate_os_errors(path):
                 os.ftruncate(file, 0)
                 os.pwrite(file, _description(run), 0)
-            yield
+            yield folder, file
 
 
 @contextmanager
@@ -57,11 +61,16 @@ def _folder_locks_are_optional() -> Iterator[None]:
             raise
 
 
-def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
-    """Lock the open file. DirectoryHeldError if another run still has it at ``deadline``."""
+def _wait_for(descriptor: int, path: Path, began: float) -> None:
+    """Lock the open file.
+
+    DirectoryHeldError if another run has it for longer than is waited for since ``began``.
+    """
     while not _is_locked(descriptor, path):
-        if time.monotonic() > deadline:
-            raise DirectoryHeldError(f"{path.parent.parent}: another run is using this directory ({_holder(path)})")
+        holder = _Holder.of(path)
+        if time.monotonic() - began > (ORPHAN_TIMEOUT if holder and holder.has_ended else LOCK_TIMEOUT):
+            who = str(holder) if holder else "the lock file does not name the process"
+            raise DirectoryHeldError(f"{path.parent.parent}: another run is using this directory ({who})")
         time.sleep(_RETRY_INTERVAL)
 
 
@@ -116,12 +125,39 @@ def _description(run: str) -> bytes:
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started, "run": run}).encode()
 
 
-def _holder(path: Path) -> str:
-    """Describe the holder by what the lock file says."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        holder = json.loads(path.read_bytes())
-        return f"process {holder['pid']} on {holder['host']}, run {holder['run']}, since {holder['started']}"
-    return "the lock file does not name the process"
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """The process that took the lock, by what the lock file says."""
+
+    pid: int
+    host: str
+    run: str
+    started: str
+
+    @classmethod
+    def of(cls, path: Path) -> _Holder | None:
+        """Read the lock file; None if it does not name the process."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads(path.read_bytes())
+            return cls(int(said["pid"]), str(said["host"]), str(said["run"]), str(said["started"]))
+        return None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is of this machine and gone: others that it started have the lock."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # another user's, or a number that is no process
+            return False
+        return False
+
+    def __str__(self) -> str:
+        words = f"process {self.pid} on {self.host}, run {self.run}, since {self.started}"
+        return f"{words}; it has ended, a process that it started has not" if self.has_ended else words
 
 
 class FolderGuard:
@@ -150,5 +186,7 @@ class FolderGuard:
 def _is_same(folder: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(folder.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         return False

@@ -47,6 +47,7 @@ class ObjectStore:
         self.state = StateFolder.below(home)
         self.ledger = self.state.ledger
         self.lock = self.state.lock
+        self.lock_descriptors: tuple[int, ...] = ()
         self.notes: list[str] = []
         self.migrated_count = 0
         self._service = service

@@ -22,6 +22,7 @@ from harvester.ledger import queries
 from harvester.model.exit_codes import StopReason
 from harvester.parallel.channel import WorkerLostError
 from harvester.parallel.process_pool import _WorkerProcess
+from harvester.storage.lock import is_held
 from tests.support.harvests import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
 COUNT = 300
@@ -41,6 +42,11 @@ def all_end(pids: list[int], patience: float = 20.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def open_files(pid: int) -> set[Path]:
+    """The files and folders that ``pid`` has open."""
+    return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 def _lives(pid: int) -> bool:
@@ -190,10 +196,13 @@ async def test_processes_do_not_outlive_the_one_that_was_killed(tmp_path: Path) 
         while json.loads(await run.stdout.readline())["event"] != "spectrum_saved":
             pass
         workers = children_of(run.pid)
+        assert len(workers) == 2
+        lock = tmp_path / "out/.harvester/lock"
+        assert all(lock in open_files(worker) for worker in workers), "no other run starts while one may be storing"
         run.kill()
         await run.wait()
-        assert len(workers) == 2
         assert await asyncio.to_thread(all_end, workers)
+        assert not is_held(lock)
         again = await harvest_from(archive, tmp_path / "out", listed_dids(COUNT), processes=2)
     assert again.report.stats.remaining == 0
     assert again.report.stats.exit_code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,63 @@ import pytest
 from harvester import events as ev
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, listed_dids, serve
-from harvester.errors import DirectoryHeldError
+from harvester.engine.engine import WORKERS_PER_REQUEST_SLOT
+from harvester.errors import DirectoryHeldError, HarvestError
 from harvester.ledger import queries
 from harvester.run.execute import locked_store
-from tests.support.harvests import fits_names, harvest_from, leftovers
+from tests.support.harvests import QUICK, fits_names, harvest_from, leftovers
 
 COUNT = 12
+
+
+REPLACED: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda state: None,
+    "a file": lambda state: state.write_bytes(b"mine"),
+    "another folder": Path.mkdir,
+    "a link to nothing": partial(Path.symlink_to, target="nowhere"),
+    "a link to itself": partial(Path.symlink_to, target=".harvester"),
+    "a link to another folder": partial(Path.symlink_to, target=".."),
+}
+
+
+@pytest.mark.parametrize("how", REPLACED)
+async def test_a_run_whose_state_is_replaced_stores_nothing_beside_another_and_says_so(
+    tmp_path: Path, how: str
+) -> None:
+    out, saved, held = tmp_path / "out", 0, 0
+
+    def replace(event: ev.Event) -> None:
+        nonlocal saved, held
+        saved += isinstance(event, ev.SpectrumSaved)
+        if isinstance(event, ev.SpectrumSaved) and saved == 3:
+            (out / ".harvester").rename(tmp_path / "aside")
+            REPLACED[how](out / ".harvester")
+            try:
+                with locked_store(load({"out": str(out), "archive": "demo"}), "second"):
+                    pass
+            except HarvestError:  # another run is using it, or what is there is no folder
+                held += 1
+
+    async with serve(DemoArchive(count=COUNT)) as archive:
+        done = await harvest_from(archive, out, listed_dids(COUNT), watchers=[replace])
+        assert (done.report.stats.exit_code, held) == (6, 1)
+        assert "was removed or replaced during the run" in done.report.stats.reason
+        before = fits_names(out)
+        assert len(before) >= 3
+        clear(out / ".harvester")
+        again = await harvest_from(archive, out, listed_dids(COUNT))
+        assert (again.report.stats.exit_code, again.report.stats.present) == (0, len(before))
+        assert sum(archive.log.by_did.values()) <= COUNT + WORKERS_PER_REQUEST_SLOT * QUICK["concurrency"]
+    assert len(fits_names(out)) == COUNT
+    assert not leftovers(out)
+
+
+def clear(state: Path) -> None:
+    """Remove what a user put in place of the state folder."""
+    if state.is_symlink() or state.is_file():
+        state.unlink()
+    elif state.exists():
+        shutil.rmtree(state)
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["its state", "all of it"])

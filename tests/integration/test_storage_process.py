@@ -41,6 +41,7 @@ from harvester.parallel.storage_messages import SentBody, StorageJob, Stored
 from harvester.parallel.storage_process import StorageProcess
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.group_commit import BatchCommitter
+from tests.integration.test_processes import open_files
 from tests.support.harvests import fits_names, harvest_from, leftovers
 from tests.support.paths import REPOSITORY
 from tests.support.spectral_files import image, written
@@ -234,8 +235,9 @@ async def test_a_run_whose_storage_process_is_killed_stores_and_records_everythi
     started: list[StorageProcess] = []
     start = StorageProcess.start
 
-    async def recorded(job: StorageJob, output: Path) -> StorageProcess:
-        started.append(await start(job, output))
+    async def recorded(job: StorageJob, output: Path, locks: tuple[int, ...]) -> StorageProcess:
+        started.append(await start(job, output, locks))
+        assert tmp_path / "out/.harvester/lock" in open_files(started[0]._process.pid), "no other run starts beside it"
         return started[0]
 
     since, count = 0, 200

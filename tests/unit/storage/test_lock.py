@@ -6,6 +6,9 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from harvester.model.target import SpectrumId, Target
 from harvester.storage import lock
 from harvester.storage.directory import DirectoryStore
 from harvester.storage.lock import acquire_lock, is_held
+from tests.support.paths import REPOSITORY
 
 BODY = b"x" * 2880
 
@@ -71,6 +75,39 @@ def test_where_folders_cannot_be_locked_the_lock_file_does(
         with pytest.raises(DirectoryHeldError, match="run first"), acquire_lock(path, "second"):
             pass
     assert not is_held(path)
+
+
+KILLED = """
+import os, subprocess, sys
+from pathlib import Path
+from harvester.storage.lock import acquire_lock
+with acquire_lock(Path(sys.argv[1]), "killed") as descriptors:
+    subprocess.Popen(["cat"], pass_fds=descriptors)
+    print("started", flush=True)
+    os._exit(9)
+"""
+
+
+def test_the_lock_of_a_killed_run_stays_until_the_processes_that_store_for_it_have_ended(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+    )
+    assert run.stdin is not None
+    assert run.stdout is not None
+    assert run.stdout.readline() == b"started\n"
+    run.wait()
+    assert is_held(path)
+    monkeypatch.setattr(lock, "ORPHAN_TIMEOUT", 0.0)
+    still = pytest.raises(DirectoryHeldError, match=r"run killed, .*; it has ended, a process that it started has not")
+    with still, acquire_lock(path, "second"):
+        pass
+    monkeypatch.setattr(lock, "ORPHAN_TIMEOUT", 30.0)
+    threading.Timer(0.2, run.stdin.close).start()  # which ends ``cat``
+    with acquire_lock(path, "third"):
+        assert b"third" in path.read_bytes()
+    run.stdout.close()
 
 
 def test_a_disk_that_fails_is_no_other_harvest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
