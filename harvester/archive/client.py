@@ -55,8 +55,8 @@ class ArchiveClient:
 
     It is an async context manager, which owns one connection pool. ``acquire_followup`` waits for the slot of a further
     request for the same spectrum; False if none is to be sent. ``acquire_repeat`` does so after a connection was lost
-    before its response, when aiohttp silently sends the request again; ``sent`` is called when the bytes of a request
-    have left.
+    before its response, when aiohttp silently sends the request again; ``confirm`` is called
+    just before the bytes of a request leave, and raises FetchError if they must not; ``sent`` when they have left.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class ArchiveClient:
         connection: Connection = STRAIGHT,
         acquire_repeat: Callable[[], Awaitable[bool]] | None = None,
         sent: Callable[[], None] = lambda: None,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         self._access = access
         self._limits = limits
@@ -78,6 +79,7 @@ class ArchiveClient:
         self._acquire_followup = acquire_followup
         self._acquire_repeat = acquire_repeat or acquire_followup
         self._sent = sent
+        self._confirm = confirm
         self._now = now
         self._connection = connection
         self._links: LinkBatches | None = None
@@ -252,14 +254,16 @@ class ArchiveClient:
         self._sent()
 
 
-def _reporting(report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
+def _reporting(confirm: Callable[[], None], report: Callable[[str], None]) -> type[aiohttp.ClientRequest]:
     """Return requests that ``report`` their URL as soon as their bytes have left.
 
+    ``confirm`` is called before.
     aiohttp's traces cost a fifth of a request.
     """
 
     class Reported(aiohttp.ClientRequest):
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            confirm()
             try:
                 return await super().send(conn)
             finally:  # not before: a busy machine may stop us in between, and the sliding second would begin too early

@@ -62,6 +62,10 @@ class Throttle(Protocol):
         """Record a connection lost before its response, and wait to send the request again."""
         ...
 
+    def confirm(self) -> None:
+        """Check, before the bytes leave, that the slot is still held. FetchError if not."""
+        ...
+
     def sent(self) -> None:
         """Note that the bytes of a request leave now."""
         ...

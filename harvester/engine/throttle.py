@@ -122,6 +122,9 @@ class LocalThrottle:
             self.record(Signal.OUTAGE_LIKE, LOST)
         return await self.acquire_followup(shutdown)
 
+    def confirm(self) -> None:
+        """Do nothing: slots that this process grants are not lost."""
+
     def sent(self) -> None:
         """Note that the bytes of a request have left: the rate limit counts them from here on."""
         self._settle()

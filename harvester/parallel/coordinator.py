@@ -67,6 +67,22 @@ class WorkerConnection:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class FreezeWatch:
+    """Find out that this process was frozen.
+
+    A check that is due every ``interval`` seconds comes much later then.
+    """
+
+    interval: float
+    last: float
+
+    def frozen_for(self, now: float) -> float:
+        """Return the seconds, 0 if the check at ``now`` is about in time."""
+        late, self.last = now - self.last - self.interval, now
+        return late if late > self.interval else 0.0
+
+
 class Coordinator:
     """Answer the messages of all workers; an async context manager.
 
@@ -234,9 +250,13 @@ class Coordinator:
 
     async def _drop_silent(self) -> None:
         """Disconnect workers that are frozen and would keep their slots for ever."""
+        watch = FreezeWatch(CHECK_INTERVAL, self._now())
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
-            for worker in [each for each in self._workers if self._now() - each.last_message > SILENCE]:
+            now, frozen = self._now(), watch.frozen_for(self._now())
+            for worker in self._workers:
+                worker.last_message = min(now, worker.last_message + frozen)  # what came meanwhile is to be read yet
+            for worker in [each for each in self._workers if now - each.last_message > SILENCE]:
                 self.disconnect(worker)
                 worker.end()
 

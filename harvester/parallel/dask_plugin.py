@@ -25,7 +25,7 @@ from ..engine.throttle import LocalThrottle
 from ..model.exit_codes import StopReason
 from ..model.limits import Limits
 from .channel import MessageBatcher, packed
-from .coordinator import Coordinator, WorkerConnection
+from .coordinator import Coordinator, FreezeWatch, WorkerConnection
 from .messages import ResetConnections, ShardDropped, ShutdownCommand, WorkerStopReason
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,9 @@ class CoordinatorPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed s
         throttle = LocalThrottle(self._limits, self._report)
         try:
             async with Coordinator(throttle, self._report, self._shutdown, time.time) as self._coordinator:
+                watch = FreezeWatch(NEWS_INTERVAL, asyncio.get_running_loop().time())
                 while not await wait_for_event(self._over, NEWS_INTERVAL):
+                    self._polled += watch.frozen_for(asyncio.get_running_loop().time())
                     self._check_run()
         finally:
             self._report(None)

@@ -89,7 +89,7 @@ class JobSpec:
         return ArchiveClient(
             self.access, self.limits, self.contact, emit,
             partial(throttle.acquire_followup, draining), clock, self.connection,
-            partial(throttle.acquire_repeat, draining), throttle.sent,
+            partial(throttle.acquire_repeat, draining), throttle.sent, throttle.confirm,
         )  # fmt: skip
 
     def verify(self, target: Target, body: bytes) -> Verdict | LongVerification:

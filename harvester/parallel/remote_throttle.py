@@ -13,7 +13,7 @@ from random import Random
 from ..engine.circuit_breaker import CircuitBreaker, Signal
 from ..engine.interfaces import ProbeListener
 from ..engine.throttle import LOST, PROBING, UNSENT
-from ..model.failures import Failure
+from ..model.failures import Failure, FailureKind, FetchError
 from .messages import (
     BreakerChanged,
     DiskFullReport,
@@ -34,6 +34,9 @@ from .messages import (
 
 Waiting = deque[asyncio.Future[bool]]
 
+LEASE = 50.0  # seconds after a heartbeat in which slots may be used: at ``coordinator.SILENCE`` others get them
+FROZEN = Failure(FailureKind.CONNECTION_LOST, "this process was frozen, and its request slots are another's by now")
+
 
 class RemoteThrottle:
     """A ``Throttle`` for one engine.
@@ -49,6 +52,7 @@ class RemoteThrottle:
         self._acquiring, self._following_up, self._probing = Waiting(), Waiting(), Waiting()
         self._probe_listeners: list[ProbeListener] = []
         self._rng = Random()  # noqa: S311 - jitter, no secret
+        self._alive = asyncio.get_running_loop().time()
 
     @property
     def disk_full(self) -> bool:
@@ -84,8 +88,20 @@ class RemoteThrottle:
         """
         return await self._granted(self._probing, ProbeOffer(), shutdown)
 
+    def renew_lease(self) -> None:
+        """Note that the coordinator gets a heartbeat now."""
+        self._alive = asyncio.get_running_loop().time()
+
+    def confirm(self) -> None:
+        """Check, before the bytes leave, that the slot is still held.
+
+        FetchError if this process was frozen, so that the slot may be another's.
+        """
+        if asyncio.get_running_loop().time() - self._alive > LEASE:
+            raise FetchError(FROZEN)
+
     def sent(self) -> None:
-        """Note that the bytes of a request leave now; the coordinator learns it from the event."""
+        """Note that the bytes of a request have left; the coordinator learns it from the event."""
         UNSENT.set(False)
 
     def release(self, latency: float | None) -> None:

@@ -139,6 +139,7 @@ class _Worker:
         while True:
             await asyncio.sleep(HEARTBEAT)
             self._channel.send(Heartbeat())
+            self._throttle.renew_lease()
 
     async def _receive(self) -> None:
         await receive_messages(self._channel, self._handle)

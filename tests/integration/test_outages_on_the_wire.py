@@ -6,9 +6,12 @@ aiohttp silently repeats a request whose connection was lost, so requests are co
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import struct
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,8 +23,9 @@ import pytest
 
 from harvester import events as ev
 from harvester.demo import DemoArchive, RequestLog, RunningArchive, listed_dids
+from tests.integration.test_processes import children_of
 from tests.support.fault_server import head, ok, whole
-from tests.support.harvests import harvest_from
+from tests.support.harvests import harvest_from, write_catalog
 
 COUNT = 160
 GOOD = 80  # spectra that are served before the outage begins
@@ -47,8 +51,11 @@ class CountingServer:
     served: int = 0
     begins_at: int = 10**9
     kind: str = ""
+    redirects: bool = False
+    """Each spectrum takes two requests, of which only the second meets what happens."""
     arrivals: list[float] = field(default_factory=list)
     all_arrivals: list[float] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
     listener: socket.socket = field(default_factory=socket.socket)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -66,6 +73,11 @@ class CountingServer:
             while (request := await self.read(connection)) is not None:
                 text, arrived = request
                 self.all_arrivals.append(arrived)
+                if self.redirects and "&moved" not in text:
+                    place = f"Location: {text.split()[1]}&moved=1"
+                    reply = head(place, "Content-Length: 0", status="302 Found")
+                    await asyncio.get_running_loop().sock_sendall(connection, reply)
+                    continue
                 if self.how:
                     self.arrivals.append(arrived)
                 if not await self.respond(connection, text):
@@ -104,6 +116,7 @@ class CountingServer:
             await loop.sock_sendall(connection, ANSWERS[self.how])
         else:
             did = parse_qs(urlsplit(text.split()[1]).query)["ID"][0]
+            self.asked[did] += 1
             await asyncio.sleep(0.005)
             await loop.sock_sendall(connection, ok(self.bodies[did]))
             self.served += 1
@@ -115,9 +128,12 @@ class CountingServer:
 
 
 @asynccontextmanager
-async def counting(count: int, kind: str = "", begins_at: int = 10**9) -> AsyncIterator[CountingServer]:
+async def counting(
+    count: int, kind: str = "", begins_at: int = 10**9, redirects: bool = False
+) -> AsyncIterator[CountingServer]:
     """Run the server on loopback."""
-    server = CountingServer({did: whole(did) for did in listed_dids(count)}, begins_at=begins_at, kind=kind)
+    bodies = {str(did): whole(did) for did in listed_dids(count)}
+    server = CountingServer(bodies, begins_at=begins_at, kind=kind, redirects=redirects)
     if not begins_at:
         server.how = kind
     server.listener.setsockopt(
@@ -144,10 +160,18 @@ def archive(server: CountingServer) -> RunningArchive:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's times of arrival are Linux's own")
 
 
-@pytest.mark.parametrize("kind", ["refused", "reset", "hanging", "503", "500", "HTML"])
-async def test_a_server_counts_at_most_ten_requests_before_the_pause(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "redirects"),
+    [
+        *((kind, False) for kind in ("refused", "reset", "hanging", "503", "500", "HTML")),
+        *((kind, True) for kind in ("reset", "hanging", "500", "HTML")),
+    ],
+)
+async def test_a_server_counts_at_most_ten_requests_before_the_pause(
+    kind: str, redirects: bool, tmp_path: Path
+) -> None:
     attempts, seen = [0], list[int]()
-    async with counting(COUNT, kind, GOOD) as server:
+    async with counting(COUNT, kind, GOOD, redirects) as server:
 
         def watch(event: ev.Event) -> None:
             if server.how and isinstance(event, ev.PhaseEntered) and event.phase is ev.Phase.RESPONSE:
@@ -187,6 +211,33 @@ async def test_no_second_on_the_wire_has_more_than_rate_plus_one_requests(worker
     async with counting(count) as server:
         limits = {"rate": rate, "concurrency": 8}
         await harvest_from(archive(server), tmp_path / "out", listed_dids(count), limits=limits, **how)
+    assert len(server.all_arrivals) == count
+    assert busiest_second(server) <= rate + 1
+
+
+def busiest_second(server: CountingServer) -> int:
     times = sorted(server.all_arrivals)
-    assert len(times) == count
-    assert max(sum(0.0 <= other - time < 1.0 for other in times) for time in times) <= rate + 1
+    return max(sum(0.0 <= other - time < 1.0 for other in times) for time in times)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", ["the run", "the coordinator", "a worker"])
+async def test_what_was_frozen_does_not_make_up_for_it(frozen: str, tmp_path: Path) -> None:
+    """Neither with slots that were granted before, nor with those that nothing used meanwhile."""
+    rate, count = 60, 200
+    async with counting(count) as server:
+        catalog = write_catalog(tmp_path / "wanted.csv", listed_dids(count))
+        asked = ["--archive", archive(server).dlget, "--catalog", str(catalog), "--out", str(tmp_path / "out")]
+        how = ["--rate", str(rate), "--processes", "1" if frozen == "the run" else "3", "--progress", "none"]
+        run = await asyncio.create_subprocess_exec(sys.executable, "-m", "harvester", *asked, *how, cwd=tmp_path)
+        for served in (40, 120):
+            async with asyncio.timeout(30):
+                while server.served < served:  # noqa: ASYNC110 - the server counts, it has no event to wait for
+                    await asyncio.sleep(0.005)
+            victim = children_of(run.pid)[0] if frozen == "a worker" else run.pid
+            os.kill(victim, signal.SIGSTOP)
+            await asyncio.sleep(1.1)
+            os.kill(victim, signal.SIGCONT)
+        assert await run.wait() == 0
+    assert set(server.asked.values()) == {1}
+    assert busiest_second(server) <= rate + 1

@@ -8,14 +8,17 @@ from collections import Counter
 import pytest
 
 from harvester import events as ev
+from harvester.engine.throttle import UNSENT
 from harvester.errors import StoreError
 from harvester.model.exit_codes import StopReason
-from harvester.model.failures import FailureKind
+from harvester.model.failures import FailureKind, FetchError
 from harvester.model.limits import Limits
 from harvester.model.target import Target
 from harvester.parallel.coordinator import CHECK_INTERVAL, SILENCE
+from harvester.parallel.messages import PermitGranted, PermitRequest, RequestDone
+from harvester.parallel.remote_throttle import LEASE, RemoteThrottle
 from tests.support.simulated_run import HOUR, Outage, SimulatedArchive
-from tests.support.virtual_time import run_virtually
+from tests.support.virtual_time import run_virtually, virtual_loop
 from tests.support.worker_pools import WORKERS, Bench, SharedStore, targets
 
 INTERRUPT = StopReason("stopped by Ctrl-C", 130)
@@ -201,6 +204,39 @@ def test_a_hand_that_says_nothing_any_more_is_taken_for_lost() -> None:
     took = run_virtually(it.run(lambda it: it.pool.freeze(), after=21.0))
     assert it.tally.stats.saved == 200
     assert took <= 200 / 2 * 1.5 + SILENCE + CHECK_INTERVAL
+
+
+def test_workers_are_not_taken_for_lost_because_the_coordinator_was_frozen() -> None:
+    it = bench(200, SimulatedArchive(latency=1.0), concurrency=2)
+    run_virtually(it.run(lambda it: virtual_loop().stall(10 * SILENCE), after=21.0))
+    assert it.tally.stats.saved == 200
+    assert set(asked(it).values()) == {1}
+    assert len(it.pool.shards) == len({shard.number for shard in it.pool.shards}), "none was begun again"
+
+
+def test_a_worker_that_was_frozen_for_long_sends_nothing_with_the_slots_that_it_had() -> None:
+    async def freeze(seconds: float) -> list[object]:
+        sent: list[object] = []
+        throttle = RemoteThrottle(sent.append, asyncio.Event())
+        slot = asyncio.create_task(throttle.acquire(asyncio.Event()))
+        await asyncio.sleep(0)
+        throttle.handle(PermitGranted())
+        assert await slot
+        UNSENT.set(True)  # as in the task that has the slot
+        virtual_loop().stall(seconds)
+        if seconds > LEASE:
+            with pytest.raises(FetchError) as refused:
+                throttle.confirm()
+            assert "was frozen" in refused.value.failure.detail
+        else:
+            throttle.confirm()
+            throttle.sent()
+        throttle.release(None)
+        return sent
+
+    assert LEASE < SILENCE
+    assert run_virtually(freeze(LEASE - 1.0)) == [PermitRequest(), RequestDone(None, unsent=False)]
+    assert run_virtually(freeze(SILENCE)) == [PermitRequest(), RequestDone(None, unsent=True)]
 
 
 def test_a_pause_that_the_archive_asks_for_charges_no_spectrum() -> None:
