@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from harvester.demo import DemoArchive, RunningArchive, listed_dids, serve
 from harvester.ledger import queries
 from tests.integration.test_processes import all_end, children_of
+from tests.support.dask_clusters import cluster
 from tests.support.harvests import fits_names, harvest_demo, leftovers, write_catalog
 
 pytest.importorskip("distributed", reason="needs the extra dask")
@@ -66,39 +67,6 @@ async def running(archive: RunningArchive, out: Path, *how: str, rate: float = 0
         await process.communicate()
 
 
-@asynccontextmanager
-async def cluster(workers: int) -> AsyncIterator[str]:
-    """The address of a scheduler that has ``workers``, in processes that no run started."""
-    async with AsyncExitStack() as stack:
-        scheduler = await _started(stack, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        address = await _address(scheduler)
-        for _ in range(workers):
-            await _started(stack, "worker", address, "--nthreads", "1", "--no-dashboard")
-        yield address
-
-
-async def _started(stack: AsyncExitStack, what: str, *how: str) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"distributed.cli.dask_{what}", *how, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-
-    async def end() -> None:
-        with suppress(ProcessLookupError):  # it was killed before
-            process.terminate()
-        await process.communicate()
-
-    stack.push_async_callback(end)
-    return process
-
-
-async def _address(scheduler: asyncio.subprocess.Process) -> str:
-    assert scheduler.stderr is not None
-    while line := (await scheduler.stderr.readline()).decode():
-        if "Scheduler at:" in line:
-            return line.split()[-1]
-    raise AssertionError("the scheduler did not say where it is")
-
-
 def workers_of(pid: int) -> list[int]:
     """The worker processes of a cluster that the run ``pid`` started."""
     return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
@@ -132,13 +100,13 @@ async def test_two_of_four_workers_are_killed_and_nothing_is_lost(tmp_path: Path
 
 async def test_a_cluster_of_someone_else_is_drained_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as address:
-        async with running(archive, out, "--scheduler", address, rate=40) as run:
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as around:
+        async with running(archive, out, "--scheduler", around.address, rate=40) as run:
             await run.until("spectrum_saved", 40)
             run.process.send_signal(signal.SIGINT)
             first = await run.end()
             assert run.process.returncode == 130
-        async with running(archive, out, "--scheduler", address) as run:
+        async with running(archive, out, "--scheduler", around.address) as run:
             second = await run.end()
         asked = archive.log.by_did
     assert 40 <= first["saved"] < COUNT
@@ -149,8 +117,8 @@ async def test_a_cluster_of_someone_else_is_drained_and_goes_on(tmp_path: Path) 
 
 async def test_hands_whose_run_was_killed_ask_for_nothing_more(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as address:
-        async with running(archive, out, "--scheduler", address, rate=20) as run:
+    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as around:
+        async with running(archive, out, "--scheduler", around.address, rate=20) as run:
             await run.until("spectrum_saved", 20)
             run.process.kill()
             await run.process.wait()
@@ -158,7 +126,7 @@ async def test_hands_whose_run_was_killed_ask_for_nothing_more(tmp_path: Path) -
         before = archive.log.requests
         await asyncio.sleep(3.0)
         assert archive.log.requests == before < COUNT
-        async with running(archive, out, "--scheduler", address) as run:
+        async with running(archive, out, "--scheduler", around.address) as run:
             summary = await run.end()
         asked = archive.log.by_did
     assert summary["exit_code"] == 0
@@ -167,15 +135,14 @@ async def test_hands_whose_run_was_killed_ask_for_nothing_more(tmp_path: Path) -
 
 
 async def test_a_scheduler_that_goes_away_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, AsyncExitStack() as stack:
-        scheduler = await _started(stack, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        address = await _address(scheduler)
-        await _started(stack, "worker", address, "--nthreads", "1", "--no-dashboard")
-        async with running(archive, out, "--scheduler", address, rate=20) as run:
-            await run.until("spectrum_saved", 10)
-            scheduler.kill()
-            summary = await run.end()
+    async with (
+        serve(DemoArchive(count=COUNT, latency=0.05)) as archive,
+        cluster(1) as around,
+        running(archive, tmp_path / "out", "--scheduler", around.address, rate=20) as run,
+    ):
+        await run.until("spectrum_saved", 10)
+        around.scheduler.kill()
+        summary = await run.end()
     assert summary["exit_code"] == 4
     assert "scheduler is gone" in summary["reason"]
     assert summary["saved"] >= 10
@@ -206,8 +173,8 @@ async def test_workers_prove_and_prepare_spectra_to_the_same_findings_and_bytes(
     await harvest_demo(out, 120)
     damaged = sorted(out.glob("*.fits"))[7]
     damaged.write_bytes(damaged.read_bytes()[:-2880])
-    async with cluster(2) as address:
-        by_dask = ["--out", str(out), "--scheduler", address]
+    async with cluster(2) as around:
+        by_dask = ["--out", str(out), "--scheduler", around.address]
         proved = [await _said("verify", "--json", *how) for how in (by_dask, by_dask[:2])]
         files = [tmp_path / "far.parquet", tmp_path / "near.parquet"]
         exported = [
