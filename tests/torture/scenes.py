@@ -193,8 +193,7 @@ async def judge(program: Program, stage: Stage, scene: Scene, before: set[str], 
 
 
 def _complaints(ended: Ended) -> list[str]:
-    linker = ended.code == 127 and "cannot allocate memory for thread-local data" in ended.printed  # of the C library
-    wrong = [] if ended.code in CODES or linker else [f"exit code {ended.code}"]
+    wrong = [] if ended.code in CODES else [f"exit code {ended.code}"]
     found = re.findall(r"Traceback|internal error[:;]|\w*Exception\b", ended.printed)
     return wrong + [f"it printed {word!r}" for word in found]
 
