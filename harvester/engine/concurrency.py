@@ -49,6 +49,8 @@ class AdaptiveConcurrency:
     """Responses that do not count: the first ones on new connections, which cost a handshake."""
     count: int = 0
     total: float = 0.0
+    own: float = 0.0
+    """Of the total, the seconds that this program may have caused itself: a busy machine is no busy archive."""
     wanted: bool = False
     calm: int = 0
     next_calm: int = FIRST_CALM
@@ -69,11 +71,12 @@ class AdaptiveConcurrency:
         """Note that a request had to wait for the level: only then is a higher one tried."""
         return self if self.wanted else replace(self, wanted=True)
 
-    def on_response(self, latency: float) -> AdaptiveConcurrency:
-        """Fold in a latency."""
+    def on_response(self, latency: float, own: float = 0.0) -> AdaptiveConcurrency:
+        """Fold in a latency, of which this program spent at most ``own`` seconds itself."""
         if self.skip:
             return replace(self, skip=self.skip - 1)
-        after = replace(self, count=self.count + 1, total=self.total + latency, calm=max(0, self.calm - 1))
+        own, calm = self.own + min(own, latency), max(0, self.calm - 1)
+        after = replace(self, count=self.count + 1, total=self.total + latency, own=own, calm=calm)
         return after if after.count < self._enough else after._judge()
 
     @property
@@ -93,10 +96,10 @@ class AdaptiveConcurrency:
     def _judge(self) -> AdaptiveConcurrency:
         mean = self.total / self.count
         before = self.known.get(self.level)
-        if before is not None and mean > BUSIER * before:
+        if before is not None and mean - self.own / self.count > BUSIER * before:
             return self._halved()
         smoothed = mean if before is None else 0.8 * before + 0.2 * mean
-        measured = replace(self, known={**self.known, self.level: smoothed}, count=0, total=0.0)
+        measured = replace(self, known={**self.known, self.level: smoothed}, count=0, total=0.0, own=0.0)
         if self.lower is None or measured._is_worth_it(self.lower):
             return measured._maybe_up()
         return measured._carefully(self.lower) if self.quick else measured._back_to(self.lower)

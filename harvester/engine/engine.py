@@ -27,6 +27,7 @@ from .circuit_breaker import Signal, classify
 from .disk_full import DiskFullRetry
 from .interfaces import Archive, Prepare, SpectrumWriter, Throttle, Verify
 from .outage import OutageMonitor, PendingFailure
+from .own_time import OwnTime, no_own_time
 from .rate_limit import wait_for_event
 from .shutdown import Shutdown
 from .work_queue import Attempt, PendingRetry, WorkQueue
@@ -67,6 +68,7 @@ class Engine:
     elsewhere: Sequence[Target] = ()
     is_read: Callable[[ev.Kind], bool] = lambda kind: True  # whether something reads events of a kind
     prepare: Prepare | None = None  # verifies bodies that will be put; None: ``verify``
+    own_time: OwnTime = no_own_time  # of the event loop's thread
     _work_queue: WorkQueue = field(init=False)
     _attempts: asyncio.Queue[Attempt | None] = field(init=False)
     _changed: asyncio.Event = field(init=False)
@@ -165,13 +167,13 @@ class Engine:
 
     async def _attempt(self, attempt: Attempt) -> None:
         """Request the spectrum once, and decide what follows from the result."""
-        started = self._now()
+        started, own = self._now(), self.own_time()
         fetched: Fetched | None = None
         try:
             try:
                 fetched = await self.archive.fetch(attempt.target, lambda phase: self._phase(attempt, phase))
             finally:
-                self.throttle.release(self._now() - started if fetched else None)
+                self.throttle.release(self._now() - started if fetched else None, self.own_time() - own)
             await run_to_completion(self._keep(attempt, fetched, started))
         except FetchError as error:
             self._fail(attempt, error.failure, started, error.url)

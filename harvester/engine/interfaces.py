@@ -47,8 +47,11 @@ class Throttle(Protocol):
         """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
         ...
 
-    def release(self, latency: float | None) -> None:
-        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
+    def release(self, latency: float | None, own: float = 0.0) -> None:
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes.
+
+        ``own``: seconds in which this program could not take the response.
+        """
         ...
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:

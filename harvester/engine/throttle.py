@@ -129,16 +129,19 @@ class LocalThrottle:
         """Note that the bytes of a request have left: the rate limit counts them from here on."""
         self._settle()
 
-    def release(self, latency: float | None) -> None:
-        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
-        self._settle()
-        self.release_slot(latency)
+    def release(self, latency: float | None, own: float = 0.0) -> None:
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes.
 
-    def release_slot(self, latency: float | None) -> None:
+        ``own``: seconds in which this program could not take the response.
+        """
+        self._settle()
+        self.release_slot(latency, own)
+
+    def release_slot(self, latency: float | None, own: float = 0.0) -> None:
         """Give back the slot of a request that another process has sent."""
         self.in_flight -= 1
         if latency is not None:
-            self.concurrency = self.concurrency.on_response(latency)
+            self.concurrency = self.concurrency.on_response(latency, own)
         self.notify()
         change = self.concurrency.change
         self._report(change, by_server=change is ConcurrencyChange.BUSIER)

@@ -171,10 +171,10 @@ class Coordinator:
                 pass
             case PermitRequest():
                 worker.waiting.release()
-            case RequestDone(latency=latency, unsent=unsent):
+            case RequestDone(latency=latency, unsent=unsent, own=own):
                 worker.held -= 1
                 self._depart(worker, unsent)
-                self._throttle.release_slot(latency)
+                self._throttle.release_slot(latency, own)
             case EventReport(event=event):
                 self._take_event(worker, event)
             case ResponseReport():

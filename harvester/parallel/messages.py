@@ -36,13 +36,14 @@ class PermitRequest:
 class RequestDone:
     """A request is no longer in flight.
 
-    ``latency`` in seconds if it brought a spectrum's bytes.
+    ``latency`` in seconds if it brought a spectrum's bytes; ``own``: those in which the worker could not take it.
 
     ``unsent``: the slot was given back before a request had left.
     """
 
     latency: float | None = None
     unsent: bool = False
+    own: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,9 +104,12 @@ class RemoteThrottle:
         """Note that the bytes of a request have left; the coordinator learns it from the event."""
         UNSENT.set(False)
 
-    def release(self, latency: float | None) -> None:
-        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes."""
-        self._send(RequestDone(latency, _was_unsent()))
+    def release(self, latency: float | None, own: float = 0.0) -> None:
+        """Give a slot back; ``latency`` in seconds if the request brought a spectrum's bytes.
+
+        ``own``: seconds in which this program could not take the response.
+        """
+        self._send(RequestDone(latency, _was_unsent(), own))
 
     def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
         """Take in what an ordinary attempt brought.

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from .. import events as ev
 from ..archive.client import ArchiveClient
 from ..engine.engine import Engine
+from ..engine.own_time import OwnTime, own_time
 from ..engine.shutdown import Shutdown
 from ..engine.work_queue import PendingRetry
 from ..errors import HarvestError, resource_fault
@@ -109,11 +110,12 @@ class _Worker:
             store = await stack.enter_async_context(self._job.open_store())
             client = self._job.archive(self._emit, self._throttle, self._shutdown.draining, self._clock)
             self._archive = await stack.enter_async_context(client)
-            engine = await self._engine(status, store, client)
+            own = stack.enter_context(own_time())
+            engine = await self._engine(status, store, client, own)
             await engine.run()
         return [] if self._shutdown.draining.is_set() else engine.remaining_retries()
 
-    async def _engine(self, status: ShardStatus, store: Store, archive: ArchiveClient) -> Engine:
+    async def _engine(self, status: ShardStatus, store: Store, archive: ArchiveClient, own: OwnTime) -> Engine:
         """Return an engine for what is left of the shard.
 
         A lost worker may have stored more than it reported.
@@ -132,7 +134,7 @@ class _Worker:
             archive, store, job.verify, job.limits, self._throttle, self._emit, self._shutdown,
             (shard.known_good,) if shard.known_good else (),
             [each for did, each in retries.items() if did not in done],
-            clock=self._clock, wait_for_retries=shard.wait_for_retries, elsewhere=shard.elsewhere,
+            clock=self._clock, wait_for_retries=shard.wait_for_retries, elsewhere=shard.elsewhere, own_time=own,
         )  # fmt: skip
 
     async def _send_heartbeats(self) -> None:

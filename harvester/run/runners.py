@@ -19,6 +19,7 @@ from ..archive.client import ArchiveClient
 from ..config.settings import Settings
 from ..engine.engine import Engine
 from ..engine.interfaces import Prepare, SpectrumWriter, Verify
+from ..engine.own_time import own_time
 from ..engine.throttle import LocalThrottle
 from ..errors import StoreError, UsageError
 from ..model.batching import Pool, spawned
@@ -58,12 +59,13 @@ async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
         partial(throttle.acquire_repeat, shutdown.draining), throttle.sent,
     )  # fmt: skip
     async with client as archive, _storage(run) as (store, verify, prepare):
-        engine = Engine(
-            client.look_ahead(run.preparation.targets), archive, store, verify, settings.limits, throttle, emit,
-            shutdown, run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now,
-            elsewhere=run.preparation.targets, is_read=run.bus.is_read, prepare=prepare,
-        )  # fmt: skip
-        yield Runner(engine.run, client.renew)
+        with own_time() as own:
+            engine = Engine(
+                client.look_ahead(run.preparation.targets), archive, store, verify, settings.limits, throttle, emit,
+                shutdown, run.preparation.known_good, run.preparation.leftovers, clock.rng, clock.now,
+                elsewhere=run.preparation.targets, is_read=run.bus.is_read, prepare=prepare, own_time=own,
+            )  # fmt: skip
+            yield Runner(engine.run, client.renew)
 
 
 @asynccontextmanager

@@ -86,6 +86,18 @@ def test_an_archive_that_gets_twice_as_slow_gets_half_as_much_at_once() -> None:
     assert (control.level, control.change) == (8, ConcurrencyChange.BUSIER)
 
 
+@pytest.mark.parametrize(("latency", "own", "level"), [(0.15, 0.0, 8), (0.15, 0.10, 16), (0.60, 0.10, 8)])
+def test_a_busy_machine_is_not_mistaken_for_a_busy_archive(latency: float, own: float, level: int) -> None:
+    control = AdaptiveConcurrency(16)
+    for _ in range(400):
+        control = control.request_more().on_response(0.05, 0.01)
+    for _ in range(60):
+        control = control.request_more().on_response(latency, own)
+        if control.level < 16:
+            break
+    assert control.level == level
+
+
 def test_a_step_that_brings_nothing_is_taken_back_and_is_said_to_be_a_trial() -> None:
     control, turns = AdaptiveConcurrency(8), set()
     for _ in range(400):
