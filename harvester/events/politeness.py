@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from .. import events as ev
 from ..formatting import iso_utc
-from ..model.target import SpectrumId
+from .stats import RequestedAttempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,8 @@ class PolitenessRecorder:
     def __init__(self, user_agent: str) -> None:
         self._seen = Politeness(user_agent)
         self._second = deque[float]()
-        self._requested = dict[SpectrumId, int]()  # the latest attempt of each that is not settled yet
-        self._settled = self._requests = self._retries = self._busiest = self._bytes = 0
+        self._attempts = RequestedAttempts()
+        self._requests = self._busiest = self._bytes = 0
         self._first = self._last = 0.0
         self._limits = (0.0, 0)
         self._pauses = PauseFold()
@@ -149,8 +149,8 @@ class PolitenessRecorder:
             self._seen,
             requests=self._requests,
             busiest_second=self._busiest,
-            spectra=self._settled + len(self._requested),
-            retries=self._retries,
+            spectra=self._attempts.spectra,
+            retries=self._attempts.retries,
             bytes=self._bytes,
             first=self._first,
             last=self._last,
@@ -159,16 +159,13 @@ class PolitenessRecorder:
     def __call__(self, event: ev.Event) -> None:
         """Take in one event."""
         match event:
-            case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.RESPONSE):
-                self._retries += self._requested.get(target.did, attempt) != attempt
-                self._requested[target.did] = attempt
+            case ev.PhaseEntered() | ev.SpectrumSaved() | ev.SpectrumFailed():
+                self._attempts(event)
             case ev.RequestSent(time=time):
                 self._sent(time)
             case ev.ResponseReceived(size=size):
                 self._bytes += size
-            case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
-                self._requested.pop(outcome.target.did, None)
-                self._settled += 1
+
             case ev.HarvestStarted(host=host, rate=rate, concurrency=concurrency):
                 self._seen = replace(self._seen, host=host, rate=rate, concurrency=concurrency)
                 self._limits = (rate, 1)  # a run begins with one request at a time

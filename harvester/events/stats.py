@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import ClassVar
 
@@ -13,9 +13,10 @@ from .. import events as ev
 from ..model.exit_codes import EXIT_CODE_PRIORITY, StopReason
 from ..model.failures import FailureKind
 from ..model.outcomes import Level
+from ..model.target import SpectrumId
 
 MAX_KINDS_OF_REMARKS = 20
-_NUMBER = re.compile(r"\d[\d,.]*")
+_NUMBER = re.compile(r"\d(?:[\d,.]| (?=\d{3}\b))*")  # blanks separate thousands
 
 MAX_UNCOUNTED = 100  # events between two folds while the statistics are not read
 
@@ -24,7 +25,7 @@ MAX_UNCOUNTED = 100  # events between two folds while the statistics are not rea
 class HarvestStats:
     """The counts so far.
 
-    ``requests`` are those sent on the wire; times are seconds since 1970.
+    ``requests`` are those sent on the wire, ``retries`` the further attempts among them; times are seconds since 1970.
     structure_only: saved files in which no reader finds a spectrum. remarks: on saved files, by their words without
     numbers: how many, and the first one. In a refresh ``present`` are the spectra that this run does not request,
     ``to_refresh`` those that are stored and requested again, ``refreshed`` the saved ones and ``kept`` the failed ones
@@ -89,8 +90,7 @@ class HarvestStats:
                     now["failed"] += 1
                     now["kept"] += outcome.target.stored
                     now["kept_transient"] += outcome.target.stored and kind.transient
-                case ev.RetryScheduled():
-                    now["retries"] += 1
+
                 case ev.HarvestStarted(time=time, run=run, listed=listed, present=present):
                     now |= {"run": run, "listed": listed, "present": present, "started": time}
                     now |= {"to_refresh": event.to_refresh, "refreshed_before": event.refreshed_before}
@@ -138,13 +138,40 @@ def _counted(known: Mapping[str, tuple[int, str]], remarks: Sequence[str]) -> Ma
     return counts
 
 
+class RequestedAttempts:
+    """Count the spectra that a run requests, and the retries among its attempts.
+
+    An attempt may take several requests, so the number of an attempt tells a retry, not the number of requests.
+    """
+
+    def __init__(self) -> None:
+        self.retries = 0
+        self._latest = dict[SpectrumId, int]()  # the latest attempt for each spectrum that is not settled yet
+        self._settled = 0
+
+    @property
+    def spectra(self) -> int:
+        """How many spectra were requested."""
+        return self._settled + len(self._latest)
+
+    def __call__(self, event: ev.Event) -> None:
+        """Take in one event."""
+        match event:
+            case ev.PhaseEntered(target=target, attempt=attempt, phase=ev.Phase.RESPONSE):
+                self.retries += self._latest.get(target.did, attempt) != attempt
+                self._latest[target.did] = attempt
+            case ev.SpectrumSaved(outcome=outcome) | ev.SpectrumFailed(outcome=outcome):
+                self._latest.pop(outcome.target.did, None)
+                self._settled += 1
+
+
 class StatsCollector:
     """Collect events, and fold them when the statistics are read, from any thread."""
 
     reads: ClassVar = frozenset(
         {
-            ev.HarvestStarted, ev.RequestSent, ev.ResponseReceived, ev.SpectrumSaved, ev.SpectrumFailed,
-            ev.RetryScheduled, ev.HarvestEnded,
+            ev.HarvestStarted, ev.Phase.RESPONSE, ev.RequestSent, ev.ResponseReceived, ev.SpectrumSaved,
+            ev.SpectrumFailed, ev.HarvestEnded,
         }
     )  # fmt: skip
 
@@ -152,9 +179,11 @@ class StatsCollector:
         self._stats = HarvestStats()
         self._since = deque[ev.Event]()
         self._counting = Lock()
+        self._attempts = RequestedAttempts()
 
     def __call__(self, event: ev.Event) -> None:
         """Take in one event."""
+        self._attempts(event)
         if type(event) in self.reads:
             self._since.append(event)
             if len(self._since) >= MAX_UNCOUNTED:
@@ -164,6 +193,8 @@ class StatsCollector:
     def stats(self) -> HarvestStats:
         """The statistics up to now."""
         self._count()
+        if self._stats.retries != self._attempts.retries:
+            self._stats = replace(self._stats, retries=self._attempts.retries)
         return self._stats
 
     def _count(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import events as ev
 from ..errors import UsageError
-from ..events.stats import HarvestStats
+from ..events.stats import HarvestStats, RequestedAttempts
 from ..model.target import SpectrumId
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class Metrics:
         self.registry = where = CollectorRegistry()
         self._numbers = numbers
         self._requested = set[SpectrumId]()
+        self._attempts = RequestedAttempts()
         self._requests = Counter("harvester_requests", "Requests sent on the wire", registry=where)
-        self._retries = Counter("harvester_retries", "Attempts that failed and are to be retried", registry=where)
+        self._retries = Counter("harvester_retries", "Attempts after a transient failure", registry=where)
         self._bytes = Counter("harvester_bytes", "Bytes of responses received", registry=where)
         self._latency = Histogram(
             "harvester_latency_seconds", "From a request to the last byte", buckets=LATENCIES, registry=where
@@ -69,6 +70,9 @@ class Metrics:
 
     def __call__(self, event: ev.Event) -> None:
         """Take in one event."""
+        before = self._attempts.retries
+        self._attempts(event)
+        self._retries.inc(self._attempts.retries - before)
         match event:
             case ev.PhaseEntered(target=target, phase=phase):
                 self._set_requested(target.did, phase in ON_THE_WIRE)
@@ -78,7 +82,6 @@ class Metrics:
                 self._latency.observe(latency)
                 self._bytes.inc(size)
             case ev.RetryScheduled(target=target):
-                self._retries.inc()
                 self._set_requested(target.did, False)
             case ev.SpectrumSaved(time=time, outcome=saved):
                 self._success.set(time)

@@ -14,7 +14,7 @@ from harvester import events as ev
 from harvester.events import Event, HarvestDraining, HarvestResumed, ObserverFailed
 from harvester.events.bus import EventBus
 from harvester.events.politeness import PolitenessRecorder
-from harvester.events.stats import HarvestStats, StatsCollector
+from harvester.events.stats import HarvestStats, RequestedAttempts, StatsCollector
 from harvester.model.target import SpectrumId, Target
 
 KINDS = [kind for kind in vars(ev).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event]
@@ -104,10 +104,11 @@ def test_an_observer_gets_the_kinds_that_it_reads() -> None:
 
 @pytest.mark.parametrize(
     ("observer", "handles"),
-    [(StatsCollector, HarvestStats), (PolitenessRecorder, PolitenessRecorder)],
+    [(StatsCollector, (HarvestStats, RequestedAttempts)), (PolitenessRecorder, (PolitenessRecorder,))],
+    ids=["statistics", "politeness"],
 )
-def test_an_observer_reads_what_it_handles(observer: Any, handles: type) -> None:
-    source = inspect.getsource(handles)
+def test_an_observer_reads_what_it_handles(observer: Any, handles: tuple[type, ...]) -> None:
+    source = "".join(map(inspect.getsource, handles))
     handled = {kind for kind in ev.EVENTS if f"ev.{kind.__name__}(" in source}
     assert {ev.PhaseEntered if isinstance(kind, ev.Phase) else kind for kind in observer.reads} == handled
 
