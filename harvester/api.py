@@ -255,8 +255,8 @@ def _configured(config: PathName | None, settings: dict[str, Any], catalog: Requ
 
 def _catalog(configuration: Configuration, catalog: RequestedSpectra | None) -> Catalog:
     if catalog is None or isinstance(catalog, (str, os.PathLike)):
-        return catalog_of(configuration)
-    return catalog_from_python(catalog, configuration.catalog_rules())
+        return catalog_of(configuration, in_python=True)
+    return catalog_from_python(catalog, configuration.catalog_rules(in_python=True))
 
 
 async def _harvest(

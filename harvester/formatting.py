@@ -94,6 +94,11 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
 
 
+def are(number: int) -> str:
+    """Return the verb for ``number`` things: ``is`` or ``are``."""
+    return "is" if number == 1 else "are"
+
+
 def size(number: float) -> str:
     """Return bytes in decimal units, with three digits at most: ``163 MB``, ``1.2 GB``."""
     power = 0

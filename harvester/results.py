@@ -185,7 +185,7 @@ class StoredSpectrum:
         return f"<div><strong>{_html(self.name)}</strong> {_html(facts)}<br>{drawn}</div>"
 
     def __repr__(self) -> str:
-        return f"<StoredSpectrum {self.did}: {self.stored.points} points in {self.path}>"
+        return f"<StoredSpectrum {self.did}: {plural(self.stored.points or 0, 'point')} in {self.path}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,7 +225,7 @@ class Harvest:
     @property
     def complete(self) -> bool:
         """Whether every spectrum of the catalog is on disk and verified."""
-        return self.exit_code == 0
+        return self.exit_code == 0 and not any(self._lists(did) for did, _ in queries.lost(self._store.ledger))
 
     @property
     def failures(self) -> list[FailureRecord]:

@@ -8,6 +8,7 @@ libraries of its format, and becomes the CSV that it could have been.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -22,17 +23,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UsageError
-from ..formatting import plain_line
+from ..formatting import count, plain_line
 from .text_form import TextForm
 
 SAMPLE = 1 << 16  # bytes of a file that tell its kind, and how long its rows are
 LARGEST_TABLE = 2**31  # bytes of a decompressed table, which has to fit into memory
+
+GIVE_CATALOG = "give the CSV file with --catalog FILE"
+
+OLD_EXCEL = "Excel workbook before 2007"
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"\xfd7zXZ\0", "xz"),
     (b"PAR1", "Parquet"),
     (b"PK\x03\x04", "Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", OLD_EXCEL),
     (b"SIMPLE  =", "FITS table"),
     (b"# %ECSV", "ECSV"),
     (b"<?xml", "VOTable"),
@@ -58,10 +64,10 @@ class OpenCatalog:
 
 
 @contextmanager
-def open_catalog(path: str) -> Iterator[OpenCatalog]:
+def open_catalog(path: str, advice: str = GIVE_CATALOG) -> Iterator[OpenCatalog]:
     """Open a catalog; '-' is standard input, which has to be text.
 
-    UsageError if it cannot be read.
+    UsageError, with ``advice``, if it cannot be read.
     """
     if path == "-":
         with _standard_input() as file:
@@ -75,12 +81,12 @@ def open_catalog(path: str) -> Iterator[OpenCatalog]:
             with _opened_table(path, kind) as table:
                 yield table
             return
-        with io.TextIOWrapper(_Digested(path), encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(_Digested(path), encoding=_encoding(head), newline="") as text:
             digested = text.buffer
             assert isinstance(digested, _Digested)
             yield OpenCatalog(text, path, digested.hexdigest, _rows_in(path, head))
     except OSError as error:
-        raise UsageError(f"catalog {path}: {error.strerror or error}; give the CSV file with --catalog FILE") from None
+        raise UsageError(f"catalog {path}: {error.strerror or error}; {advice}") from None
 
 
 def recognise(head: bytes) -> str | None:
@@ -89,10 +95,15 @@ def recognise(head: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC if head.startswith(magic) or start.startswith(magic)), None)
 
 
+def _encoding(head: bytes) -> str:
+    """Return the encoding of a text: UTF-16, as Excel's "Unicode text", or UTF-8."""
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
 @contextmanager
 def _standard_input() -> Iterator[OpenCatalog]:
     if sys.stdin is None:
-        raise UsageError("standard input is closed; give the CSV file with --catalog FILE")
+        raise UsageError(f"standard input is closed; {GIVE_CATALOG}")
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")  # type: ignore[union-attr]
     try:  # the line above: TextIO's stub lacks reconfigure, every real standard input has it
         yield OpenCatalog(sys.stdin, "standard input", lambda: None)
@@ -134,16 +145,19 @@ def _opened_table(path: str, kind: str) -> Iterator[OpenCatalog]:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    if kind == OLD_EXCEL:
+        raise UsageError(f"catalog {path}: it begins like {kind}, which is not read; save it as .xlsx or CSV")
     if kind not in _COMPRESSED:
         with Path(path).open("rb") as file:
             yield OpenCatalog(_guarded(path, kind, _lines(kind, file)), path, digest, form=_form(kind))
         return
     with _COMPRESSED[kind](path) as unpacked:
         with _translate_faults(path, kind):
-            inner = recognise(unpacked.read(SAMPLE))
+            head = unpacked.read(SAMPLE)
+            inner = recognise(head)
             unpacked.seek(0)
         if inner is None:
-            text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+            text = io.TextIOWrapper(unpacked, encoding=_encoding(head), newline="")
             yield OpenCatalog(_guarded(path, kind, text), path, digest)
         elif inner in _COMPRESSED:
             raise UsageError(f"catalog {path}: it is compressed twice; unpack it first")
@@ -159,7 +173,7 @@ _COMPRESSED: dict[str, Callable[[str], Any]] = {"gzip": gzip.open, "xz": lzma.op
 def _unpacked(path: str, unpacked: BinaryIO) -> bytes:
     content = unpacked.read(LARGEST_TABLE + 1)
     if len(content) > LARGEST_TABLE:
-        raise UsageError(f"catalog {path}: more than {LARGEST_TABLE:,} bytes when decompressed; unpack it first")
+        raise UsageError(f"catalog {path}: more than {count(LARGEST_TABLE)} bytes when decompressed; unpack it first")
     return content
 
 
@@ -188,7 +202,9 @@ def _translate_faults(path: str, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a library raises is about what is in the file
         words = plain_line(str(error) or type(error).__name__, 200)
-        raise UsageError(f"catalog {path}: it begins like {kind}, but cannot be read ({words})") from None
+        raise UsageError(
+            f"catalog {path}: it begins like {kind}, but cannot be read ({words}); save it as CSV"
+        ) from None
 
 
 def _lines(kind: str, file: BinaryIO) -> Iterator[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import UsageError
 from .files import csv_line
-from .reader import Catalog, CatalogRules, parse_catalog
+from .reader import Catalog, parse_catalog
+from .rules import CatalogRules
 from .text_form import TextForm
 
 

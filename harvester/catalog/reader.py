@@ -7,7 +7,6 @@ or longer than the header, the same spectrum twice. Not forgiven: anything that 
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,17 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..errors import UsageError
+from ..formatting import count, plural
 from ..model.target import SpectrumId, parse_did, parse_identifier
-from .columns import NO_TEXT, ColumnValues
-from .did_index import DidIndex, without_ending
-from .files import open_catalog
+from .columns import ColumnValues
+from .did_index import DidIndex
+from .faults import Faults, column_names, no_did, other_delimiter, refuse_other_column
+from .files import GIVE_CATALOG, open_catalog
 from .lazy_sequence import LazySequence
 from .packed_strings import PackedStrings
+from .rules import USUAL, CatalogRules
 from .text_form import TextForm, find_form
 
 ADDRESS = "access_url"  # the column with the URL of each spectrum's file or datalink document, as in ObsCore
-LONGEST_COLUMN = 200  # characters of a column's name; HDF5 has no room for 64 kB
-MAX_FAULTS = 10  # faulty rows that a message lists
 MAX_CONFLICTS = 100_000  # that are kept
 SHOWN_CONFLICTS = 3  # that a sentence lists
 
@@ -54,37 +54,11 @@ def describe_conflicts(conflicts: Sequence[Conflict]) -> str:
     """Return one sentence about the conflicts, '' if there are none."""
     if not conflicts:
         return ""
-    count = len({conflict.did for conflict in conflicts})
+    spectra = len({conflict.did for conflict in conflicts})
     shown = [f"{each.did} ({each.kept or 'none'}, then {each.other or 'none'})" for each in conflicts[:SHOWN_CONFLICTS]]
-    more = f" and {len(conflicts) - len(shown):,} more" if len(conflicts) > len(shown) else ""
-    subject = "1 spectrum is" if count == 1 else f"{count:,} spectra are"
+    more = f" and {count(len(conflicts) - len(shown))} more" if len(conflicts) > len(shown) else ""
+    subject = plural(spectra, "spectrum is", "spectra are")
     return f"{subject} listed with different labels, the first one counts: {', '.join(shown)}{more}"
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogRules:
-    """How rows become spectra.
-
-    id_prefix: what precedes a bare name (``sh270028``) or file name in the archive's DIDs; '' takes DIDs only.
-    label_column: the column in which two rows of one DID should agree. takes_any: the archive has no DIDs, any text
-    identifies a spectrum. all_faults: list all faulty rows.
-    """
-
-    id_column: str = "id"
-    id_prefix: str = ""
-    label_column: str = "label"
-    takes_any: bool = False
-    all_faults: bool = False
-
-    def resolve(self, text: str) -> SpectrumId | None:
-        """Return the DID that a bare name or a file name stands for, None if there is none."""
-        if not self.id_prefix or not text or "://" in text:
-            return None
-        stem = without_ending(text.replace("\\", "/").rpartition("/")[2])
-        try:
-            return parse_did(self.id_prefix + stem) if stem else None
-        except ValueError:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,39 +102,14 @@ class Catalog:
         return Row(self.dids[number], self.columns[number])
 
 
-def read_catalog(path: str, rules: CatalogRules = CatalogRules()) -> Catalog:
+def read_catalog(path: str, rules: CatalogRules = USUAL) -> Catalog:
     """Read the catalog at ``path`` ('-' is standard input), whatever its kind.
 
     UsageError names file, line, value and what to do.
     """
-    with open_catalog(path) as file:
+    with open_catalog(path, "give the path of a CSV file" if rules.in_python else GIVE_CATALOG) as file:
         catalog = parse_catalog(file.lines, file.source, rules, file.expected, file.form)
         return replace(catalog, sha256=file.sha256())
-
-
-class _Faults:
-    """What is wrong with rows: the first ones in words, and how many there are."""
-
-    def __init__(self, source: str, form: TextForm, limit: int | None) -> None:
-        self._source, self._form, self._limit = source, form, limit
-        self._count = 0
-        self._words: list[str] = []
-
-    def add(self, line: int, words: str) -> None:
-        """Add the fault of a row."""
-        self._count += 1
-        if self._limit is None or len(self._words) < self._limit:
-            self._words.append(f"{self._form.where(line)}: {words}")
-
-    def check(self) -> None:
-        """Raise UsageError if a row has a fault."""
-        if self._count == 1:
-            raise UsageError(f"catalog {self._source}, {self._words[0]}")
-        if self._count:
-            lines = [f"catalog {self._source}: {self._count:,} rows have a fault:", *self._words]
-            if self._count > len(self._words):
-                lines.append(f"and {self._count - len(self._words):,} more (--verbose lists all)")
-            raise UsageError("\n  ".join(lines))
 
 
 class _Builder:
@@ -175,7 +124,7 @@ class _Builder:
         self._segments = DidIndex(self._dids, expected)
         self._columns = ColumnValues(header[: self._position] + header[self._position + 1 :])
         self._conflicts: list[Conflict] = []
-        self._faults = _Faults(source, form, None if rules.all_faults else MAX_FAULTS)
+        self._faults = Faults(source, form, rules)
         self._total = self._blank = self._malformed = 0
 
     def add(self, fields: list[str], first: int, line: int) -> None:
@@ -195,11 +144,16 @@ class _Builder:
         try:
             did = self._parse(given)
         except ValueError as error:
+            if not self._dids:
+                refuse_other_column(self._source, self._header, fields, given, self._rules)
             resolved = self._rules.resolve(given)
             if resolved is None:
-                self._faults.add(line, _no_did(given, error, self._rules))
+                self._faults.add(line, no_did(given, error, self._rules))
                 return
             did = resolved
+        if len(fields) < len(self._header) and (other := other_delimiter(did, self._form.delimiter)):
+            self._faults.add(line, f"it is separated by {other!r}, the header by {self._form.delimiter!r}")
+            return
         if self._segments.add(did):
             self._dids.append(did)
             del fields[position]
@@ -272,7 +226,7 @@ def parse_catalog(
         if form is None:
             form, lines = find_form(lines, rules.id_column, rules.resolve)
         reader = csv.reader(lines, delimiter=form.delimiter, skipinitialspace=True)
-        header = _header(reader, source, rules, form)
+        header = column_names(reader, source, rules, form)
         builder = _Builder(source, rules, header, form, expected)
         line[0] = reader.line_num
         for fields in reader:
@@ -296,50 +250,3 @@ def _translate_errors(source: str, line: Sequence[int]) -> Iterator[None]:
         ) from None
     except csv.Error as error:
         raise UsageError(f"catalog {source}, line {line[0] + 1}: {error}; give a CSV file") from None
-
-
-def _header(reader: Iterator[list[str]], source: str, rules: CatalogRules, form: TextForm) -> list[str]:
-    """Return the names of the columns. UsageError if the column of the DIDs is not among them."""
-    header = next((fields for fields in reader if any(field.strip() for field in fields)), None)
-    if header is None:
-        raise UsageError(f"catalog {source}: the file is empty; give a CSV with a column {rules.id_column!r}")
-    names, where = [field.strip() for field in header], form.where(1)
-    if NO_TEXT.search("".join(names)):
-        raise UsageError(f"catalog {source}, {where}: not text; give a CSV file in UTF-8")
-    if long := next((name for name in names if len(name) > LONGEST_COLUMN), None):
-        raise UsageError(
-            f"catalog {source}, {where}: the column {long[:40]!r}... has a name of {len(long)} characters; "
-            f"shorten it to {LONGEST_COLUMN}"
-        )
-    if names.count(rules.id_column) == 1:
-        return names
-    if rules.id_column in names:
-        raise UsageError(
-            f"catalog {source}, {where}: the column {rules.id_column!r} is there more than once; rename one"
-        )
-    similar = _similar_column(names, next(reader, []), rules)
-    hint = f" (did you mean --id-column {similar!r}?)" if similar else ""
-    listed = ", ".join(repr(name[:40]) for name in names[:6])
-    raise UsageError(
-        f"catalog {source}, {where}: no column {rules.id_column!r} among {listed}; name it with --id-column NAME{hint}"
-    )
-
-
-def _similar_column(names: Sequence[str], first_row: Sequence[str], rules: CatalogRules) -> str | None:
-    """Return the column that was probably meant.
-
-    By its name but for the case, by its content, by a similar name.
-    """
-    folded = [name for name in names if name.casefold() == rules.id_column.casefold()]
-    with_dids = [name for name, field in zip(names, first_row, strict=False) if field.strip().startswith("ivo://")]
-    close = difflib.get_close_matches(rules.id_column, names, 1, 0.5)
-    return next(iter(folded + with_dids + close), None)
-
-
-def _no_did(given: str, error: ValueError, rules: CatalogRules) -> str:
-    """Return what is wrong with the identifier of a row."""
-    if not given:
-        return f"the {rules.id_column} is empty; fill it in or remove the line"
-    shown = ascii(given if len(given) <= 80 else f"{given[:80]}...")
-    advice = "" if "://" in given or rules.id_prefix else " (bare names need id_prefix in the archive's profile)"
-    return f"{rules.id_column} {shown} is no publisher DID: {error}{advice}"

@@ -6,6 +6,7 @@ The delimiter of its columns, or a plain list.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,6 +14,7 @@ from itertools import chain
 DELIMITERS = {",": "", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with vertical bars"}
 """What separates columns, the likeliest first, and what messages call it."""
 
+_SEPARATOR = re.compile(r"(?i)sep=(.)")  # the line by which Excel knows the delimiter
 LIST = "a list of identifiers"
 HEAD_LINES = 8  # that are looked at
 
@@ -50,6 +52,9 @@ def find_form(
         filled += bool(line.strip())
     everything = chain(head, lines)
     rows = [line for line in head if line.strip()]
+    if rows and (named := _SEPARATOR.fullmatch(rows[0].strip())):
+        first = head.index(rows[0]) + 1  # the header is in the lines after it
+        return TextForm(DELIMITERS.get(named[1], "CSV"), named[1], shift=-first), chain(head[first:], lines)
     if rows and id_column not in _fields(rows[0], ",") and _is_list(rows, resolve):
         return TextForm(LIST, shift=1), chain([f"{id_column}\n"], everything)
     delimiter = _delimiter(rows[0], id_column) if rows else ","

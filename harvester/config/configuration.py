@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..archive.connection import STRAIGHT, Connection
 from ..archive.profile import ArchiveProfile
-from ..catalog.reader import CatalogRules
+from ..catalog.rules import CatalogRules
 from ..errors import UsageError
 from ..formatting import masked
 from ..model.expectation import Expectation
@@ -124,15 +124,16 @@ class Configuration:
 
         return open_store(self.location, self.state_folder, self.settings.refresh, self.settings.layout)
 
-    def catalog_rules(self, all_faults: bool = False) -> CatalogRules:
+    def catalog_rules(self, all_faults: bool = False, in_python: bool = False) -> CatalogRules:
         """Return how the rows of a catalog become spectra of this archive.
 
-        ``all_faults``: list all faulty rows.
+        ``all_faults``: list all faulty rows. ``in_python``: the user called a function.
         """
         profile, settings = self.profile, self.settings
         return CatalogRules(
-            settings.id_column, profile.id_prefix, settings.labels.column, profile.takes_any_identifier, all_faults
-        )
+            settings.id_column, profile.id_prefix, settings.labels.column, profile.takes_any_identifier, all_faults,
+            in_python,
+        )  # fmt: skip
 
     def absolute_locations(self) -> tuple[ObjectAddress | Path, Path]:
         """Return ``location`` and ``state_folder`` as they are called from any working directory."""

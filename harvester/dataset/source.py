@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..catalog.columns import NO_TEXT
+from ..catalog.faults import LONGEST_COLUMN
 from ..catalog.packed_strings import StringMap
-from ..catalog.reader import LONGEST_COLUMN, Catalog, Conflict, read_catalog
+from ..catalog.reader import Catalog, Conflict, read_catalog
 from ..config.configuration import Configuration
 from ..formatting import iso_utc
 from ..ledger import queries
@@ -95,7 +96,7 @@ class Source:
     def absent(self, stored: int) -> int:
         """Return how many wanted spectra are not among the ``stored`` ones.
 
-        Without a catalog those are wanted that the last run left: neither stored nor given up.
+        Without a catalog those are wanted that the last run left, neither stored nor given up, or that are gone since.
         """
         if self.catalog is not None:
             return len(self.catalog.dids) - stored
@@ -105,10 +106,10 @@ class Source:
         if last.ended is None and not last.summary["listed"]:  # killed before it could record its numbers
             counts = queries.counts(self._store.ledger)
             return sum(counts.get(status, (0, 0))[0] for status in ("wanted", "retry"))
-        numbers = last.summary
+        numbers, lost = last.summary, queries.lost_since_last_run(self._store.ledger)
         if "on_disk" not in numbers:  # an older version ran last
-            return int(numbers["remaining"])
-        return int(numbers["listed"] - numbers["on_disk"] - (numbers["failed"] - numbers["kept"]))
+            return int(numbers["remaining"]) + lost
+        return int(numbers["listed"] - numbers["on_disk"] - (numbers["failed"] - numbers["kept"])) + lost
 
     def unrecorded(self) -> int:
         """Count the stored files that the ledger does not list as stored.

@@ -305,6 +305,12 @@ def lost(path: Path) -> list[tuple[SpectrumId, str]]:
     return [(SpectrumId(row["did"]), row["name"]) for row in _rows(path, sql)]
 
 
+def lost_since_last_run(path: Path) -> int:
+    """Return how many spectra were found gone after the latest run, which counts them."""
+    sql = f"SELECT count(*) FROM spectrum WHERE {LOST_ROWS} AND run > (SELECT max(number) FROM run)"  # noqa: S608 - a constant
+    return next((int(row[0]) for row in _rows(path, sql)), 0)
+
+
 def conflicts(path: Path) -> list[Conflict]:
     """Return where the catalog of the last run contradicts itself."""
     connection = open_for_reading(path)

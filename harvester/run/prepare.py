@@ -92,20 +92,22 @@ class Preparation:
         return self.wanted / (self.configuration.settings.limits.rate or USUAL_RATE)
 
 
-def catalog_of(configuration: Configuration, all_faults: bool = False) -> Catalog:
+def catalog_of(configuration: Configuration, all_faults: bool = False, in_python: bool = False) -> Catalog:
     """Read the catalog that the configuration names; the demo archive has its own.
 
     UsageError without one.
     """
     settings = configuration.settings
     if settings.catalog is not None:
-        return read_catalog(settings.catalog, configuration.catalog_rules(all_faults))
+        return read_catalog(settings.catalog, configuration.catalog_rules(all_faults, in_python))
     if configuration.is_demo:
         from ..demo import DEMO_COUNT, listing
 
         entries = list(listing(DEMO_COUNT))
         columns = [json.dumps({"label": str(int(entry.label))}) for entry in entries]
         return Catalog("the demo archive's catalog", [entry.did for entry in entries], columns)
+    if in_python:
+        raise UsageError("no catalog: give publisher DIDs, a table, or the path of a CSV file, or set `catalog`")
     raise UsageError(
         "no catalog: give a CSV of publisher DIDs with --catalog FILE (or catalog = ... in config.toml),\n"
         f"let discover write one ({command_line('discover', 'URL', '--catalog', 'FILE')}) or use `run --all`,\n"

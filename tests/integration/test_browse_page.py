@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.catalog.reader import CatalogRules, read_catalog
+from harvester.catalog.reader import read_catalog
+from harvester.catalog.rules import CatalogRules
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.palette import DARK, LIGHT
 from harvester.storage.run_folder import StateFolder

@@ -16,7 +16,8 @@ import pytest
 from astropy.io import fits
 
 from harvester.browse.access import AccessRules
-from harvester.catalog.reader import CatalogRules, read_catalog
+from harvester.catalog.reader import read_catalog
+from harvester.catalog.rules import CatalogRules
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.storage.run_folder import StateFolder
 from tests.support.browsing import all_read, browsing

@@ -451,6 +451,7 @@ async def test_what_is_on_disk_can_be_proved_again(tmp_path: Path) -> None:
     stock = await asyncio.to_thread(harvester.verify_store, out, fix=True)
     assert ([fault.did for fault in stock.faults], stock.set_aside) == ([DIDS[0]], 1)
     assert len(result) == 3
+    assert (result.exit_code, result.complete) == (0, False), "what was stored and is gone makes it incomplete again"
 
 
 def test_all_that_is_promised_is_there() -> None:
@@ -458,3 +459,11 @@ def test_all_that_is_promised_is_there() -> None:
     assert set(harvester.__all__) <= set(dir(harvester))
     with pytest.raises(AttributeError, match="harvset"):
         _ = harvester.harvset  # type: ignore[attr-defined]  # that is the point
+
+
+def test_advice_in_python_names_arguments_and_no_options(tmp_path: Path) -> None:
+    (tmp_path / "named.csv").write_text(f"star\n{next(iter(listed_dids(1)))}\n")
+    for catalog, advice in (("missing.csv", "give the path of a CSV file"), ("named.csv", "id_column='star'")):
+        with pytest.raises(harvester.UsageError, match=advice) as caught:
+            harvester.harvest_sync(catalog, archive="demo")
+        assert "--" not in str(caught.value)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from harvester.browse.agreement import agreements, cohen_kappa, disputed
 from harvester.browse.labels import LabelFile, all_labels, check_name, label_file, open_labels, read_labels
-from harvester.catalog.reader import CatalogRules, read_catalog
+from harvester.catalog.reader import read_catalog
+from harvester.catalog.rules import CatalogRules
 from harvester.errors import StoreError, UsageError
 
 PREFIX = "ivo://example.org/a/"

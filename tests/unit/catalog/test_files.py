@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harvester.catalog.files import recognise
-from harvester.catalog.reader import Catalog, CatalogRules, describe_conflicts, read_catalog
+from harvester.catalog.reader import Catalog, describe_conflicts, read_catalog
+from harvester.catalog.rules import CatalogRules
 from harvester.errors import UsageError
 
 PREFIX = "ivo://asu.cas.cz/stel/ccd700/"
@@ -213,3 +214,53 @@ def test_what_is_no_table_is_text() -> None:
     assert recognise(b"id,label\n") is None
     assert recognise(b"") is None
     assert recognise(b"\xef\xbb\xbf<?xml version='1.0'?>") == "VOTable"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
+def test_unicode_text_of_excel_is_read(tmp_path: Path, encoding: str) -> None:
+    text = csv("\t").decode().replace("\n", "\r\n")
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    catalog = read(tmp_path, (mark + text).encode(encoding))
+    assert (catalog.kind, list(catalog.dids)) == ("TSV", DIDS)
+    assert list(read(tmp_path, gzip.compress((mark + text).encode(encoding))).dids) == DIDS
+
+
+def test_the_line_that_names_the_delimiter_is_none_of_the_rows(tmp_path: Path) -> None:
+    catalog = read(tmp_path, b"\xef\xbb\xbfsep=;\r\n" + csv(";"))
+    assert (catalog.kind, list(catalog.dids)) == ("CSV with semicolons", DIDS)
+    assert "line 3: id 'x' is no" in refused(tmp_path, b"sep=,\nid,label\nx,1\n", CatalogRules())
+
+
+def test_a_header_that_is_missing_is_asked_for(tmp_path: Path) -> None:
+    sentence = refused(tmp_path, "\n".join(f"{did};0" for did in DIDS).encode())
+    assert sentence.endswith("that is a spectrum and no header: put a line such as 'id;label' above it")
+
+
+def test_rows_with_another_delimiter_than_the_header_are_no_identifiers(tmp_path: Path) -> None:
+    sentence = refused(tmp_path, f"id,label\n{DIDS[0]},0\n{DIDS[1]};1\n{DIDS[2]};2\n".encode())
+    assert "2 rows have a fault:\n  line 3: it is separated by ';', the header by ','" in sentence
+
+
+@pytest.mark.parametrize("number", ["0", "", "Vega"])
+def test_a_column_id_of_something_else_leads_to_the_column_with_dids(tmp_path: Path, number: str) -> None:
+    sentence = refused(tmp_path, f"id,did\n{number},{DIDS[0]}\n".encode())
+    assert sentence.endswith(
+        f"id '{number}' is no publisher DID, but the column 'did' has them; name it with --id-column 'did'"
+    )
+
+
+def test_the_only_column_of_names_is_suggested(tmp_path: Path) -> None:
+    assert "(did you mean --id-column 'spectrum'?)" in refused(tmp_path, b"spectrum,class\nsh270020,0\n")
+    assert "did you mean" not in refused(tmp_path, b"a,b\nsh270020,sh270021\n")
+
+
+def test_an_old_workbook_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    assert "it begins like Excel workbook before 2007" in refused(
+        tmp_path, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+    )
+    assert refused(tmp_path, b"PK\x03\x04 no zip").endswith("; save it as CSV")
+
+
+def test_the_name_of_a_star_stands_for_no_spectrum(tmp_path: Path) -> None:
+    sentence = refused(tmp_path, b"id,label\nHD 217476,0\nalp Lyr,1\n")
+    assert "2 rows have a fault:\n  line 2: id 'HD 217476' is no publisher DID" in sentence
