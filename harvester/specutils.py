@@ -22,6 +22,7 @@ from .fits.flux_unit import flux_unit
 from .fits.observation import observation_of
 from .fits.reader import read_spectrum
 from .fits.spectrum import Spectrum, angstroms, metres
+from .formatting import are, plural
 
 try:
     import specutils
@@ -130,7 +131,9 @@ def _without_repeats(spectrum: Spectrum) -> tuple[Spectrum, list[str]]:
     count = int(np.count_nonzero(repeats))
     if not count:
         return spectrum, []
-    return spectrum.take(~repeats), [f"{count} points with the wavelength of the one before are left out"]
+    return spectrum.take(~repeats), [
+        f"{plural(count, 'point')} with the wavelength of the one before {are(count)} left out"
+    ]
 
 
 def _spectral_axis(spectrum: Spectrum) -> u.Quantity:

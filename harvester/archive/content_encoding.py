@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 
 from ..fits.gzip import GZIP, GzipError, decompress
+from ..formatting import count
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.outcomes import Fetched
 
@@ -41,7 +42,7 @@ def _inflated(raw: bytes, most: int) -> bytes:
     except zlib.error as error:
         raise GzipError(FailureKind.MALFORMED_FITS, str(error)) from None
     if len(body) > most:
-        raise GzipError(FailureKind.TOO_LARGE, f"more than {most:,} bytes")
+        raise GzipError(FailureKind.TOO_LARGE, f"more than {count(most)} bytes")
     if not inflate.eof or inflate.unused_data:
         raise GzipError(FailureKind.TRUNCATED, "it does not end where it should")
     return body
@@ -61,7 +62,7 @@ def words_of(raw: bytes, encoding: str) -> bytes:
 
 
 def too_large(most: int) -> Failure:
-    return Failure(FailureKind.TOO_LARGE, f"more than {most:,} bytes (limits.max_bytes)", 200)
+    return Failure(FailureKind.TOO_LARGE, f"more than {count(most)} bytes (limits.max_bytes)", 200)
 
 
 def unpacked_file(answer: Fetched, most: int) -> Fetched:

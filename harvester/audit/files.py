@@ -22,7 +22,7 @@ from ..catalog.names import did_named, is_spectrum_name
 from ..config.configuration import Configuration
 from ..errors import StoreError
 from ..fits.describe import quote
-from ..formatting import plain_line
+from ..formatting import count, plain_line
 from ..model.batching import Pool, batches, in_order, spawned
 from ..model.expectation import Expectation
 from ..model.failures import FailureKind
@@ -153,7 +153,7 @@ def _read(path: Path) -> bytes | FailedCheck:
 
 _NO_FILE = FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "it is no file but a folder, a link or a device")
 _TOO_LARGE = FailedCheck(
-    Check.STRUCTURE, FailureKind.TOO_LARGE, f"it is larger than {LARGEST:,} bytes, which no spectrum is"
+    Check.STRUCTURE, FailureKind.TOO_LARGE, f"it is larger than {count(LARGEST)} bytes, which no spectrum is"
 )
 
 

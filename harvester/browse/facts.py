@@ -15,7 +15,7 @@ import numpy as np
 from ..fits.cards import Cards
 from ..fits.observation import Observation, observation_of
 from ..fits.spectrum import Spectrum, angstroms
-from ..formatting import plain_line
+from ..formatting import plain_line, plural
 from ..ledger.values import failure_kind
 from ..plots.panel import Panel
 
@@ -29,7 +29,7 @@ def of_row(row: Mapping[str, Any]) -> dict[str, Any]:
     if unusual.get("level", "science") != "science":
         remarks.append("no reader finds a spectrum in it; only its structure was verified")
     if unusual.get("invalid"):
-        remarks.append(f"{unusual['invalid']} points have no finite flux")
+        remarks.append(f"{plural(unusual['invalid'], 'point has', 'points have')} no finite flux")
     names = ("number", "did", "name", "object", "status", "label", "mine", "mjd", "ra", "dec", "doubt", "unusual")
     return {
         **{name: plain_line(value) if isinstance(value := row[name], str) else value for name in names},
@@ -106,6 +106,6 @@ def reasons(facts: Mapping[str, Any], labels: Mapping[str, str], votes: Mapping[
     if len(set(labels.values())) > 1:
         found.append("labelled differently: " + ", ".join(f"{name} says {label}" for name, label in labels.items()))
     if facts["doubt"] and votes:
-        tally = ", ".join(f"{count} times {label}" for label, count in sorted(votes.items()))
+        tally = ", ".join(f"{plural(number, 'time')} {label}" for label, number in sorted(votes.items()))
         found.append(f"labels of the nearest spectra: {tally}")
     return [*found, *facts["remarks"]]

@@ -123,6 +123,7 @@ def _import(config: Configuration, name: str, file: str) -> int:
 
 def _print_agreement(config: Configuration, store: Store) -> int:
     from ..browse.session import Session
+    from ..formatting import plural
     from ..ledger.overview import overview
 
     session = Session(config, store)
@@ -134,7 +135,8 @@ def _print_agreement(config: Configuration, store: Store) -> int:
     for pair in pairs:
         share = f"{100 * pair['equal'] / pair['both']:.1f} % equal" if pair["both"] else "none in common"
         kappa = "" if pair["kappa"] is None else f", Cohen's kappa {pair['kappa']:.3f}"
-        print(f"{pair['one']} and {pair['other']}: {pair['both']:,} spectra labelled by both, {share}{kappa}")
+        both = plural(pair["both"], "spectrum", "spectra")
+        print(f"{pair['one']} and {pair['other']}: {both} labelled by both, {share}{kappa}")
     return 0
 
 

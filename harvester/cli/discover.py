@@ -181,6 +181,7 @@ def _require_spectra(url: str, listed: ListingSummary | None, given: str) -> Non
 
 def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | None, catalog: str | None) -> None:
     from ..discovery.build_profile import format_findings, format_hosts, format_listing
+    from ..formatting import count
 
     stream = sys.stderr if catalog == "-" else sys.stdout
     service = wanted.service
@@ -195,7 +196,7 @@ def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | N
     if result.listed:
         words = format_listing(result.listed)
         lines.append(("catalog", words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"))
-    lines.append(("requests", f"{result.requests:,} were sent"))
+    lines.append(("requests", f"{count(result.requests)} sent"))
     print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=stream)
 
 

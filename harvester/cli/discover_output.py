@@ -22,14 +22,19 @@ def ignore(words: str) -> None:
 
 def show_progress(rows: int, total: int) -> None:
     """Print how far a listing is, in a line that the next one covers; in no file."""
+    from ..formatting import count, plural
+
     if sys.stderr.isatty():
         end = "\n" if rows >= total else ""
-        print(f"\r  {'catalog':<12}{rows:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
+        print(f"\r  {'catalog':<12}{count(rows)} of {plural(total, 'row')}", end=end, file=sys.stderr, flush=True)
 
 
 def sample_lines(sample: SampleReport) -> Iterator[str]:
     """Yield what a few spectra showed, a line each."""
-    yield f"{sample.verified} of {sample.tried} spectra that were fetched are verified"
+    from ..formatting import plural
+
+    spectra = plural(sample.tried, "spectrum that was fetched is", "spectra that were fetched are")
+    yield f"{sample.verified} of {spectra} verified"
     yield from sample.sentences
 
 

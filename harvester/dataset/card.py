@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from ..catalog.reader import describe_conflicts
-from ..formatting import plain_line
+from ..formatting import count, plain_line, plural
 from .hats import CATALOG, hats_name
 from .options import Dataset
 from .rights import citation, rights_of
@@ -20,9 +20,10 @@ _REBUILT = "row['wave_start'] + row['wave_step'] * numpy.arange(row['wave_count'
 
 def card(dataset: Dataset) -> str:
     """Return the whole card."""
+    spectra = plural(dataset.result.written, "spectrum", "spectra")
     parts = (
         _head(dataset),
-        [f"# {dataset.title}", "", f"{dataset.result.written} spectra in `{dataset.options.file.name}`."],
+        [f"# {dataset.title}", "", f"{spectra} in `{dataset.options.file.name}`."],
         _loading(dataset),
         _classes(dataset),
         list(_doubts(dataset)),
@@ -216,9 +217,10 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
         return
     yield from ("## Left out", "")
     if result.absent:
-        yield f"- {result.absent} that the catalog lists and the harvest does not have"
+        yield f"- {count(result.absent)} that the catalog lists and the harvest does not have"
     if result.unrecorded:
-        yield f"- {result.unrecorded} whose files are stored, but not in the ledger"
+        files = plural(result.unrecorded, "whose file is stored", "whose files are stored")
+        yield f"- {files}, but not in the ledger"
     yield from (f"- `{name}`: {_safe(reason)}" for name, reason in missing)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..formatting import plain_line
+from ..formatting import plain_line, plural
 from .folder import PROVENANCE
 from .options import Dataset
 from .rights import citation, origin_of
@@ -197,7 +197,7 @@ def _record_set(dataset: Dataset, file: _DataFile) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": f"The {dataset.result.files[file.name]} spectra of {file.name}.",
+        "description": f"{plural(dataset.result.files[file.name], 'spectrum', 'spectra')} in {file.name}.",
         "field": [_croissant_field(name, file.name, field) for field in dataset.schema.fields],
     }
 

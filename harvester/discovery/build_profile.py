@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..archive.profile import ArchiveProfile
-from ..formatting import plain_line
+from ..formatting import count, plain_line, plural
 from ..vo.descriptors import Findings
 from ..vo.listing import ListingSummary
 from ..vo.urls import host_of, is_inside
@@ -136,20 +136,20 @@ def format_listing(listed: ListingSummary) -> str:
     unreadable = list(listed.unreadable.items())
     further = sum(number for _, number in unreadable[_MOST_SHOWN:])
     counted = [
-        (listed.shared_identifiers, "DIDs have several files, listed as DID#file"),
-        (listed.other_formats, "rows are the same in other formats"),
-        (listed.repeated, "rows came again and are counted once"),
+        (listed.shared_identifiers, "DID has several files", "DIDs have several files", ", listed as DID#file"),
+        (listed.other_formats, "row is the same in another format", "rows are the same in other formats", ""),
+        (listed.repeated, "row came again and is counted once", "rows came again and are counted once", ""),
         *(
-            (number, f"rows of {plain_line(kind, 60)} left out, which cannot be read as spectra")
-            for kind, number in unreadable[:_MOST_SHOWN]
+            (number, f"row of {kind} left out", f"rows of {kind} left out", ", which cannot be read as spectra")
+            for kind, number in ((plain_line(kind, 60), number) for kind, number in unreadable[:_MOST_SHOWN])
         ),
-        (further, "rows of other types left out"),
-        (listed.nameless, "rows without an identifier or an address left out"),
-        (listed.private, "rows left out that lead into a private network"),
-        (listed.outside, "left out that the archive sent although you excluded them"),
+        (further, "row of another type left out", "rows of other types left out", ""),
+        (listed.nameless, "row", "rows", " without an identifier or an address left out"),
+        (listed.private, "row left out that leads", "rows left out that lead", " into a private network"),
+        (listed.outside, "row left out", "rows left out", " that the archive sent although excluded"),
     ]
-    parts = [f"{listed.spectra:,} spectra ({listed.rows:,} rows)"]
-    parts += [f"{number:,} {words}" for number, words in counted if number]
+    parts = [f"{plural(listed.spectra, 'spectrum', 'spectra')} ({plural(listed.rows, 'row')})"]
+    parts += [f"{plural(number, one, many)}{rest}" for number, one, many, rest in counted if number]
     parts += ["there may be more (--max)"] if listed.more else []
     parts += [listed.remark] if listed.remark else []
     parts += [f"NOT COMPLETE: {listed.incomplete}"] if listed.incomplete else []
@@ -165,7 +165,7 @@ def format_hosts(listed: ListingSummary, named: str) -> str:
     if not hosts or set(hosts) == {host_of(named)}:
         return ""
     shown = sorted(hosts, key=lambda host: (-hosts[host], host))[:_MOST_SHOWN]
-    words = ", ".join(f"{host} ({hosts[host]:,})" for host in shown)
+    words = ", ".join(f"{host} ({count(hosts[host])})" for host in shown)
     rest = len(hosts) - len(shown)
     more = f" and {rest} more" if rest > 0 else ""
     inside = " (this machine or a private network)" if all(is_inside(host) for host in hosts) else ""

@@ -29,7 +29,7 @@ from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
 from ..engine.rate_limit import RateLimiter
 from ..errors import ArchiveError
-from ..formatting import plain_line
+from ..formatting import count, duration, plain_line
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
@@ -201,7 +201,7 @@ class VoClient:
                 async for piece in pieces:
                     body += piece
                     if len(body) > most_bytes:
-                        words = f"more than {most_bytes:,} bytes (limits.max_bytes)"
+                        words = f"more than {count(most_bytes)} bytes (limits.max_bytes)"
                         raise FetchError(Failure(FailureKind.TOO_LARGE, words, 200), url)
         except (aiohttp.ClientError, OSError) as error:
             raise FetchError(failure_from_exception(error), url) from error
@@ -242,7 +242,7 @@ class VoClient:
         if wait is None:
             raise error
         if (failure.retry_after or 0.0) > _LONGEST_WAIT:
-            words = f"{failure.detail}; it wants to be left alone for {wait / 60:,.0f} minutes: ask again then"
+            words = f"{failure.detail}; it wants to be left alone for {duration(wait)}: ask again then"
             raise ServiceUnavailableError(error.url, replace(failure, detail=words))
         if wait >= _WORTH_TELLING:
             self._tell(f"waiting {wait:.0f} s: {error}")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ..archive.profile import ArchiveProfile
 from ..fits.errors import InvalidSpectrumError
 from ..fits.medium import medium_of
-from ..formatting import plain_line
+from ..formatting import are, count, plain_line, plural
 from ..model.failures import Failure
 from ..model.outcomes import FailedCheck, Level, VerifiedSpectrum
 from ..model.target import SpectrumId, names_of_file
@@ -178,7 +178,8 @@ def _with_allowances(
     wanted = Counter(chain.from_iterable(_allowances(one, profile) for one in samples))
     sentences: list[str] = []
     for name, number in wanted.items():
-        shown = f"{number} of {len(samples)} files need {_assignment(name)}, as {_ALLOWANCES[name]}"
+        files = plural(len(samples), "file needs", "files need")
+        shown = f"{number} of {files} {_assignment(name)}, as {_ALLOWANCES[name]}"
         if 2 * number > len(samples):
             profile = _allowing(profile, (name,))
             sentences.append(f"{shown}: set in the profile")
@@ -256,13 +257,14 @@ def _seen(results: Sequence[VerifiedSpectrum]) -> Iterator[str]:
     low = min(result.wave_min for result in spectra) * _METRES_TO_ANGSTROM
     high = max(result.wave_max for result in spectra) * _METRES_TO_ANGSTROM
     points = sorted({result.points for result in spectra})
-    number = f"{points[0]:,}" if len(points) == 1 else f"{points[0]:,} to {points[-1]:,}"
+    number = count(points[0]) if len(points) == 1 else f"{count(points[0])} to {count(points[-1])}"
     segments = max(result.segments for result in spectra)
     parts = f" in up to {segments} segments" if segments > 1 else ""
-    yield f"seen: {number} points{parts} from {low:,.6g} to {high:,.6g} Angstrom"
+    yield f"seen: {number} points{parts} from {low:.6g} to {high:.6g} Angstrom"
     invalid = sum(result.invalid for result in spectra)
     if invalid:
-        yield f"{invalid:,} of {sum(result.points for result in spectra):,} points are invalid, and are counted as such"
+        whole = sum(result.points for result in spectra)
+        yield f"{count(invalid)} of {plural(whole, 'point')} {are(invalid)} invalid, and {are(invalid)} counted as such"
 
 
 def _with_medium(profile: ArchiveProfile, samples: Sequence[FetchedSample]) -> tuple[ArchiveProfile, tuple[str, ...]]:

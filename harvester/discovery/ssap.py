@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from ..errors import ArchiveError, UsageError
-from ..formatting import plain_line
+from ..formatting import count, plain_line, plural
 from ..model.failures import FailureKind
 from ..vo.constraints import Constraints, mjd
 from ..vo.descriptors import Findings
@@ -133,7 +133,7 @@ class _Lister:
         other = await self._whole(replace(self._constraints, position=((ra + 180.0) % 360.0, dec)))
         if self._unique > before or other.rows != whole.rows:
             self.incomplete = (
-                f"SIZE={WHOLE_SKY:g} gives {whole.rows:,} rows around one place and {other.rows:,} around another, so "
+                f"SIZE={WHOLE_SKY:g} gives {plural(whole.rows, 'row')} around one place and {count(other.rows)} around another, so "
                 "the service restricts it without saying so: give a place with --pos and --size"
             )
 
@@ -175,7 +175,7 @@ class _Lister:
             self._requests += 1
             if self._requests > MOST_REQUESTS:
                 raise ArchiveError(
-                    f"{self._findings.ssap}: its list takes more than {MOST_REQUESTS:,} requests; {_NARROW}"
+                    f"{self._findings.ssap}: its list takes more than {count(MOST_REQUESTS)} requests; {_NARROW}"
                 )
             try:
                 await self._read(url, answer)
@@ -258,13 +258,14 @@ class _Lister:
         """List the sky in circles of at most ``size`` degrees."""
         self._dividing = True
         tiles = list(sky_tiles(size))
-        self._tell(f"the service takes circles of {size:g} degrees at most: {len(tiles):,} requests for the whole sky")
-        await self._parts(tiles, f"{len(tiles):,} circles of the sky", None)
+        requests = plural(len(tiles), "request")
+        self._tell(f"the service takes circles of {size:g} degrees at most: {requests} for the whole sky")
+        await self._parts(tiles, plural(len(tiles), "circle of the sky", "circles of the sky"), None)
 
     async def _divided(self, whole: _Answer) -> None:
         """List parts instead of the ``whole``, which was cut."""
         self._dividing = True
-        words = f"it lists {whole.rows:,} rows in one answer"
+        words = f"it lists {plural(whole.rows, 'row')} in one answer"
         if whole.is_cut:
             words += " and takes too long for all" if whole.is_late else " and says that there are more"
         for name, root in self._dimensions():
@@ -274,7 +275,7 @@ class _Lister:
             if await self._parts(root.divide(), f"parts by {name}", whole):
                 missing = self._collector.spool.missing_in_parts
                 if missing:
-                    self.incomplete = f"{words}; {missing:,} of them are in no part by {name}: {_NARROW}"
+                    self.incomplete = f"{words}; {count(missing)} of them in no part by {name}: {_NARROW}"
                 return
         if whole.is_cut:
             self.incomplete = f"{words}{'' if whole.is_late else ' (OVERFLOW)'}: {_NARROW}"
@@ -324,7 +325,7 @@ class _Lister:
                 stack += reversed(smaller)
                 if not smaller and answer.is_cut:
                     self.incomplete = f"a part that cannot be divided any more has too many rows ({words}): {_NARROW}"
-        self.remark = f"put together from {count:,} answers ({words})"
+        self.remark = f"put together from {plural(count, 'answer')} ({words})"
         return whole is None
 
 

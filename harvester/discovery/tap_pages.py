@@ -16,7 +16,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from ..errors import ArchiveError
-from ..formatting import plain_line
+from ..formatting import count as thousands
+from ..formatting import plain_line, plural
 from ..vo.adql import column, conditions, count
 from ..vo.columns import ADDRESS, column_index, named_index
 from ..vo.constraints import Constraints
@@ -164,7 +165,7 @@ class _Walks:
         if self._given >= self._total or self._given >= (total := await self._count()):
             return  # it may have lost some since it was asked first
         self._total = total
-        missing = f"{total - self._given:,} of the {total:,} rows that it counts"
+        missing = f"{thousands(total - self._given)} of the {plural(total, 'row')} that it counts"
         refusal = ArchiveError(f"{self._source.url}: it did not give {missing}: list it again")
         key = self._key(self._source.id_column)
         if address is not None and key is not None:

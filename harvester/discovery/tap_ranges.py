@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from ..errors import ArchiveError
+from ..formatting import plural
 from ..vo.adql import column, count, is_numeric, literal, select
 from ..vo.document import Document
 from ..vo.votable_model import Row, SpectraTable, VotableField, VotableTable
@@ -66,7 +67,7 @@ class Ranges:
         """Return the two parts of a range on either side of a value in its midst."""
         values = sorted({row[self._index] for row in rows}, key=self._sortable)
         if not values:
-            raise ArchiveError(f"{self._source.url}: it counts {total:,} rows and gives none")
+            raise ArchiveError(f"{self._source.url}: it counts {plural(total, 'row')} and gives none")
         name, middle = column(self._key.name), self._literal(values[(len(values) - 1) // 2])
         lower = (*within, f"{name} <= {middle}")
         below = await self._count(lower)
@@ -90,7 +91,7 @@ class Ranges:
         while True:
             self._requests += 1
             if self._requests > MOST_REQUESTS:
-                raise ArchiveError(f"{self._source.url}: its list takes more than {MOST_REQUESTS:,} requests")
+                raise ArchiveError(f"{self._source.url}: its list takes more than {plural(MOST_REQUESTS, 'request')}")
             try:
                 return await self._service.document(adql, most)
             except ServiceUnavailableError as error:

@@ -10,6 +10,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import count
 from .columns import assign_roles, meanings_of
 from .errors import malformed, unreadable
 from .hdu import LARGEST_DATA, Hdu
@@ -60,7 +61,7 @@ def ascii_values(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) 
     Blank fields are 0 (section 7.2.5), TNULLn is NaN.
     """
     if table.rows > MOST_POINTS:
-        raise unreadable(f"the table has {table.rows:,} rows, too many to read")
+        raise unreadable(f"the table has {count(table.rows)} rows, too many to read")
     if not table.rows or not column.count:
         return np.empty(0)
     lines = np.frombuffer(raw, np.uint8, table.rows * table.width, hdu.start).reshape(table.rows, table.width)

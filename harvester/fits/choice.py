@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from ..formatting import plain_line
+from ..formatting import plain_line, plural
 from .cards import Cards
 from .columns import Roles
 from .errors import unreadable
@@ -69,7 +69,8 @@ def choose_tables(tables: Sequence[Table]) -> tuple[Sequence[Table], tuple[str, 
     main = [found for found in kept if _MAIN.fullmatch(found.name)]
     others = len(kept) - 1
     if len(main) == 1 and others:
-        return main, (f"{others} further spectra in the file are left out: its table {main[0].name} is read",)
+        rest = plural(others, "further spectrum in the file is", "further spectra in the file are")
+        return main, (f"{rest} left out: its table {main[0].name} is read",)
     if not others:
         return kept, _left_out(tables, kept[0])
     _refuse_many_sources([found.header for found in kept])

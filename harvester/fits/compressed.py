@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..formatting import plural
 from .errors import unreadable
 from .hdu import BLOCK, Hdu
 from .header import Header
@@ -97,7 +98,8 @@ def _described(header: Header) -> _Compressed:
         for n in axes
     )
     if math.prod(shape) > MOST_PIXELS or bitpix not in _STORED:
-        raise unreadable(f"the compressed image has {math.prod(shape):,} pixels; at most {MOST_PIXELS:,} are read")
+        pixels = plural(math.prod(shape), "pixel")
+        raise unreadable(f"the compressed image has {pixels}; at most {plural(MOST_PIXELS, 'pixel')} are read")
     return _Compressed(header, algorithm, bitpix, shape, tile)
 
 
@@ -110,7 +112,7 @@ def _numbers(raw: bytes, hdu: Hdu, image: _Compressed) -> Array:
         raise unreadable("the compressed image has no column COMPRESSED_DATA of bytes")
     corners = list(image.corners)
     if table.rows != len(corners):
-        raise unreadable(f"the compressed image has {table.rows:,} tiles, where {len(corners):,} are declared")
+        raise unreadable(f"the compressed image has {plural(table.rows, 'tile')}, its header declares {len(corners)}")
     tiles = column_rows(raw, hdu, table, data)
     unquantized = _unquantized(raw, hdu, table)
     scales = _scales(raw, hdu, table, image)
@@ -175,7 +177,8 @@ def _tile(data: bytes, count: int, image: _Compressed, quantized: bool) -> Array
     except RiceError as error:
         raise unreadable(f"a tile of the compressed image is damaged: {error}") from None
     if len(content) != count * kind.itemsize:
-        raise unreadable(f"a tile of the compressed image has {len(content):,} bytes for {count:,} pixels")
+        size = plural(len(content), "byte")
+        raise unreadable(f"a tile of the compressed image has {size} for {plural(count, 'pixel')}")
     if image.algorithm == "GZIP_2":  # the first bytes of all numbers, then the second ones ...
         content = np.frombuffer(content, np.uint8).reshape(kind.itemsize, count).T.tobytes()
     with np.errstate(all="ignore"):

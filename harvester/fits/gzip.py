@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 
+from ..formatting import count, plural
 from ..model.failures import FailureKind
 
 GZIP = b"\x1f\x8b"
@@ -31,12 +32,15 @@ def decompress(body: bytes, most: int) -> bytes:
     whole, at, members = memoryview(body), 0, 0
     while body.startswith(GZIP, at):
         if members == MOST_MEMBERS:
-            raise GzipError(FailureKind.MALFORMED_FITS, f"the gzip file has more than {MOST_MEMBERS:,} members")
+            raise GzipError(FailureKind.MALFORMED_FITS, f"the gzip file has more than {count(MOST_MEMBERS)} members")
         at = _member(whole, at, content, most)
         members += 1
     if body[at:].strip(b"\0"):
         behind = len(body) - at
-        raise GzipError(FailureKind.TRAILING_BYTES, f"{behind:,} bytes stand behind the end of the gzip file")
+        raise GzipError(
+            FailureKind.TRAILING_BYTES,
+            f"{plural(behind, 'byte stands', 'bytes stand')} behind the end of the gzip file",
+        )
     return bytes(content)
 
 
@@ -46,12 +50,13 @@ def _member(body: memoryview, at: int, content: bytearray, most: int) -> int:
     while not inflate.eof:
         piece = body[at : at + PIECE]
         if not piece:
-            raise GzipError(FailureKind.TRUNCATED, f"the gzip file ends after {len(body):,} bytes, before its end")
+            size = plural(len(body), "byte")
+            raise GzipError(FailureKind.TRUNCATED, f"the gzip file ends after {size}, before its end")
         try:
             content += inflate.decompress(piece, most + 1 - len(content))
         except zlib.error as error:
             raise GzipError(FailureKind.MALFORMED_FITS, f"the gzip file is damaged ({error})") from None
         if len(content) > most:
-            raise GzipError(FailureKind.TOO_LARGE, f"the gzip file holds more than {most:,} bytes")
+            raise GzipError(FailureKind.TOO_LARGE, f"the gzip file holds more than {count(most)} bytes")
         at += len(piece)
     return at - len(inflate.unused_data)

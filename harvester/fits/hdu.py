@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..formatting import are, count, plural
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from .describe import describe, describe_tail, quote
@@ -79,7 +80,8 @@ def read_hdus(body: bytes, strict: bool = True) -> list[Hdu]:
     while (position := hdus[-1].end) < len(body):
         if not _EXTENSION.startswith(body[position : position + len(_EXTENSION)]):
             tail = body[position:]
-            detail = f"{len(tail):,} bytes stand behind the end of the FITS file: {describe_tail(tail)}"
+            excess = plural(len(tail), "byte stands", "bytes stand")
+            detail = f"{excess} behind the end of the FITS file: {describe_tail(tail)}"
             raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRAILING_BYTES, detail)
         if len(hdus) == MOST_HDUS:
             raise malformed(f"the file has more than {MOST_HDUS} HDUs")
@@ -122,7 +124,7 @@ def _hdu(body: bytes, position: int, strict: bool) -> Hdu:
     data_end = start + -(-size // BLOCK) * BLOCK
     if data_end > len(body):
         rest = ", in the padding of the last block: all data are there" if start + size <= len(body) else ""
-        raise _truncated(body, f"of {data_end:,} that its headers declare{rest}")
+        raise _truncated(body, f"of {count(data_end)} that its headers declare{rest}")
     padding = body[start + size : data_end]
     if padding != (b" " if kind == "TABLE" else b"\0") * len(padding):
         detail = "the data are not padded as FITS demands: the table's size and its data disagree"
@@ -137,7 +139,7 @@ def _odd_padding(padding: bytes, found: str, strict: bool, detail: str) -> tuple
     """
     if strict or (padding.strip(b" ") and padding.strip(b"\0")):
         raise malformed(detail)
-    return (f"{len(padding):,} bytes of padding are {found}",)
+    return (f"{plural(len(padding), 'byte')} of padding {are(len(padding))} {found}",)
 
 
 def _end_card(body: bytes, position: int, strict: bool) -> int:
@@ -157,7 +159,7 @@ def _end_card(body: bytes, position: int, strict: bool) -> int:
 def _headless(body: bytes, position: int, strict: bool) -> InvalidSpectrumError:
     seen = body[position : position + LONGEST_HEADER]
     if len(seen) == LONGEST_HEADER:
-        return malformed(f"a header has no END card in its first {LONGEST_HEADER:,} bytes")
+        return malformed(f"a header has no END card in its first {count(LONGEST_HEADER)} bytes")
     if _DACHS_TRACEBACK not in seen:
         header = Header(seen[: len(seen) // 80 * 80])  # raises for what is no header: the rest is one that broke off
         if strict and header.oddities:
@@ -168,7 +170,7 @@ def _headless(body: bytes, position: int, strict: bool) -> InvalidSpectrumError:
 def _truncated(body: bytes, where: str) -> InvalidSpectrumError:
     position = body.rfind(_DACHS_TRACEBACK)
     report = f"; the server's own error report stands at its end, {quote(body[position:])}" if position >= 0 else ""
-    detail = f"the FITS file ends after {len(body):,} bytes, {where}{report}"
+    detail = f"the FITS file ends after {plural(len(body), 'byte')}, {where}{report}"
     return InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRUNCATED, detail)
 
 
@@ -203,7 +205,7 @@ def _data_size(header: Header) -> int:
     for length in lengths:
         size *= length
         if size > LARGEST_DATA:
-            raise malformed(f"the header declares more than {LARGEST_DATA:,} bytes of data")
+            raise malformed(f"the header declares more than {count(LARGEST_DATA)} bytes of data")
     if header.value("XTENSION") is None:
         return size
     groups, heap = header.integer("GCOUNT", 1, 1), header.integer("PCOUNT", 0, LARGEST_DATA)

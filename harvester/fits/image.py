@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import count
 from ..model.conventions import FileConventions
 from ..model.units import AxisKind, Scale, spectral_unit
 from .axis import OPTICAL_LOG10_ANGSTROM, StoredAxis
@@ -103,7 +104,7 @@ def pixels(raw: bytes, hdu: Hdu) -> Array:
     header, shape = hdu.header, shape_of(hdu.header)
     _refuse_contradiction(header, _PIXEL_CARDS)
     if math.prod(shape) > MOST_PIXELS:
-        raise unreadable(f"the image has {math.prod(shape):,} pixels; at most {MOST_PIXELS:,} are read")
+        raise unreadable(f"the image has {count(math.prod(shape))} pixels; at most {count(MOST_PIXELS)} are read")
     kind = np.dtype(_NUMBERS[header.integer("BITPIX", -64, 64)])
     stored: NDArray[np.generic] = np.ndarray(shape[::-1], kind, raw, hdu.start)
     scale, zero = header.real("BSCALE"), header.real("BZERO")

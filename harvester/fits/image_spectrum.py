@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..formatting import plural
 from ..model.conventions import FileConventions
 from ..model.units import Scale
 from .axis import StoredAxis
@@ -180,7 +181,7 @@ def _unit(hdu: Hdu) -> str:
 def _multispec_axis(hdu: Hdu, points: int) -> StoredAxis:
     [row] = multispec(hdu.header, 1, points)
     if row.values.size != points:
-        raise unreadable(f"WAT2: spec1 has {row.values.size} points, the image {points}")
+        raise unreadable(f"WAT2: spec1 has {plural(row.values.size, 'point')}, the image {points}")
     return StoredAxis(row.values, unit_of(hdu.header) or "Angstrom", None, "WAT2")
 
 
@@ -238,9 +239,10 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
     remarks: list[str] = []
     if Role.FLUX not in roles:
         if any(roles) and roles[0] is not None:
-            raise unreadable(f"the image has {len(rows)} rows, of which none is labelled as flux")
+            raise unreadable(f"the image has {plural(len(rows), 'row')}, of which none is labelled as flux")
         if not any(roles) and len(rows) != 2 and len(shape_of(header)) < 3:
-            detail = f"the image has {len(rows):,} rows of {rows.shape[1]:,} pixels, and no ROWn, ARRAYn or BANDIDn"
+            size = f"{plural(len(rows), 'row')} of {plural(rows.shape[1], 'pixel')}"
+            detail = f"the image has {size}, and no ROWn, ARRAYn or BANDIDn"
             raise UnknownFormError(
                 f"{detail} card tells which is the flux: it is no binary table, or an image of one row"
             )
@@ -248,7 +250,7 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
             if row.size > FEWEST_ON_AN_AXIS and (np.all(np.diff(row) > 0) or np.all(np.diff(row) < 0)):
                 raise unreadable(f"row {number} of the image looks like a spectral axis, but no card labels the rows")
         roles[0] = Role.FLUX
-        remarks = [f"nothing labels the image's {len(rows)} rows: only the first is read, as flux"]
+        remarks = [f"nothing labels the image's {plural(len(rows), 'row')}: only the first is read, as flux"]
     place = roles.index(Role.FLUX)
     flux = rows[place]
     stored, more = _row_axis(rows, roles, hdu, conventions)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
+from ..formatting import plural
 from .errors import unreadable
 from .header import Header
 from .spectrum import Array
@@ -53,7 +54,8 @@ def multispec(header: Header, rows: int, points: int) -> list[RowDispersion]:
     InvalidSpectrumError for dispersions that are not read.
     """
     if rows > MOST_ROWS:
-        raise unreadable(f"the image has {rows:,} rows with dispersions in WAT2; at most {MOST_ROWS} are read")
+        number = plural(rows, "row")
+        raise unreadable(f"the image has {number} with dispersions in WAT2; at most {MOST_ROWS} are read")
     described = {int(number): text for number, text in _SPEC.findall(_joined_cards(header, "WAT2"))}
     missing = [row for row in range(1, rows + 1) if row not in described]
     if missing:
@@ -82,7 +84,7 @@ def _row(header: Header, row: int, text: str, points: int) -> RowDispersion:
     if kind == _PIXELS:
         raise unreadable(f"WAT2: spec{row} has no dispersion (type -1): an axis of pixels, not of wavelengths")
     if not 0 < count <= points:
-        raise unreadable(f"WAT2: spec{row} has {count} points, but the image's rows have {points}")
+        raise unreadable(f"WAT2: spec{row} has {plural(count, 'point')}, but the image's rows have {points}")
     if not all(map(math.isfinite, numbers)) or redshift <= -1:
         raise unreadable(f"WAT2: spec{row} holds numbers that are no dispersion")
     pixel = _physical(header, count)

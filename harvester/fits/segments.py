@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import are, plural
 from ..model.conventions import NO_CONVENTIONS, FileConventions
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
@@ -97,7 +98,9 @@ def assemble(
     InvalidSpectrumError if in doubt.
     """
     if len(segments) > MOST_SEGMENTS:
-        raise unreadable(f"the file holds {len(segments):,} segments; at most {MOST_SEGMENTS} are read as one spectrum")
+        raise unreadable(
+            f"the file holds {plural(len(segments), 'segment')}; at most {MOST_SEGMENTS} are read as one spectrum"
+        )
     found = wavelengths(stored, source.conventions)
     lengths = tuple(segment.flux.size for segment in segments) if len(segments) > 1 else ()
     return Spectrum(
@@ -145,7 +148,9 @@ def combine(spectra: Sequence[Spectrum]) -> Spectrum:
     same = len({spectrum.unit for spectrum in spectra}) == 1
     lengths = tuple(part.stop - part.start for spectrum in spectra for part in spectrum.segments)
     if len(lengths) > MOST_SEGMENTS:
-        raise unreadable(f"the file holds {len(lengths):,} segments; at most {MOST_SEGMENTS} are read as one spectrum")
+        raise unreadable(
+            f"the file holds {plural(len(lengths), 'segment')}; at most {MOST_SEGMENTS} are read as one spectrum"
+        )
     combined = replace(
         first,
         wave=np.concatenate([spectrum.wave if same else angstroms(spectrum) for spectrum in spectra]),
@@ -187,12 +192,13 @@ def _without_padding(spectrum: Spectrum) -> Spectrum:
         empty |= spectrum.mask
     if not empty[missing].all():
         with_flux = int(np.count_nonzero(missing & ~empty))
-        detail = f"{with_flux:,} of {wave.size:,} points have a value of flux, but no wavelength (NaN or 0)"
+        points = f"{with_flux} of {plural(wave.size, 'point')}"
+        detail = f"{points} have a value of flux, but no wavelength (NaN or 0)"
         raise InvalidSpectrumError(Check.SCIENCE, FailureKind.NOT_FINITE, detail)
     kept = [int(np.count_nonzero(~missing[part])) for part in spectrum.segments]
     lengths = tuple(length for length in kept if length)
     trimmed = replace(spectrum.take(~missing), lengths=lengths if len(lengths) > 1 else ())
-    return trimmed.with_remarks([f"{count:,} points without wavelength and flux are left out"])
+    return trimmed.with_remarks([f"{plural(count, 'point')} without wavelength and flux {are(count)} left out"])
 
 
 def _split_at_turns(spectrum: Spectrum) -> Spectrum:
@@ -207,5 +213,6 @@ def _split_at_turns(spectrum: Spectrum) -> Spectrum:
     lengths = np.diff([0, *turns.tolist(), spectrum.wave.size])
     if lengths.min() < SHORTEST_ORDER:
         return spectrum
-    remark = f"its wavelengths turn back {turns.size:,} times: {lengths.size:,} overlapping orders are read as segments"
+    turned = plural(turns.size, "time")
+    remark = f"its wavelengths turn back {turned}: {lengths.size} overlapping orders are read as segments"
     return replace(spectrum, lengths=tuple(lengths.tolist())).with_remarks([remark])

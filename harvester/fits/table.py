@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import plural
 from ..model.conventions import FileConventions
 from ..model.units import METRES, AxisKind
 from .cards import Value
@@ -193,7 +194,7 @@ def _fixed(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) -> NDA
     """Return the stored numbers, shape (rows, count)."""
     if table.rows * column.count > MOST_POINTS:
         raise unreadable(
-            f"column {column.number} has {table.rows:,} rows of {column.count:,} numbers, too many to read"
+            f"column {column.number} has {plural(table.rows, 'row')} of {plural(column.count, 'number')}: too many"
         )
     kind = _NUMBERS.get(column.code)
     if kind is None:
@@ -213,10 +214,12 @@ def _variable(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) -> 
     for count, offset in pairs.tolist():
         begin = table.heap + offset
         if count > MOST_POINTS or begin + count * kind.itemsize > hdu.size:
-            raise unreadable(f"column {column.number} points to an array of {count:,} numbers outside the table's heap")
+            raise unreadable(
+                f"column {column.number} points to an array of {plural(count, 'number')} outside the table's heap"
+            )
         arrays.append(_scaled(np.ndarray((count,), kind, raw, hdu.start + begin) if count else np.empty(0), column))
     if sum(array.size for array in arrays) > MOST_POINTS:
-        raise unreadable(f"column {column.number} holds more than {MOST_POINTS:,} numbers")
+        raise unreadable(f"column {column.number} holds more than {plural(MOST_POINTS, 'number')}")
     return arrays
 
 

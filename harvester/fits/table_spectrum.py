@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..formatting import plural
 from ..model.conventions import FileConventions
 from .axis import StoredAxis
 from .cards import Cards
@@ -194,7 +195,9 @@ def flux_unit_of(column: Described, primary: Cards) -> str:
 
 def _arrays_in_rows(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
     if data.rows > MOST_SEGMENTS:
-        raise unreadable(f"the table has {data.rows:,} rows of arrays; at most {MOST_SEGMENTS} are read as segments")
+        raise unreadable(
+            f"the table has {plural(data.rows, 'row')} of arrays; at most {MOST_SEGMENTS} are read as segments"
+        )
     roles = data.roles
     fluxes = data.arrays(flux)
     axes = _axes(data, wave, [array.size for array in fluxes])
@@ -208,7 +211,7 @@ def _arrays_in_rows(data: TableData, wave: int, flux: int) -> Sequence[Segment]:
     segments = []
     for row, (axis, values) in enumerate(zip(axes, fluxes, strict=True)):
         if axis.size != values.size:
-            raise unreadable(f"{axis.size} wavelengths stand against {values.size} values of flux")
+            raise unreadable(f"{plural(axis.size, 'wavelength')} stand against {plural(values.size, 'value')} of flux")
         own = {number: arrays[row][points[row]] for number, arrays in others.items()}
         on_axis = slice(points[row].stop - points[row].start) if roles.step is not None else points[row]
         segments.append(Segment(axis[on_axis], values[points[row]], *_uncertainty_and_mask(data, own)))

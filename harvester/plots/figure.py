@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..fits.spectrum import angstroms
-from ..formatting import plain_line
+from ..formatting import count, plain_line
 from ..model.target import SpectrumId
 from . import style
 from .panel import Panel, h_alpha, note, subject_of, wave_label
@@ -113,7 +113,7 @@ def _plot(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axes.set_ylabel(drawable(panel.flux_label).replace(" (", "\n(").replace(" [", "\n["))
     if 1000 <= float(np.nanmax(np.abs(spectrum.flux))) < 1e7:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
     axes.grid(axis="y", color=style.RULE, linewidth=0.4)
     axes.set_axisbelow(True)
 

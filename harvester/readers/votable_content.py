@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..formatting import count, plural
 from ..vo.votable import VotableReader
 from ..vo.votable_model import Event, Info, Row, VotableError, VotableTable
 from .votable_table import Cells
@@ -76,7 +77,7 @@ def _events(raw: bytes) -> list[Event]:
     for at in range(0, len(raw), _PIECE):
         events += reader.feed(raw[at : at + _PIECE])
         if len(events) > MOST_ROWS:
-            raise VotableError(f"it has more than {MOST_ROWS:,} rows")
+            raise VotableError(f"it has more than {count(MOST_ROWS)} rows")
     try:
         return events + reader.close()
     except VotableError as error:
@@ -99,7 +100,7 @@ def _gathered(events: Sequence[Event]) -> VotableContent:
         width = len(one.table.fields)
         uneven = next((row for row in its_rows if len(row) != width), None)
         if uneven is not None:
-            raise VotableError(f"a row has {len(uneven)} cells, the table {width} columns")
+            raise VotableError(f"a row has {plural(len(uneven), 'cell')}, the table {plural(width, 'column')}")
         one.rows = len(its_rows)
         one.cells = list(zip(*its_rows, strict=True)) if its_rows else [()] * width
     return content

@@ -14,7 +14,7 @@ from ..fits.errors import InvalidSpectrumError, malformed
 from ..fits.segments import combine
 from ..fits.spectrum import Spectrum
 from ..fits.table_spectrum import table_spectrum
-from ..formatting import plain_line
+from ..formatting import plain_line, plural
 from ..model.conventions import FileConventions
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
@@ -87,7 +87,7 @@ def _content(raw: bytes) -> VotableContent:
     try:
         return read_content(raw)
     except CutError as error:
-        detail = f"the VOTable ends after {len(raw):,} bytes, before its end: {error}"
+        detail = f"the VOTable ends after {plural(len(raw), 'byte')}, before its end: {error}"
         raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRUNCATED, plain_line(detail)) from None
     except VotableError as error:
         raise malformed(plain_line(f"the VOTable cannot be read: {error}")) from None

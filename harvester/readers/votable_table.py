@@ -14,6 +14,7 @@ from ..fits.columns import Roles, assign_roles, meanings_of
 from ..fits.errors import unreadable
 from ..fits.spectrum import Array, ArrayMeaning, Flags
 from ..fits.table import MOST_POINTS
+from ..formatting import count
 from ..model.conventions import FileConventions
 from ..vo.votable_model import VotableField, VotableTable
 from .votable_cards import VotableCards, cards_of
@@ -129,7 +130,7 @@ class VotableData:
             return [self._numbers(row, column) for row in cells.reshape(self.rows, -1)]
         arrays = [self._numbers(_parts(cell), column) for cell in cells]
         if sum(array.size for array in arrays) > MOST_POINTS:
-            raise unreadable(f"column {column.number} holds more than {MOST_POINTS:,} numbers")
+            raise unreadable(f"column {column.number} holds more than {count(MOST_POINTS)} numbers")
         return arrays
 
     def flags(self, array: Array, place: int) -> Flags:

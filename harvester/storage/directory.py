@@ -17,6 +17,7 @@ from typing import Self
 
 from ..catalog.packed_strings import StringMap
 from ..errors import StoreError
+from ..formatting import plural
 from ..model.outcomes import FailedCheck, Fetched
 from ..model.target import Target
 from . import layout as layouts
@@ -63,7 +64,7 @@ class DirectoryStore:
         flat = self.layout is Layout.FLAT
         if self.migrated_count:
             to = f"{self.folder} itself" if flat else f"{self.folder}/ab/, 256 folders by the digest of their names"
-            yield f"moved {self.migrated_count:,} spectra into {to}, for the layout {self.layout}"
+            yield f"moved {plural(self.migrated_count, 'spectrum', 'spectra')} into {to}, for the layout {self.layout}"
         elif self._wanted not in (None, self.layout) and self.state.path.is_dir():
             yield f"its layout is {self.layout}: a run moves its spectra, for --layout {self._wanted}"
 

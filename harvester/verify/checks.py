@@ -15,6 +15,7 @@ from ..fits.cards import Cards
 from ..fits.describe import quote
 from ..fits.errors import InvalidSpectrumError, unreadable
 from ..fits.spectrum import Spectrum, metres
+from ..formatting import are, count, plural
 from ..model.expectation import Expectation
 from ..model.failures import FailureKind
 from ..model.outcomes import LONGEST_WAVELENGTH, Check
@@ -35,7 +36,7 @@ def check_science(spectrum: Spectrum, expected: Expectation) -> tuple[float, flo
     """
     wave = spectrum.wave
     if wave.size < 2:
-        raise _refused(FailureKind.NO_ROWS, f"the spectrum has {wave.size} points; at least 2 are needed")
+        raise _refused(FailureKind.NO_ROWS, f"the spectrum has {plural(wave.size, 'point')}; at least 2 are needed")
     _check_finite("wavelengths", wave)
     flux = _valid_flux(spectrum, expected)
     if spectrum.lengths:
@@ -79,7 +80,10 @@ def _check_finite(what: str, values: Array) -> None:
         return
     bad = values.size - int(np.count_nonzero(np.isfinite(values)))
     if bad:
-        raise _refused(FailureKind.NOT_FINITE, f"{bad:,} of {values.size:,} {what} are NaN or infinite; none may be")
+        raise _refused(
+            FailureKind.NOT_FINITE,
+            f"{count(bad)} of {count(values.size)} {what} {are(bad)} NaN or infinite; none may be",
+        )
 
 
 def _valid_flux(spectrum: Spectrum, expected: Expectation) -> Array:
@@ -93,7 +97,8 @@ def _valid_flux(spectrum: Spectrum, expected: Expectation) -> Array:
     valid = flux[np.isfinite(flux)]
     needed = max(2, int(np.ceil(ENOUGH_VALID * flux.size)))
     if valid.size < needed:
-        detail = f"only {valid.size:,} of {flux.size:,} values of flux are finite; at least {needed:,} must be"
+        enough = f"at least {count(needed)} must be"
+        detail = f"only {count(valid.size)} of {count(flux.size)} values of flux {are(valid.size)} finite; {enough}"
         raise _refused(FailureKind.NOT_FINITE, detail)
     return valid
 
@@ -122,7 +127,9 @@ def _check_monotonic(wave: Array, steps: Array, strict: bool) -> None:
     row = int(np.argmin(good if strict or wave[-1] == wave[0] else good | (steps == 0))) + 2
     way = "rise" if rising else "fall"
     before, here = wave[row - 2], wave[row - 1]
-    detail = f"the wavelengths do not {way} at row {row:,} of {wave.size:,}: {here:.10g} follows {before:.10g}"
+    detail = (
+        f"the wavelengths do not {way} at row {count(row)} of {count(wave.size)}: {here:.10g} follows {before:.10g}"
+    )
     raise _refused(FailureKind.NOT_MONOTONIC, detail)
 
 
@@ -164,7 +171,7 @@ def _check_steps(steps: Array, even: np.float64, tolerance: float, factor: float
     off = np.abs(steps - even)
     worst = int(off.argmax())
     if not off[worst] <= allowed:
-        detail = f"the wavelengths' step after row {worst + 1:,} is {_words(float(steps[worst]) * factor)}"
+        detail = f"the wavelengths' step after row {count(worst + 1)} is {_words(float(steps[worst]) * factor)}"
         limit = f"its tolerance is {tolerance:.3g} of that"
         declared = f"TDMIN, TDMAX and the number of points declare an even {_words(float(even) * factor)}"
         raise _refused(FailureKind.INVALID_AXIS, f"{detail}; {declared}; {limit}")
@@ -182,7 +189,7 @@ def _check_band(expected: Expectation, low: float, high: float) -> None:
 
 def _check_flux(flux: Array, expected: Expectation) -> None:
     if not flux.any():
-        raise _refused(FailureKind.ZERO_FLUX, f"all {flux.size:,} values of flux are zero")
+        raise _refused(FailureKind.ZERO_FLUX, f"all {count(flux.size)} values of flux are zero")
     if not expected.normalized:
         return
     lowest, highest = expected.median_flux

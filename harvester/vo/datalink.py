@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from ..formatting import plain_line
+from ..formatting import count, plain_line
 from ..model.failures import Failure, FailureKind, FetchError
 from .columns import cell
 from .document import Document, gather, named_column
@@ -133,7 +133,7 @@ def _is_itself(link: Link) -> bool:
 def _links_about(document: Document, did: str) -> list[Link]:
     columns = len(document.table.fields)
     if columns > MOST_COLUMNS:
-        raise _no_link(f"its datalink document has {columns:,} columns", document.url)
+        raise _no_link(f"its datalink document has {count(columns)} columns", document.url)
     places = {name: named_column(document.table, name) for name in _COLUMNS}
     links = [{name: cell(row, place) for name, place in places.items()} for row in document.rows]
     ids = {comparable(link["ID"]) for link in links}

@@ -55,7 +55,7 @@ FLIGHT = {
 FAILURES = [
     ("tg130016", FailureKind.TIMEOUT, "no byte for 120 s", 300.0),
     ("ui260057", FailureKind.NOT_FOUND, "HTTP 404: no spectrum matches this pubDID", None),
-    ("vd280021", FailureKind.TRUNCATED, "the FITS file ends after 40,320 of 43,200 bytes", 300.0),
+    ("vd280021", FailureKind.TRUNCATED, "the FITS file ends after 40 320 of 43 200 bytes", 300.0),
     ("a201307220050", FailureKind.NO_ROWS, "the spectrum has no points in the requested band", None),
     ("nb240038", FailureKind.BUSY, "HTTP 503: Maintenance, back soon", 600.0),
     ("uh210039", FailureKind.SERVER_ERROR, "HTTP 500: DatabaseError: could not connect to server", 120.0),

@@ -199,7 +199,7 @@ async def test_a_round_number_that_is_whole_costs_two_requests_and_is_whole() ->
 
 async def test_a_list_that_cannot_be_divided_is_not_written_unless_forced() -> None:
     limited = dated(1500, 1000, says_so=False, heeds_time=False)
-    with pytest.raises(IncompleteListError, match=r"may be cut: it lists 1,000 rows .* whatever MAXREC says"):
+    with pytest.raises(IncompleteListError, match=r"may be cut: it lists 1 000 rows .* whatever MAXREC says"):
         await listed(limited)
     summary, sink = await listed(limited, keep_incomplete=True)
     assert len(sink.rows) == 1000

@@ -38,7 +38,7 @@ def test_sound_files_change_nothing_and_are_described() -> None:
     profile, report = learned(PLAIN, samples(SOUND, SOUND, SOUND))
     assert profile == PLAIN
     assert report.verified == 3
-    assert "seen: 300 points from 5,000 to 5,149.5 Angstrom" in report.sentences
+    assert "seen: 300 points from 5000 to 5149.5 Angstrom" in report.sentences
 
 
 def test_files_that_no_reader_understands_are_to_be_stored_as_whole_files() -> None:

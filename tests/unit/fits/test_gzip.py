@@ -45,7 +45,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def test_a_file_of_nothing_but_ends_is_refused_before_it_costs_time() -> None:
-    with pytest.raises(GzipError, match="more than 1,000 members") as broken:
+    with pytest.raises(GzipError, match="more than 1 000 members") as broken:
         decompress(gzip.compress(b"") * 100_000, 1 << 20)
     assert broken.value.kind is FailureKind.MALFORMED_FITS
     blocks = b"".join(gzip.compress(bytes(60_000)) for _ in range(200))

@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from harvester.fits.errors import InvalidSpectrumError
 from harvester.fits.reader import read_spectrum
+from harvester.formatting import plural
 from harvester.model.failures import FailureKind as Kind
 from harvester.model.outcomes import Check
 from harvester.verify import verify_spectrum
@@ -117,7 +118,7 @@ def test_what_is_no_fits_is_quoted_safely(body: bytes, words: str) -> None:
 def test_a_file_that_ends_too_early_is_truncated_wherever_it_ends(length: int) -> None:
     outcome = refused(GOOD[:length])
     assert (outcome.check, outcome.kind) == (Check.STRUCTURE, Kind.TRUNCATED)
-    assert f"{length:,} bytes" in outcome.detail
+    assert f"ends after {plural(length, 'byte')}" in outcome.detail
 
 
 def test_a_traceback_behind_a_whole_file_is_quoted() -> None:

@@ -58,7 +58,7 @@ def test_oddities_are_faults_of_strict_archives_and_remarks_of_others(what: str)
     ("body", "kind", "words"),
     [
         (BODY[:-16], FailureKind.TRUNCATED, "in the padding of the last block: all data are there"),
-        (BODY[: DATA_END - 1], FailureKind.TRUNCATED, "of 5,760 that its headers declare"),
+        (BODY[: DATA_END - 1], FailureKind.TRUNCATED, "of 5 760 that its headers declare"),
         (BODY + bytes(2880), FailureKind.TRAILING_BYTES, "zeros"),
         (BODY + b"Traceback", FailureKind.TRAILING_BYTES, "Traceback"),
         (BODY[:DATA_END] + b"x" * (len(BODY) - DATA_END), FailureKind.MALFORMED_FITS, "not padded as FITS demands"),

@@ -82,7 +82,7 @@ def test_a_votable_is_no_answer_to_a_request_for_fits() -> None:
         (table()[:-12], FailureKind.TRUNCATED, "before its end"),
         (table()[:300], FailureKind.TRUNCATED, "before its end"),
         (table().replace(b"</TR>", b"</TD>", 1), FailureKind.MALFORMED_FITS, "mismatched tag"),
-        (table(ROWS + b"<TR><TD>1</TD></TR>"), FailureKind.MALFORMED_FITS, "1 cells, the table 2 columns"),
+        (table(ROWS + b"<TR><TD>1</TD></TR>"), FailureKind.MALFORMED_FITS, "1 cell, the table 2 columns"),
         (table(b""), FailureKind.NOT_FITS, "a VOTable"),
         (
             table(head=HEAD + b'<INFO name="QUERY_STATUS" value="ERROR">no such DID</INFO>'),
