@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from .._version import __version__
 from ..errors import HarvestError, resource_fault
-from ..model.invocation import install_line
+from ..model.invocation import command_line, install_line
 
 COMMANDS = {
     "run": "download the spectra in the catalog that are not yet stored (the default command)",
@@ -144,9 +144,10 @@ def _run() -> int:
     try:
         code = commands.main(prog_name="harvester", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        return _fail(usage_sentence(error), 2)
     except click.ClickException as error:
-        error.show()
-        return 2
+        return _fail(error.format_message(), 2)
     except HarvestError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -159,6 +160,13 @@ def _run() -> int:
         if fault := resource_fault(error):
             return _fail(str(fault), fault.exit_code)
         return _fail(f"internal error; please report it with {_keep_traceback()}", 1)
+
+
+def usage_sentence(error: click.UsageError) -> str:
+    """Return what is wrong with a command's arguments, and where its options are listed."""
+    words = error.format_message().rstrip(".").removesuffix(" range")  # click: 'x' is not a valid integer range
+    names = error.ctx.command_path.split()[1:] if error.ctx else []
+    return f"{words}; see {command_line(*names, '--help')}"
 
 
 def open_file_limit() -> int:

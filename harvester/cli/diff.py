@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import load_configuration, output_path, request_options
+from .options import load_harvest_and_archive, output_path, request_options
 
 if TYPE_CHECKING:
     from .. import events as ev
@@ -56,7 +56,7 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
 
     file = None if csv_file is None else output_path("--csv", csv_file)
     chosen = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
-    config = load_configuration(flags)
+    config = load_harvest_and_archive(flags)
     (old, new), code = _versions((before, after), config, chosen)
     _refuse_unlike(old, new)
     incomparable = {**old.incomparable, **new.incomparable}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .hints import next_command
+from .hints import download_missing, next_command
 from .options import catalog_options, engine_options, load_harvest, location_options, output_path
 from .progress import show_progress
 
@@ -184,9 +184,11 @@ def _summary(dataset: Dataset, config: Configuration, seconds: float) -> Iterato
 
 
 def _examples(named: list[tuple[str, str]]) -> Iterator[str]:
+    from ..formatting import count
+
     yield from (f"    {name}: {reason}" for name, reason in named[:EXAMPLES])
     if len(named) > EXAMPLES:
-        yield f"    and {len(named) - EXAMPLES} more (the card lists all)"
+        yield f"    and {count(len(named) - EXAMPLES)} more (the card lists all)"
 
 
 def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
@@ -202,18 +204,6 @@ def _next_steps(dataset: Dataset, config: Configuration) -> Iterator[str]:
     if dataset.result.absent and config.settings.catalog is not None:
         yield f"{absent} of the catalog missing; for the reasons: {next_command('failures', config.location)}"
     elif dataset.result.absent:
-        yield f"{absent} missing, which the last run left for another one"
+        yield f"{absent} missing, which the last run left for another one, or which are gone since"
     if dataset.result.damaged or dataset.result.absent:
-        yield f"to download what is missing: {_run_again(config)}, then export again"
-
-
-def _run_again(config: Configuration) -> str:
-    """Return the command that downloads what is missing, with the catalog or the last run."""
-    from ..ledger.queries import last_run
-    from ..report.data.run_record import again
-
-    store = config.open_store()
-    last = last_run(store.ledger)
-    if config.settings.catalog is not None or last is None:
-        return next_command("", config.location)
-    return again(store, last.run)
+        yield f"to download what is missing: {download_missing(config)}, then export again"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import load_harvest, location_options, output_path
+from .options import load_harvest, location_options, output_path, require_run
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -33,17 +33,15 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
       harvester failures --out spectra
       harvester failures --out spectra --csv failed.csv
     """
-    from ..errors import UsageError
-    from ..ledger.queries import failures, last_run
+    from ..formatting import plural
+    from ..ledger.queries import failures
     from ..report.data.run_record import again
     from ..storage.directory import DirectoryStore
 
     file = None if csv_file is None else output_path("--csv", csv_file)
     config = load_harvest(flags)
     store = DirectoryStore(config.state_folder)
-    record = last_run(store.ledger)
-    if record is None:
-        raise UsageError(f"no harvest in {config.location} yet; give a harvest's directory with --out DIR")
+    record = require_run(store.ledger, config)
     found = failures(store.ledger)
     resume = again(store, record.run)
     if file is not None:
@@ -52,7 +50,7 @@ def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
         print(json.dumps([_as_json(failure) for failure in found], indent=1))
     elif file is not None:
         retry = f"{resume} --catalog {shlex.quote(str(file))} --id-column id"
-        print(f"{len(found)} written to {file}; to request them again: {retry}")
+        print(f"{plural(len(found), 'spectrum', 'spectra')} written to {file}; to request them again: {retry}")
     else:
         print("\n".join(_format_failures(found, config, resume)))
     return 0
@@ -90,17 +88,17 @@ def write_catalog(path: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> 
 
 
 def _format_failures(found: Sequence[FailureRecord], config: Configuration, resume: str) -> list[str]:
-    from ..formatting import plural
+    from ..formatting import count, plural
 
     if not found:
         return [f"no failures in {config.location}"]
     lines = [f"{plural(len(found), 'spectrum', 'spectra')} missing in {config.location}:"]
     for kind, group in groupby(found, key=lambda failure: failure.kind):
         members = list(group)
-        lines += ["", f"{len(members)}  {kind}: {kind.meaning} (cause: {kind.blame})"]
+        lines += ["", f"{count(len(members))}  {kind}: {kind.meaning} (cause: {kind.blame})"]
         lines += [f"    {failure.did}: {failure.detail}" for failure in members[:EXAMPLES]]
         if len(members) > EXAMPLES:
-            lines.append(f"    and {len(members) - EXAMPLES} more (--json lists all)")
+            lines.append(f"    and {count(len(members) - EXAMPLES)} more (--json lists all)")
         lines.append(f"    what to do: {kind.advice}")
     lines += ["", f"to request them again: {resume} --only-failed"]
     return lines

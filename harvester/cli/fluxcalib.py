@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import load_configuration, location_options, output_path
+from .options import load_configuration, load_harvest_and_archive, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -45,7 +45,8 @@ def command(spectrum: str, output: str | None, show: bool, **flags: Any) -> int:
     from ..plots.figure import require_matplotlib
     from ..run.calibrations import fetch_calibrations, offered_fluxcalibs
 
-    config = load_configuration(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs request
+    load = load_configuration if "://" in spectrum else load_harvest_and_archive
+    config = load(flags | {"fluxcalib": "none"})  # an archive need not offer the one that runs request
     if config.profile.mode != "soda":
         raise UsageError(
             f"fluxcalib: {config.profile.name} serves its files as they are, without a service that calibrates them; "

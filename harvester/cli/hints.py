@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ..model.invocation import command_line
 from .options import LIMITS, SHARED
+
+if TYPE_CHECKING:
+    from ..config.configuration import Configuration
 
 
 def next_command(name: str, out: object, *more: str) -> str:
@@ -27,3 +32,13 @@ def next_command(name: str, out: object, *more: str) -> str:
         if parameter.name in shared and value is not None and option not in more:
             options += [option, str(value)]
     return command_line(*([name] if name else []), *options, *more)
+
+
+def download_missing(config: Configuration) -> str:
+    """Return the command that downloads what is missing, by the catalog given or used before."""
+    from ..report.data.run_record import again, run_of_everything
+
+    store = config.open_store()
+    has_catalog = config.settings.catalog is not None or config.is_demo
+    run = None if has_catalog else run_of_everything(store)
+    return next_command("", config.location) if run is None else again(store, run)

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
+    from ..ledger.queries import RunRecord
 
 SHARED = {"config", "out", "state", "archive", "catalog", "id_column", "fluxcalib", "band", "format", "contact"}
 """Options that identify a harvest: another command about the same harvest needs them."""
@@ -20,6 +21,7 @@ DATA = Path("data")  # where harvests are without --out
 MOST_NAMED = 8  # harvests in a message
 
 LIMITS = ("concurrency", "rate", "attempts", "max_outage")
+REQUESTED = ("archive", "fluxcalib", "band", "format")  # settings that say what is requested, and from where
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
@@ -161,6 +163,37 @@ def load_harvest(flags: dict[str, Any]) -> Configuration:
         raise UsageError(f"no harvest in {config.location}, but {len(found)} others: {names}; give one with --out DIR")
     print(f"no harvest in {config.location}; using {found[0]}, the only one below {DATA}/", file=sys.stderr)
     return _located(replace(config, settings=config.settings.model_copy(update={"out": found[0]})))
+
+
+def load_harvest_and_archive(flags: dict[str, Any]) -> Configuration:
+    """Return the configuration of a command that reads a harvest and requests more.
+
+    What no option and no other source sets is what the last run of the harvest requested, and from which archive.
+    UsageError as ``load_harvest``.
+    """
+    from ..ledger.queries import last_run
+    from ..report.data.run_record import saved_settings
+    from ..storage.run_folder import StateFolder
+
+    config = load_harvest(dict(flags))
+    state = StateFolder.below(config.state_folder)
+    last = last_run(state.ledger)
+    saved = {} if last is None else saved_settings(state.run(last.run))
+    known = {name: saved[name] for name in REQUESTED if name in saved and name not in config.settings.model_fields_set}
+    if "archive" not in known:
+        return config
+    return load_configuration({**flags, **known, "out": str(config.location)})
+
+
+def require_run(ledger: Path, config: Configuration) -> RunRecord:
+    """Return the latest run in the ledger. UsageError, with what to do, if there is none."""
+    from ..errors import UsageError
+    from ..ledger.queries import last_run
+
+    record = last_run(ledger)
+    if record is None:
+        raise UsageError(f"no harvest in {config.location} yet; give a harvest's directory with --out DIR")
+    return record
 
 
 def harvests_below_data(config: Configuration) -> list[Path]:

@@ -54,24 +54,24 @@ def command(as_json: bool, all_spectra: bool, verbose: bool, **flags: Any) -> in
 def format_plan(preparation: Preparation) -> list[str]:
     """Return the plan as lines of text, without the numbers that are zero."""
     from ..catalog.reader import describe_conflicts
-    from ..formatting import count
+    from ..formatting import count, plural
     from ..ledger.schema import is_on_network
 
     plan, config = preparation.plan, preparation.configuration
     parts = [
         (len(plan.present), "already stored"),
         (len(plan.missing), "missing"),
-        (len(plan.suspect), "suspect files (empty, or no whole FITS blocks): quarantined and downloaded again"),
-        (len(plan.strays), "files that are not in the catalog: left alone"),
+        (len(plan.suspect), "suspect (empty, or no whole FITS blocks): quarantined and downloaded again"),
+        (len(plan.strays), "stored, but not in the catalog: left alone"),
         (plan.duplicates, "listed more than once"),
-        (plan.malformed, "rows with more or fewer fields than the header"),
-        (plan.blank, "blank lines"),
+        (plan.malformed, "listed with more or fewer fields than the header"),
+        (plan.blank, "left blank in the catalog"),
         (plan.collisions, "with the last segment of another DID: named by their whole path"),
     ]
     digits = max(len(count(number)) for number, _ in ((plan.listed, ""), *parts))
     catalog = preparation.catalog
     kind = f" ({catalog.kind})" if catalog.kind else ""
-    lines = [f"{catalog.source}{kind} lists {count(plan.listed)} spectra; {config.location} has:"]
+    lines = [f"{catalog.source}{kind} lists {plural(plan.listed, 'spectrum', 'spectra')}; {config.location} has:"]
     lines += [f"  {count(number):>{digits}}  {text}" for number, text in parts if number]
     if is_on_network(config.state_folder):
         lines.append("  on a network file system: the ledger works without a write-ahead log, which is slower")
@@ -101,7 +101,7 @@ def _format_work(preparation: Preparation) -> Iterator[str]:
         number = f"{count(new)} to download, {count(again)} to refresh" if new else f"{count(again)} to refresh"
     yield f"{number} from {config.profile.title}: {duration(preparation.eta)} {pace}"
     if preparation.already_refreshed:
-        yield f"  {count(preparation.already_refreshed)} were refreshed by the runs that this one resumes"
+        yield f"  refreshed by the runs that this one resumes: {count(preparation.already_refreshed)}"
     yield from _format_space(preparation)
     yield from _format_hours(preparation)
 

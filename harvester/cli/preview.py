@@ -13,7 +13,7 @@ import click
 
 from .fluxcalib import KINDS, nothing_to_draw, panel_of, resolve_did, show_panels, write_figure
 from .hints import next_command
-from .options import load_harvest, location_options, output_path
+from .options import load_harvest, load_harvest_and_archive, location_options, output_path
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -40,13 +40,15 @@ def command(spectrum: str, png: str | None, **flags: Any) -> int:
     """
     from ..plots.figure import require_matplotlib
 
-    config = load_harvest(flags)
+    config = load_harvest(dict(flags))
     store = config.open_store()
     did = _of_file(spectrum, store, config) or resolve_did(spectrum, config)
     file = None if png is None else output_path("--png", png, *KINDS)
     if file is not None:
         require_matplotlib()
     stored = _stored(did, store)
+    if stored is None:
+        config = load_harvest_and_archive({**flags, "out": str(config.location)})
     found = _fetched(did, config) if stored is None else _read(did, config, store, stored[1])
     if found.spectrum is None:
         advice = f" ({stored[0]}: for details: {next_command('verify', config.location)})" if stored else ""

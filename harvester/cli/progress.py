@@ -9,10 +9,12 @@ from contextlib import contextmanager
 Progress = Callable[[int, int], None]
 """Called with the number that are done and the total."""
 
+FEW = 500  # files that are read in so short a time that a log needs no line about it
+
 
 @contextmanager
 def show_progress(doing: str, done: str) -> Iterator[Progress]:
-    """Show a bar on a terminal, else a line for each tenth.
+    """Show a bar on a terminal, else a line for each tenth of many files.
 
     The bar begins with ``doing``, such as ``verifying``; a line is like ``verified 10 %``.
     """
@@ -33,11 +35,11 @@ def show_progress(doing: str, done: str) -> Iterator[Progress]:
 def _print_tenths(done: str) -> Progress:
     printed = 0
 
-    def update(count: int, total: int) -> None:
+    def update(number: int, total: int) -> None:
         nonlocal printed
-        tenth = 10 * count // total if total else 10
-        if printed < tenth < 10:
-            print(f"{done} {10 * tenth} % ({count} of {total})", file=sys.stderr, flush=True)
+        tenth = 10 * number // total if total else 10
+        if printed < tenth < 10 and total >= FEW:
+            print(f"{done} {10 * tenth} % ({number} of {total})", file=sys.stderr, flush=True)
         printed = tenth
 
     return update

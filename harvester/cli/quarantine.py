@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import load_harvest, location_options
+from .options import load_harvest, location_options, require_run
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -59,9 +59,13 @@ def command(action: str, name: str | None, yes: bool, as_json: bool, **flags: An
 
 
 def _folder(config: Configuration) -> Path:
+    """Return the quarantine folder. UsageError where there is no harvest."""
     from ..storage.run_folder import StateFolder
 
-    return StateFolder.below(config.state_folder).quarantine
+    state = StateFolder.below(config.state_folder)
+    if not state.quarantine.is_dir():
+        require_run(state.ledger, config)
+    return state.quarantine
 
 
 def _format_list(found: Sequence[QuarantineEntry], folder: Path, config: Configuration) -> list[str]:

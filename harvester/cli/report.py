@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("report")
 @click.argument("run", required=False)
 @location_options
-@click.option("-o", "--output", metavar="FILE.html", help="the file to write [OUT/.harvester/runs/RUN/report.html]")
+@click.option("-o", "--output", metavar="FILE.html", help="the file to write [report.html in the run's folder]")
 @click.option("--json", "as_json", is_flag=True, help="numbers and label checks as JSON; a page only with -o")
 def command(run: str | None, output: str | None, as_json: bool, **flags: Any) -> int:
     """Write one self-contained HTML file about a run, by default the last one.

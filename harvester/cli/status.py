@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FRAME_INTERVAL = 2.0  # seconds between two pictures of --watch on a terminal
 LINE_INTERVAL = 60.0  # seconds between two lines of --watch elsewhere
+NO_HARVEST = 2
 ENOUGH = 20  # spectra settled, from which on the time left is no guess
 
 
@@ -34,6 +35,8 @@ class Status:
     state: str
     lost: int = 0
     """Spectra that were stored and are gone, as far as a run or `verify --fix` found."""
+    lost_since: int = 0
+    """How many of these the latest run still counts as stored."""
     unrecorded: int = 0
     """Files that an interrupted run stored and could not record, as on a full disk."""
 
@@ -47,10 +50,21 @@ class Status:
         """The statistics of the run and its state."""
         if self.record is None:
             return {"state": self.state}
-        return {**self.record.summary, "state": self.state, "lost": self.lost, "unrecorded": self.unrecorded}
+        now = {"on_disk": self.on_disk, "state": self.state, "lost": self.lost, "unrecorded": self.unrecorded}
+        return {**self.record.summary, **now}
+
+    @property
+    def on_disk(self) -> int:
+        """How many spectra of the catalog are stored now, also by an older ledger."""
+        if self.record is None:
+            return 0
+        numbers = self.record.summary
+        at_the_end = int(numbers.get("on_disk", numbers["present"] + numbers["saved"]))
+        return max(0, at_the_end - self.lost_since)
 
 
 Read = Callable[[], Sequence[Status]]
+Show = Callable[[Sequence[Status]], None]
 
 
 @click.command("status")
@@ -76,16 +90,21 @@ def command(as_json: bool, watch: bool, **flags: Any) -> int:
         homes = harvests_below_data(config) if several else []
         return [_status(home, str(home)) for home in homes] or [_status(config.state_folder, str(config.location))]
 
-    if not watch:
-        print(_as_line(read()[0]) if as_json else "\n".join(_as_text(read())))
+    if watch:
+        with suppress(KeyboardInterrupt):
+            return _exit_code(_watch(read, as_json))
         return 0
-    with suppress(KeyboardInterrupt):
-        _watch(read, as_json)
-    return 0
+    found = read()
+    print(_as_line(found[0]) if as_json else "\n".join(_as_text(found)))
+    return _exit_code(found)
+
+
+def _exit_code(found: Sequence[Status]) -> int:
+    return NO_HARVEST if found[0].record is None else 0
 
 
 def _status(home: Path, location: str) -> Status:
-    from ..ledger.queries import last_run, lost
+    from ..ledger.queries import last_run, lost, lost_since_last_run
     from ..storage.directory import DirectoryStore
     from ..storage.lock import is_held
 
@@ -93,12 +112,12 @@ def _status(home: Path, location: str) -> Status:
     record = last_run(store.ledger)
     if record is None:
         return Status(location, None, "none")
-    gone = len(lost(store.ledger))
+    gone = len(lost(store.ledger)), lost_since_last_run(store.ledger)
     if record.ended is not None:
-        return Status(location, record, "ended", gone)
+        return Status(location, record, "ended", *gone)
     if is_held(store.lock):
-        return Status(location, record, "running", gone)
-    return Status(location, record, "interrupted", gone, _unrecorded(store))
+        return Status(location, record, "running", *gone)
+    return Status(location, record, "interrupted", *gone, _unrecorded(store))
 
 
 def _unrecorded(store: DirectoryStore) -> int:
@@ -127,18 +146,13 @@ def _in_short(status: Status) -> str:
     if status.record is None:
         return "no run yet"
     numbers = status.record.summary
-    done = _on_disk(numbers)
+    done = status.on_disk
     failed = f", {count(numbers['failed'])} failed" if numbers["failed"] else ""
     refresh = f", {_refresh(numbers)}" if _is_refresh(numbers) else ""
     return (
         f"{status.state:<11}  {percent(done, numbers['listed']):>5}  {count(done)} of {count(numbers['listed'])}"
-        f" on disk{refresh}{failed}"
+        f" on disk{refresh}{failed}{f', {count(status.lost)} lost' if status.lost else ''}"
     )
-
-
-def _on_disk(numbers: Mapping[str, Any]) -> int:
-    """Return how many spectra of the catalog are stored, also by an older ledger."""
-    return int(numbers.get("on_disk", numbers["present"] + numbers["saved"]))
 
 
 def _is_refresh(numbers: Mapping[str, Any]) -> bool:
@@ -154,29 +168,30 @@ def _refresh(numbers: Mapping[str, Any]) -> str:
 
 
 def _in_full(status: Status) -> list[str]:
-    from ..formatting import count, duration, local_time, size
+    from ..formatting import count, duration, local_time, plural, size
 
     record = status.record
     if record is None:
-        return [f"no harvest in {status.location} yet"]
+        return [f"no harvest in {status.location} yet; give a harvest's directory with --out DIR"]
     numbers = record.summary
-    new = numbers["saved"] - numbers.get("refreshed", 0)
+    new = "" if status.lost_since else f", {count(numbers['saved'] - numbers.get('refreshed', 0))} of them new"
     left = numbers["remaining"] + (numbers["present"] - numbers["refreshed_before"] if _is_refresh(numbers) else 0)
     lines = [
         f"run {record.run} of {record.archive}: {status.state}, started {local_time(record.started, time.time())}"
         f" by process {record.pid} on {record.host}",
-        f"  {count(_on_disk(numbers))} of {count(numbers['listed'])} on disk, {count(new)} of them new"
+        f"  {count(status.on_disk)} of {count(numbers['listed'])} on disk{new}"
         f" ({size(numbers['bytes'])} received in {duration(numbers['seconds'])})",
-        f"  {count(numbers['failed'])} failed, {count(left)} to go, {count(numbers['requests'])} requests",
+        f"  {count(numbers['failed'])} failed, {count(left)} to go, {plural(numbers['requests'], 'request')}",
     ]
     if _is_refresh(numbers):
         lines.insert(2, f"  {_refresh(numbers)}")
     lines += [f"    {count(number)} {kind}" for kind, number in numbers["failures"].items()]
     if status.lost:
-        lines.append(f"  {count(status.lost)} that were stored are gone; the next run downloads them again")
+        lost = plural(status.lost, "that was stored is gone", "that were stored are gone")
+        lines.append(f"  {lost}; the next run downloads what is missing")
     if status.unrecorded:
         lines.append(
-            f"  {count(status.unrecorded)} more stored, which the run could not record; the next run verifies them"
+            f"  {count(status.unrecorded)} more stored, which the run could not record; the next run verifies the files"
         )
     return [*lines, *_outcome(status)]
 
@@ -196,8 +211,8 @@ def _outcome(status: Status) -> Iterator[str]:
         yield f"  {rate:.2g} a second so far; {duration(round(numbers['remaining'] / rate))} left at that rate"
 
 
-def _watch(read: Read, as_json: bool) -> None:
-    """Repeat the status until no run is active.
+def _watch(read: Read, as_json: bool) -> Sequence[Status]:
+    """Repeat the status until no run is active; return the last one.
 
     On a terminal it is drawn in one place, elsewhere line by line.
     """
@@ -218,14 +233,12 @@ def _watch(read: Read, as_json: bool) -> None:
         )
 
 
-def _repeat(
-    read: Read, show: Callable[[Sequence[Status]], None], interval: float, sleep: Callable[[float], None] = time.sleep
-) -> None:
+def _repeat(read: Read, show: Show, interval: float, sleep: Callable[[float], None] = time.sleep) -> Sequence[Status]:
     while True:
         statuses = read()
         show(statuses)
         if not any(status.running for status in statuses):
-            return
+            return statuses
         sleep(interval)
 
 

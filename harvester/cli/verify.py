@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .hints import next_command
+from .hints import download_missing, next_command
 from .options import engine_options, load_harvest, location_options
 from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..audit.check_store import StoreCheck
+    from ..config.configuration import Configuration
 
 DAMAGE = 3
 EXAMPLES = 20  # faults of one check that are shown; --json lists all
@@ -53,7 +54,7 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
     if as_json:
         print(json.dumps(_as_json(result), indent=1))
     else:
-        print("\n".join(_format_check(result, fix, time.monotonic() - began)))
+        print("\n".join([*_format_check(result, time.monotonic() - began), *_next_steps(result, fix, config)]))
     sys.stdout.flush()
     return DAMAGE if result.faults else 0
 
@@ -74,7 +75,7 @@ def _as_json(check: StoreCheck) -> dict[str, object]:
     }
 
 
-def _format_check(check: StoreCheck, fix: bool, seconds: float) -> list[str]:
+def _format_check(check: StoreCheck, seconds: float) -> list[str]:
     from ..formatting import count, duration, plural
 
     verdict = f"{plural(len(check.faults), 'fault')}" if check.faults else "all valid"
@@ -92,27 +93,29 @@ def _format_check(check: StoreCheck, fix: bool, seconds: float) -> list[str]:
         lines += [f"    {check.path(fault)}: {fault.detail}" for fault in faults[:EXAMPLES]]
         if len(faults) > EXAMPLES:
             lines.append(f"    and {count(len(faults) - EXAMPLES)} more (--json lists all)")
-    return [*lines, *[f"note: {note}" for note in check.notes], *_next_steps(check, fix)]
+    return [*lines, *[f"note: {note}" for note in check.notes]]
 
 
-def _next_steps(check: StoreCheck, fix: bool) -> Iterator[str]:
+def _next_steps(check: StoreCheck, fix: bool, config: Configuration) -> Iterator[str]:
     from ..formatting import plural
-    from ..model.findings import READING
+    from ..model.findings import PRESENCE, READING
     from ..storage.run_folder import QUARANTINE_PATH
 
     if not check.faults:
         return
     yield ""
-    if any(fault.check == READING for fault in check.faults):
+    checks = {fault.check for fault in check.faults}
+    if READING in checks:
         yield "unreadable files are left where they are: check their permissions and the disk"
     if check.spared:
         yield (
             f"{plural(len(check.spared), 'file')} left where they are, since most fail the same check: if they were"
             " requested with other settings, give these with --fluxcalib and --band"
         )
-    if not fix:
+    damaged = bool(checks - {READING, PRESENCE})
+    if damaged and not fix:
         yield f"to quarantine damaged files: {next_command('verify', check.place, '--fix')}"
-        return
     if check.set_aside:
         yield f"{plural(check.set_aside, 'file')} moved to {check.place}/{QUARANTINE_PATH}"
-    yield f"to download what is missing now: {next_command('', check.place)}"
+    if PRESENCE in checks or (damaged and fix):
+        yield f"to download what is missing{' now' if fix else ''}: {download_missing(config)}"

@@ -29,7 +29,8 @@ _TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 def storage_fault(path: Path, error: OSError) -> StoreError:
     """Return the error that ends a run because of ``error`` at ``path``."""
     fault = StoreFullError if error.errno in _TRANSIENT else StoreError
-    return fault(f"{path}: {_ADVICE.get(error.errno or 0, error.strerror or str(error))}")
+    words = (error.strerror or str(error)).lower()
+    return fault(f"{path}: {_ADVICE.get(error.errno or 0, f'{words}; check that path, or choose another')}")
 
 
 @contextmanager

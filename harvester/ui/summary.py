@@ -137,7 +137,8 @@ def _prose(text: str, width: int, style: str = "", indent: int = 2) -> Text:
 def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
     stats = summary.stats
     if summary.nothing_to_do:
-        rest = f": all {count(stats.on_disk)} spectra are on disk" if stats.listed else ": the catalog is empty"
+        stored = plural(stats.on_disk, "spectrum is", "spectra are")
+        rest = f": {'' if stats.on_disk == 1 else 'all '}{stored} on disk" if stats.listed else ": the catalog is empty"
         return [Text.assemble(("nothing to do", "good.strong"), rest)]
     title, style = HEADLINES.get(stats.exit_code, ("stopped", "care"))
     explained = stats.reason.startswith(title.partition(";")[0])

@@ -198,6 +198,55 @@ async def test_a_file_of_the_users_is_purged_only_by_name(tmp_path: Path) -> Non
     assert "deleted 1 entry" in run("quarantine", "purge", name, "--out", "o", "--yes", cwd=tmp_path).stdout
 
 
+def test_what_is_gone_stays_visible_until_the_command_that_is_shown_brings_it_back(
+    tmp_path: Path, archive: str
+) -> None:
+    write_catalog(tmp_path / "labels.csv", listed_dids(5))
+    asked = ["labels.csv", "--archive", archive, "--out", "o", "--rate", "0"]
+    assert run(*asked, cwd=tmp_path).returncode == 0
+    assert run(*asked, "--refresh", "--limit", "1", cwd=tmp_path).returncode == 4
+    for path in sorted((tmp_path / "o").glob("*.fits"))[:2]:
+        path.unlink()
+    looked = run("verify", "--out", "o", cwd=tmp_path)
+    assert (looked.returncode, "quarantine" in looked.stdout) == (3, False), "there is nothing to quarantine"
+    fixed = run("verify", "--out", "o", "--fix", cwd=tmp_path)
+    assert fixed.returncode == 3
+    shown = run("status", "--out", "o", cwd=tmp_path).stdout
+    assert "  3 of 5 on disk (" in shown
+    assert "  2 that were stored are gone" in shown
+    assert json.loads(run("status", "--out", "o", "--json", cwd=tmp_path).stdout)["on_disk"] == 3
+    assert run("export", "x.parquet", "--out", "o", cwd=tmp_path).returncode == 3
+    command = fixed.stdout.rpartition("to download what is missing now: ")[2].strip()
+    assert looked.stdout.endswith(f"to download what is missing: {command}\n")
+    assert run(*shlex.split(command)[3:], cwd=tmp_path).returncode == 0
+    assert len(fits_names(tmp_path / "o")) == 5
+    assert run("verify", "--out", "o", cwd=tmp_path).returncode == 0
+    assert "  5 of 5 on disk, 2 of them new" in run("status", "--out", "o", cwd=tmp_path).stdout
+    assert run("export", "x.parquet", "--out", "o", cwd=tmp_path).returncode == 0
+
+
+def test_the_only_harvest_below_data_is_compared_and_drawn_by_its_own_archive(tmp_path: Path, archive: str) -> None:
+    dids = list(listed_dids(4))
+    write_catalog(tmp_path / "labels.csv", dids[:3])
+    assert run("labels.csv", "--archive", archive, "--out", "data/here", "--rate", "0", cwd=tmp_path).returncode == 0
+    compared = run("diff", "disk", "archive", "--rate", "0", cwd=tmp_path)
+    assert (compared.returncode, "using data/here" in compared.stderr) == (0, True), compared.stderr
+    name = dids[0].rpartition("/")[2]
+    drawn = run("fluxcalib", name, "--show", cwd=tmp_path, PYTHONIOENCODING="utf-8")
+    assert (drawn.returncode, "using data/here" in drawn.stderr) == (0, True), drawn.stderr
+    new = run("preview", dids[3], cwd=tmp_path, PYTHONIOENCODING="utf-8")
+    assert new.returncode == 0, new.stderr
+
+
+def test_a_place_without_a_harvest_or_for_none_is_one_sentence(tmp_path: Path) -> None:
+    nothing = run("quarantine", "--out", "nothing", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert nothing.stderr.endswith("no harvest in nothing yet; give a harvest's directory with --out DIR\n")
+    refused = run("--archive", "demo", "--out", "/proc/x", cwd=tmp_path)
+    assert refused.returncode == 6
+    assert refused.stderr == "harvester: /proc/x: no such file or directory; check that path, or choose another\n"
+
+
 def test_config_says_where_each_value_comes_from(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('contact = "me@x.example"\n[limits]\nattempts = 3\n')
     asked = ["config", "--rate", "2", "--notify", "https://hooks.example/secret", "--json"]

@@ -264,6 +264,18 @@ async def test_what_was_spoilt_on_disk_is_said(tmp_path: Path) -> None:
     assert "Files that have changed since they were stored" in seen.words
 
 
+async def test_what_is_gone_since_the_run_is_in_the_headline(tmp_path: Path) -> None:
+    await harvest_demo(tmp_path / "out", 5)
+    sorted((tmp_path / "out").glob("*.fits"))[0].unlink()
+    _, seen = about(tmp_path / "out")
+    assert "4 of 5 spectra on disk; 1 gone or damaged since." in seen.words
+    harvester.verify_store(tmp_path / "out", archive="demo", fix=True)
+    data, seen = about(tmp_path / "out")
+    assert "4 of 5 spectra on disk; 1 gone or damaged since." in seen.words
+    assert "1 not requested yet, or due for a retry" in seen.words
+    assert (data.as_json()["lost"], data.as_json()["damaged"]) == (1, [])
+
+
 async def test_of_very_many_a_sample_is_read_and_it_says_so(tmp_path: Path) -> None:
     await harvest_demo(tmp_path / "out", 40)
     data, seen = about(tmp_path / "out", most=10)

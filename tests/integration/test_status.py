@@ -33,11 +33,11 @@ ENDED = Status(
 )
 
 
-def typed(*arguments: str) -> str:
+def typed(*arguments: str, code: int = 0) -> str:
     """What ``harvester status`` prints."""
     result = CliRunner().invoke(command, arguments, standalone_mode=False)
     assert result.exception is None, result.exception
-    assert result.return_value == 0
+    assert result.return_value == code
     return result.stdout
 
 
@@ -50,7 +50,9 @@ def two_harvests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_without_out_every_harvest_below_data_has_a_line(two_harvests: None) -> None:
-    assert typed() == "no harvest in data/ondrejov yet\n"
+    assert typed(code=2) == "no harvest in data/ondrejov yet; give a harvest's directory with --out DIR\n"
+    assert json.loads(typed("--json", code=2)) == {"state": "none"}
+    assert typed("--watch", code=2).startswith("data/ondrejov: no run yet")
     await harvest_demo(Path("data/here").absolute(), 4)
     assert "4 of 4 on disk, 4 of them new" in typed(), "a single one is shown in full"
     await harvest_demo(Path("data/there").absolute(), 5, plan_faults(n1="http_404"))

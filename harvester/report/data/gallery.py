@@ -16,7 +16,7 @@ from ...dataset.stored_files import DamagedError, read_stored
 from ...fits.errors import InvalidSpectrumError
 from ...fits.observation import observation_of
 from ...fits.spectrum import Spectrum, angstroms
-from ...formatting import count, plain_line
+from ...formatting import plain_line, plural
 from ...model.conventions import FileConventions
 from ...model.labels import Labelling
 from ...readers.spectrum_file import read_spectrum
@@ -150,7 +150,7 @@ def _evidence(entry: Path, conventions: FileConventions) -> Picture:
         curve = _curve(read_spectrum(body, conventions))
     except InvalidSpectrumError:
         curve = None
-    details = [reason] if curve else [f"{count(len(body))} bytes" if body else "no body was kept"]
+    details = [reason] if curve else [f"{plural(len(body), 'byte')}" if body else "no body was kept"]
     return Picture(name, kind, plain_line(str(record.get("id", "")), 120), curve, ", ".join([*details, kept]), reason)
 
 

@@ -39,6 +39,13 @@ class ReportData:
     made: float
     conflicts: Sequence[Conflict] = ()
     """Spectra that the catalog lists with different labels."""
+    lost: int = 0
+    """Spectra that the latest run counts as stored, and that were found gone after it."""
+
+    @property
+    def unsound(self) -> int:
+        """How many spectra that the run counts as stored are known to be gone or damaged."""
+        return self.lost + len(self.sample.damaged)
 
     def as_json(self) -> Mapping[str, object]:
         """Return what ``report --json`` prints."""
@@ -50,6 +57,7 @@ class ReportData:
             "bytes": sample.bytes,
             "digest": sample.digest,
             "read": len(sample.spectra),
+            "lost": self.lost,
             "damaged": [{"name": name, "detail": detail} for name, detail in sample.damaged],
             "labels": {**self.labels.as_json(), "stored": sample.by_label},
             "unusual": [picture.did for picture in self.gallery.unusual],
@@ -83,8 +91,9 @@ def gather(
     gallery = select_gallery(sample, store, labelling, {failure.name for failure in record.failures}, conventions)
     title = archive.title if archive else record.archive
     return ReportData(
-        record, sample, timeline, gallery, checked, labelling, title, archive, made, queries.conflicts(store.ledger)
-    )
+        record, sample, timeline, gallery, checked, labelling, title, archive, made, conflicts,
+        queries.lost_since_last_run(store.ledger),
+    )  # fmt: skip
 
 
 def _profile_of(record: RunRecordData) -> ArchiveProfile | None:

@@ -20,6 +20,8 @@ from ...storage.errors import translate_os_errors
 from ...storage.interface import Store
 from ...storage.run_folder import RunFolder
 
+_PARTIAL = ("refresh", "only_failed", "limit")
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecordData:
@@ -93,7 +95,7 @@ def read_run_record(store: Store, run: str | None = None) -> RunRecordData:
         chosen,
         runs[number],
         _summary(folder) or runs[number].summary,
-        _settings(folder),
+        saved_settings(folder),
         known[:number],
         queries.failures(store.ledger),
         queries.request_parameters(store.ledger) or "",
@@ -108,7 +110,8 @@ def _summary(folder: RunFolder) -> Mapping[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _settings(folder: RunFolder) -> Mapping[str, Any]:
+def saved_settings(folder: RunFolder) -> Mapping[str, Any]:
+    """Return the settings of the run in ``folder``, none where its config.toml is unusable."""
     try:
         return tomllib.loads(_text(folder.settings))
     except tomllib.TOMLDecodeError:
@@ -129,3 +132,13 @@ def _text(path: Path) -> str:
 def again(store: Store, run: str | None) -> str:
     """Return the command that runs again with the settings of ``run``."""
     return command_line(*(["--config", str(folder_of(store, run).settings)] if run else ["--out", store.location]))
+
+
+def run_of_everything(store: Store) -> str | None:
+    """Return the latest run whose settings download all that is missing and nothing else.
+
+    A refresh would request what is stored, a run with ``--limit`` or ``--only-failed`` a part of what is missing.
+    """
+    names = (record.run for record in queries.runs(store.ledger))
+    settings = ((name, saved_settings(folder_of(store, name))) for name in names)
+    return next((name for name, saved in settings if saved and not any(map(saved.get, _PARTIAL))), None)

@@ -58,6 +58,11 @@ class SpectraSample:
         return len(self.spectra) + len(self.damaged) + self.structure_only < self.stored
 
     @property
+    def waiting(self) -> int:
+        """How many spectra are neither stored nor given up."""
+        return sum(self.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
+
+    @property
     def bytes(self) -> int:
         """Bytes of all stored files."""
         return sum(size for status, (_, size) in self.by_status.items() if status in ("present", "saved"))

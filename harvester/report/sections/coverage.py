@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from ...fits.observation import H_ALPHA_AIR, moment
-from ...formatting import count, plural
+from ...formatting import plural
 from .. import svg
 from ..data.report_data import ReportData
 from ..data.sampling import RANGE_STEP
@@ -90,7 +90,8 @@ def _sky(data: ReportData) -> Child:
     if not placed:
         return None
     stars = len({one.observation.object_name for one in data.sample.spectra if one.observation.object_name})
-    summary = f"{count(len(placed))} positions of {plural(stars, 'object')} by name; the dashed line is the Milky Way."
+    positions = plural(len(placed), "position")
+    summary = f"{positions} of {plural(stars, 'object')} by name; the dashed line is the Milky Way."
     return _figure("Sky", f"Mollweide's equal-area map, north up, east to the left. {summary}", sky_map(placed))
 
 

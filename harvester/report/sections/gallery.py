@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...formatting import count, plain_line, plural
+from ...formatting import are, count, plain_line, plural
 from ...storage.run_folder import QUARANTINE_PATH
 from ..data.gallery import LEAST, MEANING, Picture
 from ..data.report_data import ReportData
@@ -34,7 +34,8 @@ def unusual(data: ReportData) -> Child:
     if not gallery.unusual:
         text = f"No label has {LEAST} spectra that reach 40 Å beyond Hα, which it takes to say what is usual."
         return element("p", text, class_="note")
-    return [element("p", f"{MEANING} {count(gallery.compared)} spectra were compared."), _wall(gallery.unusual)]
+    compared = plural(gallery.compared, "spectrum was", "spectra were")
+    return [element("p", f"{MEANING} {compared} compared."), _wall(gallery.unusual)]
 
 
 def quarantined(data: ReportData) -> Child:
@@ -43,7 +44,11 @@ def quarantined(data: ReportData) -> Child:
     if not gallery.in_quarantine:
         return element("p", "The quarantine is empty.")
     rest = gallery.in_quarantine - len(gallery.quarantined)
-    more = f" {count(len(gallery.quarantined))} are shown; {count(rest)} more are there." if rest > 0 else ""
+    more = (
+        f" {plural(len(gallery.quarantined), 'is', 'are')} shown; {count(rest)} more {are(rest)} there."
+        if rest > 0
+        else ""
+    )
     text = (
         f"{plural(gallery.in_quarantine, 'body', 'bodies')} failed a check and were kept in {QUARANTINE_PATH}. "
         f"Bodies of spectra that are still missing come first; the other spectra were stored later.{more}"

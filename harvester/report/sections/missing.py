@@ -22,13 +22,13 @@ CAUSES = {
     "spectrum": "the spectrum itself",
     "client": "harvester or its settings",
 }
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d(?:\d| (?=\d{3}\b))*")  # blanks separate thousands
 
 
 def missing(data: ReportData) -> Child:
     """Return what is missing, and the commands to type next."""
     record = data.record
-    waiting = sum(data.sample.by_status.get(status, (0, 0))[0] for status in ("wanted", "retry"))
+    waiting = data.sample.waiting
     if not record.failures and not waiting:
         return element("p", "Nothing is missing.", class_="lead")
     groups = [list(group) for _, group in groupby(record.failures, key=lambda failure: failure.kind)]

@@ -26,7 +26,7 @@ def moment(seconds: float | None) -> str:
 def tone(data: ReportData) -> str:
     """Return the result as one of the three classes of style.css."""
     summary = data.record.summary
-    if not data.record.ended:
+    if not data.record.ended or (data.unsound and summary.get("exit_code") == 0):
         return "care"
     return TONES.get(summary.get("exit_code"), "bad")
 
@@ -39,17 +39,19 @@ def headline(data: ReportData) -> str:
     if not listed:
         return "The catalog lists no spectra."
     if refresh:
-        have = int(summary.get("on_disk", 0))
-        stored = f"All {count(listed)} spectra" if have == listed else f"{count(have)} of {count(listed)} spectra"
-        return f"{stored} on disk; {refresh}."
-    have = listed - failed - remaining
+        have = max(0, int(summary.get("on_disk", 0)) - data.unsound)
+        refresh += f"; {count(data.unsound)} gone or damaged since" if data.unsound else ""
+        whole = plural(listed, "spectrum", "spectra")
+        return f"{f'All {whole}' if have == listed else f'{count(have)} of {whole}'} on disk; {refresh}."
+    have = max(0, listed - failed - remaining - data.unsound)
     if have == listed:
         return (
             f"Complete: {'the one spectrum' if listed == 1 else f'all {count(listed)} spectra'} on disk and verified."
         )
     missing = [plural(failed, "failed", "failed")] if failed else []
     missing += [f"{count(remaining)} not yet requested"] if remaining else []
-    return f"{count(have)} of {count(listed)} spectra on disk; {' and '.join(missing)}."
+    missing += [f"{count(data.unsound)} gone or damaged since"] if data.unsound else []
+    return f"{count(have)} of {plural(listed, 'spectrum', 'spectra')} on disk; {' and '.join(missing)}."
 
 
 def _refresh(summary: Mapping[str, Any]) -> str:
@@ -142,6 +144,7 @@ def _tiles(data: ReportData) -> list[Markup]:
     seconds = float(summary.get("seconds") or 0)
     average = data.record.politeness.get("average_per_second")
     rate = f"{average:.3g} per second" if average else ""
+    missing = len(data.record.failures) + sample.waiting
     tiles = [
         ("spectra on disk", count(sample.stored), size(sample.bytes)),
         (
@@ -149,7 +152,7 @@ def _tiles(data: ReportData) -> list[Markup]:
             count(summary.get("saved", 0)),
             f"{size(summary.get('bytes', 0))} received",
         ),
-        ("missing", count(len(data.record.failures)), "the reasons are below" if data.record.failures else ""),
+        ("missing", count(missing), "the reasons are below" if missing else ""),
         ("requests", count(summary.get("requests", 0)), rate),
         ("time", duration(seconds), _hours(data)),
     ]
@@ -206,7 +209,7 @@ def _limits(limits: object) -> list[tuple[str, str]]:
     rate = f"{known['rate']:g} requests per second at most" if known.get("rate") else "no limit"
     return [
         ("rate", rate),
-        ("concurrency", f"{known.get('concurrency', '?')} requests at once at most"),
+        ("concurrency", f"{known.get('concurrency', '?')} at once at most"),
         ("attempts", f"{known.get('attempts', '?')} for each spectrum at most"),
     ]
 

@@ -29,7 +29,7 @@ def politeness(data: ReportData) -> Child:
             ("User-Agent", plain_line(str(report["user_agent"]), 300)),
             ("between", f"{first} and {last}" if first else "never"),
             ("rate", f"{rate}; limit: {limit}"),
-            ("concurrency", f"{report['concurrency_ceiling']} requests at most"),
+            ("concurrency", f"{plural(report['concurrency_ceiling'], 'request')} at most"),
             ("received", size(report["bytes"])),
             ("pauses", ", ".join([*pauses, plural(report["slow_downs"], "slow-down")])),
         ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...formatting import count
+from ...formatting import plural
 from ...plots.sparkline import line
 from ..html import Markup, element
 
@@ -93,6 +93,6 @@ def _description(positions: Sequence[tuple[float, float]]) -> str:
         return "No positions are known."
     ra, dec = np.array(positions).T
     return (
-        f"{count(len(positions))} positions, right ascension {ra.min():.1f} to {ra.max():.1f} degrees, declination "
+        f"{plural(len(positions), 'position')}, right ascension {ra.min():.1f} to {ra.max():.1f} degrees, declination "
         f"{dec.min():.1f} to {dec.max():.1f} degrees."
     )

@@ -55,15 +55,17 @@ def _number_drawn(data: ReportData, by_label: Mapping[str, int]) -> str:
     drawn = len(sample.rows)
     reasons = []
     if beyond := len(sample.spectra) - drawn:
-        reasons.append(f"{count(beyond)} do not reach 40 Å beyond Hα on both sides")
+        reasons.append(f"{plural(beyond, 'does', 'do')} not reach 40 Å beyond Hα on both sides")
     if unread := sample.stored - len(sample.spectra) - len(sample.damaged):
-        reasons.append(f"{count(unread)} are not in the sample that was read for this page")
+        reasons.append(f"{plural(unread, 'is', 'are')} not in the sample that was read for this page")
     if sample.damaged:
-        reasons.append(f"{count(len(sample.damaged))} are damaged")
+        reasons.append(f"{plural(len(sample.damaged), 'is', 'are')} damaged")
     rest = f" ({'; '.join(reasons)})" if reasons else ""
     shared = max(-(-number // STRIPS) for number in by_label.values())
     strips = f"each strip is the mean of up to {count(shared)}" if shared > 1 else "a strip for each"
-    return f"{count(drawn)} of {plural(sample.stored, 'stored spectrum', 'stored spectra')} are drawn{rest}, {strips}."
+    return (
+        f"{count(drawn)} of {plural(sample.stored, 'stored spectrum is', 'stored spectra are')} drawn{rest}, {strips}."
+    )
 
 
 def _bands(counted: Mapping[str, int]) -> dict[str, tuple[float, float]]:

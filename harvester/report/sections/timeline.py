@@ -168,7 +168,8 @@ def _interruptions(timeline: Timeline) -> Child:
             for span in timeline.pauses
         ]
         more = timeline.pauses_counted - len(timeline.pauses)
-        tables.append(table("Pauses", ("from", "how long", "reason"), rows, f"and {more} more" if more > 0 else ""))
+        foot = f"and {count(more)} more" if more > 0 else ""
+        tables.append(table("Pauses", ("from", "how long", "reason"), rows, foot))
     if timeline.slow_downs:
         often = sorted(timeline.slow_downs.items(), key=lambda one: (-one[1], one[0]))
         rows = [[count(times), plain_line(reason, 200)] for reason, times in often[:SLOW_DOWNS]]
