@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .hints import next_command
-from .options import load_harvest_and_archive, output_path, request_options
+from .options import load_harvest, load_harvest_and_archive, output_path, request_options
 
 if TYPE_CHECKING:
     from .. import events as ev
@@ -52,11 +52,11 @@ def command(before: str, after: str, csv_file: str | None, as_json: bool, **flag
       harvester diff previous last --out spectra
       harvester diff disk archive --sample 20 --out spectra
     """
-    from ..diff import Change, compare
+    from ..diff import ARCHIVE, Change, compare
 
     file = None if csv_file is None else output_path("--csv", csv_file)
     chosen = {name: flags.pop(name) for name in ("limit", "sample", "seed", "processes")}
-    config = load_harvest_and_archive(flags)
+    config = (load_harvest_and_archive if ARCHIVE in (before, after) else load_harvest)(flags)
     (old, new), code = _versions((before, after), config, chosen)
     _refuse_unlike(old, new)
     incomparable = {**old.incomparable, **new.incomparable}
