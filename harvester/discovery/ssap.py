@@ -133,8 +133,8 @@ class _Lister:
         other = await self._whole(replace(self._constraints, position=((ra + 180.0) % 360.0, dec)))
         if self._unique > before or other.rows != whole.rows:
             self.incomplete = (
-                f"SIZE={WHOLE_SKY:g} gives {plural(whole.rows, 'row')} around one place and {count(other.rows)} around another, so "
-                "the service restricts it without saying so: give a place with --pos and --size"
+                f"SIZE={WHOLE_SKY:g} gives {plural(whole.rows, 'row')} around one place and {count(other.rows)} around "
+                "another, so the service restricts it without saying so: give a place with --pos and --size"
             )
 
     async def _whole(self, constraints: Constraints) -> _Answer:
