@@ -46,7 +46,6 @@ class Engine:
     """One harvest of ``targets``.
 
     ``await run()`` returns when nothing is left, or at shutdown.
-
     ``known_good`` are spectra that the archive served before, ``elsewhere`` some from other parts of the list: both
     are probed to tell an archive that is down from spectra that are bad. Without ``wait_for_retries``, the engine
     returns when only retries are left, which ``remaining_retries`` returns.
