@@ -12,19 +12,43 @@ from hypothesis import settings
 
 from tests.support.harvests import harvest_demo
 
+HERE = Path(__file__).parent
+
 settings.register_profile("harvester", deadline=None)  # timings decide no test; a busy machine is slow
 settings.load_profile("harvester")
 
 
+LONGEST = ("dachs", "torture", "integration/test_dask.py", "integration/test_fault_cases.py")
+"""Folders and files that are begun first, so that no worker of pytest-xdist is left with them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, and keep those of one file, or of the one DaCHS, in one worker of pytest-xdist."""
+    """Mark tests by their folder, group and order them for the workers of pytest-xdist."""
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder, path = item.path.relative_to(HERE).parts[0], str(item.path)
         if folder in ("integration", "torture"):
             item.add_marker(pytest.mark.slow)  # servers, processes and file systems of their own
         if folder == "dachs":
             item.add_marker(pytest.mark.dachs)
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "dachs" else str(item.path)))
+            item.add_marker(pytest.mark.xdist_group(folder))  # there is one DaCHS
+        elif _shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(path))
+    items.sort(key=_turn)
+
+
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    """Whether another test of the file uses what a fixture of this one makes once."""
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = [one for found in info.name2fixturedefs.values() for one in found] if info else []
+    return any(definition.scope == "module" for definition in definitions)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Where a test stands in the order: the longest, other slow ones, the rest."""
+    path = item.path.relative_to(HERE).as_posix()
+    if path.startswith(LONGEST):
+        return 0
+    return 1 if item.get_closest_marker("slow") else 2
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import cache
 
 import pytest
 from click.testing import CliRunner
@@ -21,11 +22,15 @@ from tests.docs.pages import cells, table
 
 REFERENCE = reference.REFERENCE
 
+pytestmark = pytest.mark.xdist_group("reference")  # the pages are written once
+
+pages = cache(reference.pages)
+
 
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_every_page_is_as_the_code_has_it(name: str) -> None:
     path = REFERENCE / name
-    assert path.read_text(encoding="utf-8") == reference.pages()[name], "run: python -m tests.docs.reference"
+    assert path.read_text(encoding="utf-8") == pages()[name], "run: python -m tests.docs.reference"
 
 
 def test_no_page_is_left_over() -> None:
@@ -34,7 +39,7 @@ def test_no_page_is_left_over() -> None:
 
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_no_row_is_without_its_meaning(name: str) -> None:
-    rows = [cells(line) for line in reference.pages()[name].splitlines() if line.startswith("| `")]
+    rows = [cells(line) for line in pages()[name].splitlines() if line.startswith("| `")]
     assert [row for row in rows if not any(re.search(r"[a-z]{2}", cell) for cell in row[1:])] == []
 
 

@@ -65,8 +65,10 @@ class Night:
     def of(self, kind: type[ev.Event]) -> list[ev.Event]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def spend(self, count: int, window: Window | None = None, deadline: Deadline | None = None) -> Night:
-        limits, wall = Limits(rate=1.0, concurrency=4), self.machine.wall
+    async def spend(
+        self, count: int, window: Window | None = None, deadline: Deadline | None = None, rate: float = 1.0
+    ) -> Night:
+        limits, wall = Limits(rate=rate, concurrency=4), self.machine.wall
         targets = [Target(SpectrumId(f"ivo://a/b/n{number}"), f"n{number}") for number in range(count)]
         archive = SimulatedArchive(emit=self.emit)
         throttle = LocalThrottle(limits, self.emit, clock=wall)
@@ -89,7 +91,7 @@ def later(seconds: float, what: Callable[[], object]) -> None:
 
 
 def test_a_run_begun_at_noon_waits_for_the_evening_and_ends_with_the_morning() -> None:
-    night = run_virtually(Night().spend(100_000, EVENING_TO_MORNING))
+    night = run_virtually(Night().spend(100_000, EVENING_TO_MORNING, rate=0.25))
     assert 8 * HOUR <= night.asked[0] <= 8 * HOUR + 1
     assert 18 * HOUR - 5 <= night.asked[-1] <= 18 * HOUR
     (paused,) = night.of(ev.HarvestPaused)
