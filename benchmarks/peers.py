@@ -70,7 +70,7 @@ def report(scenario: Scenario, runs: Sequence[tuple[Entry, Run]], clients: Seque
 def main(arguments: Sequence[str] | None = None, clients: Sequence[Client] = CLIENTS) -> None:
     chosen = _parser().parse_args(arguments)
     competing = entries(clients, chosen.concurrency)
-    told: dict[str, list[dict[str, object]]] = {}
+    results: dict[str, list[dict[str, object]]] = {}
     with tempfile.TemporaryDirectory(prefix="peers-", dir=chosen.work) as folder:
         work = Path(folder).resolve()
         wares = make_wares(chosen.files, work / "wares")
@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None, clients: Sequence[Client] = CLI
             if chosen.scenario in (scenario.name, "all"):
                 runs = list(compare(scenario, competing, wares, chosen.runs, work, chosen.patience, chosen.same_work))
                 print(report(scenario, runs, clients), flush=True)
-                told[scenario.title] = [asdict(run) for _, run in runs]
+                results[scenario.title] = [asdict(run) for _, run in runs]
                 if chosen.json:
-                    chosen.json.write_text(json.dumps(told, indent=1) + "\n")
+                    chosen.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -62,10 +62,10 @@ class Run:
 def race(
     client: Client, wares: Wares, scenario: Scenario, concurrency: int, work: Path, patience: float, checked: bool
 ) -> Run:
-    """Send ``client`` for ``wares``, to a server that nobody asked before, and look at what it brought.
+    """Send ``client`` for ``wares``, to a server without earlier requests, and inspect what it downloaded.
 
     Everything is written below ``work`` and removed again. Dirty pages of earlier runs are written first, so that
-    nobody waits for another's disk.
+    no client waits for another's disk.
     """
     with tempfile.TemporaryDirectory(dir=work) as folder, hosted(scenario, wares.folder, Path(folder)) as url:
         home, out = Path(folder), Path(folder) / "out"
@@ -105,19 +105,19 @@ def _start(command: Command, home: Path, outlet: int, terminal: bool) -> int:
         env=_environment(),
         start_new_session=True,
     )
-    process.returncode = 0  # Popen warns of a child that it was not told to have ended
+    process.returncode = 0  # Popen warns of a child whose end it did not see
     return process.pid
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would change a harvest, and with our modules at hand."""
+    """Ours without what would change a harvest, and with our modules on its path."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
     return {**ours, "PYTHONPATH": str(HOME), "TERM": "xterm-256color"}
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a look now and then tells. Of a process that has ended nobody knows how large it was: wait4 counts in what
+    """What a look now and then shows. The size of a process that has ended is unknown: wait4 counts in what
     its parent had before the exec."""
 
     memory: float = 0.0
@@ -177,7 +177,7 @@ def _outlet(terminal: bool, log: Path) -> Iterator[int]:
 
 
 def _drain(terminal: int, log: Path) -> None:
-    """Until nobody has the other end any more, which on Linux is an error."""
+    """Until the other end is closed, which on Linux is an error."""
     with log.open("wb") as file, suppress(OSError):
         while shown := os.read(terminal, 1 << 16):
             file.write(shown)
@@ -185,6 +185,6 @@ def _drain(terminal: int, log: Path) -> None:
 
 
 def _last_words(log: Path) -> str:
-    """The last line that a client wrote, for whoever wonders about its exit code."""
+    """The last line that a client wrote, which explains its exit code."""
     lines = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[-200:]

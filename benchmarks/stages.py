@@ -67,16 +67,16 @@ async def _fetch(batch: Batch) -> None:
 
     waiting = iter(batch.targets)
     route = SodaAccess(SodaRequest(f"{batch.url}/dlget"))
-    async with ArchiveClient(route, Limits(concurrency=_AT_ONCE), None, _nobody, turn) as archive:
+    async with ArchiveClient(route, Limits(concurrency=_AT_ONCE), None, _ignore, turn) as archive:
 
         async def work() -> None:
             for target in waiting:
-                await archive.fetch(target, _nobody)
+                await archive.fetch(target, _ignore)
 
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
-def _nobody(_told: object) -> None:
+def _ignore(_event: object) -> None:
     """Listens to nothing."""
 
 

@@ -23,7 +23,7 @@ from benchmarks.hosts import SCENARIOS, hosted
 from benchmarks.wares import Wares, make_wares, score
 
 ROUNDS = 3
-HANDS: dict[str, list[str]] = {
+WORKERS: dict[str, list[str]] = {
     "one process": [],
     "--processes 2": ["--processes", "2"],
     "dask, 2 workers": ["--engine", "dask", "--processes", "2"],
@@ -72,7 +72,7 @@ def outing(wares: Wares, how: Sequence[str], home: Path, rate: float, kill: int 
 
 
 def _summary(run: subprocess.Popen[bytes], count: int, kill: int) -> Any:
-    """What the run says last. Hands are killed meanwhile, the youngest first."""
+    """What the run says last. Workers are killed meanwhile, the youngest first."""
     assert run.stdout is not None
     shown: dict[str, Any] = {}
     saved, victims = 0, kill
@@ -81,11 +81,11 @@ def _summary(run: subprocess.Popen[bytes], count: int, kill: int) -> Any:
         saved += shown["event"] == "spectrum_saved"
         if victims and saved >= count * (kill - victims + 1) // 6:
             victims -= 1
-            os.kill(max(_hands(run.pid)), signal.SIGKILL)
+            os.kill(max(_worker_pids(run.pid)), signal.SIGKILL)
     return shown["summary"]
 
 
-def _hands(pid: int) -> Iterator[int]:
+def _worker_pids(pid: int) -> Iterator[int]:
     """The processes that do the work of the run ``pid``."""
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
@@ -111,9 +111,9 @@ def main() -> None:
         home = Path(folder)
         wares = make_wares(files, home / "wares")
         print(f"{files:,} spectra, no limit, medians of {ROUNDS}\n{HEADINGS}")
-        done: dict[str, list[Outing]] = {name: [] for name in HANDS}
+        done: dict[str, list[Outing]] = {name: [] for name in WORKERS}
         for _ in range(ROUNDS):
-            for name, how in HANDS.items():
+            for name, how in WORKERS.items():
                 done[name].append(outing(wares, how, home, 0))
         for name, outings in done.items():
             print(median(outings).line(name))

@@ -43,7 +43,7 @@ def _as_stored(profile: ArchiveProfile, requested: Mapping[str, object]) -> dict
         if value is not None:
             raise UsageError(
                 f"--{name} {value}: {profile.name} serves its files as they are (mode = {profile.mode!r}), "
-                "no service of its own processes them; leave it out"
+                "without a service that processes them; leave it out"
             )
     return {}
 

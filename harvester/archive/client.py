@@ -261,7 +261,7 @@ def _reporting(confirm: Callable[[], None], report: Callable[[str], None]) -> ty
     aiohttp's traces cost a fifth of a request.
     """
 
-    class Reported(aiohttp.ClientRequest):
+    class ReportingRequest(aiohttp.ClientRequest):
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
             confirm()
             try:
@@ -269,7 +269,7 @@ def _reporting(confirm: Callable[[], None], report: Callable[[str], None]) -> ty
             finally:  # not before: a busy machine may stop us in between, and the sliding second would begin too early
                 report(str(self.url))
 
-    return Reported
+    return ReportingRequest
 
 
 async def _read(seen: aiohttp.ClientResponse, most: int) -> bytes:

@@ -49,9 +49,9 @@ def _said(error: Exception) -> str:
 
 
 _DETAIL = {
-    FailureKind.TIMEOUT: "no answer in time ({said})",
-    FailureKind.CONNECTION_LOST: "the answer broke off ({said})",
-    FailureKind.PROTOCOL_ERROR: "the answer was not HTTP ({said})",
+    FailureKind.TIMEOUT: "no response in time ({said})",
+    FailureKind.CONNECTION_LOST: "the response broke off ({said})",
+    FailureKind.PROTOCOL_ERROR: "the response is not HTTP ({said})",
 }
 
 

@@ -26,7 +26,7 @@ def resolve_redirect(origin: str, place: str, location: str, hosts: Collection[s
         known = {urlsplit(origin).hostname, *hosts}
     except ValueError:
         raise FetchError(
-            Failure(FailureKind.REDIRECT_BLOCKED, "redirected to something that is no URL"), origin
+            Failure(FailureKind.REDIRECT_BLOCKED, "redirected to something that is not a URL"), origin
         ) from None
     reason = _objection(target, known)
     if reason is None and here.scheme == "https" and target.scheme == "http":
@@ -47,7 +47,7 @@ def check_url(url: str, hosts: Collection[str]) -> str:
     try:
         target = _split(fitting)
     except ValueError:
-        words = f"its address is no URL: {plain_line(url, 120)}"
+        words = f"its address is not a valid URL: {plain_line(url, 120)}"
         raise FetchError(Failure(FailureKind.NO_URL, words)) from None
     reason = _objection(target, hosts)
     if reason:

@@ -99,15 +99,15 @@ def check_store(
 
     Processes of this machine do it, or a ``pool``.
 
-    Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may run meanwhile. With it, damaged files go
+    Without ``fix`` nothing is changed but SHA256SUMS, and a harvest may run in the meantime. With it, damaged files go
     to quarantine and the ledger is brought to what the disk has, so that the next run downloads what is missing.
     UsageError if there is no such folder, StoreError and DirectoryHeldError as for a run.
     """
     store = configuration.open_store()
     if isinstance(configuration.location, Path) and not configuration.location.is_dir():
-        raise UsageError(f"{store.location}: no such folder; give the one that was harvested into with --out")
+        raise UsageError(f"{store.location}: no such folder; give the folder of a harvest with --out")
     if not store.ledger.exists() and next(iter(store.files()), None) is None:
-        raise UsageError(f"{store.location}: no spectrum and no ledger here; name the harvest's directory with --out")
+        raise UsageError(f"{store.location}: no spectrum and no ledger here; give a harvest's directory with --out")
     checker = _StoreChecker(configuration, store, processes, progress, StoreCheck(store.location, store.path), pool)
     try:
         if not fix:

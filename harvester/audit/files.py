@@ -151,7 +151,7 @@ def _read(path: Path) -> bytes | FailedCheck:
         return file.read()
 
 
-_NO_FILE = FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "it is no file but a folder, a link or a device")
+_NO_FILE = FailedCheck(Check.STRUCTURE, FailureKind.NOT_FITS, "it is not a file but a folder, a link or a device")
 _TOO_LARGE = FailedCheck(
     Check.STRUCTURE, FailureKind.TOO_LARGE, f"it is larger than {count(LARGEST)} bytes, which no spectrum is"
 )

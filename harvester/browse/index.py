@@ -70,7 +70,7 @@ class SpectraIndex:
             self._connection.close()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows of the ledger, or bring them up to date; others may read meanwhile."""
+        """Add rows of the ledger, or bring them up to date; others may read in the meantime."""
         remaining = iter(rows)
         while some := list(islice(remaining, ROWS_PER_WRITE)):
             self._write(_UPSERT, some)

@@ -50,9 +50,9 @@ def read_labels(path: Path) -> dict[str, str]:
     try:
         rows = list(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: not a CSV of id,label ({error}); move it aside, or mend it") from None
+        raise UsageError(f"{path}: not a CSV of id,label ({error}); move it away, or correct it") from None
     if rows and [name.strip() for name in rows[0][:2]] != ["id", "label"]:
-        raise UsageError(f"{path}: its first line is not id,label; move it aside, or mend it")
+        raise UsageError(f"{path}: its first line is not id,label; move it away, or correct it")
     found: dict[str, str] = {}
     for row in rows[1:]:
         if len(row) >= 2 and row[0] and row[1]:

@@ -23,7 +23,7 @@ async def following_picks(session: Session) -> AsyncIterator[None]:
     try:
         link = await asyncio.to_thread(SampLink, "harvester browse", f"spectra in {session.configuration.location}")
     except NoHubError:
-        raise UsageError("--samp: no SAMP hub is running; start TOPCAT or Aladin, which bring one, first") from None
+        raise UsageError("--samp: no SAMP hub is running; start TOPCAT or Aladin first, which have one") from None
     try:
         link.listen(picked)
         yield

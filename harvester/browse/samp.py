@@ -38,7 +38,7 @@ class NoHubError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class DeliveryResult:
     """What became of a message to one receiver; ``problem`` is empty if it took it."""
 
     receiver: str
@@ -71,7 +71,7 @@ class SampLink:
         named = {each: plain_line(str(self._client.get_metadata(each).get("samp.name", each))) for each in clients}
         return {each: name for each, name in named.items() if to is None or to.casefold() in name.casefold()}
 
-    def send_table(self, table: Table, folder: Path, name: str, to: str | None = None) -> list[Receipt]:
+    def send_table(self, table: Table, folder: Path, name: str, to: str | None = None) -> list[DeliveryResult]:
         """Write ``table`` into ``folder`` and send it to all who take tables, or to ``to``.
 
         It has a column ``did``.
@@ -82,17 +82,17 @@ class SampLink:
         self._tables.add((table_id, path.as_uri()), [str(did) for did in table["did"]])
         return self._call(TABLE, {"url": path.as_uri(), "table-id": table_id, "name": name}, to)
 
-    def send_spectrum(self, path: Path, did: str, name: str, to: str | None = None) -> list[Receipt]:
+    def send_spectrum(self, path: Path, did: str, name: str, to: str | None = None) -> list[DeliveryResult]:
         """Send one stored spectrum to all who take spectra, or to ``to``."""
         url = path.absolute().as_uri()
         meta = {"Access.Reference": url, "Access.Format": _format_of(path), "DataID.Title": name}
         return self._call(SPECTRUM, {"url": url, "spectrum-id": did, "name": name, "meta": meta}, to)
 
-    def point_at(self, ra: float, dec: float, to: str | None = None) -> list[Receipt]:
+    def point_at(self, ra: float, dec: float, to: str | None = None) -> list[DeliveryResult]:
         """Point at a position (degrees, ICRS) in all programs that show the sky, or in ``to``."""
         return self._call(POSITION, {"ra": str(ra), "dec": str(dec)}, to)
 
-    def _call(self, mtype: str, parameters: Mapping[str, Any], to: str | None) -> list[Receipt]:
+    def _call(self, mtype: str, parameters: Mapping[str, Any], to: str | None) -> list[DeliveryResult]:
         from pyvo.samp import SAMPProxyError
 
         sent = []
@@ -101,10 +101,12 @@ class SampLink:
             try:
                 answer = self._client.call_and_wait(client, message, str(LOAD_TIMEOUT))
             except SAMPProxyError as error:
-                sent.append(Receipt(name, plain_line(str(error.faultString))))
+                sent.append(DeliveryResult(name, plain_line(str(error.faultString))))
             else:
                 said = answer.get("samp.error", {}).get("samp.errortxt", "it refused")
-                sent.append(Receipt(name, "" if answer.get("samp.status") == "samp.ok" else plain_line(str(said))))
+                sent.append(
+                    DeliveryResult(name, "" if answer.get("samp.status") == "samp.ok" else plain_line(str(said)))
+                )
         return sent
 
     def listen(self, picked: Picked) -> None:

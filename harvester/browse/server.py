@@ -13,8 +13,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from ..errors import UsageError
 from ..palette import DARK, LIGHT, css_variables
-from .access import HEADERS, AccessRules
-from .answers import Answers
+from .access_rules import HEADERS, AccessRules
+from .api_routes import ApiRoutes
 from .session import Session
 
 HEARTBEAT = 15.0  # seconds, so that a page that has gone is noticed
@@ -46,7 +46,7 @@ async def serve(session: Session, port: int = 0) -> AsyncIterator[AccessRules]:
 
 
 def _application(session: Session, rules: AccessRules, stopped: asyncio.Event) -> web.Application:
-    answers = Answers(session)
+    routes = ApiRoutes(session)
     app = web.Application(middlewares=[_guard(rules)], client_max_size=64 * 1024)
     page = {**_page_files(), "colours.css": _colours().encode()}
 
@@ -67,7 +67,7 @@ def _application(session: Session, rules: AccessRules, stopped: asyncio.Event) -
     app.router.add_get("/", index)
     app.router.add_get("/page/{name}", static)
     app.router.add_get("/live", live)
-    answers.add_routes(app.router)
+    routes.add_routes(app.router)
     return app
 
 

@@ -97,7 +97,7 @@ def no_did(given: str, error: ValueError, rules: CatalogRules) -> str:
         return f"the {rules.id_column} is empty; fill it in or remove the line"
     shown = ascii(given if len(given) <= 80 else f"{given[:80]}...")
     advice = "" if "://" in given or rules.id_prefix else " (bare names need id_prefix in the archive's profile)"
-    return f"{rules.id_column} {shown} is no publisher DID: {error}{advice}"
+    return f"{rules.id_column} {shown} is not a publisher DID: {error}{advice}"
 
 
 def refuse_other_column(
@@ -108,7 +108,7 @@ def refuse_other_column(
     other = next((name for name, field in content if field.strip().startswith("ivo://")), None)
     if other is not None and other != rules.id_column and "://" not in given:
         raise UsageError(
-            f"catalog {source}: {rules.id_column} {given[:80]!a} is no publisher DID, but the column {other!r} has "
+            f"catalog {source}: {rules.id_column} {given[:80]!a} is not a publisher DID, but the column {other!r} has "
             f"them; name it with {rules.option('id_column', repr(other))}"
         )
 

@@ -36,7 +36,7 @@ def _rows(wanted: Iterable[Any], id_column: str) -> Iterator[Mapping[str, Any]]:
         yield from (dict(zip(map(str, names), row, strict=True)) for row in zip(*columns, strict=True))
         return
     if isinstance(wanted, (str, bytes, Mapping, os.PathLike)) or not isinstance(wanted, Iterable):
-        raise UsageError(f"catalog: a {type(wanted).__name__} is no list of spectra; give DIDs, dicts, or a table")
+        raise UsageError(f"catalog: a {type(wanted).__name__} is not a list of spectra; give DIDs, dicts, or a table")
     for each in wanted:
         yield each if isinstance(each, Mapping) else {id_column: each}
 

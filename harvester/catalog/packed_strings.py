@@ -159,7 +159,7 @@ class SpilledStrings(PackedStrings[S]):
                 self._written += done
                 del self._utf8[:done]
         except OSError as error:
-            raise StoreError(f"{gettempdir()}: {error.strerror}; name a folder with room in TMPDIR") from error
+            raise StoreError(f"{gettempdir()}: {error.strerror}; set TMPDIR to a folder with free space") from error
 
     def _size(self) -> int:
         return self._written + len(self._utf8)

@@ -246,7 +246,7 @@ def _translate_errors(source: str, line: Sequence[int]) -> Iterator[None]:
     except UnicodeDecodeError as error:
         byte = f"0x{error.object[error.start]:02x}"
         raise UsageError(
-            f"catalog {source}, near line {line[0] + 1}: not text (byte {byte} is no UTF-8); give a CSV file in UTF-8"
+            f"catalog {source}, near line {line[0] + 1}: not text (byte {byte} is not UTF-8); give a CSV file in UTF-8"
         ) from None
     except csv.Error as error:
         raise UsageError(f"catalog {source}, line {line[0] + 1}: {error}; give a CSV file") from None

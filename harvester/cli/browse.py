@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @click.command("browse")
 @location_options
 @click.option("--label", "labelling", is_flag=True, help="label by keys 0 to 9, the most doubtful spectra first")
-@click.option("--as", "labeller", metavar="NAME", help="whose labels: OUT/labels/NAME.csv [your user name]")
+@click.option("--as", "labeller", metavar="NAME", help="name of the labeller, for OUT/labels/NAME.csv [your user name]")
 @click.option(
-    "--import", "imported", metavar="FILE", help="add the labels of a CSV of id,label to those of --as; then end"
+    "--import", "imported", metavar="FILE", help="add the labels in a CSV of id,label to those of --as, and exit"
 )
-@click.option("--agreement", is_flag=True, help="print how far all labellers agree; then end")
-@click.option("--samp", "joining", is_flag=True, help="select the rows that TOPCAT and others pick, by SAMP")
+@click.option("--agreement", is_flag=True, help="print how well the labellers agree, and exit")
+@click.option("--samp", "joining", is_flag=True, help="select the rows that are picked in TOPCAT and others, by SAMP")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="port on 127.0.0.1 [any free one]")
 @click.option("--open", "opening", is_flag=True, help="open the page in your browser")
 def command(

@@ -36,7 +36,7 @@ class CatalogFile:
         self._writer.writerow(row)
 
 
-class Nowhere:
+class NullCatalog:
     """Takes a catalog that is not wanted."""
 
     def begin(self, columns: Sequence[str]) -> None:

@@ -11,9 +11,13 @@ import click
 
 @click.command("demo")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="port on 127.0.0.1 [any free one]")
-@click.option("--count", type=click.IntRange(1), help="number of spectra that it lists [as --archive demo: 300]")
-@click.option("--latency", type=click.FloatRange(0), default=0.0, show_default=True, help="mean seconds to a response")
-@click.option("--faults", default="", metavar="LIST", help="shares of faults, as in truncated=0.02,http_503=0.03x2")
+@click.option("--count", type=click.IntRange(1), help="number of spectra in its list [300, as with --archive demo]")
+@click.option(
+    "--latency", type=click.FloatRange(0), default=0.0, show_default=True, help="mean response time in seconds"
+)
+@click.option(
+    "--faults", default="", metavar="LIST", help="share of each fault, such as truncated=0.02,http_503=0.03x2"
+)
 @click.option("--knows-any", is_flag=True, help="serve any DID of the collection, listed or not")
 @click.option("--workers", type=click.IntRange(1), help="requests computed at once; the others queue")
 @click.option("--work", type=click.FloatRange(0), default=0.0, help="seconds of computing for each request")

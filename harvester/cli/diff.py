@@ -33,8 +33,8 @@ FEW = 100  # spectra that are requested in so short a time that no progress is p
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
 @request_options
-@click.option("--limit", metavar="N", type=click.IntRange(1), help="request the first N spectra only from the archive")
-@click.option("--sample", metavar="N", type=click.IntRange(1), help="request N random spectra only from the archive")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="request only the first N spectra from the archive")
+@click.option("--sample", metavar="N", type=click.IntRange(1), help="request only N random spectra from the archive")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="seed of --sample")
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that read the disk [one per core]")
 @click.option("--csv", "csv_file", metavar="FILE", help="write the spectra that are new or changed in B as a catalog")

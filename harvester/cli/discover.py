@@ -37,25 +37,25 @@ NARROWING = ("pos", "size", "target", "band", "time")
 @click.argument("url", required=False)
 @click.option("-o", "--output", metavar="FILE.toml", help="write an archive profile, for --archive FILE.toml")
 @click.option("--catalog", metavar="FILE|-", help="write the list of all spectra as CSV; - is standard output")
-@click.option("--force", is_flag=True, help="overwrite FILE if it is there; write a list that may be incomplete")
-@click.option("--pos", metavar="'RA DEC'", help="only around there (degrees)")
+@click.option("--force", is_flag=True, help="overwrite an existing FILE; write a catalog that may be incomplete")
+@click.option("--pos", metavar="'RA DEC'", help="list only spectra around this position (degrees)")
 @click.option("--size", metavar="DEG", type=click.FloatRange(0, 360, min_open=True), help="diameter around --pos [0.1]")
-@click.option("--target", metavar="NAME", help="only of this object, as the archive understands the name")
-@click.option("--band", metavar="'LO HI [UNIT]'", help="only what has some of these wavelengths")
-@click.option("--time", metavar="'FROM TO'", help="only from these dates; - for an open end")
-@click.option("--table", metavar="NAME", help="that table of a TAP service, whatever its columns are called")
+@click.option("--target", metavar="NAME", help="list only spectra of this object, by the archive's name for it")
+@click.option("--band", metavar="'LO HI [UNIT]'", help="list only spectra that cover some of these wavelengths")
+@click.option("--time", metavar="'FROM TO'", help="list only spectra from these dates; - for an open end")
+@click.option("--table", metavar="NAME", help="table of a TAP service to list, whatever its columns are called")
 @click.option("--id-column", metavar="NAME", help="the column that identifies a spectrum, of --table or of the list")
 @click.option("--url-column", metavar="NAME", help="the column with the address of its file, likewise")
-@click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list N spectra at most")
-@click.option("--no-sample", is_flag=True, help="do not fetch three spectra at the end to try the profile")
+@click.option("--max", "most", metavar="N", type=click.IntRange(1), help="list at most N spectra")
+@click.option("--no-sample", is_flag=True, help="do not download three spectra at the end to try the profile")
 @click.option(
-    "--check", metavar="PROFILE", help="fetch three spectra to try a profile that is there; with -o write what it lacks"
+    "--check", metavar="PROFILE", help="download three spectra to try a profile; with -o write the corrected profile"
 )
 @click.option("--list", "lists", is_flag=True, help="show the profiles that come with harvester")
 @click.option("--verbose", is_flag=True, help="show each request")
-@click.option("--config", metavar="FILE", help="settings file [config.toml if it is there]")
+@click.option("--config", metavar="FILE", help="settings file [config.toml if it exists]")
 @click.option("--contact", metavar="ADDRESS", help="your e-mail address, for the archive's operator")
-@click.option("--rate", metavar="R", help="most requests a second [5]")
+@click.option("--rate", metavar="R", help="maximum requests per second [5]")
 @click.option("--proxy", metavar="URL|env", help="proxy for all requests; env for HTTPS_PROXY [none]")
 def command(url: str | None, lists: bool, check: str | None, **options: Any) -> int:
     """Inspect the archive at URL; write a profile and a catalog of its spectra.
@@ -80,9 +80,7 @@ def command(url: str | None, lists: bool, check: str | None, **options: Any) -> 
         _refuse_existing(_destinations(output, None), options["force"])
         return check_profile(check, settings, options["catalog"], Path(output) if output else None, options["verbose"])
     if not url:
-        raise UsageError(
-            "discover: give the address of an SSAP or TAP service, or --list for the profiles that are there"
-        )
+        raise UsageError("discover: give the address of an SSAP or TAP service, or --list to see the included profiles")
     return _discover(_address(url, options), options)
 
 
@@ -173,9 +171,9 @@ def _require_spectra(url: str, listed: ListingSummary | None, given: str) -> Non
     if listed is None or listed.spectra:
         return
     if given:
-        raise UsageError(f"{url}: no spectrum meets {given}; nothing is written")
+        raise UsageError(f"{url}: no spectrum matches {given}; nothing is written")
     raise ArchiveError(
-        f"{url}: it lists no spectrum that could be fetched: {format_listing(listed)}; nothing is written"
+        f"{url}: it lists no spectrum that could be downloaded: {format_listing(listed)}; nothing is written"
     )
 
 
@@ -192,10 +190,10 @@ def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | N
     if result.sample:
         lines += [("sample", words) for words in sample_lines(result.sample)]
     if output:
-        lines.append(("profile", f"{output}; fetch with --archive {output}"))
+        lines.append(("profile", f"{output}; use it with --archive {output}"))
     if result.listed:
         words = format_listing(result.listed)
-        lines.append(("catalog", words if catalog == "-" else f"{words}: {catalog}; fetch with --catalog {catalog}"))
+        lines.append(("catalog", words if catalog == "-" else f"{words}: {catalog}; use it with --catalog {catalog}"))
     lines.append(("requests", f"{count(result.requests)} sent"))
     print(url, *(f"  {about:<12}{words}" for about, words in lines), sep="\n", file=stream)
 
@@ -230,7 +228,7 @@ def _refuse_existing(files: Iterable[Path], force: bool) -> None:
 
     for file in files:
         if not force and file.exists():
-            raise UsageError(f"{file} is there already; choose another name, or --force to overwrite it")
+            raise UsageError(f"{file} already exists; choose another name, or use --force to overwrite it")
 
 
 def _destinations(output: str | None, catalog: str | None) -> Iterator[Path]:
@@ -249,7 +247,7 @@ def _service(url: str) -> Registered:
 
     service = asyncio.run(look_up(url)) if is_ivoid(url) else Registered(url, "")
     if has_credentials(service.url):
-        raise UsageError("discover: the address has a name or a password in it; none is ever sent, leave it out")
+        raise UsageError("discover: the address contains a user name or password; these are never sent, leave them out")
     if not is_web(service.url):
         raise UsageError(f"discover {url}: no address; give that of an SSAP or TAP service, http://..., or its ivo://")
     return service
@@ -263,7 +261,7 @@ def _constraints(
     from ..vo.constraints import Constraints, parse_position, parse_time
 
     if size and not pos:
-        raise UsageError(f"--size {size}: it is the size of a circle; say where with --pos 'RA DEC'")
+        raise UsageError(f"--size {size}: the size of a circle needs a position; give one with --pos 'RA DEC'")
     return Constraints(
         position=_read("pos", pos, parse_position),
         size=size or 0.1,

@@ -163,7 +163,7 @@ def _archive(config: Configuration) -> Iterator[Result]:
     """Yield whether the archive's host has an address, responds, and has the same time."""
     url = urlsplit(config.profile.endpoint or config.profile.ssap or config.profile.tap)
     if not url.hostname:
-        yield Result("archive", "the profile names no address: the catalog's access_url tells it for each spectrum")
+        yield Result("archive", "the profile has no URL: the catalog's access_url has one for each spectrum")
         return
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
@@ -218,7 +218,7 @@ def _clock(date: str, now: float) -> Iterator[Result]:
     if abs(difference) > CLOCK_SECONDS:
         text = f"the clock differs from the archive's by {difference:+.0f} s"
         yield Result(
-            "clock", text, "set it, since --window and --deadline go by it: timedatectl set-ntp true", optional=True
+            "clock", text, "set it, since --window and --deadline depend on it: timedatectl set-ntp true", optional=True
         )
     else:
         yield Result("clock", f"it differs from the archive's by {difference:+.0f} s")

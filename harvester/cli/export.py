@@ -44,7 +44,7 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
 @click.option("--split", metavar="SHARES", help="by star, into train,test or train,validation,test: 0.8,0.1,0.1")
 @click.option("--folds", metavar="K", type=int, help="by star, into K folds of equal size, for cross-validation")
 @click.option("--seed", metavar="N", type=int, help="seed of the split or the folds [0]")
-@click.option("--label-column", metavar="NAME", help="the catalog's column with the class [labels.column]")
+@click.option("--label-column", metavar="NAME", help="the catalog's column of labels [labels.column]")
 @click.option("--push", metavar="OWNER/NAME", help="upload DIR/ to the Hugging Face Hub, if the rights are stated")
 @click.option("--private", is_flag=True, help="with --push: make the repository private")
 def command(file: str, push: str | None, private: bool, **flags: Any) -> int:
@@ -119,7 +119,7 @@ def _target(file: str) -> Path:
             f"export {file}: a folder's name does not end in {path.suffix}; leave the slash or the ending out"
         )
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"export {file}: there is no directory {path.parent}; make it first, or give another folder")
+        raise UsageError(f"export {file}: there is no directory {path.parent}; create it first, or give another folder")
     return path
 
 
@@ -147,7 +147,7 @@ def _split(shares: str | None, folds: int | None, seed: int | None) -> Split | N
         return Split.into_folds(folds, seed or 0)
     if shares is None:
         if seed is not None:
-            raise UsageError(f"--seed {seed}: it is the seed of a split; say which with --split SHARES")
+            raise UsageError(f"--seed {seed}: a seed needs a split; give one with --split SHARES")
         return None
     try:
         return Split(parse_shares(shares), seed or 0)

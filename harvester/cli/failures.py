@@ -24,7 +24,7 @@ EXAMPLES = 3
 @click.command("failures")
 @location_options
 @click.option("--json", "as_json", is_flag=True, help="print all of them as a JSON list")
-@click.option("--csv", "csv_file", metavar="FILE", help="write them as a catalog for run --catalog")
+@click.option("--csv", "csv_file", metavar="FILE", help="write the missing spectra as a catalog for run --catalog")
 def command(as_json: bool, csv_file: str | None, **flags: Any) -> int:
     """List missing spectra by reason, with the server's messages and what to do about them.
 

@@ -89,7 +89,7 @@ def resolve_did(spectrum: str, config: Configuration) -> SpectrumId:
         return parse_identifier(spectrum) if takes_any else parse_did(spectrum)
     except ValueError as error:
         if "://" in spectrum:
-            raise UsageError(f"{spectrum!r} is no publisher DID: {error}") from None
+            raise UsageError(f"{spectrum!r} is not a publisher DID: {error}") from None
         raise UsageError(f"no spectrum is called {spectrum!r} in {config.location}: give the {whole}") from None
 
 

@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def all_option(command: F) -> F:
     """Add ``--all``."""
     option = click.option(
-        "--all", "all_spectra", is_flag=True, help="every spectrum that the archive lists (by TAP or SSAP), no catalog"
+        "--all",
+        "all_spectra",
+        is_flag=True,
+        help="download every spectrum that the archive lists (by TAP or SSAP); needs no catalog",
     )
     return option(command)
 

@@ -24,7 +24,6 @@ LIMITS = ("concurrency", "rate", "attempts", "max_outage")
 REQUESTED = ("archive", "fluxcalib", "band", "format")  # settings that say what is requested, and from where
 
 F = TypeVar("F", bound=Callable[..., Any])
-Option = Callable[[F], F]
 
 # Values stay text here and are parsed as settings, so that a wrong value gets the same sentence wherever it was given.
 _LOCATION = (
@@ -82,7 +81,7 @@ _ENGINE = (
 _OBSERVERS = (
     click.option("--metrics-file", metavar="FILE", help="write metrics for node_exporter to FILE.prom"),
     click.option("--metrics-port", metavar="N", help="serve metrics for Prometheus on 127.0.0.1:N"),
-    click.option("--notify", metavar="URL", help="POST JSON there at the end and in long pauses"),
+    click.option("--notify", metavar="URL", help="POST JSON to this URL at the end and in long pauses"),
 )
 
 
@@ -222,5 +221,5 @@ def output_path(option: str, file: str, *endings: str) -> Path:
     if path.is_dir():
         raise UsageError(f"{option} {file}: it is a directory; give a file")
     if not path.parent.is_dir():
-        raise UsageError(f"{option} {file}: there is no directory {path.parent}; make it first, or give another file")
+        raise UsageError(f"{option} {file}: there is no directory {path.parent}; create it first, or give another file")
     return path

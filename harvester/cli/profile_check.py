@@ -49,7 +49,7 @@ def check_profile(
             output,
             tried.as_toml("\n".join([f"Checked by `harvester discover --check {archive}`", *sample_lines(sample)])),
         )
-        print(f"  {'written':<12}{output}; fetch with --archive {output}")
+        print(f"  {'written':<12}{output}; use it with --archive {output}")
     return UNSUITABLE if tried != profile or sample.verified < sample.tried else 0
 
 
@@ -96,11 +96,11 @@ async def _of_archive(client: VoClient, profile: ArchiveProfile) -> Sequence[Lis
     from ..discovery.discover import discover, list_spectra
     from ..discovery.sample import samples_of
     from ..vo.constraints import Constraints
-    from .catalog_file import Nowhere
+    from .catalog_file import NullCatalog
 
     address = profile.tap or profile.ssap
     findings = await discover(client, address, Constraints(), profile.table or None, by_tap=bool(profile.tap))
-    listed = await list_spectra(client, findings, Constraints(), Nowhere(), _LISTED, show_progress)
+    listed = await list_spectra(client, findings, Constraints(), NullCatalog(), _LISTED, show_progress)
     return samples_of(findings, listed)
 
 

@@ -14,7 +14,7 @@ from .fluxcalib import resolve_did
 from .options import load_harvest, location_options
 
 if TYPE_CHECKING:
-    from ..browse.samp import Receipt, SampLink
+    from ..browse.samp import DeliveryResult, SampLink
     from ..config.configuration import Configuration
     from ..dataset.stored_files import StoredFile
 
@@ -24,7 +24,7 @@ NO_RECEIVER = 5
 @click.command("send")
 @click.argument("spectra", metavar="[ID]...", nargs=-1)
 @location_options
-@click.option("--to", metavar="NAME", help="the program that gets it, such as TOPCAT [all that take such data]")
+@click.option("--to", metavar="NAME", help="program to send to, such as TOPCAT [all that accept such data]")
 def command(spectra: tuple[str, ...], to: str | None, **flags: Any) -> int:
     """Send the table of all stored spectra, or the spectra ID, to other programs by SAMP.
 
@@ -45,7 +45,7 @@ def command(spectra: tuple[str, ...], to: str | None, **flags: Any) -> int:
         link = SampLink("harvester send", f"spectra in {config.location}")
     except NoHubError:
         print(
-            "harvester: no SAMP hub is running: start TOPCAT or Aladin, which bring one, and send again",
+            "harvester: no SAMP hub is running: start TOPCAT or Aladin, which have one, and send again",
             file=sys.stderr,
         )
         return NO_RECEIVER
@@ -72,7 +72,7 @@ def _stored(config: Configuration, name: str) -> StoredFile:
     return stored
 
 
-def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[Receipt]:
+def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[DeliveryResult]:
     from ..dataset.stored_files import DamagedError, read_stored
     from ..errors import UsageError
     from ..fits.observation import observation_of
@@ -87,7 +87,7 @@ def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[R
     return sent
 
 
-def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[Receipt]:
+def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[DeliveryResult]:
     from ..browse.samp_table import sendable_table
     from ..dataset.stored_files import stored_files
 
@@ -97,7 +97,7 @@ def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[Rec
         return link.send_table(table, Path(folder), f"harvester {config.location}", to)
 
 
-def _report(sent: Iterable[Receipt], to: str | None, what: str) -> int:
+def _report(sent: Iterable[DeliveryResult], to: str | None, what: str) -> int:
     took = []
     for delivery in sent:
         if delivery.problem:

@@ -70,7 +70,7 @@ Show = Callable[[Sequence[Status]], None]
 @click.command("status")
 @location_options
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
-@click.option("--watch", is_flag=True, help="repeat it every two seconds while a run is active")
+@click.option("--watch", is_flag=True, help="repeat every two seconds while a run is active")
 def command(as_json: bool, watch: bool, **flags: Any) -> int:
     """Show progress of the current or last run, from any terminal.
 

@@ -26,12 +26,16 @@ EXAMPLES = 20  # faults of one check that are shown; --json lists all
 
 @click.command("verify")
 @location_options
-@click.option("--fluxcalib", metavar="VALUE", help="FLUXCALIB with which they were requested [normalized]")
-@click.option("--band", metavar="'LO HI [UNIT]'", help="BAND with which they were requested; metres if no unit")
+@click.option(
+    "--fluxcalib", metavar="VALUE", help="FLUXCALIB with which the stored spectra were requested [normalized]"
+)
+@click.option(
+    "--band", metavar="'LO HI [UNIT]'", help="BAND with which the stored spectra were requested; metres if no unit"
+)
 @click.option("--fix", is_flag=True, help="quarantine damaged files and make the ledger match the disk")
 @engine_options
 @click.option("--processes", metavar="N", type=click.IntRange(1), help="processes that verify [one per core]")
-@click.option("--require", metavar="LEVEL", help="with science, files stored at the level structure are faults")
+@click.option("--require", metavar="LEVEL", help="with science, count files stored at the level structure as faults")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> int:
     """Re-verify all stored files: structure, identity, science, and the digest in the ledger.

@@ -52,7 +52,7 @@ def constraints_from_python(pos: object, size: object, band: object, time: objec
     degrees. band: as ``band_text``. time: two Time, or dates in ISO 8601; None is an open end.
     """
     if pos is None and size is not None:
-        raise UsageError(f"size = {size!r}: it is the size of a circle; say where with pos=SkyCoord(...)")
+        raise UsageError(f"size = {size!r}: the size of a circle needs a position; give one with pos=SkyCoord(...)")
     limits = None if band is None else _parsed("band", band, parse_band, band_text(band))
     when = None if time is None else _parsed("time", time, parse_time, _time_text(time))
     return Constraints(_position(pos), _degrees(size), target, band=limits, time=when)

@@ -203,7 +203,7 @@ class Settings(BaseModel):
     deadline: Annotated[
         Deadline | None,
         BeforeValidator(_deadline),
-        Field(description="drain and end at the next '06:00 [ZONE]', or so long ('8h') after the start"),
+        Field(description="drain and end at the next '06:00 [ZONE]', or this long ('8h') after the start"),
     ] = None
     metrics_file: Annotated[
         Path | None,
@@ -218,7 +218,7 @@ class Settings(BaseModel):
     notify: Annotated[
         str | None,
         BeforeValidator(_webhook),
-        Field(description="URL of a webhook: it gets JSON at the end and when a pause lasts 10 minutes"),
+        Field(description="URL of a webhook that receives JSON at the end and when a pause lasts 10 minutes"),
     ] = None
     proxy: Annotated[
         str | None,

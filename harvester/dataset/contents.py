@@ -16,7 +16,7 @@ AUTOMATIC, EXPLICIT, COMPACT = "auto", "explicit", "compact"
 """How wavelengths are written: as fits, as a list in each row, or as start, step and count where that is exact."""
 
 
-class FirstLook:
+class FirstPass:
     """Collect from all samples what has to be known before the first one is written."""
 
     def __init__(self, schema: ExportSchema) -> None:

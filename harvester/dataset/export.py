@@ -22,7 +22,7 @@ from ..model.batching import Pool
 from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
-from .contents import COMPACT, EXPLICIT, FirstLook
+from .contents import COMPACT, EXPLICIT, FirstPass
 from .folder import atomic_folder, check_replaceable, parquet_folder
 from .hats import hats_collection, require_hats
 from .hdf5 import hdf5_file, require_h5py
@@ -167,7 +167,7 @@ class _Export:
         split = self._options.split
         if self._options.is_hdf5 and split is None:
             return (lambda sample: None), {}
-        look, found = FirstLook(self._schema), 0
+        look, found = FirstPass(self._schema), 0
         for sample in self._samples(ExportResult()):
             look.add(sample)
             found += 1

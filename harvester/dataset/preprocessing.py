@@ -56,7 +56,7 @@ class Recipe:
         invalid = self.grid.points - int(np.count_nonzero(np.isfinite(resampled.flux)))
         if invalid:
             raise NotCoveredError(
-                f"at {count(invalid)} of the grid's {count(self.grid.points)} points its flux is no number"
+                f"at {count(invalid)} of the grid's {count(self.grid.points)} points its flux is not a number"
             )
         return resampled
 
@@ -201,7 +201,7 @@ def parse_grid(text: str) -> Grid:
         raise ValueError(f"two limits and a number of points are needed: {EXAMPLE}")
     low, high, points, *unit = parts
     if not points.isascii() or not points.isdecimal() or not 2 <= int(points) <= MOST_POINTS:
-        raise ValueError(f"{points!r} is no number of points from 2 to {MOST_POINTS}: {EXAMPLE}")
+        raise ValueError(f"{points!r} is not a number of points from 2 to {MOST_POINTS}: {EXAMPLE}")
     band = parse_band(" ".join([low, high, *(unit or ["AA"])]))
     if not np.isfinite([band.low, band.high]).all():
         raise ValueError(f"a grid has two ends: {EXAMPLE}")

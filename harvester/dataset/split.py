@@ -104,4 +104,4 @@ def parse_shares(text: str) -> tuple[float, ...]:
 
 
 def _expected(text: str) -> str:
-    return f"{text!r} is no list of two shares (train, test) or three (train, validation, test), like 0.8,0.1,0.1"
+    return f"{text!r} is not a list of two shares (train, test) or three (train, validation, test), like 0.8,0.1,0.1"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ..model.target import SpectrumId
-from .observations import Profile, observe
+from .observations import LineProfile, observe
 
 COLLECTION = "ivo://asu.cas.cz/stel/ccd700/"
 _FIRST_NIGHT = date(2004, 1, 1)
@@ -24,7 +24,7 @@ class DemoRow:
     """One row of the catalog: ``did,label``."""
 
     did: SpectrumId
-    label: Profile
+    label: LineProfile
 
 
 def listed_dids(count: int) -> Iterator[SpectrumId]:

@@ -27,7 +27,7 @@ _GREEK = "alp bet gam del eps zet eta the iot kap lam mu nu xi omi pi rho sig ta
 _CONSTELLATIONS = "And Aql Aqr Ari Aur Boo Cam Cas Cep Cet CMa CMi Cnc Cyg Del Dra Gem Her Leo Lyr Ori Peg Per"
 
 
-class Profile(IntEnum):
+class LineProfile(IntEnum):
     """The shape of H-alpha, with the labels of the archive's labelled set."""
 
     EMISSION = 0
@@ -46,7 +46,7 @@ class Star:
     name: str
     ra: float
     dec: float
-    profile: Profile
+    profile: LineProfile
     velocity: float
 
 
@@ -57,7 +57,7 @@ class SyntheticObservation:
     did: SpectrumId
     name: str
     star: Star
-    label: Profile
+    label: LineProfile
     mid_time: float
     exposure: float
     first: float
@@ -107,7 +107,7 @@ def _sexagesimal(value: float) -> str:
     return f"{int(seconds // 3600):02d}:{int(seconds // 60) % 60:02d}:{seconds % 60:05.2f}"
 
 
-class Dice:
+class DigestRandom:
     """Random numbers in [0, 1) from one digest, two bytes each."""
 
     def __init__(self, key: str) -> None:
@@ -123,7 +123,7 @@ class Dice:
 @lru_cache(maxsize=STARS)
 def star(number: int) -> Star:
     """Return the star of that number, 0 to ``STARS - 1``; no two share a name."""
-    dice = Dice(f"star {number}")
+    dice = DigestRandom(f"star {number}")
     ra = _degrees(360 * (number + 0.8 * dice.roll()) / STARS)
     dec = _degrees(75 * dice.roll() - 10)
     return Star(_star_name(number, ra, dec), ra, dec, _profile(dice.roll()), 1.6 * (dice.roll() - 0.5))
@@ -147,13 +147,13 @@ def _star_name(number: int, ra: float, dec: float) -> str:
     return f"HIP{100 + 83 * number}" if kind == 2 else f"HD {1000 + 160 * number}"
 
 
-def _profile(roll: float) -> Profile:
+def _profile(roll: float) -> LineProfile:
     """Return a profile, in the proportions of the labelled set."""
     if roll < 0.46:
-        return Profile.ABSORPTION
+        return LineProfile.ABSORPTION
     if roll < 0.86:
-        return Profile.EMISSION
-    return Profile.DOUBLE_PEAK if roll < 0.975 else Profile.UNKNOWN
+        return LineProfile.EMISSION
+    return LineProfile.DOUBLE_PEAK if roll < 0.975 else LineProfile.UNKNOWN
 
 
 def observe(did: SpectrumId) -> SyntheticObservation:
@@ -162,15 +162,15 @@ def observe(did: SpectrumId) -> SyntheticObservation:
     DIDs that differ only in their last character are exposures of one star.
     """
     name = did.rpartition("/")[2]
-    dice = Dice(did)
-    target = star(Dice(name[:-1]).seed % STARS)
+    dice = DigestRandom(did)
+    target = star(DigestRandom(name[:-1]).seed % STARS)
     night, late = _night(name, dice)
     new = len(name) == 13
     return SyntheticObservation(
         did=did,
         name=name,
         star=target,
-        label=Profile.UNKNOWN if dice.roll() < 0.01 else target.profile,
+        label=LineProfile.UNKNOWN if dice.roll() < 0.01 else target.profile,
         mid_time=round(night + 0.74 + 0.4 * late + 0.004 * dice.roll(), 10),
         exposure=round(20 + 3580 * dice.roll() ** 2, 2 if new else 0),
         first=_exact((6260.0 if new else 6255.0) + 2 * dice.roll()),
@@ -184,7 +184,7 @@ def _exact(value: float) -> float:
     return round(value / _EXACT) * _EXACT
 
 
-def _night(name: str, dice: Dice) -> tuple[int, float]:
+def _night(name: str, dice: DigestRandom) -> tuple[int, float]:
     """Return the MJD of the evening and the time of night (0 to 1), from name or digest."""
     if match := _NEW_NAME.fullmatch(name):
         year, month, day, number = map(int, match.groups())

@@ -11,7 +11,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from .observations import Dice, Profile, SyntheticObservation
+from .observations import DigestRandom, LineProfile, SyntheticObservation
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class SyntheticSpectrum:
 
 def synthesize(observation: SyntheticObservation, calibration: Calibration) -> SyntheticSpectrum:
     """Return the whole spectrum in one of its three calibrations."""
-    dice = Dice(f"light {observation.did}")
+    dice = DigestRandom(f"light {observation.did}")
     pixels = _PIXELS[: observation.points]
     wave = observation.first + observation.step * pixels
     flux = _photosphere(wave, observation, dice)
@@ -57,7 +57,7 @@ def synthesize(observation: SyntheticObservation, calibration: Calibration) -> S
     return SyntheticSpectrum(wave, flux)
 
 
-def _photosphere(wave: Array, observation: SyntheticObservation, dice: Dice) -> Array:
+def _photosphere(wave: Array, observation: SyntheticObservation, dice: DigestRandom) -> Array:
     """Return continuum, H-alpha, He I 6678 and a few weak water lines of the atmosphere."""
     flux = 1 + _h_alpha(wave - (H_ALPHA + observation.star.velocity), observation.label, dice)
     helium = slice(*wave.searchsorted((6670, 6686)))
@@ -68,16 +68,16 @@ def _photosphere(wave: Array, observation: SyntheticObservation, dice: Dice) -> 
     return flux
 
 
-def _h_alpha(offset: Array, label: Profile, dice: Dice) -> Array:
+def _h_alpha(offset: Array, label: LineProfile, dice: DigestRandom) -> Array:
     """Return the line's flux above the continuum at ``offset`` Angstrom from its centre."""
     depth, strength, width, balance = (dice.roll() for _ in range(4))
     absorption: Array = -(0.25 + 0.4 * depth) / (1 + (offset / (3 + 5 * width)) ** 2)
-    if label is Profile.ABSORPTION:
+    if label is LineProfile.ABSORPTION:
         return absorption
-    if label is Profile.UNKNOWN:
+    if label is LineProfile.UNKNOWN:
         return 0.2 * absorption + 0.25 * depth * _bell(offset, 1.5 + width)
     height, spread = 0.6 + 4.5 * strength**2, 2.2 + 2.5 * width
-    if label is Profile.EMISSION:
+    if label is LineProfile.EMISSION:
         return 0.3 * absorption + height * _bell(offset, spread)
     peaks = (0.8 + 0.4 * balance) * _bell(offset + spread, 0.6 * spread) + _bell(offset - spread, 0.6 * spread)
     return 0.3 * absorption + 0.6 * height * peaks
@@ -88,7 +88,7 @@ def _bell(offset: Array, width: float) -> Array:
     return bell
 
 
-def _throughput(along: Array, dice: Dice) -> Array:
+def _throughput(along: Array, dice: DigestRandom) -> Array:
     """Return thousands of counts, highest near the chip's middle.
 
     ``along`` is 0 to 1 over the chip.

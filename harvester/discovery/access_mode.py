@@ -131,7 +131,7 @@ async def _by_row(client: VoClient, document: Document, choice: TableChoice) -> 
 
 def _without_addresses(document: Document) -> str:
     names = plain_line(", ".join(column_name(one) for one in document.table.fields), 300)
-    words = "it offers neither a service nor an address to fetch spectra from"
+    words = "it offers neither a service nor a URL to download spectra from"
     return f"{words}; its columns: {names} (name one with --url-column)"
 
 
@@ -149,12 +149,12 @@ def _why_empty(document: Document) -> str:
             "it says OVERFLOW and gives no row: it has more than it returns at once; "
             "narrow the list with --time, --pos and --size, or --band"
         )
-    advice = "so it does not tell how to fetch one; if it wants a place, give --pos 'RA DEC' and --size DEG"
+    advice = "so it does not show how to download one; if it wants a place, give --pos 'RA DEC' and --size DEG"
     if document.table.fields:
         return f"it lists no spectrum, {advice}"
     if document.has_status:
         return f"no list of spectra came, and no error: it is empty, {advice}"
-    return "it is no list of spectra (no table, no error); give the address of its SSAP or TAP service"
+    return "it is not a list of spectra (no table, no error); give the address of its SSAP or TAP service"
 
 
 async def _links_of(client: VoClient, listing: Document, did: str, address: str) -> Findings | None:

@@ -175,7 +175,7 @@ class VoClient:
             for event in reader.close():
                 yield event
         except VotableError as error:
-            words = f"the answer is no VOTable as it should be: {error}"
+            words = f"the response is not a VOTable as it should be: {error}"
             raise ServiceUnavailableError(url, Failure(FailureKind.CONNECTION_LOST, words)) from None
         except FetchError as error:
             raise ServiceUnavailableError(url, error.failure) from None
@@ -253,7 +253,7 @@ class VoClient:
         hosts: set[str] = set()
         for _ in range(MOST_HOPS + 1):
             if not is_web(place):
-                raise ArchiveError(f"{in_short(place)}: that is no address")
+                raise ArchiveError(f"{in_short(place)}: that is not a valid URL")
             await self._rate_limiter.acquire(self._never)
             self.requests += 1
             self._on_request(place)

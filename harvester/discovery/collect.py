@@ -89,7 +89,7 @@ class ListingCollector:
         """
         reader = ListingReader(table, url, constraints, self._columns)
         if self._header and reader.header != self._header:
-            raise ArchiveError(f"{url}: its answers have different columns, so they cannot be one list")
+            raise ArchiveError(f"{url}: its responses have different columns and cannot be combined into one list")
         self._reader, self._header, self._is_inside = reader, reader.header, is_inside(host_of(url))
         return reader
 

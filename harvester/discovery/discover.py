@@ -75,7 +75,7 @@ async def _findings(
         return await _of_one(client, url)
     if end in ("dlget", "dlmeta"):
         raise UsageError(
-            f"{url}: this address alone does not tell what is offered: "
+            f"{url}: this address alone does not show what the archive offers: "
             f"give one of its spectra ('{url}?ID=ivo://...'), or the archive's SSAP address"
         )
     try:

@@ -76,7 +76,7 @@ def _interfaces(ivoid: str) -> list[tuple[str, str]] | None:
     except dal.DALAccessError as error:
         host = urlsplit(registry.regtap.get_RegTAP_service().baseurl).hostname
         is_away = isinstance(getattr(error, "cause", None), OSError) and getattr(error, "code", None) is None
-        said = "cannot be reached" if is_away else f"does not answer: {plain_line(str(error))}"
+        said = "cannot be reached" if is_away else f"does not respond: {plain_line(str(error))}"
         remedy = "give the service's own address, or choose another registry with IVOA_REGISTRY"
         raise ArchiveError(f"{ivoid}: the registry {host} {said}; {remedy}") from None
 

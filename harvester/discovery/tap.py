@@ -64,7 +64,7 @@ async def named_table(client: VoClient, base: str, name: str, id_name: str, url_
     ArchiveError if it is not there.
     """
     if not is_table_name(name):
-        raise ArchiveError(f"{base}: {plain_line(name, 80)!r} is no name of a table")
+        raise ArchiveError(f"{base}: {plain_line(name, 80)!r} is not the name of a table")
     service = TapService(client, base)
     document = await service.document(f"SELECT TOP 1 * FROM {name}", 1)
     columns = document.table
@@ -87,7 +87,7 @@ async def _tables_of_schema(service: TapService) -> dict[str, VotableTable]:
         behind = f" AND table_name NOT IN ({', '.join(map(literal, sorted(found)))})" if found else ""
         document = await service.document(adql + behind, _MOST_COLUMNS)
         if not document.table.fields:
-            raise ArchiveError(f"{service.base}: it is no TAP service that tells of its tables")
+            raise ArchiveError(f"{service.base}: it is not a TAP service that describes its tables")
         index = named_index(document.table, "table_name")
         new = {name for row in document.rows if is_table_name(name := cell(row, index))} - found
         found |= new

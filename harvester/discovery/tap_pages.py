@@ -30,7 +30,7 @@ from .refusals import is_too_slow
 from .tap import columns_of, fields_for
 from .tap_ranges import Ranges
 from .tap_service import REFUSALS, TapService
-from .tap_walk import Pages, StuckError
+from .tap_walk import Pages, PagingError
 
 PAGE = 10_000  # rows
 _MOST_DIGITS = 18  # of a count of rows: that of a BIGINT
@@ -100,7 +100,7 @@ class _Walks:
         address, key = self._address_key(), self._key(self._source.id_column)
         try:
             await self._walk(key or address, collector, tell, ())
-        except StuckError as stuck:
+        except PagingError as stuck:
             await self._walk_again(stuck, collector, tell)
         if collector.has_enough:
             return
@@ -113,11 +113,11 @@ class _Walks:
         ``error`` if neither gives them.
         """
         address, key = self._address_key(), self._key(self._source.id_column)
-        if address is not None and isinstance(error, StuckError) and self._service.is_ordered:
+        if address is not None and isinstance(error, PagingError) and self._service.is_ordered:
             self._begin(collector)
             try:
                 await self._walk(address, collector, tell, (), may_repeat=True)
-            except StuckError:
+            except PagingError:
                 pass
             else:
                 self.remark = "in the order of the addresses, since several files share an identifier"
@@ -195,7 +195,7 @@ class _Walks:
         may_repeat: bool = False,
     ) -> None:
         if key is None:
-            raise ArchiveError(f"{self._source.url}: {self._source.name} has no column to put its rows in order")
+            raise ArchiveError(f"{self._source.url}: {self._source.name} has no column to sort its rows by")
         wanted = [f"{column(key.name)} IS NOT NULL", *further, *self._conditions]
         pages = Pages(self._service, self._source, self._columns, key, wanted, self._size)
         async with aclosing(pages.rows(self._total)) as rows:
@@ -244,7 +244,7 @@ class _Walks:
         said = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
         if not said.isdecimal() or len(said) > _MOST_DIGITS:
             raise ArchiveError(
-                f"{self._source.url}: it was asked how many rows there are and says {plain_line(said)!r}"
+                f"{self._source.url}: its response to a request for the number of rows is {plain_line(said)!r}"
             )
         return int(said)
 

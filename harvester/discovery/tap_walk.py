@@ -21,7 +21,7 @@ from .tap_service import TapService
 SMALLEST_PAGE = 250  # rows, to which a service's time limit brings it down
 
 
-class StuckError(ArchiveError):
+class PagingError(ArchiveError):
     """Pages do not go on.
 
     The service ignores their order, or one identifier has more rows than a page.
@@ -98,9 +98,9 @@ class Pages:
         self._service.uses_jobs, self._size = True, self._largest
         return True
 
-    def stuck(self) -> StuckError:
+    def stuck(self) -> PagingError:
         """Return the error for pages that do not go on."""
-        return StuckError(f"{self._source.url}: its pages do not go on behind {plain_line(self._mark or '')!r}")
+        return PagingError(f"{self._source.url}: its pages do not continue after {plain_line(self._mark or '')!r}")
 
     async def _page(self) -> AsyncGenerator[Row, None]:
         """Yield the rows of one page that are complete; those of its last identifier are held."""
@@ -135,7 +135,7 @@ class Pages:
         return complete
 
     def _require_new(self, value: str) -> None:
-        """Raise StuckError for a value that came before: the service does not put rows in order."""
+        """Raise PagingError for a value that came before: the service does not put rows in order."""
         if value in self._values or value in self._earlier:
             raise self.stuck()
         self._values.add(value)
@@ -146,7 +146,7 @@ class Pages:
         An error behind pages that came is no fault of the query.
         """
         if isinstance(event, VotableTable) and len(event.fields) != len(self._columns.fields):
-            raise ArchiveError(f"{self._source.url}: it gives other columns than were requested")
+            raise ArchiveError(f"{self._source.url}: it returns other columns than were requested")
         if not isinstance(event, Info):
             return
         status, said = query_status(event)

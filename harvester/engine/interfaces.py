@@ -126,4 +126,4 @@ class SpectrumWriter(Protocol):
 Verify = Callable[[Target, bytes], Verdict | LongVerification]
 
 Prepare = Callable[[Target, bytes], Awaitable[Verdict]]
-"""Verify a body that is put next if it passes; storing it may begin meanwhile."""
+"""Verify a body that is put next if it passes; storing it may begin in the meantime."""

@@ -41,7 +41,7 @@ def _column(header: Header, number: int, width: int) -> TableColumn:
     form = header.text(f"TFORM{number}").strip()
     parts = _TFORM.fullmatch(form)
     if parts is None:
-        raise malformed(f"the header says TFORM{number} = {form!r}, which is no form of a field of text")
+        raise malformed(f"the header says TFORM{number} = {form!r}, which is not a valid format of a field of text")
     begin, size = header.integer(f"TBCOL{number}", 1, max(width, 1)), int(parts[2])
     if begin - 1 + size > width:
         raise malformed(f"column {number} ends behind the row's {width} characters")
@@ -76,7 +76,7 @@ def ascii_values(raw: bytes, hdu: Hdu, table: BinaryTable, column: TableColumn) 
     try:
         values = texts.astype(np.float64)
     except ValueError as error:
-        raise unreadable(f"column {column.label!r} holds what is no number: {str(error)[-60:]!r}") from None
+        raise unreadable(f"column {column.label!r} has a value that is not a number: {str(error)[-60:]!r}") from None
     values = values * (1.0 if column.scale is None else column.scale) + (column.zero or 0.0)
     values[missing] = np.nan
     return values

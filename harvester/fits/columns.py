@@ -29,7 +29,7 @@ from .column_names import (
 from .spectrum import ArrayMeaning
 
 
-class Described(Protocol):
+class ColumnDescription(Protocol):
     """What is known of a column. Name, utype and ucd are in lower case."""
 
     @property
@@ -82,7 +82,7 @@ _FLUX_UTYPES = ("fluxaxis.value", "points.flux.value")
 _DESCRIBES_OTHERS = ("stat.error", "meta.code", "stat.fit", "stat.snr", "instr", "meta.number")
 
 
-def assign_roles(columns: Sequence[Described], spectral_column: str = "", flux_column: str = "") -> Roles:
+def assign_roles(columns: Sequence[ColumnDescription], spectral_column: str = "", flux_column: str = "") -> Roles:
     """Return which of ``columns`` are the spectrum; not ``complete`` if they hold none.
 
     ``spectral_column`` and ``flux_column`` are what the archive's profile calls them, by name or number.
@@ -116,7 +116,7 @@ def assign_roles(columns: Sequence[Described], spectral_column: str = "", flux_c
     )
 
 
-def meanings_of(columns: Sequence[Described], roles: Roles) -> Mapping[str, ArrayMeaning]:
+def meanings_of(columns: Sequence[ColumnDescription], roles: Roles) -> Mapping[str, ArrayMeaning]:
     """Return what the columns with a role say, by the names of a spectrum's arrays."""
     places = {
         "wave": roles.spectral,
@@ -133,7 +133,10 @@ Rank = tuple[int, ...]
 
 
 def _best(
-    columns: Sequence[Described], numbers: Sequence[int], rank: Callable[[Described], Rank | None], what: str
+    columns: Sequence[ColumnDescription],
+    numbers: Sequence[int],
+    rank: Callable[[ColumnDescription], Rank | None],
+    what: str,
 ) -> tuple[int | None, Evidence, tuple[str, ...]]:
     """Return the column with the highest rank, the first of several.
 
@@ -152,7 +155,7 @@ def _best(
 
 
 def _named_column(
-    columns: Sequence[Described], numbers: Sequence[int], wanted: str
+    columns: Sequence[ColumnDescription], numbers: Sequence[int], wanted: str
 ) -> tuple[int | None, Evidence, tuple[str, ...]]:
     """Return the column that a profile names.
 
@@ -164,7 +167,7 @@ def _named_column(
     return (found[0], Evidence.UTYPE, ()) if found else (None, Evidence.NONE, ())
 
 
-def unit_of(column: Described) -> str:
+def unit_of(column: ColumnDescription) -> str:
     """Return the unit of a spectral column.
 
     Its own, else the one behind its name, as in ``lambda (A)`` or ``wavelength_nm``.
@@ -176,7 +179,7 @@ def unit_of(column: Described) -> str:
     return _SPELLED.get(behind, behind) if spectral_unit(_SPELLED.get(behind, behind)) else ""
 
 
-def _rank(column: Described, evidence: Evidence, order: int = 0) -> Rank:
+def _rank(column: ColumnDescription, evidence: Evidence, order: int = 0) -> Rank:
     """Rank a column among those with one role.
 
     The main one and the calibrated one go first, then the IVOA's own name space.
@@ -186,11 +189,11 @@ def _rank(column: Described, evidence: Evidence, order: int = 0) -> Rank:
     return ("meta.main" in words, "stat.uncalib" not in words, evidence, own, -order)
 
 
-def _is_described_by(column: Described, ucds: tuple[str, ...]) -> bool:
+def _is_described_by(column: ColumnDescription, ucds: tuple[str, ...]) -> bool:
     return column.ucd.startswith(ucds) and "accuracy" not in column.utype and "background" not in column.utype
 
 
-def _spectral_rank(column: Described) -> Rank | None:
+def _spectral_rank(column: ColumnDescription) -> Rank | None:
     if column.utype.endswith(_SPECTRAL_UTYPES):
         return _rank(column, Evidence.UTYPE)
     if _is_described_by(column, ("em.wl", "em.freq", "em.energy", "em.wavenumber")):
@@ -200,7 +203,7 @@ def _spectral_rank(column: Described) -> Rank | None:
     return None
 
 
-def _flux_rank(column: Described) -> Rank | None:
+def _flux_rank(column: ColumnDescription) -> Rank | None:
     if column.utype.endswith(_FLUX_UTYPES):
         return _rank(column, Evidence.UTYPE)
     if _is_described_by(column, ("phot.flux", "phot.count", "phot.fluence")):
@@ -210,7 +213,7 @@ def _flux_rank(column: Described) -> Rank | None:
     return None
 
 
-def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
+def _scale_and_kind(column: ColumnDescription) -> tuple[Scale | None, AxisKind | None]:
     """Return what a spectral column's name tells of its scale and its quantity.
 
     Its UCD goes before.
@@ -231,7 +234,9 @@ def _scale_and_kind(column: Described) -> tuple[Scale | None, AxisKind | None]:
     return scale, SPECTRAL_NAMES.get(short, AxisKind.WAVELENGTH if scale else None)
 
 
-def _uncertainty(columns: Sequence[Described], rest: Sequence[int], flux: Described) -> tuple[int, Role] | None:
+def _uncertainty(
+    columns: Sequence[ColumnDescription], rest: Sequence[int], flux: ColumnDescription
+) -> tuple[int, Role] | None:
     """Return the uncertainty that belongs to ``flux``.
 
     By UTYPE, by UCD, else by a name made of that of the flux.
@@ -252,7 +257,7 @@ def _uncertainty(columns: Sequence[Described], rest: Sequence[int], flux: Descri
     return next(iter(own or (general if not plain(flux.name).startswith(("opt_", "box_")) else [])), None)
 
 
-def _uncertainty_kind(column: Described) -> Role:
+def _uncertainty_kind(column: ColumnDescription) -> Role:
     named = role_of_name(column.name)
     if named in UNCERTAINTIES:
         return named
@@ -275,7 +280,7 @@ def _belongs(name: str, flux: str) -> bool:
     return name != flux and (name.startswith(flux) or name.endswith(f"_{flux}"))
 
 
-def _mask(columns: Sequence[Described], rest: Sequence[int]) -> tuple[int, Role] | None:
+def _mask(columns: Sequence[ColumnDescription], rest: Sequence[int]) -> tuple[int, Role] | None:
     for number in rest:
         column = columns[number]
         if column.utype.endswith("fluxaxis.accuracy.qualitystatus") or column.ucd.startswith("meta.code.qual"):
@@ -284,5 +289,5 @@ def _mask(columns: Sequence[Described], rest: Sequence[int]) -> tuple[int, Role]
     return next(((number, role) for number, role in named if role in (Role.MASK, Role.GOOD)), None)
 
 
-def _named(columns: Sequence[Described], rest: Sequence[int], wanted: Role) -> int | None:
+def _named(columns: Sequence[ColumnDescription], rest: Sequence[int], wanted: Role) -> int | None:
     return next((number for number in rest if role_of_name(columns[number].name) is wanted), None)

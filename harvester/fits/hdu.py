@@ -98,7 +98,7 @@ def _refuse_other_formats(body: bytes) -> None:
         return
     if body.startswith(GZIP):
         _refuse_gzip(body)
-    detail = f"the response is no FITS file but {describe(body)}"
+    detail = f"the response is not a FITS file but {describe(body)}"
     raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.NOT_FITS, detail)
 
 

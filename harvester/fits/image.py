@@ -145,13 +145,13 @@ def dispersion(header: Header, conventions: FileConventions) -> Dispersion:
             raise unreadable(f"DC-FLAG = 1 says log10, CTYPE1 = {ctype!r} says {scale}")
         scale = Scale.LOG10
         if not -20 < first < 20:
-            detail = f"DC-FLAG = 1 declares a logarithmic scale, but CRVAL1 = {first:.6g} is no log10 of a wavelength"
+            detail = f"DC-FLAG = 1 declares a log scale, but CRVAL1 = {first:.6g} is not the log10 of a wavelength"
             raise unreadable(f"{detail}; say what it is with spectral_scale in the archive's profile")
     if fits_log and not first:
         raise unreadable(f"CTYPE1 = {ctype!r} needs a CRVAL1 other than 0")
     in_metres = spectral_unit(_unit(header, unit) or conventions.spectral_unit or "m")
     if fits_log and in_metres is not None and in_metres.factor < 1e-8 and _is_log10_of_angstrom(first):
-        raise unreadable(f"CTYPE1 = {ctype!r} wants a wavelength as CRVAL1, but {first:.6g} looks like its log10")
+        raise unreadable(f"CTYPE1 = {ctype!r} requires a wavelength as CRVAL1, but {first:.6g} looks like its log10")
     return Dispersion(first, reference, step, _unit(header, unit), scale, kind, fits_log, remarks)
 
 

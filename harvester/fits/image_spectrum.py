@@ -244,7 +244,7 @@ def _labelled(rows: Array, primary: Header, hdu: Hdu, conventions: FileConventio
             size = f"{plural(len(rows), 'row')} of {plural(rows.shape[1], 'pixel')}"
             detail = f"the image has {size}, and no ROWn, ARRAYn or BANDIDn"
             raise UnknownFormError(
-                f"{detail} card tells which is the flux: it is no binary table, or an image of one row"
+                f"{detail} card tells which is the flux: it is neither a binary table nor an image of one row"
             )
         for number, row in enumerate(rows, 1):
             if row.size > FEWEST_ON_AN_AXIS and (np.all(np.diff(row) > 0) or np.all(np.diff(row) < 0)):

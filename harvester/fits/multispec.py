@@ -80,13 +80,13 @@ def _row(header: Header, row: int, text: str, points: int) -> RowDispersion:
         aperture, kind, count = int(numbers[0]), int(numbers[2]), int(numbers[5])
         first, step, redshift = numbers[3], numbers[4], numbers[6]
     except (ValueError, IndexError, OverflowError):
-        raise unreadable(f"WAT2: spec{row} = {text[:60]!r} is no dispersion of IRAF") from None
+        raise unreadable(f"WAT2: spec{row} = {text[:60]!r} is not a dispersion of IRAF") from None
     if kind == _PIXELS:
         raise unreadable(f"WAT2: spec{row} has no dispersion (type -1): an axis of pixels, not of wavelengths")
     if not 0 < count <= points:
         raise unreadable(f"WAT2: spec{row} has {plural(count, 'point')}, but the image's rows have {points}")
     if not all(map(math.isfinite, numbers)) or redshift <= -1:
-        raise unreadable(f"WAT2: spec{row} holds numbers that are no dispersion")
+        raise unreadable(f"WAT2: spec{row} has numbers that are not a dispersion")
     pixel = _physical(header, count)
     with np.errstate(all="ignore"):
         match kind:

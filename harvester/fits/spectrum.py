@@ -137,7 +137,7 @@ def _unusual_metres(unit: str) -> float:
 
 def no_length(unit: str) -> InvalidSpectrumError:
     """Return the error for a spectral axis in ``unit``, which is no spectral unit, or ''."""
-    said = f"the unit {unit!r}, which is no known unit of length, frequency or energy" if unit else "no unit"
+    said = f"the unit {unit!r}, which is not a known unit of length, frequency or energy" if unit else "no unit"
     advice = "" if unit else "; say it with spectral_unit in the archive's profile"
     return unreadable(f"the spectral axis has {said}{advice}")
 

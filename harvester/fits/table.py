@@ -151,7 +151,7 @@ def _column(header: Header, number: int, offset: int) -> tuple[TableColumn, int]
     form = header.text(f"TFORM{number}")
     parts = _TFORM.fullmatch(form)
     if parts is None:
-        raise malformed(f"the header says TFORM{number} = {form!r}, which is no form of a field")
+        raise malformed(f"the header says TFORM{number} = {form!r}, which is not a valid format of a field")
     count, code = int(parts[1] or 1), parts[2]
     size = -(-count // 8) if code == "X" else count * _WIDTH[code]
     element = parts[3][:1] if code in _POINTERS else ""

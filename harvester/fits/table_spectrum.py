@@ -16,7 +16,7 @@ from ..model.conventions import FileConventions
 from .axis import StoredAxis
 from .cards import Cards
 from .column_names import Role, plain
-from .columns import Described, Roles, unit_of
+from .columns import ColumnDescription, Roles, unit_of
 from .errors import InvalidSpectrumError, UnknownFormError, unreadable
 from .segments import (
     MOST_SEGMENTS,
@@ -39,7 +39,7 @@ _OBJECT_COLUMNS = frozenset(
 )  # fmt: skip
 
 
-class SpectralColumn(Described, Protocol):
+class SpectralColumn(ColumnDescription, Protocol):
     """A column, and how files number it."""
 
     @property
@@ -183,7 +183,7 @@ def _unit_remarks(data: TableData, flux: SpectralColumn) -> list[str]:
     return [left_out(f"column {column.label!r}", column.unit, flux.unit)]
 
 
-def flux_unit_of(column: Described, primary: Cards) -> str:
+def flux_unit_of(column: ColumnDescription, primary: Cards) -> str:
     """Return the unit of a column of flux.
 
     Where it has none: BUNIT of a first HDU that has no data and only describes the file, as SDSS has it.

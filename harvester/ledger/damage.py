@@ -127,7 +127,7 @@ def damage_of(path: Path) -> str | None:
     except (sqlite3.Error, UnicodeDecodeError) as error:
         if is_damage(error):
             undecodable = isinstance(error, UnicodeDecodeError) or "decode" in str(error)
-            return "a text that is no UTF-8" if undecodable else " ".join(str(error).split())
+            return "a text that is not UTF-8" if undecodable else " ".join(str(error).split())
         raise StoreError(f"{path}: the ledger cannot be read ({error})") from error
 
 

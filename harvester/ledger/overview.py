@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from .readings import has_table
+from .remarks import has_table
 from .schema import open_for_reading, using
 
 COLUMNS = (

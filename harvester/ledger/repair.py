@@ -21,7 +21,7 @@ from ..model.findings import Damaged, FileToCheck, Finding, Missing, Record, Sou
 from ..model.outcomes import Level
 from ..model.target import SpectrumId
 from .damage import damage_of, is_damage
-from .readings import lower_levels, write_reading
+from .remarks import lower_levels, write_remarks
 from .schema import VERSION, WITHOUT_NAME, checksum_of, next_run, open_for_reading, open_for_writing, version_of
 
 ROWS_PER_QUERY = 400  # below the number of parameters that any SQLite allows
@@ -186,7 +186,7 @@ def release_names(connection: sqlite3.Connection) -> None:
 def _write(connection: sqlite3.Connection, finding: Finding, run: int) -> None:
     match finding:
         case Sound(name=name, did=str(did), verified=found, known=False):
-            write_reading(connection, did, found)
+            write_remarks(connection, did, found)
             digests = (found.size, found.sha256, found.content_digest)
             waves = (found.points, found.wave_min, found.wave_max, found.object_name)
             facts = (name, name.casefold(), *digests, *waves, run, checksum_of(did, *digests))

@@ -1,6 +1,6 @@
 """The ledger's tables, and how to open them.
 
-It is one SQLite file, written by one thread and readable meanwhile (WAL).
+It is one SQLite file, written by one thread and readable at the same time (WAL).
 
 The files are the truth of what is stored; the ledger explains how it came about. Losing it loses no spectrum.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import StoreError
 from ..model.filesystem import file_system
 from ..model.invocation import command_line
-from .readings import TABLE as READING_TABLE
+from .remarks import TABLE as REMARKS_TABLE
 
 VERSION = 3
 OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
@@ -138,7 +138,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("BEGIN IMMEDIATE")
             _convert(connection, path)
-            connection.execute(READING_TABLE)
+            connection.execute(REMARKS_TABLE)
             connection.execute(LOST_INDEX)
             connection.execute("COMMIT")
         except BaseException:
@@ -190,7 +190,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
         raise newer_version(path, found)
     raise StoreError(
         f"{path}: written by an older harvester (schema {found}); a run, or `{_repair(path)}`, "
-        "brings it up to date, nothing is lost by that"
+        "upgrades it without losing anything"
     )
 
 

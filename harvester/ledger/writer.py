@@ -27,7 +27,7 @@ from ..model.findings import Finding
 from ..model.outcomes import Failed, Saved
 from .bulk import ROWS, Row, write_rows
 from .catalog_import import CatalogImport, drop_unlisted_losses
-from .readings import reading_row
+from .remarks import remarks_row
 from .repair import write_findings
 from .schema import WITHOUT_NAME, checksum_of, open_for_writing, using
 
@@ -180,7 +180,7 @@ class LedgerWriter:
         The thread is not woken for each statement.
         """
         self._due.wait(COMMIT_INTERVAL if self._unfinished is None else 0.0)
-        self._due.clear()  # before looking: what comes meanwhile sets it again
+        self._due.clear()  # before looking: what comes in the meantime sets it again
         ended = self._ended
         batch = [self._statements.popleft() for _ in range(min(MAX_BATCH, len(self._statements)))]
         if ended or len(self._statements) >= MAX_BATCH:
@@ -240,7 +240,7 @@ def statements(event: ev.Event, run: str) -> list[Statement]:
         case ev.HarvestStarted():
             return [_started(event)]
         case ev.SpectrumSaved(time=time, outcome=outcome):
-            reading = reading_row(outcome.target.did, outcome.verified)
+            reading = remarks_row(outcome.target.did, outcome.verified)
             return [_saved(outcome, time, run), *([reading] if reading else [])]
         case ev.SpectrumFailed(time=time, outcome=outcome):
             return [_failed(outcome, time, run)]

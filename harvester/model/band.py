@@ -88,5 +88,5 @@ def _checked(band: Band, with_unit: bool) -> Band:
     for limit in (band.low, band.high):
         if math.isfinite(limit) and not SHORTEST <= limit <= LONGEST:
             hint = "" if with_unit else '; without a unit they are metres: add one, as in "6500 6600 AA"'
-            raise ValueError(f"{limit:g} m is no wavelength of a spectrum{hint}")
+            raise ValueError(f"{limit:g} m is not a wavelength of a spectrum{hint}")
     return band

@@ -40,4 +40,4 @@ class Limits:
     max_outage: Annotated[float, Gt(0)] = 12 * 3600.0
     """Seconds without a working archive before the run ends; it is probed every few minutes."""
     disk_wait: Annotated[float, Ge(0)] = 60.0
-    """Seconds that a run waits for free space on a full disk before it ends; no requests are sent meanwhile."""
+    """Seconds that a run waits for free space on a full disk before it ends, without sending requests."""

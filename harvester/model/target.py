@@ -1,6 +1,6 @@
 """The publisher DID of a spectrum.
 
-An opaque identifier, sent as it is, compared to the letter. IVOA Identifiers 2.0 lets the registry part of an
+An opaque identifier, sent as it is, compared character by character. IVOA Identifiers 2.0 lets the registry part of an
 ``ivo://`` compare without regard to case, but archives do not (DaCHS answers 404 to another case), so nothing here
 normalises anything.
 """

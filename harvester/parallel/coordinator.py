@@ -26,8 +26,6 @@ from .messages import (
     FromCoordinator,
     FromWorker,
     Heartbeat,
-    PermitGranted,
-    PermitRequest,
     ProbeDeclined,
     ProbeGranted,
     ProbeOffer,
@@ -39,6 +37,8 @@ from .messages import (
     ResponseReport,
     ShardStarted,
     ShutdownCommand,
+    SlotGranted,
+    SlotRequest,
     WorkerStopReason,
 )
 from .shards import ShardProgress
@@ -169,7 +169,7 @@ class Coordinator:
         match message:
             case Heartbeat():
                 pass
-            case PermitRequest():
+            case SlotRequest():
                 worker.waiting.release()
             case RequestDone(latency=latency, unsent=unsent, own=own):
                 worker.held -= 1
@@ -267,7 +267,7 @@ class Coordinator:
         while await worker.waiting.acquire() and await self._throttle.acquire(self._shutdown.draining):
             worker.held += 1
             worker.unsent += 1
-            worker.send(PermitGranted())
+            worker.send(SlotGranted())
 
     async def _grant_followup(self, worker: WorkerConnection, probing: bool) -> None:
         PROBING.set(probing)

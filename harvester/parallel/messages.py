@@ -28,7 +28,7 @@ class ShardStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class PermitRequest:
+class SlotRequest:
     """One more task of the worker's engine waits for a request slot."""
 
 
@@ -122,7 +122,7 @@ class Heartbeat:
 
 
 ThrottleMessage = (
-    PermitRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
+    SlotRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
 )
 FromWorker = (
     Heartbeat | ShardStarted | ThrottleMessage | ProbeRequested | DiskFullReport | EventReport | WorkerStopReason
@@ -145,7 +145,7 @@ class ShardStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class PermitGranted:
+class SlotGranted:
     """One task of the worker's engine may send a request."""
 
 
@@ -215,7 +215,7 @@ class ShardDone:
 
 FromCoordinator = (
     ShardStatus
-    | PermitGranted
+    | SlotGranted
     | FollowupGranted
     | ProbeGranted
     | BreakerChanged

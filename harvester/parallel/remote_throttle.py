@@ -20,8 +20,6 @@ from .messages import (
     FollowupGranted,
     FollowupRequest,
     FromWorker,
-    PermitGranted,
-    PermitRequest,
     ProbeDeclined,
     ProbeGranted,
     ProbeOffer,
@@ -30,6 +28,8 @@ from .messages import (
     ProbeResult,
     RequestDone,
     ResponseReport,
+    SlotGranted,
+    SlotRequest,
 )
 
 Waiting = deque[asyncio.Future[bool]]
@@ -65,7 +65,7 @@ class RemoteThrottle:
 
     async def acquire(self, shutdown: asyncio.Event) -> bool:
         """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
-        return await self._granted(self._acquiring, PermitRequest(), shutdown)
+        return await self._granted(self._acquiring, SlotRequest(), shutdown)
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
         """Wait until the holder of a slot may send one more request.
@@ -145,7 +145,7 @@ class RemoteThrottle:
         A slot that is not waited for any more is given back.
         """
         match message:
-            case PermitGranted():
+            case SlotGranted():
                 if not _grant(self._acquiring):
                     self._send(RequestDone(unsent=True))
             case FollowupGranted():

@@ -56,14 +56,14 @@ class VotableContent:
     infos: list[Info] = field(default_factory=list)
 
 
-class CutError(VotableError):
+class TruncatedVotableError(VotableError):
     """The document ends before its end."""
 
 
 def read_content(raw: bytes) -> VotableContent:
     """Return what the document in ``raw`` holds.
 
-    VotableError for one that cannot be read, CutError for one that is cut.
+    VotableError for one that cannot be read, TruncatedVotableError for one that is cut.
     """
     plain = _tabledata(raw) or _stream(raw)
     if plain is not None:
@@ -81,7 +81,7 @@ def _events(raw: bytes) -> list[Event]:
     try:
         return events + reader.close()
     except VotableError as error:
-        raise CutError(str(error)) from None
+        raise TruncatedVotableError(str(error)) from None
 
 
 def _gathered(events: Sequence[Event]) -> VotableContent:

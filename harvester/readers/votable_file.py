@@ -21,10 +21,9 @@ from ..model.outcomes import Check
 from ..vo.document import is_status, query_status
 from ..vo.votable_model import VotableError
 from .votable_cards import VotableCards
-from .votable_content import CutError, VotableContent, read_content
+from .votable_content import TruncatedVotableError, VotableContent, read_content
 from .votable_table import VotableData
 
-LONGEST_QUOTE = 160
 _OPENING = 4096  # bytes within which a VOTable says that it is one
 _VOTABLE = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?VOTABLE[\s>]", re.IGNORECASE)
 _LISTS = ("access.reference", "access_url", "accref", "semantics")  # names or roles of columns that list files
@@ -86,7 +85,7 @@ class VotableFile:
 def _content(raw: bytes) -> VotableContent:
     try:
         return read_content(raw)
-    except CutError as error:
+    except TruncatedVotableError as error:
         detail = f"the VOTable ends after {plural(len(raw), 'byte')}, before its end: {error}"
         raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRUNCATED, plain_line(detail)) from None
     except VotableError as error:
@@ -108,5 +107,5 @@ def _refuse_other_documents(raw: bytes, content: VotableContent) -> None:
 
 
 def _no_spectrum(what: str) -> InvalidSpectrumError:
-    detail = f"the response is no FITS file but {what}"
+    detail = f"the response is not a FITS file but {what}"
     return InvalidSpectrumError(Check.STRUCTURE, FailureKind.NOT_FITS, detail)

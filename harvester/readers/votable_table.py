@@ -179,7 +179,7 @@ def _parsed(cells: Sequence[str] | Sequence[bytes], column: VotableColumn) -> Ar
     numbers = [_number(text) if text else np.nan for text in texts]
     wrong = next((text for text, number in zip(texts, numbers, strict=True) if number is None), None)
     if wrong is not None:
-        raise unreadable(f"column {column.label!r} holds what is no number: {wrong[:40]!r}")
+        raise unreadable(f"column {column.label!r} has a value that is not a number: {wrong[:40]!r}")
     return np.array(numbers, dtype=np.float64)
 
 

@@ -12,7 +12,7 @@ from ..config.configuration import Configuration
 if TYPE_CHECKING:
     from .context import RunContext, WriterT
 
-LATENCY = 0.2  # mean seconds to a response, so that there is something to see
+LATENCY = 0.2  # mean response time in seconds, so that there is something to see
 FAULTS = "http_500=0.02x1,truncated=0.01x1,traceback=0.01x1"  # transient ones: something to see, nothing lost
 
 

@@ -66,8 +66,8 @@ def locked_store(configuration: Configuration, run: str) -> Iterator[Store]:
 def open_ledger(run: RunContext[Store]) -> LedgerWriter:
     """Make the folder of the run and open the ledger, which starts to import the catalog.
 
-    Block meanwhile. StoreError. The folder gets the settings and the profile of the run; what is no spectrum under a
-    spectrum's name is quarantined.
+    Block until that is done. StoreError. The folder gets the settings and the profile of the run; what is no spectrum
+    under a spectrum's name is quarantined.
     """
     preparation = run.preparation
     run.store.quarantine_existing(preparation.plan.suspect, "no sound spectrum")
@@ -123,7 +123,7 @@ async def finish_import(ledger: LedgerWriter, shutdown: Shutdown) -> None:
 async def flush(ledger: LedgerWriter, shutdown: Shutdown) -> None:
     """Wait until the ledger has written its last rows.
 
-    A signal that arrives meanwhile ends the wait.
+    A signal that arrives in the meantime ends the wait.
     """
     signalled = asyncio.Event()
     shutdown.on_change(signalled.set)

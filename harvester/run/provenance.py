@@ -17,7 +17,7 @@ from ..catalog.reader import Catalog
 from ..config.configuration import Configuration
 from ..events.stats import HarvestStats
 from ..formatting import iso_utc, masked
-from ..storage.run_folder import PROFILE
+from ..storage.run_folder import PROFILE, SETTINGS
 
 Attributes = dict[str, object]
 Records = dict[str, Attributes]
@@ -110,7 +110,7 @@ def _entities(configuration: Configuration, catalog: Catalog, collection: Collec
     return {
         "run:catalog": _element(catalog.source, listed),
         "run:profile": _element(profile.name, {"sha256": profile_sha256(configuration)}, "Plan", PROFILE),
-        "run:settings": _element("all settings in force", {}, "Plan", "config.toml"),
+        "run:settings": _element("all settings in force", {}, "Plan", SETTINGS),
         "run:service": _element(profile.title, {"mode": profile.mode}, location=profile.endpoint),
         "run:collection": _element("all stored spectra", asdict(collection), "Collection", str(configuration.location)),
     }

@@ -150,7 +150,7 @@ class DirectoryStore:
     def _entries(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield all entries, misplaced ones first.
 
-        A file that is moved meanwhile comes twice rather than never.
+        A file that is moved in the meantime comes twice rather than never.
         """
         for name, entry in chain(layouts.misplaced(self.folder, self.layout), layouts.scan(self.folder, self.layout)):
             if entry.name.endswith(VOTABLE_SUFFIX):

@@ -161,5 +161,5 @@ class GroupCommitter:
 def state_removed(state: Path) -> StoreError:
     """Return the error of a run whose state folder was removed or replaced."""
     return StoreError(
-        f"{state}: this folder was removed or replaced during the run; what is stored is whole, run again to go on"
+        f"{state}: this folder was removed or replaced during the run; what is stored is whole, run again to resume"
     )

@@ -78,7 +78,7 @@ class Store(SpectrumWriter, Protocol):
     def files(self) -> Iterable[tuple[str, int]]:
         """Yield name (without ending) and size in bytes of each stored file.
 
-        A file that is moved between layouts meanwhile may come twice.
+        A file that is moved between layouts in the meantime may come twice.
         """
         ...
 

@@ -15,7 +15,7 @@ from ..errors import StoreError, StoreFullError
 from ..formatting import plain_line
 from .url import ObjectAddress
 
-# Its own attempts are few: a longer fault pauses the run, which users see, and no requests go to the archive meanwhile.
+# Its own attempts are few: a longer fault pauses the run, which users see, without requests to the archive.
 ATTEMPTS = 3
 RETRY_FOR = timedelta(seconds=20)
 
@@ -68,7 +68,7 @@ def service_fault(location: str, error: Exception) -> StoreError:
     """
     text = re.sub(r"\?\S*", "", str(error).partition("\n\nDebug source")[0])  # an address's query may hold a token
     number, code = _status(text), re.search(r"<Code>(\w+)</Code>", text)
-    status = f"{number} {code[1] if code else ''}".strip() if number else "no answer"
+    status = f"{number} {code[1] if code else ''}".strip() if number else "no response"
     fault = StoreError
     if any(host in text for host in _METADATA) or "must be specified" in text or "MissingAccount" in text:
         advice = (
@@ -77,7 +77,7 @@ def service_fault(location: str, error: Exception) -> StoreError:
     elif isinstance(error, PermissionDeniedError | UnauthenticatedError) or number in (401, 403):
         advice = f"the service refuses our credentials ({status}): check them, and what they may do there"
     elif isinstance(error, FileNotFoundError) or number == 404 or "canonicalize" in text:
-        advice = "there is no such bucket or folder; make it first, or give another --out"
+        advice = "there is no such bucket or folder; create it first, or give another --out"
     elif "redirect" in text.lower():
         advice = "the bucket is in another region: set AWS_REGION"
     elif "builder error" in text:

@@ -180,7 +180,7 @@ class ObjectStore:
             stored = await (await obstore.get_async(self._service, key)).bytes_async()
         if bytes(stored) != body:  # else it is ours: stored by a request whose response was lost
             raise StoreError(
-                f"{self.path(target.name)}: another program stored it meanwhile, perhaps a harvest on another machine; "
+                f"{self.path(target.name)}: another program has stored it, perhaps a harvest on another machine; "
                 "it is left as it is, and the next run verifies it"
             )
 

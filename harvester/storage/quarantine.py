@@ -80,7 +80,7 @@ class Quarantine:
     def move_in(self, folder: Path, target: Target, detail: str, **more: str) -> Path | None:
         """Move the target's file out of ``folder``; return its new path, None if it has vanished.
 
-        Block meanwhile. StoreError.
+        Block until that is done. StoreError.
 
         ``more`` goes into the reason as it is.
         """
@@ -114,7 +114,7 @@ class Quarantine:
                 entry, _, suffix = file.name.rpartition(".")
                 if suffix not in ("body", "json") or entry.startswith(".") or _is_suspect(entry):
                     continue
-                with suppress(FileNotFoundError):  # the user may tidy up meanwhile
+                with suppress(FileNotFoundError):  # the user may tidy up in the meantime
                     status = file.stat(follow_symlinks=False)
                     ages[entry] = max(ages.get(entry, 0.0), status.st_mtime)
                     sizes[entry] = sizes.get(entry, 0) + status.st_size

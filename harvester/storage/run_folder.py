@@ -12,7 +12,7 @@ LEDGER = "ledger.sqlite"
 QUARANTINE = "quarantine"
 QUARANTINE_PATH = f"{STATE}/{QUARANTINE}"
 """The quarantine below an output folder or the prefix of an object store."""
-PROVENANCE, PROFILE = "provenance.json", "profile.toml"
+PROVENANCE, PROFILE, SETTINGS = "provenance.json", "profile.toml", "config.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class RunFolder:
     @property
     def settings(self) -> Path:
         """All settings in force, as a ``config.toml``."""
-        return self.path / "config.toml"
+        return self.path / SETTINGS
 
     @property
     def profile(self) -> Path:

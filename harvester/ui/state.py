@@ -126,7 +126,7 @@ class DashboardState:
         if not left < LONGEST:
             return "until further notice"
         if left <= 0:
-            return "about to go on"
+            return "about to resume"
         return f"until {time_of_day(self.until or 0.0)}, {duration(max(1, round(left)))} to go"
 
     @property

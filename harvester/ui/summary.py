@@ -36,10 +36,10 @@ HEADLINES: Mapping[int | None, tuple[str, str]] = {
     143: ("terminated", "care"),
 }
 AGAIN = {
-    1: "to go on; what is on disk stays",
-    5: "to go on when the archive is back",
-    6: "to go on when the disk works and has room",
-    7: "once request and profile suit the archive (--fluxcalib, --band, --format)",
+    1: "to resume; stored spectra are kept",
+    5: "to resume when the archive is available again",
+    6: "to resume when the disk works and has free space",
+    7: "once profile and request (--fluxcalib, --band, --format) suit it",
 }
 PAUSES = {
     Pause.RETRY_AFTER: "requested by the server",
@@ -264,7 +264,7 @@ def _run_again(summary: RunSummary) -> list[tuple[str, str]]:
     only_transient = any(kind.transient for kind in stats.failures) and not (stats.remaining or stats.kept)
     if only_transient and stats.exit_code not in AGAIN:
         return [(summary.commands.only_failed, "to retry those")]
-    return [(summary.commands.again, AGAIN.get(stats.exit_code or 0, "to go on where it stopped"))]
+    return [(summary.commands.again, AGAIN.get(stats.exit_code or 0, "to resume where it stopped"))]
 
 
 def _paths(summary: RunSummary) -> list[tuple[str, str, str]]:
@@ -275,7 +275,7 @@ def _paths(summary: RunSummary) -> list[tuple[str, str, str]]:
     if summary.page:
         paths.append(("report", summary.page, "the whole run, for a browser"))
     if summary.events and not summary.nothing_to_do:
-        paths.append(("events", summary.events, "all that happened, a JSON object a line"))
+        paths.append(("events", summary.events, "all events, one JSON object per line"))
     if summary.log:
         paths.append(("log", summary.log, "warnings and internal errors"))
     return [(label, plain_line(_DOUBLED.sub("/", path), MAX_COMMAND), purpose) for label, path, purpose in paths]

@@ -195,7 +195,7 @@ def id_column(table: VotableTable) -> str:
 def address_of(document: Document, service: ServiceDescriptor) -> str:
     """Return where a service is, which may be relative to the document.
 
-    '' if that is no address.
+    '' if that is not a valid URL.
     """
     try:
         return quote_url(urljoin(document.url, service.access_url))

@@ -48,7 +48,7 @@ def read_tables(pieces: Iterable[bytes]) -> dict[str, VotableTable]:
             f"its list of tables is damaged in line {error.lineno}: {expat.ErrorString(error.code)}"
         ) from None
     if not handlers.is_tableset:
-        raise VotableError("it is no list of tables")
+        raise VotableError("it is not a list of tables")
     return {name: VotableTable(tuple(fields)) for name, fields in handlers.tables.items()}
 
 

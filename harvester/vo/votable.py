@@ -2,7 +2,7 @@
 
 Bytes go in and events come out. Strict readers fail on answers of genuine services (``arraysize="m"``,
 ``datatype="TIMESTAMP"``), and a whole listing does not fit in memory as elements. So: any namespace or none, no opinion
-on datatypes, every value a text, rows as they come, and small faults of the XML mended (``xml_repair``). What it
+on datatypes, every value a text, rows as they come, and small faults of the XML repaired (``xml_repair``). What it
 insists on is that the document is well-formed, is a VOTable, and ends where it should. Entities are never expanded nor
 loaded: a DOCTYPE that declares anything is refused.
 """
@@ -55,13 +55,13 @@ class VotableReader:
         """Return what ``piece`` completed, in the document's order."""
         self._left -= len(piece)
         if self._left < 0:
-            raise VotableError("it is larger than anything that was expected")
+            raise VotableError("it is larger than expected")
         if not self._handlers.is_votable and len(self._opening) < _OPENING:
             self._opening += piece[:_OPENING]
         events = self._parse(piece, False)
         self._in_vain = 0 if events else self._in_vain + len(piece)
         if self._in_vain > _MOST_IN_VAIN:
-            raise VotableError("one of its elements is longer than anything that was expected")
+            raise VotableError("one of its elements is longer than expected")
         return events
 
     def close(self) -> list[Event]:
@@ -73,7 +73,7 @@ class VotableReader:
             mended = self._repair.feed(piece, last)
             try:
                 self._parser.Parse(mended, last)
-            except ForeignError:
+            except NotVotableError:
                 self._is_foreign = True
             except expat.ExpatError as error:
                 self._heed(error, mended)
@@ -107,14 +107,14 @@ def _description(opening: bytes) -> str:
     Bytes that are no text are not shown.
     """
     if not opening:
-        return "it is empty, or no XML"
+        return "it is empty, or not XML"
     sample = opening[:_OPENING]
     text = sample.decode("latin-1")
     printable = sum(mark.isprintable() or mark in "\t\r\n" for mark in text)
     if b"\0" in sample or printable < _FEWEST_TEXT * len(text):
-        return f"it is no VOTable but {_binary_kind(sample)}"
+        return f"it is not a VOTable but {_binary_kind(sample)}"
     said = first_words(opening)
-    return f"it is no VOTable but says: {said}" if said else "it is empty, or no XML"
+    return f"it is not a VOTable but says: {said}" if said else "it is empty, or not XML"
 
 
 def _binary_kind(sample: bytes) -> str:
@@ -136,7 +136,7 @@ def _refuse_declarations(name: str, system: str | None, public: str | None, has_
         raise VotableError("its DOCTYPE has declarations, which no VOTable needs")
 
 
-class ForeignError(Exception):
+class NotVotableError(Exception):
     """The document is no VOTable."""
 
 
@@ -166,7 +166,7 @@ class ElementHandlers:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2].upper()
         if not self._path and name != "VOTABLE":
-            raise ForeignError
+            raise NotVotableError
         if len(self._path) >= _DEEPEST:
             raise VotableError("its elements are nested too deeply")
         self.is_votable = True
@@ -260,7 +260,7 @@ class ElementHandlers:
             return
         self._length += len(words)
         if self._length > _LONGEST_TEXT:
-            raise VotableError("one of its values is longer than anything that was expected")
+            raise VotableError("one of its values is longer than expected")
         self._text.append(words)
 
     def _head(self) -> None:
@@ -274,7 +274,7 @@ class ElementHandlers:
     def _remark(self, event: Event) -> None:
         self._remarks += 1
         if self._remarks > _MOST_REMARKS:
-            raise VotableError("it has more tables, services and remarks than anything that was expected")
+            raise VotableError("it has more tables, services and remarks than expected")
         self._events.append(event)
 
     def _keep(self, param: ParamDraft) -> None:

@@ -56,7 +56,7 @@ class BinaryRows:
         try:
             self._data += binascii.a2b_base64(letters[:whole])
         except (binascii.Error, ValueError) as error:
-            raise VotableError(f"its rows are no base64: {error}") from None
+            raise VotableError(f"its rows are not base64: {error}") from None
         return self._taken()
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class BinaryRows:
             start = end
         del self._data[:start]
         if len(self._data) > _WIDEST:
-            raise VotableError("one of its rows is longer than anything that was expected")
+            raise VotableError("one of its rows is longer than expected")
         return rows
 
     def _row(self, start: int) -> tuple[Row, int]:
@@ -95,7 +95,7 @@ def _cell(field: VotableField) -> Cell:
         raise VotableError(f"its column {field.name} is of the datatype {field.datatype!r}, which has no width")
     *fixed, last = (field.arraysize or "1").split("x")
     if not all(size.isdecimal() and len(size) < 9 for size in [*fixed, last.rstrip("*") or "1"]):
-        raise VotableError(f"its column {field.name} has the arraysize {field.arraysize!r}, which is no width")
+        raise VotableError(f"its column {field.name} has the arraysize {field.arraysize!r}, which is not a width")
     inner = math.prod(map(int, fixed))
 
     def read(data: bytearray, place: int) -> tuple[str, int]:
@@ -104,7 +104,7 @@ def _cell(field: VotableField) -> Cell:
             [count] = _COUNT.unpack(_bytes(data, place, 4))
             place += 4
         if not 0 <= count * inner <= _LONGEST:
-            raise VotableError("one of its values is longer than anything that was expected")
+            raise VotableError("one of its values is longer than expected")
         return _items(data, place, field.datatype, count * inner)
 
     return read

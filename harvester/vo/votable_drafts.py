@@ -23,7 +23,7 @@ class TableDraft:
 
     def add(self, columns: list[VotableField], attributes: dict[str, str]) -> None:
         if len(columns) >= MOST_COLUMNS:
-            raise VotableError("it has more columns than anything that was expected")
+            raise VotableError("it has more columns than expected")
         values = {
             name: attributes.get(name, "")
             for name in ("name", "datatype", "arraysize", "unit", "ucd", "utype", "xtype")

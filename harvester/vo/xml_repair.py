@@ -1,9 +1,9 @@
-"""Mend, piece by piece, what genuine services get wrong in their XML.
+"""Repair, piece by piece, what genuine services get wrong in their XML.
 
 A strict parser can read the result.
 
-Mended are: blank lines or a script's warnings before the declaration, a bare ``&``, HTML's entities (``&nbsp;``), bytes
-of Latin-1 in what is declared as UTF-8, control characters and references to them. CDATA is left as it is. Sound
+Repaired are: blank lines or a script's warnings before the declaration, a bare ``&``, HTML's entities (``&nbsp;``),
+bytes of Latin-1 in what is declared as UTF-8, control characters and references to them. CDATA is left as it is. Sound
 documents pass unchanged.
 """
 
@@ -40,7 +40,7 @@ codecs.register_error("harvester-latin", _as_single_bytes)
 
 
 class XmlRepair:
-    """Takes the bytes of a document in pieces and returns them mended, in UTF-8.
+    """Takes the bytes of a document in pieces and returns them repaired, in UTF-8.
 
     VotableError for an encoding that is not known.
     """
@@ -118,7 +118,7 @@ class XmlRepair:
         return len(text), text[at : len(text) - len(self._held)]
 
     def _markup(self, text: str, at: int, last: bool) -> tuple[int, str]:
-        """Return where the next CDATA begins or the text ends, and what is before, mended."""
+        """Return where the next CDATA begins or the text ends, and what is before, repaired."""
         parts: list[str] = []
         for mark in _MARKS.finditer(text, at):
             parts.append(text[at : mark.start()])

@@ -37,7 +37,7 @@ class Harvest:
 
     def until(self, event: str, times: int = 1) -> None:
         """Waits for that many further events of the kind."""
-        for shown in self._told():
+        for shown in self._printed_events():
             times -= shown["event"] == event
             if not times:
                 return
@@ -45,7 +45,7 @@ class Harvest:
 
     def end(self) -> int:
         """The exit code."""
-        for _ in self._told():
+        for _ in self._printed_events():
             pass
         return self.process.wait()
 
@@ -56,7 +56,7 @@ class Harvest:
         """The kinds for which spectra were given up."""
         return Counter(shown["kind"] for shown in self.events if shown["event"] == "spectrum_failed")
 
-    def _told(self) -> Iterator[dict[str, Any]]:
+    def _printed_events(self) -> Iterator[dict[str, Any]]:
         assert self.process.stdout
         for line in self.process.stdout:
             self.events.append(json.loads(line))

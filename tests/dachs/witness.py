@@ -109,7 +109,7 @@ class Witness:
         """Starts the web server and waits until it answers."""
         self._server = subprocess.Popen(
             [_DACHS, "serve", "start", "--foreground"],
-            **self._as_nobody_special(),
+            **self._unprivileged(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -153,10 +153,10 @@ authority: asu.cas.cz
 """
 
     def _run(self, *command: str | Path) -> None:
-        done = subprocess.run(command, **self._as_nobody_special(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, **self._unprivileged(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
-    def _as_nobody_special(self) -> dict[str, Any]:
+    def _unprivileged(self) -> dict[str, Any]:
         """Of Debian's Python, and of no one's settings."""
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(self._folder)}
         environment["GAVOSETTINGS"] = str(self._folder / "gavo.rc")

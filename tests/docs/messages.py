@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -28,8 +28,20 @@ ERRORS = {
     "DirectoryHeldError",
     "StopReason",
 }
+DETAILS = {
+    "Failure",
+    "FailedCheck",
+    "InvalidSpectrumError",
+    "UnknownFormError",
+    "malformed",
+    "unreadable",
+    "VotableError",
+}
+"""What makes the detail of a failed attempt or check, which `failures` and the report show."""
+
 PRINTED = ("cli", "ui")
-FEWEST_WORDS = 3  # of a printed text that is a sentence
+FEWEST_WORDS = 3  # of a text that is a sentence
+_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 def messages_page() -> str:
@@ -56,9 +68,17 @@ kinds](failures.md); `…` stands for a value.
 
 {_bullets(_errors())}
 
+## Details of failures
+
+{_bullets(_details())}
+
 ## Printed lines
 
-{_bullets(_printed())}
+{_bullets(_printed(PRINTED))}
+
+## The report
+
+{_bullets(_printed(("report",)))}
 """
 
 
@@ -88,36 +108,45 @@ def _summary() -> Iterator[str]:
 
 def _errors() -> Iterator[str]:
     """Yield the texts of errors and of reasons to stop, by module."""
+    yield from _arguments(ERRORS)
+
+
+def _details() -> Iterator[str]:
+    """Yield the details of failures, by module."""
+    yield from _arguments(DETAILS)
+
+
+def _arguments(callables: set[str]) -> Iterator[str]:
+    """Yield the sentence that each call of one of ``callables`` is given."""
     for path in sorted(HOME.rglob("*.py")):
         if path.relative_to(HOME).parts[0] == "demo":
             continue
         found: dict[str, None] = {}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _name(node.func) in ERRORS and node.args:
-                text = _text(node.args[0])
-                if len(re.findall(r"[A-Za-z]{2,}", text)) >= FEWEST_WORDS:
-                    found[_escaped(text)] = None
+            if isinstance(node, ast.Call) and _name(node.func) in callables:
+                texts = [text for text in map(_text, node.args) if len(_WORD.findall(text)) >= FEWEST_WORDS]
+                found |= {_escaped(text): None for text in texts}
         yield from found
 
 
-def _printed() -> Iterator[str]:
-    """Yield what the command line and the display print, but for what the sections above have."""
+def _printed(packages: Sequence[str]) -> Iterator[str]:
+    """Yield what the packages print, but for what the sections above have."""
     known = {*COMMANDS.values(), *AGAIN.values(), *PAUSES.values(), *(headline for headline, _ in HEADLINES.values())}
     seen = {_escaped(text) for text in known}
-    for path in sorted(path for package in PRINTED for path in (HOME / package).rglob("*.py")):
+    for path in sorted(path for package in packages for path in (HOME / package).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found: dict[str, None] = {}
         for node in _strings(tree):
             text = _text(node)
-            if len(re.findall(r"[A-Za-z]{2,}", text)) >= FEWEST_WORDS and _is_sentence(text):
+            if len(_WORD.findall(text)) >= FEWEST_WORDS and _is_sentence(text):
                 found[_escaped(text)] = None
         yield from (text for text in found if text not in seen)
         seen |= found.keys()
 
 
 def _is_sentence(text: str) -> bool:
-    """Return whether a text is for people: no pattern, no path, no name."""
-    return " " in text.strip() and not re.search(r"[{}<>\\]", text)
+    """Return whether a text is for people: no pattern, no path, no name, nothing of HTML's head."""
+    return " " in text.strip() and not re.search(r"[{}<>\\]|^data:|'none'|device-width", text)
 
 
 def _strings(tree: ast.AST) -> Iterator[ast.expr]:

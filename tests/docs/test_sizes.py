@@ -15,9 +15,6 @@ MODULES = {str(path.relative_to(HOME)): path.read_text(encoding="utf-8") for pat
 
 MODULE_LINES, CLASS_LINES, FUNCTION_LINES = 350, 250, 45
 
-PENDING: frozenset[str] = frozenset()
-"""Modules that are being split; a module leaves this list once and does not come back."""
-
 
 def nodes(text: str, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[str, int]]:
     """Yield name and length in lines of each class or function, without its decorators."""
@@ -29,7 +26,7 @@ def nodes(text: str, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[str, in
 
 def test_modules_are_short() -> None:
     lines = {name: text.count("\n") for name, text in MODULES.items()}
-    assert {name: length for name, length in lines.items() if length > MODULE_LINES and name not in PENDING} == {}
+    assert {name: length for name, length in lines.items() if length > MODULE_LINES} == {}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +39,6 @@ def test_classes_and_functions_are_short(kinds: tuple[type[ast.AST], ...], most:
         f"{module}: {name} has {length} lines"
         for module, text in MODULES.items()
         for name, length in nodes(text, kinds)
-        if length > most and module not in PENDING
+        if length > most
     ]
     assert long == []

@@ -86,8 +86,8 @@ def become_link(path: Path) -> None:
 HARMS: list[tuple[Callable[[Path], None], str, str]] = [
     (cut, "structure", "the FITS file ends after"),
     (become_empty, "structure", "no bytes"),
-    (become_folder, "structure", "it is no file"),
-    (become_link, "structure", "it is no file"),
+    (become_folder, "structure", "it is not a file"),
+    (become_link, "structure", "it is not a file"),
     (become_other, "identity", "another spectrum came"),
     (flip_flux, "digest", "not what was saved"),
     (Path.unlink, "presence", "the ledger has it as stored"),

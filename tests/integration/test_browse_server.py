@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.browse.access import AccessRules
+from harvester.browse.access_rules import AccessRules
 from harvester.catalog.reader import read_catalog
 from harvester.catalog.rules import CatalogRules
 from harvester.demo import DemoArchive, listed_dids, serve

@@ -115,7 +115,7 @@ async def test_a_cluster_of_someone_else_is_drained_and_goes_on(tmp_path: Path) 
     assert len(fits_names(out)) == COUNT
 
 
-async def test_hands_whose_run_was_killed_ask_for_nothing_more(tmp_path: Path) -> None:
+async def test_workers_whose_run_was_killed_send_no_further_request(tmp_path: Path) -> None:
     out = tmp_path / "out"
     async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive, cluster(2) as around:
         async with running(archive, out, "--scheduler", around.address, rate=20) as run:

@@ -52,7 +52,7 @@ def brighter(spectrum: SyntheticSpectrum) -> SyntheticSpectrum:
 
 
 @dataclass
-class Shelf:
+class ReducedArchive:
     """An archive whose spectra have versions: 0 for as at first, 1, 2 ... for reduced again; None for withdrawn.
 
     ``today`` goes into each answer, as genuine servers write it.
@@ -157,10 +157,10 @@ async def test_what_a_run_brought_is_added_and_what_was_there_is_the_same(tmp_pa
 
 
 async def test_a_spectrum_reduced_again_has_changed_and_one_of_another_day_has_not(tmp_path: Path) -> None:
-    out, shelf = tmp_path / "out", Shelf()
-    async with serving_faults(shelf.faults) as server:
+    out, reduced = tmp_path / "out", ReducedArchive()
+    async with serving_faults(reduced.faults) as server:
         await harvest_from(server.archive, out, DIDS)
-        shelf.today, shelf.versions = date(2024, 6, 1), {DIDS[2]: 1, DIDS[3]: None}
+        reduced.today, reduced.versions = date(2024, 6, 1), {DIDS[2]: 1, DIDS[3]: None}
         shown = await harvest_from(server.archive, out, DIDS, refresh=True)
     assert (shown.report.stats.present, shown.report.stats.saved, shown.report.stats.exit_code) == (0, COUNT - 1, 3)
     assert (out / f"{NAMES[3]}.fits").is_file(), "what cannot be had any more stays"
@@ -172,10 +172,10 @@ async def test_a_spectrum_reduced_again_has_changed_and_one_of_another_day_has_n
 
 
 async def test_headers_alone_are_no_difference(tmp_path: Path) -> None:
-    out, shelf = tmp_path / "out", Shelf()
-    async with serving_faults(shelf.faults) as server:
+    out, reduced = tmp_path / "out", ReducedArchive()
+    async with serving_faults(reduced.faults) as server:
         await harvest_from(server.archive, out, DIDS)
-        shelf.today = date(2024, 6, 1)
+        reduced.today = date(2024, 6, 1)
         await harvest_from(server.archive, out, DIDS, refresh=True)
     code, found = diff("previous", "last", "--out", out)
     assert (code, changes(found)) == (0, {"header_only": sorted(DIDS)})
@@ -195,12 +195,12 @@ async def test_runs_that_change_nothing_cost_the_ledger_nothing(tmp_path: Path) 
 async def test_the_ledger_knows_what_there_was_at_the_end_of_every_run_whatever_happened(
     tmp_path: Path, seed: int
 ) -> None:
-    out, shelf, chance = tmp_path / "out", Shelf(), Random(seed)
+    out, reduced, chance = tmp_path / "out", ReducedArchive(), Random(seed)
     after_each: list[list[Content]] = []
-    async with serving_faults(shelf.faults) as server:
+    async with serving_faults(reduced.faults) as server:
         for day in range(1, 7):
-            shelf.today = date(2024, 6, day)
-            shelf.versions = {did: chance.choice([0, 1, None]) for did in DIDS}
+            reduced.today = date(2024, 6, day)
+            reduced.versions = {did: chance.choice([0, 1, None]) for did in DIDS}
             files = sorted(out.glob("*.fits"))
             for path in chance.sample(files, chance.randint(0, len(files) // 2)):
                 if chance.random() < 0.5:
@@ -331,10 +331,10 @@ def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 async def test_the_archive_is_compared_with_what_is_held_and_nothing_is_written(tmp_path: Path) -> None:
-    out, shelf = tmp_path / "out", Shelf()
-    async with serving_faults(shelf.faults) as server:
+    out, reduced = tmp_path / "out", ReducedArchive()
+    async with serving_faults(reduced.faults) as server:
         await harvest_from(server.archive, out, DIDS[:5])
-        shelf.today, shelf.versions = date(2024, 6, 1), {DIDS[1]: 1, DIDS[2]: None}
+        reduced.today, reduced.versions = date(2024, 6, 1), {DIDS[1]: 1, DIDS[2]: None}
         server.asked.clear()
         before = everything_in(out)
         code, shown, _ = await diff_archive(server, out, "disk", "archive", "--csv", "changed.csv")
@@ -419,11 +419,11 @@ async def test_what_was_requested_as_something_else_is_not_compared(out: Path) -
 
 
 async def test_a_refresh_that_fails_leaves_file_and_ledger_as_they_were(tmp_path: Path) -> None:
-    out, shelf = tmp_path / "out", Shelf()
-    async with serving_faults(shelf.faults) as server:
+    out, reduced = tmp_path / "out", ReducedArchive()
+    async with serving_faults(reduced.faults) as server:
         await harvest_from(server.archive, out, DIDS)
         held, files = list(history.contents_at(out / ".harvester" / "ledger.sqlite")), _digested(out)
-        shelf.versions = dict.fromkeys(map(str, DIDS[1:]))  # not all: the archive itself would be at fault then
+        reduced.versions = dict.fromkeys(map(str, DIDS[1:]))  # not all: the archive itself would be at fault then
         shown = await harvest_from(server.archive, out, DIDS, refresh=True)
         assert (shown.report.stats.failed, shown.report.stats.exit_code) == (COUNT - 1, 3)
         assert list(history.contents_at(out / ".harvester" / "ledger.sqlite")) == held
@@ -448,12 +448,12 @@ async def test_what_is_missing_is_requested_before_what_is_refreshed(tmp_path: P
 async def test_what_a_killed_refresh_replaced_is_learned_and_not_taken_for_damaged(
     first: list[str], tmp_path: Path
 ) -> None:
-    out, shelf = tmp_path / "out", Shelf()
+    out, reduced = tmp_path / "out", ReducedArchive()
     ledger = out / ".harvester" / "ledger.sqlite"
-    async with serving_faults(shelf.faults) as server:
+    async with serving_faults(reduced.faults) as server:
         await harvest_from(server.archive, out, DIDS)
         before = ledger.read_bytes()
-        shelf.versions = {DIDS[2]: 1}
+        reduced.versions = {DIDS[2]: 1}
         killed = await harvest_from(server.archive, out, DIDS, refresh=True)
         ledger.write_bytes(before)  # it knew that the run had begun, and of none of its files
         with closing(sqlite3.connect(ledger)) as connection, connection:

@@ -137,7 +137,7 @@ def test_what_is_to_be_typed_next_has_what_export_was_given(out: Path) -> None:
     assert f"python -m harvester {harvest} --catalog 'my three.csv' --id-column id, then export again\n" in shown
 
 
-def _told_of_origin(out: Path) -> str:
+def _stated_origin(out: Path) -> str:
     assert export("stars.parquet").returncode in (0, 3)
     return Path("stars.parquet.md").read_text().partition("## Where they come from")[2].partition("\n## ")[0]
 
@@ -147,20 +147,20 @@ def test_the_card_names_the_archives_that_the_spectra_came_from_and_not_the_last
         ledger.execute(
             "INSERT INTO run(run, started, host, pid, version, archive) VALUES('99990101T000000', 9e9, '', 1, '', 'b')"
         )
-    assert "- archive: 127.0.0.1\n" in _told_of_origin(out)
+    assert "- archive: 127.0.0.1\n" in _stated_origin(out)
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
         ledger.execute(
             "UPDATE spectrum SET run = (SELECT max(number) FROM run) "
             "WHERE did = (SELECT max(did) FROM spectrum WHERE status = 'saved')"
         )
-    assert "- archive: 127.0.0.1 and b\n" in _told_of_origin(out)
+    assert "- archive: 127.0.0.1 and b\n" in _stated_origin(out)
     assert "# Spectra of 127.0.0.1 and b\n" in Path("stars.parquet.md").read_text()
 
 
 def test_the_card_says_where_no_one_recorded_the_archive(out: Path) -> None:
     shutil.rmtree(out / ".harvester")
     assert harvester("verify", "--archive", "demo", "--out", "out", "--fix").returncode == 0
-    assert "- archive: not on record: the ledger was rebuilt from the files\n" in _told_of_origin(out)
+    assert "- archive: not on record: the ledger was rebuilt from the files\n" in _stated_origin(out)
 
 
 def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> None:
@@ -183,14 +183,14 @@ def test_spectra_that_do_not_cover_the_grid_are_counted_and_named(out: Path) -> 
     ("arguments", "said"),
     [
         (["stars.csv"], "export stars.csv: give a file that ends in .parquet, .h5 or .hdf5"),
-        (["no/stars.h5"], "export no/stars.h5: there is no directory no; make it first"),
+        (["no/stars.h5"], "export no/stars.h5: there is no directory no; create it first"),
         (["stars.h5", "--flux", "float32"], "too coarse for wavelengths"),
         (["stars.h5", "--resample", "6519 6732"], "--resample '6519 6732': two limits and a number of points"),
         (["stars.h5", "--resample", "1000 2000 10"], "--resample: no spectrum covers that grid"),
         (["stars.h5", "--smooth", "0"], "--smooth 0: a sigma in pixels"),
         (["stars.h5", "--smooth", "nan"], "--smooth nan: a sigma in pixels"),
         (["stars.h5", "--split", "0.8,0.1"], "--split: the shares add up to 0.9, not to 1"),
-        (["stars.h5", "--seed", "7"], "--seed 7: it is the seed of a split; say which with --split SHARES"),
+        (["stars.h5", "--seed", "7"], "--seed 7: a seed needs a split; give one with --split SHARES"),
         (["stars.h5", "--catalog", "absent.csv"], "absent.csv"),
         (
             ["stars.h5", "--split", "0.5,0.5", "--label-column", "lable"],

@@ -20,7 +20,7 @@ from harvester.cli import commands
 from harvester.config.loading import load
 from harvester.dataset.card import card
 from harvester.dataset.catalog_columns import ColumnTypes
-from harvester.dataset.contents import EXPLICIT, FirstLook
+from harvester.dataset.contents import EXPLICIT, FirstPass
 from harvester.dataset.documents import write_documents
 from harvester.dataset.export import NO_POSITION, export
 from harvester.dataset.hats import hats_collection
@@ -148,7 +148,7 @@ def sample(number: int, ra: float, dec: float, **rest: Any) -> Sample:
 
 def write_samples(folder: Path, samples: Sequence[Sample]) -> Any:
     schema = ExportSchema(tuple(ColumnTypes().columns(frozenset())))
-    look = FirstLook(schema)
+    look = FirstPass(schema)
     for one in samples:
         look.add(one)
     schema = ExportSchema((), contents=look.contents(EXPLICIT, None))

@@ -79,7 +79,7 @@ def test_an_archive_that_is_away_is_one_sentence(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["nonsuch"], "no spectrum is called 'nonsuch'"),
-        (["http://x/y"], "is no publisher DID"),
+        (["http://x/y"], "is not a publisher DID"),
         ([DID, "-o", "x.gif"], "ends in .png, .svg or .pdf"),
         ([DID, "-o", "nowhere/x.png"], "-o nowhere/x.png: there is no directory nowhere"),
         ([DID, "--band", "red"], "two limits are needed"),

@@ -162,10 +162,10 @@ async def test_what_fails_a_gate_is_kept_with_its_headers_and_the_reason(tmp_pat
     assert reason["gate"] == "structure"
     assert "Please log in" in reason["detail"]
     assert reason["headers"]["Server"].startswith("DaCHS")
-    assert reason["url"].startswith(f"http://127.0.0.1:{told_port(reason['url'])}/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2F")
+    assert reason["url"].startswith(f"http://127.0.0.1:{port_of(reason['url'])}/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2F")
 
 
-def told_port(url: str) -> str:
+def port_of(url: str) -> str:
     return url.split(":")[2].partition("/")[0]
 
 

@@ -266,10 +266,10 @@ async def test_a_generator_is_a_catalog(tmp_path: Path) -> None:
     ("wanted", "sentence"),
     [
         ([], "^catalog: the list is empty; give DIDs, dicts, or a table$"),
-        (["http://vega"], "line 2: id 'http://vega' is no publisher DID"),
+        (["http://vega"], "line 2: id 'http://vega' is not a publisher DID"),
         ([{"did": DIDS[0]}], "no column 'id' among 'did'"),
-        ({"id": DIDS[0]}, "a dict is no list of spectra"),
-        (7, "a int is no list of spectra"),
+        ({"id": DIDS[0]}, "a dict is not a list of spectra"),
+        (7, "a int is not a list of spectra"),
         ("labels.csv", "labels.csv: No such file"),
     ],
 )
@@ -382,7 +382,7 @@ async def test_a_cancelled_harvest_drains_and_the_same_call_goes_on(tmp_path: Pa
         assert archive.log.requests == 40
 
 
-async def test_cancelled_twice_it_waits_for_nobody(tmp_path: Path) -> None:
+async def test_cancelled_twice_it_waits_for_no_request(tmp_path: Path) -> None:
     def watch(event: ev.Event) -> None:
         if isinstance(event, ev.SpectrumSaved | ev.HarvestDraining):
             running.cancel()

@@ -140,7 +140,7 @@ def test_worker_processes_ask_for_the_links_of_their_shards() -> None:
     assert summary["requests"] == COUNT + len(links.documents)
 
 
-def test_rows_are_told_apart_by_their_identifier() -> None:
+def test_rows_are_distinguished_by_their_identifier() -> None:
     rows = [[f"IVO://a/{number}", f"http://h/{number}", "#this", "application/fits", ""] for number in (2, 1)]
     found = files_of(answer(rows, COLUMNS).encode(), "http://h/links", ["ivo://a/1", "ivo://a/2", "ivo://a/3"])
     assert found == {"ivo://a/1": "http://h/1", "ivo://a/2": "http://h/2"}

@@ -232,7 +232,7 @@ def test_a_service_that_no_one_runs_is_one_sentence(monkeypatch: pytest.MonkeyPa
     assert (code, "plain http: set AWS_ALLOW_HTTP=true" in said) == (6, True)
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     code, said = typed("run", "--archive", "demo", "--out", "s3://b/p")
-    assert (code, "takes nothing at the moment (no answer)" in said) == (6, True)
+    assert (code, "takes nothing at the moment (no response)" in said) == (6, True)
 
 
 def test_no_credentials_is_one_sentence_that_names_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,8 @@ def run(*more: str) -> Any:
 
 def failed() -> dict[str, dict[str, Any]]:
     """What ``failures`` tells, by the last part of the DID."""
-    told = json.loads(said("failures", "--archive", "mine.toml", "--json")[1])
-    return {failure["id"].rpartition("/")[2]: failure for failure in told}
+    result = json.loads(said("failures", "--archive", "mine.toml", "--json")[1])
+    return {failure["id"].rpartition("/")[2]: failure for failure in result}
 
 
 def columns_of(path: str) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ def columns_of(path: str) -> list[dict[str, str]]:
 # ---- stock DaCHS
 
 
-def test_stock_dachs_is_harvested_as_it_was_observed_without_being_told_how(archive: OtherArchive) -> None:
+def test_stock_dachs_is_harvested_as_it_was_observed_without_a_setting(archive: OtherArchive) -> None:
     words = discovered(f"{archive.base}/feros/q/ssa/ssap.xml")
     assert "FLUXCALIB   RELATIVE, UNCALIBRATED" in words
     assert "normalized is not offered: FLUXCALIB is left out" in words
@@ -113,9 +113,9 @@ def test_plain_files_packed_or_not_are_had_from_their_addresses(archive: OtherAr
     assert fits_names(OUT) == set(NAMES) - lost
     with fits.open(OUT / NAMES[4]) as hdus:
         assert hdus[0].header["OBJECT"] == observe(DIDS[4]).star.name, "the packed ones are stored as FITS"
-    told = failed()
-    assert {name: failure["kind"] for name, failure in told.items()} == {NAMES[1]: "not_found", NAMES[2]: "truncated"}
-    assert "the gzip file ends after" in told[NAMES[2]]["detail"]
+    result = failed()
+    assert {name: failure["kind"] for name, failure in result.items()} == {NAMES[1]: "not_found", NAMES[2]: "truncated"}
+    assert "the gzip file ends after" in result[NAMES[2]]["detail"]
     assert (OUT / ".harvester" / "quarantine" / f"{Path(NAMES[2]).stem}.truncated.body").read_bytes()[:2] == b"\x1f\x8b"
     assert said("verify", "--archive", "mine.toml")[0] == 0
 
@@ -160,7 +160,7 @@ def test_a_template_in_the_profile_needs_no_addresses(archive: OtherArchive) -> 
         (lambda text: re.sub(r"http://127[^,\n]*", "", text), "has no access_url"),
     ],
 )
-def test_a_catalog_that_leads_nowhere_is_told_off_before_anything_is_asked(
+def test_a_catalog_that_leads_nowhere_is_refused_before_any_request(
     archive: OtherArchive, change: Any, words: str
 ) -> None:
     discovered(f"{archive.base}/plain/ssap")
@@ -183,7 +183,7 @@ def test_one_row_that_leads_elsewhere_fails_alone(archive: OtherArchive) -> None
 
 
 @pytest.mark.parametrize("flag", [["--fluxcalib", "normalized"], ["--band", "6500 6600 AA"], ["--format", "text/csv"]])
-def test_what_nobody_offers_is_refused_before_anything_is_asked(archive: OtherArchive, flag: list[str]) -> None:
+def test_what_the_archive_does_not_offer_is_refused_before_any_request(archive: OtherArchive, flag: list[str]) -> None:
     discovered(f"{archive.base}/plain/ssap")
     with pytest.raises(UsageError, match="serves its files as they are"):
         run(*flag)
@@ -204,9 +204,12 @@ def test_datalink_documents_lead_to_files_on_a_host_that_the_profile_names(archi
     archive.asked.clear()  # what discovery asked
     assert run() == 3
     assert fits_names(OUT) == set(NAMES) - {NAMES[3], NAMES[5]}
-    told = failed()
-    assert {name: failure["kind"] for name, failure in told.items()} == {NAMES[3]: "not_found", NAMES[5]: "no_datalink"}
-    assert told[NAMES[5]]["detail"] == "FatalFault: the tape is torn"
+    result = failed()
+    assert {name: failure["kind"] for name, failure in result.items()} == {
+        NAMES[3]: "not_found",
+        NAMES[5]: "no_datalink",
+    }
+    assert result[NAMES[5]]["detail"] == "FatalFault: the tape is torn"
     documents = [archive.asked[f"/links/{name}"] for name in NAMES]
     assert documents == [1, 3, 1, 1, 1, 2, *[1] * 6], "a TransientFault is asked again, a NotFoundFault is not"
     [summary] = OUT.glob(".harvester/runs/*/summary.json")
@@ -227,21 +230,19 @@ def test_a_file_on_a_host_that_the_profile_does_not_name_is_not_asked_for(archiv
 
 
 @pytest.mark.parametrize(("links", "requests"), [(1, 7), (50, 5)])
-async def test_the_demo_archive_hands_out_its_originals_by_datalink_too(
-    tmp_path: Path, links: int, requests: int
-) -> None:
-    unknown = SpectrumId("ivo://asu.cas.cz/stel/ccd700/nobody")
+async def test_the_demo_archive_serves_its_originals_by_datalink_too(tmp_path: Path, links: int, requests: int) -> None:
+    unknown = SpectrumId("ivo://asu.cas.cz/stel/ccd700/unknown")
     async with serve(DemoArchive(count=3)) as running:
         lines = ['name = "mine"', 'title = "originals"', 'mode = "datalink"', 'identity_card = ""']
         lines.append(f"links_per_request = {links}")
         profile = tmp_path / "mine.toml"
         profile.write_text("\n".join([*lines, f'endpoint = "{running.dlmeta}"']), encoding="utf-8")
-        told = await harvest_from(running, tmp_path / "out", [*listed_dids(3), unknown], profile=str(profile))
-    assert told.report.stats.failures == {FailureKind.NOT_FOUND: 1}
-    assert told.report.stats.saved == 3
-    assert running.log.requests == told.report.stats.requests == requests
+        result = await harvest_from(running, tmp_path / "out", [*listed_dids(3), unknown], profile=str(profile))
+    assert result.report.stats.failures == {FailureKind.NOT_FOUND: 1}
+    assert result.report.stats.saved == 3
+    assert running.log.requests == result.report.stats.requests == requests
     did = next(listed_dids(1))
-    [saved] = [one.outcome for one in told.of(ev.SpectrumSaved) if one.outcome.target.did == did]
+    [saved] = [one.outcome for one in result.of(ev.SpectrumSaved) if one.outcome.target.did == did]
     assert "/getproduct/" in saved.url, "where the file itself came from"
     with fits.open(tmp_path / "out" / saved.target.file_name) as hdus:
         assert hdus[0].header["OBJECT"] == observe(did).star.name

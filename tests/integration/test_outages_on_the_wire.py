@@ -180,12 +180,12 @@ async def test_a_server_counts_at_most_ten_requests_before_the_pause(
                 seen.append(max(len(server.arrivals), attempts[0] if kind == "refused" else 0))
 
         limits = {"concurrency": 8, "max_outage": 0.2, "read_timeout": 0.3}
-        told = await harvest_from(
+        result = await harvest_from(
             archive(server), tmp_path / "out", listed_dids(COUNT), limits=limits, watchers=[watch]
         )
     assert seen[0] <= NOTICED
-    assert told.report.stats.failed == 0, "no healthy spectrum is given up"
-    assert told.report.stats.exit_code == 5
+    assert result.report.stats.failed == 0, "no healthy spectrum is given up"
+    assert result.report.stats.exit_code == 5
 
 
 @pytest.mark.parametrize("kind", ["404", "403", "HTML"])
@@ -195,10 +195,10 @@ async def test_a_server_that_rejects_everything_gets_at_most_twenty_requests(
 ) -> None:
     async with counting(COUNT, kind, begin) as server:
         limits = {"concurrency": 8, "max_outage": 0.2}
-        told = await harvest_from(archive(server), tmp_path / "out", listed_dids(COUNT), limits=limits)
+        result = await harvest_from(archive(server), tmp_path / "out", listed_dids(COUNT), limits=limits)
     assert len(server.arrivals) <= 20
-    assert told.report.stats.failed == 0
-    assert told.report.stats.exit_code == (5 if begin or kind == "HTML" else 7)
+    assert result.report.stats.failed == 0
+    assert result.report.stats.exit_code == (5 if begin or kind == "HTML" else 7)
 
 
 @pytest.mark.parametrize("workers", ["one process", "two processes", "two Dask workers"])

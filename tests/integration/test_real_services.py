@@ -267,7 +267,7 @@ def test_hosts_of_all_files_go_into_the_profile_and_a_moved_service_is_reported(
     assert profile.all_hosts == {"127.0.0.1", "localhost"}
     assert re.fullmatch(r"http://localhost:\d+/ssap", profile.ssap)
     assert re.search(r"moved +http://127.0.0.1:\d+/old/ssap redirects to http://localhost:\d+/ssap", found.output)
-    assert "3 of 3 spectra that were fetched are verified" in found.output
+    assert "3 of 3 downloaded spectra are valid" in found.output
     account = json.loads(Path("all.listing.json").read_text(encoding="utf-8"))
     assert (account["rows"], account["spectra"], account["hosts"]) == (6, 6, {"127.0.0.1": 3, "localhost": 3})
 
@@ -450,8 +450,8 @@ def test_a_profile_that_is_there_is_checked() -> None:
         Path("p.toml").write_text(f"{both}step_tolerance = 0.0\n", encoding="utf-8")
         assert command("--check", "p.toml").return_value == 0
         assert command("--check", "mended.toml").return_value == 0
-        assert "# 3 of 3 spectra that were fetched are verified\n" in Path("mended.toml").read_text(encoding="utf-8")
-        assert "is there already" in str(command("--check", "p.toml", "-o", "mended.toml").exception)
+        assert "# 3 of 3 downloaded spectra are valid\n" in Path("mended.toml").read_text(encoding="utf-8")
+        assert "already exists" in str(command("--check", "p.toml", "-o", "mended.toml").exception)
 
 
 def test_each_request_is_shown_if_wanted() -> None:

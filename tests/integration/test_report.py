@@ -75,18 +75,18 @@ def about(out: Path, **rest: Any) -> tuple[ReportData, Page]:
 
 
 async def a_night(tmp_path: Path) -> Harvested:
-    """Twelve spectra: one that nobody knows, one page in place of FITS, one that came at the second attempt."""
+    """Twelve spectra: one unknown to the archive, one page in place of FITS, one that came at the second attempt."""
     faults = plan_faults(n1="http_404", n2=("traceback", 1), n3="html", n4=("http_500", 1))
     return await harvest_demo(tmp_path / "out", 12, faults, limits={"attempts": 2})
 
 
 async def test_a_run_leaves_a_page_beside_its_books_and_says_where(tmp_path: Path) -> None:
-    told = await a_night(tmp_path)
-    made = told.report.page
-    assert made == told.report.folder / "report.html"
+    result = await a_night(tmp_path)
+    made = result.report.page
+    assert made == result.report.folder / "report.html"
     assert made is not None
     assert Page(made.read_bytes()).words.count("10 of 12 spectra on disk") == 2, "in the title, and as the headline"
-    assert told.report.warnings == []
+    assert result.report.warnings == []
 
 
 async def test_it_tells_what_is_not_there_why_and_what_to_type(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ async def test_it_tells_what_was_asked_and_how_politely(tmp_path: Path) -> None:
 
 
 async def test_it_has_one_rate_and_tells_what_of_the_log_is_broken(tmp_path: Path) -> None:
-    told = await a_night(tmp_path)
-    with (told.report.folder / "events.jsonl").open("a") as log:
+    result = await a_night(tmp_path)
+    with (result.report.folder / "events.jsonl").open("a") as log:
         log.write('{"event": "spect')
     data, seen = about(tmp_path / "out")
     receipt = data.record.politeness
@@ -203,10 +203,10 @@ def test_only_markup_goes_in_as_it_is() -> None:
     assert element("p", "<b>", Markup("<i></i>"), [None, "&"]) == "<p>&lt;b&gt;<i></i>&amp;</p>"
 
 
-async def test_a_run_that_was_killed_is_told_as_far_as_it_got(tmp_path: Path) -> None:
-    told = await a_night(tmp_path)
-    (told.report.folder / "summary.json").unlink()
-    events = told.report.folder / "events.jsonl"
+async def test_a_run_that_was_killed_is_reported_as_far_as_it_got(tmp_path: Path) -> None:
+    result = await a_night(tmp_path)
+    (result.report.folder / "summary.json").unlink()
+    events = result.report.folder / "events.jsonl"
     events.write_bytes(events.read_bytes()[:-300])
     with closing(sqlite3.connect(tmp_path / "out" / ".harvester" / "ledger.sqlite")) as ledger, ledger:
         row = ledger.execute("SELECT summary FROM run").fetchone()[0]
@@ -233,11 +233,11 @@ async def test_an_archive_that_gave_nothing_makes_a_page_without_spectra(tmp_pat
     assert "No spectrum is stored yet." in seen.words
 
 
-async def test_an_earlier_run_is_told_with_what_is_there_now(tmp_path: Path) -> None:
+async def test_an_earlier_run_is_reported_with_what_is_stored_now(tmp_path: Path) -> None:
     first = await harvest_demo(tmp_path / "out", 4, limit=2)
     await harvest_demo(tmp_path / "out", 4)
     data = gather(DirectoryStore(tmp_path / "out"), first.report.stats.run, 0.0)
-    assert "1 run came after this one" in Page(page(data)).words
+    assert "1 run came later" in Page(page(data)).words
     assert data.sample.stored == 4
 
 
@@ -248,11 +248,11 @@ async def test_a_page_that_cannot_be_made_costs_one_line_and_no_harvest(
         raise StoreError(f"{path}: the disk is full; make room and run again")
 
     monkeypatch.setattr(pages, "write_page", broken)
-    told = await harvest_demo(tmp_path / "out", 3)
-    assert told.report.page is None
-    warnings = list(told.report.warnings)
+    result = await harvest_demo(tmp_path / "out", 3)
+    assert result.report.page is None
+    warnings = list(result.report.warnings)
     assert [line for line in warnings if line.startswith("report: StoreError")] == warnings
-    assert told.report.stats.exit_code == 0
+    assert result.report.stats.exit_code == 0
 
 
 async def test_what_was_spoilt_on_disk_is_said(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def harvested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_the_command_writes_where_it_is_told_and_says_where(harvested: Path) -> None:
+def test_the_command_writes_to_the_given_file_and_prints_its_path(harvested: Path) -> None:
     done = run("report", "--out", "out", "-o", "it.html", cwd=harvested)
     assert (done.returncode, done.stdout, done.stderr) == (0, "it.html\n", "")
     assert (harvested / "it.html").read_bytes().startswith(b"<!doctype html>")
@@ -333,15 +333,15 @@ def test_the_command_writes_where_it_is_told_and_says_where(harvested: Path) -> 
 
 def test_as_json_it_has_the_numbers_and_all_label_doubts(harvested: Path) -> None:
     done = run("report", "--out", "out", "--json", cwd=harvested)
-    told = json.loads(done.stdout)
-    assert told["stored"] == told["read"] == 8
-    assert set(told["labels"]) >= {"lacking", "without_h_alpha", "no_emission", "near_identical", "checked"}
-    assert told["labels"]["no_emission"] is None, "an archive by its address: nobody said what its labels mean"
+    result = json.loads(done.stdout)
+    assert result["stored"] == result["read"] == 8
+    assert set(result["labels"]) >= {"lacking", "without_h_alpha", "no_emission", "near_identical", "checked"}
+    assert result["labels"]["no_emission"] is None, "an archive by its address: the meaning of its labels is unknown"
     done = run("report", "--out", "out", "--archive", "demo", "--json", cwd=harvested)
     assert isinstance(json.loads(done.stdout)["labels"]["no_emission"], list)
 
 
-def test_only_what_is_said_of_labels_replaces_what_the_run_was_told(harvested: Path) -> None:
+def test_only_given_label_settings_replace_those_of_the_run(harvested: Path) -> None:
     (harvested / "mine.toml").write_text('[labels]\nnames = {"0" = "quiet"}\n')
     done = run("report", "--out", "out", "--config", "mine.toml", "--json", "-o", "mine.html", cwd=harvested)
     labels = json.loads(done.stdout)["labels"]
@@ -396,7 +396,7 @@ async def test_one_cause_is_one_group_and_the_advice_agrees_with_itself(tmp_path
     assert "Cause: the spectrum itself. Another run is not likely to help. What to do: remove it from the catalog" in (
         seen.words
     )
-    assert "Another run may fetch them. What to do: run again" in seen.words
+    assert "Another run may download them. What to do: run again" in seen.words
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

@@ -12,7 +12,7 @@ import pytest
 from harvester.dataset.stored_files import DamagedError, StoredFile, stored_files
 from harvester.dataset.work import CHUNK, StoreWorkers, work_on
 from harvester.model.batching import Pool
-from harvester.report.data.sampling import examine
+from harvester.report.data.sampling import extract
 from harvester.storage.directory import DirectoryStore
 from tests.support.harvests import harvest_demo
 
@@ -43,10 +43,10 @@ def test_a_pool_gives_the_same_in_the_same_order_and_is_left_alone_for_little(
     least: int, files: list[StoredFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harvester.dataset.work.CHUNK", 3)
-    here = list(work_on(files, examine))
+    here = list(work_on(files, extract))
     with Counting(2) as executor:
         workers = StoreWorkers(Pool(executor, 2, least), tmp_path / "out", tmp_path / "out")
-        there = list(work_on(files, examine, workers))
+        there = list(work_on(files, extract, workers))
     assert [stored for stored, _ in there] == [stored for stored, _ in here] == files
     for number, ((_, one), (_, other)) in enumerate(zip(here, there, strict=True)):
         if isinstance(one, DamagedError) or isinstance(other, DamagedError):

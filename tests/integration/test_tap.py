@@ -141,7 +141,7 @@ async def listed_by_tap_alone(answer: Answer) -> tuple[ListingSummary, Rows]:
 
 async def test_a_page_must_hold_more_than_one_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tap_pages, "PAGE", 2)
-    with pytest.raises(ArchiveError, match="do not go on"):
+    with pytest.raises(ArchiveError, match="do not continue after"):
         await listed_by_tap_alone(whole)
 
 
@@ -278,7 +278,7 @@ async def test_a_count_that_is_none_is_reported(count: str) -> None:
     def boasting(query: dict[str, str], shown: bytes) -> web.Response:
         return web.Response(body=shown.replace(b"<TD>800</TD>", f"<TD>{count}</TD>".encode()))
 
-    with pytest.raises(ArchiveError, match=f"asked how many rows there are and says '{count[:20]}"):
+    with pytest.raises(ArchiveError, match=f"its response to a request for the number of rows is '{count[:20]}"):
         await listed_by_tap_alone(boasting)
 
 
@@ -329,7 +329,7 @@ async def test_pages_that_break_off_without_end_are_given_up(monkeypatch: pytest
             else whole(query, shown)
         )
 
-    with pytest.raises(ArchiveError, match="do not go on behind 'ivo://"):
+    with pytest.raises(ArchiveError, match="do not continue after 'ivo://"):
         await listed_by_tap_alone(endless)
     assert number < 100
 
@@ -344,7 +344,7 @@ async def test_a_service_that_heeds_no_condition_is_not_requested_ever(monkeypat
     shown, _ = await listed(forgetful)
     assert shown.spectra == COUNT
     assert shown.remark.startswith("by SSAP, since TAP failed (")
-    assert "its pages do not go on behind 'ivo://" in shown.remark
+    assert "its pages do not continue after 'ivo://" in shown.remark
 
 
 async def test_where_tap_fails_for_good_ssap_lists_and_it_is_said() -> None:

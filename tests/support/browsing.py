@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-from harvester.browse.access import AccessRules
+from harvester.browse.access_rules import AccessRules
 from harvester.browse.labels import FOLDER, open_labels
 from harvester.browse.server import serve
 from harvester.browse.session import Session

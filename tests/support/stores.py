@@ -25,9 +25,9 @@ BUCKETS = KINDS[2:]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``shelf(replace)`` is our store of it; the others go around it."""
+    """``open(replace)`` is our store of it; the others go around it."""
 
-    shelf: Callable[[bool], Store]
+    open: Callable[[bool], Store]
     lay: Callable[[str, bytes], object]
     at: Callable[[str], bytes]
     names: Callable[[], set[str]]
@@ -38,10 +38,10 @@ class Place:
 
 def ready(place: Place, replace: bool = False) -> Store:
     """The place's store as a run has it."""
-    shelf = place.shelf(replace)
-    shelf.prepare()
-    shelf.prepare_for_writing()
-    return shelf
+    store = place.open(replace)
+    store.prepare()
+    store.prepare_for_writing()
+    return store
 
 
 def a_directory(folder: Path) -> Place:

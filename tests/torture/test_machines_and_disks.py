@@ -89,8 +89,8 @@ async def test_a_disk_that_is_full_of_rejected_bodies_costs_no_spectrum(tmp_path
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=1m", "none") as disk:
         async with serving_faults(bad) as server:
             limits = {"attempts": 1, "disk_wait": 0.3}
-            told = await harvest_from(server.archive, disk / "out", DIDS[:20], limits=limits)
-            full = told.report.stats
+            result = await harvest_from(server.archive, disk / "out", DIDS[:20], limits=limits)
+            full = result.report.stats
             shutil.rmtree(disk / "out" / ".harvester" / "quarantine")
             again = await harvest_from(server.archive, disk / "out", DIDS[:20:2], limits=limits)
         saved = fits_names(disk / "out")
@@ -164,8 +164,8 @@ async def test_two_machines_whose_locks_do_not_work_leave_no_wrong_file(tmp_path
         assert all("Traceback" not in printed for _, printed in ended), ended
         assert all(verified(path) for path in out.glob("*.fits"))
         assert archive.log.requests <= 2 * COUNT
-        told = await harvest_from(archive, out, DIDS)
-    assert told.report.stats.exit_code == 0
+        result = await harvest_from(archive, out, DIDS)
+    assert result.report.stats.exit_code == 0
     assert fits_names(out) == set(NAMES)
     assert all(verified(path) for path in out.glob("*.fits"))
     assert not leftovers(out)

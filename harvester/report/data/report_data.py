@@ -1,4 +1,4 @@
-"""All that a report tells, bins_shown once: the page and the JSON are two ways to say it."""
+"""Everything that a report shows, computed once for the page and for the JSON."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def read_sample(
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
     kept = _Kept(column)
     files = stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored)))
-    for one, found in work_on(files, examine, workers):
+    for one, found in work_on(files, extract, workers):
         kept.add(one, found)
     return SpectraSample(
         stored,
@@ -113,7 +113,7 @@ def digest_of_all(store: Store) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class SpectrumExcerpt:
     """What the report needs of one spectrum; ``row`` is None where H-alpha is not covered."""
 
     observation: Observation
@@ -121,7 +121,7 @@ class Examined:
     flux_digest: bytes
 
 
-def examine(stored: StoredFile) -> Examined | DamagedError:
+def extract(stored: StoredFile) -> SpectrumExcerpt | DamagedError:
     """Read one file and return what the report needs of it.
 
     Or what is wrong with it. StoreError if the disk fails.
@@ -131,7 +131,7 @@ def examine(stored: StoredFile) -> Examined | DamagedError:
     except DamagedError as error:
         return error
     observation = observation_of(spectrum)
-    return Examined(observation, around_h_alpha(spectrum, observation.h_alpha), _digest(spectrum))
+    return SpectrumExcerpt(observation, around_h_alpha(spectrum, observation.h_alpha), _digest(spectrum))
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class _Kept:
     damaged: list[tuple[str, str]] = field(default_factory=list)
     structure_only: int = 0
 
-    def add(self, stored: StoredFile, found: Examined | DamagedError) -> None:
+    def add(self, stored: StoredFile, found: SpectrumExcerpt | DamagedError) -> None:
         """Keep what was found in one file."""
         if isinstance(found, StructureOnlyError):
             self.structure_only += 1

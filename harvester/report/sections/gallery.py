@@ -32,7 +32,7 @@ def unusual(data: ReportData) -> Child:
     """Return the spectra that are farthest from their label's median."""
     gallery = data.gallery
     if not gallery.unusual:
-        text = f"No label has {LEAST} spectra that reach 40 Å beyond Hα, which it takes to say what is usual."
+        text = f"No label has {LEAST} spectra that reach 40 Å beyond Hα; the comparison needs as many."
         return element("p", text, class_="note")
     compared = plural(gallery.compared, "spectrum was", "spectra were")
     return [element("p", f"{MEANING} {compared} compared."), _wall(gallery.unusual)]

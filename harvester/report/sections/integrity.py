@@ -88,7 +88,7 @@ def verify_and_cite(data: ReportData) -> Child:
         element(
             "p",
             "When you publish, name the archive, the publisher DIDs of the spectra (ivo://…, one in each file and in "
-            "the catalog) and the day they were fetched"
+            "the catalog) and the day they were downloaded"
             + (". As in:" if stated else "; ask the archive for the acknowledgement it wants. As in:"),
         ),
         element(

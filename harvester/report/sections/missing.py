@@ -50,7 +50,7 @@ def _waiting(number: int, data: ReportData) -> Child:
     return element(
         "article",
         element("h3", element("span", count(number), class_="number"), " not requested yet, or due for a retry"),
-        element("p", "The run ended before these were fetched. The same settings resume it:"),
+        element("p", "The run ended before these were downloaded. The same settings resume it:"),
         command(again(data.record.store, data.record.run)),
         class_="kind",
     )
@@ -68,7 +68,7 @@ def _kind(members: Sequence[FailureRecord], data: ReportData) -> Markup:
     kind = members[0].kind
     record = data.record
     again_worth = is_worth_another_run(kind)
-    prospect = "Another run may fetch them." if again_worth else "Another run is not likely to help."
+    prospect = "Another run may download them." if again_worth else "Another run is not likely to help."
     only_failed = f"{again(record.store, record.run)} --only-failed"
     number = element("span", count(len(members)), class_="number")
     return element(

@@ -105,7 +105,7 @@ def _later(data: ReportData) -> Child:
     later = data.record.later
     if not later:
         return None
-    text = f"{plural(len(later), 'run')} came after this one. What is on disk, and what is missing, is as of now."
+    text = f"{plural(len(later), 'run')} came later. Stored and missing spectra are shown as they are now."
     return element("p", text, class_="note")
 
 

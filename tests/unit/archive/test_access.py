@@ -129,8 +129,8 @@ def test_an_address_is_requested_as_it_was_reported(url: str, asked: str) -> Non
         ("http://dc.example.evil.example/", "that is another host"),
         ("http://dc.example@evil.example/", "that is another host"),
         ("http://me:secret@dc.example/f.fits", "that carries credentials"),
-        ("http://dc.example:0/", "its address is no URL"),
-        ("http://[dc.example/", "its address is no URL"),
+        ("http://dc.example:0/", "its address is not a valid URL"),
+        ("http://[dc.example/", "its address is not a valid URL"),
     ],
 )
 def test_an_address_that_a_careful_client_does_not_ask_is_refused(url: str, words: str) -> None:

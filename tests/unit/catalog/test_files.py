@@ -124,7 +124,7 @@ def test_bare_names_and_file_names_stand_for_dids_by_the_archive_s_prefix(tmp_pa
     content = b"id,label\nsh270020,0\n/data/sh270021.fits,3\nC:\\spectra\\sh270022.FITS.gz,1\n"
     assert list(read(tmp_path, content).dids) == DIDS
     sentence = refused(tmp_path, content, CatalogRules())
-    assert "3 rows have a fault:\n  line 2: id 'sh270020' is no publisher DID" in sentence
+    assert "3 rows have a fault:\n  line 2: id 'sh270020' is not a publisher DID" in sentence
     assert "(bare names need id_prefix in the archive's profile)" in sentence
 
 
@@ -153,7 +153,7 @@ def test_all_faulty_rows_are_reported_at_once(tmp_path: Path) -> None:
 def test_a_table_counts_rows_and_not_lines(tmp_path: Path) -> None:
     file = io.BytesIO()
     Table({"id": [DIDS[0], "http://x"]}).write(file, format="fits")
-    assert ", row 2: id 'http://x' is no publisher DID" in refused(tmp_path, file.getvalue())
+    assert ", row 2: id 'http://x' is not a publisher DID" in refused(tmp_path, file.getvalue())
 
 
 def test_masked_and_missing_values_are_empty(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_rows_with_another_delimiter_than_the_header_are_no_identifiers(tmp_path
 def test_a_column_id_of_something_else_leads_to_the_column_with_dids(tmp_path: Path, number: str) -> None:
     sentence = refused(tmp_path, f"id,did\n{number},{DIDS[0]}\n".encode())
     assert sentence.endswith(
-        f"id '{number}' is no publisher DID, but the column 'did' has them; name it with --id-column 'did'"
+        f"id '{number}' is not a publisher DID, but the column 'did' has them; name it with --id-column 'did'"
     )
 
 
@@ -263,4 +263,4 @@ def test_an_old_workbook_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def test_the_name_of_a_star_stands_for_no_spectrum(tmp_path: Path) -> None:
     sentence = refused(tmp_path, b"id,label\nHD 217476,0\nalp Lyr,1\n")
-    assert "2 rows have a fault:\n  line 2: id 'HD 217476' is no publisher DID" in sentence
+    assert "2 rows have a fault:\n  line 2: id 'HD 217476' is not a publisher DID" in sentence

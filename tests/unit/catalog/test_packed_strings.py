@@ -57,7 +57,9 @@ ALIKE = st.lists(st.text("ab\u00e9\U0001f52d", max_size=6) | st.sampled_from(["a
 @QUICK
 @pytest.mark.parametrize("kind", [PackedStrings, SpilledStrings])
 @given(texts=TEXTS | ALIKE, part=st.slices(30))
-def test_a_roster_is_a_list_of_its_texts(kind: type[PackedStrings[str]], texts: list[str], part: slice) -> None:
+def test_packed_strings_are_a_list_of_their_texts(
+    kind: type[PackedStrings[str]], texts: list[str], part: slice
+) -> None:
     strings = kind(texts)
     assert list(strings) == texts
     assert [strings[number] for number in range(-len(texts), len(texts))] == texts + texts
@@ -66,7 +68,7 @@ def test_a_roster_is_a_list_of_its_texts(kind: type[PackedStrings[str]], texts: 
         strings[len(texts)]
 
 
-def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> None:
+def test_strings_on_disk_keep_in_memory_only_what_waits_to_be_written() -> None:
     texts = [f"{number:0>{number % 900}}" for number in range(3 * UNWRITTEN_BYTES // 300)]
     strings = SpilledStrings(texts)
     assert list(strings) == texts
@@ -75,12 +77,12 @@ def test_a_roster_on_disk_keeps_in_memory_only_what_waits_to_be_written() -> Non
     ]
 
 
-def test_a_disk_without_room_for_a_roster_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_for_strings_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.pwrite", refuse)
-    with pytest.raises(StoreError, match="No space left on device; name a folder with room in TMPDIR"):
+    with pytest.raises(StoreError, match="No space left on device; set TMPDIR to a folder with free space"):
         SpilledStrings(["x" * UNWRITTEN_BYTES])
 
 
@@ -184,7 +186,7 @@ def test_texts_are_ordered_part_by_part_as_they_would_be_at_once(texts: list[str
         assert list(ordered(texts)) == sorted(texts)
 
 
-def test_a_roster_equals_any_sequence_of_its_texts() -> None:
+def test_packed_strings_equal_any_sequence_of_their_texts() -> None:
     assert PackedStrings(["a", "b"]) == ["a", "b"]
     assert PackedStrings(["a", "b"]) != ["a", "c"]
     assert PackedStrings(["a", "b"]) != "ab"

@@ -11,11 +11,11 @@ from harvester.cli import commands
 from harvester.errors import UsageError
 
 DID = "ivo://asu.cas.cz/stel/ccd700/sh270028"
-NOBODY = "http://127.0.0.1:9/ssap"
+CLOSED_PORT = "http://127.0.0.1:9/ssap"
 
 WRITERS = {
-    "discover -o": (["discover", NOBODY, "-o"], "-o", "x.toml", "x.json"),
-    "discover --catalog": (["discover", NOBODY, "--catalog"], "--catalog", "x.csv", None),
+    "discover -o": (["discover", CLOSED_PORT, "-o"], "-o", "x.toml", "x.json"),
+    "discover --catalog": (["discover", CLOSED_PORT, "--catalog"], "--catalog", "x.csv", None),
     "report": (["report", "-o"], "-o", "x.html", "x.txt"),
     "export": (["export"], "export", "x.parquet", "x.csv"),
     "fluxcalib": (["fluxcalib", DID, "--archive", "demo", "-o"], "-o", "x.svg", "x.gif"),
@@ -37,7 +37,7 @@ def refused(arguments: list[str], file: str) -> str:
 def test_a_directory_that_is_not_there_is_reported(writer: str) -> None:
     arguments, option, file, _ = WRITERS[writer]
     shown = refused(arguments, f"nodir/{file}")
-    assert shown == f"{option} nodir/{file}: there is no directory nodir; make it first, or give another file"
+    assert shown == f"{option} nodir/{file}: there is no directory nodir; create it first, or give another file"
 
 
 @pytest.mark.parametrize("writer", WRITERS)

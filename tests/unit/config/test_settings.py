@@ -164,7 +164,7 @@ def test_what_is_requested_follows_the_settings() -> None:
         ({"contact": "me"}, "--contact 'me': an e-mail address is expected, like me@observatory.example"),
         ({"contact": "a@b\r\nX: y"}, "an e-mail address is expected"),
         ({"band": "6600 6500 AA"}, "--band '6600 6500 AA': the limits are reversed or equal"),
-        ({"band": "6500 6600"}, "--band '6500 6600': 6500 m is no wavelength of a spectrum; without a unit"),
+        ({"band": "6500 6600"}, "--band '6500 6600': 6500 m is not a wavelength of a spectrum; without a unit"),
         ({"id_column": ""}, "--id-column '':"),
         (
             {"archive": "ondrejo"},

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harvester.dataset.contents import FirstLook
+from harvester.dataset.contents import FirstPass
 from harvester.dataset.h_alpha import around_h_alpha, has_emission
 from harvester.dataset.hdf5 import hdf5_file
 from harvester.dataset.parquet import parquet_file
@@ -41,7 +41,7 @@ def sample(name: str, **more: Any) -> Sample:
 def written(path: Path, *samples: Sample, **schema: Any) -> Path:
     """Write ``samples`` as an export does, with the columns that they need."""
     first = ExportSchema((), **schema)
-    look = FirstLook(first)
+    look = FirstPass(first)
     for one in samples:
         look.add(one)
     chosen = ExportSchema((), wave="explicit", contents=look.contents("explicit", None), **schema)

@@ -12,7 +12,7 @@ from harvester.dataset.h_alpha import OFFSETS, Rows, around_h_alpha, has_emissio
 from harvester.dataset.label_checks import MOST_PAIRS, LabelledSpectrum, LabelReport, check_labels
 from harvester.demo.catalog import listed_dids
 from harvester.demo.fits import spectrum_fits
-from harvester.demo.observations import Profile, observe
+from harvester.demo.observations import LineProfile, observe
 from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.fits.observation import observation_of
 from harvester.fits.reader import read_spectrum
@@ -27,7 +27,7 @@ MEANT = Labelling(emission=("0", "3"))
 DIDS = list(listed_dids(600))
 
 
-def of_profile(profile: Profile, number: int = 12) -> list[SpectrumId]:
+def of_profile(profile: LineProfile, number: int = 12) -> list[SpectrumId]:
     return [did for did in DIDS if observe(did).label is profile][:number]
 
 
@@ -49,11 +49,12 @@ def checked(spectra: list[LabelledSpectrum], rows: Rows, labelling: Labelling = 
 
 
 @pytest.mark.parametrize(
-    ("profile", "rises"), [(Profile.EMISSION, True), (Profile.DOUBLE_PEAK, True), (Profile.ABSORPTION, False)]
+    ("profile", "rises"),
+    [(LineProfile.EMISSION, True), (LineProfile.DOUBLE_PEAK, True), (LineProfile.ABSORPTION, False)],
 )
 @pytest.mark.parametrize("calibration", list(Calibration))
 def test_emission_is_reported_from_absorption_however_it_is_calibrated(
-    profile: Profile, rises: bool, calibration: Calibration
+    profile: LineProfile, rises: bool, calibration: Calibration
 ) -> None:
     rows = []
     for did in of_profile(profile, 60):
@@ -83,7 +84,7 @@ def test_noise_is_no_emission() -> None:
 
 
 def test_an_emission_label_on_an_absorption_line_is_listed_and_nothing_else() -> None:
-    wrong, right = of_profile(Profile.ABSORPTION, 3), of_profile(Profile.EMISSION, 9)
+    wrong, right = of_profile(LineProfile.ABSORPTION, 3), of_profile(LineProfile.EMISSION, 9)
     spectra, rows = as_listed([*wrong, *right], ["0"] * 12)
     found = checked(spectra, rows).no_emission
     assert found is not None
@@ -91,12 +92,12 @@ def test_an_emission_label_on_an_absorption_line_is_listed_and_nothing_else() ->
 
 
 def test_where_no_one_said_what_labels_mean_no_one_looks_for_emission() -> None:
-    spectra, rows = as_listed(of_profile(Profile.ABSORPTION, 3), ["0"] * 3)
+    spectra, rows = as_listed(of_profile(LineProfile.ABSORPTION, 3), ["0"] * 3)
     assert checked(spectra, rows, Labelling()).no_emission is None
 
 
 def test_the_same_observation_under_two_labels_is_listed_once() -> None:
-    dids = of_profile(Profile.EMISSION, 6)
+    dids = of_profile(LineProfile.EMISSION, 6)
     spectra, rows = as_listed([*dids, dids[0]], ["0"] * 6 + ["1"])
     twin = LabelledSpectrum("ivo://elsewhere/copy", "1", 6.25e-7, 6.76e-7, spectra[0].flux_digest, 6)
     found = checked([*spectra[:-1], twin], rows)
@@ -105,7 +106,7 @@ def test_the_same_observation_under_two_labels_is_listed_once() -> None:
 
 
 def test_nearly_the_same_counts_and_the_same_shape_at_another_height_does_not() -> None:
-    did = of_profile(Profile.EMISSION, 1)[0]
+    did = of_profile(LineProfile.EMISSION, 1)[0]
     seen = synthesize(observe(did), Calibration.NORMALIZED)
     rows = []
     for flux in (seen.flux, seen.flux + 0.002 * np.sin(seen.wave), 1 + 0.5 * (seen.flux - 1)):
@@ -155,7 +156,7 @@ def test_what_the_archive_lacks_is_listed_with_its_label_and_what_may_pass_is_no
 
 
 def test_what_has_no_label_is_not_judged() -> None:
-    spectra, rows = as_listed(of_profile(Profile.ABSORPTION, 3), [""] * 3)
+    spectra, rows = as_listed(of_profile(LineProfile.ABSORPTION, 3), [""] * 3)
     assert checked(spectra, rows).checked == 0
 
 

@@ -145,9 +145,9 @@ def test_a_grid_is_reported_in_angstrom_or_with_its_unit(text: str, grid: Grid) 
     ("text", "why"),
     [
         ("6519 6732", "two limits and a number of points"),
-        ("6519 6732 1", "no number of points"),
-        ("6519 6732 14.5", "no number of points"),
-        ("6519 6732 ²", "no number of points"),
+        ("6519 6732 1", "not a number of points"),
+        ("6519 6732 14.5", "not a number of points"),
+        ("6519 6732 ²", "not a number of points"),
         ("6732 6519 140", "reversed"),
         ("6519 +Inf 140", "two ends"),
         ("6519 6732 140 kg", "not a unit of length"),

@@ -136,7 +136,7 @@ def test_names_that_differ_in_more_than_their_spelling_are_two() -> None:
     assert len(set(objects_of(*map(Observation, ("P Cyg", "V* P Cyg", "NAME P Cyg", "p-cyg", "\uff30 Cyg"))))) == 1
 
 
-def test_a_place_that_no_one_measured_joins_nobody() -> None:
+def test_a_position_that_was_not_measured_joins_no_stars() -> None:
     one, other, nameless = objects_of(
         Observation("P Cyg", 0.0, 0.0), Observation("gamma Cas", 0.0, -0.0), Observation(ra=0.0, dec=0.0)
     )
@@ -191,11 +191,11 @@ def test_stars_are_the_same_in_whatever_order_their_spectra_come(shown: list[tup
     ("text", "why"),
     [
         ("0.8,0.1", "add up to 0.9"),
-        ("1", "no list"),
-        ("0.8,0.2,0", "no list"),
-        ("80%,20%", "no list"),
-        ("nan,0.5", "no list"),
-        (".4,.2,.2,.2", "no list"),
+        ("1", "not a list"),
+        ("0.8,0.2,0", "not a list"),
+        ("80%,20%", "not a list"),
+        ("nan,0.5", "not a list"),
+        (".4,.2,.2,.2", "not a list"),
     ],
 )
 def test_what_are_no_shares_is_said(text: str, why: str) -> None:

@@ -13,7 +13,7 @@ from astropy.io import fits as astropy_fits
 
 from harvester.demo.catalog import COLLECTION, listed_dids, listing
 from harvester.demo.fits import Cutout, card, cut, original_fits, spectrum_fits
-from harvester.demo.observations import STARS, Profile, observe, star
+from harvester.demo.observations import STARS, LineProfile, observe, star
 from harvester.demo.synthesis import Calibration, SyntheticSpectrum, synthesize
 from harvester.model.target import SpectrumId
 from tests.support.paths import SHARED
@@ -138,7 +138,7 @@ def test_spectra_look_like_the_archive_s() -> None:
         assert np.all(spectrum.flux > 0)
         assert np.array_equal(np.diff(spectrum.wave), np.full(spectrum.wave.size - 1, observation.step))
         peak = spectrum.flux[np.abs(spectrum.wave - 6562.8) < 8].max()
-        if label.label in (Profile.EMISSION, Profile.DOUBLE_PEAK):
+        if label.label in (LineProfile.EMISSION, LineProfile.DOUBLE_PEAK):
             assert peak > 1.1
     counts = synthesize(observe(DIDS[0]), Calibration.UNCALIBRATED).flux
     assert np.median(counts) > 500
@@ -155,6 +155,6 @@ def test_listing_is_unique_shared_out_among_stars_and_stable() -> None:
     lines = listing(13_334)
     assert len({line.did.casefold() for line in lines}) == len(lines)
     assert lines[:50] == listing(50)
-    assert {line.label for line in lines} == set(Profile)
+    assert {line.label for line in lines} == set(LineProfile)
     assert 5 < len(lines) / len({observe(line.did).star.name for line in lines}) < 30
     assert len({star(number).name.casefold() for number in range(STARS)}) == STARS

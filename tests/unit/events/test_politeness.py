@@ -63,7 +63,7 @@ def test_a_clock_that_is_set_back_makes_no_busy_second_of_two_quiet_ones() -> No
     assert shown(*sent(1000.0, 1000.5, 900.0, 900.5, 901.2)).busiest_second == 2
 
 
-def test_hands_that_tell_in_another_order_than_they_asked_make_the_busy_second_no_quieter() -> None:
+def test_workers_that_report_in_another_order_than_they_sent_leave_the_busiest_second_as_it_was() -> None:
     assert shown(*sent(1000.0, 1000.4, 1000.2, 1000.6, 1000.5)).busiest_second == 5
     assert shown(*sent(1000.4, 1000.0, 1001.2, 1001.1)).busiest_second == 3
 
@@ -85,7 +85,7 @@ def test_pauses_are_reported_apart_by_their_reason() -> None:
     }
 
 
-def test_waiting_for_the_window_was_imposed_by_nobody() -> None:
+def test_waiting_for_the_window_counts_as_requested_by_no_server() -> None:
     receipt = shown(
         ev.HarvestPaused(1000.0, "outside", 1060.0, ev.Pause.WINDOW), ev.HarvestResumed(1060.0, "open"), *sent(1060.0)
     )

@@ -135,7 +135,7 @@ def test_so_does_that_of_a_table_of_one_row_with_arrays() -> None:
         (image(CTYPE1="FREQ"), "is a frequency by its name, but its unit 'Angstrom' is of wavelength"),
         (image(CTYPE1="VELO"), "VELO"),
         (image(CTYPE1="PIXEL"), "an axis of pixels"),
-        (image(**{"DC-FLAG": 1}), "logarithmic"),
+        (image(**{"DC-FLAG": 1}), "declares a log scale"),
         (image(CRPIX1=None), "reference_pixel in the archive's profile"),
         (image(CRVAL1=3.58, CDELT1=1e-4), "like log10 of wavelengths; say what it is with spectral_scale"),
         (image(CRVAL1=None), "no scale of wavelengths"),

@@ -204,6 +204,6 @@ def test_endless_headers_and_endless_hdus_are_given_up() -> None:
 
 
 def test_the_reader_raises_what_the_inspector_returns() -> None:
-    with pytest.raises(InvalidSpectrumError, match="no FITS file but a text") as caught:
+    with pytest.raises(InvalidSpectrumError, match="not a FITS file but a text") as caught:
         read_spectrum(b"UsageError")
     assert caught.value.rejected == refused(b"UsageError")

@@ -49,7 +49,7 @@ def test_what_people_type_becomes_metres_as_soda_has_them(text: str, sent: str) 
         ("6.6e-07 6.5e-07", "reversed or equal (lower 6.6e-07, upper 6.5e-07)"),
         ("6500 6500 AA", "reversed or equal"),
         ("6500 6600", "without a unit they are metres: add one"),
-        ("6500 6600 m", "6500 m is no wavelength of a spectrum"),
+        ("6500 6600 m", "6500 m is not a wavelength of a spectrum"),
         ("0 6.6e-07", "wavelengths are positive"),
         ("-1 1 AA", "wavelengths are positive"),
         ("inf 6.6e-07", "open ends are -Inf for the lower"),
@@ -66,7 +66,7 @@ def test_what_would_be_answered_with_silence_is_refused_with_what_to_do(text: st
 
 
 def test_the_hint_at_a_forgotten_unit_is_not_given_to_those_who_gave_one() -> None:
-    with pytest.raises(ValueError, match="no wavelength") as caught:
+    with pytest.raises(ValueError, match="not a wavelength") as caught:
         parse_band("6500 6600 m")
     assert "without a unit" not in str(caught.value)
 

@@ -15,7 +15,7 @@ from harvester.model.failures import FailureKind, FetchError
 from harvester.model.limits import Limits
 from harvester.model.target import Target
 from harvester.parallel.coordinator import CHECK_INTERVAL, SILENCE
-from harvester.parallel.messages import PermitGranted, PermitRequest, RequestDone
+from harvester.parallel.messages import RequestDone, SlotGranted, SlotRequest
 from harvester.parallel.remote_throttle import LEASE, RemoteThrottle
 from tests.support.simulated_run import HOUR, Outage, SimulatedArchive
 from tests.support.virtual_time import run_virtually, virtual_loop
@@ -35,7 +35,7 @@ def asked(bench: Bench) -> Counter[str]:
     return Counter(event.url for event in bench.events if isinstance(event, ev.RequestSent))
 
 
-def test_all_hands_together_ask_for_each_spectrum_once() -> None:
+def test_all_workers_together_request_each_spectrum_once() -> None:
     it = bench(200)
     run_virtually(it.run())
     assert it.store.names == {target.name for target in targets(200)}
@@ -43,7 +43,7 @@ def test_all_hands_together_ask_for_each_spectrum_once() -> None:
     assert len(it.pool.shards) == 12, "four for each worker"
 
 
-def test_all_hands_together_keep_one_pace_and_one_ceiling() -> None:
+def test_all_workers_together_keep_one_rate_limit_and_one_concurrency_limit() -> None:
     archive = SimulatedArchive(latency=3.0)
     it = bench(300, archive, rate=5.0, concurrency=4)
     run_virtually(it.run())
@@ -70,14 +70,14 @@ def test_a_night_with_an_outage_loses_no_healthy_spectrum_and_asks_little_meanwh
 
 
 @pytest.mark.parametrize("how", ["503", "503, Retry-After 600", "500", "html", "hang"])
-def test_every_kind_of_outage_is_waited_for_by_all_hands(how: str) -> None:
+def test_every_kind_of_outage_pauses_all_workers(how: str) -> None:
     archive = SimulatedArchive([Outage(300, 2000, how)])
     it = bench(1500, archive, rate=2.0)
     run_virtually(it.run())
     assert (it.tally.stats.saved, it.tally.stats.failed) == (1500, 0)
 
 
-def test_an_archive_that_stays_away_ends_the_run_for_all_hands() -> None:
+def test_an_archive_that_stays_unavailable_ends_the_run_of_all_workers() -> None:
     it = bench(500, SimulatedArchive([Outage(100, 1e9)]), rate=2.0, max_outage=1800.0)
     took = run_virtually(it.run())
     assert it.shutdown.cause is not None
@@ -93,7 +93,7 @@ def test_bad_spectra_in_a_row_are_reported_from_an_outage_by_who_probes() -> Non
     assert (it.tally.stats.saved, it.tally.stats.failed) == (300, 100)
 
 
-def test_a_lost_hand_takes_nothing_along_but_what_was_in_flight() -> None:
+def test_a_lost_worker_loses_only_its_requests_in_flight() -> None:
     it = bench(300, SimulatedArchive(latency=2.0), concurrency=6)
 
     def kill(it: Bench) -> None:
@@ -107,7 +107,7 @@ def test_a_lost_hand_takes_nothing_along_but_what_was_in_flight() -> None:
     assert 0 < twice <= 6
 
 
-def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_requested_again() -> None:
+def test_a_spectrum_whose_worker_was_lost_before_its_report_is_not_requested_again() -> None:
     class Mute(SharedStore):
         """Loses the worker that stores the tenth, when it is stored."""
 
@@ -126,7 +126,7 @@ def test_a_spectrum_whose_hand_was_lost_before_it_could_tell_is_not_requested_ag
     assert all(shown), "with what was shown of it before it got its name"
 
 
-def test_the_permits_of_a_lost_hand_are_free_again() -> None:
+def test_the_request_slots_of_a_lost_worker_are_free_again() -> None:
     it = bench(200, SimulatedArchive(latency=5.0), concurrency=2)
     took = run_virtually(it.run(lambda it: it.pool.kill(0), after=41.0))
     assert it.tally.stats.saved == 200
@@ -164,7 +164,7 @@ def test_an_abort_waits_for_nothing() -> None:
     assert run_virtually(it.run(twice, after=61.0)) <= 62.0
 
 
-def test_a_retry_that_is_far_off_keeps_no_hand_from_fresh_spectra() -> None:
+def test_a_retry_that_is_far_off_keeps_no_worker_from_fresh_spectra() -> None:
     bad = frozenset({"ivo://a/b/n0"})
     archive = SimulatedArchive(poisoned=bad, latency=1.0)
     it = bench(200, archive, concurrency=3, attempts=3, first_wait=5000.0, max_wait=5000.0)
@@ -187,7 +187,7 @@ def test_a_retry_is_requested_when_it_is_due_and_not_when_all_else_is_done() -> 
     assert max(event.time for event in it.of(ev.SpectrumSaved)) > failed.time + 600
 
 
-def test_refusals_of_all_requests_end_the_run_as_soon_however_many_hands_meet_them() -> None:
+def test_refusals_of_all_requests_end_the_run_as_soon_however_many_workers_meet_them() -> None:
     requests = {}
     for workers in (1, 3, 16):
         it = bench(500, SimulatedArchive([Outage(0, 1e9, "422")]))
@@ -199,7 +199,7 @@ def test_refusals_of_all_requests_end_the_run_as_soon_however_many_hands_meet_th
     assert requests[16] <= requests[1] + 16
 
 
-def test_a_hand_that_says_nothing_any_more_is_taken_for_lost() -> None:
+def test_a_worker_without_a_heartbeat_counts_as_lost() -> None:
     it = bench(200, SimulatedArchive(latency=1.0), concurrency=2)
     took = run_virtually(it.run(lambda it: it.pool.freeze(), after=21.0))
     assert it.tally.stats.saved == 200
@@ -220,7 +220,7 @@ def test_a_worker_that_was_frozen_for_long_sends_nothing_with_the_slots_that_it_
         throttle = RemoteThrottle(sent.append, asyncio.Event())
         slot = asyncio.create_task(throttle.acquire(asyncio.Event()))
         await asyncio.sleep(0)
-        throttle.handle(PermitGranted())
+        throttle.handle(SlotGranted())
         assert await slot
         UNSENT.set(True)  # as in the task that has the slot
         virtual_loop().stall(seconds)
@@ -235,8 +235,8 @@ def test_a_worker_that_was_frozen_for_long_sends_nothing_with_the_slots_that_it_
         return sent
 
     assert LEASE < SILENCE
-    assert run_virtually(freeze(LEASE - 1.0)) == [PermitRequest(), RequestDone(None, unsent=False)]
-    assert run_virtually(freeze(SILENCE)) == [PermitRequest(), RequestDone(None, unsent=True)]
+    assert run_virtually(freeze(LEASE - 1.0)) == [SlotRequest(), RequestDone(None, unsent=False)]
+    assert run_virtually(freeze(SILENCE)) == [SlotRequest(), RequestDone(None, unsent=True)]
 
 
 def test_a_pause_that_the_archive_asks_for_charges_no_spectrum() -> None:
@@ -246,7 +246,7 @@ def test_a_pause_that_the_archive_asks_for_charges_no_spectrum() -> None:
     assert (it.tally.stats.saved, it.tally.stats.failed) == (400, 0)
 
 
-def test_a_fault_of_the_disk_at_one_hand_stops_all() -> None:
+def test_a_disk_fault_of_one_worker_stops_all() -> None:
     class Ill(SharedStore):
         async def put(self, target: Target, body: bytes) -> None:
             if len(self.names) == 30:
@@ -260,7 +260,7 @@ def test_a_fault_of_the_disk_at_one_hand_stops_all() -> None:
     assert it.tally.stats.failed == 0
 
 
-def test_a_hand_that_is_lost_again_and_again_ends_the_run_with_a_reason() -> None:
+def test_a_worker_that_is_lost_again_and_again_ends_the_run_with_a_reason() -> None:
     class Deadly(SharedStore):
         async def put(self, target: Target, body: bytes) -> None:
             it.pool.kill(0)

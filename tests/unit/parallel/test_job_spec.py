@@ -30,13 +30,13 @@ def test_a_commission_is_the_same_on_another_machine(tmp_path: Path) -> None:
     assert isinstance(there.open_store(), DirectoryStore)
 
 
-def test_a_hand_that_sees_another_folder_than_the_run_stores_nothing(tmp_path: Path) -> None:
+def test_a_worker_that_sees_another_folder_than_the_run_stores_nothing(tmp_path: Path) -> None:
     shown = commissioned(tmp_path / "out")
     with pytest.raises(ClusterError, match="sees another folder there than the run does, or none"):
         replace(shown, run=tmp_path / "out/.harvester/runs/another").open_store()
 
 
-def test_a_hand_of_another_version_says_which(tmp_path: Path) -> None:
+def test_a_worker_of_another_version_says_which(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=f"the run has harvester 0.0.1, its worker .* has {__version__}"):
         replace(commissioned(tmp_path / "out"), version="0.0.1").open_store()
 

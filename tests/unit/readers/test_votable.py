@@ -91,8 +91,8 @@ def test_a_votable_is_no_answer_to_a_request_for_fits() -> None:
         ),
         (table(fields=FIELDS.replace(b"flux", b"access_url")), FailureKind.NOT_FITS, "lists files"),
         (table(fields=FIELDS.replace(b"flux", b"snr")), FailureKind.UNREADABLE, "no flux column"),
-        (table(fields=FIELDS.replace(b"nm", b"s")), FailureKind.UNREADABLE, "no known unit"),
-        (table(ROWS.replace(b">2<", b">two<", 1)), FailureKind.UNREADABLE, "no number: 'two'"),
+        (table(fields=FIELDS.replace(b"nm", b"s")), FailureKind.UNREADABLE, "not a known unit"),
+        (table(ROWS.replace(b">2<", b">two<", 1)), FailureKind.UNREADABLE, "not a number: 'two'"),
         (table(ROWS.replace(b">405<", b">399<", 1)), FailureKind.NOT_MONOTONIC, "do not rise"),
     ],
     ids=[

@@ -47,7 +47,7 @@ def grumble(error: Exception) -> None:
 
 @asynccontextmanager
 async def listening(status: int = 204, wait: float = 0.0) -> AsyncIterator[tuple[str, list[dict[str, object]]]]:
-    """Somebody's webhook: its address, and what it was shown."""
+    """A webhook: its address, and the JSON that it received."""
     shown: list[dict[str, object]] = []
 
     async def hear(request: web.Request) -> web.Response:
@@ -193,7 +193,7 @@ def test_a_webhook_that_never_answers_is_left_after_ten_seconds_or_at_once_if_so
     assert run_virtually(story(1.0)) == (1.0, ["not sent: there was no time"])
 
 
-async def _told_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, object]]:
+async def _notices_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, object]]:
     heard: list[dict[str, object]] = []
 
     async def post(url: str, body: bytes) -> None:
@@ -209,17 +209,19 @@ async def _told_of(pauses: list[tuple[float, ev.Event]]) -> list[dict[str, objec
 
 def test_a_pause_is_reported_once_when_it_has_lasted_ten_minutes() -> None:
     again = [(60.0, ev.HarvestPaused(1000.0 + 60 * probe, "no answer", 1060.0 + 60 * probe)) for probe in range(30)]
-    (message,) = run_virtually(_told_of([*again]))
+    (message,) = run_virtually(_notices_of([*again]))
     assert message["event"] == "harvest_paused"
     assert message["pause"] == "outage"
     assert message["paused_since"] == "1970-01-01T00:16:40.000Z"
     assert message["reason"] == "no answer"
 
 
-def test_short_pauses_and_planned_ones_wake_nobody() -> None:
+def test_short_pauses_and_planned_ones_send_no_notice() -> None:
     short = ev.HarvestPaused(1000.0, "503", 1300.0, ev.Pause.RETRY_AFTER)
     back, night = ev.HarvestResumed(1300.0, "back"), ev.HarvestPaused(1300.0, "outside", 9000.0, ev.Pause.WINDOW)
-    assert run_virtually(_told_of([(300.0, short), (900.0, back), (300.0, short), (0.0, back), (7200.0, night)])) == []
+    assert (
+        run_virtually(_notices_of([(300.0, short), (900.0, back), (300.0, short), (0.0, back), (7200.0, night)])) == []
+    )
 
 
 # ---- its address

@@ -144,7 +144,7 @@ async def test_a_heartbeat_that_reaches_no_one_is_reported_by_the_next_event() -
             script(ev.RequestSent(NOON + 120, "u"))
 
 
-def test_a_clock_that_was_set_back_silences_nobody() -> None:
+def test_a_clock_that_was_set_back_silences_no_line() -> None:
     assert len(shown(started(listed=10**6), *steady(130, since=NOON - 3600))) == 1 + 2
 
 

@@ -217,7 +217,7 @@ def test_a_pause_is_over_when_its_time_has_passed_and_someone_asks() -> None:
     view = seen(started(), ev.HarvestPaused(NOON, "503", NOON + 120))
     view(ev.RequestSent(NOON + 60, "a redirect of what was in flight"))
     assert view.snapshot(NOON + 121).run_state is RunState.PAUSED
-    assert view.snapshot(NOON + 121).pause_text == "about to go on"
+    assert view.snapshot(NOON + 121).pause_text == "about to resume"
     view(ev.RequestSent(NOON + 121, "u"))
     assert view.snapshot(NOON + 122).run_state is RunState.RUNNING
 

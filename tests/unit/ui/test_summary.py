@@ -73,10 +73,10 @@ SOME_FAILED = {"saved": 9208, "failed": 13, "failures": {FailureKind.NOT_FOUND: 
         ),
         (
             stats(5, saved=0),
-            ["the archive was unavailable", "why", "GO ON", "when the archive is back"],
+            ["the archive was unavailable", "why", "GO ON", "when the archive is available again"],
             ["ONLY FAILED"],
         ),
-        (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has room"], []),
+        (stats(6, saved=10, reason="No space left"), ["local storage failed", "No space left", "has free space"], []),
         (stats(7, saved=0), ["the archive rejects every request", "--fluxcalib, --band, --format"], []),
         (stats(1, saved=0), ["stopped by an internal error"], []),
         (stats(None, saved=0, ended=None), ["stopped · 01:56:40", "GO ON", "STATUS"], []),
@@ -121,8 +121,8 @@ def test_a_narrow_terminal_breaks_no_word(width: int) -> None:
     what = RunSummary(stats(4, **SOME_FAILED), "data", NOON + 7000, TYPED, politeness=seen)
     shown = lines(what, width=width)
     assert max(len(line) for line in shown[:-3]) <= width
-    told_words, words = (re.findall(r"[^\s·→]+", "\n".join(some)) for some in (shown, lines(what, width=300)))
-    assert told_words[:40] == words[:40]
+    shown_words, words = (re.findall(r"[^\s·→]+", "\n".join(some)) for some in (shown, lines(what, width=300)))
+    assert shown_words[:40] == words[:40]
     assert not any(re.search(r"(?<!\d:)\b\d+$|·$", line) for line in shown[:-3]), "and no number or dot is left alone"
 
 

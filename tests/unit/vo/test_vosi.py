@@ -36,7 +36,7 @@ def test_tables_and_columns_are_read_in_pieces_and_with_faults() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (b"<html><body>no</body></html>", "no list of tables"),
+        (b"<html><body>no</body></html>", "not a list of tables"),
         (TABLES[:200], "damaged in line"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><tableset/>', "DOCTYPE"),
     ],
