@@ -34,7 +34,7 @@ VOLATILE = re.compile(
     r"\d{8}T\d{6}-[0-9a-f]{4}"  # a run's name
     r"|\d{4}-\d\d-\d\d( \d\d:\d\d)?|\d\d:\d\d(:\d\d)?"  # a time of day
     r"|\d[\d,.]* ?(ms|s|min|h|[kMGT]B)\b|\d[\d,.]* (a second|in one second)"
-    r"|(aiohttp|Python|harvester)/[\w.]+|process \d+ on \S+"
+    r"|(aiohttp|Python|harvester)/[\w.+]+|process \d+ on \S+"
 )
 # Lines about the concurrency limit, whose number depends on how fast the machine is.
 ADAPTING = re.compile(r"^\d\d:\d\d:\d\d (pace|limits): .*\n", re.M)
