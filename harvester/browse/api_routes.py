@@ -6,19 +6,21 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from ..config.configuration import Configuration
 from ..dataset.stored_files import DamagedError
-from ..errors import HarvestError
+from ..errors import HarvestError, UsageError
 from ..fits.spectrum import Spectrum
-from ..formatting import plain_line
+from ..formatting import count, plain_line
 from ..ledger import queries
 from ..run.calibrations import fetch_calibrations, offered_fluxcalibs
 from . import facts
 from .index import MOST_ROWS, View
+from .programs import MOST_SENT
 from .selection import Selection
 from .session import Session
 
@@ -49,10 +51,12 @@ class ApiRoutes:
             ("/api/spectrum/{number:[0-9]+}", self._spectrum),
             ("/api/flux/{number:[0-9]+}", self._flux),
             ("/api/agreement", self._agreement),
+            ("/api/programs", self._programs),
         ):
             router.add_get(path, self._answered(handler))
         router.add_post("/api/label", self._answered(self._label))
         router.add_post("/api/undo", self._answered(self._undo))
+        router.add_post("/api/send", self._answered(self._send))
 
     def _answered(self, handler: Handler) -> Handler:
         """Wait for the ledger's rows, and show errors that are the user's or the disk's."""
@@ -107,8 +111,11 @@ class ApiRoutes:
         return web.json_response({"place": place})
 
     def _known_view(self, request: web.Request) -> View:
+        return self._view_of(request.query.get("view", ""))
+
+    def _view_of(self, key: str) -> View:
         try:
-            return self._index.known_view(request.query.get("view", ""))
+            return self._index.known_view(key)
         except KeyError:
             raise web.HTTPGone(text="this order of the table was made too long ago; ask for it again") from None
 
@@ -118,7 +125,7 @@ class ApiRoutes:
     def _facts(self, number: int) -> dict[str, Any]:
         session, row = self._session, self._row(number)
         found = facts.of_row(row)
-        stored = row["status"] in ("present", "saved")
+        stored, spectrum = row["status"] in ("present", "saved"), None
         found |= {"damaged": "", "cards": [], "notes": [], "fluxLabel": "", "path": ""}
         if stored:
             found["path"] = plain_line(str(session.store.path(row["name"])), 400)
@@ -130,7 +137,7 @@ class ApiRoutes:
                 found |= facts.of_file(spectrum)
                 requested = facts.requested_fluxcalib(queries.request_parameters(session.store.ledger))
                 found["fluxLabel"] = facts.flux_label(spectrum, requested)
-        near = dict(session.reader.neighbours(number, NEIGHBOURS))
+        near = dict(session.reader.neighbours(number, NEIGHBOURS, spectrum))
         found["nearest"] = [{**_plain(each), "distance": round(near[each["number"]], 3)} for each in self._some(near)]
         votes = Counter(label for each in found["nearest"] if (label := each["mine"] or each["label"]))
         found["labels"] = session.labels_of(row["did"])
@@ -195,6 +202,36 @@ class ApiRoutes:
             self._require_labels()
             return self._given(await asyncio.to_thread(self._session.undo_label))
 
+    async def _programs(self, _: web.Request) -> web.Response:
+        """Say which programs take tables and spectra by SAMP, or why none does."""
+        found: dict[str, Any] = {"table": [], "spectrum": [], "problem": "", "most": MOST_SENT}
+        try:
+            found |= await self._session.programs.receivers()
+        except UsageError as error:
+            found["problem"] = str(error)
+        return web.json_response(found)
+
+    async def _send(self, request: web.Request) -> web.Response:
+        """Send the table of a view, or one spectrum, to other programs; say who took it."""
+        wanted = _wanted_sending(await request.text())
+        programs = self._session.programs
+        try:
+            if wanted.view:
+                numbers = self._view_of(wanted.view).numbers
+                if len(numbers) > MOST_SENT:
+                    raise web.HTTPConflict(text=f"{count(len(numbers))} rows are too many; filter {count(MOST_SENT)}")
+                dids = await asyncio.to_thread(self._index.stored_dids, numbers.tolist())
+                results = await programs.send_table(dids, wanted.to)
+            else:
+                row = await asyncio.to_thread(self._row, wanted.number)
+                results = await programs.send_spectrum(row["did"], wanted.to)
+        except DamagedError as error:
+            raise web.HTTPConflict(text=plain_line(str(error))) from None
+        return web.json_response({
+            "took": [one.receiver for one in results if not one.problem],
+            "refused": [f"{one.receiver}: {one.problem}" for one in results if one.problem],
+        })  # fmt: skip
+
     def _given(self, number: int | None) -> web.Response:
         assert self._session.labels is not None
         given = len(self._session.labels.labels)
@@ -225,6 +262,31 @@ def _given_label(text: str) -> tuple[int, str]:
     if not isinstance(number, int) or number.bit_length() > 63 or label not in LABELS:
         raise web.HTTPBadRequest(text="a number and a label from 0 to 9 are expected")
     return number, label
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What is to be sent: the table of a view, else the spectrum of a number.
+
+    to: the name of a program, '' for all.
+    """
+
+    view: str
+    number: int
+    to: str
+
+
+def _wanted_sending(text: str) -> _Sending:
+    """Return what the page wants to be sent, as it says it in JSON."""
+    try:
+        given = json.loads(text)
+        wanted = _Sending(given.get("view", ""), given.get("number", 0), given.get("to", ""))
+    except (ValueError, AttributeError, RecursionError):
+        wanted = _Sending("", 0, "")
+    texts = isinstance(wanted.view, str) and isinstance(wanted.to, str)
+    if not (texts and isinstance(wanted.number, int) and (wanted.view or 0 < wanted.number < 2**63)):
+        raise web.HTTPBadRequest(text="a view or the number of a spectrum is expected")
+    return wanted
 
 
 def _number(request: web.Request) -> int:

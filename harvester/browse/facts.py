@@ -56,6 +56,7 @@ def of_file(spectrum: Spectrum) -> dict[str, Any]:
     observation: Observation = observation_of(spectrum)
     return {
         "when": observation.when,
+        **{name: value for name in ("mjd", "ra", "dec") if (value := getattr(observation, name)) is not None},
         "exposure": observation.exposure,
         "medium": observation.medium,
         "hAlpha": observation.h_alpha,

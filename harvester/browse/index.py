@@ -6,15 +6,18 @@ only the files know (time, position, shape) is filled in as they are read.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from threading import Lock
 from typing import Any
 
+from ..errors import StoreError
 from ..ledger.overview import COLUMNS, Row
 from .selection import Selection
 
@@ -59,6 +62,7 @@ class SpectraIndex:
         # An unnamed database: SQLite spills it to a file that goes with the process.
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.execute(_TABLE)
+        self._connection.execute("CREATE INDEX spectrum_star ON spectrum(star) WHERE star NOT NULL")
         self._views: OrderedDict[str, View] = OrderedDict()
         self._serial = count(1)
         self.version = 0
@@ -66,41 +70,49 @@ class SpectraIndex:
 
     def close(self) -> None:
         """Give the temporary file back."""
-        with self._lock:
+        with self._using():
             self._connection.close()
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows of the ledger, or bring them up to date; others may read in the meantime."""
-        remaining = iter(rows)
-        while some := list(islice(remaining, ROWS_PER_WRITE)):
-            self._write(_UPSERT, some)
+        self._write_some(_UPSERT, rows)
 
     def fill(self, column: str, values: Iterable[tuple[Any, int]]) -> None:
         """Set one of the columns that the ledger lacks, from pairs of value and row number."""
         assert column in _FILLED
-        self._write(f"UPDATE spectrum SET {column} = ? WHERE number = ?", values)  # noqa: S608 - a known column
+        self._write_some(f"UPDATE spectrum SET {column} = ? WHERE number = ?", values)  # noqa: S608 - a known column
 
     def fill_by_did(self, column: str, values: Iterable[tuple[Any, str]]) -> None:
         """Set one of the columns that the ledger lacks, from pairs of value and DID."""
         assert column in _FILLED
-        self._write(f"UPDATE spectrum SET {column} = ? WHERE did = ?", values)  # noqa: S608 - a known column
+        self._write_some(f"UPDATE spectrum SET {column} = ? WHERE did = ?", values)  # noqa: S608 - a known column
+
+    def join_stars(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Make one star of two, from pairs of the number that stays and the one that goes."""
+        self._write_some("UPDATE spectrum SET star = ? WHERE star = ?", pairs)
 
     def clear(self, column: str) -> None:
         """Empty one of the columns that the ledger lacks."""
         assert column in _FILLED
         self._write(f"UPDATE spectrum SET {column} = NULL WHERE {column} NOT NULL AND ?", [(1,)])  # noqa: S608
 
+    def _write_some(self, sql: str, values: Iterable[tuple[Any, ...]]) -> None:
+        """Write values part by part; others may read meanwhile."""
+        remaining = iter(values)
+        while some := list(islice(remaining, ROWS_PER_WRITE)):
+            self._write(sql, some)
+
     def _write(self, sql: str, values: Iterable[tuple[Any, ...]]) -> None:
-        with self._lock:
+        with self._using():
             self._connection.execute("BEGIN")
-            self._connection.executemany(sql, values)
-            self._connection.execute("COMMIT")
+            with self._connection:
+                self._connection.executemany(sql, values)
             self.version += 1
 
     def view(self, selection: Selection) -> View:
         """Return the rows of a selection in its order. ValueError if a field has no meaning."""
         sql, values = selection.sql()
-        with self._lock:
+        with self._using():
             version = self.version
             numbers = array("q", (row[0] for row in self._connection.execute(sql, values)))
             made = View(f"v{next(self._serial)}", numbers, version)
@@ -132,29 +144,50 @@ class SpectraIndex:
         return self._all(f"SELECT {', '.join(names)} FROM spectrum WHERE number IN ({marks})", *numbers)  # noqa: S608
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._using():
             return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Let one thread use the database. StoreError if its temporary file fails."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                raise StoreError(
+                    f"the page's temporary table cannot be kept ({error}); make room in /var/tmp, or set SQLITE_TMPDIR "
+                    "to another folder"
+                ) from error
 
     def number_of(self, did: str) -> int | None:
         """Return the row number of a DID, None if the harvest does not list it."""
         found = self._all("SELECT number FROM spectrum WHERE did = ?", did)
         return found[0][0] if found else None
 
-    def stored_after(self, number: int, most: int) -> list[tuple[int, str, str]]:
-        """Return number, DID and effective label of stored spectra after row ``number``.
+    def stored_dids(self, numbers: Sequence[int]) -> list[str]:
+        """Return the DIDs of those rows whose spectra are stored, in the order of ``numbers``."""
+        sql = f"SELECT number, did FROM spectrum WHERE {_STORED} AND number IN (SELECT value FROM json_each(?))"  # noqa: S608
+        found = dict(self._all(sql, json.dumps(list(numbers))))
+        return [found[number] for number in numbers if number in found]
+
+    def stored_after(self, number: int, most: int) -> list[tuple[int, str]]:
+        """Return number and DID of stored spectra after row ``number``.
 
         They are the next ones whose files have not been read.
         """
         where = f"number > ? AND star IS NULL AND {_STORED}"
-        sql = f"SELECT number, did, coalesce(mine, label, '') FROM spectrum WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608
+        sql = f"SELECT number, did FROM spectrum WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608
         return self._all(sql, number, most)
 
     def labels(self, numbers: Sequence[int]) -> list[str]:
         """Return the label of each row, the user's own before the catalog's; '' without one."""
-        known = dict(
-            self._all("SELECT number, coalesce(mine, label, '') FROM spectrum WHERE mine NOT NULL OR label <> ''")
-        )
-        return [str(known.get(number, "")) for number in numbers]
+        sql = "SELECT number, coalesce(mine, label, '') FROM spectrum WHERE number IN (SELECT value FROM json_each(?))"
+        found: list[str] = []
+        for start in range(0, len(numbers), ROWS_PER_WRITE):  # others may read meanwhile
+            some = list(numbers[start : start + ROWS_PER_WRITE])
+            known = dict(self._all(sql, json.dumps(some)))
+            found += [str(known.get(number, "")) for number in some]
+        return found
 
     def catalog_labels(self) -> dict[str, str]:
         """Return the catalog's labels by DID."""

@@ -17,6 +17,7 @@ from typing import Any
 from ..formatting import plain_line
 from ..ledger.queries import RunRecord, last_run
 from ..storage.atomic import is_running
+from ..storage.errors import translate_os_errors
 from ..storage.run_folder import StateFolder
 
 RECENT = 12  # events that the page lists
@@ -40,14 +41,15 @@ class EventTail:
         self._at = self._path.stat().st_size if self._path else 0
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the events since the last call; those of an unfinished line later."""
-        newest = self._newest()
-        if events := self._read():
-            return events
-        if newest == self._path:
-            return []
-        self._path, self._at = newest, 0
-        return self._read()
+        """Return the events since the last call; those of an unfinished line later. StoreError."""
+        with translate_os_errors(self._runs):
+            newest = self._newest()
+            if events := self._read():
+                return events
+            if newest == self._path:
+                return []
+            self._path, self._at = newest, 0
+            return self._read()
 
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None:

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import secrets
 import urllib.request
+import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from ..dataset.stored_files import StoredFile
+from ..errors import HarvestError
+from ..fits.observation import Observation
 from ..formatting import plain_line
 
 if TYPE_CHECKING:
@@ -29,12 +35,20 @@ OURS = "harvester:"
 LOAD_TIMEOUT = 60  # seconds for a receiver to read a table
 _DID_COLUMNS = ("did", "id", "obs_publisher_did")
 
+
 Picked = Callable[[Sequence[str], bool], None]
 """Is called with DIDs, and whether it is one row that was pointed at."""
 
 
 class NoHubError(Exception):
     """No SAMP hub is running."""
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """Return what a call ends in where the hub has gone."""
+    from pyvo.samp import SAMPClientError, SAMPHubError
+
+    return OSError, HTTPException, xmlrpc.client.Error, SAMPClientError, SAMPHubError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +76,16 @@ class SampLink:
         self._tables = _Tables()
 
     def close(self) -> None:
-        """Leave the hub."""
-        self._client.disconnect()
+        """Leave the hub, if it is still there."""
+        with suppress(*hub_errors()):
+            self._client.disconnect()
+
+    def is_alive(self) -> bool:
+        """Return whether the hub still answers."""
+        with suppress(*hub_errors()):
+            self._client.ping()
+            return True
+        return False
 
     def receivers(self, mtype: str, to: str | None = None) -> dict[str, str]:
         """Return id and name of the clients that take such messages, or of those called ``to``."""
@@ -87,6 +109,13 @@ class SampLink:
         url = path.absolute().as_uri()
         meta = {"Access.Reference": url, "Access.Format": _format_of(path), "DataID.Title": name}
         return self._call(SPECTRUM, {"url": url, "spectrum-id": did, "name": name, "meta": meta}, to)
+
+    def send_observed(self, stored: StoredFile, observed: Observation, to: str | None = None) -> list[DeliveryResult]:
+        """Send one stored spectrum, and point at its position if its header has one."""
+        sent = self.send_spectrum(Path(stored.path), stored.did, observed.object_name or stored.name, to)
+        if observed.ra is not None and observed.dec is not None:
+            sent += self.point_at(observed.ra, observed.dec, to)
+        return sent
 
     def point_at(self, ra: float, dec: float, to: str | None = None) -> list[DeliveryResult]:
         """Point at a position (degrees, ICRS) in all programs that show the sky, or in ``to``."""
@@ -112,18 +141,19 @@ class SampLink:
     def listen(self, picked: Picked) -> None:
         """Call ``picked``, in a thread of the client, when rows are picked elsewhere.
 
+        It may raise HarvestError.
+
         A table of spectra that another program sends is a pick of all its rows.
         """
 
         def receive(_: str, __: str, message: str | None, mtype: str, parameters: Any, ___: Any) -> None:
+            answer: dict[str, Any] = {"samp.status": "samp.ok", "samp.result": {}}
             try:
                 found = self._tables.picked(mtype, parameters)
-                answer: dict[str, Any] = {"samp.status": "samp.ok", "samp.result": {}}
-            except (ValueError, OSError, IndexError, SyntaxError) as error:  # astropy's own are the latter
-                found = None
+                if found is not None:
+                    picked(found, mtype == ROW)
+            except (ValueError, OSError, IndexError, SyntaxError, HarvestError) as error:  # astropy's are IndexErrors
                 answer = {"samp.status": "samp.error", "samp.error": {"samp.errortxt": plain_line(str(error))}}
-            if found is not None:
-                picked(found, mtype == ROW)
             if message is not None:
                 self._client.reply(message, answer)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 from ..config.configuration import Configuration
 from ..dataset.run_profiles import RunProfiles
 from ..dataset.stored_files import find_stored_file, read_stored
-from ..errors import HarvestError
+from ..errors import HarvestError, UsageError
 from ..fits.spectrum import Spectrum
 from ..formatting import plain_line
 from ..ledger import queries
@@ -23,11 +24,15 @@ from .agreement import agreements, disputed
 from .index import SpectraIndex
 from .labels import FOLDER, LabelFile, all_labels
 from .live import EventTail, LiveRun
+from .programs import OtherPrograms
 from .reading import FileReader
 
 LOOK_INTERVAL = 0.5  # seconds between two looks at the event log
 STATUS_EVERY = 2  # looks between two statuses
 JUDGE_EVERY = 20  # labels after which doubts are computed again
+JUDGED_FIRST = 2_000  # shapes: while many are read, doubts are computed again whenever there are twice as many
+REST = 9  # times as long as a judgement took, until the next: of a million spectra it takes long, with every core
+READ_INTERVAL = 2.0  # seconds between two looks for files that have not been read
 _LEDGER_LAG = 4  # looks for which a change is read again: the ledger is written after the event log
 _BACKLOG = 100  # messages to a page that does not read
 
@@ -46,6 +51,7 @@ class Session:
     index: SpectraIndex = field(default_factory=SpectraIndex)
     reader: FileReader = field(init=False)
     live: LiveRun = field(init=False)
+    programs: OtherPrograms = field(init=False)
     loaded: asyncio.Event = field(default_factory=asyncio.Event)
     others: dict[str, dict[str, str]] = field(default_factory=dict)
     """The labels of the other labellers, and the catalog's."""
@@ -55,12 +61,12 @@ class Session:
     _unjudged: int = 0
     _unsettled: bool = False
     _arrivals: int = 0
-    _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.reader = FileReader(self.store, self.index, RunProfiles(self.store))
         self.live = LiveRun(self.store.ledger)
         self._tail = EventTail(self.store.state)
+        self.programs = OtherPrograms(self.store, self.reader.profiles, self.mark_picked, self.announce_picked)
 
     @property
     def column(self) -> str:
@@ -82,26 +88,27 @@ class Session:
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from None
         finally:
+            await self.programs.close()
             self.index.close()
 
     async def _load_and_read(self) -> None:
         await asyncio.to_thread(self._load)
         self.loaded.set()
         self._send("loaded", {"version": self.index.version})
-        unjudged = False
+        judged, rest = 0, 0.0  # shapes that were judged, and when the next judgement may begin
         while True:
             more = await asyncio.to_thread(self.reader.read_more)
             if more:
-                unjudged = True
                 self._send("reading", self.progress())
-            elif unjudged or self._unjudged >= JUDGE_EVERY:
-                unjudged, self._unjudged = False, 0
+            fresh = len(self.reader.shapes) - judged
+            due = fresh >= max(judged, JUDGED_FIRST) if more else fresh > 0 or self._unjudged >= JUDGE_EVERY
+            if due and (begun := time.monotonic()) >= rest:
+                judged, self._unjudged = len(self.reader.shapes), 0
                 await asyncio.to_thread(self.reader.judge)
+                rest = time.monotonic() + REST * (time.monotonic() - begun)
                 self._send("judged", {"version": self.index.version})
-            else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._more.wait(), 2)
-                self._more.clear()
+            elif not more:
+                await asyncio.sleep(READ_INTERVAL)
 
     def _load(self) -> None:
         self._tail.skip()
@@ -209,7 +216,7 @@ class Session:
             number = self.index.number_of(did)
             row = self.index.row(number) if number is not None else {}
             if row.get("star") is None and row.get("status") in ("present", "saved"):
-                self.reader.read_again(row["number"], did, str(row["label"] or ""))
+                self.reader.read_again(row["number"], did)
 
     def status(self) -> dict[str, Any]:
         """Return the state of the run, and the version of the table.
@@ -237,10 +244,27 @@ class Session:
             if not queue.full():
                 queue.put_nowait(f"event: {name}\ndata: {json.dumps(data)}\n\n")
 
-    def pick(self, dids: Sequence[str], *, alone: bool) -> None:
-        """Show which spectra another program has picked; ``alone``: it points at one of them."""
+    def mark_picked(self, dids: Sequence[str], alone: bool) -> dict[str, Any]:
+        """Mark the spectra that another program has picked; ``alone``: it points at one of them.
+
+        Return what ``announce_picked`` takes. StoreError.
+        """
         if not alone:
             self.index.clear("picked")
             self.index.fill_by_did("picked", [(1, did) for did in dids])
         numbers = [number for did in dids[:1] if (number := self.index.number_of(did)) is not None]
-        self._send("picked", {"numbers": numbers, "count": len(dids), "alone": alone, "version": self.index.version})
+        return {"numbers": numbers, "count": len(dids), "alone": alone, "version": self.index.version}
+
+    def announce_picked(self, message: Mapping[str, Any]) -> None:
+        """Show on the page what another program has picked; in the thread of the event loop."""
+        self._send("picked", message)
+
+    @contextlib.asynccontextmanager
+    async def following_picks(self) -> AsyncIterator[None]:
+        """Follow the picks of other programs from the beginning. UsageError without a hub."""
+        await self.loaded.wait()
+        try:
+            await self.programs.join()
+        except UsageError as error:
+            raise UsageError(f"--samp: {error}") from None
+        yield

@@ -141,14 +141,13 @@ def _print_agreement(config: Configuration, store: Store) -> int:
 
 
 async def _serve(session: Session, port: int, opening: bool, joining: bool) -> None:
-    from ..browse.picks import following_picks
     from ..browse.server import serve
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with serve(session, port) as rules, following_picks(session) if joining else contextlib.nullcontext():
+    async with serve(session, port) as rules, session.following_picks() if joining else contextlib.nullcontext():
         print(rules.url, flush=True)
         if session.labels is not None:
             print(f"labels of {session.labeller}: {session.labels.path}", flush=True)

@@ -81,10 +81,7 @@ def _send_spectrum(link: SampLink, stored: StoredFile, to: str | None) -> list[D
         observation = observation_of(read_stored(stored))
     except DamagedError as error:
         raise UsageError(f"{stored.name}: {error}") from None
-    sent = link.send_spectrum(Path(stored.path), stored.did, observation.object_name or stored.name, to)
-    if observation.ra is not None and observation.dec is not None:
-        sent += link.point_at(observation.ra, observation.dec, to)
-    return sent
+    return link.send_observed(stored, observation, to)
 
 
 def _send_all(link: SampLink, config: Configuration, to: str | None) -> list[DeliveryResult]:

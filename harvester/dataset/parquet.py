@@ -21,6 +21,7 @@ from .schema import METADATA, TEXT, ExportField, ExportSchema, Write
 from .votable import file_metadata
 
 ROWS = 512  # of a row group: 8 MB of flux, which is what is in memory at a time
+POINTS = 2**22  # of a row group, of spectra that are longer than 8,000 points: 32 MB of flux
 
 
 def require_pyarrow() -> None:
@@ -38,6 +39,7 @@ def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]
 
     schema = arrow_schema(layout, provenance)
     waiting: list[dict[str, Any]] = []
+    points = 0
     floats = [field.name for field in layout.arrays if field.kind in ("list<float64>", "list<float32>")]
     with parquet.ParquetWriter(
         path,
@@ -49,13 +51,17 @@ def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]
     ) as writer:
 
         def write(sample: Sample, part: str | None) -> None:
+            nonlocal points
             waiting.append(layout.row(sample, part) | layout.array_values(sample))
-            if len(waiting) == ROWS:
+            points += sample.flux.size
+            if len(waiting) == ROWS or points >= POINTS:
                 flush()
 
         def flush() -> None:
+            nonlocal points
             writer.write_table(_table(waiting, schema))
             waiting.clear()
+            points = 0
 
         yield write
         if waiting:

@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 from ..fits.observation import Observation
@@ -37,15 +37,21 @@ class Objects:
     Memory grows with names and positions, not with spectra.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_join: Callable[[str, str], None] | None = None) -> None:
+        """``on_join`` is called with the keys of two stars that turn out to be one.
+
+        That which goes comes first, then that which stays.
+        """
+        self._on_join = on_join
         self._parents: dict[str, str] = {}
         self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.anonymous = 0
         """How many spectra name neither object nor position: each is taken for a star of its own."""
-        self._cells: defaultdict[tuple[int, ...], list[tuple[Direction, str]]] = defaultdict(list)
+        self._cells: dict[int, tuple[str, ...]] = {}
+        """The keys of positions in each cube of the sky's unit sphere, which is as wide as ``NEAR``."""
 
-    def add(self, did: SpectrumId, observation: Observation, label: str) -> None:
-        """Count one more spectrum, of this ``label``."""
+    def add(self, did: SpectrumId, observation: Observation, label: str | None = None) -> None:
+        """Take one more spectrum into account, and count it for its ``label``."""
         keys = _keys(did, observation)
         self.anonymous += keys[0] == _own_key(did)
         for key in keys:
@@ -54,7 +60,8 @@ class Objects:
                 if key == _position_key(observation):
                     self._join_neighbours(key, observation)
             self._join(keys[0], key)
-        self._labels[keys[0]][label] += 1
+        if label is not None:
+            self._labels[keys[0]][label] += 1
 
     def star(self, did: SpectrumId, observation: Observation) -> str:
         """Return the star of a spectrum that was added; KeyError if it was not."""
@@ -77,18 +84,27 @@ class Objects:
         """Make one star of two; its key is the first in the order of texts, whichever came first."""
         first, second = sorted((self._root(one), self._root(other)))
         self._parents[second] = first
+        if self._on_join is not None and first != second:
+            self._on_join(second, first)
 
     def _join_neighbours(self, key: str, observation: Observation) -> None:
-        direction = _direction(observation)
+        direction = _direction(observation.ra or 0.0, observation.dec or 0.0)
         cell = tuple(math.floor(value / _CHORD) for value in direction)
-        for neighbour, other in self._neighbours(cell):
-            if math.dist(direction, neighbour) <= _CHORD:
-                self._join(key, other)
-        self._cells[cell].append((direction, key))
-
-    def _neighbours(self, cell: tuple[int, ...]) -> Iterator[tuple[Direction, str]]:
         for step in _AROUND:
-            yield from self._cells.get(tuple(at + by for at, by in zip(cell, step, strict=True)), ())
+            around = _number(tuple(at + by for at, by in zip(cell, step, strict=True)))
+            for other in self._cells.get(around, ()):
+                if self._root(other) != self._root(key) and math.dist(direction, _direction_of(other)) <= _CHORD:
+                    self._join(key, other)
+        self._cells[_number(cell)] = (*self._cells.get(_number(cell), ()), key)
+
+
+def _number(cell: tuple[int, ...]) -> int:
+    """Return one number for the three of a cell.
+
+    A million cells would take 200 MB more as tuples.
+    """
+    x, y, z = cell
+    return ((x << 20) + y << 20) + z
 
 
 def _keys(did: SpectrumId, observation: Observation) -> list[str]:
@@ -112,11 +128,15 @@ def _plain_name(name: str) -> str:
 
 def _position_key(observation: Observation) -> str:
     unknown = observation.ra is None or (observation.ra, observation.dec) == (0, 0)
-    return "" if unknown else f"place {observation.ra!r} {observation.dec!r}"
+    return "" if unknown else f"place {observation.ra} {observation.dec}"
 
 
-def _direction(observation: Observation) -> Direction:
-    assert observation.ra is not None
-    assert observation.dec is not None
-    ra, dec = math.radians(observation.ra), math.radians(observation.dec)
-    return math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)
+def _direction_of(key: str) -> Direction:
+    """Return the direction of a position's key."""
+    _, ra, dec = key.split()
+    return _direction(float(ra), float(dec))
+
+
+def _direction(ra: float, dec: float) -> Direction:
+    right, up = math.radians(ra), math.radians(dec)
+    return math.cos(up) * math.cos(right), math.cos(up) * math.sin(right), math.sin(up)

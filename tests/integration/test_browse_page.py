@@ -208,9 +208,9 @@ async def test_a_harvest_is_seen_while_it_runs(tmp_path: Path) -> None:
 async def test_what_other_programs_pick_is_selected(out: Path) -> None:
     async with browsing(out) as (session, rules), page_of(rules) as tab:
         dids = [session.index.row(number)["did"] for number in (4, 9, 20)]
-        session.pick(dids[1:2], alone=True)
+        session.announce_picked(session.mark_picked(dids[1:2], True))
         await tab.until(f"{SHOWN} === '9'")
-        session.pick(dids, alone=False)
+        session.announce_picked(session.mark_picked(dids, False))
         await tab.until("document.getElementById('foot').innerText.startsWith('3 spectra')")
         await tab.until("document.querySelectorAll('.row.picked').length === 3")
         await pressed(tab, "End", shows=f"{SHOWN} === '20'")

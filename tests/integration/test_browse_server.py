@@ -5,52 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from harvester.browse.access_rules import AccessRules
 from harvester.catalog.reader import read_catalog
 from harvester.catalog.rules import CatalogRules
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.storage.run_folder import StateFolder
-from tests.support.browsing import all_read, browsing
+from tests.support.browsing import all_read, browsing, client_of
 from tests.support.harvests import harvest_from
 
 COUNT = 12
-
-
-class Client:
-    """A program that has the cookie."""
-
-    def __init__(self, session: aiohttp.ClientSession, rules: AccessRules) -> None:
-        self.session, self.base = session, f"http://127.0.0.1:{rules.port}"
-
-    async def get(self, path: str) -> Any:
-        async with self.session.get(f"{self.base}{path}") as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
-
-    async def post(self, path: str, body: object) -> tuple[int, str]:
-        async with self.session.post(f"{self.base}{path}", json=body, headers={"Origin": self.base}) as response:
-            return response.status, await response.text()
-
-
-@asynccontextmanager
-async def client_of(rules: AccessRules) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        async with session.get(rules.url) as response:
-            assert response.status == 200
-            cookie = response.headers["Set-Cookie"]
-            assert "HttpOnly" in cookie
-            assert "SameSite=Strict" in cookie
-        yield Client(session, rules)
 
 
 async def test_the_table_has_what_the_ledger_and_the_files_have(harvested: Path) -> None:

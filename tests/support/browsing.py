@@ -1,4 +1,4 @@
-"""A browse server over a harvest, and a page of it in Chromium."""
+"""A browse server over a harvest, a program that talks to it, and a page of it in Chromium."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from harvester.browse.access_rules import AccessRules
 from harvester.browse.labels import FOLDER, open_labels
@@ -39,13 +41,40 @@ async def all_read(session: Session, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
+class Client:
+    """A program that has the cookie."""
+
+    def __init__(self, session: aiohttp.ClientSession, rules: AccessRules) -> None:
+        self.session, self.base = session, f"http://127.0.0.1:{rules.port}"
+
+    async def get(self, path: str) -> Any:
+        async with self.session.get(f"{self.base}{path}") as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def post(self, path: str, body: object) -> tuple[int, str]:
+        async with self.session.post(f"{self.base}{path}", json=body, headers={"Origin": self.base}) as response:
+            return response.status, await response.text()
+
+
+@asynccontextmanager
+async def client_of(rules: AccessRules) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(rules.url) as response:
+            assert response.status == 200
+            cookie = response.headers["Set-Cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=Strict" in cookie
+        yield Client(session, rules)
+
+
 @asynccontextmanager
 async def page_of(rules: AccessRules, *flags: str) -> AsyncIterator[Tab]:
     """Open the page in Chromium, and wait until the first spectrum is shown."""
     async with chromium(*flags) as tab:
         await tab.look(1400, 900)
         await tab.go(rules.url)
-        await tab.until(f"{SHOWN} && document.body.dataset.live")
+        await tab.until(f"{SHOWN} && document.body.dataset.live", 180)  # a million rows, on a busy machine
         yield tab
 
 

@@ -9,6 +9,7 @@ import { describer, showLabels } from "./labels.js";
 import { LINES, parseLines, vacuum } from "./lines.js";
 import { showRun } from "./live.js";
 import { Plot } from "./plot.js";
+import { showSending } from "./sending.js";
 import { Table } from "./table.js";
 
 history.replaceState(null, "", "/");    // the token stays out of the history and of bookmarks
@@ -34,8 +35,13 @@ const actions = {
   smoother: () => smooth([0, 2, 4, 8].find((sigma) => sigma > plot.sigma) ?? 0),
   lines: () => toggle("lines"), overlay: () => toggle("overlay"), variant: () => nextVariant(),
   cards: () => { const cards = byId("cards"); if (cards) { cards.open = !cards.open; cards.scrollIntoView({ block: "nearest" }); } },
-  search: () => byId("text").focus(), help: () => showKeys(actions),
+  send: () => send(), search: () => byId("text").focus(), help: () => showKeys(actions),
 };
+
+function send() {
+  const { facts, curve } = state, spectrum = facts && curve ? { number: facts.number, title: facts.object || facts.name } : {};
+  return showSending({ view: table.view, total: table.total, ...spectrum });
+}
 
 function toggle(id) { byId(id).checked = !byId(id).checked; draw(true); }
 
@@ -234,6 +240,7 @@ async function begin() {
   byId("smoothing").addEventListener("input", (event) => smooth(Number(event.target.value)));
   for (const id of ["lines", "overlay"]) byId(id).addEventListener("change", () => draw(true));
   byId("help-button").addEventListener("click", actions.help);
+  byId("send-button").addEventListener("click", actions.send);
   byId("own-lines").addEventListener("change", async (event) => {
     state.own = parseLines(await event.target.files[0].text());
     byId("lines").checked = true;

@@ -14,7 +14,7 @@ const KEYS = [
   ["ArrowLeft", "", "left", "to shorter wavelengths"], ["ArrowRight", "", "right", "to longer wavelengths"],
   ["s", "", "smoother", "smoothing: 0, 2, 4, 8 pixels"], ["l", "", "lines", "spectral lines"],
   ["o", "", "overlay", "the nearest spectrum on top"], ["v", "", "variant", "next FLUXCALIB variant, from the archive"],
-  ["c", "", "cards", "header cards"], ["/", "", "search", "search"], ["?", "", "help", "this list"],
+  ["c", "", "cards", "header cards"], ["t", "", "send", "to TOPCAT and other programs, by SAMP"], ["/", "", "search", "search"], ["?", "", "help", "this list"],
 ];
 
 export function bindKeys(actions) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,12 +177,16 @@ def distances(rows: Rows, labels: Sequence[str]) -> NDArray[np.float64]:
     for label in sorted(set(labels)):
         alike = np.flatnonzero(label_of == label)
         if alike.size >= LEAST:
-            found[alike] = _from_median(rows[alike])
+            found[alike] = mean_distance(rows[alike].T)
     return found
 
 
-def _from_median(rows: Rows) -> NDArray[np.float64]:
-    distance = np.abs(rows - np.median(rows, axis=0))
-    spread = np.maximum(1.4826 * np.median(distance, axis=0), _LEAST_SPREAD)
-    mean: NDArray[np.float64] = np.minimum(distance / spread, _FARTHEST).mean(axis=1, dtype=np.float64)
-    return mean
+def mean_distance(columns: Iterable[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Return each row's mean distance from the median of every column, in its typical spreads."""
+    total, number = np.zeros(()), 0
+    for column in columns:
+        number += 1
+        distance = np.abs(column - np.median(column))
+        spread = max(1.4826 * float(np.median(distance)), _LEAST_SPREAD)
+        total = total + np.minimum(distance / spread, _FARTHEST)
+    return total / number

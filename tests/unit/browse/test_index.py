@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harvester.browse.index import VIEWS, SpectraIndex
 from harvester.browse.selection import SORTS, Selection
+from harvester.errors import StoreError
 from harvester.ledger.overview import COLUMNS
 
 ROWS = [
@@ -121,3 +122,19 @@ def test_only_the_latest_orders_are_kept(index: SpectraIndex) -> None:
         index.row(99)
     assert index.number_of("ivo://x/c") == 3
     assert index.number_of("ivo://x/z") is None
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_table_usable(index: SpectraIndex) -> None:
+    index._connection.execute("PRAGMA max_page_count = 3")
+    many = [(f"ivo://x/{'y' * 900}/{number}", *ROWS[0][1:]) for number in range(200)]
+    with pytest.raises(StoreError, match=r"temporary table cannot be kept .*; make room in /var/tmp"):
+        index.add(many)
+    assert names(index) == "abcd", "what could not be written whole is not there"
+    index._connection.execute("PRAGMA max_page_count = 100000")
+    index.add(many[:1])
+    assert index.total() == len(ROWS) + 1
+
+
+def test_stored_spectra_of_a_view_keep_its_order(index: SpectraIndex) -> None:
+    view = index.view(Selection.parse({"sort": "name", "descending": "1"}))
+    assert index.stored_dids(view.numbers.tolist()) == ["ivo://x/b", "ivo://x/a"], "the others are not stored"

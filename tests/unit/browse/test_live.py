@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.browse.live import RECENT, EventTail, LiveRun
+from harvester.errors import StoreError
 from harvester.storage.run_folder import StateFolder
 
 
@@ -68,6 +70,18 @@ def test_a_log_that_was_removed_has_nothing_more(tmp_path: Path) -> None:
     assert len(tail.read()) == 1
     log.unlink()
     assert tail.read() == []
+
+
+def test_a_log_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    """The session goes on after it: what a disk refuses may pass."""
+    state = StateFolder.below(tmp_path)
+    tail, log = EventTail(state), log_of(state, "20261129T0700")
+    log.write_text(f"{saved('first')}\n")
+    assert len(tail.read()) == 1
+    log.unlink()
+    log.mkdir()
+    with pytest.raises(StoreError, match=r"runs: "):
+        tail.read()
 
 
 def test_the_page_learns_what_changed_and_why_nothing_does(tmp_path: Path) -> None:

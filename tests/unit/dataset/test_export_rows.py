@@ -62,6 +62,14 @@ def test_uncertainties_become_inverse_variances_and_flags_a_mask(tmp_path: Path)
     assert len(Table.read(path)) == 2
 
 
+def test_long_spectra_are_written_in_smaller_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harvester.dataset.parquet.POINTS", 12)
+    path = written(tmp_path / "x.parquet", *(sample(name) for name in "abcdefg"))
+    metadata = parquet.read_metadata(path)
+    assert [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)] == [3, 3, 1]
+    assert [row["name"] for row in parquet.read_table(path).to_pylist()] == list("abcdefg")
+
+
 def test_the_unit_of_flux_is_that_of_the_column_where_all_share_one(tmp_path: Path) -> None:
     unit = "erg/cm**2/s/Angstrom"
     table = Table.read(written(tmp_path / "x.parquet", sample("a", flux_unit=unit), sample("b", flux_unit=unit)))
