@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..fits.cards import Cards
 from ..fits.digest import content_digest
-from ..fits.hdu import read_hdus
+from ..fits.hdu import COMPRESSED, read_hdus
 from ..fits.reader import SpectralPart, decode, spectral_part
 from ..fits.spectrum import Spectrum
 from ..model.conventions import FileConventions
@@ -26,6 +26,11 @@ class FitsFile:
     def headers(self) -> Sequence[Cards]:
         """The header of each HDU."""
         return [hdu.header for hdu in self._hdus]
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it has an image whose compression is undone in Python."""
+        return any(hdu.kind == COMPRESSED for hdu in self._hdus)
 
     def spectral_headers(self) -> Sequence[Cards]:
         """Return the header of the table or image that holds the spectrum, and the primary one."""

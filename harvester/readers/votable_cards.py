@@ -8,6 +8,7 @@ a UTYPE becomes that card. Every PARAM is also a card by its own name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..fits.cards import Cards, Value
@@ -33,6 +34,10 @@ _POSITIONS = {
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "day": 86_400.0}
 _DURATIONS = frozenset({"TELAPSE", "EXPOSURE", "EXPTIME"})
 _WHOLE, _REAL = frozenset({"short", "int", "long", "unsignedbyte"}), frozenset({"float", "double"})
+
+
+_COOSYS = re.compile(rb"<(?:[\w.-]+:)?COOSYS\b([^>]*)>")
+_ATTRIBUTE = re.compile(rb"\b(system|equinox)\s*=\s*[\"']([^\"']*)[\"']")
 
 
 class VotableCards(Cards):
@@ -70,6 +75,21 @@ def cards_of(params: Sequence[VotableField]) -> VotableCards:
         if own is not None and name not in cards:
             cards[name], units[name] = own, param.unit.strip()
     return VotableCards(cards, units)
+
+
+def frame_cards(opening: bytes) -> dict[str, Value]:
+    """Return the cards that the COOSYS elements of a document make.
+
+    They are reference system and equinox. None where there are no such elements, or several that differ: which one a
+    position refers to is not looked up.
+    """
+    found = set(_COOSYS.findall(opening))
+    attributes = dict(_ATTRIBUTE.findall(found.pop())) if len(found) == 1 else {}
+    system = attributes.get(b"system", b"").decode("latin-1").strip().removeprefix("eq_").upper()
+    if system not in ("FK4", "FK5", "ICRS"):
+        return {}
+    equinox = attributes.get(b"equinox", b"").decode("latin-1").strip()
+    return {"RADESYS": system} | ({"EQUINOX": equinox} if equinox else {})
 
 
 def _standard(param: VotableField) -> Iterator[tuple[str, Value]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,8 @@ _STREAM = re.compile(rb"<STREAM\s+encoding\s*=\s*[\"']base64[\"']\s*>([A-Za-z0-9
 _TAGS = b"<>/TRD"
 _NO_TAGS = b"0123456789+-.eENnAaIiFfXx \t\r\n"  # what stands between the tags of rows of numbers
 _BLANK_TAGS = bytes.maketrans(_TAGS, b" " * len(_TAGS))
+_MAYBE_BLANK = tuple(b"<TD>" + mark for mark in (b"<", b" ", b"\t", b"\r", b"\n"))
+_ROW_ENDS, _ROWS_AT_ONCE = b"</TR>", 1 << 16
 _ROWS_BEGIN, _ROWS_END = b"<TABLEDATA>", b"</TABLEDATA>"
 _WIDTHS = {
     "short": ">i2",
@@ -126,19 +128,41 @@ def _tabledata(raw: bytes) -> VotableContent | None:
 def _columns(section: bytes, width: int) -> Sequence[Sequence[bytes]] | None:
     """Return the cells of rows of ``width`` cells each, by column.
 
-    None where there is more than tags and numbers.
+    None where there is more than tags and numbers. Piece by piece: one call on megabytes would hold the interpreter
+    lock, and with it the event loop of another thread, for a tenth of a second.
     """
+    columns: list[list[bytes]] = [[] for _ in range(width)]
+    for piece in _pieces(section):
+        cells = _cells(piece, width)
+        if cells is None or len(columns[0]) + len(cells[0]) > MOST_ROWS:
+            return None
+        for column, more in zip(columns, cells, strict=True):
+            column.extend(more)
+    return columns if columns[0] else None
+
+
+def _pieces(section: bytes) -> Iterator[bytes]:
+    """Yield ``section`` in pieces that end with a row."""
+    begin = 0
+    while begin < len(section):
+        end = section.find(_ROW_ENDS, begin + _ROWS_AT_ONCE)
+        end = len(section) if end < 0 else end + len(_ROW_ENDS)
+        yield section[begin:end]
+        begin = end
+
+
+def _cells(section: bytes, width: int) -> Sequence[Sequence[bytes]] | None:
     rows = section.count(b"<TR>")
     skeleton = section.translate(None, _NO_TAGS)
-    if not 0 < rows <= MOST_ROWS or skeleton != (b"<TR>" + b"<TD></TD>" * width + b"</TR>") * rows:
+    if skeleton != (b"<TR>" + b"<TD></TD>" * width + b"</TR>") * rows:
         return None
     cells = section.translate(_BLANK_TAGS).split()
-    if len(cells) == rows * width:
+    if len(cells) == rows * width and not any(mark in section for mark in _MAYBE_BLANK):
         return [cells[place::width] for place in range(width)]
     found = re.findall(rb"<TR>\s*+" + rb"<TD>([^<]*+)</TD>\s*+" * width + rb"</TR>", section)
     if len(found) != rows:
         return None
-    return [found] if width == 1 else list(zip(*found, strict=True))
+    return [found] if width == 1 or not found else list(zip(*found, strict=True))
 
 
 def _stream(raw: bytes) -> VotableContent | None:

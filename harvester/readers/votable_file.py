@@ -20,7 +20,7 @@ from ..model.failures import FailureKind
 from ..model.outcomes import Check
 from ..vo.document import is_status, query_status
 from ..vo.votable_model import VotableError
-from .votable_cards import VotableCards
+from .votable_cards import VotableCards, frame_cards
 from .votable_content import TruncatedVotableError, VotableContent, read_content
 from .votable_table import VotableData
 
@@ -46,7 +46,8 @@ class VotableFile:
         content = _content(raw)
         _refuse_other_documents(raw, content)
         self._tables = [VotableData(one.table, one.cells, one.rows, conventions) for one in content.tables if one.rows]
-        self._infos = VotableCards({info.name.upper(): info.value for info in content.infos if info.name})
+        infos = {info.name.upper(): info.value for info in content.infos if info.name}
+        self._infos = VotableCards(infos | frame_cards(raw[: raw.find(b"<DATA")]))
 
     @property
     def headers(self) -> Sequence[Cards]:
@@ -57,6 +58,11 @@ class VotableFile:
     def _chosen(self) -> tuple[Sequence[VotableData], tuple[str, ...]]:
         complete = [table for table in self._tables if table.roles.complete]
         return choose_tables(complete) if complete else (self._tables[:1], ())
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes longer than its size tells: it does not."""
+        return False
 
     def spectral_headers(self) -> Sequence[Cards]:
         """Return the cards of the table that holds the spectrum, and those of the document."""

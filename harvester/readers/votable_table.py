@@ -24,6 +24,7 @@ Cells = Sequence[str] | Sequence[bytes] | NDArray[Any]
 
 _WHOLE = frozenset({"short", "int", "long", "unsignedbyte"})
 _NUMERIC = _WHOLE | {"float", "double", "boolean"}
+_NUMBERS_AT_ONCE = 1 << 13  # more in one call would hold the event loop of another thread for milliseconds
 _TRUE, _FALSE = frozenset({"t", "true", "1"}), frozenset({"f", "false", "0"})
 
 
@@ -171,10 +172,17 @@ def _truth(cell: str | bytes) -> float:
 
 
 def _parsed(cells: Sequence[str] | Sequence[bytes], column: VotableColumn) -> Array:
+    values = np.empty(len(cells))
     try:
-        return np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        pass  # blanks, and whole numbers in hexadecimal, are rarer and take longer
+        for begin in range(0, len(cells), _NUMBERS_AT_ONCE):
+            some = cells[begin : begin + _NUMBERS_AT_ONCE]
+            values[begin : begin + len(some)] = np.fromiter(map(float, some), np.float64, len(some))
+    except ValueError:  # blanks, and whole numbers in hexadecimal, are rarer and take longer
+        return _with_blanks(cells, column)
+    return values
+
+
+def _with_blanks(cells: Sequence[str] | Sequence[bytes], column: VotableColumn) -> Array:
     texts = [(cell.decode() if isinstance(cell, bytes) else cell).strip() for cell in cells]
     numbers = [_number(text) if text else np.nan for text in texts]
     wrong = next((text for text, number in zip(texts, numbers, strict=True) if number is None), None)

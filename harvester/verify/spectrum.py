@@ -40,13 +40,20 @@ def verified_soon(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict
     """Return the same, or a verification to be finished where waiting harms nothing."""
     if takes_long(raw):
         return LongVerification(partial(verified, raw, did, expected))
-    return verified_by_own_readers(raw, did, expected)
+    return verified_by_own_readers(raw, did, expected, holds_loop=True)
 
 
-def verified_by_own_readers(raw: bytes, did: SpectrumId, expected: Expectation) -> Verdict | LongVerification:
-    """Return the same, but leave to be finished what other packages' readers are asked."""
+def verified_by_own_readers(
+    raw: bytes, did: SpectrumId, expected: Expectation, holds_loop: bool = False
+) -> Verdict | LongVerification:
+    """Return the same, but leave to be finished what other packages' readers are asked.
+
+    And, where an event loop is held, what takes our own reader long.
+    """
     try:
         file = open_file(raw, expected.strict, expected.conventions, expected.fits_only)
+        if holds_loop and file.is_slow:
+            return LongVerification(partial(verified, raw, did, expected))
         check_identity(did, expected.identity_card, *file.spectral_headers())
         return _proof(raw, file, file.spectrum(), expected)
     except UnknownFormError as error:

@@ -10,6 +10,7 @@ import warnings
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io.votable import parse_single_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,6 +159,40 @@ def test_null_values_blanks_and_masks_are_no_numbers() -> None:
     np.testing.assert_array_equal(spectrum.flux[:4], [np.nan, np.nan, 16, 7])
     assert spectrum.mask is not None
     np.testing.assert_array_equal(spectrum.mask[:4], [True, False, False, False])
+
+
+B1950, ICRS = '<COOSYS ID="a" system="eq_FK4" equinox="B1950"/>', '<COOSYS ID="b" system="ICRS"/>'
+
+
+@pytest.mark.parametrize(
+    ("elements", "frame"), [(B1950, "fk4"), (ICRS, "icrs"), (B1950 + ICRS, "icrs")], ids=["FK4", "ICRS", "two"]
+)
+def test_positions_are_of_the_system_that_the_document_declares(elements: str, frame: str) -> None:
+    body = spectrum_votable()
+    begin = body.index(b"<TABLE")
+    there = SkyCoord(103.8, -10.6, unit="deg", frame=frame).icrs
+    observed = observation_of(read_spectrum(body[:begin] + elements.encode() + body[begin:]))
+    assert observed.ra == pytest.approx(there.ra.deg)
+    assert observed.dec == pytest.approx(there.dec.deg)
+
+
+def test_a_blank_cell_beside_an_array_takes_no_number_from_it() -> None:
+    """Two numbers in one cell and none in the next are as many as one in each."""
+    fields = (
+        b'<FIELD name="wave" unit="nm" datatype="double" arraysize="*"/>'
+        b'<FIELD name="flux" datatype="double" arraysize="*"/>'
+    )
+    body = table(b"<TR><TD>400 500</TD><TD></TD></TR>", fields)
+    assert "2 wavelengths stand against 0 values of flux" in refused(body).detail
+
+
+def test_rows_are_the_same_however_they_are_cut_into_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    for body in (spectrum_votable(), table(ROWS.replace(b"<TD>405</TD>", b"<TD> </TD>", 1))):
+        monkeypatch.setattr("harvester.readers.votable_content._ROWS_AT_ONCE", 1 << 20)
+        whole = read_content(body).tables[0].cells
+        for size in (0, 1, 100, 1000):
+            monkeypatch.setattr("harvester.readers.votable_content._ROWS_AT_ONCE", size)
+            assert [list(cells) for cells in read_content(body).tables[0].cells] == [list(cells) for cells in whole]
 
 
 def test_columns_without_a_meaning_are_those_that_the_profile_names() -> None:
