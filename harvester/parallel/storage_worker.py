@@ -1,8 +1,8 @@
 """The storage process: verify bodies and commit those that pass.
 
 Its last argument is the number of an open socket. What arrives while a batch is verified and synced becomes the next
-batch, so no timer and no thread is needed. It ends when the run's process does: it finishes the batch that it commits,
-under the run's lock, which it has inherited, and begins no other.
+batch, so no timer and no thread is needed. It ends when the run's process does, once all that it was sent is stored:
+until then it holds the run's lock, which it has inherited.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 from ..model.expectation import Expectation
 from ..model.outcomes import LongVerification, VerifiedSpectrum
@@ -49,17 +50,13 @@ def _work(end: socket.socket, expected: Expectation, committer: BatchCommitter) 
         while len(batch) < MAX_BATCH and more.poll(0) and (sent := SentBody.receive(end)) is not None:
             batch.append(sent)
             verdicts.append(_verdict(sent, expected))
-        if any(event & select.POLLHUP for _, event in more.poll(0)):
-            return
         sound = [number for number, each in enumerate(verdicts) if isinstance(each.verdict, VerifiedSpectrum)]
         faults = committer.commit([(batch[number].path, batch[number].body) for number in sound]) if sound else []
         for number, fault in zip(sound, faults, strict=True):
             if fault is not None:
                 verdicts[number] = Stored(verdicts[number].verdict, _portable(fault))
-        try:
+        with suppress(ConnectionError):  # the run is gone: the next one finds what is stored
             end.sendall(packed_results(verdicts))
-        except ConnectionError:
-            return
 
 
 def _verdict(sent: SentBody, expected: Expectation) -> Stored:

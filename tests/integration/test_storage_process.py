@@ -207,14 +207,21 @@ def test_a_body_is_received_whole_by_a_process_that_was_stopped_meanwhile() -> N
         assert SentBody.receive(_Interrupted(pieces[:-1])) is None  # type: ignore[arg-type]
 
 
-def test_nothing_is_committed_once_the_run_is_gone(tmp_path: Path) -> None:
+def test_what_was_received_whole_is_stored_though_the_run_is_gone(tmp_path: Path) -> None:
+    """The process holds the run's lock until then, and the next run need not request it again."""
     store = opened(tmp_path)
     ours, theirs = socket.socketpair()
+    sent = [
+        SentBody(target.did, target.file_name, body).to_bytes() for target, body in zip(TARGETS, BODIES, strict=True)
+    ]
     with theirs:
-        theirs.sendall(SentBody(TARGETS[0].did, TARGETS[0].file_name, BODIES[0]).to_bytes())
+        for body in sent[:3]:
+            theirs.sendall(body)
+        theirs.sendall(sent[3][:-1])
     with ours, closing(BatchCommitter(store.folder, store.state.path)) as committer:
         storage_worker._work(ours, EXPECTED, committer)
-    assert not fits_names(tmp_path)
+    assert fits_names(tmp_path) == {target.file_name for target in TARGETS[:3]}
+    assert not leftovers(tmp_path)
 
 
 def test_a_process_imports_what_this_one_would_not_what_the_working_directory_has(
