@@ -44,7 +44,8 @@ def acquire_lock(path: Path, run: str) -> Iterator[tuple[int, ...]]:
         with _folder_locks_are_optional():
             _wait_for(folder, path, began)
         with _opened(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK) as file:
-            _wait_for(file, path, began)
+            with _file_locks_are_needed(path):
+                _wait_for(file, path, began)
             with translate_os_errors(path):
                 os.ftruncate(file, 0)
                 os.pwrite(file, _description(run), 0)
@@ -57,8 +58,24 @@ def _folder_locks_are_optional() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _UNSUPPORTED:
+        if not _is_unsupported(error):
             raise
+
+
+@contextmanager
+def _file_locks_are_needed(path: Path) -> Iterator[None]:
+    """Say what to do on a file system without any locks."""
+    try:
+        yield
+    except StoreError as error:
+        if not _is_unsupported(error):
+            raise
+        advice = "start the lock service of the network disk, or choose another --out"
+        raise StoreError(f"{path}: this file system has no locks, which keep two runs apart: {advice}") from error
+
+
+def _is_unsupported(error: StoreError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _UNSUPPORTED
 
 
 def _wait_for(descriptor: int, path: Path, began: float) -> None:

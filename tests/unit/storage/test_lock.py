@@ -110,6 +110,19 @@ def test_the_lock_of_a_killed_run_stays_until_the_processes_that_store_for_it_ha
     run.stdout.close()
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_one_sentence_with_a_way_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def without(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    assert not is_held(path)
+    with pytest.raises(StoreError, match=r"has no locks, .*choose another --out"), acquire_lock(path, "first"):
+        pass
+
+
 def test_a_disk_that_fails_is_no_other_harvest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(descriptor: int, operation: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
