@@ -113,7 +113,10 @@ def _keys(run: RunContext[Store]) -> Keys:
 
 @contextmanager
 def signals(shutdown: Shutdown, release_terminal: Callable[[], None]) -> Iterator[None]:
-    """Drain at the first signal, abort at the second, and exit at once at the third."""
+    """Drain at the first signal, abort at the second, and exit at once at the third.
+
+    SIGHUP stays ignored where it is, as by nohup.
+    """
     from ..model.exit_codes import StopReason
 
     loop = asyncio.get_running_loop()
@@ -124,12 +127,14 @@ def signals(shutdown: Shutdown, release_terminal: Callable[[], None]) -> Iterato
             os._exit(128 + number)
         shutdown.interrupt(StopReason(f"stopped by {SIGNALS[number]}", 128 + number))
 
-    for number in SIGNALS:
+    ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [number for number in SIGNALS if number is not signal.SIGHUP or not ignores_hangup]
+    for number in handled:
         loop.add_signal_handler(number, handle, number)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number in handled:
             loop.remove_signal_handler(number)
 
 

@@ -181,6 +181,28 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
     assert len(fits_names(tmp_path / "spectra")) == 200
 
 
+def test_a_run_that_nohup_started_survives_the_end_of_its_terminal(tmp_path: Path) -> None:
+    catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
+    with demo("--count", "30", "--latency", "0.05") as url:
+        asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra", "--rate", "0", "--progress", "json"]
+        process = subprocess.Popen(
+            ["nohup", *HARVESTER, *asked],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(HERE)},
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"spectrum_saved"' in line:
+                process.send_signal(signal.SIGHUP)
+                break
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert len(fits_names(tmp_path / "spectra")) == 30
+
+
 def test_a_second_harvest_in_the_same_directory_learns_who_holds_it(tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
     with demo("--count", "30", "--latency", "1") as url:
