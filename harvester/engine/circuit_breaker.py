@@ -155,7 +155,8 @@ class CircuitBreaker:
         after = self._with(signal, failure, waited)
         if signal is Signal.OK:
             return after._grown()
-        relapse = self.state is BreakerState.RECOVERING and signal is Signal.OUTAGE_LIKE and not own
+        recovering = self.state is BreakerState.RECOVERING and not self.false_alarms
+        relapse = recovering and signal is Signal.OUTAGE_LIKE and not own
         if not relapse and not after._alarmed(signal):
             return after
         if failure is not None and wait is not None:
@@ -220,7 +221,9 @@ class CircuitBreaker:
         """Record a probe that brought its spectrum: no outage, or one that is about to end."""
         known = CircuitBreaker(served=True, habits=self.habits)
         if not self.outage:
-            return replace(known, false_alarms=self.false_alarms + 1, acquitted=now)
+            state = BreakerState.RECOVERING if self.rate_share < 1.0 else BreakerState.CLOSED  # as it was before
+            alarms = self.false_alarms + 1
+            return replace(known, state=state, rate_share=self.rate_share, false_alarms=alarms, acquitted=now)
         if self.good_probes + 1 < GOOD_PROBES:
             return replace(self, good_probes=self.good_probes + 1, rejected_probes=0, until=now + NEXT_GOOD_PROBE)
         return replace(known, state=BreakerState.RECOVERING, rate_share=RAMP_START)

@@ -197,6 +197,17 @@ def test_trouble_while_the_rate_grows_opens_it_at_once() -> None:
     assert failing(breaker, 1).is_open
 
 
+def test_an_alarm_that_a_probe_disproves_does_not_end_a_recovery_at_the_full_rate() -> None:
+    breaker = good(CircuitBreaker(BreakerState.RECOVERING, served=True, rate_share=0.1), 5)
+    share = breaker.rate_share
+    breaker = failing(breaker, 1)
+    assert breaker.is_open, "the archive may be down again"
+    breaker = breaker.record_probe(None, True, 1.0, RNG)
+    assert (breaker.state, breaker.rate_share) == (BreakerState.RECOVERING, share)
+    assert not failing(breaker, 1).is_open, "another bad spectrum is no alarm now"
+    assert good(breaker, 50).state is BreakerState.CLOSED
+
+
 def test_a_retry_after_is_obeyed_by_all_workers_and_never_shortened() -> None:
     breaker = CircuitBreaker().record(Signal.OUTAGE_LIKE, BUSY, 100.0, RNG)
     assert breaker.outage
