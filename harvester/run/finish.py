@@ -110,10 +110,10 @@ async def write_summary(run: RunContext[Store], result: RunResult) -> None:
 
 async def write_report_page(run: RunContext[Store], result: RunResult) -> RunResult:
     """Write the HTML report; whatever goes wrong is a warning in the result."""
-    from ..report.data.sampling import MOST_AT_RUN_END, MOST_FROM_OBJECT_STORE
-    from ..report.page import write_report
-
     try:
+        from ..report.data.sampling import MOST_AT_RUN_END, MOST_FROM_OBJECT_STORE
+        from ..report.page import write_report
+
         most = MOST_AT_RUN_END if isinstance(run.store, DirectoryStore) else MOST_FROM_OBJECT_STORE
         page = await asyncio.to_thread(write_report, run.store, run.name, most)
     except HarvestError as error:

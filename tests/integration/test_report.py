@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -433,3 +434,14 @@ def test_two_labels_of_one_spectrum_are_a_doubt_on_the_page(tmp_path: Path) -> N
     assert data.labels.as_json()["conflicting"] == [
         {"ids": (first,), "labels": ("0", "2"), "why": "the catalog lists it twice; the first label is used"}
     ]
+
+
+async def test_a_report_that_this_installation_cannot_draw_any_more_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the program was updated during a night: what was not loaded yet may not fit to what was."""
+    monkeypatch.setitem(sys.modules, "harvester.report.page", None)
+    result = (await harvest_demo(tmp_path / "out", 3)).report
+    assert result.stats.exit_code == 0
+    assert [warning.partition(": ")[0] for warning in result.warnings] == ["report"]
+    assert (result.folder / "summary.json").exists()
