@@ -138,31 +138,39 @@ class Metrics:
 
 @asynccontextmanager
 async def text_file(metrics: Metrics, path: Path, broken: Callable[[Exception], None]) -> AsyncIterator[None]:
-    """Write the metrics to ``path``, whole or not at all, every 15 seconds and at the end."""
+    """Write the metrics to ``path``, whole or not at all, every 15 seconds and at the end.
+
+    ``broken`` gets the first fault; later writes are tried all the same.
+    """
     metrics.take_over(path)
-    writing = asyncio.create_task(_write_on(metrics.registry, path, broken), name="metrics-file")
+    ending = asyncio.Event()
+    writing = asyncio.create_task(_write_on(metrics.registry, path, broken, ending), name="metrics-file")
     try:
         yield
     finally:
-        writing.cancel()
+        ending.set()
         await asyncio.wait((writing,))
-        await _write(metrics.registry, path, broken)
 
 
-async def _write_on(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> None:
-    while await _write(registry, path, broken):  # noqa: ASYNC110 - it is not waiting for the file, it is a clock
-        await asyncio.sleep(WRITE_INTERVAL)
-
-
-async def _write(registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None]) -> bool:
+async def _write_on(
+    registry: CollectorRegistry, path: Path, broken: Callable[[Exception], None], ending: asyncio.Event
+) -> None:
+    """Write until the end, and then once more: a write is never cut short by a later one."""
     from prometheus_client import write_to_textfile
 
-    try:
-        await asyncio.to_thread(write_to_textfile, str(path), registry)
-    except OSError as error:
-        broken(error)
-        return False
-    return True
+    is_broken = is_last = False
+    while not is_last:
+        is_last = ending.is_set()
+        try:
+            await asyncio.to_thread(write_to_textfile, str(path), registry)
+        except OSError as error:
+            if not is_broken:
+                broken(error)
+            is_broken = True
+        if not is_last:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_INTERVAL):
+                    await ending.wait()
 
 
 @asynccontextmanager

@@ -123,6 +123,21 @@ async def test_a_run_that_fails_remembers_when_an_earlier_one_succeeded(tmp_path
     assert sample(file.read_text(), "harvester_last_success_timestamp_seconds") == 1.7e9
 
 
+def test_a_text_file_that_finds_no_room_for_a_while_is_written_again(tmp_path: Path) -> None:
+    file, faults, seen = tmp_path / "full" / "x.prom", list[Exception](), list[bool]()
+
+    async def night() -> None:
+        async with text_file(Metrics(lambda: StatsCollector().stats), file, faults.append):
+            await asyncio.sleep(40.0)
+            file.parent.mkdir()
+            await asyncio.sleep(20.0)
+            seen.append(file.exists())
+
+    run_virtually(night())
+    assert seen == [True]
+    assert len(faults) == 1, "it is reported once"
+
+
 async def test_a_port_that_is_taken_and_a_folder_that_is_not_there_cost_no_spectrum(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
