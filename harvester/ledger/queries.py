@@ -237,10 +237,20 @@ def stored(path: Path, share: float = 1.0) -> Iterator[sqlite3.Row]:
 
     Each has the ``run_name`` of the run that stored it.
 
-    share: of them, the same each time.
+    share: of them, the same each time: those whose SHA-256 begins with ``last_prefix`` or less.
     """
-    some = f"{round(share * 0xFFFFFF):06x}"
-    yield from _rows(path, f"{_STORED} AND substr(coalesce(sha256, ''), 1, 6) <= ? ORDER BY folded", some)
+    some = last_prefix(share)
+    yield from _rows(path, f"{_STORED} AND substr(coalesce(sha256, ''), 1, {len(some)}) <= ? ORDER BY folded", some)
+
+
+def share_of(most: int, spectra: int) -> float:
+    """Return the share of ``spectra`` that a sample of about ``most`` is."""
+    return min(1.0, most / max(1, spectra))
+
+
+def last_prefix(share: float) -> str:
+    """Return the largest first digits of a SHA-256 in a sample of that share."""
+    return f"{round(share * 0xFFFFFF):06x}"
 
 
 def contents(path: Path) -> Iterator[tuple[str, int, str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..palette import DARK, LIGHT, css_variables
 from ..storage.atomic import atomic_write
 from ..storage.interface import Store
+from .data.early_sample import EarlySample
 from .data.report_data import ReportData, gather
 from .data.run_record import folder_of
 from .html import Child, Markup, element, joined
@@ -102,13 +103,13 @@ def report_file(store: Store, run: str) -> Path:
     return folder_of(store, run).report
 
 
-def write_report(store: Store, run: str, most: int) -> Path:
+def write_report(store: Store, run: str, most: int, early: EarlySample | None = None) -> Path:
     """Write the report of ``run`` into its folder, over at most ``most`` spectra.
 
-    StoreError if that fails.
+    ``early``: what was read during the run. StoreError if writing fails.
     """
     path = report_file(store, run)
-    write_page(path, page(gather(store, run, time.time(), most=most)))
+    write_page(path, page(gather(store, run, time.time(), most=most, early=early)))
     return path
 
 

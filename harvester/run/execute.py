@@ -36,6 +36,7 @@ from .demo_archive import with_running_archive
 from .finish import RunResult, finish
 from .observers import observing
 from .provenance import profile_sha256, profile_text
+from .report_preparation import ReportPreparation
 from .runners import Runner, local_runner, runner_for
 
 log = logging.getLogger(__name__)
@@ -90,10 +91,11 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
     ledger = open_ledger(run)
     raise_open_file_limit()
     with log_file(run.folder.log):
-        with ledger:
+        with ledger, ReportPreparation(run) as preparation:
             async with EventLog(run.folder.events) as event_log, observing(run) as observers:
                 run.bus.add(ledger, logged_only=True)
                 run.bus.add(event_log, logged_only=True)
+                run.bus.add(preparation, logged_only=True)
                 run.bus.add(politeness)
                 async with run.store:
                     await run_engine(run, window, start)
@@ -107,7 +109,7 @@ async def execute(run: RunContext[Store], start: StartRunner[Store] = runner_for
         stats = run.stats.stats
         left = run.preparation.refresh_left + stats.remaining + stats.kept_transient if run.settings.refresh else None
         result = RunResult(stats, run.folder.path, faults, politeness.politeness, window.night, left)
-        result = await finish(run, result)
+        result = await finish(run, result, preparation)
         return replace(result, warnings=[*result.warnings, *await observers.close(result.summary, run.shutdown)])
 
 

@@ -20,11 +20,11 @@ from ..ledger import queries
 from ..model.exit_codes import EXIT_CODE_PRIORITY
 from ..model.schedule import nights_left
 from ..storage.atomic import atomic_write
-from ..storage.directory import DirectoryStore
 from ..storage.interface import Store
 from .context import RunContext
 from .provenance import collected, document
 from .refresh import REFRESH_LEFT
+from .report_preparation import ReportPreparation
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class RunResult:
         return replace(self, warnings=[*self.warnings, warning])
 
 
-async def finish(run: RunContext[Store], result: RunResult) -> RunResult:
+async def finish(run: RunContext[Store], result: RunResult, preparation: ReportPreparation) -> RunResult:
     """Write provenance, SHA256SUMS, summary.json and the report, in this order.
 
     A failure of one is a warning in the result; a summary that cannot be written changes the exit code, too.
@@ -85,7 +85,7 @@ async def finish(run: RunContext[Store], result: RunResult) -> RunResult:
         reason = result.stats.reason if code == result.stats.exit_code else str(error)
         result = replace(result, stats=replace(result.stats, exit_code=code, reason=reason))
         return result.warn(f"summary: {error}")
-    return await write_report_page(run, result)
+    return await write_report_page(run, result, preparation)
 
 
 async def write_provenance(run: RunContext[Store], result: RunResult) -> RunResult:
@@ -108,20 +108,23 @@ async def write_summary(run: RunContext[Store], result: RunResult) -> None:
     await asyncio.to_thread(_write, run.folder.summary, json.dumps(result.summary, indent=1) + "\n")
 
 
-async def write_report_page(run: RunContext[Store], result: RunResult) -> RunResult:
+async def write_report_page(run: RunContext[Store], result: RunResult, preparation: ReportPreparation) -> RunResult:
     """Write the HTML report; whatever goes wrong is a warning in the result."""
     try:
-        from ..report.data.sampling import MOST_AT_RUN_END, MOST_FROM_OBJECT_STORE
-        from ..report.page import write_report
-
-        most = MOST_AT_RUN_END if isinstance(run.store, DirectoryStore) else MOST_FROM_OBJECT_STORE
-        page = await asyncio.to_thread(write_report, run.store, run.name, most)
+        page = await asyncio.to_thread(_write_report, run, preparation)
     except HarvestError as error:
         return result.warn(f"report: {type(error).__name__}: {error}")
     except Exception as error:
         log.exception("the report could not be written")
         return result.warn(f"report: {type(error).__name__}: {error}")
     return replace(result, page=page)
+
+
+def _write_report(run: RunContext[Store], preparation: ReportPreparation) -> Path:
+    from ..report.data.sampling import most_at_run_end
+    from ..report.page import write_report
+
+    return write_report(run.store, run.name, most_at_run_end(run.store), preparation.result())
 
 
 def _write(path: Path, text: str) -> None:

@@ -19,16 +19,19 @@ from hypothesis import strategies as st
 
 import harvester
 from harvester.config.profiles import load_profile
+from harvester.dataset.stored_files import StoredFile
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.errors import StoreError, UsageError
 from harvester.model.failures import FailureKind
 from harvester.report import page as pages
+from harvester.report.data.early_sample import EarlySample
 from harvester.report.data.report_data import ReportData, gather
 from harvester.report.data.run_record import read_run_record
 from harvester.report.html import Markup, element
 from harvester.report.page import page, policy, stylesheet
 from harvester.report.sections.missing import is_worth_another_run
 from harvester.report.sections.stacked_spectra import _bands
+from harvester.run import report_preparation
 from harvester.storage.directory import DirectoryStore
 from tests.integration.test_command_line import run
 from tests.support.harvests import Harvested, harvest_demo, harvest_from, plan_faults, write_catalog
@@ -158,6 +161,38 @@ async def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
     assert len(pages) == 1
     later = page(gather(DirectoryStore(tmp_path / "out"), None, 6e8)).decode()
     assert later.replace("1989-01-05 10:40 UT", "1985-11-05 00:53 UT") == pages.pop().decode()
+
+
+def _without_times(content: bytes) -> str:
+    """The page without the times of its making, which differ."""
+    return re.sub(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})? UT", "TIME", content.decode())
+
+
+@pytest.mark.parametrize("interval", [0.001, 3600.0], ids=["read during the run", "read at its end"])
+async def test_the_page_of_a_run_is_what_report_writes_later(
+    interval: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_preparation, "INTERVAL", interval)
+    told = await a_night(tmp_path)
+    again = await harvest_demo(tmp_path / "out", 40)
+    assert told.report.page is not None
+    store = DirectoryStore(tmp_path / "out")
+    later = page(gather(store, again.report.stats.run, 1e9))
+    assert _without_times(again.report.page.read_bytes()) == _without_times(later)  # type: ignore[union-attr]
+
+
+async def test_a_report_that_cannot_be_prepared_is_read_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: EarlySample, stored: StoredFile) -> None:
+        raise RuntimeError("an odd file")
+
+    monkeypatch.setattr(EarlySample, "read", broken)
+    monkeypatch.setattr(report_preparation, "INTERVAL", 0.001)
+    told = await harvest_demo(tmp_path / "out", 40)
+    assert told.report.warnings == []
+    later = page(gather(DirectoryStore(tmp_path / "out"), None, 1e9))
+    assert _without_times(told.report.page.read_bytes()) == _without_times(later)  # type: ignore[union-attr]
 
 
 async def test_it_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from ...ledger import queries
 from ...model.conventions import NO_CONVENTIONS
 from ...model.labels import Labelling
 from ...storage.interface import Store
+from .early_sample import EarlySample
 from .gallery import Gallery, select_gallery
 from .run_record import RunRecordData, read_run_record
-from .sampling import MOST_READ, SpectraSample, read_sample
-from .timeline import Timeline, read_timeline
+from .sampling import MOST_READ, SpectraSample, extract, read_sample
+from .timeline import Timeline, TimelineReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,11 @@ def gather(
     labels: Mapping[str, Any] = MappingProxyType({}),
     most: int = MOST_READ,
     workers: StoreWorkers | None = None,
+    early: EarlySample | None = None,
 ) -> ReportData:
     """Gather everything about ``run`` (default: the latest) in ``store``.
 
-    At most ``most`` spectra are read, by ``workers`` if there are any.
+    At most ``most`` spectra are read, by ``workers`` if there are any, and ``early`` as far as the run has done that.
 
     labels: fields of ``Labelling`` that replace the run's own. UsageError if there is no such run, StoreError if the
     disk fails.
@@ -84,10 +86,11 @@ def gather(
     labelling = replace(record.labelling, **labels)
     archive = _profile_of(record)
     conventions = archive.conventions if archive else NO_CONVENTIONS
-    sample = read_sample(store, labelling.column, most, conventions, workers)
+    extract_file = early.extract if early else extract
+    sample = read_sample(store, labelling.column, most, conventions, workers, extract_file)
     labelled, conflicts = [one.labelled for one in sample.spectra], queries.conflicts(store.ledger)
     checked = check_labels(labelled, sample.rows, record.failures, labelling, conflicts)
-    timeline = read_timeline(record.folder.events)
+    timeline = (early.timeline if early else TimelineReader(record.folder.events)).finish()
     gallery = select_gallery(sample, store, labelling, {failure.name for failure in record.failures}, conventions)
     title = archive.title if archive else record.archive
     return ReportData(

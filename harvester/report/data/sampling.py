@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,11 +17,12 @@ from ...fits.observation import Observation, observation_of
 from ...fits.spectrum import Spectrum
 from ...ledger import queries
 from ...model.conventions import NO_CONVENTIONS, FileConventions
+from ...storage.directory import DirectoryStore
 from ...storage.interface import Store
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
-MOST_AT_RUN_END = 1_000  # of a run, whose end should not wait: a quarter of a second
-MOST_FROM_OBJECT_STORE = 100  # at the end of a run into an object store: each is a download
+MOST_AT_RUN_END = 1_000  # of a run: a quarter of a second of CPU
+MOST_FROM_OBJECT_STORE = 100  # of a run into an object store: each is a download
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +72,31 @@ class SpectraSample:
 RANGE_STEP = 1e-10  # metres
 
 
+def most_at_run_end(store: Store) -> int:
+    """Return how many spectra the report of a run reads that has just ended."""
+    return MOST_AT_RUN_END if isinstance(store, DirectoryStore) else MOST_FROM_OBJECT_STORE
+
+
 def read_sample(
     store: Store,
     column: str,
     most: int = MOST_READ,
     fallback: FileConventions = NO_CONVENTIONS,
     workers: StoreWorkers | None = None,
+    extract_file: Callable[[StoredFile], SpectrumExcerpt | DamagedError] | None = None,
 ) -> SpectraSample:
     """Read a sample of ``store``, whose labels are in ``column``.
 
     UsageError without a ledger, StoreError.
 
-    ``fallback``: what files do not say whose run left no profile.
+    ``fallback``: what files do not say whose run left no profile. ``extract_file``: ``extract``, or what knows some.
     """
     ledger = store.ledger
     by_status = queries.counts(ledger)
     stored = sum(spectra for status, (spectra, _) in by_status.items() if status in ("present", "saved"))
     kept = _Kept(column)
-    files = stored_files(store, RunProfiles(store, fallback), min(1.0, most / max(1, stored)))
-    for one, found in work_on(files, extract, workers):
+    files = stored_files(store, RunProfiles(store, fallback), queries.share_of(most, stored))
+    for one, found in work_on(files, extract_file or extract, workers):
         kept.add(one, found)
     return SpectraSample(
         stored,

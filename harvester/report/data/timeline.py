@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -79,7 +79,7 @@ class Timeline:
     unreadable: int = 0
     ended: bool = False
     _allowed: tuple[float, float] = (math.inf, math.inf)
-    _pauses: PauseFold = field(default_factory=PauseFold)
+    _pauses: PauseFold = field(default_factory=PauseFold, compare=False)
 
     @property
     def pauses_counted(self) -> int:
@@ -148,37 +148,54 @@ class Timeline:
             self.pauses.append(pause)
 
 
+@dataclass(slots=True)
+class TimelineReader:
+    """Fold a growing ``events.jsonl`` into its timeline."""
+
+    path: Path
+    _timeline: Timeline = field(default_factory=Timeline)
+    _read: int = 0  # bytes
+
+    def advance(self) -> None:
+        """Fold the lines that were written since. StoreError if they cannot be read."""
+        self._fold_lines(only_whole=True)
+
+    def finish(self) -> Timeline:
+        """Return the timeline of the whole file, which is empty if there is none. StoreError."""
+        self._fold_lines(only_whole=False)
+        self._timeline.close()
+        return self._timeline
+
+    def _fold_lines(self, only_whole: bool) -> None:
+        """Fold the lines behind those that were read; the last one may still be being written."""
+        if not self.path.exists():
+            return
+        with translate_os_errors(self.path), self.path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if only_whole and not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                self._fold(line)
+
+    def _fold(self, line: bytes) -> None:
+        """Add the event of a line.
+
+        Count one that cannot be read, such as the last one of a killed run.
+        """
+        text = line.decode("utf-8", "replace")
+        saved = _SAVED.match(text)
+        try:
+            event = json.loads(text) if saved is None else saved.groupdict()
+            if isinstance(event, dict) and isinstance(event.get("time"), str):
+                self._timeline.add(event)
+        except (KeyError, TypeError, ValueError, OverflowError):  # no JSON, or a damaged event: a byte changed
+            self._timeline.unreadable += 1
+
+
 def read_timeline(path: Path) -> Timeline:
     """Read the timeline from ``path``; empty if there is no such file.
 
     StoreError if it cannot be read.
     """
-    timeline = Timeline()
-    if path.exists():
-        with translate_os_errors(path), path.open(encoding="utf-8", errors="replace") as lines:
-            for event in _events(lines, timeline):
-                try:
-                    timeline.add(event)
-                except (KeyError, TypeError, ValueError, OverflowError):  # JSON, but a damaged event: a byte changed
-                    timeline.unreadable += 1
-    timeline.close()
-    return timeline
-
-
-def _events(lines: Iterable[str], timeline: Timeline) -> Iterator[Mapping[str, Any]]:
-    """Yield each line's event.
-
-    Count lines that are none, such as the last one of a killed run.
-    """
-    for line in lines:
-        saved = _SAVED.match(line)
-        if saved is not None:
-            yield saved.groupdict()
-            continue
-        try:
-            event = json.loads(line)
-        except ValueError:
-            timeline.unreadable += 1
-            continue
-        if isinstance(event, dict) and isinstance(event.get("time"), str):
-            yield event
+    return TimelineReader(path).finish()

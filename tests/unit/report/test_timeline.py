@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given
@@ -15,7 +16,7 @@ from harvester.events.serialize import to_json
 from harvester.model.failures import Failure, FailureKind
 from harvester.model.outcomes import Failed, Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
-from harvester.report.data.timeline import MOST_BINS, MOST_LISTED, Timeline, read_timeline
+from harvester.report.data.timeline import MOST_BINS, MOST_LISTED, Timeline, TimelineReader, read_timeline
 
 START = datetime(2026, 11, 22, 21, tzinfo=UTC).timestamp()
 TARGET = Target(SpectrumId("ivo://a/b"), "b")
@@ -97,6 +98,20 @@ def test_only_less_is_a_slow_down(tmp_path: Path) -> None:
         path=tmp_path / "events.jsonl",
     )  # fmt: skip
     assert timeline.slow_downs == {"it said 503": 2}
+
+
+@given(st.lists(st.integers(0, 1200), max_size=6))
+def test_a_log_that_is_read_while_it_grows_gives_the_same_timeline(cuts: list[int]) -> None:
+    events = [saved(0), failed(1), ev.HarvestPaused(START + 2, "away", START + 60, ev.Pause.OUTAGE), saved(3)]
+    content = "".join(json.dumps(to_json(event)) + "\n" for event in events).encode() + b'{"event": "spectrum_sa'
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "events.jsonl"
+        reader = TimelineReader(path)
+        for end in sorted(cuts):
+            path.write_bytes(content[:end])
+            reader.advance()
+        path.write_bytes(content)
+        assert reader.finish() == read_timeline(path)
 
 
 def test_without_a_log_the_night_is_empty(tmp_path: Path) -> None:
