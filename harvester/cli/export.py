@@ -76,9 +76,9 @@ def command(file: str, push: str | None, private: bool, **flags: Any) -> int:
     config = load_harvest(flags)
     if push is not None:
         check_push(push, options, config.profile)
-    began, own = time.monotonic(), processes or os.cpu_count() or 1
+    began, own, configured = time.monotonic(), processes or os.cpu_count() or 1, config.settings.processes
     with (
-        pool_for(config.settings, processes or config.settings.processes, own) as pool,
+        pool_for(config.settings, processes or (own if configured == "auto" else configured), own) as pool,
         show_progress("exporting", "exported") as progress,
     ):
         dataset = export(config, options, progress, card, pool, write_documents)

@@ -40,7 +40,7 @@ SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "S
 @all_option
 @observer_options
 @engine_options
-@click.option("--processes", metavar="N", help="worker processes, if one core is not enough [1]")
+@click.option("--processes", metavar="N|auto", help="worker processes, if one core is not enough, or auto [1]")
 @click.option("--progress", metavar="STYLE", help="auto, rich, plain, json or none [auto]")
 @click.option("--verbose", is_flag=True, help="list all faulty rows of the catalog")
 @click.pass_context

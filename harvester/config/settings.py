@@ -25,6 +25,8 @@ from ..storage.url import ObjectAddress, parse_address
 PREFIX = "HARVESTER_"
 TABLES = {"labels": Labelling, "limits": Limits}
 
+MOST_PROCESSES = 256
+
 LayoutName = Literal["flat", "hashed"]
 ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
@@ -121,6 +123,15 @@ def _scheduler(value: object) -> object:
     return value
 
 
+def _processes(value: object) -> object:
+    if value == "auto":
+        return value
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise ValueError(f"a number from 1 to {MOST_PROCESSES} is expected, or auto")
+    return int(text)
+
+
 Omittable = Annotated[str | None, BeforeValidator(_none_if_named)]
 
 
@@ -184,10 +195,12 @@ class Settings(BaseModel):
         Literal["local", "dask"], Field(description="where downloads run: on this machine or on a Dask cluster")
     ] = "local"
     processes: Annotated[
-        int,
-        Ge(1),
-        Le(256),
-        Field(description="worker processes on this machine; they share one rate limit and one ledger"),
+        int | Literal["auto"],
+        BeforeValidator(_processes),
+        Field(
+            description="worker processes on this machine; they share one rate limit and one ledger; auto: as many as "
+            "are faster than one"
+        ),
     ] = 1
     scheduler: Annotated[
         str | None,

@@ -33,7 +33,7 @@ class JobSpec:
     """How spectra are requested and verified, and where they are stored. Paths are absolute.
 
     ``refresh``: replace what is stored. ``run`` is the run's own folder, which shows whether a worker sees the same
-    disk. ``version`` is harvester's, which all must share.
+    disk. ``phases``: those of attempts of which events are read. ``version`` is harvester's, which all must share.
     """
 
     access: AccessMethod
@@ -45,11 +45,17 @@ class JobSpec:
     run: Path
     refresh: bool = False
     connection: Connection = STRAIGHT
+    phases: frozenset[ev.Phase] = frozenset(ev.Phase)
     version: str = __version__
 
     @classmethod
-    def of(cls, configuration: Configuration, run: Path) -> JobSpec:
-        """Return the job of a run with this configuration."""
+    def of(
+        cls, configuration: Configuration, run: Path, is_read: Callable[[ev.Kind], bool] = lambda kind: True
+    ) -> JobSpec:
+        """Return the job of a run with this configuration.
+
+        Its observers read the kinds of events for which ``is_read`` returns True.
+        """
         settings = configuration.settings
         return cls(
             configuration.access,
@@ -60,7 +66,15 @@ class JobSpec:
             run.absolute(),
             settings.refresh,
             configuration.connection,
+            frozenset(filter(is_read, ev.Phase)),
         )
+
+    def is_read(self, kind: ev.Kind) -> bool:
+        """Return whether the run reads events of this kind.
+
+        It needs all that are no phases, to keep track of a shard.
+        """
+        return not isinstance(kind, ev.Phase) or kind in self.phases
 
     def open_store(self) -> Store:
         """Open the store.

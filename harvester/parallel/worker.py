@@ -135,6 +135,7 @@ class _Worker:
             (shard.known_good,) if shard.known_good else (),
             [each for did, each in retries.items() if did not in done],
             clock=self._clock, wait_for_retries=shard.wait_for_retries, elsewhere=shard.elsewhere, own_time=own,
+            is_read=job.is_read,
         )  # fmt: skip
 
     async def _send_heartbeats(self) -> None:

@@ -99,8 +99,8 @@ async def process_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     from ..parallel.job_spec import JobSpec
     from ..parallel.process_pool import ProcessPool
 
-    count, shutdown = run.settings.processes, run.shutdown
-    job = JobSpec.of(run.configuration, run.folder.path)
+    count, shutdown = workers_of(run), run.shutdown
+    job = JobSpec.of(run.configuration, run.folder.path, run.bus.is_read)
     coordinator = Coordinator(_throttle(run), run.bus.emit, shutdown, run.clock.now)
     output, locks = run.folder.process_log, run.store.lock_descriptors
     async with coordinator, ProcessPool(count, job, coordinator, shutdown, output, locks) as pool:
@@ -114,11 +114,11 @@ async def dask_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     from ..parallel.dispatcher import Dispatcher
     from ..parallel.job_spec import JobSpec
 
-    settings, shutdown = run.settings, run.shutdown
-    job = JobSpec.of(run.configuration, run.folder.path)
+    settings, shutdown, count = run.settings, run.shutdown, workers_of(run)
+    job = JobSpec.of(run.configuration, run.folder.path, run.bus.is_read)
     topic = f"harvester-{run.name}"
-    async with dask_workers(settings.scheduler, settings.processes, topic, job, run.bus.emit, shutdown) as pool:
-        shards = _shards(run, pool.threads or settings.processes)
+    async with dask_workers(settings.scheduler, count, topic, job, run.bus.emit, shutdown) as pool:
+        shards = _shards(run, pool.threads or count)
         yield Runner(Dispatcher(shards, pool, shutdown).run, pool.reset_connections)
 
 
@@ -126,7 +126,18 @@ def runner_for(run: RunContext[Store]) -> AbstractAsyncContextManager[Runner]:
     """Return the runner that the settings name."""
     if run.settings.on_dask:
         return dask_runner(run)
-    return process_runner(run) if run.settings.processes > 1 else local_runner(run)
+    return process_runner(run) if workers_of(run) > 1 else local_runner(run)
+
+
+def workers_of(run: RunContext[Store]) -> int:
+    """Return how many workers of this machine download, as set or as useful."""
+    from ..parallel.worker_count import usable_cores, worker_count
+
+    settings = run.settings
+    if settings.processes != "auto":
+        return settings.processes
+    cores = usable_cores()
+    return cores if settings.on_dask else worker_count(run.preparation.wanted, settings.limits.rate, cores)
 
 
 def _throttle(run: RunContext[WriterT]) -> LocalThrottle:

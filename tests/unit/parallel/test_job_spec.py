@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester import events as ev
 from harvester._version import __version__
 from harvester.config.loading import load
 from harvester.errors import ClusterError, StoreError
@@ -35,6 +36,14 @@ def test_a_worker_that_sees_another_folder_than_the_run_stores_nothing(tmp_path:
     shown = commissioned(tmp_path / "out")
     with pytest.raises(ClusterError, match="sees another folder there than the run does, or none"):
         replace(shown, run=tmp_path / "out/.harvester/runs/another").open_store()
+
+
+def test_a_worker_makes_no_event_of_a_phase_that_nothing_reads(tmp_path: Path) -> None:
+    read = {ev.Phase.BODY, ev.SpectrumSaved}
+    job = JobSpec.of(load({"out": str(tmp_path)}), tmp_path, read.__contains__)
+    there = pickle.loads(pickle.dumps(job))
+    assert [phase for phase in ev.Phase if there.is_read(phase)] == [ev.Phase.BODY]
+    assert there.is_read(ev.SpectrumVerified), "it keeps track of the shard"
 
 
 def test_a_worker_of_another_version_says_which(tmp_path: Path) -> None:
