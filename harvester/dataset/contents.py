@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +18,35 @@ AUTOMATIC, EXPLICIT, COMPACT = "auto", "explicit", "compact"
 """How wavelengths are written: as fits, as a list in each row, or as start, step and count where that is exact."""
 
 
+_NO_NUMBERS = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSummary:
+    """What the first pass needs of a sample: its scalars, and the lengths of its arrays.
+
+    The arrays stay where they were read. sample: without its arrays. sizes: numbers in each array that it has. even:
+    whether an axis is its wavelengths.
+    """
+
+    sample: Sample
+    sizes: Mapping[str, int]
+    even: bool
+
+
+def summary_of(sample: Sample) -> SampleSummary:
+    """Return the summary of a sample."""
+    arrays = {
+        "flux": sample.flux,
+        "ivar": sample.uncertainty,
+        "mask": sample.mask,
+        "segment_lengths": sample.lengths or None,
+    }
+    sizes = {name: len(array) for name, array in arrays.items() if array is not None}
+    scalars = replace(sample, wave=_NO_NUMBERS, flux=_NO_NUMBERS, uncertainty=None, mask=None)
+    return SampleSummary(scalars, sizes, axis_of(sample.wave) is not None)
+
+
 class FirstPass:
     """Collect from all samples what has to be known before the first one is written."""
 
@@ -27,8 +58,9 @@ class FirstPass:
         self._units: set[str] = set()
         self.objects = Objects()
 
-    def add(self, sample: Sample) -> None:
+    def add(self, summary: SampleSummary) -> None:
         """Take one more sample into account."""
+        sample = summary.sample
         if self._schema.part:
             self.objects.add(sample.did, sample.observation, self._schema.class_of(sample.columns))
         for name, value in self._schema.row(sample, None).items():
@@ -36,11 +68,10 @@ class FirstPass:
                 self._longest[name] = max(self._longest[name], len(str(value or "")))
             if value is not None and value != "":
                 self._filled.add(name)
-        for name, value in self._schema.array_values(sample).items():
-            if value is not None and name not in ("wave", *AXIS_NAMES):
-                self._filled.add(name)
-                self._longest[name] = max(self._longest[name], np.size(value))
-        self._filled |= {"wave"} if axis_of(sample.wave) is None else set(AXIS_NAMES)
+        for name, size in summary.sizes.items():
+            self._filled.add(name)
+            self._longest[name] = max(self._longest[name], size)
+        self._filled |= set(AXIS_NAMES) if summary.even else {"wave"}
         self._units.add(sample.flux_unit)
 
     def wave_style(self, requested: str) -> str:

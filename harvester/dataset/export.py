@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .._version import __version__
 from ..config.configuration import Configuration
@@ -22,13 +22,13 @@ from ..model.batching import Pool
 from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
-from .contents import COMPACT, EXPLICIT, FirstPass
+from .contents import COMPACT, EXPLICIT, FirstPass, summary_of
 from .folder import atomic_folder, check_replaceable, parquet_folder
 from .hats import hats_collection, require_hats
 from .hdf5 import hdf5_file, require_h5py
 from .options import Dataset, ExportOptions, ExportResult
 from .parquet import parquet_file, require_pyarrow
-from .sample_builder import SampleBuilder
+from .sample_builder import NO_POSITION, SampleBuilder
 from .samples import MissingMetadataError, NotCoveredError, Sample
 from .schema import ExportSchema, Write
 from .source import Source
@@ -40,7 +40,7 @@ ExportProgress = Callable[[int, int], None]
 Describe = Callable[[Dataset], str]
 """Return the text of a data set's card."""
 
-NO_POSITION = "its header has no position, which HATS is partitioned by"
+T = TypeVar("T")
 
 Document = Callable[[Dataset, Path], None]
 """Write what a folder has beside its data, into the folder."""
@@ -86,6 +86,11 @@ def export(
     return _Export(configuration, options, progress, describe, pool, document).run()
 
 
+def whole(sample: Sample) -> Sample:
+    """Return the sample as it is."""
+    return sample
+
+
 class _Export:
     """One export. The methods that yield samples do not know what becomes of them."""
 
@@ -114,7 +119,7 @@ class _Export:
         named = "archive" in configuration.settings.model_fields_set
         own = named or configuration.profile.name == self._origin.archive
         self._profile = configuration.profile if own else None
-        self._builder = SampleBuilder(configuration, options.recipe, self._profile, pool)
+        self._builder = SampleBuilder(configuration, options.recipe, self._profile, pool, options.is_hats)
         self._passes = 1 if options.is_hdf5 and split is None else 2
         self._seen = 0
 
@@ -149,7 +154,7 @@ class _Export:
         options = self._options
         with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
             with self._open(path, rows, result) as write:
-                for sample in self._samples(result):
+                for sample in self._each(whole, result):
                     part = part_of(sample)
                     write(sample, part)
                     result.classes[self._schema.class_of(sample.columns), part or ""] += 1
@@ -168,8 +173,8 @@ class _Export:
         if self._options.is_hdf5 and split is None:
             return (lambda sample: None), {}
         look, found = FirstPass(self._schema), 0
-        for sample in self._samples(ExportResult()):
-            look.add(sample)
+        for summary in self._each(summary_of, ExportResult()):
+            look.add(summary)
             found += 1
         if not self._options.is_hdf5 and found:
             wave = EXPLICIT if self._options.is_hats else look.wave_style(self._options.wave)
@@ -200,14 +205,13 @@ class _Export:
         if self._document is not None and dataset.options.is_folder:
             self._document(dataset, path)
 
-    def _samples(self, result: ExportResult) -> Iterator[Sample]:
-        """Yield all samples, prepared; spectra that give none go into ``result``."""
-        for stored, built in self._builder.build(self._source):
+    def _each(self, take: Callable[[Sample], T], result: ExportResult) -> Iterator[T]:
+        """Yield what ``take`` returns for each prepared sample.
+
+        Spectra that give none go into ``result``.
+        """
+        for stored, built in self._builder.build(self._source, take):
             match built:
-                case Sample() if self._options.is_hats and built.observation.ra is None:
-                    result.left_out.append((stored.name, NO_POSITION))
-                case Sample():
-                    yield built
                 case StructureOnlyError():
                     result.unread.append((stored.name, str(built)))
                 case DamagedError():
@@ -216,6 +220,8 @@ class _Export:
                     result.left_out.append((stored.name, str(built)))
                 case MissingMetadataError():
                     raise UsageError(f"{built}, and give that with --archive FILE.toml")
+                case _:
+                    yield built
             self._seen += 1
             self._progress(self._seen // self._passes, self._origin.count)
 

@@ -20,11 +20,12 @@ from harvester.cli import commands
 from harvester.config.loading import load
 from harvester.dataset.card import card
 from harvester.dataset.catalog_columns import ColumnTypes
-from harvester.dataset.contents import EXPLICIT, FirstPass
+from harvester.dataset.contents import EXPLICIT, FirstPass, summary_of
 from harvester.dataset.documents import write_documents
-from harvester.dataset.export import NO_POSITION, export
+from harvester.dataset.export import export
 from harvester.dataset.hats import hats_collection
 from harvester.dataset.options import Dataset, ExportOptions
+from harvester.dataset.sample_builder import NO_POSITION
 from harvester.dataset.samples import Sample
 from harvester.dataset.schema import ExportSchema
 from harvester.errors import UsageError
@@ -150,7 +151,7 @@ def write_samples(folder: Path, samples: Sequence[Sample]) -> Any:
     schema = ExportSchema(tuple(ColumnTypes().columns(frozenset())))
     look = FirstPass(schema)
     for one in samples:
-        look.add(one)
+        look.add(summary_of(one))
     schema = ExportSchema((), contents=look.contents(EXPLICIT, None))
     folder.mkdir()
     with hats_collection(folder, "made", schema, {}, {}) as put:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harvester.dataset.contents import FirstPass
+from harvester.dataset.contents import FirstPass, summary_of
 from harvester.dataset.h_alpha import around_h_alpha, has_emission
 from harvester.dataset.hdf5 import hdf5_file
 from harvester.dataset.parquet import parquet_file
@@ -43,7 +43,7 @@ def written(path: Path, *samples: Sample, **schema: Any) -> Path:
     first = ExportSchema((), **schema)
     look = FirstPass(first)
     for one in samples:
-        look.add(one)
+        look.add(summary_of(one))
     chosen = ExportSchema((), wave="explicit", contents=look.contents("explicit", None), **schema)
     with parquet_file(path, chosen, {}) as write:
         for one in samples:
