@@ -20,8 +20,9 @@ from harvester.ledger import queries
 from harvester.ledger.writer import LedgerWriter
 from harvester.model.outcomes import Saved, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
+from harvester.vo.soda import SodaRequest
 
-URL = "http://vos2.asu.cas.cz/ccd700/q/sdl/dlget?ID=ivo%3A%2F%2Fasu.cas.cz%2Fstel%2Fccd700%2Fua160034&FLUXCALIB=normalized"
+REQUEST = SodaRequest("http://vos2.asu.cas.cz/ccd700/q/sdl/dlget")
 
 
 def timed(what: str, rows: int, work: Callable[[], object]) -> None:
@@ -54,7 +55,7 @@ def measure(rows: int, path: Path) -> None:
                 proof = VerifiedSpectrum(
                     37_440, f"{number:064x}", f"{number + 1:064x}", 1997, 6.2e-7, 6.7e-7, "HD 50975"
                 )
-                saved = ev.SpectrumSaved(time.time(), Saved(target, proof, 1, 0.2, URL))
+                saved = ev.SpectrumSaved(time.time(), Saved(target, proof, 1, 0.2, REQUEST.url(target.did)))
                 while True:
                     try:
                         ledger(saved)

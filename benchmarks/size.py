@@ -104,10 +104,10 @@ def fill(config: Configuration) -> None:
         else:
             path.hardlink_to(origin)
     with closing(sqlite3.connect(config.out / ".harvester/ledger.sqlite")) as ledger, ledger:
-        proof = "status = 'saved', bytes = ?, sha256 = hex(randomblob(32)), attempts = 1, url = did"
-        ledger.execute(f"UPDATE spectrum SET {proof} WHERE bytes IS NULL", (BLOCK,))
+        proof = "status = 'saved', bytes = ?, sha256 = randomblob(32), attempts = 1, url = did"
+        ledger.execute(f"UPDATE entry SET {proof} WHERE bytes IS NULL", (BLOCK,))
         missing = ((did,) for did in islice(catalog.dids, last, None))
-        ledger.executemany("UPDATE spectrum SET status = 'wanted' WHERE did = ?", missing)
+        ledger.executemany("UPDATE entry SET status = 'wanted' WHERE did = ?", missing)
 
 
 def main() -> None:

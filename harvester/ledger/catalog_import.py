@@ -126,34 +126,34 @@ CREATE TABLE listed(part INTEGER, number INTEGER, did TEXT, status TEXT, PRIMARY
 # A name that passes to another DID must be free before that one's row comes.
 _RELEASE = f"""
 WITH new(folded, did) AS (VALUES {ROWS})
-UPDATE spectrum SET folded = {WITHOUT_NAME} WHERE did IN (
-    SELECT old.did FROM new CROSS JOIN spectrum AS old ON old.folded = new.folded WHERE old.did <> new.did)
+UPDATE entry SET folded = {WITHOUT_NAME} WHERE did IN (
+    SELECT old.did FROM new CROSS JOIN entry AS old ON old.folded = new.folded WHERE old.did <> new.did)
 """  # noqa: S608 - constants
 
-_INSERT = "INSERT INTO spectrum(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
+_INSERT = "INSERT INTO entry(did, name, folded, columns, status, run) VALUES {rows} ON CONFLICT(did)"
 # Columns that this catalog lacks and an earlier one had stay. SQLite writes JSON without blanks.
 _NAMED = """name = excluded.name, folded = excluded.folded,
-    columns = json_patch(spectrum.columns, excluded.columns)"""
-_RENAMED = """spectrum.name <> excluded.name OR spectrum.folded <> excluded.folded
-    OR (spectrum.columns <> excluded.columns
-        AND json(spectrum.columns) <> json_patch(spectrum.columns, excluded.columns))"""
+    columns = json_patch(entry.columns, excluded.columns)"""
+_RENAMED = """entry.name <> excluded.name OR entry.folded <> excluded.folded
+    OR (entry.columns <> excluded.columns
+        AND json(entry.columns) <> json_patch(entry.columns, excluded.columns))"""
 
 _DESCRIBE = f"{_INSERT} DO UPDATE SET {_NAMED} WHERE {_RENAMED}"
 
 _IMPORT = f"""
 {_INSERT} DO UPDATE SET {_NAMED},
     status = CASE
-        WHEN excluded.status = 'present' AND spectrum.status = 'saved' THEN 'saved'
-        WHEN excluded.status = 'wanted' AND spectrum.status IN ('failed', 'retry') THEN spectrum.status
+        WHEN excluded.status = 'present' AND entry.status = 'saved' THEN 'saved'
+        WHEN excluded.status = 'wanted' AND entry.status IN ('failed', 'retry') THEN entry.status
         ELSE excluded.status END,
-    run = CASE WHEN (excluded.status = 'present') = (spectrum.status IN ('saved', 'present')) THEN spectrum.run
+    run = CASE WHEN (excluded.status = 'present') = (entry.status IN ('saved', 'present')) THEN entry.run
         ELSE excluded.run END
 WHERE {_RENAMED}
-    OR (excluded.status = 'present' AND spectrum.status NOT IN ('saved', 'present'))
-    OR (excluded.status = 'wanted' AND spectrum.status NOT IN ('wanted', 'failed', 'retry'))
+    OR (excluded.status = 'present' AND entry.status NOT IN ('saved', 'present'))
+    OR (excluded.status = 'wanted' AND entry.status NOT IN ('wanted', 'failed', 'retry'))
 """
 
-_CLEAR_LOST = "UPDATE spectrum SET sha256 = NULL, content_digest = NULL, bytes = NULL, checksum = NULL WHERE did = ?"
+_CLEAR_LOST = "UPDATE entry SET sha256 = NULL, content_digest = NULL, bytes = NULL, checksum = NULL WHERE did = ?"
 
 
 def drop_unlisted_losses(connection: sqlite3.Connection, catalog: Catalog) -> None:
@@ -161,7 +161,7 @@ def drop_unlisted_losses(connection: sqlite3.Connection, catalog: Catalog) -> No
 
     The user dropped them. sqlite3.Error.
     """
-    rows = connection.execute(f"SELECT did FROM spectrum WHERE {LOST_ROWS}")  # noqa: S608 - a constant
+    rows = connection.execute(f"SELECT did FROM entry WHERE {LOST_ROWS}")  # noqa: S608 - a constant
     lost = {SpectrumId(did) for (did,) in rows}
     if lost:
         dropped = lost.difference(did for did in catalog.dids if did in lost)

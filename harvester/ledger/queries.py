@@ -311,7 +311,7 @@ def ranges(path: Path, step: float) -> list[tuple[int, int, int]]:
 
 def lost(path: Path) -> list[tuple[SpectrumId, str]]:
     """Return DID and file name of the spectra that were stored and are gone, by name."""
-    sql = f"SELECT did, name FROM spectrum WHERE {LOST_ROWS} ORDER BY name"  # noqa: S608 - a constant
+    sql = f"SELECT did, name FROM entry WHERE {LOST_ROWS} ORDER BY name"  # noqa: S608 - a constant
     return [(SpectrumId(row["did"]), row["name"]) for row in _rows(path, sql)]
 
 

@@ -22,7 +22,7 @@ from ..model.outcomes import Level
 from ..model.target import SpectrumId
 from .damage import damage_of, is_damage
 from .remarks import lower_levels, write_remarks
-from .schema import VERSION, WITHOUT_NAME, checksum_of, next_run, open_for_reading, open_for_writing, version_of
+from .schema import VERSION, WITHOUT_NAME, checksum_of, next_run, open_for_reading, open_for_writing, packed, version_of
 
 ROWS_PER_QUERY = 400  # below the number of parameters that any SQLite allows
 SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -141,20 +141,20 @@ def _record(row: sqlite3.Row) -> Record:
 # under another name keeps it (two files may hold the same spectrum), and a name that is another's, but for its case, is
 # not taken from it: hence the OR IGNORE.
 _UPDATE_PRESENT = """
-UPDATE OR IGNORE spectrum SET status = CASE WHEN status = 'saved' AND sha256 = ? THEN 'saved' ELSE 'present' END,
+UPDATE OR IGNORE entry SET status = CASE WHEN status = 'saved' AND sha256 = ? THEN 'saved' ELSE 'present' END,
     name = ?, folded = ?, due = NULL, kind = NULL, detail = NULL, bytes = ?, sha256 = ?, content_digest = ?, points = ?,
     wave_min = ?, wave_max = ?, object = ?, run = ?, checksum = ?
     WHERE did = ? AND (name = ? OR status NOT IN ('present', 'saved'))
 """
 _INSERT_PRESENT = """
-INSERT OR IGNORE INTO spectrum(status, name, folded, bytes, sha256, content_digest, points, wave_min, wave_max, object,
+INSERT OR IGNORE INTO entry(status, name, folded, bytes, sha256, content_digest, points, wave_min, wave_max, object,
     run, checksum, did) VALUES('present', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _RELEASE = f"""
-UPDATE spectrum SET folded = {WITHOUT_NAME} WHERE status NOT IN ('present', 'saved') AND folded <> {WITHOUT_NAME}
+UPDATE entry SET folded = {WITHOUT_NAME} WHERE status NOT IN ('present', 'saved') AND folded <> {WITHOUT_NAME}
 """  # noqa: S608 - a constant
 _SET_WANTED = (
-    "UPDATE spectrum SET status = 'wanted', run = ? WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
+    "UPDATE entry SET status = 'wanted', run = ? WHERE did = ? AND name = ? AND status IN ('present', 'saved')"
 )
 
 
@@ -187,10 +187,11 @@ def _write(connection: sqlite3.Connection, finding: Finding, run: int) -> None:
     match finding:
         case Sound(name=name, did=str(did), verified=found, known=False):
             write_remarks(connection, did, found)
-            digests = (found.size, found.sha256, found.content_digest)
+            digests = (found.size, packed(found.sha256), packed(found.content_digest))
+            checksum = checksum_of(did, found.size, found.sha256, found.content_digest)
             waves = (found.points, found.wave_min, found.wave_max, found.object_name)
-            facts = (name, name.casefold(), *digests, *waves, run, checksum_of(did, *digests))
-            if connection.execute(_UPDATE_PRESENT, (found.sha256, *facts, did, name)).rowcount == 0:
+            facts = (name, name.casefold(), *digests, *waves, run, checksum)
+            if connection.execute(_UPDATE_PRESENT, (packed(found.sha256), *facts, did, name)).rowcount == 0:
                 connection.execute(_INSERT_PRESENT, (*facts, did))
         case Damaged(did=str(did)) | Missing(did=str(did)):
             connection.execute(_SET_WANTED, (run, did, finding.name))

@@ -7,6 +7,7 @@ The files are the truth of what is stored; the ledger explains how it came about
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -18,40 +19,55 @@ from ..model.filesystem import file_system
 from ..model.invocation import command_line
 from .remarks import TABLE as REMARKS_TABLE
 
-VERSION = 3
+VERSION = 4
 OLDEST_READABLE = 2  # what an older version lacks is not read; version 1 has no run numbers
 
 # A row's ``run`` is the number of the run that brought it into its state; NULL: before there were numbers. Whatever
 # gives a stored row another run leaves the version before in ``past``: so the content of a directory at the end of any
 # run is known, and an unchanged spectrum costs nothing. An upsert takes away the OR IGNORE of what a trigger inserts.
 # ``shape`` is the request key. ``checksum`` is of what the ledger says of a stored file: see ``checksum_of``.
+#
+# ``entry`` has what ``spectrum`` shows, in half the bytes: digests as 32 bytes, and as ``url`` the number of the run
+# from whose template it follows (``url_template.py``). The index on ``status`` has only what failed.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run(
     number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, host TEXT NOT NULL,
     pid INTEGER NOT NULL, version TEXT NOT NULL, archive TEXT NOT NULL, summary TEXT NOT NULL DEFAULT '{}',
-    endpoint TEXT, shape TEXT, user_agent TEXT, profile_sha256 TEXT
+    endpoint TEXT, shape TEXT, user_agent TEXT, profile_sha256 TEXT, url_before TEXT, url_behind TEXT
 );
 
-CREATE TABLE IF NOT EXISTS spectrum(
+CREATE TABLE IF NOT EXISTS entry(
     did TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, columns TEXT NOT NULL DEFAULT '{}',
     status TEXT NOT NULL CHECK(status IN ('wanted', 'present', 'saved', 'retry', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256 TEXT, content_digest TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256, content_digest,
     points INTEGER, wave_min REAL, wave_max REAL, object TEXT,
-    kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url TEXT,
+    kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url,
     etag TEXT, last_modified TEXT, run INTEGER, checksum INTEGER
 ) WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS spectrum_status ON spectrum(status);
+CREATE INDEX IF NOT EXISTS entry_status ON entry(status) WHERE status = 'failed' OR status = 'retry';
+
+CREATE VIEW IF NOT EXISTS spectrum AS
+SELECT did, name, folded, columns, status, attempts, due, bytes,
+    CASE typeof(sha256) WHEN 'blob' THEN lower(hex(sha256)) ELSE sha256 END AS sha256,
+    CASE typeof(content_digest) WHEN 'blob' THEN lower(hex(content_digest)) ELSE content_digest END AS content_digest,
+    points, wave_min, wave_max, object, kind, detail, http_status, last_tried, saved, elapsed,
+    CASE typeof(url) WHEN 'integer' THEN (SELECT url_before || replace(replace(replace(did, ':', '%3A'), '/', '%2F'),
+        '?', '%3F') || url_behind FROM run WHERE number = entry.url) ELSE url END AS url,
+    etag, last_modified, run, checksum
+FROM entry;
 
 CREATE TABLE IF NOT EXISTS past(
     did TEXT NOT NULL, since INTEGER, until INTEGER NOT NULL, sha256 TEXT NOT NULL, content_digest TEXT,
     PRIMARY KEY(did, until)
 ) WITHOUT ROWID;
 
-CREATE TRIGGER IF NOT EXISTS spectrum_past AFTER UPDATE OF run ON spectrum
+CREATE TRIGGER IF NOT EXISTS entry_past AFTER UPDATE OF run ON entry
 WHEN OLD.status IN ('present', 'saved') AND OLD.sha256 NOT NULL AND OLD.run IS NOT NEW.run AND NEW.run NOT NULL
     AND NOT EXISTS (SELECT 1 FROM past WHERE did = OLD.did AND until = NEW.run)
-BEGIN INSERT INTO past VALUES(OLD.did, OLD.run, NEW.run, OLD.sha256, OLD.content_digest); END;
+BEGIN INSERT INTO past VALUES(OLD.did, OLD.run, NEW.run,
+    CASE typeof(OLD.sha256) WHEN 'blob' THEN lower(hex(OLD.sha256)) ELSE OLD.sha256 END,
+    CASE typeof(OLD.content_digest) WHEN 'blob' THEN lower(hex(OLD.content_digest)) ELSE OLD.content_digest END); END;
 
 CREATE VIEW IF NOT EXISTS provenance AS
 SELECT did, name, status, attempts, http_status, strftime('%Y-%m-%dT%H:%M:%fZ', asked, 'unixepoch') AS asked, url,
@@ -75,7 +91,7 @@ LOST_ROWS = "status NOT IN ('present', 'saved') AND sha256 NOT NULL"
 """Spectra that were stored once and are gone."""
 
 # Without it each `status` reads all rows: 0.34 s for a million. Ledgers of this version that lack it are readable.
-LOST_INDEX = f"CREATE INDEX IF NOT EXISTS spectrum_lost ON spectrum(name) WHERE {LOST_ROWS}"
+LOST_INDEX = f"CREATE INDEX IF NOT EXISTS entry_lost ON entry(name) WHERE {LOST_ROWS}"
 
 RENAMED_KINDS = {
     "no_address": "no_url",
@@ -88,8 +104,31 @@ RENAMED_KINDS = {
 }
 """Failure kinds of ledgers before version 3, and what they are called now."""
 
-# What a ledger of an earlier version needs before and after SCHEMA. Tables of version 1 are made again: SQLite before
-# 3.35, which some clusters have, drops no column.
+# What a ledger of an earlier version needs before and after SCHEMA. Its tables are made again: SQLite before 3.35,
+# which some clusters have, drops no column.
+_BEFORE_4 = """
+DROP VIEW IF EXISTS provenance;
+
+DROP TRIGGER IF EXISTS spectrum_past;
+
+DROP INDEX IF EXISTS spectrum_status;
+
+DROP INDEX IF EXISTS spectrum_lost;
+
+ALTER TABLE spectrum RENAME TO spectrum_3;
+
+ALTER TABLE run ADD COLUMN url_before TEXT;
+
+ALTER TABLE run ADD COLUMN url_behind TEXT
+"""
+_AFTER_4 = """
+INSERT INTO entry
+    SELECT did, name, folded, columns, status, attempts, due, bytes, packed(sha256), packed(content_digest), points,
+        wave_min, wave_max, object, kind, detail, http_status, last_tried, saved, elapsed, url, etag, last_modified,
+        run, checksum FROM spectrum_3;
+
+DROP TABLE spectrum_3
+"""
 BEFORE = {
     1: """
 ALTER TABLE run RENAME TO run_1;
@@ -98,23 +137,33 @@ ALTER TABLE spectrum RENAME TO spectrum_1;
 
 DROP INDEX spectrum_status
 """,
-    2: "ALTER TABLE spectrum ADD COLUMN checksum INTEGER",
+    2: f"ALTER TABLE spectrum ADD COLUMN checksum INTEGER;\n\n{_BEFORE_4}",
+    3: _BEFORE_4,
 }
 AFTER = {
     1: """
 INSERT INTO run(run, started, ended, host, pid, version, archive, summary)
     SELECT run, started, ended, host, pid, version, archive, summary FROM run_1 ORDER BY started;
 
-INSERT INTO spectrum
-    SELECT did, name, folded, columns, status, attempts, due, bytes, sha256, content_digest, points, wave_min, wave_max,
-        object, kind, detail, http_status, last_tried, saved, elapsed, url, NULL, NULL,
+INSERT INTO entry
+    SELECT did, name, folded, columns, status, attempts, due, bytes, packed(sha256), packed(content_digest), points,
+        wave_min, wave_max, object, kind, detail, http_status, last_tried, saved, elapsed, url, NULL, NULL,
         (SELECT number FROM run WHERE run.run = spectrum_1.run), NULL FROM spectrum_1;
 
 DROP TABLE spectrum_1;
 
 DROP TABLE run_1
 """,
+    2: _AFTER_4,
+    3: _AFTER_4,
 }
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def packed(digest: str | None) -> bytes | str | None:
+    """Return a SHA-256 in hex as its bytes, half as long; anything else as it is."""
+    return bytes.fromhex(digest) if digest is not None and _SHA256.fullmatch(digest) else digest
 
 
 def checksum_of(did: str, size: int | None, sha256: str | None, content_digest: str | None) -> int:
@@ -156,11 +205,12 @@ def _convert(connection: sqlite3.Connection, path: Path) -> None:
     if found > VERSION:
         raise newer_version(path, found)
     if found < VERSION:
+        connection.create_function("packed", 1, packed, deterministic=True)
         for script in (BEFORE.get(found, ""), SCHEMA, AFTER.get(found, "")):
             for statement in script.split(";\n\n"):
                 connection.execute(statement)
         kinds = ((new, old) for old, new in RENAMED_KINDS.items())
-        connection.executemany("UPDATE spectrum SET kind = ? WHERE kind = ?", kinds)
+        connection.executemany("UPDATE entry SET kind = ? WHERE kind = ?", kinds)
         connection.execute(f"PRAGMA user_version={VERSION}")
 
 
@@ -183,6 +233,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
         connection.row_factory = sqlite3.Row
         found = version_of(connection)
+        if OLDEST_READABLE <= found < 4:
+            connection.execute("CREATE TEMP VIEW entry AS SELECT * FROM spectrum")
     if found == 0 or OLDEST_READABLE <= found <= VERSION:
         return connection if found else None
     connection.close()

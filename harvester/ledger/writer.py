@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
@@ -29,7 +29,8 @@ from .bulk import ROWS, Row, write_rows
 from .catalog_import import CatalogImport, drop_unlisted_losses
 from .remarks import remarks_row
 from .repair import write_findings
-from .schema import WITHOUT_NAME, checksum_of, open_for_writing, using
+from .schema import WITHOUT_NAME, checksum_of, open_for_writing, packed, using
+from .url_template import UrlTemplate
 
 Statement = tuple[str, Row]
 
@@ -52,6 +53,7 @@ class LedgerWriter:
         self._path = path
         self._numbers = numbers
         self._run = ""
+        self._template: UrlTemplate | None = None
         self._import: CatalogImport | None = None
         self._connection = open_for_writing(path)
         self._statements = deque[Statement]()
@@ -128,13 +130,21 @@ class LedgerWriter:
         if self.fault is not None and time.monotonic() - self._failing_since > MAX_FAULT:
             raise self.fault
         if isinstance(event, ev.HarvestStarted):
-            self._run = event.run
+            self._run, self._template = event.run, None
         self._note(event)
-        self._statements.extend(statements(event, self._run))
+        self._statements.extend(self._template_of(event))
+        self._statements.extend(statements(event, self._run, self._template))
         if len(self._statements) >= MAX_BATCH:
             self._due.set()
         if len(self._statements) > MAX_BACKLOG:
             time.sleep(BACKLOG_DELAY)
+
+    def _template_of(self, event: ev.Event) -> Iterator[Statement]:
+        """Yield the statement that records the template of the run's URLs, once it is known."""
+        if self._template is None and isinstance(event, ev.SpectrumSaved):
+            self._template = UrlTemplate.of(event.outcome.target.did, event.outcome.url)
+            if self._template is not None:
+                yield _TEMPLATE, (self._template.before, self._template.behind, self._run)
 
     def _note(self, event: ev.Event) -> None:
         """Note a spectrum that something happens to.
@@ -203,15 +213,18 @@ INSERT INTO run(run, started, host, pid, version, archive, endpoint, shape, user
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+_TEMPLATE = "UPDATE run SET url_before = ?, url_behind = ? WHERE run = ?"
+
 # Something may happen to a spectrum before its row is imported. Then the row is made without its name, which may still
 # be another's.
 _SAVED = f"""
-INSERT INTO spectrum(did, name, folded, status, attempts, bytes, sha256, content_digest, points, wave_min, wave_max,
+INSERT INTO entry(did, name, folded, status, attempts, bytes, sha256, content_digest, points, wave_min, wave_max,
     object, http_status, last_tried, saved, elapsed, url, etag, last_modified, run, checksum)
 WITH new(did, name, attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object, saved, elapsed, url,
     etag, last_modified, run, checksum) AS (VALUES {ROWS})
 SELECT did, name, {WITHOUT_NAME}, 'saved', attempts, bytes, sha256, content_digest, points, wave_min, wave_max, object,
-    200, saved, saved, elapsed, url, etag, last_modified, number, checksum FROM new LEFT JOIN run USING (run) WHERE true
+    200, saved, saved, elapsed, CASE url WHEN 0 THEN number ELSE url END, etag, last_modified, number, checksum
+    FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = 'saved', attempts = excluded.attempts, due = NULL, bytes = excluded.bytes,
     sha256 = excluded.sha256, content_digest = excluded.content_digest, points = excluded.points,
     wave_min = excluded.wave_min, wave_max = excluded.wave_max, object = excluded.object, kind = NULL, detail = NULL,
@@ -222,28 +235,31 @@ ON CONFLICT(did) DO UPDATE SET status = 'saved', attempts = excluded.attempts, d
 
 # A stored spectrum that could not be refreshed is still stored, as it was.
 _TRIED = f"""
-INSERT INTO spectrum(did, name, folded, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run)
+INSERT INTO entry(did, name, folded, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run)
 WITH new(did, name, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, run) AS (VALUES {ROWS})
-SELECT did, name, {WITHOUT_NAME}, status, attempts, due, kind, detail, http_status, last_tried, elapsed, url, number
-    FROM new LEFT JOIN run USING (run) WHERE true
+SELECT did, name, {WITHOUT_NAME}, status, attempts, due, kind, detail, http_status, last_tried, elapsed,
+    CASE url WHEN 0 THEN number ELSE url END, number FROM new LEFT JOIN run USING (run) WHERE true
 ON CONFLICT(did) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, due = excluded.due,
     kind = excluded.kind, detail = excluded.detail, http_status = excluded.http_status,
-    last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, spectrum.url),
+    last_tried = excluded.last_tried, elapsed = excluded.elapsed, url = coalesce(excluded.url, entry.url),
     run = excluded.run
-WHERE spectrum.status NOT IN ('present', 'saved')
+WHERE entry.status NOT IN ('present', 'saved')
 """  # noqa: S608 - constants
 
 
-def statements(event: ev.Event, run: str) -> list[Statement]:
-    """Return what ``event`` changes in the ledger."""
+def statements(event: ev.Event, run: str, template: UrlTemplate | None = None) -> list[Statement]:
+    """Return what ``event`` changes in the ledger.
+
+    ``template`` is that of the run's URLs, if it is recorded.
+    """
     match event:
         case ev.HarvestStarted():
             return [_started(event)]
         case ev.SpectrumSaved(time=time, outcome=outcome):
             reading = remarks_row(outcome.target.did, outcome.verified)
-            return [_saved(outcome, time, run), *([reading] if reading else [])]
+            return [_saved(outcome, time, run, template), *([reading] if reading else [])]
         case ev.SpectrumFailed(time=time, outcome=outcome):
-            return [_failed(outcome, time, run)]
+            return [_failed(outcome, time, run, template)]
         case ev.RetryScheduled(time=time, target=target, attempt=attempt, failure=failure, due=due):
             tried = ("retry", attempt, due, failure.kind, failure.detail, failure.status, time, None, None)
             return [(_TRIED, (target.did, target.name, *tried, run))]
@@ -260,19 +276,23 @@ def _started(event: ev.HarvestStarted) -> Statement:
     return _STARTED, (event.run, event.time, *process, event.archive, *request)
 
 
-def _saved(outcome: Saved, time: float, run: str) -> Statement:
+def _saved(outcome: Saved, time: float, run: str, template: UrlTemplate | None) -> Statement:
     target, found = outcome.target, outcome.verified
     waves = (found.points, found.wave_min, found.wave_max, found.object_name)
-    digests = (found.size, found.sha256, found.content_digest)
-    response = (time, outcome.elapsed, outcome.url, outcome.etag, outcome.last_modified)
-    checksum = checksum_of(target.did, *digests)
+    digests = (found.size, packed(found.sha256), packed(found.content_digest))
+    response = (time, outcome.elapsed, _url(outcome, template), outcome.etag, outcome.last_modified)
+    checksum = checksum_of(target.did, found.size, found.sha256, found.content_digest)
     return _SAVED, (target.did, target.name, outcome.attempts, *digests, *waves, *response, run, checksum)
 
 
-def _failed(outcome: Failed, time: float, run: str) -> Statement:
+def _failed(outcome: Failed, time: float, run: str, template: UrlTemplate | None) -> Statement:
     target, failure = outcome.target, outcome.failure
     tried = (outcome.attempts, None, failure.kind, failure.detail, failure.status, time)
-    return _TRIED, (target.did, target.name, "failed", *tried, outcome.elapsed, outcome.url, run)
+    return _TRIED, (target.did, target.name, "failed", *tried, outcome.elapsed, _url(outcome, template), run)
+
+
+def _url(outcome: Saved | Failed, template: UrlTemplate | None) -> str | int | None:
+    return outcome.url if template is None else template.shortened(outcome.target.did, outcome.url)
 
 
 def _logged(event: ev.Event, run: str) -> Statement:

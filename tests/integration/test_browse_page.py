@@ -148,11 +148,11 @@ async def test_text_of_a_server_stays_text(out: Path) -> None:
     with sqlite3.connect(StateFolder.below(out).ledger) as ledger:
         columns = json.dumps({"label": "<b>bold</b>"})
         ledger.execute(
-            "UPDATE spectrum SET object = ?, sha256 = ?, columns = ? WHERE name = ?",
+            "UPDATE entry SET object = ?, sha256 = ?, columns = ? WHERE name = ?",
             (HOSTILE, hashlib.sha256(file.read_bytes()).hexdigest(), columns, file.stem),
         )
         ledger.execute(
-            "UPDATE spectrum SET status = 'failed', kind = 'not_found', object = ?, detail = ? WHERE name <> ?",
+            "UPDATE entry SET status = 'failed', kind = 'not_found', object = ?, detail = ? WHERE name <> ?",
             ("\u202eevil\x1b[31m", f"HTTP 404: {HOSTILE}", file.stem),
         )
     async with browsing(out) as (_, rules), page_of(rules) as tab:

@@ -459,7 +459,7 @@ async def test_what_a_killed_refresh_replaced_is_learned_and_not_taken_for_damag
         with closing(sqlite3.connect(ledger)) as connection, connection:
             connection.execute(
                 "INSERT INTO run SELECT number + 1, ?, ?, NULL, host, pid, version, archive, summary, endpoint, shape, "
-                "user_agent, profile_sha256 FROM run",
+                "user_agent, profile_sha256, url_before, url_behind FROM run",
                 (killed.report.stats.run, killed.report.stats.started),
             )
         if first:
@@ -479,7 +479,7 @@ async def test_a_file_damaged_since_a_run_was_killed_is_still_damaged(tmp_path: 
         await harvest_from(server.archive, out, DIDS)
         with closing(sqlite3.connect(ledger)) as connection, connection:
             connection.execute("UPDATE run SET ended = NULL")
-            connection.execute("UPDATE spectrum SET run = NULL")
+            connection.execute("UPDATE entry SET run = NULL")
         (out / f"{NAMES[1]}.fits").write_bytes((out / f"{NAMES[2]}.fits").read_bytes())
     assert await asyncio.to_thread(verify, out) == (3, [f"{NAMES[1]}.fits"])
 

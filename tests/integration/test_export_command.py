@@ -150,7 +150,7 @@ def test_the_card_names_the_archives_that_the_spectra_came_from_and_not_the_last
     assert "- archive: 127.0.0.1\n" in _stated_origin(out)
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
         ledger.execute(
-            "UPDATE spectrum SET run = (SELECT max(number) FROM run) "
+            "UPDATE entry SET run = (SELECT max(number) FROM run) "
             "WHERE did = (SELECT max(did) FROM spectrum WHERE status = 'saved')"
         )
     assert "- archive: 127.0.0.1 and b\n" in _stated_origin(out)
@@ -286,8 +286,8 @@ def test_memory_does_not_grow_with_the_number_of_spectra(name: str, many: Path) 
 
 def test_stored_files_that_a_killed_run_did_not_record_are_not_left_out_silently(out: Path) -> None:
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("DELETE FROM spectrum WHERE name = 'na010010'")
-        ledger.execute("UPDATE spectrum SET status = 'wanted' WHERE name = 'na010011'")
+        ledger.execute("DELETE FROM entry WHERE name = 'na010010'")
+        ledger.execute("UPDATE entry SET status = 'wanted' WHERE name = 'na010011'")
 
     done = export("stars.parquet", code="from harvester.cli import progress; progress.FEW = 0")
 

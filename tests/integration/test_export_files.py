@@ -119,7 +119,7 @@ def test_what_is_no_text_in_an_old_ledger_is_replaced_where_all_can_see_it(
 ) -> None:
     shown = {"label": "a\0b", "note": "\ud800", "x\0": "1", "n" * 70_000: "2"}
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps(shown),))
+        ledger.execute("UPDATE entry SET columns = ?", (json.dumps(shown),))
     dataset = export_to(name, split=Split((0.5, 0.5)))
     assert "a\ufffdb" in card(dataset)
     if name.endswith(".h5"):
@@ -299,7 +299,7 @@ def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
     def relabel(_done: int, _total: int) -> None:
         if next(looks) == COUNT:  # the first of two passes ends
             with sqlite3.connect(out / ".harvester" / "ledger.sqlite") as ledger:
-                ledger.execute("UPDATE spectrum SET columns = ?", (json.dumps({"label": "absorption"}),))
+                ledger.execute("UPDATE entry SET columns = ?", (json.dumps({"label": "absorption"}),))
 
     order = ExportOptions(Path("all.parquet"), split=Split((0.5, 0.5)))
     with pytest.raises(UsageError, match="its ledger changed during the export"):

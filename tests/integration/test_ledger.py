@@ -69,7 +69,7 @@ def _truncate(ledger: Path) -> None:
 
 def _forget_half(ledger: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection, connection:
-        connection.execute("DELETE FROM spectrum WHERE name IN (?, ?)", (NAMES[0], NAMES[3]))
+        connection.execute("DELETE FROM entry WHERE name IN (?, ?)", (NAMES[0], NAMES[3]))
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,51 @@ CREATE TABLE request(shape TEXT NOT NULL);
 
 CREATE TABLE event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
 """,
+    3: """
+CREATE TABLE run(
+    number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, host TEXT NOT NULL,
+    pid INTEGER NOT NULL, version TEXT NOT NULL, archive TEXT NOT NULL, summary TEXT NOT NULL DEFAULT '{}',
+    endpoint TEXT, shape TEXT, user_agent TEXT, profile_sha256 TEXT
+);
+
+CREATE TABLE spectrum(
+    did TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, columns TEXT NOT NULL DEFAULT '{}',
+    status TEXT NOT NULL CHECK(status IN ('wanted', 'present', 'saved', 'retry', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL, bytes INTEGER, sha256 TEXT, content_digest TEXT,
+    points INTEGER, wave_min REAL, wave_max REAL, object TEXT,
+    kind TEXT, detail TEXT, http_status INTEGER, last_tried REAL, saved REAL, elapsed REAL, url TEXT,
+    etag TEXT, last_modified TEXT, run INTEGER, checksum INTEGER
+) WITHOUT ROWID;
+
+CREATE INDEX spectrum_status ON spectrum(status);
+
+CREATE TABLE past(
+    did TEXT NOT NULL, since INTEGER, until INTEGER NOT NULL, sha256 TEXT NOT NULL, content_digest TEXT,
+    PRIMARY KEY(did, until)
+) WITHOUT ROWID;
+
+CREATE TRIGGER spectrum_past AFTER UPDATE OF run ON spectrum
+WHEN OLD.status IN ('present', 'saved') AND OLD.sha256 NOT NULL AND OLD.run IS NOT NEW.run AND NEW.run NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM past WHERE did = OLD.did AND until = NEW.run)
+BEGIN INSERT INTO past VALUES(OLD.did, OLD.run, NEW.run, OLD.sha256, OLD.content_digest); END;
+
+CREATE VIEW provenance AS
+SELECT did, name, status, attempts, http_status, strftime('%Y-%m-%dT%H:%M:%fZ', asked, 'unixepoch') AS asked, url,
+    etag, last_modified, sha256, content_digest, run.run, archive, endpoint, shape, user_agent, profile_sha256, version
+FROM (SELECT *, run AS number, last_tried - coalesce(elapsed, 0) AS asked FROM spectrum
+    WHERE status IN ('saved', 'failed', 'retry')) LEFT JOIN run USING (number);
+
+CREATE TABLE request(shape TEXT NOT NULL);
+
+CREATE TABLE event(time REAL NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)
+;
+
+CREATE TABLE conflict(
+    did TEXT NOT NULL, column_name TEXT NOT NULL, kept TEXT NOT NULL, other TEXT NOT NULL
+);
+
+CREATE INDEX spectrum_lost ON spectrum(name) WHERE status NOT IN ('present', 'saved') AND sha256 NOT NULL
+""",
 }
 """What a ledger of each earlier version was made by. A new VERSION adds its predecessor's SCHEMA here."""
 
@@ -240,7 +285,7 @@ def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> No
         old.executescript(OLDER[1] + ";" + OF_VERSION_1.format(*DIDS) + "PRAGMA user_version=1")
     with pytest.raises(StoreError, match=r"written by an older harvester \(schema 1\); a run, or .*verify --fix"):
         queries.last_run(path)
-    assert ensure_usable(path) == "the ledger was converted from schema 1 to 3", "as every run begins"
+    assert ensure_usable(path) == "the ledger was converted from schema 1 to 4", "as every run begins"
     assert ensure_usable(path) is None
     assert {name: known.did for name, known in stored_entries(path).items()} == {"x": DIDS[0], "z": DIDS[2]}
     assert queries.retries(path) == {DIDS[1]: (2, 900.0)}
@@ -256,9 +301,48 @@ def test_nothing_that_a_version_1_ledger_remembers_is_lost(tmp_path: Path) -> No
     assert DIDS[2] not in origins, "what was never asked for has no origin that we know of"
 
 
+OF_VERSION_3 = """
+INSERT INTO run(number, run, started, host, pid, version, archive, endpoint, shape)
+    VALUES(1, '20260102T200000-bbbb', 200.0, 'h', 7, '0.1.0', 'demo', 'http://a/dlget', 'FLUXCALIB=normalized');
+INSERT INTO spectrum(did, name, folded, status, bytes, sha256, content_digest, last_tried, saved, elapsed, url, run)
+    VALUES('ivo://a/x', 'X', 'x', 'saved', 2880, lower(hex(randomblob(32))), lower(hex(randomblob(32))), 210.0, 210.0,
+        2.5, 'http://a/dlget?ID=ivo%3A%2F%2Fa%2Fx', 1);
+INSERT INTO spectrum(did, name, folded, status, attempts, kind, detail, last_tried, url, run)
+    VALUES('ivo://a/y', 'y', 'y', 'failed', 2, 'not_found', '404', 150.0, 'http://a/dlget?ID=ivo%3A%2F%2Fa%2Fy', 1);
+INSERT INTO spectrum(did, name, folded, columns, status) VALUES('ivo://a/z', 'z', 'z', '{"label":"1"}', 'wanted')
+"""
+
+
+def test_a_ledger_of_version_3_shows_the_same_in_less_space(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    views = ("spectrum", "provenance")
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.executescript(f"{OLDER[3]};{OF_VERSION_3};PRAGMA user_version=3")
+        before = [list(ledger.execute(f"SELECT * FROM {view} ORDER BY did")) for view in views]
+        old = list(queries.stored(path))
+        assert ensure_usable(path) == "the ledger was converted from schema 3 to 4"
+        assert [list(ledger.execute(f"SELECT * FROM {view} ORDER BY did")) for view in views] == before
+        kinds = set(ledger.execute("SELECT typeof(sha256), length(sha256) FROM entry WHERE status = 'saved'"))
+    assert kinds == {("blob", 32)}
+    assert [tuple(row) for row in queries.stored(path)] == [tuple(row) for row in old]
+    assert ensure_usable(path) is None, "its checksums hold"
+
+
+async def test_urls_that_follow_from_the_run_are_kept_once(tmp_path: Path) -> None:
+    shown = await harvest_demo(tmp_path / "out", COUNT, plan_faults(n1="http_404"))
+    saved, failed = shown.of(ev.SpectrumSaved), shown.of(ev.SpectrumFailed)
+    expected = [(event.outcome.target.did, event.outcome.url) for event in saved]
+    expected = sorted([*expected, *((event.outcome.target.did, event.outcome.url) for event in failed)])
+    assert sorted(rows(tmp_path / "out", "SELECT did, url FROM spectrum")) == expected
+    assert sorted(rows(tmp_path / "out", "SELECT did, url FROM provenance")) == expected
+    explicit = rows(tmp_path / "out", "SELECT count(*) FROM entry WHERE typeof(url) = 'text'")[0][0]
+    assert explicit in (0, 1), "the one that failed, if no other had been saved before it"
+
+
 @pytest.mark.parametrize("version", [0, schema.VERSION])
 async def test_tables_that_are_not_ours_are_moved_aside_and_the_files_proved_again(out: Path, version: int) -> None:
-    rows(out, "DROP TABLE spectrum")
+    rows(out, "DROP TABLE entry")
+    rows(out, "DROP VIEW spectrum")
     rows(out, "CREATE TABLE spectrum(did TEXT PRIMARY KEY, path TEXT)")
     rows(out, f"PRAGMA user_version={version}")
     assert await asked_for(out) == set()
@@ -455,7 +539,7 @@ def test_a_later_catalog_adds_to_what_an_earlier_one_reported_and_erases_none_of
     rows(out, "CREATE TABLE rewritten(did TEXT)")
     rows(
         out,
-        "CREATE TRIGGER rewriting AFTER UPDATE ON spectrum BEGIN INSERT INTO rewritten VALUES(NEW.did); END",
+        "CREATE TRIGGER rewriting AFTER UPDATE ON entry BEGIN INSERT INTO rewritten VALUES(NEW.did); END",
     )
 
     def enrol(catalog: str) -> tuple[object, int]:
@@ -489,7 +573,7 @@ def test_a_row_whose_past_is_reported_already_or_can_not_be_reported_is_written_
     with closing(schema.open_for_writing(tmp_path / "ledger.sqlite")) as ledger:
         begun = "INSERT INTO run(run, started, host, pid, version, archive) VALUES(?, 0, '', 1, '', '')"
         ledger.executemany(begun, [("first",), ("second",)])
-        stored = "INSERT INTO spectrum(did, name, folded, status, sha256, run) VALUES(?, 'a', 'a', 'saved', 'o', 1)"
+        stored = "INSERT INTO entry(did, name, folded, status, sha256, run) VALUES(?, 'a', 'a', 'saved', 'o', 1)"
         ledger.execute(stored, (target.did,))
         ledger.execute("INSERT INTO past VALUES('ivo://org/a', 1, 2, 'o', NULL)")
         event = ev.SpectrumSaved(1.0, Saved(target, proof, 1, 0.1, "http://archive"))

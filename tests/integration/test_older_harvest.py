@@ -105,7 +105,7 @@ async def test_it_is_exported_and_reported(out: Path, tmp_path: Path, resume: bo
 
 def test_fix_brings_its_ledger_up_to_date_and_says_so(out: Path) -> None:
     code, said = typed("verify", "--fix", "--json", "--band", BAND, "--out", out)
-    assert (code, json.loads(said)["notes"]) == (0, ["the ledger was converted from schema 2 to 3"])
+    assert (code, json.loads(said)["notes"]) == (0, ["the ledger was converted from schema 2 to 4"])
     with closing(sqlite3.connect(ledger_of(out))) as ledger:
         kinds = {kind for (kind,) in ledger.execute("SELECT kind FROM spectrum WHERE kind NOT NULL")}
     assert {"connection_lost", "protocol_error"} <= kinds

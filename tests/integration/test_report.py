@@ -173,9 +173,9 @@ async def test_the_page_of_a_run_is_what_report_writes_later(
     interval: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_preparation, "INTERVAL", interval)
-    told = await a_night(tmp_path)
+    first = await a_night(tmp_path)
     again = await harvest_demo(tmp_path / "out", 40)
-    assert told.report.page is not None
+    assert first.report.page is not None
     store = DirectoryStore(tmp_path / "out")
     later = page(gather(store, again.report.stats.run, 1e9))
     assert _without_times(again.report.page.read_bytes()) == _without_times(later)  # type: ignore[union-attr]
@@ -189,10 +189,10 @@ async def test_a_report_that_cannot_be_prepared_is_read_at_the_end(
 
     monkeypatch.setattr(EarlySample, "read", broken)
     monkeypatch.setattr(report_preparation, "INTERVAL", 0.001)
-    told = await harvest_demo(tmp_path / "out", 40)
-    assert told.report.warnings == []
+    first = await harvest_demo(tmp_path / "out", 40)
+    assert first.report.warnings == []
     later = page(gather(DirectoryStore(tmp_path / "out"), None, 1e9))
-    assert _without_times(told.report.page.read_bytes()) == _without_times(later)  # type: ignore[union-attr]
+    assert _without_times(first.report.page.read_bytes()) == _without_times(later)  # type: ignore[union-attr]
 
 
 async def test_it_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ async def test_hostile_words_of_server_and_catalog_stay_words(tmp_path: Path) ->
     await a_night(tmp_path)
     out = tmp_path / "out"
     with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("UPDATE spectrum SET detail = ?, columns = ?", (HOSTILE, json.dumps({"label": HOSTILE})))
+        ledger.execute("UPDATE entry SET detail = ?, columns = ?", (HOSTILE, json.dumps({"label": HOSTILE})))
     for reason in (out / ".harvester" / "quarantine").glob("*.json"):
         reason.write_text(json.dumps({"id": HOSTILE, "kind": HOSTILE, "detail": HOSTILE, "kept": HOSTILE}))
     _, seen = about(out)
@@ -426,7 +426,7 @@ async def test_one_cause_is_one_group_and_the_advice_agrees_with_itself(tmp_path
         rows = ledger.execute("SELECT did FROM spectrum WHERE kind = 'not_found'").fetchall()
         for number, (did,) in enumerate(rows):
             detail = f"HTTP 404: no dataset {number + 1700}00 at 12:3{number}:07"
-            ledger.execute("UPDATE spectrum SET detail = ? WHERE did = ?", (detail, did))
+            ledger.execute("UPDATE entry SET detail = ? WHERE did = ?", (detail, did))
     _, seen = about(tmp_path / "out")
     assert "3 HTTP 404: no dataset … at 12:…:07" in seen.words
     assert "Cause: the spectrum itself. Another run is not likely to help. What to do: remove it from the catalog" in (

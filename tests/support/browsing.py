@@ -89,7 +89,7 @@ def synthetic_ledger(out: Path, count: int) -> None:
 
 _SYNTHETIC = """
 WITH RECURSIVE number(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < ?)
-INSERT INTO spectrum(did, name, folded, columns, status, attempts, bytes, sha256, points, object, kind, detail, saved)
+INSERT INTO entry(did, name, folded, columns, status, attempts, bytes, sha256, points, object, kind, detail, saved)
 SELECT printf('ivo://example.org/a/s%07d', i), printf('s%07d', i), printf('s%07d', i),
     json_object('label', CAST(i % 4 AS TEXT)), iif(i % 1000 = 7, 'failed', 'saved'), 1, 40320, 'ab', 2048,
     'HD ' || (i * 7919 % 999983), iif(i % 1000 = 7, 'not_found', NULL), '', 1e9

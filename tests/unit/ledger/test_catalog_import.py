@@ -105,7 +105,7 @@ def test_the_same_again_touches_no_row(ledger: sqlite3.Connection) -> None:
 
 
 def test_a_name_passes_to_another_spectrum_however_far_apart_the_two_are(ledger: sqlite3.Connection) -> None:
-    ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES('ivo://org/k', 'a', 'a', 'wanted')")
+    ledger.execute("INSERT INTO entry(did, name, folded, status) VALUES('ivo://org/k', 'a', 'a', 'wanted')")
     enrolled(ledger, "abcdefghijk")
     assert [folded for folded, _, _ in rows(ledger)] == list("abcdefghijk")
 
@@ -114,7 +114,7 @@ def test_a_name_passes_to_another_spectrum_however_far_apart_the_two_are(ledger:
 def test_a_name_passes_to_another_spectrum_also_from_one_whose_identifier_is_that_name(
     ledger: sqlite3.Connection, status: str
 ) -> None:
-    ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES('a', 'a', 'a', ?)", (status,))
+    ledger.execute("INSERT INTO entry(did, name, folded, status) VALUES('a', 'a', 'a', ?)", (status,))
     enrolled(ledger, "a")
     assert ledger.execute("SELECT did FROM spectrum WHERE folded = 'a'").fetchall() == [(did("a"),)]
     release_names(ledger)
@@ -128,7 +128,7 @@ def test_what_happened_before_a_row_s_turn_came_stays_and_gets_its_columns(
     work = CatalogImport(ledger, *planned("abcdefghijk"))
     work.write_next(ledger)
     work.seen.add(did("k"))
-    ledger.execute("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, 'k', ?1, ?2)", (did("k"), status))
+    ledger.execute("INSERT INTO entry(did, name, folded, status) VALUES(?1, 'k', ?1, ?2)", (did("k"), status))
     while not work.complete:
         work.write_next(ledger)
     name, columns, now = rows(ledger)[-1]
@@ -195,7 +195,7 @@ def test_a_list_that_is_sorted_part_by_part_is_whole_and_in_the_order_of_the_led
     monkeypatch.setattr(catalog_import, "ROWS_PER_SORT", 4)
     names, asked_first = "hbkcaegjfdi\u00e9\u65e5\U0001f52dz", catalog_import.ROWS_PER_TRANSACTION
     ledger.execute("CREATE TABLE shown(name TEXT)")
-    ledger.execute("CREATE TRIGGER tell AFTER INSERT ON spectrum BEGIN INSERT INTO shown VALUES(NEW.name); END")
+    ledger.execute("CREATE TRIGGER tell AFTER INSERT ON entry BEGIN INSERT INTO shown VALUES(NEW.name); END")
     plan, catalog = planned(names)
     work = CatalogImport(ledger, plan, catalog)
     while not work.complete:

@@ -28,7 +28,7 @@ def test_a_ledger_that_there_is_no_memory_to_check_is_not_called_damaged(tmp_pat
     with ledger:
         rows = ((f"ivo://a/b/{number}", f"n{number}", f"n{number}") for number in range(20_000))
         ledger.execute("BEGIN")
-        ledger.executemany("INSERT INTO spectrum(did, name, folded, status) VALUES(?, ?, ?, 'wanted')", rows)
+        ledger.executemany("INSERT INTO entry(did, name, folded, status) VALUES(?, ?, ?, 'wanted')", rows)
     ledger.close()
     assert damage_of(path) is None
     said = subprocess.run(

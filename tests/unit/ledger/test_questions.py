@@ -14,7 +14,7 @@ ROWS = [
     ("never there", "wanted", None),
     ("also gone", "failed", "cc"),
 ]
-INSERT = "INSERT INTO spectrum(did, name, folded, status, sha256) VALUES(?1, ?1, ?1, ?2, ?3)"
+INSERT = "INSERT INTO entry(did, name, folded, status, sha256) VALUES(?1, ?1, ?1, ?2, ?3)"
 
 
 def test_lost_spectra_are_those_that_have_a_digest_and_are_not_stored(tmp_path: Path) -> None:
@@ -22,21 +22,21 @@ def test_lost_spectra_are_those_that_have_a_digest_and_are_not_stored(tmp_path: 
     with closing(open_for_writing(path)) as ledger:
         ledger.executemany(INSERT, ROWS)
         assert queries.lost(path) == [("also gone", "also gone"), ("gone", "gone")]
-        ledger.execute("DROP INDEX spectrum_lost")  # as a ledger of before the index
+        ledger.execute("DROP INDEX entry_lost")  # as a ledger of before the index
     assert queries.lost(path) == [("also gone", "also gone"), ("gone", "gone")]
     open_for_writing(path).close()
     reader = open_for_reading(path)
     assert reader is not None
     with closing(reader):
-        plan = reader.execute(f"EXPLAIN QUERY PLAN SELECT did, name FROM spectrum WHERE {LOST_ROWS}").fetchall()
-    assert ["spectrum_lost" in row["detail"] for row in plan] == [True], "the next run makes the index"
+        plan = reader.execute(f"EXPLAIN QUERY PLAN SELECT did, name FROM entry WHERE {LOST_ROWS}").fetchall()
+    assert ["entry_lost" in row["detail"] for row in plan] == [True], "the next run makes the index"
 
 
 def test_stored_spectra_come_one_by_one_in_the_order_of_the_index_on_names(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(open_for_writing(path)) as ledger:
         named = [(name, name.casefold()) for name in ("b1", "C1", "A1")]
-        ledger.executemany("INSERT INTO spectrum(did, name, folded, status) VALUES(?1, ?1, ?2, 'saved')", named)
+        ledger.executemany("INSERT INTO entry(did, name, folded, status) VALUES(?1, ?1, ?2, 'saved')", named)
     assert [row["name"] for row in queries.stored(path)] == ["A1", "b1", "C1"]
 
 

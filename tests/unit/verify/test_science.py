@@ -87,9 +87,7 @@ def test_what_is_verified_is_possible_in_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(open_for_writing(path)) as ledger:
         row = ("a", "a", "a", "saved", found.wave_min, found.wave_max)
-        ledger.execute(
-            "INSERT INTO spectrum(did, name, folded, status, wave_min, wave_max) VALUES(?, ?, ?, ?, ?, ?)", row
-        )
+        ledger.execute("INSERT INTO entry(did, name, folded, status, wave_min, wave_max) VALUES(?, ?, ?, ?, ?, ?)", row)
     assert damage_of(path) is None
 
 
