@@ -14,6 +14,7 @@ from itertools import chain
 DELIMITERS = {",": "", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with vertical bars"}
 """What separates columns, the likeliest first, and what messages call it."""
 
+_REMARK = re.compile(r"\s*(?:#.*)?$")  # a line above the header
 _SEPARATOR = re.compile(r"(?i)sep=(.)")  # the line by which Excel knows the delimiter
 LIST = "a list of identifiers"
 HEAD_LINES = 8  # that are looked at
@@ -50,15 +51,18 @@ def find_form(
     while filled < HEAD_LINES and (line := next(lines, None)) is not None:
         head.append(line)
         filled += bool(line.strip())
+    remarks = next((number for number, line in enumerate(head) if not _REMARK.match(line)), 0)
+    head = head[remarks:]
     everything = chain(head, lines)
     rows = [line for line in head if line.strip()]
     if rows and (named := _SEPARATOR.fullmatch(rows[0].strip())):
-        first = head.index(rows[0]) + 1  # the header is in the lines after it
-        return TextForm(DELIMITERS.get(named[1], "CSV"), named[1], shift=-first), chain(head[first:], lines)
+        before = head.index(rows[0]) + 1
+        kind = DELIMITERS.get(named[1], "CSV")
+        return TextForm(kind, named[1], shift=-remarks - before), chain(head[before:], lines)
     if rows and id_column not in _fields(rows[0], ",") and _is_list(rows, resolve):
-        return TextForm(LIST, shift=1), chain([f"{id_column}\n"], everything)
+        return TextForm(LIST, shift=1 - remarks), chain([f"{id_column}\n"], everything)
     delimiter = _delimiter(rows[0], id_column) if rows else ","
-    return TextForm(DELIMITERS[delimiter], delimiter), everything
+    return TextForm(DELIMITERS[delimiter], delimiter, shift=-remarks), everything
 
 
 def _delimiter(header: str, id_column: str) -> str:
@@ -86,7 +90,7 @@ def _is_list(rows: Sequence[str], resolve: Callable[[str], str | None]) -> bool:
     fields = [row.strip().strip('"') for row in rows]
     if any(delimiter in field for field in fields for delimiter in DELIMITERS):
         return False
-    if all(field.startswith("ivo://") for field in fields):
-        return True
+    if fields[0].startswith("ivo://"):
+        return True  # faulty lines below it are named as such
     names_a_file = any(character.isdecimal() for character in fields[0]) or "." in fields[0]
     return names_a_file and all(field.startswith("ivo://") or resolve(field) is not None for field in fields)

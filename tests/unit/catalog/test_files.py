@@ -264,3 +264,11 @@ def test_an_old_workbook_is_refused_with_what_to_do(tmp_path: Path) -> None:
 def test_the_name_of_a_star_stands_for_no_spectrum(tmp_path: Path) -> None:
     sentence = refused(tmp_path, b"id,label\nHD 217476,0\nalp Lyr,1\n")
     assert "2 rows have a fault:\n  line 2: id 'HD 217476' is not a publisher DID" in sentence
+
+
+@pytest.mark.parametrize("content", [csv(), csv(";"), "\n".join(DIDS).encode(), b"sep=,\n" + csv()])
+def test_remarks_above_a_catalog_are_passed_over(tmp_path: Path, content: bytes) -> None:
+    assert list(read(tmp_path, b"# spectra of 2012\n\n#\n" + content).dids) == DIDS
+    faulty = content.replace(DIDS[1].encode(), b"http://x")
+    at = 1 + b"\n".join([b"#", faulty]).split(b"http://x")[0].count(b"\n")
+    assert f"line {at}: " in refused(tmp_path, b"#\n" + faulty)
