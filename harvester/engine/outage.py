@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..errors import StoreError
 from ..formatting import duration
 from ..model.exit_codes import StopReason
-from ..model.failures import FILE_CHECK_ADVICE, Failure
+from ..model.failures import FILE_CHECK_ADVICE, Failure, FailureKind
 from ..model.limits import Limits
 from ..model.target import Target
 from .circuit_breaker import FIRST_REJECTIONS, CircuitBreaker, Signal, classify
@@ -25,6 +25,7 @@ from .throttle import PROBING
 from .work_queue import Attempt, WorkQueue
 
 MOST_PROBED = 20  # latest probed spectra that are not probed again if there are others
+ADDRESS = "check the address: an archive is given as a dlget URL, or as a profile that `discover` wrote"
 KNOWN = 2  # spectra known to be good that are kept for probes: the first one and the latest
 
 
@@ -139,9 +140,18 @@ class OutageMonitor:
             return True
         if breaker.refused:
             self.shutdown.drain(_rejected(breaker, self._last_probe))
+        elif breaker.outage and self._is_other_service(breaker):
+            self.shutdown.drain(StopReason(f"the archive sends no files, but VOTables: {breaker.reason}; {ADDRESS}", 7))
         elif breaker.outage and not breaker.good_probes and down > self.limits.max_outage:
             self.shutdown.drain(StopReason(f"the archive was unavailable for {duration(down)}: {breaker.reason}", 5))
         return self.shutdown.draining.is_set()
+
+    def _is_other_service(self, breaker: CircuitBreaker) -> bool:
+        """Whether VOTables come in place of files, and no file ever came: no outage looks so."""
+        last = self._last_probe
+        if breaker.served or self._known or last is None or last.kind is not FailureKind.NOT_FITS:
+            return False
+        return "a VOTable" in last.detail
 
     def _next_step(self, breaker: CircuitBreaker) -> float:
         """Return when the next probe, or the end of the longest outage, is due."""
@@ -202,7 +212,7 @@ def _rejected(breaker: CircuitBreaker, last_probe: Failure | None) -> StopReason
     if last_probe is not None and last_probe.kind in FILE_CHECK_ADVICE:
         advice = FILE_CHECK_ADVICE[last_probe.kind]
         return StopReason(f"the first files all fail the same check: {advice} ({last_probe.detail})", 7)
-    return StopReason(f"the archive rejects every request: {breaker.reason}", 7)
+    return StopReason(f"the archive rejects every request: {breaker.reason}; {ADDRESS}", 7)
 
 
 def _is_rejection(pending: PendingFailure) -> bool:

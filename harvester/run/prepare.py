@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from ..storage.interface import Store
 from .refresh import already_refreshed, with_stored
 
 CHECKED_URLS = 20  # before the first request
+_LISTS_SPECTRA = re.compile(
+    r"(?i).*/(?:ssap?|siap2?|scs|tap(?:/a?sync)?)(?:\.xml)?/?"
+)  # paths of SSAP and TAP services
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,6 +126,7 @@ def prepare(configuration: Configuration, catalog: Catalog, store: Store) -> Pre
     before it updated the ledger) are read and verified before they count. Only ``verify`` finds a change that keeps
     the size.
     """
+    _refuse_listing_service(configuration)
     ledger = store.ledger
     newer = written_since_crash(store)
     plan = make_plan(catalog, store.files(), _entries(ledger, newer or ()), store.votables)
@@ -180,6 +185,17 @@ def _refuse_other_content(configuration: Configuration, findings: Sequence[Findi
             f"{configuration.location} has {len(findings)} files that the ledger does not know; most do not match your "
             f"request ({configuration.request.request_key}): {example.name}.fits: {example.detail}; choose another "
             "--out, or give the --fluxcalib, --band and --format with which they were requested"
+        )
+
+
+def _refuse_listing_service(configuration: Configuration) -> None:
+    """Raise UsageError for the address of a service that lists spectra and serves none."""
+    archive = configuration.settings.archive
+    if "://" in archive and _LISTS_SPECTRA.fullmatch(urlsplit(archive).path):
+        discover = command_line("discover", archive, "-o", "mine.toml")
+        raise UsageError(
+            f"archive {archive}: a service at such an address lists spectra and serves none; write a profile with "
+            f"`{discover}`, then give --archive mine.toml"
         )
 
 

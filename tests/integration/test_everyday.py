@@ -238,6 +238,21 @@ def test_the_only_harvest_below_data_is_compared_and_drawn_by_its_own_archive(tm
     assert new.returncode == 0, new.stderr
 
 
+def test_an_address_that_serves_no_files_is_named_at_once(tmp_path: Path, archive: str) -> None:
+    write_catalog(tmp_path / "labels.csv", listed_dids(12))
+    ssap = archive.replace("/sdl/dlget", "/ssa/ssap.xml")
+    listing = run("labels.csv", "--archive", ssap, "--out", "o", cwd=tmp_path)
+    assert listing.returncode == 2
+    assert f"discover {ssap} -o mine.toml`, then give --archive mine.toml" in listing.stderr
+    links = archive.replace("/sdl/dlget", "/sdl/dlmeta")
+    asked = ["labels.csv", "--archive", links, "--fluxcalib", "none", "--format", "none", "--out", "o", "--rate", "0"]
+    documents = json.loads(run(*asked, "--progress", "json", cwd=tmp_path).stdout.splitlines()[-1])["summary"]
+    assert documents["exit_code"] == 7
+    assert "the archive sends no files, but VOTables" in documents["reason"]
+    assert documents["reason"].endswith("a dlget URL, or as a profile that `discover` wrote")
+    assert documents["requests"] < 12
+
+
 def test_a_place_without_a_harvest_or_for_none_is_one_sentence(tmp_path: Path) -> None:
     nothing = run("quarantine", "--out", "nothing", cwd=tmp_path)
     assert nothing.returncode == 2
