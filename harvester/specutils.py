@@ -23,13 +23,16 @@ from .fits.observation import observation_of
 from .fits.reader import read_spectrum
 from .fits.spectrum import Spectrum, angstroms, metres
 from .formatting import are, plural
+from .model.invocation import install_line
 
 try:
     import specutils
     from specutils.io.parsing_utils import read_fileobj_or_hdulist
     from specutils.io.registers import data_loader
 except ImportError:
-    raise ImportError("spectra as specutils has them need specutils: pip install 'specharvest[specutils]'") from None
+    raise ImportError(
+        f"spectra as specutils has them need specutils: {install_line('specharvest[specutils]')}"
+    ) from None
 
 FORMAT = "ivoa-sdm-fits"
 ROLES = ("data.spectralaxis.value", "data.fluxaxis.value")

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from ..errors import UsageError
 from ..formatting import count, plain_line
+from ..model.invocation import install_line
 from .text_form import TextForm
 
 SAMPLE = 1 << 16  # bytes of a file that tell its kind, and how long its rows are
@@ -236,7 +237,7 @@ def _parquet(file: BinaryIO) -> Iterator[str]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UsageError("a Parquet catalog needs pyarrow: pip install 'specharvest[parquet]'") from None
+        raise UsageError(f"a Parquet catalog needs pyarrow: {install_line('specharvest[parquet]')}") from None
     with ParquetFile(file) as table:
         yield csv_line(table.schema_arrow.names)
         for batch in table.iter_batches():
@@ -248,7 +249,7 @@ def _workbook(file: BinaryIO) -> Iterator[str]:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise UsageError("an Excel catalog needs openpyxl: pip install 'specharvest[excel]'") from None
+        raise UsageError(f"an Excel catalog needs openpyxl: {install_line('specharvest[excel]')}") from None
     book = load_workbook(file, read_only=True, data_only=True)
     try:
         for row in book.worksheets[0].iter_rows(values_only=True):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..errors import UsageError
+from ..model.invocation import install_line
 from .parquet import parquet_file
 from .schema import METADATA, ExportSchema, Write
 
@@ -41,7 +42,7 @@ def require_hats() -> None:
     try:
         import hats as _  # noqa: F401
     except ImportError:
-        raise UsageError("HATS needs the library of that name: pip install 'specharvest[hats]'") from None
+        raise UsageError(f"HATS needs the library of that name: {install_line('specharvest[hats]')}") from None
 
 
 def hats_name(column: str) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
+from ..model.invocation import install_line
 from .samples import Sample
 from .schema import METADATA, ExportSchema, MetadataValue, Write, time_of
 
@@ -31,7 +32,7 @@ def require_h5py() -> None:
     try:
         import h5py as _  # noqa: F401
     except ImportError:
-        raise UsageError("HDF5 needs h5py: pip install 'specharvest[hdf5]'") from None
+        raise UsageError(f"HDF5 needs h5py: {install_line('specharvest[hdf5]')}") from None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..model.invocation import install_line
 from .samples import Sample
 from .schema import METADATA, TEXT, ExportField, ExportSchema, Write
 from .votable import file_metadata
@@ -29,7 +30,7 @@ def require_pyarrow() -> None:
     try:
         import pyarrow as _  # noqa: F401
     except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install 'specharvest[parquet]'") from None
+        raise UsageError(f"Parquet needs pyarrow: {install_line('specharvest[parquet]')}") from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import re
 from ..archive.profile import ArchiveProfile
 from ..errors import ArchiveError, UsageError
 from ..formatting import plain_line
+from ..model.invocation import install_line
 from .options import Dataset, ExportOptions
 from .rights import origin_of
 
@@ -25,7 +26,7 @@ def check_push(repository: str, options: ExportOptions, profile: ArchiveProfile 
     try:
         from huggingface_hub import get_token
     except ImportError:
-        raise UsageError("--push needs huggingface-hub: pip install 'specharvest[hub]'") from None
+        raise UsageError(f"--push needs huggingface-hub: {install_line('specharvest[hub]')}") from None
     _require_rights(repository, profile)
     if not get_token():
         raise UsageError(f"--push {repository}: no token of the Hugging Face Hub; log in with `hf auth login`")

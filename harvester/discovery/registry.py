@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ArchiveError, UsageError
 from ..formatting import plain_line
+from ..model.invocation import install_line
 
 _KINDS = {"ssa": "SSAP", "tap": "TAP"}  # the first that is there; SSAP leads to TAP on the same host by itself
 
@@ -44,7 +45,7 @@ async def look_up(ivoid: str) -> Registered:
             raise
         raise UsageError(
             f"discover {ivoid}: identifiers are looked up with pyvo, which is not installed: "
-            "pip install 'specharvest[vo]', or give the service's address, http://... or https://..."
+            f"{install_line('specharvest[vo]')}, or give the service's address, http://... or https://..."
         ) from None
     if found is None:
         raise ArchiveError(f"{ivoid}: the registry does not know it")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .. import events as ev
 from ..errors import UsageError
 from ..events.stats import HarvestStats, RequestedAttempts
+from ..model.invocation import install_line
 from ..model.target import SpectrumId
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def require_prometheus() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        raise UsageError("metrics need prometheus-client: pip install 'specharvest[metrics]'") from None
+        raise UsageError(f"metrics need prometheus-client: {install_line('specharvest[metrics]')}") from None
 
 
 class Metrics:

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import UsageError
 from ..fits.spectrum import angstroms
 from ..formatting import count, plain_line
+from ..model.invocation import install_line
 from ..model.target import SpectrumId
 from . import style
 from .panel import Panel, h_alpha, note, subject_of, wave_label
@@ -39,7 +40,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as _  # noqa: F401
     except ImportError:
-        raise UsageError("figures need matplotlib: pip install 'specharvest[plots]'") from None
+        raise UsageError(f"figures need matplotlib: {install_line('specharvest[plots]')}") from None
 
 
 def draw(did: SpectrumId, panels: tuple[Panel, ...], kind: str) -> bytes:

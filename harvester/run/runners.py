@@ -23,6 +23,7 @@ from ..engine.own_time import own_time
 from ..engine.throttle import LocalThrottle
 from ..errors import StoreError, UsageError
 from ..model.batching import Pool, spawned
+from ..model.invocation import install_line
 from ..model.outcomes import LongVerification, Verdict
 from ..model.target import Target
 from ..storage.directory import DirectoryStore
@@ -194,7 +195,7 @@ def check(settings: Settings) -> None:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise UsageError("--engine dask needs distributed: pip install 'specharvest[dask]'") from None
+        raise UsageError(f"--engine dask needs distributed: {install_line('specharvest[dask]')}") from None
     if settings.scheduler is not None:
         _check_connection(settings.scheduler)
 

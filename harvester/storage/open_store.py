@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
+from ..model.invocation import install_line
 from .directory import DirectoryStore
 from .interface import Store
 from .layout import Layout
@@ -25,5 +26,7 @@ def open_store(location: ObjectAddress | Path, home: Path, refresh: bool, layout
         from .object_service import open_service
         from .object_store import ObjectStore
     except ImportError:
-        raise UsageError(f"--out {location}: object stores need obstore: pip install 'specharvest[objects]'") from None
+        raise UsageError(
+            f"--out {location}: object stores need obstore: {install_line('specharvest[objects]')}"
+        ) from None
     return ObjectStore(str(location), open_service(location), home, refresh)

@@ -20,6 +20,7 @@ from harvester.demo import listed_dids
 from harvester.demo.fits import spectrum_fits
 from harvester.demo.observations import observe
 from harvester.demo.synthesis import Calibration
+from harvester.model.invocation import install_line
 from tests.support.harvests import harvest_demo, plan_faults, write_catalog
 from tests.support.paths import REPOSITORY
 
@@ -225,7 +226,7 @@ def test_what_a_killed_export_left_is_swept_by_the_next(name: str, out: Path) ->
 def test_a_missing_library_is_one_sentence(library: str, name: str, out: Path) -> None:
     done = export(name, code=f"import sys; sys.modules[{library!r}] = None")
     extra = "parquet" if library == "pyarrow" else "hdf5"
-    assert f"needs {library}: pip install 'specharvest[{extra}]'" in sentence(done)
+    assert f"needs {library}: {install_line(f'specharvest[{extra}]')}" in sentence(done)
 
 
 @pytest.mark.parametrize("name", ["stars.parquet", "stars.h5"])

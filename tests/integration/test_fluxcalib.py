@@ -11,6 +11,7 @@ import pytest
 from harvester.config.loading import load
 from harvester.demo import DemoArchive, FaultPlan, listed_dids, serve
 from harvester.model.failures import FailureKind
+from harvester.model.invocation import install_line
 from harvester.run.calibrations import CalibrationResult, fetch_calibrations, offered_fluxcalibs
 from tests.integration.test_command_line import demo, run
 from tests.support.harvests import harvest_demo, plan_faults
@@ -96,7 +97,7 @@ def test_without_matplotlib_it_says_what_to_install_and_show_works(archive: str,
     path = f"{tmp_path}:{REPOSITORY}"
     done = run("fluxcalib", DID, "--archive", archive, cwd=tmp_path, PYTHONPATH=path)
     assert done.returncode == 2
-    assert done.stderr == "harvester: figures need matplotlib: pip install 'specharvest[plots]'\n"
+    assert done.stderr == f"harvester: figures need matplotlib: {install_line('specharvest[plots]')}\n"
     assert run("fluxcalib", DID, "--archive", archive, "--show", cwd=tmp_path, PYTHONPATH=path).returncode == 0
 
 

@@ -157,7 +157,7 @@ def test_absurd_numbers_are_drawn_without_a_warning(huge: float) -> None:
 
 def test_missing_matplotlib_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=r"figures need matplotlib: pip install 'specharvest\[plots\]'"):
+    with pytest.raises(UsageError, match=r"figures need matplotlib: .*python.* -m pip install 'specharvest\[plots\]'"):
         figures.draw(DID, four(), "png")
 
 
