@@ -4,51 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.support.harvests import harvest_demo
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 
 settings.register_profile("harvester", deadline=None)  # timings decide no test; a busy machine is slow
 settings.load_profile("harvester")
 
 
-LONGEST = ("dachs", "torture", "integration/test_dask.py", "integration/test_fault_cases.py")
+LONGEST = ("tests/dachs", "tests/torture", "tests/integration/test_dask.py", "tests/integration/test_fault_cases.py")
 """Folders and files that are begun first, so that no worker of pytest-xdist is left with them at the end."""
 
+SHARING = re.compile(r'scope="module"|xdist_group|\b(harvested|out): Path\b|tests\.support\.stores')
+"""What a file has whose tests share a fixture, which one worker is to make for all of them."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, group and order them for the workers of pytest-xdist."""
+    """Mark tests by their folder; begin with the longest, then other slow ones."""
     for item in items:
-        folder, path = item.path.relative_to(HERE).parts[0], str(item.path)
+        folder = item.path.relative_to(ROOT).parts[1]
         if folder in ("integration", "torture"):
             item.add_marker(pytest.mark.slow)  # servers, processes and file systems of their own
         if folder == "dachs":
             item.add_marker(pytest.mark.dachs)
-            item.add_marker(pytest.mark.xdist_group(folder))  # there is one DaCHS
-        elif _shares_a_fixture(item):
-            item.add_marker(pytest.mark.xdist_group(path))
-    items.sort(key=_turn)
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), item.get_closest_marker("slow") is None))
 
 
-def _shares_a_fixture(item: pytest.Item) -> bool:
-    """Whether another test of the file uses what a fixture of this one makes once."""
-    info = getattr(item, "_fixtureinfo", None)
-    definitions = [one for found in info.name2fixturedefs.values() for one in found] if info else []
-    return any(definition.scope == "module" for definition in definitions)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give each worker whole groups of tests: ``--dist loadgroup`` of xdist 3.8 does nothing with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Scheduler(config, log)
 
 
-def _turn(item: pytest.Item) -> int:
-    """Where a test stands in the order: the longest, other slow ones, the rest."""
-    path = item.path.relative_to(HERE).as_posix()
-    if path.startswith(LONGEST):
-        return 0
-    return 1 if item.get_closest_marker("slow") else 2
+def group_of(nodeid: str) -> str:
+    """Return what tests of one worker share: the one DaCHS, a file with a fixture for all its tests, or nothing."""
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/dachs"):
+        return "dachs"
+    return path if shares_a_fixture(path) else nodeid
+
+
+@cache
+def shares_a_fixture(path: str) -> bool:
+    return SHARING.search((ROOT / path).read_text(encoding="utf-8")) is not None
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -14,6 +14,8 @@ from benchmarks.clients import CLIENTS, Client, Command, Errand
 from benchmarks.same_work import is_readable
 from benchmarks.wares import make_wares
 
+pytestmark = pytest.mark.slow  # whole runs of several clients
+
 COUNT = 20
 HASTY = """
 import pathlib, sys, urllib.request

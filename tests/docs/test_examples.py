@@ -43,6 +43,7 @@ async def test_the_examples_of_object_stores_run_on_a_server(tmp_path: Path, tmp
         await check(OBJECT_STORE, tmp_path, server.environment)
 
 
+@pytest.mark.slow
 async def test_the_examples_in_python_are_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_catalog(tmp_path)
     names: dict[str, Any] = {}
@@ -59,6 +60,7 @@ async def test_the_examples_in_python_are_true(tmp_path: Path, capsys: pytest.Ca
     assert "\n[]\n0 0.0 {'listed': 12, 'present': 12," in printed
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_api_s_docstrings_are_true(tmp_path: Path) -> None:
     write_catalog(tmp_path)
     offered = {name: getattr(harvester, name) for name in sorted(harvester.__all__, key=str.lower)}
@@ -137,6 +139,7 @@ def test_a_block_is_split_into_its_commands() -> None:
     assert (shown.text, shown.output, shown.exit_code) == ("plan  # exit code 10", "12 missing", 10)
 
 
+@pytest.mark.slow
 def test_the_example_of_a_data_set_has_the_arrays_that_are_stored(tmp_path: Path) -> None:
     write_catalog(tmp_path)
     harvested = harvester.harvest_sync("labels.csv", archive="demo", rate=0)

@@ -70,6 +70,7 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
 CALLS = ("await harvester.harvest", "harvester.harvest_sync")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebook, call: str, tmp_path: Path) -> None:
     shown = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="plain")')
@@ -78,6 +79,7 @@ def test_a_cell_shows_what_the_harvest_does_and_what_came_of_it(notebook: Notebo
     assert not shown["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "error"), list(zip(CALLS, ("CancelledError", "KeyboardInterrupt"), strict=True)))
 def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_path: Path) -> None:
     shown = notebook.run(f'{call}(archive="demo", rate=5, out="{tmp_path}", progress="plain")', stop_at="300 in the")
@@ -89,6 +91,7 @@ def test_the_stop_button_drains(notebook: Notebook, call: str, error: str, tmp_p
     assert not leftovers(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_bar_follows_the_harvest_in_place(notebook: Notebook, call: str, tmp_path: Path) -> None:
     shown = notebook.run(f'{call}(dids, archive="demo", rate=0, first_wait=0.01, out="{tmp_path}", progress="auto")')
@@ -98,6 +101,7 @@ def test_a_bar_follows_the_harvest_in_place(notebook: Notebook, call: str, tmp_p
     assert not shown["error"] + shown["stream"]
 
 
+@pytest.mark.slow
 def test_the_bar_says_that_the_stop_button_drains(notebook: Notebook, tmp_path: Path) -> None:
     call = f'harvester.harvest_sync(archive="demo", rate=5, out="{tmp_path}", progress="auto")'
     shown = notebook.run(call, stop_at="of 300 (")

@@ -86,6 +86,7 @@ def test_a_disk_without_room_for_strings_is_reported_in_one_sentence(monkeypatch
         SpilledStrings(["x" * UNWRITTEN_BYTES])
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_identifiers_take_few_bytes_each() -> None:
     count = 100_000
     tracemalloc.start()
@@ -151,6 +152,7 @@ def test_columns_that_differ_in_every_row_are_kept_all_the_same(tmp_path: Path) 
     assert columns[-2:] == [columns[rows - 2], columns[rows - 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its own peak memory on Linux only")
 def test_a_million_spectra_are_planned_in_little_memory(tmp_path: Path) -> None:
     wanted = tmp_path / "wanted.csv"

@@ -112,6 +112,7 @@ def test_a_spectrum_stored_under_a_slug_is_found_there_when_its_like_is_listed_n
     assert plan.wanted == ()
 
 
+@pytest.mark.slow
 def test_receipts_of_much_take_little_and_tell_the_same() -> None:
     count = 50_000
     tracemalloc.start()

@@ -123,6 +123,7 @@ def test_spectra_of_different_stars_are_no_twins() -> None:
     assert checked(spectra, rows).twins_counted == 0
 
 
+@pytest.mark.slow
 def test_twins_are_found_across_blocks_and_listed_up_to_a_bound() -> None:
     row = around_h_alpha(read_spectrum(spectrum_fits(observe(DIDS[0]), Calibration.NORMALIZED)), 6562.8)
     assert row is not None

@@ -41,6 +41,7 @@ def test_sound_files_change_nothing_and_are_described() -> None:
     assert "seen: 300 points from 5000 to 5149.5 Angstrom" in report.sentences
 
 
+@pytest.mark.slow
 def test_files_that_no_reader_understands_are_to_be_stored_as_whole_files() -> None:
     profile, report = learned(PLAIN, samples(MAP, MAP, MAP))
     assert profile.settings == {"require": "structure"}

@@ -77,7 +77,7 @@ def test_turns_are_evenly_spaced(rate: float) -> None:
     assert gaps == {round(1.0 / rate, 6)}
 
 
-@pytest.mark.parametrize("rate", [5, 50, 500, 2000])
+@pytest.mark.parametrize("rate", [5, 50, 500, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_minute_holds_exactly_as_many_turns_as_the_rate_says(rate: int) -> None:
     taken = paced(rate, until=60.0 - 0.5 / rate, workers=8 if rate < 500 else 1)
     assert len(taken) == 60 * rate

@@ -83,6 +83,7 @@ def test_harmless_repetitions_are_not_even_remarked() -> None:
         assert outcome.remarks == ()
 
 
+@pytest.mark.slow
 def test_a_whole_file_without_a_spectrum_is_stored_only_where_structure_suffices() -> None:
     body = written(image([[1.0, 2.0], [3.0, 4.0]], DS_IDPUB=DID))
     refused = verify_spectrum(body, DID, TOLERANT)

@@ -164,6 +164,7 @@ async def test_a_harvest_of_a_part_enrols_the_whole(tmp_path: Path) -> None:
         assert len(rows(ledger)) == COUNT
 
 
+@pytest.mark.slow
 async def test_killed_in_mid_enrolment_the_ledger_knows_all_that_happened_and_the_next_run_the_rest(
     tmp_path: Path,
 ) -> None:

@@ -51,6 +51,7 @@ def test_arguments_are_quoted() -> None:
     assert install_line("matplotlib>=3").endswith("-m pip install 'matplotlib>=3'")
 
 
+@pytest.mark.slow
 def test_a_printed_command_runs_when_pasted(tmp_path: Path) -> None:
     """The sentence for a missing catalog names two commands; the demo one is checked by what it plans."""
 

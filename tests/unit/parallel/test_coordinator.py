@@ -54,6 +54,7 @@ def test_all_workers_together_keep_one_rate_limit_and_one_concurrency_limit() ->
     assert in_flight <= 4
 
 
+@pytest.mark.slow
 def test_a_night_with_an_outage_loses_no_healthy_spectrum_and_asks_little_meanwhile() -> None:
     def night(*outages: Outage) -> tuple[Bench, float]:
         archive = SimulatedArchive(outages, frozenset({"ivo://a/b/n10", "ivo://a/b/n2000"}))

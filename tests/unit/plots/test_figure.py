@@ -109,6 +109,7 @@ def test_the_axis_says_air_or_vacuum_only_where_the_header_does() -> None:
     assert [h_alpha(one) for one in (spectrum, silent, vacuum)] == [6562.80, 6562.80, 6564.61]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_the_same_input_gives_the_same_bytes(kind: str, magic: bytes) -> None:
     with warnings.catch_warnings():

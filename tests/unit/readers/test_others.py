@@ -111,6 +111,7 @@ def test_without_specutils_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(verify_soon(apogee_visit(), DID, TOLERANT), FailedCheck)
 
 
+@pytest.mark.slow
 def test_a_process_that_takes_too_long_is_killed_and_the_next_file_gets_another() -> None:
     body = apogee_visit()
     headers: tuple[Cards, Cards] = (open_file(body).headers[0], open_file(body).headers[0])

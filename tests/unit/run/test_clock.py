@@ -90,6 +90,7 @@ def later(seconds: float, what: Callable[[], object]) -> None:
     asyncio.get_running_loop().call_later(seconds, what)
 
 
+@pytest.mark.slow
 def test_a_run_begun_at_noon_waits_for_the_evening_and_ends_with_the_morning() -> None:
     night = run_virtually(Night().spend(100_000, EVENING_TO_MORNING, rate=0.25))
     assert 8 * HOUR <= night.asked[0] <= 8 * HOUR + 1
@@ -216,6 +217,7 @@ async def test_who_asks_after_a_renewal_gets_a_new_connection_and_what_is_in_fli
             assert (await client.fetch(targets[2], lambda phase: None)).body
 
 
+@pytest.mark.slow
 async def test_a_whole_run_with_a_deadline_says_what_is_left_and_how_many_nights_that_takes(tmp_path: Path) -> None:
     shown = await harvest_demo(tmp_path / "out", 60, limits={"rate": 10}, deadline="2s")
     stats, summary = shown.report.stats, shown.report.summary
@@ -249,6 +251,7 @@ def test_a_clock_that_is_set_costs_a_run_without_hours_nothing(seconds: float, a
     assert max(night.asked) < 70
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_out_of_the_window_ends_the_run() -> None:
     night = set_clock(-12 * HOUR, 8 * HOUR + 60, 100_000, window=EVENING_TO_MORNING)
     assert max(night.asked) <= 8 * HOUR + 66

@@ -87,6 +87,7 @@ async def test_a_terminal_that_takes_nothing_holds_no_one_up_and_still_gets_the_
     assert stream.getvalue().endswith("\x1b[?25h")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [BrokenPipeError, lambda: OSError(5, "Input/output error"), lambda: ValueError("closed")]
 )

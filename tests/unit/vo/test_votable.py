@@ -250,6 +250,7 @@ def listing(rows: int) -> Iterator[bytes]:
     yield b"</TABLEDATA></DATA></TABLE>" + END
 
 
+@pytest.mark.slow
 def test_65_000_rows_take_little_memory() -> None:
     tracemalloc.start()
     try:
