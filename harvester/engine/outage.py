@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..errors import StoreError
 from ..formatting import duration
 from ..model.exit_codes import StopReason
-from ..model.failures import FILE_CHECK_ADVICE, Failure, FailureKind
+from ..model.failures import FILE_CHECK_ADVICE, OF_PROFILE, Failure, FailureKind
 from ..model.limits import Limits
 from ..model.target import Target
 from .circuit_breaker import FIRST_REJECTIONS, CircuitBreaker, Signal, classify
@@ -210,6 +210,9 @@ def _rejected(breaker: CircuitBreaker, last_probe: Failure | None) -> StopReason
     if breaker.served:
         return StopReason(f"the archive serves no spectra any more: {breaker.reason}", 5)
     if last_probe is not None and last_probe.kind in FILE_CHECK_ADVICE:
+        if last_probe.kind is FailureKind.UNREADABLE and OF_PROFILE in last_probe.detail:
+            detail = f"for want of a setting, which is not the archive's fault: {last_probe.detail}"
+            return StopReason(f"the first files all fail the same check, {detail}", 7)
         advice = FILE_CHECK_ADVICE[last_probe.kind]
         return StopReason(f"the first files all fail the same check: {advice} ({last_probe.detail})", 7)
     return StopReason(f"the archive rejects every request: {breaker.reason}; {ADDRESS}", 7)

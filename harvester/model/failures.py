@@ -198,6 +198,9 @@ FILE_CHECK_ADVICE = {
 }
 """The failures that can be ours, by settings, profile or reader, and what to do about each."""
 
+OF_PROFILE = "in the archive's profile"
+"""What the detail of a failure says that names the field which settles what a file leaves open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

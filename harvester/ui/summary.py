@@ -35,6 +35,7 @@ HEADLINES: Mapping[int | None, tuple[str, str]] = {
     130: ("interrupted", "care"),
     143: ("terminated", "care"),
 }
+LONGEST_REASON = 400  # characters: at its end the reason says what to set
 AGAIN = {
     1: "to resume; stored spectra are kept",
     5: "to resume when the archive is available again",
@@ -151,7 +152,7 @@ def _headline(summary: RunSummary, width: int) -> list[RenderableType]:
     else:
         head.append(_prose(numbers, width))
     unexplained = stats.exit_code != 0 and not explained and stats.reason != "running"
-    reason = [_prose(plain_line(stats.reason), width, style)] if unexplained else []
+    reason = [_prose(plain_line(stats.reason, LONGEST_REASON), width, style)] if unexplained else []
     return [*head, *reason, _prose(_numbers(summary), width)]
 
 

@@ -33,6 +33,8 @@ class Server(http.server.ThreadingHTTPServer):
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Serve one spectrum and maps of the sky, which are none; the working directory has a profile and a catalog."""
     files = {f"map{number}": written(image(np.full((9, 9), 1.0 + number))) for number in range(MAPS)}
+    scale = {"CRVAL1": 5000.0, "CDELT1": 0.5, "CUNIT1": "Angstrom"}
+    files |= {f"open{number}": written(image(FLUX + number, **scale)) for number in range(MAPS)}
     files["star"] = written(image(FLUX, CRVAL1=5000.0, CDELT1=0.5, CRPIX1=1.0, CUNIT1="Angstrom"))
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,8 +53,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.chdir(tmp_path)
     rows = [f"ivo://a/{name},http://127.0.0.1:{server.server_port}/{name}" for name in files]
-    Path("all.csv").write_text("\n".join(["id,access_url", *rows]) + "\n")
-    Path("maps.csv").write_text("\n".join(["id,access_url", *rows[:-1]]) + "\n")
+    for name, some in (("all", [*rows[:MAPS], rows[-1]]), ("maps", rows[:MAPS]), ("open", rows[MAPS:-1])):
+        Path(f"{name}.csv").write_text("\n".join(["id,access_url", *some]) + "\n")
     Path("p.toml").write_text(
         'name = "p"\ntitle = "p"\nmode = "direct"\nhosts = ["127.0.0.1"]\nidentity_card = ""\n'
         "[settings.limits]\nrate = 0\n"
@@ -69,6 +71,18 @@ def test_a_run_whose_first_files_are_no_spectra_ends_early_and_says_so(served: S
         "files all fail the same check: this version reads no spectrum in them, which is not the archive's fault"
         in " ".join(done.stdout.split())
     )
+    assert served.requests <= 2 * MAPS
+
+
+def test_a_run_whose_first_files_leave_something_open_ends_early_and_says_which_field_settles_it(
+    served: Server,
+) -> None:
+    done = harvester("run", "--archive", "p.toml", "--catalog", "open.csv", "--out", "out", "--progress", "plain")
+    assert done.returncode == 7
+    said = " ".join(done.stdout.partition("no file is as expected")[2].split())
+    assert "check, for want of a setting, which is not the archive's fault: the image has no CRPIX1" in said
+    assert "with reference_pixel in the archive's profile" in said
+    assert "require" not in said
     assert served.requests <= 2 * MAPS
 
 
