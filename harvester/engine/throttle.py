@@ -95,10 +95,21 @@ class LocalThrottle:
         return False
 
     async def acquire_probe(self, shutdown: asyncio.Event) -> bool:
-        """Wait for the rate limit to allow a probe. Return False once ``shutdown`` is set."""
-        while self._controls.paused and not shutdown.is_set():
-            await self._change()
-        return await self._reserve(shutdown)
+        """Wait for the rate limit to allow a probe.
+
+        Return False once ``shutdown`` is set, or if the archive has requested a longer pause meanwhile.
+        """
+        due = self.breaker.until
+        while not shutdown.is_set() and self.breaker.until <= due:
+            if self._controls.paused:
+                await self._change()
+            elif not await self._reserve(shutdown):
+                return False
+            elif self.breaker.until <= due and not self._controls.paused:
+                return True
+            else:
+                self._settle()
+        return False
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
         """Wait until the holder of a slot may send one more request, for a redirect or a datalink.

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from harvester import events as ev
+from harvester.engine.circuit_breaker import Signal
 from harvester.engine.engine import WORKERS_PER_REQUEST_SLOT, Engine
 from harvester.engine.shutdown import Shutdown
 from harvester.engine.throttle import LocalThrottle
@@ -212,6 +213,24 @@ def test_during_a_pause_no_second_request_goes_out_but_the_probers() -> None:
     assert archive.paused_at >= 0.0
     assert not [moment for moment in archive.asked if 0.0 < moment - archive.paused_at < 20.0]
     assert bench.tally.stats.saved == 30
+
+
+def test_a_pause_that_is_requested_while_a_probe_waits_for_its_slot_holds_it_back() -> None:
+    bench = Bench(0, SimulatedArchive(), SimulatedStore(), rate=1.0)
+    throttle, busy = bench.engine.throttle, Failure(FailureKind.BUSY, "HTTP 503: later", 503, retry_after=600.0)
+
+    async def probe() -> tuple[bool, bool]:
+        assert await throttle.acquire(bench.stop.draining)
+        throttle.sent()
+        throttle.request_probe("something else")
+        waiting = asyncio.create_task(throttle.acquire_probe(bench.stop.draining))
+        await asyncio.sleep(0.1)
+        throttle.record(Signal.OUTAGE_LIKE, busy)
+        early = await waiting
+        await asyncio.sleep(650.0)
+        return early, await throttle.acquire_probe(bench.stop.draining)
+
+    assert run_virtually(probe()) == (False, True)
 
 
 def test_a_retry_that_an_earlier_run_left_behind_keeps_its_due_time_and_its_count() -> None:
