@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 PREFIX = "catalog_"
@@ -120,6 +120,13 @@ class ColumnTypes:
         kind = self._kinds[source]
         among_others = kind is Kind.NUMBER or self._filled[source] < self._rows
         return Kind.TEXT if kind is None or (source in self._large and among_others) else kind
+
+
+def with_free_names(columns: Iterable[CatalogColumn], taken: Collection[str]) -> tuple[CatalogColumn, ...]:
+    """Return the columns under names that are not ``taken``: by a prefix, where need be."""
+    columns = tuple(columns)
+    names = _free_names([column.name for column in columns], taken)
+    return tuple(replace(column, name=name) for column, name in zip(columns, names, strict=True))
 
 
 def _free_names(sources: Iterable[str], taken: Collection[str]) -> list[str]:

@@ -22,15 +22,16 @@ from ..model.batching import Pool
 from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
+from .catalog_columns import with_free_names
 from .contents import COMPACT, EXPLICIT, FirstPass, summary_of
 from .folder import atomic_folder, check_replaceable, parquet_folder
-from .hats import hats_collection, require_hats
+from .hats import TAKEN, hats_collection, require_hats
 from .hdf5 import hdf5_file, require_h5py
 from .options import Dataset, ExportOptions, ExportResult
 from .parquet import parquet_file, require_pyarrow
 from .sample_builder import NO_POSITION, SampleBuilder
 from .samples import MissingMetadataError, NotCoveredError, Sample
-from .schema import ExportSchema, Write
+from .schema import NAMES, ExportSchema, Write
 from .source import Source
 from .stored_files import DamagedError, StructureOnlyError
 
@@ -109,8 +110,9 @@ class _Export:
         self._options = options
         self._progress = progress
         grid, split = options.recipe.grid, options.split
+        columns = tuple(column for column in self._origin.columns if not column.blank)
         self._schema = ExportSchema(
-            tuple(column for column in self._origin.columns if not column.blank),
+            with_free_names(columns, NAMES | TAKEN) if options.is_hats else columns,
             options.flux,
             "" if split is None else split.column,
             self._label(configuration),

@@ -33,6 +33,8 @@ MARGIN = 10.0  # arcseconds
 CATALOG, MARGIN_CACHE = "spectra", f"spectra_{MARGIN:.0f}arcs"
 NESTED = {"wave": "lambda", "flux": "flux", "ivar": "ivar", "mask": "mask"}
 INDEX = "_healpix_29"
+TAKEN = frozenset({"object_id", "spectrum", INDEX})
+"""The names that no column of a catalog keeps here, besides those of all formats."""
 
 Rows = NDArray[np.int64]
 

@@ -114,6 +114,25 @@ async def test_labels_are_given_by_keys_and_are_durable_at_once(out: Path) -> No
     assert {path.name for path in (out / "labels").glob("*.csv")} == {"anna.csv", "petr.csv"}
 
 
+async def test_the_number_of_labels_is_right_though_the_page_is_read_again_during_one(out: Path) -> None:
+    """Doubts that are computed again come while a label is on its way to the disk."""
+    held = (
+        "(() => { const real = window.fetch; window.fetch = async (path, options) => {"
+        " if (path.includes('/api/label')) await new Promise((done) => { window.goOn = done; });"
+        " return real(path, options); }; })()"
+    )
+    again = "performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/about')).length"
+    async with browsing(out, "anna") as (session, rules), page_of(rules) as tab:
+        await ready(tab)
+        await tab.see(held)
+        before = await tab.see(again)
+        await pressed(tab, "1", shows="window.goOn !== undefined")
+        session._send("judged", {"version": session.index.version})
+        await tab.until(f"{again} > {before}")
+        await tab.see("window.goOn()")
+        await tab.until("document.getElementById('given').innerText === '1 by anna'")
+
+
 async def test_a_million_rows_scroll(tmp_path: Path) -> None:
     million = 1_000_000
     synthetic_ledger(tmp_path / "out", million)

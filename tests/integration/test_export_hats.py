@@ -28,6 +28,7 @@ from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.sample_builder import NO_POSITION
 from harvester.dataset.samples import Sample
 from harvester.dataset.schema import ExportSchema
+from harvester.demo import listed_dids
 from harvester.errors import UsageError
 from harvester.fits.observation import Observation
 from harvester.model.target import SpectrumId
@@ -50,8 +51,8 @@ def collection(harvested: Path) -> Any:
     return lsdb.open_catalog(target)
 
 
-def write(out: Path, target: Path) -> Dataset:
-    configuration = load({"out": str(out), "archive": "demo"})
+def write(out: Path, target: Path, catalog: Path | None = None) -> Dataset:
+    configuration = load({"out": str(out), "archive": "demo", "catalog": str(catalog) if catalog else None})
     return export(configuration, ExportOptions(target), lambda *_: None, card, None, write_documents)
 
 
@@ -101,6 +102,23 @@ def test_the_same_harvest_gives_the_same_bytes_and_replaces_the_collection(harve
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_columns_of_a_catalog_never_take_the_names_that_hats_has(harvested: Path, tmp_path: Path) -> None:
+    """``object_id`` would have been there twice, and ``_healpix_29`` ended the export with a traceback."""
+    catalog = tmp_path / "named.csv"
+    rows_of_catalog = "".join(f"{did},theirs,7,5,x\n" for did in listed_dids(COUNT))
+    catalog.write_text(f"id,object_id,Spectrum,_healpix_29,lambda\n{rows_of_catalog}")
+    write(harvested, tmp_path / "named.hats", catalog)
+    rows = rows_of(lsdb.open_catalog(tmp_path / "named.hats"))
+    assert len(rows) == COUNT
+    assert set(rows["catalog_object_id"]) == {"theirs"}
+    assert set(rows["catalog_Spectrum"]) == {7}
+    assert set(rows["catalog__healpix_29"]) == {5}
+    assert set(rows["lambda"]) == {"x"}
+    assert all(did.startswith("ivo://") for did in rows["object_id"])
+    card_text = (tmp_path / "named.hats" / "README.md").read_text()
+    assert "| `catalog_object_id` |" in card_text
 
 
 def test_the_command_line_writes_it(harvested: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ async function give(label) {
   try {
     const { given } = await post("label", { number: row.number, label });
     Object.assign(row, { mine: label });
-    about.given = given;
+    state.about.given = given;          // not that of before the request: it may have been read again in between
     state.labelled += 1;
     if (table.place === place) {
       if (place + 1 < table.total) await table.select(place + 1);
