@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..archive.profile import ArchiveProfile
     from ..config.configuration import Configuration
     from ..discovery.access_mode import TableChoice
+    from ..discovery.client import VoClient
     from ..discovery.learn import SampleReport
     from ..discovery.registry import Registered
     from ..vo.constraints import Constraints
@@ -199,28 +200,34 @@ def _print_result(url: str, wanted: _Discovery, result: _Result, output: str | N
 
 
 async def _run(settings: Configuration, wanted: _Discovery, sheet: CatalogWriter | None) -> _Result:
-    from ..discovery.build_profile import make_profile
-    from ..discovery.client import VoClient
-    from ..discovery.discover import discover, list_spectra
-    from ..discovery.sample import samples_of, try_profile
+    from ..discovery.client import ServiceUnavailableError, VoClient, advised
 
     limits = settings.settings.limits
     on_request = say if wanted.verbose else ignore
-    service = wanted.service
     async with VoClient(limits, settings.settings.contact, say, on_request, settings.connection) as client:
-        table = wanted.choice.table or None
-        by_tap = service.kind == "TAP"
-        findings = await discover(client, service.url, wanted.constraints, table, by_tap, wanted.choice)
-        listed = None
-        if sheet:
-            keeps = wanted.keeps_incomplete
-            args = (wanted.constraints, sheet, wanted.most, show_progress, keeps, say)
-            listed = await list_spectra(client, findings, *args)
-        profile = make_profile(findings, wanted.name, f"{urlsplit(service.url).hostname}, as discovered", listed)
-        sample = None
-        if wanted.takes_sample and (listed is None or listed.spectra):
-            profile, sample = await try_profile(client, profile, samples_of(findings, listed), limits.max_bytes)
-        return _Result(findings, profile, listed, sample, client.requests)
+        try:
+            return await _found(client, wanted, sheet, limits.max_bytes)
+        except ServiceUnavailableError as error:
+            raise advised(error) from None
+
+
+async def _found(client: VoClient, wanted: _Discovery, sheet: CatalogWriter | None, most_bytes: int) -> _Result:
+    from ..discovery.build_profile import make_profile
+    from ..discovery.discover import discover, list_spectra
+    from ..discovery.sample import samples_of, try_profile
+
+    service, table = wanted.service, wanted.choice.table or None
+    findings = await discover(client, service.url, wanted.constraints, table, service.kind == "TAP", wanted.choice)
+    listed = None
+    if sheet:
+        keeps = wanted.keeps_incomplete
+        args = (wanted.constraints, sheet, wanted.most, show_progress, keeps, say)
+        listed = await list_spectra(client, findings, *args)
+    profile = make_profile(findings, wanted.name, f"{urlsplit(service.url).hostname}, as discovered", listed)
+    sample = None
+    if wanted.takes_sample and (listed is None or listed.spectra):
+        profile, sample = await try_profile(client, profile, samples_of(findings, listed), most_bytes)
+    return _Result(findings, profile, listed, sample, client.requests)
 
 
 def _refuse_existing(files: Iterable[Path], force: bool) -> None:

@@ -175,7 +175,8 @@ async def _links_of(client: VoClient, listing: Document, did: str, address: str)
         return None
     found = await by_links(document, url, did)
     if found is None and kind is MediaKind.DATALINK:  # it is no spectrum either
-        raise UnusableRowError(f"{url}: {read_link(document)[1]}")
+        words = "ask its operator for an address of the files themselves"
+        raise UnusableRowError(f"{url}: {read_link(document)[1]}; {words}")
     if found and column is not None and url != address and links:
         name = column_name(listing.table.fields[column])
         return replace(found, endpoint="", link_service=address_with_fixed(listing, links), link_column=name)

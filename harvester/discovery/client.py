@@ -79,6 +79,29 @@ class TapDialect:
     """Whether it answered a query in this dialect."""
 
 
+_ADVICE = {
+    FailureKind.UNREACHABLE: "check host and port of the address, or name the way out with --proxy",
+    FailureKind.TLS: "check the host's name, or give the address with http:// if it has no TLS",
+    FailureKind.TIMEOUT: "try again later, or narrow the list with --pos, --time or --band",
+    FailureKind.BUSY: "try again later",
+    FailureKind.FORBIDDEN: "ask the archive's operator for access",
+    FailureKind.NOT_FOUND: "give the address of its SSAP or TAP service",
+    FailureKind.GONE: "give the address of its SSAP or TAP service",
+    FailureKind.CONNECTION_LOST: "give the address of its SSAP or TAP service; --verbose shows each request",
+    FailureKind.REDIRECT_BLOCKED: "give the address that it leads to, if you trust it",
+}
+_ADVICE_ELSE = "--verbose shows each request; what it names can be given with --pos and --size, --time or --band"
+
+
+def advised(error: ServiceUnavailableError) -> ServiceUnavailableError:
+    """Return the error with what to try next, unless it says so already."""
+    failure = error.failure
+    if re.search(r"--[a-z]|\bgive\b|ask again", failure.detail):
+        return error
+    words = f"{failure.detail}; {_ADVICE.get(failure.kind, _ADVICE_ELSE)}"
+    return ServiceUnavailableError(error.url, replace(failure, detail=words))
+
+
 def in_short(url: str) -> str:
     """Return an address as people read it.
 

@@ -184,7 +184,8 @@ async def _of_one(client: VoClient, url: str) -> Findings:
     document = await client.document(sibling, may_move=True)
     found = await by_links(document, sibling, query_of(url)["ID"])
     if found is None:
-        raise ArchiveError(f"{sibling}: {read_link(document)[1]}")
+        words = "give the ID of another of its spectra, or the archive's SSAP or TAP address"
+        raise ArchiveError(f"{sibling}: {read_link(document)[1]}; {words}")
     return found
 
 

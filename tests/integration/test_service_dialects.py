@@ -16,7 +16,7 @@ from harvester.discovery.access_mode import TableChoice
 from harvester.discovery.ssap import IncompleteListError
 from harvester.errors import ArchiveError
 from harvester.vo.constraints import Constraints, mjd
-from tests.integration.test_discover_command import command, in_a_thread, server, status
+from tests.integration.test_discover_command import command, fault_of, in_a_thread, server, status
 from tests.integration.test_real_services import FITS, NAMED, SODA, SPECTRUM, answer, by_tap, ids, listed, serving
 from tests.support.tap_stand_in import TapStandIn, obscore_row
 
@@ -217,6 +217,36 @@ async def test_an_ssap_list_is_read_by_the_columns_that_are_named() -> None:
     summary, sink = await listed(serving(answer(rows, columns)), choice=TableChoice("", "number", "zieladresse"))
     assert [row["id"] for row in sink.rows] == ["0", "1", "2"]
     assert summary.spectra == 3
+
+
+# --- refusals that help
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (lambda: web.Response(status=503, text="Nightly backup"), "HTTP 503: Nightly backup; try again later"),
+        (lambda: web.Response(status=401, text="Log in"), "HTTP 401: Log in; ask the archive's operator for access"),
+        (lambda: web.Response(status=500, text="Oops"), "HTTP 500: Oops; --verbose shows each request"),
+        (lambda: web.Response(text="<html>Welcome</html>"), "says: Welcome; give the address of its SSAP"),
+        (lambda: web.Response(status=404, text="No such page"), "No such page; give the address of its SSAP"),
+        (lambda: web.Response(status=302, headers={"Location": "/again"}), "redirects more than 3 times"),
+    ],
+)
+def test_a_failed_discovery_names_address_answer_and_what_to_try(
+    respond: Callable[[], web.Response], words: str
+) -> None:
+    with in_a_thread(lambda: server(lambda request: respond())) as url:
+        said = str(fault_of(command(url)))
+    assert said.startswith(url)
+    assert words in said
+    assert said.isprintable()
+
+
+def test_a_closed_port_is_named_with_what_to_check() -> None:
+    with in_a_thread(lambda: server(serving(""))) as url:
+        pass
+    assert re.search(r":\d+: .*refused; check host and port", str(fault_of(command(url))))
 
 
 # --- datalink
