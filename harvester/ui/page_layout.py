@@ -85,6 +85,12 @@ def whole(state: DashboardState, width: int, rows: int) -> list[Layout]:
     ]
 
 
+def medium_and_high(state: DashboardState, width: int, rows: int) -> list[Layout]:
+    """Arrange the workers above the spectra and the politeness, and the failures below."""
+    first = min(9, rows - 24)
+    return [_row(first, (panels.workers(state, first), width)), *without_workers(state, width, rows)]
+
+
 def without_workers(state: DashboardState, width: int, rows: int) -> list[Layout]:
     """Arrange the spectra beside the politeness, and the failures below."""
     upper, lower = (9, 6) if rows >= 22 else (7, 5)
@@ -125,6 +131,7 @@ Arrangement = Callable[[DashboardState, int, int], list[Layout]]
 ARRANGEMENTS: tuple[tuple[int, int, Arrangement], ...] = (
     (150, 19, wide),
     (90, 19, whole),
+    (70, 33, medium_and_high),
     (70, 19, without_workers),
     (70, 12, without_failures),
     (46, 36, narrow_and_high),

@@ -70,6 +70,8 @@ def test_panels_drop_in_a_fixed_order() -> None:
         for one in shown:
             assert one == set(PANELS[len(PANELS) - len(one) :])
     assert [len(one) for one in by_width] == [5, 4, 3, 2, 1, 0]
+    assert [len(panels(80, rows)) for rows in (32, 33)] == [4, 5], "what is in flight has room in a high terminal"
+    assert len(text(midway(), 80, 33).splitlines()) == 33
 
 
 def test_the_last_line_to_go_is_the_progress() -> None:
