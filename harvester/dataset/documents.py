@@ -198,16 +198,18 @@ def _record_set(dataset: Dataset, file: _DataFile) -> dict[str, Any]:
         "@id": name,
         "name": name,
         "description": f"{plural(dataset.result.files[file.name], 'spectrum', 'spectra')} in {file.name}.",
-        "field": [_croissant_field(name, file.name, field) for field in dataset.schema.fields],
+        "field": [_croissant_field(name, file.name, *numbered) for numbered in enumerate(dataset.schema.fields)],
     }
 
 
-def _croissant_field(record_set: str, file: str, field: ExportField) -> dict[str, Any]:
+def _croissant_field(record_set: str, file: str, position: int, field: ExportField) -> dict[str, Any]:
     inner = field.kind.removeprefix("list<").removesuffix(">")
+    blanks = len(field.name.split()) != 1 or field.name != field.name.strip()
+    key = f"{'_'.join(field.name.split())}~{position}" if blanks else field.name  # an @id has no blanks
     described = {
         "@type": "cr:Field",
-        "@id": f"{record_set}/{field.name}",
-        "name": f"{record_set}/{field.name}",
+        "@id": f"{record_set}/{key}",
+        "name": f"{record_set}/{key}",
         "description": field.meaning + (f" ({field.unit})" if field.unit else ""),
         "dataType": _CROISSANT_TYPES[inner],
         "source": {"fileObject": {"@id": file}, "extract": {"column": field.name}},

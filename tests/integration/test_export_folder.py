@@ -24,6 +24,7 @@ from harvester.dataset.documents import write_documents
 from harvester.dataset.export import export
 from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.split import Split
+from harvester.demo import listed_dids
 from harvester.errors import StoreError, UsageError
 from harvester.storage.atomic import HOST
 from harvester.vo.data_origin import DataOrigin
@@ -125,6 +126,22 @@ def test_the_documents_are_read_by_their_own_readers(export_to: Export) -> None:
     citation = yaml.safe_load(Path("stars/CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert citation["type"] == "dataset"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # those that mlcroissant gets from rdflib and pandas
+def test_croissant_reads_columns_with_any_name(harvested: Path, tmp_path: Path) -> None:
+    """An @id with a blank in it made the whole document invalid."""
+    mlcroissant = pytest.importorskip("mlcroissant")
+    catalog = tmp_path / "named.csv"
+    rows = "".join(f"{did},1.5,2,<b>\n" for did in listed_dids(COUNT))
+    catalog.write_text(f"id,radial velocity,radial_velocity,Δλ\n{rows}", encoding="utf-8")
+    config = load({"out": str(harvested), "archive": "demo", "catalog": str(catalog)})
+    export(config, ExportOptions(Path("stars")), lambda *_: None, card, None, write_documents)
+    croissant = mlcroissant.Dataset("stars/croissant.json")
+    assert croissant.metadata.issues.errors == set()
+    first = next(iter(croissant.records("train-00000-of-00001")))
+    velocities = {name.partition("/")[2]: value for name, value in first.items() if "velocity" in name}
+    assert velocities == {"radial_velocity~2": 1.5, "radial_velocity": 2}
 
 
 def test_the_provenance_has_the_digest_of_each_file(export_to: Export) -> None:
