@@ -33,8 +33,8 @@ def sample_lines(sample: SampleReport) -> Iterator[str]:
     """Yield what a few spectra showed, a line each."""
     from ..formatting import plural
 
-    spectra = plural(sample.tried, "spectrum that was fetched is", "spectra that were fetched are")
-    yield f"{sample.verified} of {spectra} verified"
+    spectra = plural(sample.tried, "downloaded spectrum is", "downloaded spectra are")
+    yield f"{sample.verified} of {spectra} valid"
     yield from sample.sentences
 
 

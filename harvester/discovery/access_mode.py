@@ -188,7 +188,7 @@ async def _document(client: VoClient, url: str) -> Document | None:
     try:
         return await client.document(url, may_move=True)
     except ServiceUnavailableError as error:
-        if "no VOTable but a FITS file" in error.failure.detail:
+        if "not a VOTable but a FITS file" in error.failure.detail:
             return None
         if error.failure.kind in _OF_THAT_ROW:
             raise UnusableRowError(str(error)) from None

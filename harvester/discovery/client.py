@@ -29,7 +29,7 @@ from ..archive.url_policy import resolve_redirect
 from ..engine.backoff import wait_before_retry
 from ..engine.rate_limit import RateLimiter
 from ..errors import ArchiveError
-from ..formatting import count, duration, plain_line
+from ..formatting import count, plain_line, plural
 from ..model.failures import Failure, FailureKind, FetchError
 from ..model.limits import Limits
 from ..model.outcomes import Fetched
@@ -265,7 +265,9 @@ class VoClient:
         if wait is None:
             raise error
         if (failure.retry_after or 0.0) > _LONGEST_WAIT:
-            words = f"{failure.detail}; it wants to be left alone for {duration(wait)}: ask again then"
+            words = (
+                f"{failure.detail}; it wants to be left alone for {plural(round(wait / 60), 'minute')}: ask again then"
+            )
             raise ServiceUnavailableError(error.url, replace(failure, detail=words))
         if wait >= _WORTH_TELLING:
             self._tell(f"waiting {wait:.0f} s: {error}")

@@ -162,7 +162,7 @@ class TapService:
         is_about_it = failure.status in _WRONG_FORMAT or (
             failure.status is not None and _ABOUT_FORMAT.search(failure.detail) is not None
         )
-        is_other = failure.kind is FailureKind.CONNECTION_LOST and "no VOTable but says" in failure.detail
+        is_other = failure.kind is FailureKind.CONNECTION_LOST and "not a VOTable but says" in failure.detail
         may_be = (
             not dialect.is_known and dialect.form == 0 and (failure.kind is FailureKind.REFUSED_REQUEST or is_other)
         )

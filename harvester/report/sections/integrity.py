@@ -31,7 +31,7 @@ def sizes(data: ReportData) -> Child:
         rows.append(("level structure", f"{plural(sample.structure_only, 'file')} in which no reader finds a spectrum"))
     read = plural(len(sample.spectra) + len(sample.damaged) + sample.structure_only, "file")
     text = (
-        f"{count(len(sample.spectra))} of {count(sample.stored)} spectra were read for this page, a sample that is the "
+        f"Of {count(sample.stored)} spectra {count(len(sample.spectra))} were read for this page, a sample that is the "
         "same each time: gallery, dates, sky and label checks are about these, all counts about all. The command "
         f"`report` reads up to {count(MOST_READ)}; a run that has just ended, {count(MOST_AT_RUN_END)}."
         if sample.sampled
