@@ -5,8 +5,8 @@ level is measured against the one below it: where a step up gains less than a sh
 archive, the archive queues, and the step is taken back. Means of the same archive are compared, so the natural spread
 of its latencies cancels out; a comparison with the best latency ever seen would mistake that spread for load.
 
-The way up begins with single rounds of responses: at 50 ms a response it takes 0.25 s to 8 requests in flight, and took
-0.48 s with full samples. The first step in doubt is left to full samples, from a lower level.
+The way up begins with single rounds of responses: 8 requests may be in flight after 4 rounds, with full samples after
+10. The first step in doubt is left to full samples, from a lower level.
 """
 
 from __future__ import annotations

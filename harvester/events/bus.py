@@ -17,7 +17,7 @@ class EventBus:
     ``ObserverFailed``: a broken dashboard never costs a run.
 
     An event goes to those that read its kind (a phase, for ``PhaseEntered``), and what nothing reads need not be made:
-    without a display that is most of them, a tenth of the CPU time of a spectrum.
+    without a display that is five events of a spectrum, 5 us of CPU, and as many messages of a worker process.
     """
 
     def __init__(self, *observers: Observer) -> None:
