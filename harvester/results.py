@@ -185,7 +185,8 @@ class StoredSpectrum:
         return f"<div><strong>{_html(self.name)}</strong> {_html(facts)}<br>{drawn}</div>"
 
     def __repr__(self) -> str:
-        return f"<StoredSpectrum {self.did}: {plural(self.stored.points or 0, 'point')} in {self.path}>"
+        points = self.stored.points if isinstance(self.stored.points, int) else 0  # a damaged ledger has anything
+        return f"<StoredSpectrum {self.did}: {plural(points, 'point')} in {self.path}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
