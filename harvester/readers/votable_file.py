@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..fits.cards import Cards
 from ..fits.choice import choose_tables, in_plain_lines
-from ..fits.describe import describe
+from ..fits.describe import describe, describe_tail
 from ..fits.errors import InvalidSpectrumError, malformed
 from ..fits.segments import combine
 from ..fits.spectrum import Spectrum
@@ -26,6 +26,7 @@ from .votable_table import VotableData
 
 _OPENING = 4096  # bytes within which a VOTable says that it is one
 _VOTABLE = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?VOTABLE[\s>]", re.IGNORECASE)
+_COMMENTS = re.compile(rb"<!--.*?-->", re.DOTALL)
 _LISTS = ("access.reference", "access_url", "accref", "semantics")  # names or roles of columns that list files
 
 
@@ -44,6 +45,7 @@ class VotableFile:
     def __init__(self, raw: bytes, conventions: FileConventions) -> None:
         self._raw, self._conventions = raw, conventions
         content = _content(raw)
+        _refuse_what_follows(raw)
         _refuse_other_documents(raw, content)
         self._tables = [VotableData(one.table, one.cells, one.rows, conventions) for one in content.tables if one.rows]
         infos = {info.name.upper(): info.value for info in content.infos if info.name}
@@ -96,6 +98,19 @@ def _content(raw: bytes) -> VotableContent:
         raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRUNCATED, plain_line(detail)) from None
     except VotableError as error:
         raise malformed(plain_line(f"the VOTable cannot be read: {error}")) from None
+
+
+def _refuse_what_follows(raw: bytes) -> None:
+    """Raise for bytes behind the end of the document.
+
+    Lists are read though a page of HTML follows them, but a file is stored as it is.
+    """
+    closing = raw.rfind(b"VOTABLE>")
+    end = raw.find(b">", closing if closing >= 0 else raw.rfind(b"VOTABLE"))
+    tail = _COMMENTS.sub(b"", raw[end + 1 :]).strip()
+    if end >= 0 and tail:
+        detail = f"{len(tail):,} bytes stand behind the end of the VOTable: {describe_tail(tail)}"
+        raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRAILING_BYTES, plain_line(detail))
 
 
 def _refuse_other_documents(raw: bytes, content: VotableContent) -> None:

@@ -176,6 +176,14 @@ def test_positions_are_of_the_system_that_the_document_declares(elements: str, f
     assert observed.dec == pytest.approx(there.dec.deg)
 
 
+@pytest.mark.parametrize("tail", [b"<html>no VOTABLE</html>", b"<html>", b"<TABLE/>"])
+def test_a_page_behind_the_end_of_a_file_is_refused(tail: bytes) -> None:
+    for body in (spectrum_votable(), spectrum_votable("binary")):
+        failed = refused(body + tail)
+        assert failed.kind in (FailureKind.TRAILING_BYTES, FailureKind.MALFORMED_FITS)
+        assert isinstance(verify_spectrum(body + b"\n<!-- made by a server -->\n", DID, TOLERANT), VerifiedSpectrum)
+
+
 def test_a_blank_cell_beside_an_array_takes_no_number_from_it() -> None:
     """Two numbers in one cell and none in the next are as many as one in each."""
     fields = (
