@@ -126,7 +126,7 @@ async def _by_tap_after_all(
     except ServiceUnavailableError:
         pass
     except ArchiveError as refusal:
-        if str(refusal).startswith(base_of(url)) and "no TAP service" not in str(refusal):
+        if str(refusal).startswith(base_of(url)) and "not a TAP service" not in str(refusal):
             raise
     if error.failure.kind not in _NO_SERVICE:
         raise error
