@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..errors import StoreError
 from ..formatting import duration
 from ..model.exit_codes import StopReason
-from ..model.failures import FILE_CHECK_ADVICE, OF_PROFILE, Failure, FailureKind
+from ..model.failures import ADDRESS_ADVICE, FILE_CHECK_ADVICE, OF_PROFILE, Failure, FailureKind
 from ..model.limits import Limits
 from ..model.target import Target
 from .circuit_breaker import FIRST_REJECTIONS, CircuitBreaker, Signal, classify
@@ -25,7 +25,6 @@ from .throttle import PROBING
 from .work_queue import Attempt, WorkQueue
 
 MOST_PROBED = 20  # latest probed spectra that are not probed again if there are others
-ADDRESS = "check the address: an archive is given as a dlget URL, or as a profile that `discover` wrote"
 KNOWN = 2  # spectra known to be good that are kept for probes: the first one and the latest
 
 
@@ -141,17 +140,24 @@ class OutageMonitor:
         if breaker.refused:
             self.shutdown.drain(_rejected(breaker, self._last_probe))
         elif breaker.outage and self._is_other_service(breaker):
-            self.shutdown.drain(StopReason(f"the archive sends no files, but VOTables: {breaker.reason}; {ADDRESS}", 7))
+            self.shutdown.drain(
+                StopReason(f"the archive sends no files, but VOTables: {breaker.reason}; {ADDRESS_ADVICE}", 7)
+            )
         elif breaker.outage and not breaker.good_probes and down > self.limits.max_outage:
-            self.shutdown.drain(StopReason(f"the archive was unavailable for {duration(down)}: {breaker.reason}", 5))
+            advice = f"; {ADDRESS_ADVICE}" if self._sends_no_files(breaker) else ""
+            reason = f"the archive was unavailable for {duration(down)}: {breaker.reason}{advice}"
+            self.shutdown.drain(StopReason(reason, 5))
         return self.shutdown.draining.is_set()
 
     def _is_other_service(self, breaker: CircuitBreaker) -> bool:
         """Whether VOTables come in place of files, and no file ever came: no outage looks so."""
         last = self._last_probe
-        if breaker.served or self._known or last is None or last.kind is not FailureKind.NOT_FITS:
-            return False
-        return "a VOTable" in last.detail
+        return last is not None and "a VOTable" in last.detail and self._sends_no_files(breaker)
+
+    def _sends_no_files(self, breaker: CircuitBreaker) -> bool:
+        """Whether something else comes in place of each file, and no file ever came."""
+        last = self._last_probe
+        return not breaker.served and not self._known and last is not None and last.kind is FailureKind.NOT_FITS
 
     def _next_step(self, breaker: CircuitBreaker) -> float:
         """Return when the next probe, or the end of the longest outage, is due."""
@@ -215,7 +221,7 @@ def _rejected(breaker: CircuitBreaker, last_probe: Failure | None) -> StopReason
             return StopReason(f"the first files all fail the same check, {detail}", 7)
         advice = FILE_CHECK_ADVICE[last_probe.kind]
         return StopReason(f"the first files all fail the same check: {advice} ({last_probe.detail})", 7)
-    return StopReason(f"the archive rejects every request: {breaker.reason}; {ADDRESS}", 7)
+    return StopReason(f"the archive rejects every request: {breaker.reason}; {ADDRESS_ADVICE}", 7)
 
 
 def _is_rejection(pending: PendingFailure) -> bool:

@@ -182,6 +182,8 @@ class FailureKind(StrEnum):
     )  # fmt: skip
 
 
+ADDRESS_ADVICE = "check the address: an archive is given as a dlget URL, or as a profile that `discover` wrote"
+
 FILE_CHECK_ADVICE = {
     FailureKind.UNREADABLE: "this version reads no spectrum in them, which is not the archive's fault; to keep such "
     "files as they are, set require = 'structure'",

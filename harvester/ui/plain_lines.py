@@ -13,7 +13,7 @@ from typing import Self
 from .. import events as ev
 from ..events.stats import HarvestStats
 from ..formatting import clock, count, duration, local_time, percent, plain_line, plural, size, wall
-from ..model.failures import Failure, FailureKind
+from ..model.failures import ADDRESS_ADVICE, Failure, FailureKind
 from ..model.target import Target
 from .output_thread import OutputThread
 from .state import DashboardState, RunState
@@ -46,7 +46,7 @@ class PlainLines:
     ) -> None:
         self._output, self._now, self._sleep = output, now, sleep
         self._timestamps = "JOURNAL_STREAM" not in os.environ if timestamps is None else timestamps
-        self._view = DashboardView(numbers)
+        self._numbers, self._view = numbers, DashboardView(numbers)
         self._seen: set[FailureKind] = set()
         self._max_outage = max_outage
         self._first_limits, self._limits_written, self._limits_rate = math.inf, -math.inf, -1.0
@@ -116,8 +116,14 @@ class PlainLines:
         self._write(event.time, f"limits: {limit}, at most {event.concurrency} in flight: {event.reason}")
 
     def _explain_outage(self, time: float, longest: float) -> None:
-        """Say once how long the run waits for an archive that is down, and how to end it."""
+        """Say once how long the run waits for an archive that is down, and how to end it.
+
+        A page in place of every file may also mean that the address is wrong.
+        """
         self._max_outage = None
+        stats = self._numbers()
+        if FailureKind.NOT_FITS in self._seen and not stats.saved and not stats.present:
+            self._write(time, f"no file has come from this address so far: {ADDRESS_ADVICE}")
         self._write(
             time,
             f"the run waits for the archive and ends after an outage of {duration(longest)} (--max-outage);"

@@ -199,6 +199,7 @@ async def test_a_server_that_rejects_everything_gets_at_most_twenty_requests(
     assert len(server.arrivals) <= 20
     assert result.report.stats.failed == 0
     assert result.report.stats.exit_code == (5 if begin or kind == "HTML" else 7)
+    assert ("check the address" in result.report.stats.reason) is (not begin), "no file ever came from there"
 
 
 @pytest.mark.parametrize("workers", ["one process", "two processes", "two Dask workers"])

@@ -69,6 +69,16 @@ def test_the_first_pause_of_an_outage_says_how_long_the_run_waits_and_how_to_end
     assert "ends after an outage of 12 h (--max-outage); Ctrl-C ends it now" in patience
 
 
+def test_of_a_page_in_place_of_every_file_it_is_said_that_the_address_may_be_wrong() -> None:
+    page = Failure(FailureKind.NOT_FITS, 'the response is not a FITS file but an HTML page: "Welcome"')
+    pause = ev.HarvestPaused(NOON, page.detail, NOON + 60, ev.Pause.OUTAGE)
+    for before, advised in (([], True), (list(steady(1)), False)):
+        script = Script(max_outage=12 * 3600.0)
+        for event in (started(present=0), *before, ev.RetryScheduled(NOON, target(1), 1, page, NOON), pause):
+            script(event)
+        assert any("check the address" in line for line in script.shown) is advised
+
+
 def test_a_concurrency_limit_that_is_tuned_all_night_gets_a_line_a_minute() -> None:
     tuned = [ev.LimitsChanged(NOON + second, 200.0, 1 + second % 4, "tuned", True) for second in range(600)]
     slowed = ev.LimitsChanged(NOON + 600, 20.0, 1, "HTTP 503", True)
