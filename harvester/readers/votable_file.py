@@ -14,7 +14,7 @@ from ..fits.errors import InvalidSpectrumError, malformed
 from ..fits.segments import combine
 from ..fits.spectrum import Spectrum
 from ..fits.table_spectrum import table_spectrum
-from ..formatting import plain_line, plural
+from ..formatting import count, plain_line, plural
 from ..model.conventions import FileConventions
 from ..model.failures import FailureKind
 from ..model.outcomes import Check
@@ -109,7 +109,7 @@ def _refuse_what_follows(raw: bytes) -> None:
     end = raw.find(b">", closing if closing >= 0 else raw.rfind(b"VOTABLE"))
     tail = _COMMENTS.sub(b"", raw[end + 1 :]).strip()
     if end >= 0 and tail:
-        detail = f"{len(tail):,} bytes stand behind the end of the VOTable: {describe_tail(tail)}"
+        detail = f"{count(len(tail))} bytes stand behind the end of the VOTable: {describe_tail(tail)}"
         raise InvalidSpectrumError(Check.STRUCTURE, FailureKind.TRAILING_BYTES, plain_line(detail))
 
 

@@ -318,7 +318,7 @@ async def test_of_very_many_a_sample_is_read_and_it_says_so(tmp_path: Path) -> N
     again, _ = about(tmp_path / "out", most=10)
     assert 0 < len(data.sample.spectra) < 30
     assert [one.stored.name for one in data.sample.spectra] == [one.stored.name for one in again.sample.spectra]
-    assert f"{len(data.sample.spectra)} of 40 spectra were read for this page" in seen.words
+    assert f"Of 40 spectra {len(data.sample.spectra)} were read for this page" in seen.words
     assert data.sample.stored == 40
 
 
