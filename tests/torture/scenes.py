@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import aiohttp
+
 from harvester.config.profiles import load_profile
 from harvester.demo import RunningArchive, listed_dids
 from harvester.model.exit_codes import EXIT_CODES
@@ -198,8 +200,17 @@ def _complaints(ended: Ended) -> list[str]:
     return wrong + [f"it printed {word!r}" for word in found]
 
 
+async def _served_all_before(archive: RunningArchive) -> None:
+    """Wait until what a killed program has sent is counted, so that it is not taken for the next run's."""
+    async with aiohttp.ClientSession() as client:
+        for _ in range(2):  # the first one accepts all connections, the second one comes after what they had sent
+            async with client.get(f"{archive.url}/"):
+                pass
+
+
 async def _completed(program: Program, stage: Stage, scene: Scene, right: set[str], verdict: Verdict) -> Verdict:
     complaints = list(verdict.complaints)
+    await _served_all_before(stage.archive)
     before, stage.archive.log.by_did = stage.archive.log.by_did, Counter()
     layout = ["--layout", "hashed"] if scene.name == "layout" else []
     ended = await program.run(["run", *stage.about, *layout], stage.folder)
