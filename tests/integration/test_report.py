@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import math
 import re
 import shutil
 import sqlite3
@@ -168,11 +169,19 @@ def _without_times(content: bytes) -> str:
     return re.sub(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})? UT", "TIME", content.decode())
 
 
-@pytest.mark.parametrize("interval", [0.001, 3600.0], ids=["read during the run", "read at its end"])
+@pytest.mark.parametrize(
+    ("interval", "busy"),
+    [
+        pytest.param(0.001, math.inf, id="read during the run"),
+        pytest.param(3600.0, math.inf, id="read at its end"),
+        pytest.param(0.001, 0.0, id="busy to the end"),
+    ],
+)
 async def test_the_page_of_a_run_is_what_report_writes_later(
-    interval: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    interval: float, busy: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_preparation, "INTERVAL", interval)
+    monkeypatch.setattr(report_preparation, "BUSY", busy)
     first = await a_night(tmp_path)
     again = await harvest_demo(tmp_path / "out", 40)
     assert first.report.page is not None
@@ -189,6 +198,7 @@ async def test_a_report_that_cannot_be_prepared_is_read_at_the_end(
 
     monkeypatch.setattr(EarlySample, "read", broken)
     monkeypatch.setattr(report_preparation, "INTERVAL", 0.001)
+    monkeypatch.setattr(report_preparation, "BUSY", math.inf)
     first = await harvest_demo(tmp_path / "out", 40)
     assert first.report.warnings == []
     later = page(gather(DirectoryStore(tmp_path / "out"), None, 1e9))
