@@ -35,8 +35,8 @@ EXAMPLES = 20  # spectra that are listed; the card lists all
     "--wave",
     type=click.Choice(["auto", "explicit", "compact"]),
     default="auto",
-    help="wavelengths in Parquet: a list in each row, or start, step and count where exact [auto: compact "
-    "with --resample]",
+    help="wavelengths in Parquet: a list in each row, or start, step and count where exact [auto: compact where all "
+    "spectra share one grid]",
 )
 @click.option("--vacuum", is_flag=True, help="convert wavelengths in air to vacuum")
 @click.option("--smooth", metavar="SIGMA", type=float, help="convolve with a Gaussian of SIGMA pixels")

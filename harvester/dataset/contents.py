@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .preprocessing import axis_of
+from .preprocessing import Axis, axis_of
 from .samples import Sample
 from .schema import AXIS_NAMES, TEXT, Contents, ExportSchema
 from .split import Split
@@ -25,13 +25,13 @@ _NO_NUMBERS = np.empty(0)
 class SampleSummary:
     """What the first pass needs of a sample: its scalars, and the lengths of its arrays.
 
-    The arrays stay where they were read. sample: without its arrays. sizes: numbers in each array that it has. even:
-    whether an axis is its wavelengths.
+    The arrays stay where they were read. sample: without its arrays. sizes: numbers in each array that it has.
+    axis: what its wavelengths are exactly, None where they are not evenly spaced.
     """
 
     sample: Sample
     sizes: Mapping[str, int]
-    even: bool
+    axis: Axis | None
 
 
 def summary_of(sample: Sample) -> SampleSummary:
@@ -44,7 +44,7 @@ def summary_of(sample: Sample) -> SampleSummary:
     }
     sizes = {name: len(array) for name, array in arrays.items() if array is not None}
     scalars = replace(sample, wave=_NO_NUMBERS, flux=_NO_NUMBERS, uncertainty=None, mask=None)
-    return SampleSummary(scalars, sizes, axis_of(sample.wave) is not None)
+    return SampleSummary(scalars, sizes, axis_of(sample.wave))
 
 
 class FirstPass:
@@ -56,6 +56,8 @@ class FirstPass:
         self._filled: set[str] = set()
         self._longest: Counter[str] = Counter()
         self._units: set[str] = set()
+        self._axes: set[Axis | None] = set()  # at most two: one more changes nothing
+        self._spectra = 0
         self.objects = Objects()
 
     def add(self, summary: SampleSummary) -> None:
@@ -71,17 +73,25 @@ class FirstPass:
         for name, size in summary.sizes.items():
             self._filled.add(name)
             self._longest[name] = max(self._longest[name], size)
-        self._filled |= set(AXIS_NAMES) if summary.even else {"wave"}
+        self._filled |= {"wave"} if summary.axis is None else set(AXIS_NAMES)
         self._units.add(sample.flux_unit)
+        self._spectra += 1
+        if len(self._axes) < 2:
+            self._axes.add(summary.axis)
+
+    @property
+    def grid(self) -> Axis | None:
+        """The evenly spaced wavelengths that all spectra share.
+
+        None if they do not, or if there is only one.
+        """
+        return next(iter(self._axes)) if len(self._axes) == 1 < self._spectra else None
 
     def wave_style(self, requested: str) -> str:
-        """Return how wavelengths are written: as requested, else compact with ``--resample``.
-
-        Without it the columns do not depend on which spectra are exported: a reader finds ``wave`` in every file.
-        """
+        """Return how wavelengths are written: as requested, else compact on one grid of all."""
         if requested != AUTOMATIC:
             return requested
-        return EXPLICIT if self._schema.size is None else COMPACT
+        return EXPLICIT if self.grid is None else COMPACT
 
     def contents(self, wave: str, split: Split | None) -> Contents:
         """Return what was found, for columns whose wavelengths are written as ``wave`` says."""

@@ -180,7 +180,8 @@ class _Export:
             found += 1
         if not self._options.is_hdf5 and found:
             wave = EXPLICIT if self._options.is_hats else look.wave_style(self._options.wave)
-            self._schema = replace(self._schema, wave=wave, contents=look.contents(wave, split))
+            size = self._schema.size or (look.grid.count if look.grid else None)
+            self._schema = replace(self._schema, wave=wave, size=size, contents=look.contents(wave, split))
         if split is None:
             return (lambda sample: None), {"": found}
         stars = look.objects.labels()

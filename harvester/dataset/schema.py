@@ -101,7 +101,7 @@ class ExportSchema:
 
     flux: ``float64`` or ``float32``. label: the catalog's column with the class. part: the column that tells the parts
     of a split (``split`` or ``fold``), '' without one. wave: ``explicit`` or ``compact``. size: points of every
-    spectrum, where all are on one grid by ``--resample``. contents: what the samples have; until it is known, all
+    spectrum, where all are on one grid. contents: what the samples have; until it is known, all
     columns are there.
     """
 

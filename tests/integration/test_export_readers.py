@@ -16,13 +16,20 @@ from astropy.io import fits, votable
 from astropy.table import Table
 from pyarrow import parquet
 
+import harvester
 from harvester.config.loading import load
 from harvester.dataset.export import export
 from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.preprocessing import Grid, Recipe
+from tests.support.file_server import file_server
+from tests.support.fits_files import spectrum_file
 from tests.support.harvests import harvest_demo
 
 COUNT = 6
+SHARED = 6500 + 0.25 * np.arange(400, dtype=np.float64)
+ON_ONE_GRID = {name: spectrum_file(SHARED, SHARED / 7000) for name in "abc"} | {
+    "d": spectrum_file(SHARED[:-1], SHARED[:-1] / 7000)
+}
 UNITS = {"ra": "deg", "dec": "deg", "mjd": "d", "exposure": "s", "wave": "Angstrom"}
 
 Export = Callable[..., Dataset]
@@ -120,6 +127,38 @@ def test_wavelengths_are_compact_only_on_the_one_grid_of_resample(export_to: Exp
     assert "wave" not in table.column_names
     (start,), (step,), (count,) = (set(table[f"wave_{name}"].to_pylist()) for name in ("start", "step", "count"))
     np.testing.assert_array_equal(start + step * np.arange(count), np.linspace(6520, 6600, 81))
+
+
+@pytest.mark.parametrize(
+    ("files", "columns"),
+    [("abc", {"wave_start", "wave_step", "wave_count", "flux"}), ("abcd", {"wave", "flux"}), ("d", {"wave", "flux"})],
+    ids=["one grid", "several grids", "one spectrum"],
+)
+def test_wavelengths_are_compact_where_all_spectra_happen_to_share_one_grid(
+    files: str, columns: set[str], tmp_path: Path
+) -> None:
+    harvest_files({name: ON_ONE_GRID[name] for name in files}, tmp_path)
+    for name, rows in (("own.parquet", "own.parquet"), ("own/", "own/data/train-00000-of-00001.parquet")):
+        export(load({"out": "out", "archive": "p.toml"}), ExportOptions(Path(name)), lambda *_: None)
+        schema = parquet.read_schema(rows)
+        assert {column for column in schema.names if column.startswith(("wave", "flux"))} == columns
+        assert str(schema.field("flux").type).startswith("fixed_size_list") == ("wave" not in columns)
+        for row in parquet.read_table(rows).to_pylist():
+            axis = (row[f"wave_{part}"] for part in ("start", "step", "count")) if "wave" not in row else ()
+            wave = rebuilt(*axis) if axis else row["wave"]
+            np.testing.assert_array_equal(wave, SHARED if row["name"] in "abc" else SHARED[:-1])
+            assert len(row["flux"]) == len(wave)
+
+
+def rebuilt(start: float, step: float, count: int) -> Any:
+    return start + step * np.arange(count)
+
+
+def harvest_files(files: dict[str, bytes], folder: Path) -> None:
+    with file_server(files) as server:
+        server.list_in(folder)
+        harvested = harvester.harvest_sync("all.csv", out="out", archive="p.toml", progress="none")
+    assert harvested.complete
 
 
 def test_hugging_face_datasets_makes_tensors_of_it(
