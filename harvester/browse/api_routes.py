@@ -141,7 +141,7 @@ class ApiRoutes:
         found["nearest"] = [{**_plain(each), "distance": round(near[each["number"]], 3)} for each in self._some(near)]
         votes = Counter(label for each in found["nearest"] if (label := each["mine"] or each["label"]))
         found["labels"] = session.labels_of(row["did"])
-        found["reasons"] = facts.reasons(found, found["labels"], votes)
+        found["reasons"] = facts.reasons(found, found["labels"], votes, session.configuration.settings.labels.names)
         star = [] if row["star"] is None else self._index.same_star(number, row["star"], 40)
         found["star"] = [_plain(each) for each in self._index.rows(star)]
         return found

@@ -15,11 +15,13 @@ import numpy as np
 from ..fits.cards import Cards
 from ..fits.observation import Observation, observation_of
 from ..fits.spectrum import Spectrum, angstroms
-from ..formatting import plain_line, plural
+from ..formatting import count, plain_line, plural
 from ..ledger.values import failure_kind
 from ..plots.panel import Panel
 
 MOST_CARDS = 2000  # of one header
+MOST_NAMED = 12  # labellers in one sentence
+_TEXTS = ("HIERARCH", "COMMENT", "HISTORY")  # cards whose text is shown as it is, behind the others
 
 
 def of_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +72,9 @@ def _cards(part: str, header: Cards) -> Iterator[tuple[str, str, str, str]]:
     """Yield part, keyword, value and comment of each card."""
     for keyword in list(header)[:MOST_CARDS]:
         yield part, plain_line(keyword), plain_line(str(header[keyword]), 400), plain_line(header.comment(keyword))
+    for keyword in _TEXTS:
+        for field in header.fields(keyword)[:MOST_CARDS]:
+            yield part, keyword, plain_line(field.decode("latin-1")), ""
 
 
 def flux_label(spectrum: Spectrum, fluxcalib: str | None) -> str:
@@ -101,12 +106,20 @@ def _rising(wave: Any) -> Any:
     return np.argsort(wave, kind="stable")
 
 
-def reasons(facts: Mapping[str, Any], labels: Mapping[str, str], votes: Mapping[str, int]) -> Sequence[str]:
-    """Return why a spectrum is doubtful: who says what, and what its neighbours are."""
+def reasons(
+    facts: Mapping[str, Any], labels: Mapping[str, str], votes: Mapping[str, int], names: Mapping[str, str]
+) -> Sequence[str]:
+    """Return why a spectrum is doubtful: who says what, and what its neighbours are.
+
+    names: what labels mean, by label.
+    """
+    named = {label: plain_line(f"{label} {names.get(label, '')}") for label in {*labels.values(), *votes}}
     found = []
     if len(set(labels.values())) > 1:
-        found.append("labelled differently: " + ", ".join(f"{name} says {label}" for name, label in labels.items()))
+        said = [f"{name} says {named[label]}" for name, label in list(labels.items())[:MOST_NAMED]]
+        more = len(labels) - len(said)
+        found.append("labelled differently: " + ", ".join(said) + (f" and {count(more)} more" if more else ""))
     if facts["doubt"] and votes:
-        tally = ", ".join(f"{plural(number, 'time')} {label}" for label, number in sorted(votes.items()))
+        tally = ", ".join(f"{count(number)} of {named[label]}" for label, number in sorted(votes.items()))
         found.append(f"labels of the nearest spectra: {tally}")
     return [*found, *facts["remarks"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import TypeVar, overload
 
 from .cards import Cards, Value
@@ -155,7 +156,8 @@ class Header(Cards):
         return value
 
     def __iter__(self) -> Iterator[str]:
-        present = (keyword for keyword, offset in self._offsets.items() if self._parsed(offset) is not None)
+        cards = sorted(self._offsets.items(), key=itemgetter(1))
+        present = (keyword for keyword, offset in cards if self._parsed(offset) is not None)
         return (keyword.decode("latin-1").rstrip() for keyword in present)
 
     def __len__(self) -> int:

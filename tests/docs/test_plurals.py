@@ -49,6 +49,10 @@ def test_thousands_are_separated_in_one_way() -> None:
     assert [str(path.relative_to(HOME)) for path, text in texts.items() if re.search(r":,[.}]", text)] == [
         "formatting.py"
     ]
+    scripts = {path: path.read_text(encoding="utf-8") for path in HOME.rglob("*.js")}
+    assert len(scripts) > 5
+    assert [path.name for path, text in scripts.items() if "toLocaleString" in text] == []
+    assert [path.name for path, text in scripts.items() if re.search(r"\$\{count\([^}]*\)\} [a-z]+s\b", text)] == []
 
 
 def test_one_is_one() -> None:

@@ -133,11 +133,29 @@ async def test_the_number_of_labels_is_right_though_the_page_is_read_again_durin
         await tab.until("document.getElementById('given').innerText === '1 by anna'")
 
 
+async def test_rows_stay_in_sight_while_they_are_read_again(out: Path) -> None:
+    """Each label, file or event reads them again: a table that goes blank in between cannot be read."""
+    watched = (
+        "window.blank = 0; new MutationObserver(() => { window.blank += document.querySelectorAll('.row .quiet').length; })"
+        ".observe(document.getElementById('space'), {childList: true})"
+    )
+    asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/rows')).length"
+    async with browsing(out) as (session, rules), page_of(rules) as tab:
+        await ready(tab)
+        await tab.until("!document.querySelector('.row .quiet')")
+        await tab.see(watched)
+        for _ in range(3):
+            before = await tab.see(asked)
+            session._send("judged", {"version": session.index.version + 1_000 + before})
+            await tab.until(f"{asked} > {before}")
+        assert await tab.see("window.blank") == 0
+
+
 async def test_a_million_rows_scroll(tmp_path: Path) -> None:
     million = 1_000_000
     synthetic_ledger(tmp_path / "out", million)
     async with browsing(tmp_path / "out") as (_, rules), page_of(rules) as tab:
-        await tab.until("document.getElementById('foot').innerText.startsWith('1,000,000 spectra')")
+        await tab.until("document.getElementById('foot').innerText.startsWith('1\u202f000\u202f000 spectra')")
         await pressed(tab, "End", shows=f"{CHOSEN} === '{million}'")
         await tab.until("document.querySelector('.row[aria-rowindex=\"1000000\"] .name')?.innerText === 's0999999'")
         assert await tab.see("document.querySelectorAll('.row').length") < 60, "only the rows in sight exist"

@@ -1,7 +1,7 @@
 // The page: what is chosen, shown and labelled.
 
 import { flux, get, listen, post, Refused } from "./api.js";
-import { byId, count, element, fill } from "./dom.js";
+import { byId, count, element, fill, plural } from "./dom.js";
 import { showFacts, showTitle } from "./facts.js";
 import { chosen, drawHeads, fillChoices, sortBy } from "./filters.js";
 import { bindKeys, showKeys } from "./keys.js";
@@ -74,6 +74,7 @@ function empty() {
   fill(byId("facts"));
   byId("object").textContent = "No spectrum fits";
   byId("summary").textContent = "Change the filters above the table.";
+  for (const id of ["figure", "tools"]) byId(id).hidden = true;
   plot.range = null;
   plot.show([], { lines: [], label: "" });
 }
@@ -215,8 +216,8 @@ async function readAbout() {
 function reading({ read, most, compared }) {
   const stored = (state.about.counts.status.saved ?? 0) + (state.about.counts.status.present ?? 0);
   const expected = Math.min(most, stored);
-  const text = read < expected ? `; read ${count(read)} of ${count(expected)} files for time and shape`
-    : stored > most ? `; time and shape of the first ${count(most)} files` : "";
+  const text = read < expected ? `; read ${count(read)} of ${plural(expected, "file")} for time and shape`
+    : stored > most ? `; time and shape of the first ${plural(most, "file")}` : "";
   byId("foot").textContent = `${table.summary}${text}`;
   Object.assign(state.about, { read, most, compared });
 }

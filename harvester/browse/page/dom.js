@@ -17,7 +17,10 @@ export function fill(parent, ...children) {
   parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
 }
 
-export const count = (number) => number.toLocaleString("en-GB");
+// Thousands are separated by narrow blanks, at which no line breaks.
+export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 // A modified Julian date as a UT day, or day and minute.
 export function when(mjd, minutes = false) {

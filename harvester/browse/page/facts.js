@@ -1,13 +1,13 @@
 // What is known of one spectrum, below its plot.
 
-import { byId, count, element, fill, shownLabel, when } from "./dom.js";
+import { byId, element, fill, plural, shownLabel, when } from "./dom.js";
 
 export function showTitle(facts, describe) {
   byId("object").textContent = facts.object || facts.name;
   const label = shownLabel(facts);
   const parts = [
     facts.object ? facts.name : "", facts.when || "", facts.exposure ? `${facts.exposure} s` : "",
-    facts.points ? `${count(facts.points)} points` : "", label ? `label ${describe(label)}` : "",
+    facts.points ? plural(facts.points, "point") : "", label ? `label ${describe(label)}` : "",
   ];
   byId("summary").textContent = parts.filter(Boolean).join(" · ");
   document.title = `${facts.object || facts.name} – harvester browse`;

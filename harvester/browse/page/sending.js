@@ -1,7 +1,7 @@
 // The dialog that sends the table, or the spectrum, to other programs by SAMP.
 
 import { get, post } from "./api.js";
-import { byId, count, element, fill } from "./dom.js";
+import { byId, element, fill, plural } from "./dom.js";
 
 // shown: {view, total} of the table, and {number, title} of the spectrum if one is shown that is stored.
 export async function showSending(shown) {
@@ -12,7 +12,7 @@ export async function showSending(shown) {
   if (!dialog.open) dialog.showModal();
   let found;
   try { found = await get("programs"); } catch (error) { said.textContent = error.message; return; }
-  const tooMany = shown.total > found.most ? `At most ${count(found.most)} rows are sent: filter the table first.` : "";
+  const tooMany = shown.total > found.most ? `At most ${plural(found.most, "row")} are sent: filter the table first.` : "";
   said.textContent = found.problem ? `${found.problem[0].toUpperCase()}${found.problem.slice(1)}.` : tooMany;
   const send = async (what, to) => {
     said.textContent = "Sending …";
@@ -26,7 +26,7 @@ export async function showSending(shown) {
     element("p", { class: "choices" }, [["", "all that take it"], ...programs.map((name) => [name, name])].map(([to, name]) =>
       element("button", { type: "button", disabled: !possible || !programs.length, onclick: () => send(what, to) }, name))));
   draw(
-    line(`The table: ${count(shown.total)} rows`, found.table, { view: shown.view }, shown.total && !tooMany),
+    line(`The table: ${plural(shown.total, "row")}`, found.table, { view: shown.view }, shown.total && !tooMany),
     shown.number ? line(`The spectrum: ${shown.title}`, found.spectrum, { number: shown.number }, true) : null,
   );
 }

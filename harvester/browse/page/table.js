@@ -1,10 +1,11 @@
 // A table of any length: only the rows in sight exist, and pages of rows are asked for as they come into sight.
 
-import { count, element, shownLabel, when } from "./dom.js";
+import { element, plural, shownLabel, when } from "./dom.js";
 
 const ROW = 30;                // pixels, as style.css has it
 const TALLEST = 12_000_000;    // pixels: browsers draw nothing beyond about 17 million
 const PAGE = 200;
+const MOST_PAGES = 100;        // kept: some 5 MB
 
 export class Table {
   constructor(box, space, { fetchRows, onSelect, describe }) {
@@ -13,6 +14,7 @@ export class Table {
     this.total = 0;
     this.place = -1;           // of the selected row
     this.pages = new Map();
+    this.before = new Map();   // the rows of pages that are being read again, which stay in sight meanwhile
     this.drawn = new Map();
     box.addEventListener("scroll", () => this.drawSoon(), { passive: true });
     new ResizeObserver(() => this.drawSoon()).observe(box);
@@ -23,7 +25,7 @@ export class Table {
     this.view = view;
     this.total = total;
     this.place = -1;
-    this.pages.clear();
+    this.forget();
     this.space.style.height = `${Math.min(total * ROW, TALLEST)}px`;
     this.box.setAttribute("aria-rowcount", total);
     this.drawSoon();
@@ -31,8 +33,14 @@ export class Table {
 
   // Read the rows in sight again, where something in them has changed.
   refresh() {
-    this.pages.clear();
+    this.forget();
     this.drawSoon();
+  }
+
+  forget() {
+    const known = [...this.pages].map(([number, page]) => [number, page.rows ?? this.before.get(number)]);
+    this.before = new Map(known.filter(([, rows]) => rows));
+    this.pages.clear();
   }
 
   get visible() { return Math.max(1, Math.floor(this.box.clientHeight / ROW)); }
@@ -58,9 +66,10 @@ export class Table {
 
   page(number) {
     if (!this.pages.has(number)) {
+      if (this.pages.size >= MOST_PAGES) this.pages.delete(this.pages.keys().next().value);
       const asked = this.fetchRows(this.view, number * PAGE, PAGE);
       this.pages.set(number, asked);
-      asked.then((rows) => { asked.rows = rows; this.drawSoon(); }, () => this.pages.delete(number));
+      asked.then((rows) => { asked.rows = rows; this.drawSoon(); }, () => { if (this.pages.get(number) === asked) this.pages.delete(number); });
     }
     return this.pages.get(number);
   }
@@ -87,7 +96,7 @@ export class Table {
       if (place < start || place >= end) { drawn.remove(); this.drawn.delete(place); }
     }
     for (let place = start; place < end; place++) {
-      const rows = this.page(Math.floor(place / PAGE)).rows;
+      const page = Math.floor(place / PAGE), rows = this.page(page).rows ?? this.before.get(page);
       const made = this.make(place, rows?.[place % PAGE]);
       made.style.transform = `translateY(${this.box.scrollTop + (place - first) * ROW}px)`;
       const before = this.drawn.get(place);
@@ -124,5 +133,5 @@ export class Table {
     ];
   }
 
-  get summary() { return this.total === 1 ? "1 spectrum" : `${count(this.total)} spectra`; }
+  get summary() { return plural(this.total, "spectrum", "spectra"); }
 }
