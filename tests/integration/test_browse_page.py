@@ -136,7 +136,8 @@ async def test_the_number_of_labels_is_right_though_the_page_is_read_again_durin
 async def test_rows_stay_in_sight_while_they_are_read_again(out: Path) -> None:
     """Each label, file or event reads them again: a table that goes blank in between cannot be read."""
     watched = (
-        "window.blank = 0; new MutationObserver(() => { window.blank += document.querySelectorAll('.row .quiet').length; })"
+        "window.blank = 0; new MutationObserver(() => {"
+        " window.blank += document.querySelectorAll('.row .quiet').length; })"
         ".observe(document.getElementById('space'), {childList: true})"
     )
     asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/rows')).length"

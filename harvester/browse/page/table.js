@@ -90,7 +90,8 @@ export class Table {
   }
 
   draw() {
-    const first = this.first, start = Math.max(0, Math.floor(first) - 2);
+    // The place is read once: after a change of the page it would be laid out again for each row.
+    const first = this.first, top = this.box.scrollTop, start = Math.max(0, Math.floor(first) - 2);
     const end = Math.min(this.total, Math.ceil(first) + this.visible + 3);
     for (const [place, drawn] of this.drawn) {
       if (place < start || place >= end) { drawn.remove(); this.drawn.delete(place); }
@@ -98,7 +99,7 @@ export class Table {
     for (let place = start; place < end; place++) {
       const page = Math.floor(place / PAGE), rows = this.page(page).rows ?? this.before.get(page);
       const made = this.make(place, rows?.[place % PAGE]);
-      made.style.transform = `translateY(${this.box.scrollTop + (place - first) * ROW}px)`;
+      made.style.transform = `translateY(${top + (place - first) * ROW}px)`;
       const before = this.drawn.get(place);
       if (before) before.replaceWith(made); else this.space.append(made);
       this.drawn.set(place, made);
