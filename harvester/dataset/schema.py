@@ -131,9 +131,8 @@ class ExportSchema:
 
     @property
     def fields(self) -> tuple[ExportField, ...]:
-        """All columns of a Parquet file, in its order; ``time`` is the last (see votable.py)."""
-        *scalars, last = self.scalars
-        return (*scalars, *self.arrays, last) if last.name == "time" else (*scalars, last, *self.arrays)
+        """All columns of a Parquet file, in their order."""
+        return (*self.scalars, *self.arrays)
 
     def _present(self, fields: tuple[ExportField, ...]) -> tuple[ExportField, ...]:
         """Return those that some spectrum has a value for, with the length of the longest one."""

@@ -1,8 +1,10 @@
 """Write the metadata by which astronomers' tools read Parquet: VOParquet, and astropy's.
 
 VOParquet (IVOA Note, version 1.0, 2025) puts a VOTable without data into the file's metadata; its FIELDs give units,
-UCDs and descriptions. It is VOTable 1.3, whose units may be Angstrom (1.4 deprecates them for 0.1nm). ``time`` has no
-FIELD, since no VOTable type joins with Parquet's timestamps in astropy, nor has a column whose name is no XML name.
+UCDs and descriptions. It is VOTable 1.3, whose units may be Angstrom (1.4 deprecates them for 0.1nm). Each column has
+one FIELD, in their order: else readers have to discard all of them (section 2.3), as TOPCAT does. astropy joins columns
+by the ID of the FIELD, TOPCAT by its name. No VOTable type joins with Parquet's timestamps in astropy, and no ID has a
+blank: such a FIELD has an ID of its own, and astropy's ``parquet.votable`` shows one more column, without values.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from .schema import TEXT, TIME, ExportField
 
 _NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_DATATYPES = {"string": "unicodeChar", "float64": "double", "float32": "float", "int64": "long", "bool": "boolean"}
+_DATATYPES = {
+    "string": "unicodeChar", "float64": "double", "float32": "float", "int64": "long", "bool": "boolean",
+    TIME: "long",  # as Parquet stores it
+}  # fmt: skip
 
 
 def file_metadata(fields: Iterable[ExportField], title: str, rows: int | None = None) -> dict[str, str]:
@@ -40,21 +45,23 @@ def votable(fields: Iterable[ExportField], title: str, rows: int | None = None) 
     ET.SubElement(resource, "COOSYS", {"ID": "ICRS", "system": "ICRS"})
     table = ET.SubElement(resource, "TABLE", {"name": "spectra"} | ({} if rows is None else {"nrows": str(rows)}))
     ET.SubElement(table, "DESCRIPTION").text = plain_line(title, 500)
-    for field in fields:
-        if field.kind != TIME and _XML_NAME.fullmatch(field.name):
-            element = ET.SubElement(table, "FIELD", dict(_attributes(field)))
-            ET.SubElement(element, "DESCRIPTION").text = plain_line(field.meaning, 500)
+    for position, field in enumerate(fields, 1):
+        joins = field.kind != TIME and _XML_NAME.fullmatch(field.name)
+        named = {"ID": field.name if joins else f"votable_{position}", "name": plain_line(field.name, 500)}
+        element = ET.SubElement(table, "FIELD", named | dict(_attributes(field)))
+        meaning = f"{field.meaning}; milliseconds since 1970-01-01" if field.kind == TIME else field.meaning
+        ET.SubElement(element, "DESCRIPTION").text = plain_line(meaning, 500)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
 
 
 def _attributes(field: ExportField) -> Iterator[tuple[str, str]]:
     inner = field.kind.removeprefix("list<").removesuffix(">")
-    yield from (("ID", field.name), ("name", field.name), ("datatype", _DATATYPES[inner]))
+    yield "datatype", _DATATYPES[inner]
     if field.kind == TEXT:
         yield "arraysize", str(max(field.longest, 1))  # with * astropy reads objects, which join with no text
     elif inner != field.kind:
         yield "arraysize", str(field.size or "*")
-    if unit := _votable_unit(field.unit):
+    if unit := "ms" if field.kind == TIME else _votable_unit(field.unit):
         yield "unit", unit
     if field.ucd:
         yield "ucd", field.ucd

@@ -21,6 +21,7 @@ from harvester.config.loading import load
 from harvester.dataset.export import export
 from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.preprocessing import Grid, Recipe
+from harvester.demo import listed_dids
 from tests.support.file_server import file_server
 from tests.support.fits_files import spectrum_file
 from tests.support.harvests import harvest_demo
@@ -77,9 +78,27 @@ def test_the_votable_in_it_describes_its_columns(export_to: Export) -> None:
     (table,) = votable.parse("header.xml", verify="exception").iter_tables()
     fields = {field.name: field for field in table.fields}
     names = parquet.read_schema("stars.parquet").names
-    assert [*fields, "time"] == names, "astropy cannot join a timestamp with any VOTable type"
+    assert list(fields) == names, "a reader discards the whole VOTable where the columns differ (VOParquet, 2.3)"
+    assert {field.ID for field in table.fields} - set(names) == {f"votable_{1 + names.index('time')}"}
+    assert (fields["time"].datatype, fields["time"].unit) == ("long", u.ms)
     assert (fields["ra"].ucd, fields["ra"].unit, fields["ra"].ref) == ("pos.eq.ra;meta.main", u.deg, "ICRS")
     assert (fields["flux"].datatype, fields["flux"].arraysize) == ("double", "*")
+
+
+def test_the_votable_describes_columns_with_any_name(out: Path, tmp_path: Path) -> None:
+    catalog = tmp_path / "named.csv"
+    rows = "".join(f"{did},1.5,2,<b>\n" for did in listed_dids(COUNT))
+    catalog.write_text(f'id,radial velocity,"a ""b"" & <c>",Δλ\n{rows}', encoding="utf-8")
+    config = load({"out": str(out), "archive": "demo", "catalog": str(catalog)})
+    export(config, ExportOptions(Path("named.parquet")), lambda *_: None)
+    Path("header.xml").write_bytes(parquet.read_schema("named.parquet").metadata[b"IVOA.VOTable-Parquet.content"])
+    (described,) = votable.parse("header.xml", verify="exception").iter_tables()
+    assert [field.name for field in described.fields] == parquet.read_schema("named.parquet").names
+    for form in ("parquet", "parquet.votable"):
+        table = Table.read("named.parquet", format=form)
+        assert set(table["radial velocity"]) == {1.5}
+        assert set(table["Δλ"]) == {"<b>"}
+        assert table["ra"].unit == u.deg
 
 
 def test_no_column_is_without_any_value(export_to: Export) -> None:
