@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
+from contextlib import suppress
 
 
 def main() -> None:
@@ -18,7 +22,29 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    run_command_line()
+    try:
+        run_command_line()
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and threading.active_count() == sum(map(_is_idle, threading.enumerate())):
+            _end(ended.code)
+        raise
+
+
+def _is_idle(thread: threading.Thread) -> bool:
+    """Return whether the interpreter would not wait for this thread at its end."""
+    return thread.daemon or thread is threading.main_thread()
+
+
+def _end(code: int) -> None:
+    """End the process as the interpreter does, but leave its memory to the system.
+
+    To free it object by object takes 0.1 s after a run of 13,334 spectra, a third of what follows the last one.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

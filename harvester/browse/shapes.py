@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ MOST_PAIRS = 10**9  # of spectra and voters, unless the voters would be too few:
 _THIN = 2  # every second point is enough to rank neighbours
 _SOFT = 0.3  # of the continuum: where compression begins
 _BLOCK = 256  # shapes whose distances from all voters are in memory at once
+_POINTS_AT_ONCE = 4  # of all shapes of a label, as numbers of full precision
 _SEARCHED = 16_384  # shapes that are searched at once
 
 Shape = NDArray[np.float16]
@@ -148,11 +150,11 @@ def unusual(shapes: Shape, labels: Sequence[str]) -> Floats:
     for code in np.unique(codes):
         alike = np.flatnonzero(codes == code)
         if alike.size >= LEAST:
-            found[alike] = mean_distance(_columns(shapes, alike))
+            found[alike] = mean_distance(_blocks(shapes, alike))
     return found
 
 
-def _columns(shapes: Shape, places: Places) -> Iterator[NDArray[np.float32]]:
-    """Yield the flux at each point of some shapes: all at once may be large."""
-    for at in range(shapes.shape[1]):
-        yield 1 + _SOFT * np.sinh(shapes[places, at].astype(np.float32))
+def _blocks(shapes: Shape, places: Places) -> Iterator[NDArray[np.floating[Any]]]:
+    """Yield the flux of some shapes, a few points at a time: all at once may be large."""
+    for at in range(0, shapes.shape[1], _POINTS_AT_ONCE):
+        yield 1 + _SOFT * np.sinh(shapes[places, at : at + _POINTS_AT_ONCE].astype(np.float32))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..archive.profile import ArchiveProfile
 from ..formatting import plain_line, plural
 from ..vo.data_origin import DataOrigin
-from .options import Dataset
+
+if TYPE_CHECKING:
+    from .options import Dataset
 
 NO_ACKNOWLEDGEMENT = (
     "The archive's acknowledgement is not on record here: name the archive and its address, and ask its operators how "

@@ -88,7 +88,9 @@ class Header(Cards):
 
         They are in the order of the cards.
         """
-        wanted = {_keyword(name) for name in names}
+        wanted = {_keyword(name) for name in names} & self._offsets.keys()
+        if sum(self._keywords.count(keyword) for keyword in wanted) == len(wanted):  # nearly always: no need to look on
+            return [self._field(offset) for offset in sorted(self._offsets[keyword] for keyword in wanted)]
         return [self._field(offset) for offset, keyword in cards_of(self._keywords) if keyword in wanted]
 
     def comment(self, name: str) -> str:
@@ -141,6 +143,10 @@ class Header(Cards):
         offset = self._offsets.get(_keyword(name))
         value = None if offset is None else self._parsed(offset)
         return default if value is None else value
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a card of that name has a value."""
+        return isinstance(name, str) and self.get(name) is not None
 
     def value(self, name: str) -> Value | None:
         """Return the value of a card that the file's meaning depends on, None where there is none.

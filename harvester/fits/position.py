@@ -28,6 +28,8 @@ def position_of(*headers: Cards) -> tuple[float, float] | None:
     """Return right ascension and declination in degrees, ICRS; None if no header has both."""
     for names in _PAIRS:
         for header in headers:
+            if names[0] not in header:
+                continue
             right_ascension = _right_ascension(header, names[0])
             declination = None if right_ascension is None else _in_degrees(header, names[1])
             if right_ascension is None or declination is None:

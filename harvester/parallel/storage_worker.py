@@ -8,6 +8,7 @@ until then it holds the run's lock, which it has inherited.
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import select
 import signal
@@ -34,6 +35,7 @@ def main() -> None:
         if _are_as_they_were(job):
             end.send(b"ready")
             _work(end, job.expected, committer)
+    os._exit(0)  # all is stored: the interpreter would free its memory first, for 60 ms in which the run waits
 
 
 def _are_as_they_were(job: StorageJob) -> bool:

@@ -103,13 +103,13 @@ def report_file(store: Store, run: str) -> Path:
     return folder_of(store, run).report
 
 
-def write_report(store: Store, run: str, most: int, early: EarlySample | None = None) -> Path:
+def write_report(store: Store, run: str, most: int, early: EarlySample | None = None, digest: str = "") -> Path:
     """Write the report of ``run`` into its folder, over at most ``most`` spectra.
 
-    ``early``: what was read during the run. StoreError if writing fails.
+    ``early``: what was read during the run; ``digest``: of SHA256SUMS, where it is known. StoreError if writing fails.
     """
     path = report_file(store, run)
-    write_page(path, page(gather(store, run, time.time(), most=most, early=early)))
+    write_page(path, page(gather(store, run, time.time(), most=most, early=early, digest=digest)))
     return path
 
 

@@ -79,13 +79,13 @@ async def finish(run: RunContext[Store], result: RunResult, preparation: ReportP
     """
     result = await write_provenance(run, result)
     try:
-        await write_summary(run, result)
+        digest = await write_summary(run, result)
     except StoreError as error:
         code = min(result.stats.exit_code or 0, error.exit_code, key=EXIT_CODE_PRIORITY.index)
         reason = result.stats.reason if code == result.stats.exit_code else str(error)
         result = replace(result, stats=replace(result.stats, exit_code=code, reason=reason))
         return result.warn(f"summary: {error}")
-    return await write_report_page(run, result, preparation)
+    return await write_report_page(run, result, preparation, digest)
 
 
 async def write_provenance(run: RunContext[Store], result: RunResult) -> RunResult:
@@ -100,18 +100,27 @@ async def write_provenance(run: RunContext[Store], result: RunResult) -> RunResu
     return result
 
 
-async def write_summary(run: RunContext[Store], result: RunResult) -> None:
-    """Write summary.json, and SHA256SUMS if what is stored may have changed. StoreError."""
-    preparation, store = run.preparation, run.store
+async def write_summary(run: RunContext[Store], result: RunResult) -> str:
+    """Write summary.json, and SHA256SUMS if what is stored may have changed.
+
+    Return the SHA-256 of the latter, '' where it was not written. StoreError.
+    """
+    preparation, store, digest = run.preparation, run.store, ""
     if result.stats.saved or preparation.findings or preparation.after_interruption or store.migrated_count:
-        await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
+        digest = await asyncio.to_thread(store.write_sums, queries.digests(store.ledger))
     await asyncio.to_thread(_write, run.folder.summary, json.dumps(result.summary, indent=1) + "\n")
+    return digest
 
 
-async def write_report_page(run: RunContext[Store], result: RunResult, preparation: ReportPreparation) -> RunResult:
-    """Write the HTML report; whatever goes wrong is a warning in the result."""
+async def write_report_page(
+    run: RunContext[Store], result: RunResult, preparation: ReportPreparation, digest: str
+) -> RunResult:
+    """Write the HTML report; whatever goes wrong is a warning in the result.
+
+    ``digest`` is the SHA-256 of SHA256SUMS, '' where it is not known.
+    """
     try:
-        page = await asyncio.to_thread(_write_report, run, preparation)
+        page = await asyncio.to_thread(_write_report, run, preparation, digest)
     except HarvestError as error:
         return result.warn(f"report: {type(error).__name__}: {error}")
     except Exception as error:
@@ -120,11 +129,11 @@ async def write_report_page(run: RunContext[Store], result: RunResult, preparati
     return replace(result, page=page)
 
 
-def _write_report(run: RunContext[Store], preparation: ReportPreparation) -> Path:
+def _write_report(run: RunContext[Store], preparation: ReportPreparation, digest: str) -> Path:
     from ..report.data.sampling import most_at_run_end
     from ..report.page import write_report
 
-    return write_report(run.store, run.name, most_at_run_end(run.store), preparation.result())
+    return write_report(run.store, run.name, most_at_run_end(run.store), preparation.result(), digest)
 
 
 def _write(path: Path, text: str) -> None:

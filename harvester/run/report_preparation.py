@@ -83,16 +83,17 @@ class ReportPreparation:
             self._failed = True
 
     def _read_until_ended(self) -> None:
-        if not self._wait_until_idle():
-            return
+        # Loaded even while the run is busy: it takes as long at the end, where nothing else happens.
         from ..dataset.run_profiles import RunProfiles
         from ..dataset.stored_files import stored_files
         from ..ledger.queries import last_prefix, share_of
-        from ..report import page  # noqa: F401 - at the end it is loaded
+        from ..report import page  # noqa: F401 - for the end
         from ..report.data.early_sample import EarlySample, newly_stored
         from ..report.data.sampling import most_at_run_end
         from ..report.data.timeline import TimelineReader
 
+        if not self._wait_until_idle():
+            return
         store, name = self._run.store, self._run.name
         share = share_of(most_at_run_end(store), self._expected)
         profiles = RunProfiles(store, self._run.configuration.profile.conventions)

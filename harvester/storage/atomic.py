@@ -8,6 +8,7 @@ that was reported as saved can be missing. Everything here blocks and belongs in
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -213,14 +214,19 @@ def _sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_sha256sums(folder: Path, rows: Iterable[tuple[str, str]]) -> Path:
+def write_sha256sums(folder: Path, rows: Iterable[tuple[str, str]]) -> str:
     """Write ``folder/SHA256SUMS`` from ``(file name, hex digest)`` rows, as they come.
+
+    Return the file's own SHA-256.
 
     Readers see the old one until the new one is complete. StoreError if it cannot be written; what ``rows`` itself
     raises goes through and keeps the old one. Names are those of this package: sha256sum's escapes for blanks and
     backslashes are never needed.
     """
-    path = folder / MANIFEST
-    with atomic_write(path, sweep=False) as part, part.open("x", encoding="ascii", newline="\n") as file:
-        file.writelines(f"{sha256}  {name}\n" for name, sha256 in rows)
-    return path
+    digest = hashlib.sha256()
+    with atomic_write(folder / MANIFEST, sweep=False) as part, part.open("xb") as file:
+        for name, sha256 in rows:
+            line = f"{sha256}  {name}\n".encode("ascii")
+            digest.update(line)
+            file.write(line)
+    return digest.hexdigest()

@@ -179,13 +179,13 @@ class DirectoryStore:
         for target in targets:
             self._quarantine.move_in(self.path(target.name).parent, target, detail, **more)
 
-    def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
+    def write_sums(self, rows: Iterable[tuple[str, str]]) -> str:
         """Write ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows.
 
-        Raises StoreError.
+        Return its SHA-256. Raises StoreError.
         """
         paths = ((self.relative_path(name.removesuffix(SUFFIX)), sha256) for name, sha256 in rows)
-        write_sha256sums(self.folder, paths)
+        return write_sha256sums(self.folder, paths)
 
     async def __aenter__(self) -> Self:
         with translate_os_errors(self.folder):

@@ -94,8 +94,8 @@ class Store(SpectrumWriter, Protocol):
         """Move stored files that are no spectra to quarantine."""
         ...
 
-    def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Write ``SHA256SUMS`` beside the spectra."""
+    def write_sums(self, rows: Iterable[tuple[str, str]]) -> str:
+        """Write ``SHA256SUMS`` beside the spectra, and return its SHA-256."""
         ...
 
     async def __aenter__(self) -> Self: ...

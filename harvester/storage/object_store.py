@@ -150,14 +150,15 @@ class ObjectStore:
         obstore.put(self._service, f"{kept}.json", reason, use_multipart=False)
         obstore.delete(self._service, key)
 
-    def write_sums(self, rows: Iterable[tuple[str, str]]) -> None:
+    def write_sums(self, rows: Iterable[tuple[str, str]]) -> str:
         """Put ``SHA256SUMS`` beside the spectra, from ``(file name, hex digest)`` rows.
 
-        Raises StoreError.
+        Return its SHA-256. Raises StoreError.
         """
-        path = write_sha256sums(self.state.path, rows)
+        digest = write_sha256sums(self.state.path, rows)
         with translate_service_errors(f"{self.location}/{MANIFEST}"):
-            obstore.put(self._service, MANIFEST, path)
+            obstore.put(self._service, MANIFEST, self.state.path / MANIFEST)
+        return digest
 
     async def __aenter__(self) -> Self:
         self._guard = FolderGuard([self.state.path])

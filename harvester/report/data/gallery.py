@@ -177,16 +177,19 @@ def distances(rows: Rows, labels: Sequence[str]) -> NDArray[np.float64]:
     for label in sorted(set(labels)):
         alike = np.flatnonzero(label_of == label)
         if alike.size >= LEAST:
-            found[alike] = mean_distance(rows[alike].T)
+            found[alike] = mean_distance([rows[alike]])
     return found
 
 
-def mean_distance(columns: Iterable[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return each row's mean distance from the median of every column, in its typical spreads."""
+def mean_distance(blocks: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
+    """Return each row's mean distance from the median of every column, in its typical spreads.
+
+    ``blocks``: the columns, some at a time, shape (rows, columns) each.
+    """
     total, number = np.zeros(()), 0
-    for column in columns:
-        number += 1
-        distance = np.abs(column - np.median(column))
-        spread = max(1.4826 * float(np.median(distance)), _LEAST_SPREAD)
-        total = total + np.minimum(distance / spread, _FARTHEST)
+    for block in blocks:
+        number += block.shape[1]
+        distance = np.abs(block - np.median(block, axis=0))
+        spread = np.maximum(1.4826 * np.median(distance, axis=0), _LEAST_SPREAD)
+        total = total + np.minimum(distance / spread, _FARTHEST).sum(axis=1, dtype=np.float64)
     return total / number

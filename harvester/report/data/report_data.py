@@ -74,10 +74,12 @@ def gather(
     most: int = MOST_READ,
     workers: StoreWorkers | None = None,
     early: EarlySample | None = None,
+    digest: str = "",
 ) -> ReportData:
     """Gather everything about ``run`` (default: the latest) in ``store``.
 
     At most ``most`` spectra are read, by ``workers`` if there are any, and ``early`` as far as the run has done that.
+    ``digest`` is of SHA256SUMS, where it is known.
 
     labels: fields of ``Labelling`` that replace the run's own. UsageError if there is no such run, StoreError if the
     disk fails.
@@ -87,7 +89,7 @@ def gather(
     archive = _profile_of(record)
     conventions = archive.conventions if archive else NO_CONVENTIONS
     extract_file = early.extract if early else extract
-    sample = read_sample(store, labelling.column, most, conventions, workers, extract_file)
+    sample = read_sample(store, labelling.column, most, conventions, workers, extract_file, digest)
     labelled, conflicts = [one.labelled for one in sample.spectra], queries.conflicts(store.ledger)
     checked = check_labels(labelled, sample.rows, record.failures, labelling, conflicts)
     timeline = (early.timeline if early else TimelineReader(record.folder.events)).finish()

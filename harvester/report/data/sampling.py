@@ -84,12 +84,14 @@ def read_sample(
     fallback: FileConventions = NO_CONVENTIONS,
     workers: StoreWorkers | None = None,
     extract_file: Callable[[StoredFile], SpectrumExcerpt | DamagedError] | None = None,
+    digest: str = "",
 ) -> SpectraSample:
     """Read a sample of ``store``, whose labels are in ``column``.
 
     UsageError without a ledger, StoreError.
 
     ``fallback``: what files do not say whose run left no profile. ``extract_file``: ``extract``, or what knows some.
+    ``digest``: of SHA256SUMS, where it is known.
     """
     ledger = store.ledger
     by_status = queries.counts(ledger)
@@ -106,7 +108,7 @@ def read_sample(
         by_status,
         queries.count_by(ledger, column),
         queries.ranges(ledger, RANGE_STEP),
-        digest_of_all(store),
+        digest or digest_of_all(store),
         kept.structure_only,
     )
 

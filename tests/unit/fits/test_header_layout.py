@@ -97,3 +97,10 @@ def test_what_is_longer_than_any_spectrum_s_is_not_remembered() -> None:
     for length in (LONGEST_KEY, LONGEST_KEY + 1):
         assert [known(bytes(length), more) for more in (1, 2, 1, 2)] == [1, 2, 1, 2]
     assert worked == [LONGEST_KEY] * 2 + [LONGEST_KEY + 1] * 4
+
+
+@given(st.lists(st.sampled_from(["A", "B", "AB", "C", "COMMENT"]), max_size=12), st.sets(st.sampled_from("ABCD")))
+def test_fields_come_in_the_order_of_their_cards(keywords: list[str], wanted: set[str]) -> None:
+    cards = [f"{keyword:8}= {number}".ljust(CARD) for number, keyword in enumerate(keywords)]
+    fields = Header("".join(cards).encode()).fields(*sorted(wanted))
+    assert fields == [card[8:].encode() for card, keyword in zip(cards, keywords, strict=True) if keyword in wanted]
