@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import pickle
 import socket
 import subprocess
 from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..model.target import Target
 from .channel import WorkerLostError
@@ -21,22 +23,22 @@ LONGEST_SILENCE = 60.0  # seconds without a result, twice, after which it is tak
 _SEND_BUFFER = 1 << 20  # bytes: a few bodies, so that they leave without a copy of ours
 
 
-class StorageProcess:
+class StorageProcess(asyncio.Protocol):
     """A running storage process. ``store`` bodies, and ``close`` it at the end.
 
-    ``lost`` is whether it was killed, or never became ready.
+    ``lost`` is whether it was killed, or never became ready. It is the protocol of the socket that results come by.
     """
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        output: Path,
-    ) -> None:
-        self._process, self._reader, self._writer, self._output = process, reader, writer, output
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._process, self._output = process, output
+        self._loop = asyncio.get_running_loop()
+        self._is_ready: asyncio.Future[None] = self._loop.create_future()
+        self._is_gone: asyncio.Future[None] = self._loop.create_future()
+        self._received = bytearray()
         self._waiting = deque[asyncio.Future[Stored]]()
-        self._receiving = asyncio.create_task(self._receive(), name="storage-process")
+        self._silences = 0
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
         self.lost = False
 
     @classmethod
@@ -47,17 +49,19 @@ class StorageProcess:
         """
         process, ours = start_child("storage_worker", output, locks)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        writer.write(pickle.dumps(job))
+        transport, storage = await asyncio.get_running_loop().create_connection(
+            partial(cls, process, output), sock=ours
+        )
+        transport.write(pickle.dumps(job))
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                await reader.readexactly(len(b"ready"))
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as gone:
-            writer.close()
+                await storage._is_ready
+        except (WorkerLostError, TimeoutError) as gone:
+            transport.abort()
             process.kill()
             await asyncio.to_thread(process.wait)
             raise WorkerLostError("the storage process did not start") from gone
-        return cls(process, reader, writer, output)
+        return storage
 
     async def store(self, target: Target, path: str, body: bytes) -> Stored:
         """Verify ``body`` and store it at ``path`` if it passes.
@@ -66,52 +70,71 @@ class StorageProcess:
         """
         if self.lost:
             raise WorkerLostError("the storage process was lost")
-        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[Stored] = self._loop.create_future()
         sent = SentBody(target.did, path, body).to_bytes()
         self._waiting.append(stored)
-        self._writer.write(sent)
+        self._transport.write(sent)
         return await stored
 
     async def close(self) -> None:
         """Wait for what it has begun to store, and end it."""
         if self._waiting:
             await asyncio.wait(tuple(self._waiting))
-        self._writer.close()
+        self._transport.close()
         try:
             await asyncio.to_thread(self._process.wait, END_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
-        await self._receiving
+        await self._is_gone
         remove_if_empty(self._output)
 
-    async def _receive(self) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to watch for silence."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
         """Take in the results of each batch, in the order in which bodies were sent."""
-        try:
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                while True:
-                    (length,) = LENGTH.unpack(await self._next_head())
-                    for result in unpacked_results(await self._reader.readexactly(length)):
-                        waiting = self._waiting.popleft()
-                        if not waiting.done():
-                            waiting.set_result(result)
-        finally:
-            self.lost = True
-            for waiting in self._waiting:
+        self._received += data
+        while (results := self._next_batch()) is not None:
+            self._silences = 0
+            for result in results:
+                waiting = self._waiting.popleft()
                 if not waiting.done():
-                    waiting.set_exception(WorkerLostError("the storage process was killed"))
+                    waiting.set_result(result)
+            if not self._is_ready.done():  # by a batch without results
+                self._is_ready.set_result(None)
 
-    async def _next_head(self) -> bytes:
-        """Return what comes before the results of a batch.
+    def connection_lost(self, error: Exception | None) -> None:
+        """Leave to the run what was not stored."""
+        self.lost = True
+        self._timer.cancel()
+        self._is_gone.set_result(None)
+        waiting: Sequence[asyncio.Future[Any]] = (self._is_ready, *self._waiting)
+        for each in waiting:
+            if not each.done():
+                each.set_exception(WorkerLostError("the storage process was killed"))
 
-        Kill a process that is silent while bodies wait: a run must not hang because it was stopped.
+    def _next_batch(self) -> Sequence[Stored] | None:
+        """Return the results of the next batch that is here whole."""
+        received = self._received
+        if len(received) < LENGTH.size:
+            return None
+        end = LENGTH.size + LENGTH.unpack_from(received)[0]
+        if len(received) < end:
+            return None
+        text = bytes(received[LENGTH.size : end])
+        del received[:end]
+        return unpacked_results(text)
+
+    def _watch(self) -> None:
+        """Kill a process that is silent while bodies wait.
+
+        A run must not hang because it was stopped.
         """
-        had_waited = False
-        while True:
-            try:
-                async with asyncio.timeout(LONGEST_SILENCE):
-                    return await self._reader.readexactly(LENGTH.size)
-            except TimeoutError:
-                if had_waited:
-                    self._process.kill()
-                had_waited = bool(self._waiting)
+        self._silences = self._silences + 1 if self._waiting else 0
+        if self._silences > 2:  # the first was counted within ``LONGEST_SILENCE``
+            self._process.kill()
+        self._timer = self._loop.call_later(LONGEST_SILENCE, self._watch)
