@@ -110,8 +110,9 @@ def _start(command: Command, home: Path, outlet: int, terminal: bool) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would change a harvest, and with our modules on its path."""
+    """Ours without what would change a harvest, and with our modules on its path, compiled once as pip does."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**ours, "PYTHONPATH": str(HOME), "TERM": "xterm-256color"}
 
 
