@@ -131,7 +131,7 @@ class ApiRoutes:
             found["path"] = plain_line(str(session.store.path(row["name"])), 400)
             try:
                 spectrum = session.read_file(row["did"])
-            except (DamagedError, KeyError) as error:
+            except DamagedError as error:
                 found["damaged"] = plain_line(str(error))
             else:
                 found |= facts.of_file(spectrum)
@@ -162,7 +162,7 @@ class ApiRoutes:
         if wanted is None:
             try:
                 spectrum = await asyncio.to_thread(self._session.read_file, row["did"])
-            except (DamagedError, KeyError) as error:
+            except DamagedError as error:
                 raise web.HTTPNotFound(text=plain_line(str(error))) from None
             label = ""
         else:
@@ -259,7 +259,7 @@ def _given_label(text: str) -> tuple[int, str]:
         number, label = given["number"], given["label"]
     except (ValueError, KeyError, TypeError, RecursionError):
         number, label = None, None
-    if not isinstance(number, int) or number.bit_length() > 63 or label not in LABELS:
+    if type(number) is not int or number.bit_length() > 63 or label not in LABELS:
         raise web.HTTPBadRequest(text="a number and a label from 0 to 9 are expected")
     return number, label
 

@@ -19,6 +19,9 @@ from ..errors import UsageError
 from ..storage.atomic import atomic_write, sync_folder
 from ..storage.errors import translate_os_errors
 
+CATALOG = "catalog"
+"""The name under which the catalog's labels take part in agreements."""
+
 FOLDER = "labels"
 """The folder with a file for each labeller, beside ``.harvester``."""
 
@@ -32,6 +35,8 @@ def check_name(name: str) -> str:
         raise UsageError(
             f"--as {name!r}: a name of letters, digits, dots, hyphens and underscores is expected; it names the file"
         )
+    if name == CATALOG:
+        raise UsageError(f"--as {name}: the labels of the catalog have this name; choose another")
     return name
 
 
@@ -43,12 +48,13 @@ def label_file(folder: Path, name: str) -> Path:
 def read_labels(path: Path) -> dict[str, str]:
     """Return the labels in a file by DID, in its order; none if there is no file.
 
-    UsageError, StoreError. A last row that was cut off by a power failure is left out: it was never acknowledged.
+    UsageError, StoreError. A last row that was cut off by a power failure is left out: it was never acknowledged. A
+    spreadsheet may have written the file: with a byte order mark, CRLF and quotes.
     """
     with translate_os_errors(path):
         text = path.read_bytes() if path.exists() else b""
     try:
-        rows = list(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
+        rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not a CSV of id,label ({error}); move it away, or correct it") from None
     if rows and [name.strip() for name in rows[0][:2]] != ["id", "label"]:
@@ -61,8 +67,12 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def all_labels(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the labels of every labeller in ``folder``, by name. UsageError, StoreError."""
-    return {path.stem: read_labels(path) for path in sorted(folder.glob("*.csv"))}
+    """Return the labels of every labeller in ``folder``, by name. UsageError, StoreError.
+
+    Hidden files are of editors and of macOS.
+    """
+    files = (path for path in sorted(folder.glob("*.csv")) if not path.name.startswith("."))
+    return {path.stem: read_labels(path) for path in files}
 
 
 class LabelFile:

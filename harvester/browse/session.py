@@ -13,7 +13,7 @@ from typing import Any
 
 from ..config.configuration import Configuration
 from ..dataset.run_profiles import RunProfiles
-from ..dataset.stored_files import find_stored_file, read_stored
+from ..dataset.stored_files import DamagedError, find_stored_file, read_stored
 from ..errors import HarvestError, UsageError
 from ..fits.spectrum import Spectrum
 from ..formatting import plain_line
@@ -22,7 +22,7 @@ from ..ledger.overview import overview
 from ..storage.interface import Store
 from .agreement import agreements, disputed
 from .index import SpectraIndex
-from .labels import FOLDER, LabelFile, all_labels
+from .labels import CATALOG, FOLDER, LabelFile, all_labels
 from .live import EventTail, LiveRun
 from .programs import OtherPrograms
 from .reading import FileReader
@@ -35,9 +35,6 @@ REST = 9  # times as long as a judgement took, until the next: of a million spec
 READ_INTERVAL = 2.0  # seconds between two looks for files that have not been read
 _LEDGER_LAG = 4  # looks for which a change is read again: the ledger is written after the event log
 _BACKLOG = 100  # messages to a page that does not read
-
-CATALOG = "catalog"
-"""The name under which the catalog's labels take part in agreements."""
 
 
 @dataclass(slots=True)
@@ -169,10 +166,10 @@ class Session:
         self._unjudged += 1
 
     def read_file(self, did: str) -> Spectrum:
-        """Read a stored spectrum. DamagedError, StoreError, KeyError if it is not stored."""
+        """Read a stored spectrum. DamagedError, also if it is not stored any more; StoreError."""
         stored = find_stored_file(self.store, did, self.reader.profiles)
         if stored is None:
-            raise KeyError(did)
+            raise DamagedError("it is not stored any more; the next run downloads it")
         return read_stored(stored)
 
     async def _follow(self) -> None:

@@ -54,7 +54,7 @@ def command(
       harvester browse --label --as anna
       harvester browse --import spectralview.csv --as petr
     """
-    from ..browse.labels import check_name
+    from ..browse.labels import FOLDER, all_labels, check_name
     from ..dataset.stored_files import require_ledger
 
     config = _for_variants(load_harvest(dict(flags)), flags)
@@ -63,6 +63,7 @@ def command(
         return _import(config, name, imported)
     store = config.open_store()
     require_ledger(store)
+    all_labels(config.state_folder / FOLDER)  # else the page would end right after its address was printed
     if agreement:
         return _print_agreement(config, store)
     with (

@@ -78,6 +78,11 @@ def test_a_user_who_errs_gets_one_sentence(out: Path, tmp_path: Path) -> None:
         harvester("--out", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="--as 'a/b'"):
         harvester("--out", str(out), "--label", "--as", "a/b")
+    (out / "labels").mkdir()
+    (out / "labels" / "petr.csv").write_text("id;label\n")
+    with pytest.raises(UsageError, match=r"petr\.csv: its first line is not id,label"):
+        harvester("--out", str(out), "--label", "--as", "anna")
+    (out / "labels" / "petr.csv").unlink()
     (tmp_path / "none.csv").write_text("id,class\nivo://asu.cas.cz/stel/ccd700/x,1\n")
     with pytest.raises(UsageError, match="no row has a label"):
         harvester("--out", str(out), "--import", str(tmp_path / "none.csv"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -121,6 +122,17 @@ async def test_a_damaged_and_a_vanished_file_say_so(out: Path) -> None:
         assert gone["damaged"] == "the file is gone"
         async with client.session.get(f"{client.base}/api/flux/{numbers[other.stem]}") as response:
             assert response.status == 404
+
+
+async def test_a_harvest_that_was_removed_meanwhile_is_one_sentence(out: Path) -> None:
+    async with browsing(out, "anna") as (_, rules), client_of(rules) as client:
+        await client.get("/api/about")
+        shutil.rmtree(out)
+        assert (await client.get("/api/spectrum/2"))[
+            "damaged"
+        ] == "it is not stored any more; the next run downloads it"
+        status, sentence = await client.post("/api/label", {"number": 2, "label": "1"})
+        assert (status, "no such file or directory" in sentence) == (503, True)
 
 
 async def test_a_harvest_is_shown_while_it_runs_and_is_not_touched(tmp_path: Path) -> None:

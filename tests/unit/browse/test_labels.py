@@ -121,10 +121,24 @@ def test_what_is_no_file_of_labels_is_refused_and_left_alone(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="first line is not id,label"):
         opened(tmp_path)
     assert label_file(folder, "anna").read_text() == "name;class\nx;1\n"
-    for name in ("../anna", "", "a/b", ".hidden", "a" * 80):
+    for name in ("../anna", "", "a/b", ".hidden", "a" * 80, "catalog"):
         with pytest.raises(UsageError, match="--as"):
             check_name(name)
     assert check_name("Žofie.2") == "Žofie.2"
+
+
+def test_a_file_that_a_spreadsheet_wrote_goes_on(tmp_path: Path) -> None:
+    """With a byte order mark, quotes, CRLF and an empty row, beside what macOS leaves in a folder."""
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    path = label_file(folder, "anna")
+    path.write_bytes(f'\ufeff"id","label"\r\n"{PREFIX}one","=1+1"\r\n\r\n{PREFIX}two,0\r\n'.encode())
+    (folder / "._anna.csv").write_bytes(b"\x00\x05\x16\x07\xff")
+    with open_labels(folder, "anna") as anna:
+        anna.set(PREFIX + "three", "3")
+    expected = {PREFIX + "one": "=1+1", PREFIX + "two": "0", PREFIX + "three": "3"}
+    assert all_labels(folder) == {"anna": expected}
+    assert list(read_catalog(str(path), CatalogRules()).dids) == list(expected)
 
 
 def test_many_labels_at_once_change_none_that_is_there(tmp_path: Path) -> None:
