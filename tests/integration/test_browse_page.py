@@ -7,10 +7,13 @@ import hashlib
 import json
 import re
 import sqlite3
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from harvester.browse.index import VIEWS
+from harvester.browse.selection import Selection
 from harvester.catalog.reader import read_catalog
 from harvester.catalog.rules import CatalogRules
 from harvester.demo import DemoArchive, listed_dids, serve
@@ -150,6 +153,32 @@ async def test_rows_stay_in_sight_while_they_are_read_again(out: Path) -> None:
             session._send("judged", {"version": session.index.version + 1_000 + before})
             await tab.until(f"{asked} > {before}")
         assert await tab.see("window.blank") == 0
+
+
+async def test_an_order_that_other_pages_have_displaced_is_made_again(out: Path) -> None:
+    async with browsing(out) as (session, rules), page_of(rules) as tab:
+        await ready(tab)
+        for _ in range(VIEWS):
+            session.index.view(Selection())
+        session._send("judged", {"version": session.index.version + 1_000})
+        await tab.until("!document.querySelector('.row .quiet')")
+        await pressed(tab, "End", shows=f"{SHOWN} === '{COUNT}'")
+        for _ in range(VIEWS):
+            session.index.view(Selection())
+        session.announce_picked(session.mark_picked([session.index.row(7)["did"]], True))
+        await tab.until(f"{SHOWN} === '7'")
+        assert [one for one in tab.complaints if "410" not in one] == []
+
+
+async def test_a_page_left_open_over_a_restart_says_what_to_do(harvested: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with browsing(harvested) as (_, rules):
+            tab = await stack.enter_async_context(page_of(rules))
+        await tab.until("document.getElementById('live').innerText.startsWith('The server has ended')")
+        async with browsing(harvested, port=rules.port):
+            await tab.until("document.getElementById('live').innerText.startsWith('The server was started again')")
+            await tab.press("j")
+            await tab.until("document.getElementById('trouble').innerText.includes('open the address that')")
 
 
 async def test_a_million_rows_scroll(tmp_path: Path) -> None:

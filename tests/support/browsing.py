@@ -24,14 +24,16 @@ SHOWN = "document.body.dataset.shown"
 
 
 @asynccontextmanager
-async def browsing(out: Path, labeller: str = "", **settings: Any) -> AsyncIterator[tuple[Session, AccessRules]]:
+async def browsing(
+    out: Path, labeller: str = "", port: int = 0, **settings: Any
+) -> AsyncIterator[tuple[Session, AccessRules]]:
     """Serve the harvest in ``out``; with a ``labeller`` it can be labelled."""
     names = {"labels": {"names": {"0": "emission", "1": "absorption", "2": "unknown", "3": "double-peak"}}}
     config = load({"out": str(out), **names, **settings})
     async with AsyncExitStack() as stack:
         labels = stack.enter_context(open_labels(out / FOLDER, labeller)) if labeller else None
         session = Session(config, config.open_store(), labels, labeller)
-        yield session, await stack.enter_async_context(serve(session))
+        yield session, await stack.enter_async_context(serve(session, port))
 
 
 async def all_read(session: Session, count: int) -> None:

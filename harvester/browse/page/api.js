@@ -38,7 +38,8 @@ export function listen(handlers) {
   for (const [name, handler] of Object.entries(handlers)) {
     source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
   }
-  source.addEventListener("error", () => handlers.lost?.());
+  // It tries again by itself, but for a server that refuses it: one that was started again has another token.
+  source.addEventListener("error", () => handlers.lost?.(source.readyState === EventSource.CLOSED));
   source.addEventListener("open", () => handlers.found?.());
   return source;
 }

@@ -20,7 +20,13 @@ const describe = (label) => describer(state.about?.names ?? {})(label);
 
 const plot = new Plot(byId("plot"), byId("readout"));
 const table = new Table(byId("table"), byId("space"), {
-  fetchRows: async (view, start, number) => (await get("rows", { view, start, count: number })).rows,
+  fetchRows: async (view, start, number) => {
+    const { rows } = await get("rows", { view, start, count: number }).catch((error) => {
+      if (error.status === 410 && view === table.view) changeView();    // other pages have asked for many since
+      throw error;
+    });
+    return rows;
+  },
   onSelect: (row, place) => show(row, place),
   describe,
 });
@@ -131,7 +137,11 @@ async function draw(keep) {
 }
 
 async function open(number) {
-  const { place } = await get("where", { view: table.view, number });
+  const { place } = await get("where", { view: table.view, number }).catch((error) => {
+    if (error.status !== 410) throw error;
+    return { place: null };
+  });
+  if (place === null) { state.row = { number }; return changeView(); }
   if (place >= 0) return table.select(place);
   byId("text").value = "";
   for (const name of ["label", "status", "since", "until"]) byId(name).value = "";
@@ -229,6 +239,7 @@ function changed({ version }) {          // at most one new look a second, and n
 }
 
 async function begin() {
+  addEventListener("unhandledrejection", ({ reason }) => { if (reason instanceof Refused || reason instanceof TypeError) trouble(reason); });
   bindKeys(actions);
   await readAbout();
   if (state.about.labeller !== null) { byId("label").value = "todo"; sortBy("doubt-"); }
@@ -258,8 +269,18 @@ async function begin() {
       else if (numbers.length) { table.refresh(); await open(numbers[0]); }
     },
     trouble: ({ message }) => { byId("trouble").textContent = message; },
-    lost: () => { byId("live").textContent = "The server has ended, or does not answer."; },
-    found: () => { document.body.dataset.live = "1"; showRun(state.about.run); },
+    lost: (refused) => {
+      byId("live").textContent = refused ? "The server was started again: open the address that it printed."
+        : "The server has ended, or does not answer.";
+    },
+    found: async () => {
+      const again = document.body.dataset.live;
+      document.body.dataset.live = "1";
+      showRun(state.about.run);
+      if (!again) return;               // what was said in the meantime is lost
+      await readAbout();
+      table.refresh();
+    },
   });
   await changeView();
   byId("table").focus({ preventScroll: true });
