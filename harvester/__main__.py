@@ -25,7 +25,7 @@ def main() -> None:
     try:
         run_command_line()
     except SystemExit as ended:
-        if isinstance(ended.code, int) and threading.active_count() == sum(map(_is_idle, threading.enumerate())):
+        if isinstance(ended.code, int) and all(map(_is_idle, threading.enumerate())) and not _is_measured():
             _end(ended.code)
         raise
 
@@ -33,6 +33,11 @@ def main() -> None:
 def _is_idle(thread: threading.Thread) -> bool:
     """Return whether the interpreter would not wait for this thread at its end."""
     return thread.daemon or thread is threading.main_thread()
+
+
+def _is_measured() -> bool:
+    """Return whether a profiler, a debugger or coverage runs this, which report at its end."""
+    return sys.getprofile() is not None or sys.gettrace() is not None
 
 
 def _end(code: int) -> None:

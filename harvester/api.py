@@ -37,8 +37,8 @@ from .run.execute import execute, locked_store
 from .run.finish import RunResult
 from .run.listing import listed_spectra
 from .run.observers import check as check_observers
+from .run.pools import check as check_workers
 from .run.prepare import Preparation, catalog_of, prepare
-from .run.runners import check as check_runner
 from .storage.directory import DirectoryStore
 from .storage.interface import Store
 from .ui.display import displaying, style_for
@@ -92,7 +92,7 @@ async def harvest(
     """
     configuration = _configured(config, {**settings, "progress": progress}, catalog)
     check_observers(configuration.settings)
-    check_runner(configuration.settings)
+    check_workers(configuration.settings)
     shutdown = Shutdown()
     return await _drain_when_cancelled(
         asyncio.create_task(_harvest(configuration, catalog, shutdown, on_event)), shutdown

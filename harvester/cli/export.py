@@ -70,7 +70,7 @@ def command(file: str, push: str | None, private: bool, **flags: Any) -> int:
     from ..dataset.export import export
     from ..dataset.push import check_push
     from ..dataset.push import push as upload
-    from ..run.runners import pool_for
+    from ..run.pools import pool_for
 
     options, processes = _options(file, flags), flags.pop("processes")
     config = load_harvest(flags)

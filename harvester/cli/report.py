@@ -32,7 +32,7 @@ def command(run: str | None, output: str | None, as_json: bool, **flags: Any) ->
     from ..dataset.work import StoreWorkers
     from ..report.data.report_data import gather
     from ..report.page import page, report_file, write_page
-    from ..run.runners import pool_for
+    from ..run.pools import pool_for
 
     file = None if output is None else output_path("-o", output, ".html", ".htm")
     chosen = any(flags[name] is not None for name in ("config", "archive"))

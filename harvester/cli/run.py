@@ -61,14 +61,14 @@ def command(context: click.Context, /, **flags: Any) -> int:
     from ..run.context import RunContext, new_run_name
     from ..run.execute import locked_store
     from ..run.observers import check
+    from ..run.pools import check as check_workers
     from ..run.prepare import catalog_of, prepare
-    from ..run.runners import check as check_runner
     from ..ui.display import style_for
 
     lists_all, verbose = flags.pop("all_spectra"), flags.pop("verbose")
     config = load_configuration(dict(flags))
     check(config.settings)
-    check_runner(config.settings)
+    check_workers(config.settings)
     if lists_all:
         config = with_listing(context, config, flags)
     catalog = catalog_of(config, verbose)

@@ -49,7 +49,7 @@ def command(fix: bool, processes: int | None, as_json: bool, **flags: Any) -> in
       harvester verify --out spectra --fix
     """
     from ..audit.check_store import check_store
-    from ..run.runners import pool_for
+    from ..run.pools import pool_for
 
     config = load_harvest(flags)
     began, processes = time.monotonic(), processes or os.cpu_count() or 1

@@ -1,8 +1,8 @@
 """Export a harvest as a Parquet or HDF5 file with a card, or as a Hugging Face folder.
 
 One spectrum is in memory at a time (in Parquet, a row group). Parquet needs to know which columns have values, and a
-split needs to know all stars, before the first row can be written, so everything is read twice then. The same harvest
-gives the same bytes.
+split needs to know all stars, before the first row can be written: until then the samples are kept in a temporary
+file, or, where there is no room for it, everything is read twice. The same harvest gives the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..model.invocation import command_line
 from ..model.labels import Labelling
 from ..storage.atomic import atomic_write
 from .catalog_columns import with_free_names
-from .contents import COMPACT, EXPLICIT, FirstPass, summary_of
+from .contents import COMPACT, EXPLICIT, FirstPass
 from .folder import atomic_folder, check_replaceable, parquet_folder
 from .hats import TAKEN, hats_collection, require_hats
 from .hdf5 import hdf5_file, require_h5py
@@ -33,6 +33,7 @@ from .sample_builder import NO_POSITION, SampleBuilder
 from .samples import MissingMetadataError, NotCoveredError, Sample
 from .schema import NAMES, ExportSchema, Write
 from .source import Source
+from .spool import Spool, not_packed, packed
 from .stored_files import DamagedError, StructureOnlyError
 
 ExportProgress = Callable[[int, int], None]
@@ -152,45 +153,57 @@ class _Export:
 
     def _write(self) -> Dataset:
         result = ExportResult(absent=self._source.absent(self._origin.count), unrecorded=self._source.unrecorded())
-        part_of, rows = self._first_look(result)
         options = self._options
-        with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
-            with self._open(path, rows, result) as write:
-                for sample in self._each(whole, result):
-                    part = part_of(sample)
-                    write(sample, part)
-                    result.classes[self._schema.class_of(sample.columns), part or ""] += 1
-            if not result.written:
-                raise UsageError(self._why_nothing(result))
-            dataset = Dataset(options, self._origin, self._profile, self._schema, result, self._source.conflicts)
-            self._write_documents(dataset, path)
+        with Spool(options.file.absolute().parent, self._source.size) as spool:
+            part_of, rows, samples = self._first_look(result, spool)
+            with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
+                with self._open(path, rows, result) as write:
+                    for sample in samples:
+                        part = part_of(sample)
+                        write(sample, part)
+                        result.classes[self._schema.class_of(sample.columns), part or ""] += 1
+                if not result.written:
+                    raise UsageError(self._why_nothing(result))
+                dataset = Dataset(options, self._origin, self._profile, self._schema, result, self._source.conflicts)
+                self._write_documents(dataset, path)
         return dataset
 
-    def _first_look(self, result: ExportResult) -> tuple[Callable[[Sample], str | None], dict[str, int]]:
+    def _first_look(
+        self, result: ExportResult, spool: Spool
+    ) -> tuple[Callable[[Sample], str | None], dict[str, int], Iterator[Sample]]:
         """Decide the columns and the parts.
 
-        Return what tells a sample's part, and the rows of each part.
+        Return what tells a sample's part, the rows of each part, and all samples once more.
         """
         split = self._options.split
-        if self._options.is_hdf5 and split is None:
-            return (lambda sample: None), {}
-        look, found = FirstPass(self._schema), 0
-        for summary in self._each(summary_of, ExportResult()):
+        if self._passes == 1:
+            return (lambda sample: None), {}, self._each(whole, result)
+        look, found, faults = FirstPass(self._schema), 0, ExportResult()
+        for summary, sample in self._each(packed if spool.is_open else not_packed, faults):
             look.add(summary)
+            spool.add(sample)
             found += 1
+        samples = self._again(spool, result, faults) if spool.is_open else self._each(whole, result)
         if not self._options.is_hdf5 and found:
             wave = EXPLICIT if self._options.is_hats else look.wave_style(self._options.wave)
             size = self._schema.size or (look.grid.count if look.grid else None)
             self._schema = replace(self._schema, wave=wave, size=size, contents=look.contents(wave, split))
         if split is None:
-            return (lambda sample: None), {"": found}
+            return (lambda sample: None), {"": found}, samples
         stars = look.objects.labels()
         result.anonymous = look.objects.anonymous
         result.stars = Counter(label for labels in stars.values() for label in labels)
         parts, rows = split.parts(stars), dict.fromkeys(split.names, 0)
         for star, labels in stars.items():
             rows[parts[star]] += sum(labels.values())
-        return (lambda sample: parts[look.objects.star(sample.did, sample.observation)]), rows
+        return (lambda sample: parts[look.objects.star(sample.did, sample.observation)]), rows, samples
+
+    def _again(self, spool: Spool, result: ExportResult, faults: ExportResult) -> Iterator[Sample]:
+        """Yield the samples of the first pass; ``result`` gets the spectra that gave none."""
+        result.damaged, result.left_out, result.unread = faults.damaged, faults.left_out, faults.unread
+        for sample in spool:
+            yield sample
+            self._count()
 
     def _open(self, path: Path, rows: dict[str, int], result: ExportResult) -> AbstractContextManager[Write]:
         provenance = self._provenance()
@@ -225,8 +238,11 @@ class _Export:
                     raise UsageError(f"{built}, and give that with --archive FILE.toml")
                 case _:
                     yield built
-            self._seen += 1
-            self._progress(self._seen // self._passes, self._origin.count)
+            self._count()
+
+    def _count(self) -> None:
+        self._seen += 1
+        self._progress(self._seen // self._passes, self._origin.count)
 
     def _provenance(self) -> dict[str, Any]:
         split = self._options.split

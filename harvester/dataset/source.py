@@ -89,6 +89,13 @@ class Source:
                 yield replace(stored, columns=json.loads(self.catalog.columns[row]))
 
     @property
+    def size(self) -> int:
+        """The bytes of all stored files, also of those that the catalog does not list."""
+        return sum(
+            size for status, (_, size) in queries.counts(self._store.ledger).items() if status in ("present", "saved")
+        )
+
+    @property
     def conflicts(self) -> Sequence[Conflict]:
         """Where the catalog, or without one that of the last run, gives one DID two labels."""
         return queries.conflicts(self._store.ledger) if self.catalog is None else self.catalog.conflicts

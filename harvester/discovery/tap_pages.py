@@ -18,7 +18,7 @@ from dataclasses import replace
 from ..errors import ArchiveError
 from ..formatting import count as thousands
 from ..formatting import plain_line, plural
-from ..vo.adql import RowsByKey, column, conditions, count
+from ..vo.adql import column, conditions, count
 from ..vo.columns import ADDRESS, column_index, named_index
 from ..vo.constraints import Constraints
 from ..vo.descriptors import Findings
@@ -143,7 +143,8 @@ class _Walks:
 
     async def _walk_ranges(self, key: VotableField, collector: ListingCollector, tell: Tell) -> None:
         """Read the rows of ranges of ``key`` that are small enough for one response each."""
-        ranges = Ranges(self._service, self._rows_by(key), self._size)
+        wanted = [f"{column(key.name)} IS NOT NULL", *self._conditions]
+        ranges = Ranges(self._service, self._source, self._columns, key, wanted, self._size)
         async with aclosing(ranges.rows()) as rows:
             async for row in rows:
                 self._given += 1
@@ -195,7 +196,8 @@ class _Walks:
     ) -> None:
         if key is None:
             raise ArchiveError(f"{self._source.url}: {self._source.name} has no column to sort its rows by")
-        pages = Pages(self._service, self._rows_by(key, *further), self._size)
+        wanted = [f"{column(key.name)} IS NOT NULL", *further, *self._conditions]
+        pages = Pages(self._service, self._source, self._columns, key, wanted, self._size)
         async with aclosing(pages.rows(self._total)) as rows:
             async for row in rows:
                 self._given += 1
@@ -205,11 +207,6 @@ class _Walks:
                     return
                 if self._given % PAGE == 0:
                     tell(self._given, max(self._given, self._total) if self._total != _UNCOUNTED else self._given)
-
-    def _rows_by(self, key: VotableField, *further: str) -> RowsByKey:
-        conditions = [f"{column(key.name)} IS NOT NULL", *further, *self._conditions]
-        fields = self._columns.fields
-        return RowsByKey(self._source, fields, fields.index(key), conditions)
 
     async def _count_first(self) -> None:
         """Count the rows; without conditions that the service has no functions for."""

@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Sequence
 
 from ..errors import ArchiveError
 from ..formatting import plural
-from ..vo.adql import RowsByKey, is_numeric
+from ..vo.adql import column, count, is_numeric, literal, select
 from ..vo.document import Document
-from ..vo.votable_model import Row
+from ..vo.votable_model import Row, SpectraTable, VotableField, VotableTable
 from .client import ServiceUnavailableError
 from .tap_service import TapService
 
@@ -24,15 +24,26 @@ Range = tuple[Sequence[str], int, int]
 
 
 class Ranges:
-    """The rows ``wanted``, in ranges of their key, with ``size`` rows in a response at most.
+    """The rows of ``source`` that fulfil ``wanted``, in ranges of ``key``.
 
     ArchiveError where they cannot be divided.
     """
 
-    def __init__(self, service: TapService, wanted: RowsByKey, size: int) -> None:
+    def __init__(
+        self,
+        service: TapService,
+        source: SpectraTable,
+        columns: VotableTable,
+        key: VotableField,
+        wanted: Sequence[str],
+        size: int,
+    ) -> None:
         self._service = service
+        self._source = source
+        self._columns = columns
+        self._key = key
+        self._index = columns.fields.index(key)
         self._wanted = wanted
-        self._url = wanted.source.url
         self._size = size
         self._requests = 0
 
@@ -49,29 +60,30 @@ class Ranges:
                     yield row
                 continue
             if in_vain == _MOST_IN_VAIN or len(rows) > total:
-                raise ArchiveError(f"{self._url}: its rows cannot be divided by {self._wanted.key.name}")
+                raise ArchiveError(f"{self._source.url}: its rows cannot be divided by {self._key.name}")
             stack += await self._halves(within, total, in_vain, rows)
 
     async def _halves(self, within: Sequence[str], total: int, in_vain: int, rows: Sequence[Row]) -> list[Range]:
         """Return the two parts of a range on either side of a value in its midst."""
-        values = sorted({self._wanted.key_of(row) for row in rows}, key=self._sortable)
+        values = sorted({row[self._index] for row in rows}, key=self._sortable)
         if not values:
-            raise ArchiveError(f"{self._url}: it counts {plural(total, 'row')} and gives none")
-        middle = values[(len(values) - 1) // 2]
-        lower = (*within, self._wanted.condition("<=", middle))
+            raise ArchiveError(f"{self._source.url}: it counts {plural(total, 'row')} and gives none")
+        name, middle = column(self._key.name), self._literal(values[(len(values) - 1) // 2])
+        lower = (*within, f"{name} <= {middle}")
         below = await self._count(lower)
         again = in_vain + 1 if below in (0, total) else 0
-        return [((*within, self._wanted.condition(">", middle)), total - below, again), (lower, below, again)]
+        return [((*within, f"{name} > {middle}"), total - below, again), (lower, below, again)]
 
     async def _count(self, within: Sequence[str]) -> int:
-        document = await self._document(self._wanted.count(within), 1)
+        document = await self._document(count(self._source, [*self._wanted, *within]), 1)
         said = document.rows[0][0].strip() if document.rows and document.rows[0] else ""
         if not said.isdecimal() or len(said) > 18:
-            raise ArchiveError(f"{self._url}: it does not say how many rows there are")
+            raise ArchiveError(f"{self._source.url}: it does not say how many rows there are")
         return int(said)
 
     async def _page(self, within: Sequence[str]) -> Sequence[Row]:
-        return (await self._document(self._wanted.select(within, self._size), self._size)).rows
+        adql = select(self._source, self._columns.fields, [*self._wanted, *within], self._size)
+        return (await self._document(adql, self._size)).rows
 
     async def _document(self, adql: str, most: int) -> Document:
         """Return what answers ``adql``, requested again after transient failures."""
@@ -79,7 +91,7 @@ class Ranges:
         while True:
             self._requests += 1
             if self._requests > MOST_REQUESTS:
-                raise ArchiveError(f"{self._url}: its list takes more than {plural(MOST_REQUESTS, 'request')}")
+                raise ArchiveError(f"{self._source.url}: its list takes more than {plural(MOST_REQUESTS, 'request')}")
             try:
                 return await self._service.document(adql, most)
             except ServiceUnavailableError as error:
@@ -88,6 +100,9 @@ class Ranges:
 
     def _sortable(self, value: str) -> tuple[float, str]:
         try:
-            return float(value) if is_numeric(self._wanted.key) else 0.0, value
+            return float(value) if is_numeric(self._key) else 0.0, value
         except ValueError:
             return 0.0, value
+
+    def _literal(self, value: str) -> str:
+        return value.strip() if is_numeric(self._key) else literal(value)

@@ -5,15 +5,15 @@ A page begins behind the value at which the last one ended, also where that one 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from ..errors import ArchiveError
 from ..formatting import plain_line
 from ..model.failures import Failure, FailureKind
-from ..vo.adql import RowsByKey
+from ..vo.adql import column, is_numeric, literal, select
 from ..vo.document import query_status
-from ..vo.votable_model import Event, Info, Row, VotableTable
+from ..vo.votable_model import Event, Info, Row, SpectraTable, VotableField, VotableTable
 from .client import ServiceUnavailableError
 from .refusals import is_too_slow, says_too_slow
 from .tap_service import TapService
@@ -29,15 +29,26 @@ class PagingError(ArchiveError):
 
 
 class Pages:
-    """A walk through the rows ``wanted`` in the order of their key, ``size`` at a time.
+    """A walk in the order of ``key``.
 
-    ``_mark`` is the key of the last spectrum that is complete.
+    ``_mark`` is its value in the last spectrum that is complete.
     """
 
-    def __init__(self, service: TapService, wanted: RowsByKey, size: int) -> None:
+    def __init__(
+        self,
+        service: TapService,
+        source: SpectraTable,
+        columns: VotableTable,
+        key: VotableField,
+        wanted: Sequence[str],
+        size: int,
+    ) -> None:
         self._service = service
-        self._wanted = wanted
-        self._url = wanted.source.url
+        self._source = source
+        self._columns = columns
+        self._key = key
+        self._index = columns.fields.index(key)
+        self._conditions = wanted
         self._size = self._largest = size
         self._mark: str | None = None
         self._held: list[Row] = []
@@ -89,13 +100,14 @@ class Pages:
 
     def stuck(self) -> PagingError:
         """Return the error for pages that do not go on."""
-        return PagingError(f"{self._url}: its pages do not continue after {plain_line(self._mark or '')!r}")
+        return PagingError(f"{self._source.url}: its pages do not continue after {plain_line(self._mark or '')!r}")
 
     async def _page(self) -> AsyncGenerator[Row, None]:
         """Yield the rows of one page that are complete; those of its last identifier are held."""
-        behind = [] if self._mark is None else [self._wanted.condition(">", self._mark)]
-        adql = self._wanted.select(behind, self._size, in_order=True)
-        again = {self._wanted.key_of(row) for row in self._held[:1]}
+        behind = [] if self._mark is None else [f"{column(self._key.name)} > {self._literal(self._mark)}"]
+        wanted = [*self._conditions, *behind]
+        adql = select(self._source, self._columns.fields, wanted, self._size, self._key.name)
+        again = {self._value_of(row) for row in self._held[:1]}
         self._earlier, self._values = self._values - again, set()
         self._held, self._came, self._is_cut, start = [], 0, False, self._mark
         async with aclosing(self._service.events(adql, self._size)) as events:
@@ -104,18 +116,21 @@ class Pages:
                     self._heed(event)
                     continue
                 self._came += 1
-                if self._wanted.key_of(event) != start:  # some find that it lies behind itself: rounded, or padded
+                if self._value_of(event) != start:  # some find that it lies behind itself: rounded, or padded
                     for row in self._take(event):
                         yield row
+
+    def _literal(self, value: str) -> str:
+        return value.strip() if is_numeric(self._key) and _is_number(value) else literal(value)
 
     def _take(self, row: Row) -> list[Row]:
         """Hold ``row``; return the rows of the spectrum before, if it is of another."""
         complete: list[Row] = []
-        if self._held and self._wanted.key_of(row) != self._wanted.key_of(self._held[0]):
+        if self._held and self._value_of(row) != self._value_of(self._held[0]):
             complete, self._held = self._held, []
-            self._mark = self._wanted.key_of(complete[0])
+            self._mark = self._value_of(complete[0])
         if not self._held:
-            self._require_new(self._wanted.key_of(row))
+            self._require_new(self._value_of(row))
         self._held.append(row)
         return complete
 
@@ -130,8 +145,8 @@ class Pages:
 
         An error behind pages that came is no fault of the query.
         """
-        if isinstance(event, VotableTable) and len(event.fields) != len(self._wanted.fields):
-            raise ArchiveError(f"{self._url}: it returns other columns than were requested")
+        if isinstance(event, VotableTable) and len(event.fields) != len(self._columns.fields):
+            raise ArchiveError(f"{self._source.url}: it returns other columns than were requested")
         if not isinstance(event, Info):
             return
         status, said = query_status(event)
@@ -141,4 +156,15 @@ class Pages:
             words = f"the service says: {plain_line(said) or 'QUERY_STATUS=ERROR, without a message'}"
             is_final = self._mark is None and not says_too_slow(words)
             kind = FailureKind.REFUSED_REQUEST if is_final else FailureKind.SERVER_ERROR
-            raise ServiceUnavailableError(self._url, Failure(kind, words))
+            raise ServiceUnavailableError(self._source.url, Failure(kind, words))
+
+    def _value_of(self, row: Row) -> str:
+        return row[self._index] if self._index < len(row) else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ..errors import ArchiveError
 from .columns import OBJECT, PRODUCT_TYPE, TIME, WAVE_START, WAVE_STOP, ColumnMeaning, column_index, position_columns
 from .constraints import Constraints, mjd
 from .listing import METRES
-from .votable_model import Row, SpectraTable, VotableField, VotableTable
+from .votable_model import SpectraTable, VotableField, VotableTable
 
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"(?:[^"]|"")+"')
 _WORDS = """
@@ -36,7 +35,6 @@ _WORDS = """
 _RESERVED = frozenset(_WORDS.split())
 _NUMERIC = re.compile(r"double|float|real|int|numeric|decimal", re.IGNORECASE)
 _SPECTRA = "'spectrum', 'SPECTRUM', 'Spectrum'"  # the standard's word, and as some write it; LOWER is optional
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 '+.,:;()*/-]+")  # wildcards of LIKE, and letters whose lower case is debatable
 
 
@@ -73,44 +71,6 @@ def select(
 def count(source: SpectraTable, conditions: Iterable[str]) -> str:
     """Return a query for the number of rows that fulfil ``conditions``."""
     return f"SELECT COUNT(*) AS total FROM {source.name}{_where(conditions)}"
-
-
-@dataclass(frozen=True, slots=True)
-class RowsByKey:
-    """The rows of ``source`` that fulfil ``conditions``, read piece by piece.
-
-    ``key_index`` is the place of the column among ``fields`` by whose values they are read.
-    """
-
-    source: SpectraTable
-    fields: Sequence[VotableField]
-    key_index: int
-    conditions: Sequence[str]
-
-    @property
-    def key(self) -> VotableField:
-        """The column by whose values rows are read."""
-        return self.fields[self.key_index]
-
-    def select(self, further: Iterable[str], top: int, in_order: bool = False) -> str:
-        """Return a query for ``top`` of the rows at most that fulfil ``further``, too."""
-        return select(self.source, self.fields, [*self.conditions, *further], top, self.key.name if in_order else "")
-
-    def count(self, further: Iterable[str]) -> str:
-        """Return a query for the number of rows that fulfil the ``further`` conditions, too."""
-        return count(self.source, [*self.conditions, *further])
-
-    def condition(self, comparison: str, value: str) -> str:
-        """Return a condition on the key.
-
-        Only what is a number stands without quotation marks.
-        """
-        is_plain = is_numeric(self.key) and _NUMBER.fullmatch(value.strip())
-        return f"{column(self.key.name)} {comparison} {value.strip() if is_plain else literal(value)}"
-
-    def key_of(self, row: Row) -> str:
-        """Return the key of a row with these fields; '' in a row that is too short."""
-        return row[self.key_index] if self.key_index < len(row) else ""
 
 
 def _where(conditions: Iterable[str]) -> str:

@@ -26,14 +26,17 @@ from pyarrow import parquet
 
 from harvester.archive.profile import ArchiveProfile
 from harvester.config.loading import load
+from harvester.dataset import samples, spool, stored_files
 from harvester.dataset.card import card
 from harvester.dataset.export import export
 from harvester.dataset.options import Dataset, ExportOptions
 from harvester.dataset.preprocessing import Grid, Recipe
 from harvester.dataset.split import Split
+from harvester.dataset.stored_files import StoredFile
 from harvester.demo import DemoArchive, listed_dids, serve
 from harvester.demo.observations import observe
 from harvester.errors import StoreError, UsageError
+from harvester.fits.spectrum import Spectrum
 from tests.support.harvests import harvest_from
 
 COUNT = 30
@@ -69,6 +72,38 @@ def export_to(out: Path) -> Export:
         return export(load(flags), ExportOptions(Path(name), **order), lambda done, total: None)
 
     return run
+
+
+@pytest.mark.parametrize(("room", "reads"), [(True, 1), (False, 2)], ids=["with room", "without room"])
+def test_each_file_is_read_once_where_there_is_room_for_what_was_read(
+    room: bool, reads: int, export_to: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: Counter[str] = Counter()
+    read = stored_files.read_stored
+
+    def counting(stored: StoredFile) -> Spectrum:
+        times[stored.name] += 1
+        return read(stored)
+
+    expected = export_to(str(tmp_path / "expected.parquet"))
+    monkeypatch.setattr(samples, "read_stored", counting)
+    monkeypatch.setattr(spool, "LEFT_FREE", 1 if room else 10**9)
+    found = export_to(str(tmp_path / "found.parquet"))
+    assert set(times.values()) == {reads}
+    assert (tmp_path / "found.parquet").read_bytes() == (tmp_path / "expected.parquet").read_bytes()
+    assert found.result == expected.result
+
+
+@pytest.mark.parametrize("room", [True, False], ids=["with room", "without room"])
+def test_damaged_files_are_listed_once(
+    room: bool, out: Path, export_to: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "LEFT_FREE", 1 if room else 10**9)
+    harmed, *_ = sorted(out.glob("*.fits"))
+    harmed.write_bytes(harmed.read_bytes()[:-1] + b"x")
+    result = export_to(str(tmp_path / "x.parquet")).result
+    assert [name for name, _ in result.damaged] == [harmed.stem]
+    assert result.written == COUNT - 1
 
 
 def files_in(out: Path) -> dict[str, tuple[Any, Any]]:
@@ -291,9 +326,8 @@ def test_the_setting_says_which_column_has_the_class(export_to: Export, out: Pat
         export_to("chosen.parquet", Path("chosen.csv"))
 
 
-def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
+def relabelling(out: Path) -> Callable[[int, int], None]:
     """Between the look at all labels and the writing of them, a label becomes one that its column cannot hold."""
-
     looks = itertools.count(1)
 
     def relabel(_done: int, _total: int) -> None:
@@ -301,10 +335,23 @@ def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path) -> None:
             with sqlite3.connect(out / ".harvester" / "ledger.sqlite") as ledger:
                 ledger.execute("UPDATE entry SET columns = ?", (json.dumps({"label": "absorption"}),))
 
+    return relabel
+
+
+def test_a_ledger_that_changes_meanwhile_is_noticed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "LEFT_FREE", 10**9)  # what was read cannot be kept: all is read again
     order = ExportOptions(Path("all.parquet"), split=Split((0.5, 0.5)))
     with pytest.raises(UsageError, match="its ledger changed during the export"):
-        export(load({"out": str(out), "archive": "demo"}), order, relabel)
+        export(load({"out": str(out), "archive": "demo"}), order, relabelling(out))
     assert not Path("all.parquet").exists()
+
+
+def test_a_data_set_has_what_was_stored_when_all_was_read(out: Path, export_to: Export) -> None:
+    order = ExportOptions(Path("all.parquet"), split=Split((0.5, 0.5)))
+    expected = export_to("expected.parquet", split=Split((0.5, 0.5)))
+    export(load({"out": str(out), "archive": "demo"}), order, relabelling(out))
+    assert Path("all.parquet").read_bytes() == Path("expected.parquet").read_bytes()
+    assert expected.result.written == COUNT
 
 
 def test_the_card_is_one_that_hugging_face_reads(export_to: Export) -> None:

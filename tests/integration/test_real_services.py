@@ -228,6 +228,19 @@ async def test_a_packed_answer_is_unpacked(header: dict[str, str]) -> None:
     assert (await listed(handle))[0].spectra == 1
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        '<INFO name="QUERY_STATUS">ERROR</INFO><INFO name="Error" value="Wrong POS"/>',
+        '<INFO name="QUERY_STATUS" value="ERROR: Wrong POS"/>',
+        '<INFO name="query_status" value="error">Wrong POS</INFO>',
+    ],
+)
+async def test_an_error_is_heard_wherever_it_is(info: str) -> None:
+    with pytest.raises(ArchiveError, match="Wrong POS"):
+        await listed(serving(f"<VOTABLE><RESOURCE>{info}</RESOURCE></VOTABLE>"))
+
+
 async def test_binary_is_never_shown() -> None:
     def handle(request: web.Request) -> web.Response:
         return web.Response(body=b"\x89PNG\r\n\x1a\n" + bytes(range(256)))

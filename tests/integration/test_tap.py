@@ -30,7 +30,7 @@ from harvester.discovery.tap_service import base_of, is_tap
 from harvester.errors import ArchiveError
 from harvester.model.band import Band
 from harvester.model.limits import Limits
-from harvester.vo.adql import RowsByKey, conditions, is_table_name, literal, select
+from harvester.vo.adql import conditions, is_table_name, literal, select
 from harvester.vo.constraints import Constraints
 from harvester.vo.descriptors import Findings
 from harvester.vo.listing import ListingSummary
@@ -430,22 +430,6 @@ def test_no_text_ends_its_own_quotation(text: str, other: str) -> None:
     matches = parsed(f"SELECT a FROM t WHERE a = {literal(text)}")
     assert matches({"a": text})
     assert matches({"a": other}) == (other == text)
-
-
-@given(
-    st.text() | st.sampled_from(["12", " -1.5e3 ", "nan", "1_0", "٣", "1 OR 1=1", "0'"]),
-    st.sampled_from(["int", "char"]),
-)
-def test_no_key_of_a_row_writes_the_question(value: str, datatype: str) -> None:
-    fields = (VotableField("b"), VotableField("a", "", datatype))
-    rows = RowsByKey(SpectraTable("http://x.example/tap", "t", VotableTable(fields), "b"), fields, 1, ())
-    name, comparison, said = rows.condition("<=", value).split(" ", 2)
-    assert (name, comparison, rows.key_of(("x", value)), rows.key_of(("x",))) == ("a", "<=", value, "")
-    if datatype != "int" or said != value.strip():
-        assert said == literal(value)
-    else:
-        assert re.fullmatch(r"[-+0-9.eE]+", said)
-        float(said)
 
 
 @given(st.text(), st.sampled_from([DATA, OBSCORE]))
