@@ -152,7 +152,8 @@ class OutageMonitor:
     def _is_other_service(self, breaker: CircuitBreaker) -> bool:
         """Whether VOTables come in place of files, and no file ever came: no outage looks so."""
         last = self._last_probe
-        return last is not None and "a VOTable" in last.detail and self._sends_no_files(breaker)
+        described = last.detail.partition('"')[0] if last is not None else ""  # the server's own words stand in quotes
+        return "a VOTable" in described and self._sends_no_files(breaker)
 
     def _sends_no_files(self, breaker: CircuitBreaker) -> bool:
         """Whether something else comes in place of each file, and no file ever came."""

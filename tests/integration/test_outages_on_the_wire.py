@@ -32,7 +32,7 @@ GOOD = 80  # spectra that are served before the outage begins
 NOTICED = 10  # requests that it may take until the pause
 SO_TIMESTAMPNS = 35  # of Linux: the time at which the kernel took in the bytes
 
-PAGE = b"<html>We are moving</html>"
+PAGE = b"<html>We are moving; a VOTable has the list</html>"  # no word of the page decides what it is
 ANSWERS: dict[str, bytes] = {
     "500": head("Content-Length: 4", status="500 Oops") + b"oops",
     "503": head("Content-Length: 4", status="503 Busy") + b"busy",
