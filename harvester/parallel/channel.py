@@ -16,6 +16,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
 _LENGTH = struct.Struct("!Q")
+LINGER = 0.003  # seconds, as long as a batch of spectra waits for others before it is stored
 
 
 class _Reductions(dict[type, Callable[[Any], Any]]):
@@ -56,15 +57,20 @@ class WorkerLostError(Exception):
     """
 
 
-class Channel(Protocol):
-    """One end of a channel.
+class Send(Protocol):
+    """Queue a message for the other end, without waiting.
 
-    ``send`` never waits; what is sent in one iteration of the loop leaves together.
+    What is sent in one iteration of the loop leaves together. A message that ``may_wait`` leaves with the next one that
+    may not, or after ``LINGER``: each departure costs a system call and wakes the other end.
     """
 
-    def send(self, message: Any) -> None:
-        """Queue ``message`` for the other end."""
-        ...
+    def __call__(self, message: Any, may_wait: bool = False) -> None: ...
+
+
+class Channel(Protocol):
+    """One end of a channel."""
+
+    send: Send
 
     async def receive(self) -> list[Any]:
         """Return the messages that have arrived, at least one.
@@ -80,7 +86,7 @@ class MessageQueue:
     ``put`` them in, and ``close`` it when no more will come.
     """
 
-    def __init__(self, send: Callable[[Any], None]) -> None:
+    def __init__(self, send: Send) -> None:
         self.send = send
         self._received: list[Any] = []
         self._closed = False
@@ -111,63 +117,92 @@ class MessageQueue:
 
 
 class MessageBatcher:
-    """Collect the messages of one loop iteration, and ``send`` them pickled in one piece."""
+    """Collect messages, and ``send`` them pickled in one piece; ``add`` is a ``Send``."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._waiting: list[Any] = []
+        self._urgent = False
+        self._timer: asyncio.Handle | None = None
 
-    def add(self, message: Any) -> None:
-        """Send ``message`` at the end of this iteration of the loop."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
+    def add(self, message: Any, may_wait: bool = False) -> None:
+        """Send ``message`` at the end of this iteration of the loop, or within ``LINGER``."""
         self._waiting.append(message)
+        if not may_wait and not self._urgent:
+            self._urgent = True
+            self._schedule(asyncio.get_running_loop().call_soon(self.flush))
+        elif self._timer is None:
+            self._schedule(asyncio.get_running_loop().call_later(LINGER, self.flush))
 
     def flush(self) -> None:
         """Send what was collected now."""
+        self._schedule(None)
+        self._urgent = False
         if self._waiting:
             messages, self._waiting = self._waiting, []
             self._send(packed(messages))
 
+    def _schedule(self, timer: asyncio.Handle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
 
-class SocketChannel:
+
+class SocketChannel(asyncio.Protocol):
     """A channel over a socket pair of this program.
 
-    Messages are pickled, and no other program can write to it.
+    Messages are pickled, and no other program can write to it. A protocol instead of streams: those wake a task twice
+    for what arrives together.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self) -> None:
         self._batcher = MessageBatcher(self._write)
-        self.send = self._batcher.add
+        self.send: Send = self._batcher.add
+        self._queue = MessageQueue(self.send)
+        self.receive = self._queue.receive
+        self._arrived = bytearray()
+        self._closed = asyncio.Event()
+        self._transport: asyncio.Transport
 
     @classmethod
     async def over(cls, end: socket.socket) -> SocketChannel:
         """Make a channel of one end of a socket pair."""
-        return cls(*await asyncio.open_connection(sock=end, limit=1 << 20))
+        _, channel = await asyncio.get_running_loop().create_connection(cls, sock=end)
+        return channel
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, as the event loop demands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes, and the messages that they complete."""
+        self._arrived += data
+        start, size = 0, len(self._arrived)
+        while size - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._arrived, start)
+            end = start + _LENGTH.size + length
+            if end > size:
+                break
+            for message in pickle.loads(self._arrived[start + _LENGTH.size : end]):  # noqa: S301 - our socket pair
+                self._queue.put(message)
+            start = end
+        del self._arrived[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the other end is gone, or this one closed."""
+        self._queue.close()
+        self._closed.set()
 
     def _write(self, body: bytes) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(_LENGTH.pack(len(body)) + body)
-
-    async def receive(self) -> list[Any]:
-        """Return the messages that have arrived, at least one.
-
-        ChannelClosedError once the other end is gone.
-        """
-        try:
-            (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-            received: list[Any] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - our socket pair
-        except (asyncio.IncompleteReadError, ConnectionError) as gone:
-            raise ChannelClosedError from gone
-        return received
+        if not self._transport.is_closing():
+            self._transport.write(_LENGTH.pack(len(body)) + body)
 
     async def close(self) -> None:
         """Send what is still waiting, and close the connection."""
         self._batcher.flush()
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
+        self._transport.close()
+        await self._closed.wait()
 
 
 async def receive_messages(channel: Channel, handle: Callable[[Any], bool | None]) -> None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from .. import events as ev
 from ..engine.circuit_breaker import FIRST_REJECTIONS, CircuitBreaker
 from ..engine.shutdown import Shutdown
-from ..engine.throttle import PROBING, LocalThrottle
+from ..engine.throttle import PROBING
 from .messages import (
     TAKEN_OVER,
     BreakerChanged,
     DiskFullReport,
-    EventReport,
     FollowupGranted,
     FollowupRequest,
     FromCoordinator,
@@ -39,48 +38,15 @@ from .messages import (
     ShutdownCommand,
     SlotGranted,
     SlotRequest,
+    StoredReport,
     WorkerStopReason,
 )
 from .shards import ShardProgress
+from .shared_throttle import SharedThrottle
+from .worker_connection import FreezeWatch, Lender, WorkerConnection
 
 CHECK_INTERVAL = 5.0  # seconds between two checks for silent workers
 SILENCE = 60.0  # seconds without a message after which a worker counts as lost; it sends a heartbeat every few seconds
-
-
-@dataclass(slots=True, eq=False)
-class WorkerConnection:
-    """A worker as the coordinator sees it.
-
-    How to reach it, how to end it, when it last reported, what it holds.
-
-    ``held`` request slots are in use; ``unsent`` of its requests were allowed and have not left yet.
-    """
-
-    send: Callable[[FromCoordinator], None]
-    end: Callable[[], None]
-    last_message: float
-    shard: int | None = None
-    held: int = 0
-    unsent: int = 0
-    full: bool = False
-    waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class FreezeWatch:
-    """Find out that this process was frozen.
-
-    A check that is due every ``interval`` seconds comes much later then.
-    """
-
-    interval: float
-    last: float
-
-    def frozen_for(self, now: float) -> float:
-        """Return the seconds, 0 if the check at ``now`` is about in time."""
-        late, self.last = now - self.last - self.interval, now
-        return late if late > self.interval else 0.0
 
 
 class Coordinator:
@@ -91,13 +57,14 @@ class Coordinator:
 
     def __init__(
         self,
-        throttle: LocalThrottle,
+        throttle: SharedThrottle,
         emit: Callable[[ev.Event], None],
         shutdown: Shutdown,
         clock: Callable[[], float],
     ) -> None:
         self._throttle, self._emit, self._shutdown, self._clock = throttle, emit, shutdown, clock
         self._workers: set[WorkerConnection] = set()
+        self._lender = Lender(throttle, self._workers)
         self._shards: dict[int, ShardProgress] = {}
         self._prober: WorkerConnection | None = None
         self._candidates: list[WorkerConnection] = []
@@ -134,6 +101,7 @@ class Coordinator:
         worker = WorkerConnection(send, end, self._now())
         self._workers.add(worker)
         self._task(worker, self._serve(worker))
+        self._lender.lend()
         return worker
 
     def disconnect(self, worker: WorkerConnection) -> None:
@@ -141,11 +109,12 @@ class Coordinator:
         if worker not in self._workers:
             return
         self._workers.remove(worker)
+        self._lender.lend()
         for task in worker.tasks:
             task.cancel()
         for _ in range(worker.held):
             self._throttle.release_slot(None)
-        self._depart(worker, worker.unsent)
+        worker.departed(worker.unsent, self._throttle.rate_limiter)
         self._candidates = [other for other in self._candidates if other is not worker]
         self._update_disk_full()
         if self._prober is worker:
@@ -171,18 +140,16 @@ class Coordinator:
                 pass
             case SlotRequest():
                 worker.waiting.release()
-            case RequestDone(latency=latency, unsent=unsent, own=own):
-                worker.held -= 1
-                self._depart(worker, unsent)
-                self._throttle.release_slot(latency, own)
-            case EventReport(event=event):
-                self._take_event(worker, event)
+            case RequestDone():
+                self._lender.take_back(worker, message)
+            case ev.Event() | StoredReport():
+                self._take_report(worker, message)
             case ResponseReport():
                 self._record(worker, message)
             case ShardStarted(shard=shard):
                 self._start_shard(worker, shard)
             case FollowupRequest(probing=probing, unsent=unsent):
-                self._depart(worker, unsent)
+                worker.departed(unsent, self._throttle.rate_limiter)
                 self._task(worker, self._grant_followup(worker, probing))
             case ProbeOffer() | ProbeResult() | ProbeDeclined():
                 self._handle_prober(worker, message)
@@ -212,11 +179,11 @@ class Coordinator:
             self._prober = None
         match message:
             case ProbeResult(failure=failure, others=others, unsent=unsent):
-                self._depart(worker, unsent)
+                worker.departed(unsent, self._throttle.rate_limiter)
                 self._throttle.record_probe(failure, others)
                 self._announce(self._throttle.breaker, always=True)
             case ProbeDeclined():
-                self._depart(worker, 1)
+                worker.departed(1, self._throttle.rate_limiter)
             case ProbeOffer():
                 # One that has just probed continues: it knows what it has asked for.
                 self._candidates.insert(0 if is_prober else len(self._candidates), worker)
@@ -234,18 +201,20 @@ class Coordinator:
         worker.shard = shard
         worker.send(self._shards.setdefault(shard, ShardProgress()).start(self._clock()))
         worker.send(self._breaker_message())
+        self._lender.lend(worker)
         if self._shutdown.cause is not None:
             worker.send(ShutdownCommand(self._shutdown.cause, self._shutdown.aborting.is_set()))
 
-    def _take_event(self, worker: WorkerConnection, event: ev.Event) -> None:
+    def _take_report(self, worker: WorkerConnection, report: ev.Event | StoredReport) -> None:
         """Emit a worker's event, unless it repeats what is known.
 
         The coordinator itself emits that all drain.
         """
-        if isinstance(event, ev.RequestSent):
-            self._depart(worker, 1)
-        progress = None if worker.shard is None else self._shards.get(worker.shard)
-        if not isinstance(event, ev.HarvestDraining) and (progress is None or progress.take(event)):
+        if isinstance(report, ev.RequestSent):
+            worker.departed(1, self._throttle.rate_limiter)
+        progress = ShardProgress() if worker.shard is None else self._shards.get(worker.shard, ShardProgress())
+        event = progress.stored(report) if isinstance(report, StoredReport) else report
+        if event is not None and not isinstance(event, ev.HarvestDraining) and progress.take(event):
             self._emit(event)
 
     async def _drop_silent(self) -> None:
@@ -284,15 +253,6 @@ class Coordinator:
         if await self._throttle.acquire_probe(self._shutdown.draining):
             worker.unsent += 1
             worker.send(ProbeGranted())
-
-    def _depart(self, worker: WorkerConnection, requests: int) -> None:
-        """Note that ``requests`` of the worker have left, or never will.
-
-        The message arrives after the bytes have left, so that the rate limit errs on the low side.
-        """
-        for _ in range(min(requests, worker.unsent)):
-            worker.unsent -= 1
-            self._throttle.rate_limiter.depart()
 
     def _update_disk_full(self) -> None:
         self._throttle.disk_full = any(worker.full for worker in self._workers)

@@ -21,12 +21,13 @@ from .. import events as ev
 from .._version import __version__
 from ..engine.rate_limit import wait_for_event
 from ..engine.shutdown import Shutdown
-from ..engine.throttle import LocalThrottle
 from ..model.exit_codes import StopReason
 from ..model.limits import Limits
 from .channel import MessageBatcher, packed
-from .coordinator import Coordinator, FreezeWatch, WorkerConnection
+from .coordinator import Coordinator
 from .messages import ResetConnections, ShardDropped, ShutdownCommand, WorkerStopReason
+from .shared_throttle import SharedThrottle
+from .worker_connection import FreezeWatch, WorkerConnection
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class CoordinatorPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed s
         scheduler.stream_handlers[self.topic] = self.handle
 
     async def _run(self) -> None:
-        throttle = LocalThrottle(self._limits, self._report)
+        throttle = SharedThrottle(self._limits, self._report)
         try:
             async with Coordinator(throttle, self._report, self._shutdown, time.time) as self._coordinator:
                 watch = FreezeWatch(NEWS_INTERVAL, asyncio.get_running_loop().time())

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import events as ev
 from .._version import __version__
 from ..archive.access import AccessMethod
 from ..archive.client import ArchiveClient
 from ..archive.connection import STRAIGHT, Connection
-from ..config.configuration import Configuration
 from ..engine.interfaces import Throttle
 from ..errors import ClusterError
 from ..model.expectation import Expectation
@@ -26,6 +26,9 @@ from ..storage.layout import remove_all_stale_temp_files
 from ..storage.open_store import open_store
 from ..storage.url import ObjectAddress
 from ..verify import verify_soon
+
+if TYPE_CHECKING:
+    from ..config.configuration import Configuration  # with pydantic, a third of what a worker would load
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class ShardStarted:
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """One more task of the worker's engine waits for a request slot."""
+    """The worker's engine can use one more request slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,13 @@ class RequestDone:
 
     ``latency`` in seconds if it brought a spectrum's bytes; ``own``: those in which the worker could not take it.
 
-    ``unsent``: the slot was given back before a request had left.
+    ``unsent``: the slot was given back before a request had left. ``kept``: it was lent, and is in use again.
     """
 
     latency: float | None = None
     unsent: bool = False
     own: float = 0.0
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,15 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class EventReport:
-    """An event of the worker's engine."""
+class StoredReport:
+    """A spectrum is stored that was reported in a ``SpectrumVerified``.
 
-    event: ev.Event
+    With that event, this is what its ``SpectrumSaved`` says.
+    """
+
+    did: SpectrumId
+    time: float
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +130,8 @@ class Heartbeat:
 ThrottleMessage = (
     SlotRequest | RequestDone | FollowupRequest | ResponseReport | ProbeOffer | ProbeDeclined | ProbeResult
 )
-FromWorker = (
-    Heartbeat | ShardStarted | ThrottleMessage | ProbeRequested | DiskFullReport | EventReport | WorkerStopReason
-)
+WorkReport = ev.Event | StoredReport | WorkerStopReason
+FromWorker = Heartbeat | ShardStarted | ThrottleMessage | ProbeRequested | DiskFullReport | WorkReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,18 @@ class ShardStatus:
 @dataclass(frozen=True, slots=True)
 class SlotGranted:
     """One task of the worker's engine may send a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsLent:
+    """A worker that holds up to ``most`` slots may use each again.
+
+    It does when a request has brought a spectrum, and ``more`` times than before at most, so that it soon stops if its
+    reports do not arrive. Where no rate is set and nothing is wrong, this saves a message and its answer a request.
+    """
+
+    most: int
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +233,7 @@ class ShardDone:
 FromCoordinator = (
     ShardStatus
     | SlotGranted
+    | SlotsLent
     | FollowupGranted
     | ProbeGranted
     | BreakerChanged

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from random import Random
 
 from ..engine.circuit_breaker import CircuitBreaker, Signal
 from ..engine.interfaces import ProbeListener
 from ..engine.throttle import LOST, PROBING, UNSENT
 from ..model.failures import Failure, FailureKind, FetchError
+from .channel import Send
 from .messages import (
     BreakerChanged,
     DiskFullReport,
     FollowupGranted,
     FollowupRequest,
-    FromWorker,
     ProbeDeclined,
     ProbeGranted,
     ProbeOffer,
@@ -30,6 +29,7 @@ from .messages import (
     ResponseReport,
     SlotGranted,
     SlotRequest,
+    SlotsLent,
 )
 
 Waiting = deque[asyncio.Future[bool]]
@@ -44,12 +44,14 @@ class RemoteThrottle:
     ``handle`` takes the coordinator's messages; ``send`` sends it this worker's.
     """
 
-    def __init__(self, send: Callable[[FromWorker], None], draining: asyncio.Event) -> None:
+    def __init__(self, send: Send, draining: asyncio.Event) -> None:
         self._send, self._draining = send, draining
         self.breaker = CircuitBreaker()
         self.state_changed = asyncio.Event()
         self._disk_full = False
         self._acquiring, self._following_up, self._probing = Waiting(), Waiting(), Waiting()
+        self._requested = self._held = 0  # slots: requested and not granted yet; granted, and not given back
+        self._lent = self._uses = 0  # as many of those may be used again, and how often
         self._probe_listeners: list[ProbeListener] = []
         self._rng = Random()  # noqa: S311 - jitter, no secret
         self._alive = asyncio.get_running_loop().time()
@@ -65,15 +67,22 @@ class RemoteThrottle:
 
     async def acquire(self, shutdown: asyncio.Event) -> bool:
         """Wait for a request slot. Return False, without a slot, once ``shutdown`` is set."""
-        return await self._granted(self._acquiring, SlotRequest(), shutdown)
+        if shutdown.is_set():
+            return False
+        if self._requested <= len(self._acquiring):  # else there is one that a kept slot has made unnecessary
+            self._requested += 1
+            self._send(SlotRequest())
+        return await _granted(self._acquiring)
 
     async def acquire_followup(self, shutdown: asyncio.Event) -> bool:
         """Wait until the holder of a slot may send one more request.
 
         Return False once ``shutdown`` is set.
         """
-        request = FollowupRequest(PROBING.get(), _was_unsent())
-        return await self._granted(self._following_up, request, shutdown)
+        if shutdown.is_set():
+            return False
+        self._send(FollowupRequest(PROBING.get(), _was_unsent()))
+        return await _granted(self._following_up)
 
     async def acquire_repeat(self, shutdown: asyncio.Event) -> bool:
         """Record a connection lost before its response, and wait to send the request again."""
@@ -86,7 +95,15 @@ class RemoteThrottle:
 
         Return False, too, once the breaker changed: another worker has probed.
         """
-        return await self._granted(self._probing, ProbeOffer(), shutdown)
+        if shutdown.is_set():
+            return False
+        self._send(ProbeOffer())
+        return await _granted(self._probing)
+
+    @property
+    def lends(self) -> bool:
+        """Whether slots may be used again, so that reports of success may be late."""
+        return self._lent > 0
 
     def renew_lease(self) -> None:
         """Note that the coordinator gets a heartbeat now."""
@@ -109,7 +126,17 @@ class RemoteThrottle:
 
         ``own``: seconds in which this program could not take the response.
         """
-        self._send(RequestDone(latency, _was_unsent(), own))
+        unsent = _was_unsent()
+        if latency is not None and self._may_keep() and _grant(self._acquiring):
+            self._uses -= 1
+            self._send(RequestDone(latency, unsent, own, kept=True), may_wait=True)
+            return
+        self._held -= 1
+        self._send(RequestDone(latency, unsent, own))
+
+    def _may_keep(self) -> bool:
+        """Return whether one of the slots that are held may be used again."""
+        return self._uses > 0 and self._held <= self._lent and not self._disk_full and not self.breaker.is_open
 
     def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
         """Take in what an ordinary attempt brought.
@@ -119,7 +146,7 @@ class RemoteThrottle:
         if failure is not None and failure.retry_after is not None:
             now = asyncio.get_running_loop().time()
             self.breaker = self.breaker.record(signal, failure, now, self._rng, waited)
-        self._send(ResponseReport(signal, failure, waited))
+        self._send(ResponseReport(signal, failure, waited), may_wait=self.lends and signal is Signal.OK)
 
     def request_probe(self, reason: str) -> None:
         """Have the coordinator open the breaker."""
@@ -146,8 +173,14 @@ class RemoteThrottle:
         """
         match message:
             case SlotGranted():
-                if not _grant(self._acquiring):
+                self._requested -= 1
+                if _grant(self._acquiring):
+                    self._held += 1
+                else:
                     self._send(RequestDone(unsent=True))
+            case SlotsLent(most=most, more=more):
+                self._lent = most
+                self._uses += more
             case FollowupGranted():
                 _grant(self._following_up)
             case ProbeGranted():
@@ -161,15 +194,13 @@ class RemoteThrottle:
                 for listener in self._probe_listeners:
                     listener(failure)
 
-    async def _granted(self, waiting: Waiting, request: FromWorker, shutdown: asyncio.Event) -> bool:
-        if shutdown.is_set():
-            return False
-        grant: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting.append(grant)
-        self._send(request)
-        granted = await grant
-        UNSENT.set(granted)
-        return granted
+
+async def _granted(waiting: Waiting) -> bool:
+    grant: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    waiting.append(grant)
+    granted = await grant
+    UNSENT.set(granted)
+    return granted
 
 
 def _was_unsent() -> bool:

@@ -13,7 +13,7 @@ from .. import events as ev
 from ..engine.work_queue import PendingRetry
 from ..model.outcomes import Saved
 from ..model.target import SpectrumId, Target
-from .messages import ShardStatus
+from .messages import ShardStatus, StoredReport
 
 SIZE = 300  # spectra at most: starting a shard costs little then
 MINUTE = 60.0  # seconds of work, where the rate says how long that is
@@ -139,6 +139,14 @@ class ShardProgress:
             case ev.RetryScheduled(target=target, attempt=attempt, failure=failure, due=due):
                 self.retries[target.did] = (target, attempt + 1, due, failure.retry_after is not None)
         return True
+
+    def stored(self, report: StoredReport) -> ev.SpectrumSaved | None:
+        """Return the event that ``report`` stands for.
+
+        None if a worker that was considered lost has reported it already.
+        """
+        verified = self.verified.get(report.did)
+        return None if verified is None else ev.SpectrumSaved(report.time, replace(verified, elapsed=report.elapsed))
 
     def start(self, now: float) -> ShardStatus:
         """Return what the next worker must know at ``now`` (seconds since 1970)."""

@@ -26,13 +26,13 @@ from .channel import Channel, WorkerLostError, receive_messages
 from .job_spec import JobSpec
 from .messages import (
     TAKEN_OVER,
-    EventReport,
     FromCoordinator,
     Heartbeat,
     ResetConnections,
     ShardStarted,
     ShardStatus,
     ShutdownCommand,
+    StoredReport,
     WorkerStopReason,
 )
 from .remote_throttle import RemoteThrottle
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 COORDINATOR_GONE = StopReason("the coordinator cannot be reached any more", 4)
 HEARTBEAT = 5.0  # seconds between two messages that say that the worker is alive
+OF_GOOD_REQUESTS = (ev.PhaseEntered, ev.RequestSent, ev.ResponseReceived)
 STATUS_TIMEOUT = 60.0  # seconds in which a coordinator sends the status of a shard
 
 
@@ -80,6 +81,7 @@ class _Worker:
         self._status: asyncio.Queue[ShardStatus | None] = asyncio.Queue(1)  # the first one counts
         self._archive: ArchiveClient | None = None
         self._resetting: set[asyncio.Task[None]] = set()
+        self._verified = set[SpectrumId]()  # reported to be about to be stored
         self._known: StopReason | None = None  # why all workers stop, as far as the coordinator has said so
 
     async def work(self) -> list[PendingRetry]:
@@ -176,7 +178,16 @@ class _Worker:
             task.add_done_callback(self._resetting.discard)
 
     def _emit(self, event: ev.Event) -> None:
-        self._channel.send(EventReport(event))
+        """Report an event: at once what the rate limit or another worker may need to know."""
+        match event:
+            case ev.SpectrumVerified(outcome=saved):
+                self._verified.add(saved.target.did)
+                self._channel.send(event)
+            case ev.SpectrumSaved(time=time, outcome=saved) if saved.target.did in self._verified:
+                self._verified.remove(saved.target.did)
+                self._channel.send(StoredReport(saved.target.did, time, saved.elapsed), may_wait=True)
+            case _:
+                self._channel.send(event, may_wait=self._throttle.lends and isinstance(event, OF_GOOD_REQUESTS))
 
     def _report_cause(self) -> None:
         """Report why this worker stops, unless the coordinator has said so itself."""

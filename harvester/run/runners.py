@@ -43,7 +43,7 @@ class Runner:
 async def local_runner(run: RunContext[WriterT]) -> AsyncIterator[Runner]:
     """Start one engine in this process and this event loop."""
     settings, shutdown, clock, emit = run.settings, run.shutdown, run.clock, run.bus.emit
-    throttle = _throttle(run)
+    throttle = LocalThrottle(settings.limits, emit, clock.rng, clock.now, run.controls)
     client = ArchiveClient(
         run.configuration.access, settings.limits, settings.contact, emit,
         partial(throttle.acquire_followup, shutdown.draining), clock.now, run.configuration.connection,
@@ -89,10 +89,12 @@ async def process_runner(run: RunContext[Store]) -> AsyncIterator[Runner]:
     from ..parallel.dispatcher import Dispatcher
     from ..parallel.job_spec import JobSpec
     from ..parallel.process_pool import ProcessPool
+    from ..parallel.shared_throttle import SharedThrottle
 
     count, shutdown = workers_of(run), run.shutdown
     job = JobSpec.of(run.configuration, run.folder.path, run.bus.is_read)
-    coordinator = Coordinator(_throttle(run), run.bus.emit, shutdown, run.clock.now)
+    throttle = SharedThrottle(run.settings.limits, run.bus.emit, run.clock.rng, run.clock.now, run.controls)
+    coordinator = Coordinator(throttle, run.bus.emit, shutdown, run.clock.now)
     output, locks = run.folder.process_log, run.store.lock_descriptors
     async with coordinator, ProcessPool(count, job, coordinator, shutdown, output, locks) as pool:
         yield Runner(Dispatcher(_shards(run, count), pool, shutdown).run, coordinator.reset_connections)
@@ -129,10 +131,6 @@ def workers_of(run: RunContext[Store]) -> int:
         return settings.processes
     cores = usable_cores()
     return cores if settings.on_dask else worker_count(run.preparation.wanted, settings.limits.rate, cores)
-
-
-def _throttle(run: RunContext[WriterT]) -> LocalThrottle:
-    return LocalThrottle(run.settings.limits, run.bus.emit, run.clock.rng, run.clock.now, run.controls)
 
 
 def _shards(run: RunContext[Store], workers: int) -> ShardQueue:

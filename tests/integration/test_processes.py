@@ -21,7 +21,9 @@ from harvester.engine.shutdown import Shutdown
 from harvester.ledger import queries
 from harvester.model.exit_codes import StopReason
 from harvester.parallel.channel import WorkerLostError
+from harvester.parallel.messages import SlotsLent
 from harvester.parallel.process_pool import _WorkerProcess
+from harvester.parallel.worker_connection import Loan
 from harvester.storage.lock import is_held
 from tests.support.harvests import fits_names, harvest_demo, harvest_from, leftovers, plan_faults, write_catalog
 
@@ -123,6 +125,48 @@ async def test_killed_processes_lose_nothing_and_the_pace_stays(
     assert len(list(queries.stored_dids(tmp_path / "out/.harvester/ledger.sqlite"))) == COUNT
     assert not leftovers(tmp_path / "out"), "what the killed ones were writing is swept"
     assert busiest <= 105
+
+
+async def test_a_process_that_is_killed_while_slots_are_lent_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[int] = []
+    lent: list[SlotsLent] = []
+    work, handle = _WorkerProcess.work, Loan.change
+
+    async def watched(worker: _WorkerProcess, *how: Any) -> Any:
+        at_work.append(worker._process.pid)
+        return await work(worker, *how)
+
+    def noted(loan: Loan, slots: int) -> SlotsLent | None:
+        news = handle(loan, slots)
+        lent.extend([news] if news and slots else [])
+        return news
+
+    monkeypatch.setattr(_WorkerProcess, "work", watched)
+    monkeypatch.setattr(Loan, "change", noted)
+    saved: list[ev.Event] = []
+
+    def kill_one(event: ev.Event) -> None:
+        if isinstance(event, ev.SpectrumSaved):
+            saved.append(event)
+            if len(saved) == COUNT // 2:
+                os.kill(at_work[-1], signal.SIGKILL)
+
+    async with serve(DemoArchive(count=COUNT, latency=0.01)) as archive:
+        shown = await harvest_from(
+            archive, tmp_path / "out", listed_dids(COUNT), processes=2, limits={"rate": 0, "concurrency": 8},
+            watchers=[kill_one],
+        )  # fmt: skip
+        asked = archive.log.by_did
+    assert lent, "otherwise this shows nothing"
+    assert (shown.report.stats.saved, shown.report.stats.exit_code) == (COUNT, 0)
+    assert len(fits_names(tmp_path / "out")) == COUNT
+    assert sum(asked.values()) - COUNT <= 2 * 8, "what one worker requested, verified and stored at the moment"
+    stored = list(queries.stored(tmp_path / "out/.harvester/ledger.sqlite"))
+    assert len(stored) == COUNT
+    assert all(row["url"] for row in stored)
+    assert not leftovers(tmp_path / "out")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for the processes in /proc")

@@ -15,7 +15,6 @@ from harvester.archive.access import SodaAccess
 from harvester.archive.client import ArchiveClient
 from harvester.engine.interfaces import Throttle
 from harvester.engine.shutdown import Shutdown
-from harvester.engine.throttle import LocalThrottle
 from harvester.engine.work_queue import PendingRetry
 from harvester.events.stats import StatsCollector
 from harvester.model.expectation import Expectation
@@ -23,11 +22,13 @@ from harvester.model.limits import Limits
 from harvester.model.outcomes import FailedCheck, VerifiedSpectrum
 from harvester.model.target import SpectrumId, Target
 from harvester.parallel.channel import MessageQueue, WorkerLostError
-from harvester.parallel.coordinator import Coordinator, WorkerConnection
+from harvester.parallel.coordinator import Coordinator
 from harvester.parallel.dispatcher import Dispatcher
 from harvester.parallel.job_spec import JobSpec
 from harvester.parallel.shards import Shard, ShardQueue, size_for
+from harvester.parallel.shared_throttle import SharedThrottle
 from harvester.parallel.worker import work_on
+from harvester.parallel.worker_connection import WorkerConnection
 from harvester.storage.interface import Store
 from harvester.vo.soda import SodaRequest
 from tests.support.simulated_run import SimulatedArchive, SimulatedStore, prove
@@ -125,7 +126,7 @@ class LoopPool:
     async def work(self, shard: Shard) -> Sequence[PendingRetry]:
         self.shards.append(shard)
 
-        def send(message: Any) -> None:
+        def send(message: Any, may_wait: bool = False) -> None:
             if worker not in self._frozen:
                 _soon(self._coordinator.handle, worker, message)
 
@@ -195,7 +196,7 @@ class Bench:
 
     @asynccontextmanager
     async def _start_pool(self) -> AsyncIterator[LoopPool]:
-        throttle = LocalThrottle(self.limits, self.emit, Random(1), self.clock)
+        throttle = SharedThrottle(self.limits, self.emit, Random(1), self.clock)
         async with Coordinator(throttle, self.emit, self.shutdown, self.clock) as coordinator:
             spec = job(self.limits, self.archive, self.store)
             self.pool = LoopPool(self.workers, spec, coordinator, self.clock)

@@ -218,7 +218,7 @@ def test_workers_are_not_taken_for_lost_because_the_coordinator_was_frozen() -> 
 def test_a_worker_that_was_frozen_for_long_sends_nothing_with_the_slots_that_it_had() -> None:
     async def freeze(seconds: float) -> list[object]:
         sent: list[object] = []
-        throttle = RemoteThrottle(sent.append, asyncio.Event())
+        throttle = RemoteThrottle(lambda message, may_wait=False: sent.append(message), asyncio.Event())
         slot = asyncio.create_task(throttle.acquire(asyncio.Event()))
         await asyncio.sleep(0)
         throttle.handle(SlotGranted())
