@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,6 +36,25 @@ def run(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> subp
         check=False,
         env={**os.environ, "PYTHONPATH": str(HERE), **environment},
     )
+
+
+def started(*arguments: str, cwd: Path, through: Sequence[str] = ()) -> tuple[subprocess.Popen[str], IO[str], IO[str]]:
+    """A run that goes on beside the test and prints its events, with its two outputs."""
+    process = subprocess.Popen(
+        [*through, *HARVESTER, *arguments, "--progress", "json"],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return process, process.stdout, process.stderr
+
+
+def wait_for_a_spectrum(output: IO[str]) -> None:
+    assert any('"spectrum_saved"' in line for line in output)
 
 
 @contextmanager
@@ -154,18 +174,8 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
     catalog = write_catalog(tmp_path / "labels.csv", listed_dids(200))
     with demo("--count", "200", "--latency", "0.05") as url:
         asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
-        process = subprocess.Popen(
-            [*HARVESTER, *asked, "--progress", "json"],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if '"spectrum_saved"' in line:
-                break
+        process, events, _ = started(*asked, cwd=tmp_path)
+        wait_for_a_spectrum(events)
         for number in signals:
             process.send_signal(number)
             time.sleep(0.02)
@@ -184,22 +194,12 @@ def test_a_signal_leaves_whole_files_balanced_books_and_a_way_on(
 def test_a_run_that_nohup_started_survives_the_end_of_its_terminal(tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
     with demo("--count", "30", "--latency", "0.05") as url:
-        asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra", "--rate", "0", "--progress", "json"]
-        process = subprocess.Popen(
-            ["nohup", *HARVESTER, *asked],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if '"spectrum_saved"' in line:
-                process.send_signal(signal.SIGHUP)
-                break
-        process.communicate(timeout=30)
-    assert process.returncode == 0
+        asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
+        process, events, _ = started(*asked, cwd=tmp_path, through=["nohup"])
+        wait_for_a_spectrum(events)
+        process.send_signal(signal.SIGHUP)
+        errors = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, errors
     assert len(fits_names(tmp_path / "spectra")) == 30
 
 
@@ -207,17 +207,9 @@ def test_a_second_harvest_in_the_same_directory_learns_who_holds_it(tmp_path: Pa
     catalog = write_catalog(tmp_path / "labels.csv", listed_dids(30))
     with demo("--count", "30", "--latency", "1") as url:
         asked = ["--archive", url, "--catalog", str(catalog), "--out", "spectra"]
-        first = subprocess.Popen(
-            [*HARVESTER, *asked, "--progress", "json"],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
-        )
-        assert first.stdout is not None
-        with first.stdout:
-            first.stdout.readline()
+        first, events, errors = started(*asked, cwd=tmp_path)
+        with events, errors:
+            events.readline()
             second = run(*asked, cwd=tmp_path)
             assert second.returncode == 75
             assert f"process {first.pid}" in second.stderr
@@ -293,19 +285,10 @@ def test_a_directory_that_cannot_be_written_is_one_sentence_and_exit_6(tmp_path:
 
 def test_output_that_no_one_reads_does_not_end_in_a_traceback(tmp_path: Path, archive: str, catalog: Path) -> None:
     asked = ["--archive", archive, "--catalog", str(catalog), "--out", "spectra", "--rate", "0"]
-    process = subprocess.Popen(
-        [*HARVESTER, *asked, "--progress", "json"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    with process.stderr:
-        errors = process.stderr.read()
+    process, events, said = started(*asked, cwd=tmp_path)
+    events.close()
+    with said:
+        errors = said.read()
     process.wait(30)
     assert "Traceback" not in errors
     assert len(fits_names(tmp_path / "spectra")) == 30
