@@ -61,11 +61,13 @@ def constraints_from_python(pos: object, size: object, band: object, time: objec
 def _position(pos: Any) -> tuple[float, float] | None:
     if pos is None:
         return None
-    if hasattr(pos, "icrs"):
+    icrs = getattr(pos, "icrs", None)  # a frame that needs a time and a place has none without them
+    if icrs is not None:
         if not pos.isscalar:
             raise UsageError(f"pos: {len(pos)} positions are given; give one SkyCoord")
-        return float(pos.icrs.ra.deg), float(pos.icrs.dec.deg)
-    text = pos if isinstance(pos, str) else " ".join(map(str, pos)) if isinstance(pos, Sequence) else repr(pos)
+        text = f"{icrs.ra.deg} {icrs.dec.deg}"  # NaN is no position
+    else:
+        text = pos if isinstance(pos, str) else " ".join(map(str, pos)) if isinstance(pos, Sequence) else repr(pos)
     found: tuple[float, float] = _parsed("pos", pos, parse_position, text)
     return found
 

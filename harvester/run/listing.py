@@ -50,8 +50,11 @@ class _Rows:
 async def listed_spectra(configuration: Configuration, constraints: Constraints, most: int | None) -> QTable:
     """Return what the archive lists within ``constraints``, at most ``most`` spectra.
 
-    UsageError if its profile names no service that lists spectra; ArchiveError if it cannot be had as a whole.
+    UsageError if ``most`` is below 1, or the profile names no service that lists spectra; ArchiveError if the list
+    cannot be had as a whole.
     """
+    if most is not None and most < 1:
+        raise UsageError(f"most = {most}: a number above 0 is expected, or None for all")
     async with running_archive(configuration) as running:
         profile, settings = running.profile, running.settings
         service = profile.tap or profile.ssap or (profile.endpoint if _is_address(settings.archive) else "")

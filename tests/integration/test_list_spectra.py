@@ -49,6 +49,8 @@ def test_a_time_and_a_number_narrow_it_too() -> None:
     assert np.all(np.abs(night["time"] - first.mjd * u.d) < 3 * u.d)
     assert len(harvester.list_spectra("demo", target="no such star", rate=0)["id"].astype(str)) == 0
     assert len(harvester.list_spectra("demo", most=5, rate=0)) == 5
+    with pytest.raises(harvester.UsageError, match=r"^most = -1: a number above 0"):
+        harvester.list_spectra("demo", most=-1)
 
 
 def test_a_profile_without_a_service_that_lists_is_named(tmp_path: Path) -> None:

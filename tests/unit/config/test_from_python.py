@@ -48,6 +48,7 @@ def test_nothing_given_admits_everything() -> None:
         ({"pos": SkyCoord([1, 2], [3, 4], unit="deg")}, "^pos: 2 positions"),
         ({"pos": 5}, "^pos = 5: right ascension and declination"),
         ({"pos": (400, 0)}, "^pos = .*right ascension goes from 0 to 360"),
+        ({"pos": SkyCoord(float("nan"), 0, unit="deg")}, "(?s)^pos = .*right ascension goes from 0 to 360"),
         ({"pos": STAR, "size": 1 * u.m}, "^size = <Quantity 1. m>: no angle"),
         ({"pos": STAR, "size": 0}, "^size = 0: a diameter above 0"),
         ({"band": (1 * u.s, 2 * u.s)}, "^band: .* are not two wavelengths"),
@@ -55,7 +56,7 @@ def test_nothing_given_admits_everything() -> None:
         ({"time": 2011}, "^time = 2011: two times"),
         ({"time": ("2012-01-01", "2011-01-01")}, "^time = .*before the first"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_is_wrong_is_one_sentence_that_names_the_argument(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
