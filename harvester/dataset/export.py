@@ -154,7 +154,7 @@ class _Export:
     def _write(self) -> Dataset:
         result = ExportResult(absent=self._source.absent(self._origin.count), unrecorded=self._source.unrecorded())
         options = self._options
-        with Spool(options.file.absolute().parent, self._source.size) as spool:
+        with Spool(options.file.absolute().parent, self._source.size_of(self._origin.count)) as spool:
             part_of, rows, samples = self._first_look(result, spool)
             with atomic_folder(options.file) if options.is_folder else atomic_write(options.file) as path:
                 with self._open(path, rows, result) as write:

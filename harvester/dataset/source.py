@@ -88,12 +88,9 @@ class Source:
             elif (row := self._rows.get(stored.did)) is not None:
                 yield replace(stored, columns=json.loads(self.catalog.columns[row]))
 
-    @property
-    def size(self) -> int:
-        """The bytes of all stored files, also of those that the catalog does not list."""
-        return sum(
-            size for status, (_, size) in queries.counts(self._store.ledger).items() if status in ("present", "saved")
-        )
+    def size_of(self, spectra: int) -> float:
+        """Return about how many bytes the files of that many spectra have."""
+        return spectra * (queries.mean_size(self._store.ledger) or 0.0)
 
     @property
     def conflicts(self) -> Sequence[Conflict]:

@@ -38,7 +38,7 @@ class Spool:
     is False: then nothing is kept.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: float) -> None:
         self._file: IO[bytes] | None = None
         with suppress(OSError):
             if shutil.disk_usage(folder).free >= LEFT_FREE * MOST_GROWTH * size:

@@ -21,7 +21,7 @@ from ...storage.directory import DirectoryStore
 from ...storage.interface import Store
 
 MOST_READ = 20_000  # spectra: about ten seconds. Of more than that, a sample is read, and the report says so
-MOST_AT_RUN_END = 1_000  # of a run: a quarter of a second of CPU
+MOST_AT_RUN_END = 500  # of a run: a fifth of a second of CPU, as no file was read before
 MOST_FROM_OBJECT_STORE = 100  # of a run into an object store: each is a download
 
 
