@@ -232,12 +232,18 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     with using(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
         connection.row_factory = sqlite3.Row
-        found = version_of(connection)
-        if OLDEST_READABLE <= found < 4:
-            connection.execute("CREATE TEMP VIEW entry AS SELECT * FROM spectrum")
-    if found == 0 or OLDEST_READABLE <= found <= VERSION:
-        return connection if found else None
+        try:
+            found = version_of(connection)
+            if OLDEST_READABLE <= found < 4:
+                connection.execute("CREATE TEMP VIEW entry AS SELECT * FROM spectrum")
+        except BaseException:
+            connection.close()
+            raise
+    if OLDEST_READABLE <= found <= VERSION:
+        return connection
     connection.close()
+    if not found:
+        return None
     if found > VERSION:
         raise newer_version(path, found)
     raise StoreError(

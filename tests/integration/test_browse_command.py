@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def _saved(out: Path) -> list[str]:
 
 def test_a_damaged_ledger_ends_it_with_a_sentence(out: Path) -> None:
     ledger = StateFolder.below(out).ledger
-    with sqlite3.connect(ledger) as connection:
+    with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("DROP TABLE entry")
     with pytest.raises(StoreError, match="the ledger cannot be used"):
         harvester("--out", str(out))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -212,7 +212,7 @@ async def test_text_of_a_server_stays_text(out: Path) -> None:
     at = body.rindex(b"OBJECT  = ")
     card = f"OBJECT  = '{HOSTILE}'".ljust(80).encode()
     file.write_bytes(body[:at] + card + body[at + 80 :])
-    with sqlite3.connect(StateFolder.below(out).ledger) as ledger:
+    with closing(sqlite3.connect(StateFolder.below(out).ledger)) as ledger, ledger:
         columns = json.dumps({"label": "<b>bold</b>"})
         ledger.execute(
             "UPDATE entry SET object = ?, sha256 = ?, columns = ? WHERE name = ?",

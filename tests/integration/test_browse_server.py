@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -163,7 +164,7 @@ async def test_a_harvest_is_shown_while_it_runs_and_is_not_touched(tmp_path: Pat
             str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.exists()
         ]
         assert not [path for path in opened if str(state.path) in path], "nothing of the harvest stays open"
-        with sqlite3.connect(state.ledger) as ledger:
+        with closing(sqlite3.connect(state.ledger)) as ledger:
             assert ledger.execute("SELECT count(*) FROM spectrum WHERE status = 'saved'").fetchone() == (60,)
 
 

@@ -332,7 +332,7 @@ def relabelling(out: Path) -> Callable[[int, int], None]:
 
     def relabel(_done: int, _total: int) -> None:
         if next(looks) == COUNT:  # the first of two passes ends
-            with sqlite3.connect(out / ".harvester" / "ledger.sqlite") as ledger:
+            with closing(sqlite3.connect(out / ".harvester" / "ledger.sqlite")) as ledger, ledger:
                 ledger.execute("UPDATE entry SET columns = ?", (json.dumps({"label": "absorption"}),))
 
     return relabel

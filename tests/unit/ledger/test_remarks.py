@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 from harvester.ledger.remarks import TABLE, lower_levels, remarks_row, write_remarks
@@ -26,11 +27,11 @@ def test_a_usual_spectrum_has_no_row() -> None:
 
 
 def test_the_level_counts_for_the_file_that_is_stored() -> None:
-    connection = ledger()
-    assert lower_levels(connection) == {}, "a ledger of before has no such table"
-    connection.execute(TABLE)
-    write_remarks(connection, "ivo://a/1", UNUSUAL)
-    write_remarks(connection, "ivo://a/1", USUAL)
-    assert lower_levels(connection) == {"ivo://a/1": Level.STRUCTURE}
-    connection.execute("UPDATE spectrum SET sha256 = 'another'")
-    assert lower_levels(connection) == {}
+    with closing(ledger()) as connection:
+        assert lower_levels(connection) == {}, "a ledger of before has no such table"
+        connection.execute(TABLE)
+        write_remarks(connection, "ivo://a/1", UNUSUAL)
+        write_remarks(connection, "ivo://a/1", USUAL)
+        assert lower_levels(connection) == {"ivo://a/1": Level.STRUCTURE}
+        connection.execute("UPDATE spectrum SET sha256 = 'another'")
+        assert lower_levels(connection) == {}
