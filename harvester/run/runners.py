@@ -129,8 +129,8 @@ def workers_of(run: RunContext[Store]) -> int:
     settings = run.settings
     if settings.processes != "auto":
         return settings.processes
-    cores = usable_cores()
-    return cores if settings.on_dask else worker_count(run.preparation.wanted, settings.limits.rate, cores)
+    cores, limits = usable_cores(), settings.limits
+    return cores if settings.on_dask else worker_count(run.preparation.wanted, limits.rate, limits.concurrency, cores)
 
 
 def _shards(run: RunContext[Store], workers: int) -> ShardQueue:
