@@ -364,7 +364,7 @@ async def test_a_cancelled_harvest_drains_and_the_same_call_goes_on(tmp_path: Pa
 
     def watch(event: ev.Event) -> None:
         seen.append(event)
-        if isinstance(event, ev.SpectrumSaved):
+        if isinstance(event, ev.SpectrumSaved) and not running.cancelling():  # a second time, it waits for no request
             running.cancel()
 
     async with serve(DemoArchive()) as archive:
