@@ -32,7 +32,7 @@ COMMANDS = {
     "report": "write an HTML report of one run",
     "verify": "re-verify all stored files; --fix quarantines damaged ones so that the next run downloads them again",
     "diff": "compare two runs, two directories, or disk and archive",
-    "export": "write the harvest as one data set, Parquet or HDF5, joined with the catalog's columns",
+    "export": "write the harvest as one data set: Parquet, HDF5, a folder for Hugging Face, or HATS",
     "browse": "serve a local page to look at the spectra of a harvest, live while it runs, and to label them",
     "send": "send the table of spectra, or single spectra, to TOPCAT, Aladin and others by SAMP",
     "fluxcalib": "draw one spectrum under each FLUXCALIB setting, into a figure or in the terminal",

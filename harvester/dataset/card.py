@@ -6,13 +6,14 @@ It is Markdown, with a head for Hugging Face.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ..catalog.reader import describe_conflicts
-from ..formatting import count, plain_line, plural
+from ..formatting import count, plural
 from .hats import CATALOG, hats_name
+from .markdown import as_code, as_text, table
 from .options import Dataset
-from .rights import citation, rights_of
+from .rights import citation, licence_of, origin_of, rights_of, web_address
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _REBUILT = "row['wave_start'] + row['wave_step'] * numpy.arange(row['wave_count'])"
@@ -23,7 +24,7 @@ def card(dataset: Dataset) -> str:
     spectra = plural(dataset.result.written, "spectrum", "spectra")
     parts = (
         _head(dataset),
-        [f"# {dataset.title}", "", f"{spectra} in `{dataset.options.file.name}`."],
+        [f"# {as_text(dataset.title)}", "", f"{spectra} in {as_code(dataset.options.file.name)}."],
         _loading(dataset),
         _classes(dataset),
         list(_doubts(dataset)),
@@ -42,13 +43,22 @@ def _head(dataset: Dataset) -> list[str]:
     return [
         "---",
         f"pretty_name: {json.dumps(dataset.title)}",  # a JSON string is a YAML string
-        "license: other",
-        "license_name: rights-of-the-archive",
+        *_licence(dataset),
         "tags: [astronomy, spectroscopy, spectra]",
         f"size_categories: [{json.dumps(size)}]",
         *_configurations(dataset),
         "---",
     ]
+
+
+def _licence(dataset: Dataset) -> Iterator[str]:
+    """Yield the licence, which Hugging Face knows by the SPDX identifier in small letters."""
+    if licence := licence_of(dataset.profile):
+        yield f"license: {licence.lower()}"
+        return
+    yield from ("license: other", "license_name: rights-of-the-archive")
+    if address := web_address(origin_of(dataset.profile).rights_uri):
+        yield f"license_link: {json.dumps(address)}"
 
 
 def _configurations(dataset: Dataset) -> list[str]:
@@ -106,23 +116,23 @@ def _classes(dataset: Dataset) -> Iterator[str]:
     """Count the spectra of each class in each part."""
     counted, split = dataset.result.classes, dataset.options.split
     parts = ("",) if split is None else split.names
-    yield from ("## Classes", "", f"By the catalog's column `{dataset.schema.label}`:", "")
+    yield from ("## Classes", "", f"By the catalog's column {as_code(dataset.schema.label)}:", "")
     found = sorted({label for label, _ in counted}, key=_as_number)
-    rows: list[list[object]] = []
+    rows: list[list[str]] = []
     header = ["class", *(part for part in parts if part), "all"]
     for name, labels in [*((label or "(none)", [label]) for label in found), ("all", found)]:
         numbers = [sum(counted[label, part] for label in labels) for part in parts]
-        rows.append([name, *(numbers if split else ()), sum(numbers)])
-    yield from _table(header, rows)
+        rows.append([as_text(name), *map(str, numbers if split else ()), str(sum(numbers))])
+    yield from table(header, rows)
     if dataset.origin.conflicts:
-        yield from ("", f"{_safe(describe_conflicts(dataset.origin.conflicts))}.")
+        yield from ("", f"{as_text(describe_conflicts(dataset.origin.conflicts))}.")
     if split is not None:
         shares = ", ".join(f"{name} {share:g}" for name, share in zip(split.names, split.shares, strict=True))
         yield from (
             "",
             f"Requested: {shares}; seed {split.seed}. No star that its spectra tell of is in two parts: "
             "spectra of the same object, or pointed within 2 arcseconds of each other, stay together.",
-            *(f"- {line}" for line in map(_safe, dataset.split_warnings())),
+            *(f"- {line}" for line in map(as_text, dataset.split_warnings())),
             *_choosing(dataset),
         )
 
@@ -133,7 +143,7 @@ def _doubts(dataset: Dataset) -> Iterator[str]:
         return
     yield from ("## Doubtful labels", "", "The catalog lists these with two labels; the first one is used:", "")
     for one in dataset.conflicts:
-        yield f"- `{_safe(one.did)}`: {_safe(one.kept or '(none)')}, then {_safe(one.other or '(none)')}"
+        yield f"- {as_code(one.did)}: {as_text(one.kept or '(none)')}, then {as_text(one.other or '(none)')}"
 
 
 def _choosing(dataset: Dataset) -> Iterator[str]:
@@ -174,7 +184,7 @@ def _origin(dataset: Dataset) -> Iterator[str]:
         "retrieved": origin["retrieved"] and " to ".join(origin["retrieved"]),
         "by": "harvester, run " + ", ".join(origin["runs"]) if origin["runs"] else None,
     }
-    yield from (f"- {name}: {_safe(str(value))}" for name, value in facts.items() if value)
+    yield from (f"- {name}: {as_text(str(value))}" for name, value in facts.items() if value)
     yield "- each FITS file was verified by its SHA-256 when this was made of it"
 
 
@@ -199,8 +209,8 @@ def _columns(dataset: Dataset) -> Iterator[str]:
         )
     fields = dataset.schema.scalars if hdf5 else dataset.schema.fields
     named = hats_name if dataset.options.is_hats else str
-    rows = [[f"`{_safe(named(field.name))}`", field.kind, field.unit, _safe(field.meaning)] for field in fields]
-    yield from _table(["attribute" if hdf5 else "column", "type", "unit", "meaning"], rows)
+    rows = [[as_code(named(field.name)), field.kind, as_text(field.unit), as_text(field.meaning)] for field in fields]
+    yield from table(["attribute" if hdf5 else "column", "type", "unit", "meaning"], rows)
     if any(field.name == "wave_start" for field in fields):
         yield from ("", f"Wavelengths that are evenly spaced: `{_REBUILT}`.")
     if any(field.name == "ivar" for field in fields) and dataset.options.recipe.sentences():
@@ -221,7 +231,7 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
     if result.unrecorded:
         files = plural(result.unrecorded, "whose file is stored", "whose files are stored")
         yield f"- {files}, but not in the ledger"
-    yield from (f"- `{name}`: {_safe(reason)}" for name, reason in missing)
+    yield from (f"- {as_code(name)}: {as_text(reason)}" for name, reason in missing)
 
 
 def _rights(dataset: Dataset) -> list[str]:
@@ -230,17 +240,5 @@ def _rights(dataset: Dataset) -> list[str]:
         "",
         *rights_of(dataset.profile),
         "",
-        "As a citation: " + _safe(citation(dataset)),
+        "As a citation: " + as_text(citation(dataset)),
     ]
-
-
-def _table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    head = [str(cell) for cell in header]
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(_safe(str(cell)) for cell in row)} |" for row in rows)
-
-
-def _safe(text: str) -> str:
-    """Return a server's or a catalog's text as one line that opens no column and no tag."""
-    return plain_line(text, 500).replace("|", "\\|").replace("<", "&lt;")

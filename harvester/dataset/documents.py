@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
 from ..formatting import plain_line, plural
+from ..vo.data_origin import DataOrigin
 from .folder import PROVENANCE
 from .options import Dataset
-from .rights import citation, origin_of
+from .rights import citation, licence_of, origin_of, web_address
 from .schema import ExportField
 
 CROISSANT = "croissant.json"
+_DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
 _PARQUET, _CROISSANT_PARQUET = "application/vnd.apache.parquet", "application/x-parquet"  # IANA's, and Croissant's
 _CROISSANT_TYPES = {
     "string": "sc:Text",
@@ -128,10 +131,14 @@ def _citation(dataset: Dataset) -> Iterator[str]:
     yield f"abstract: {json.dumps(f'{dataset.summary()}. {_description(dataset)}')}"
     if _retrieved(dataset):
         yield f"date-released: {_retrieved(dataset)}"
-    if origin.reference_url.startswith(("http://", "https://")):
-        yield f"url: {json.dumps(origin.reference_url)}"
-    if origin.citation.startswith("10."):
+    if address := web_address(origin.reference_url):
+        yield f"url: {json.dumps(address)}"
+    if _DOI.fullmatch(origin.citation):
         yield f"doi: {json.dumps(origin.citation)}"
+    if licence := licence_of(dataset.profile):
+        yield f"license: {licence}"
+    elif address := web_address(origin.rights_uri):
+        yield f"license-url: {json.dumps(address)}"
     yield "keywords: [astronomy, spectroscopy, spectra]"
 
 
@@ -155,13 +162,19 @@ def _description(dataset: Dataset) -> str:
     return f"Spectra of a Virtual Observatory archive, verified, with the catalog's columns. {steps}".strip()
 
 
+def _stated(origin: DataOrigin) -> str:
+    return plain_line(" ".join(part for part in (origin.rights, origin.rights_uri) if part), 1000)
+
+
 def _licence(dataset: Dataset) -> str:
     origin = origin_of(dataset.profile)
-    return origin.rights_uri or origin.rights or "The rights are the archive's; ask its operators."
+    return web_address(origin.rights_uri) or _stated(origin) or "The rights are the archive's; ask its operators."
 
 
 def _croissant(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
-    address = origin_of(dataset.profile).reference_url or (dataset.profile.endpoint if dataset.profile else "")
+    address = web_address(origin_of(dataset.profile).reference_url) or (
+        dataset.profile.endpoint if dataset.profile else ""
+    )
     return {
         "@context": _CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
@@ -239,7 +252,7 @@ def _crate(dataset: Dataset, files: list[_DataFile]) -> dict[str, Any]:
         *(_crate_file(file.name, _PARQUET) | {"contentSize": str(file.size), "sha256": file.sha256} for file in files),
         *(_crate_file(name, kind) for name, kind in documents.items()),
     ]
-    if "://" in licence:
+    if web_address(licence):
         entities.append({"@id": licence, "@type": "CreativeWork", "name": licence})
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": entities}
 
@@ -251,7 +264,7 @@ def _crate_root(dataset: Dataset, parts: list[str]) -> dict[str, Any]:
         "@type": "Dataset",
         "name": dataset.title,
         "description": f"{dataset.summary()}. {_description(dataset)}",
-        "license": {"@id": licence} if "://" in licence else licence,
+        "license": {"@id": licence} if web_address(licence) else licence,
         "creditText": citation(dataset),
         "publisher": {"@id": "#archive"},
         "hasPart": [{"@id": part} for part in parts],

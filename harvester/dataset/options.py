@@ -108,9 +108,9 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """What the data set is called."""
+        """What the data set is called, in one line."""
         archive = self.profile.title if self.profile and len(self.origin.archives) < 2 else self.origin.archive
-        return f"Spectra of {archive or 'an unrecorded archive'}"
+        return plain_line(f"Spectra of {archive or 'an unrecorded archive'}", 200)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -215,12 +215,34 @@ def test_rights_and_citation_are_the_archives(export_to: Export, tmp_path: Path)
     assert [author["name"] for author in citation["authors"]] == ["Doe, J.", "Roe, R."]
     assert (citation["doi"], citation["url"]) == ("10.1234/spectra", "https://example.org/spectra")
     assert citation["message"] == "Based on data of an archive."
+    assert citation["license"] == "CC-BY-4.0"
+    assert yaml.safe_load(text.split("---")[1])["license"] == "cc-by-4.0"
     croissant = json.loads(Path("stars/croissant.json").read_text())
     assert croissant["license"] == "https://spdx.org/licenses/CC-BY-4.0"
     crate = json.loads(Path("stars/ro-crate-metadata.json").read_text())
     (root,) = [entity for entity in crate["@graph"] if entity["@id"] == "./"]
     assert root["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
     assert ArchiveProfile(**_parsed(profile.as_toml())).origin == origin
+
+
+def test_hostile_text_of_an_archive_stays_text_in_every_document(export_to: Export) -> None:
+    evil = '"x": [y]\n---\n# <script>alert(1)</script> | `c` [l](javascript:a) \u202e![p](http://e/x.png) 10.1/a" }'
+    origin = DataOrigin(**dict.fromkeys(("publisher", "creator", "citation", "rights", "reference_url"), evil))
+    origin = replace(origin, rights_uri='https://e.example/a b"<c>')
+    profile = ArchiveProfile("a", evil, "", acknowledgement=evil, origin=origin)
+    dataset = replace(export_to("stars"), profile=profile, origin=replace(export_to("stars").origin, archives=("a",)))
+    text = card(dataset)
+    about, body = yaml.safe_load(text.split("---\n")[1]), text.split("---\n", 2)[2]
+    assert (about["license"], about["license_name"]) == ("other", "rights-of-the-archive")
+    assert [line for line in body.splitlines() if line.startswith("# ")] == [body.splitlines()[1]]
+    for forbidden in ("<script>", "](javascript:", "](http", "\u202e"):
+        assert forbidden not in body
+    write_documents(dataset, Path("stars"))
+    citation = yaml.safe_load(Path("stars/CITATION.cff").read_text())
+    assert {"doi", "url", "license", "license-url"}.isdisjoint(citation)
+    assert "\n" not in citation["title"]
+    crate = json.loads(Path("stars/ro-crate-metadata.json").read_text())["@graph"]
+    assert all(" " not in entity["@id"] for entity in crate)
 
 
 def _parsed(text: str) -> dict[str, Any]:
