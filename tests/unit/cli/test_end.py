@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pstats
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +16,17 @@ from tests.support.paths import REPOSITORY
 ENDED = """
 import atexit, threading, time
 atexit.register(print, "ended")
-from harvester.__main__ import main
+from harvester.__main__ import main, program
 """
 SLOW = "threading.Thread(target=lambda: (time.sleep(0.2), print('waited for'))).start()\n"
+FREED = "class Last:\n  def __del__(self): print('freed')\nlast = Last()\n"
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -28,10 +38,33 @@ SLOW = "threading.Thread(target=lambda: (time.sleep(0.2), print('waited for'))).
     ],
     ids=["as asked", "by an error", "with a thread left"],
 )
-def test_the_end_is_that_of_the_interpreter(before: str, arguments: list[str], code: int, said: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", f"{ENDED}{before}main()", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+@pytest.mark.parametrize("entry", ["main", "program"])
+def test_the_end_is_that_of_the_interpreter(
+    entry: str, before: str, arguments: list[str], code: int, said: list[str]
+) -> None:
+    done = python("-c", f"{ENDED}{before}{entry}()", *arguments)
     lines = [line for line in done.stdout.splitlines() if __version__ not in line]
     assert (done.returncode, lines) == (code, said)
+
+
+def test_only_the_process_of_the_program_leaves_its_memory_to_the_system() -> None:
+    for entry, said in [("program", []), ("main", ["freed"])]:
+        done = python("-c", f"{ENDED}{FREED}{entry}()", "--version")
+        assert [line for line in done.stdout.splitlines() if line == "freed"] == said
+
+
+def test_a_program_that_calls_it_goes_on() -> None:
+    done = python("-c", f"{ENDED}try: main()\nexcept SystemExit as error: print('goes on after', error.code)", "-h")
+    assert done.stdout.splitlines()[-2:] == ["goes on after 0", "ended"]
+
+
+def test_a_profiler_around_it_writes_what_it_found(tmp_path: Path) -> None:
+    done = python("-m", "cProfile", "-o", str(tmp_path / "profile"), "-m", "harvester", "--version")
+    assert done.returncode == 0, done.stderr
+    assert pstats.Stats(str(tmp_path / "profile")).total_calls > 0  # type: ignore[attr-defined]
+
+
+def test_another_system_is_named_rather_than_a_package() -> None:
+    done = python("-c", f"import sys; sys.modules['resource'] = None{ENDED}main()", "--version")
+    said = "harvester: it needs Linux or macOS; on Windows, use it in WSL\n"
+    assert (done.returncode, done.stderr) == (2, said)
