@@ -1,7 +1,8 @@
 """The process in which specutils and astropy read what none of our readers knows.
 
 It takes files from its standard input (length, ``f`` or ``v`` for the format, bytes) and answers each with a length,
-JSON (reader, unit of flux, points of each segment, names of the arrays) and the arrays, until its input ends.
+JSON (reader, unit of flux, points of each segment, names of the arrays) and the arrays, until its input ends. Its last
+argument is the folder for these files. It removes that at its end; its parent does where it is killed.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import struct
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -33,13 +34,14 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what readers print is no answer
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    with tempfile.TemporaryDirectory(prefix="harvester-reader-") as folder:
-        while (request := _request(sys.stdin.buffer)) is not None:
-            path = Path(folder) / ("spectrum.xml" if request[:1] == b"v" else "spectrum.fits")
-            path.write_bytes(request[1:])
-            answer = _answer(str(path), request[:1] == b"v")
-            answers.write(_LENGTH.pack(len(answer)) + answer)
-            answers.flush()
+    folder = Path(sys.argv[-1])
+    while (request := _request(sys.stdin.buffer)) is not None:
+        path = folder / ("spectrum.xml" if request[:1] == b"v" else "spectrum.fits")
+        path.write_bytes(request[1:])
+        answer = _answer(str(path), request[:1] == b"v")
+        answers.write(_LENGTH.pack(len(answer)) + answer)
+        answers.flush()
+    shutil.rmtree(folder, ignore_errors=True)  # the process that started it was killed, or removes it as well
 
 
 def _request(stream: BinaryIO) -> bytes | None:

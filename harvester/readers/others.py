@@ -15,6 +15,7 @@ import selectors
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from functools import cache
@@ -48,6 +49,9 @@ class OtherReaders:
     def __init__(self, started_within: float = STARTED_WITHIN, read_within: float = READ_WITHIN) -> None:
         self._started_within, self._read_within = started_within, read_within
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = (
+            None  # of its files; it may be killed
+        )
         self._lock = threading.Lock()
 
     def read(
@@ -90,8 +94,9 @@ class OtherReaders:
         if self._process is not None and self._process.poll() is None:
             return self._process, self._read_within
         self._kill()
+        self._folder = tempfile.TemporaryDirectory(prefix="harvester-reader-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(  # noqa: S603 - this Python, with a module of this package
-            [sys.executable, "-m", f"{__package__}.other_process"],
+            [sys.executable, "-m", f"{__package__}.other_process", self._folder.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         for stream in (self._process.stdin, self._process.stdout):
@@ -107,6 +112,9 @@ class OtherReaders:
                 assert stream is not None
                 stream.close()
             self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def close(self) -> None:
         """End the process, if there is one."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +132,23 @@ def test_a_process_that_takes_too_long_is_killed_and_the_next_file_gets_another(
     finally:
         readers.close()
     assert others.READ_WITHIN < others.STARTED_WITHIN
+
+
+def test_no_file_is_left_behind_by_a_process_that_is_killed_or_whose_run_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    readers = OtherReaders()
+    body = apogee_visit()
+    assert readers.read(body, False, (open_file(body).headers[0],) * 2, NO_CONVENTIONS) is not None
+    assert len(list(tmp_path.glob("*/*"))) == 1
+    readers.close()
+    assert list(tmp_path.iterdir()) == []
+
+    process, _ = readers._running()
+    assert process.stdin is not None
+    process.stdin.close()  # as the system does when the run is killed
+    process.wait(60)
+    assert list(tmp_path.iterdir()) == []
+    readers.close()
