@@ -45,6 +45,7 @@ COMMANDS = {
 CATALOG_SUFFIXES = (".csv", ".tsv", ".txt", ".ecsv", ".xml", ".vot", ".fits", ".parquet", ".xlsx", ".gz", ".xz")
 UNWRITABLE = (errno.EPIPE, errno.EBADF, errno.EIO)  # standard output is gone: a closed pipe, file or terminal
 OUTPUT_LOST = 141  # as of a program that SIGPIPE ended
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # standard output is a file that cannot grow
 
 
 LEAST_GARBAGE = 10_000
@@ -141,8 +142,8 @@ def main() -> None:
     gc.set_threshold(LEAST_GARBAGE)
     _replace_closed_streams()
     code = _fail(TOO_FEW_FILES, 6) if open_file_limit() < MIN_OPEN_FILES else _run()
-    _discard_unwritten()
-    sys.exit(code)
+    fault = discard_unwritten()
+    sys.exit(_no_room(fault) if fault else code)
 
 
 def _run() -> int:
@@ -160,6 +161,9 @@ def _run() -> int:
     except ModuleNotFoundError as error:
         return _fail(missing_package(error), 2)
     except Exception as error:  # noqa: BLE001 - the last resort: one sentence for the user, the traceback in a file
+        if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+            discard_unwritten()
+            return _no_room(error)
         if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
             return _fail(f"standard output cannot be written: {error.strerror}", OUTPUT_LOST)
         if fault := resource_fault(error):
@@ -202,18 +206,30 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
-def _discard_unwritten() -> None:
-    """Drop what a closed standard stream did not take.
+def discard_unwritten() -> OSError | None:
+    """Drop what a standard stream did not take.
 
-    The interpreter would exit with 120 for it.
+    Return the error of standard output where it has no room. The interpreter would exit with 120 for it.
+    A closed pipe is no error: its reader has seen enough.
     """
+    no_room = None
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
+            if number == 1 and error.errno in NO_ROOM:
+                no_room = error
             descriptor = os.open(os.devnull, os.O_WRONLY)
             os.dup2(descriptor, number)
             os.close(descriptor)
+    return no_room
+
+
+def _no_room(error: OSError) -> int:
+    from ..storage.errors import storage_fault
+
+    fault = storage_fault(Path("standard output"), error)
+    return _fail(str(fault), fault.exit_code)
 
 
 def _keep_traceback() -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from . import discard_unwritten
 from .hints import next_command
 from .listing import all_option, with_listing
 from .options import engine_options, load_configuration, observer_options, plan_options
@@ -79,7 +80,9 @@ def command(context: click.Context, /, **flags: Any) -> int:
         if style != "none":
             _print("\n".join(format_plan(preparation)), sys.stderr if style == "json" else sys.stdout)
         gc.freeze()  # what is loaded and planned by now stays to the end: no collection walks through it again
-        return asyncio.run(_harvest(RunContext.create(name, preparation, store), style))
+        code = asyncio.run(_harvest(RunContext.create(name, preparation, store), style))
+    discard_unwritten()  # lines that were lost are in the run's log, and no fault of what it stored
+    return code
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -49,9 +49,7 @@ class OtherReaders:
     def __init__(self, started_within: float = STARTED_WITHIN, read_within: float = READ_WITHIN) -> None:
         self._started_within, self._read_within = started_within, read_within
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = (
-            None  # of its files; it may be killed
-        )
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of its files; it may be killed
         self._lock = threading.Lock()
 
     def read(

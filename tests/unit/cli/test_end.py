@@ -64,6 +64,31 @@ def test_a_profiler_around_it_writes_what_it_found(tmp_path: Path) -> None:
     assert pstats.Stats(str(tmp_path / "profile")).total_calls > 0  # type: ignore[attr-defined]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("options", [["config", "--help"], ["--version"], ["config", "--json"]])
+def test_output_that_finds_no_room_is_no_success(options: list[str], buffered: str, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "harvester", *options], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": buffered},
+            check=False, text=True, timeout=60,
+        )  # fmt: skip
+    said = "harvester: standard output: the disk is full; make room and run again\n"
+    assert (done.returncode, done.stderr) == (6, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_run_keeps_its_exit_code_where_its_lines_find_no_room(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "harvester", "--archive", "demo", "--limit", "1", "--rate", "0"],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            check=False, text=True, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, "1 new" in done.stderr) == (4, True), done.stderr
+
+
 def test_another_system_is_named_rather_than_a_package() -> None:
     done = python("-c", f"import sys; sys.modules['resource'] = None{ENDED}main()", "--version")
     said = "harvester: it needs Linux or macOS; on Windows, use it in WSL\n"
