@@ -42,9 +42,7 @@ def parquet_file(path: Path, layout: ExportSchema, provenance: Mapping[str, Any]
     schema = arrow_schema(layout, provenance)
     waiting: list[dict[str, Any]] = []
     points = 0
-    written: Future[None] = (
-        Future()
-    )  # the last row group: compressed while the next one is gathered, a tenth of the time
+    written: Future[None] = Future()  # the last row group: compressed while the next one is gathered
     written.set_result(None)
     floats = [field.name for field in layout.arrays if field.kind in ("list<float64>", "list<float32>")]
     with (
