@@ -29,6 +29,7 @@ from ..verify import verify_soon
 from .channel import WorkerLostError
 from .storage_messages import StorageJob
 from .storage_process import StorageProcess
+from .worker_count import usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ SPELL = 0.25  # seconds over which both are measured
 
 
 def spare_cores() -> int:
-    """Return how many cores this process may use beside its own."""
-    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) - 1
+    """Return how many cores this process may use beside its own, by affinity and quota."""
+    return usable_cores() - 1
 
 
 @dataclass(frozen=True, slots=True)
