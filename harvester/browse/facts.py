@@ -120,6 +120,7 @@ def reasons(
         more = len(labels) - len(said)
         found.append("labelled differently: " + ", ".join(said) + (f" and {count(more)} more" if more else ""))
     if facts["doubt"] and votes:
-        tally = ", ".join(f"{count(number)} of {named[label]}" for label, number in sorted(votes.items()))
+        all_votes = count(sum(votes.values()))
+        tally = ", ".join(f"{named[label]} ({count(votes[label])} of {all_votes})" for label in sorted(votes))
         found.append(f"labels of the nearest spectra: {tally}")
     return [*found, *facts["remarks"]]

@@ -34,7 +34,7 @@ def test_doubt_is_said_with_the_names_of_the_labels() -> None:
     facts = {"doubt": 0.5, "remarks": ["short"]}
     assert reasons(facts, {"anna": "0", "petr": "7"}, {"1": 6, "0": 2}, NAMES) == [
         "labelled differently: anna says 0 emission, petr says 7",
-        "labels of the nearest spectra: 2 of 0 emission, 6 of 1 absorption",
+        "labels of the nearest spectra: 0 emission (2 of 8), 1 absorption (6 of 8)",
         "short",
     ]
 
