@@ -114,9 +114,9 @@ def runs_with_new_spectra(path: Path) -> list[RunRecord]:
 def failures(path: Path) -> list[FailureRecord]:
     """Return every spectrum that failed and is not stored since.
 
-    They are ordered by kind, then by their last attempts.
+    They are ordered by kind, then by DID.
     """
-    sql = "SELECT * FROM spectrum WHERE status = 'failed' ORDER BY kind, last_tried"
+    sql = "SELECT * FROM spectrum WHERE status = 'failed' ORDER BY kind, did"
     with using(path):
         return [_failure(row) for row in _rows(path, sql)]
 

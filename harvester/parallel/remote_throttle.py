@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from random import Random
 
 from ..engine.circuit_breaker import CircuitBreaker, Signal
@@ -52,6 +53,7 @@ class RemoteThrottle:
         self._acquiring, self._following_up, self._probing = Waiting(), Waiting(), Waiting()
         self._requested = self._held = 0  # slots: requested and not granted yet; granted, and not given back
         self._lent = self._uses = 0  # as many of those may be used again, and how often
+        self._in_doubt = False  # the latest attempt failed: the coordinator decides on each request
         self._probe_listeners: list[ProbeListener] = []
         self._rng = Random()  # noqa: S311 - jitter, no secret
         self._alive = asyncio.get_running_loop().time()
@@ -126,17 +128,29 @@ class RemoteThrottle:
 
         ``own``: seconds in which this program could not take the response.
         """
-        unsent = _was_unsent()
-        if latency is not None and self._may_keep() and _grant(self._acquiring):
+        done = RequestDone(latency, _was_unsent(), own)
+        if latency is not None and self._may_keep():
+            # The next iteration of the loop verifies the response: its slot is used again after that, if it passed.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._keep_or_give_back, done)
+        else:
+            self._give_back(done)
+
+    def _keep_or_give_back(self, done: RequestDone) -> None:
+        if self._may_keep() and _grant(self._acquiring):
             self._uses -= 1
-            self._send(RequestDone(latency, unsent, own, kept=True), may_wait=True)
-            return
+            self._send(replace(done, kept=True), may_wait=True)
+        else:
+            self._give_back(done)
+
+    def _give_back(self, done: RequestDone) -> None:
         self._held -= 1
-        self._send(RequestDone(latency, unsent, own))
+        self._send(done)
 
     def _may_keep(self) -> bool:
         """Return whether one of the slots that are held may be used again."""
-        return self._uses > 0 and self._held <= self._lent and not self._disk_full and not self.breaker.is_open
+        is_calm = not (self._in_doubt or self._disk_full or self.breaker.is_open)
+        return is_calm and self._uses > 0 and self._held <= self._lent
 
     def record(self, signal: Signal, failure: Failure | None = None, waited: bool = False) -> None:
         """Take in what an ordinary attempt brought.
@@ -146,6 +160,7 @@ class RemoteThrottle:
         if failure is not None and failure.retry_after is not None:
             now = asyncio.get_running_loop().time()
             self.breaker = self.breaker.record(signal, failure, now, self._rng, waited)
+        self._in_doubt = signal is not Signal.OK
         self._send(ResponseReport(signal, failure, waited), may_wait=self.lends and signal is Signal.OK)
 
     def request_probe(self, reason: str) -> None:

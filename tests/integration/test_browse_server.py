@@ -126,8 +126,8 @@ async def test_a_damaged_and_a_vanished_file_say_so(out: Path) -> None:
 
 
 async def test_a_harvest_that_was_removed_meanwhile_is_one_sentence(out: Path) -> None:
-    async with browsing(out, "anna") as (_, rules), client_of(rules) as client:
-        await client.get("/api/about")
+    async with browsing(out, "anna") as (session, rules), client_of(rules) as client:
+        await all_read(session, COUNT)  # what reads on would meet half of a folder
         shutil.rmtree(out)
         assert (await client.get("/api/spectrum/2"))[
             "damaged"

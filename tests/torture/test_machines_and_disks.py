@@ -126,7 +126,7 @@ async def two_machines(tmp_path: Path, **environment: str) -> AsyncIterator[tupl
     """Two machines that harvest into one directory at once, each from a relay to the archive; how both ended."""
     if shutil.which("socat") is None:
         pytest.skip("the machines reach the archive through socat: install it")
-    async with serve(DemoArchive(count=COUNT, latency=0.05)) as archive:
+    async with serve(DemoArchive(count=COUNT, latency=0.3)) as archive:  # so that the first is at work still
         port = archive.dlget.split(":")[2].split("/")[0]
         bridge = await asyncio.create_subprocess_exec(
             "socat", f"UNIX-LISTEN:{tmp_path}/archive,fork", f"TCP:127.0.0.1:{port}"
