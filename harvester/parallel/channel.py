@@ -11,11 +11,11 @@ import io
 import pickle
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
-_LENGTH = struct.Struct("!Q")
+_LENGTH = struct.Struct("!Q")  # of the bytes that follow
 LINGER = 0.003  # seconds, as long as a batch of spectra waits for others before it is stored
 
 
@@ -44,6 +44,29 @@ def packed(messages: Sequence[Any]) -> bytes:
     pickler.dispatch_table = _REDUCTIONS
     pickler.dump(messages)
     return body.getvalue()
+
+
+def framed(body: bytes) -> bytes:
+    """Return ``body`` behind its length, as ``Frames`` takes it apart."""
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Take apart what arrives over our socket pair: bodies, each behind its length."""
+
+    def __init__(self) -> None:
+        self._arrived = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the bodies that ``data`` completes."""
+        self._arrived += data
+        while len(self._arrived) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._arrived)[0]
+            if len(self._arrived) < end:
+                return
+            body = bytes(self._arrived[_LENGTH.size : end])
+            del self._arrived[:end]
+            yield body
 
 
 class ChannelClosedError(Exception):
@@ -160,7 +183,7 @@ class SocketChannel(asyncio.Protocol):
         self.send: Send = self._batcher.add
         self._queue = MessageQueue(self.send)
         self.receive = self._queue.receive
-        self._arrived = bytearray()
+        self._frames = Frames()
         self._closed = asyncio.Event()
         self._transport: asyncio.Transport
 
@@ -177,17 +200,9 @@ class SocketChannel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes, and the messages that they complete."""
-        self._arrived += data
-        start, size = 0, len(self._arrived)
-        while size - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._arrived, start)
-            end = start + _LENGTH.size + length
-            if end > size:
-                break
-            for message in pickle.loads(self._arrived[start + _LENGTH.size : end]):  # noqa: S301 - our socket pair
+        for body in self._frames.feed(data):
+            for message in pickle.loads(body):  # noqa: S301 - our socket pair
                 self._queue.put(message)
-            start = end
-        del self._arrived[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the other end is gone, or this one closed."""
@@ -196,7 +211,7 @@ class SocketChannel(asyncio.Protocol):
 
     def _write(self, body: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(_LENGTH.pack(len(body)) + body)
+            self._transport.write(framed(body))
 
     async def close(self) -> None:
         """Send what is still waiting, and close the connection."""

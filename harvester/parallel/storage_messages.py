@@ -17,9 +17,8 @@ from pathlib import Path
 from ..model.expectation import Expectation
 from ..model.outcomes import FailedCheck, VerifiedSpectrum
 from ..model.target import SpectrumId
-from .channel import packed
+from .channel import framed, packed
 
-LENGTH = struct.Struct("!Q")
 _LENGTHS = struct.Struct("!HHQ")  # bytes of the DID, of the path and of the body
 
 
@@ -92,8 +91,7 @@ def _exactly(end: socket.socket, size: int) -> bytes | None:
 
 def packed_results(results: Sequence[Stored]) -> bytes:
     """Return the results of a batch as they are sent."""
-    text = packed(results)
-    return LENGTH.pack(len(text)) + text
+    return framed(packed(results))
 
 
 def unpacked_results(text: bytes) -> Sequence[Stored]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..model.target import Target
-from .channel import WorkerLostError
+from .channel import Frames, WorkerLostError
 from .child_process import remove_if_empty, start_child
-from .storage_messages import LENGTH, SentBody, StorageJob, Stored, unpacked_results
+from .storage_messages import SentBody, StorageJob, Stored, unpacked_results
 
 START_TIMEOUT = 30.0  # seconds until it is ready, on a busy machine
 END_TIMEOUT = 30.0  # seconds that it gets to store what it has, on a slow disk
@@ -34,7 +34,7 @@ class StorageProcess(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._is_ready: asyncio.Future[None] = self._loop.create_future()
         self._is_gone: asyncio.Future[None] = self._loop.create_future()
-        self._received = bytearray()
+        self._frames = Frames()
         self._waiting = deque[asyncio.Future[Stored]]()
         self._silences = 0
         self._transport: asyncio.Transport
@@ -97,10 +97,9 @@ class StorageProcess(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in the results of each batch, in the order in which bodies were sent."""
-        self._received += data
-        while (results := self._next_batch()) is not None:
+        for batch in self._frames.feed(data):
             self._silences = 0
-            for result in results:
+            for result in unpacked_results(batch):
                 waiting = self._waiting.popleft()
                 if not waiting.done():
                     waiting.set_result(result)
@@ -116,18 +115,6 @@ class StorageProcess(asyncio.Protocol):
         for each in waiting:
             if not each.done():
                 each.set_exception(WorkerLostError("the storage process was killed"))
-
-    def _next_batch(self) -> Sequence[Stored] | None:
-        """Return the results of the next batch that is here whole."""
-        received = self._received
-        if len(received) < LENGTH.size:
-            return None
-        end = LENGTH.size + LENGTH.unpack_from(received)[0]
-        if len(received) < end:
-            return None
-        text = bytes(received[LENGTH.size : end])
-        del received[:end]
-        return unpacked_results(text)
 
     def _watch(self) -> None:
         """Kill a process that is silent while bodies wait.
